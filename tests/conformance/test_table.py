@@ -15,7 +15,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "engines.m
 def test_the_page_has_every_case_and_every_engine():
     found = table.read(PAGE)
     names = [name for name in dir(EngineSuite) if name.startswith("test_")]
-    assert set(found) == {table.words_of(name) for name in names}
+    assert set(found) == {table.case_title(name) for name in names}
     engines = {"local", "local, by fork", "local, in containers", "Slurm"}
     for case, row in found.items():
         assert set(row) == engines, case

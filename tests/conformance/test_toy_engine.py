@@ -140,7 +140,7 @@ def test_a_lost_runs_outputs_come_home(toy_bench):
 def test_the_outputs_of_another_run_are_refused_where_they_are_not_seen(toy_bench):
     before = toy_bench.run("print('first')")
     target = compute_targets.target_of(toy_bench.target)
-    (reason,) = resume_from.lies_elsewhere(before, target)
+    (reason,) = resume_from.access_problems(before, target)
     assert "does not share files" in reason
 
 

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from scriptrun.engines import launchers, staging
-from scriptrun.engines.base import ALIVE, WAITING, NoRoom, Traits, View, options_check
+from scriptrun.engines.base import ALIVE, WAITING, NoRoom, Traits, View, check_options
 from scriptrun.engines.checks import guarded
 from scriptrun.engines.local import requirements
 from scriptrun.spec.errors import ExperimentExecutionException
@@ -31,7 +31,7 @@ class Toy(Value):
 
     @property
     def traits(self):
-        return Traits(here=False, shared_files=False)
+        return Traits(is_local=False, shared_files=False)
 
     def check(self, job):
         reasons = [] if self.node else [f"{self.name!r} needs node=, the node's directory"]
@@ -48,7 +48,7 @@ class Toy(Value):
 
     def submit(self, job, order):
         with self._locked():
-            if self._view(order.folder).what == WAITING:
+            if self._view(order.folder).state == WAITING:
                 if self.max_runs is not None and len(self.running()) >= self.max_runs:
                     raise NoRoom(f"{self.max_runs} jobs run in {self.node}")
                 self._start(job, order)
@@ -78,7 +78,7 @@ class Toy(Value):
 
     def _view(self, folder):
         view = launchers.view(self._on_node(folder))
-        return view if view.what == WAITING else View(view.what, view.evidence, handed=True)
+        return view if view.state == WAITING else View(view.state, view.evidence, submitted=True)
 
     def cancel(self, folder):
         with self._locked():
@@ -96,12 +96,12 @@ class Toy(Value):
         return None
 
     def diagnose(self, site):
-        return guarded("options", lambda: [options_check(self)])
+        return guarded("options", lambda: [check_options(self)])
 
     def running(self):
         """The folders of the runs that are alive on the node."""
         folders = Path(self.node).glob(".scriptrun/runs/*/*")
-        return [folder for folder in folders if launchers.view(folder).what == ALIVE]
+        return [folder for folder in folders if launchers.view(folder).state == ALIVE]
 
     def _on_node(self, folder):
         return Path(self.node, ".scriptrun", "runs", folder.parent.name, folder.name)

@@ -46,7 +46,7 @@ def test_nothing_of_it_lies_in_the_workspace(vault):
 def test_another_workspace_has_its_own(vault, tmp_path):
     """As in v1; what the user keeps for all is found where a workspace has none of that name."""
     other = Workspace.create("prod", path=tmp_path / "prod").get_default_keyvault()
-    secret_vault.keep("password", "for all")
+    secret_vault.store("password", "for all")
     assert (vault.get_secret("password"), vault.list_secrets()) == ("for all", [])
     vault.set_secret("password", "dev")
     other.set_secret("password", "prod")

@@ -175,7 +175,7 @@ def test_where_an_account_answers(given_, address):
 
 
 def test_a_secret_that_is_no_pair_of_keys_is_refused_and_not_repeated():
-    vault.keep("pair", "onlyonehalf")
+    vault.store("pair", "onlyonehalf")
     with pytest.raises(DatastoreException) as caught:
         object_settings.s3({"bucket": "b", "secret": "pair"})
     assert "'pair'" in caught.value.message
@@ -184,7 +184,7 @@ def test_a_secret_that_is_no_pair_of_keys_is_refused_and_not_repeated():
 
 def test_a_pair_of_keys_may_hold_colons():
     pytest.importorskip("obstore")
-    vault.keep("pair", "id:sec:ret")
+    vault.store("pair", "id:sec:ret")
     config = object_settings.s3({"bucket": "b", "secret": "pair"}).config
     assert config["access_key_id"] == "id"
     assert config["secret_access_key"] == "sec:ret"
@@ -213,13 +213,13 @@ def test_a_secret_that_is_not_there_is_a_datastores_error():
     with pytest.raises(DatastoreException) as caught:
         credentials.find("nothing-of-that-name")
     assert "nothing-of-that-name" in caught.value.message
-    vault.keep("there", "value")
+    vault.store("there", "value")
     assert credentials.find("there") == "value"
 
 
 def test_a_service_account_that_is_none_is_refused_and_not_repeated():
     pytest.importorskip("obstore")
-    vault.keep("google", "{not a key: hunter2")
+    vault.store("google", "{not a key: hunter2")
     with pytest.raises(DatastoreException) as caught:
         object_settings.gcs({"bucket": "b", "secret": "google"})
     assert "hunter2" not in f"{caught.value.message}{caught.value.hint}"

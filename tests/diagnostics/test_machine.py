@@ -9,7 +9,7 @@ from scriptrun.diagnostics import machine
 from scriptrun.engines.local import slots
 from scriptrun.engines.local.engine import Local
 from scriptrun.registry import compute_targets
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.store import paths
 
 
@@ -34,7 +34,7 @@ def script(folder, name, text):
 @pytest.mark.parametrize("text", ["exit 3", "echo nothing of use", "kill -9 $$"])
 def test_a_python_that_is_none_is_bad_and_the_other_checks_go_on(workspace, tmp_path, text):
     checks = found(workspace, script(tmp_path, "python3", text))
-    assert checks["jobs' python"].verdict == "bad" and checks["jobs' python"].said
+    assert checks["jobs' python"].verdict == "bad" and checks["jobs' python"].message
     assert checks["workspace"].verdict == checks["queue"].verdict == "ok"
     assert checks["python"].verdict == "ok"
 
@@ -42,9 +42,9 @@ def test_a_python_that_is_none_is_bad_and_the_other_checks_go_on(workspace, tmp_
 def test_a_cache_that_cannot_be_written_is_bad_with_what_to_set(workspace, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(tmp_path / "file" / "below"))
-    bad = [each for each in machine.of_machine(workspace) if each.verdict == "bad"]
+    bad = [each for each in machine.machine_checks(workspace) if each.verdict == "bad"]
     assert [each.name for each in bad] == ["cache"]
-    assert str(tmp_path / "file") in bad[0].said
+    assert str(tmp_path / "file") in bad[0].message
 
 
 def test_without_git_runs_go_on_without_commits(workspace, tmp_path, monkeypatch):
@@ -54,9 +54,9 @@ def test_without_git_runs_go_on_without_commits(workspace, tmp_path, monkeypatch
 
 
 def test_a_workspace_that_is_not_there_yet_is_made_by_the_first_run(tmp_path):
-    home = Home.to_be(tmp_path)
-    checks = {check.name: check for check in machine.of_machine(home)}
-    assert checks["workspace"].verdict == "ok" and str(tmp_path) in checks["workspace"].said
+    home = WorkspaceFiles.to_be(tmp_path)
+    checks = {check.name: check for check in machine.machine_checks(home)}
+    assert checks["workspace"].verdict == "ok" and str(tmp_path) in checks["workspace"].message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -66,9 +66,9 @@ def test_slots_that_are_all_taken_are_no_fault(workspace):
     held = []
     while (slot := slots.take(paths.slots_root(), 2)) is not None:
         held.append(slot)
-    full = {check.name: check for check in machine.of_machine(workspace)}["slots"]
+    full = {check.name: check for check in machine.machine_checks(workspace)}["slots"]
     for slot in held:
         slot.close()
-    free = {check.name: check for check in machine.of_machine(workspace)}["slots"]
+    free = {check.name: check for check in machine.machine_checks(workspace)}["slots"]
     assert len(held) == 2 and full.verdict == free.verdict == "ok"
-    assert "queued" in full.said and "queued" not in free.said
+    assert "queued" in full.message and "queued" not in free.message

@@ -18,7 +18,7 @@ def bare(request, tmp_path):
     command = [request.param, "-S"]
 
     def run(code, site=None):
-        path = [str(job_runtime.place(tmp_path)), *([str(site)] if site else [])]
+        path = [str(job_runtime.install(tmp_path)), *([str(site)] if site else [])]
         return child([*command, "-c", code], path)
 
     return run
@@ -115,5 +115,5 @@ def test_where_scriptrun_is_installed_all_its_names_work(tmp_path):
         "import azureml\n"
         "print(Run.__module__, ScriptRunConfig('.', 'a.py').script, AmlCompute.__module__)"
     )
-    out = child([sys.executable, "-c", code], [str(job_runtime.place(tmp_path))])
+    out = child([sys.executable, "-c", code], [str(job_runtime.install(tmp_path))])
     assert out == "scriptrun.core.run a.py scriptrun.dropin.azureml.compute\n"

@@ -82,8 +82,8 @@ def test_more_than_there_are_is_refused_in_one_sentence(bench):
 
 
 def test_the_tool_tells_of_it(bench):
-    found = {each.name: each for each in target.survey(bench.workspace, Local())}
-    assert all(uuid in found["gpus"].said for uuid in slots.machine_gpus())
+    found = {each.name: each for each in target.target_checks(bench.workspace, Local())}
+    assert all(uuid in found["gpus"].message for uuid in slots.machine_gpus())
     command = [sys.executable, "-m", "scriptrun", "doctor"]
     said = subprocess.run(command, cwd=bench.root, capture_output=True, text=True).stdout
     assert all(uuid in said for uuid in slots.machine_gpus())

@@ -25,14 +25,14 @@ def look(folder):
 
 
 def test_a_run_that_nobody_claimed_waits(tmp_path):
-    assert look(tmp_path).what == WAITING
+    assert look(tmp_path).state == WAITING
     (tmp_path / "attempts" / "1").mkdir(parents=True)
-    assert look(tmp_path).what == WAITING
+    assert look(tmp_path).state == WAITING
 
 
 def test_a_run_is_judged_by_who_runs_it(tmp_path):
     claimed(tmp_path, identity.identify())
-    assert look(tmp_path).what == ALIVE
+    assert look(tmp_path).state == ALIVE
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_run_is_judged_by_who_runs_it(tmp_path):
 def test_a_pid_that_was_used_again_is_no_life(tmp_path, change):
     claimed(tmp_path, {**identity.identify(), **change})
     view = look(tmp_path)
-    assert view.what == ENDED
+    assert view.state == ENDED
     assert ("rebooted" in view.evidence) == ("boot" in change)
 
 
@@ -52,7 +52,7 @@ def test_a_zombie_does_not_live(tmp_path):
     owner = {**identity.identify(), "pid": pid}
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     claimed(tmp_path, owner)
-    assert look(tmp_path).what == ENDED
+    assert look(tmp_path).state == ENDED
     os.waitpid(pid, 0)
 
 
@@ -61,23 +61,23 @@ def test_another_host_is_judged_by_its_heartbeat_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(silence.time, "monotonic", lambda: now[0])
     place = claimed(tmp_path, {**identity.identify(), "host": "another-host", "pid": 1})
     (place / "node-0.beat").write_text("1")
-    assert look(tmp_path).what == UNKNOWN
+    assert look(tmp_path).state == UNKNOWN
     now[0] += launchers.SILENCE - 1
-    assert look(tmp_path).what == UNKNOWN
+    assert look(tmp_path).state == UNKNOWN
     (place / "node-0.beat").write_text("2")
-    assert look(tmp_path).what == UNKNOWN
+    assert look(tmp_path).state == UNKNOWN
     now[0] += launchers.SILENCE - 1
-    assert look(tmp_path).what == UNKNOWN
+    assert look(tmp_path).state == UNKNOWN
     now[0] += 2
     view = look(tmp_path)
-    assert view.what == ENDED
+    assert view.state == ENDED
     assert "another-host" in view.evidence
 
 
 def test_the_newest_attempt_is_looked_at(tmp_path):
     claimed(tmp_path, {**identity.identify(), "start": "1"}, 9)
     claimed(tmp_path, identity.identify(), 10)
-    assert look(tmp_path).what == ALIVE
+    assert look(tmp_path).state == ALIVE
 
 
 def job(**changes):

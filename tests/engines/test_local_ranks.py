@@ -16,7 +16,7 @@ from scriptrun.config.distributed import MpiConfiguration, PyTorchConfiguration
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.testing.jobs import Bench, kill, living, log_of_rank, until, wait
-from scriptrun.testing.ranks import SHOWS, seen
+from scriptrun.testing.ranks import SHOWS, rank_report
 from scriptrun.tracking import events
 
 WAITS = """
@@ -108,7 +108,7 @@ def test_a_port_that_is_taken_is_told_and_another_one_is_agreed(bench):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         run = bench.run(SHOWS, pytorch=[2, 1], variables={"MASTER_PORT": port})
-    given = {seen(run, rank)[0]["MASTER_PORT"] for rank in range(2)}
+    given = {rank_report(run, rank)[0]["MASTER_PORT"] for rank in range(2)}
     assert len(given) == 1 and given != {port}
     assert any(port in each for each in run.get_details()["warnings"])
 
@@ -117,20 +117,20 @@ def test_a_rehearsal_says_so_and_shares_the_cpus(bench):
     run = bench.run(SHOWS, pytorch=[4, 2])
     notes = " ".join(run.get_details()["notes"])
     assert "simulating 2 nodes on this machine" in notes
-    assert seen(run, 0)[0]["OMP_NUM_THREADS"] == "1"
+    assert rank_report(run, 0)[0]["OMP_NUM_THREADS"] == "1"
     own = bench.run(SHOWS, pytorch=[2, 1], variables={"OMP_NUM_THREADS": "3"})
-    assert seen(own, 1)[0]["OMP_NUM_THREADS"] == "3"
+    assert rank_report(own, 1)[0]["OMP_NUM_THREADS"] == "3"
 
 
 def test_a_job_of_one_rank_keeps_its_names(bench):
     run = bench.run(SHOWS, pytorch=[1, 1])
-    environ, _, _ = seen(run, 0)
+    environ, _, _ = rank_report(run, 0)
     assert (environ["RANK"], environ["WORLD_SIZE"]) == ("0", "1")
 
 
 def test_left_out_means_one_process_a_node(bench):
     run = bench.run(SHOWS, pytorch=[None, 2])
-    environ, _, _ = seen(run, 1)
+    environ, _, _ = rank_report(run, 1)
     assert (environ["NODE_RANK"], environ["LOCAL_WORLD_SIZE"]) == ("1", "1")
 
 

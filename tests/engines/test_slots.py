@@ -32,12 +32,12 @@ GPUS = ["GPU-aa11", "GPU-aa22", "GPU-bb33"]
     ],
 )
 def test_what_cuda_visible_devices_lets_through(visible, expected):
-    assert slots.bounded(GPUS, visible) == expected
+    assert slots.visible_gpus(GPUS, visible) == expected
 
 
 @given(st.text())
 def test_no_text_breaks_it_and_nothing_is_handed_out_twice(visible):
-    found = slots.bounded(GPUS, visible)
+    found = slots.visible_gpus(GPUS, visible)
     assert set(found) <= set(GPUS)
     assert len(found) == len(set(found))
 

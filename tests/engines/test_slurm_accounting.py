@@ -22,19 +22,19 @@ def test_accounts_count_and_tell_of_what_was(tmp_path, slurm, slurm_accounting, 
     job = files.read_json(str(run.path / "slurm" / "1" / "job.json"))["job"]
 
     def told():
-        slurm_poll._forgotten.clear()
-        return slurm_poll._of_accounting(job, None) == "COMPLETED"
+        slurm_poll._final_states.clear()
+        return slurm_poll._accounting_state(job, None) == "COMPLETED"
 
     until(told, "sacct does not know the job")
-    assert slurm_poll._of_accounting("999999", None) == ""
+    assert slurm_poll._accounting_state("999999", None) == ""
     stranger = Slurm(partition="main", account="nobody")
     with pytest.raises(ExperimentExecutionException, match=r"Slurm rejected the job: .*account"):
         Bench(tmp_path / "x", stranger).submit("print('never')")
-    found = {each.name: each for each in target.survey(bench.workspace, stranger)}
+    found = {each.name: each for each in target.target_checks(bench.workspace, stranger)}
     assert found["account"].verdict == "bad" and "sacctmgr" in found["account"].hint
 
     def nodes():
-        return [each.nodes for each in slurm_cluster.kinds() if each.partition == "main"]
+        return [each.nodes for each in slurm_cluster.node_types() if each.partition == "main"]
 
     assert nodes() == [1]  # and an answer of this cluster is none of another's
     monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])

@@ -84,10 +84,10 @@ def test_slurm_never_ends_a_job_before_its_own_limit(limit, grace):
 
 
 def test_the_last_limit_is_slurms_where_nothing_is_saved_before():
-    assert script.last_limit(SlurmOptions(time="2"), job()) == 120
-    assert script.last_limit(SlurmOptions(time="2", warn=30), job()) is None
-    assert script.last_limit(SlurmOptions(), job()) is None
-    assert script.last_limit(SlurmOptions(time="2-0"), job(max_run_duration_seconds=60.0)) is None
+    assert script.final_limit(SlurmOptions(time="2"), job()) == 120
+    assert script.final_limit(SlurmOptions(time="2", warn=30), job()) is None
+    assert script.final_limit(SlurmOptions(), job()) is None
+    assert script.final_limit(SlurmOptions(time="2-0"), job(max_run_duration_seconds=60.0)) is None
 
 
 # resources
@@ -242,12 +242,12 @@ def test_rows_of_squeue():
         "13_[0-3]|PENDING|N/A||Nodes required for job are DOWN, DRAINED | or reserved\n"
         "broken line\n\n"
     )
-    found = states.rows(text)
+    found = states.parse_rows(text)
     assert set(found) == {"12", "13_[0-3]"}
     assert found["12"].nodes == "n[1-2]"
     assert found["13_[0-3]"].start == ""
     assert found["13_[0-3]"].reason.endswith("| or reserved")
-    assert states.rows("") == {}
+    assert states.parse_rows("") == {}
 
 
 spans = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4)), min_size=1, max_size=4)
@@ -257,19 +257,19 @@ spans = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4)), min_size=1, m
 def test_a_task_is_found_in_the_list_of_its_array(listed, task, most):
     inside = {n for low, more in listed for n in range(low, low + more + 1)}
     words = ",".join(f"{low}-{low + more}" if more else f"{low}" for low, more in listed)
-    row = states.Row(f"12_[{words}{most}]", "PENDING")
-    found = states.of_task({row.id: row}, f"12_{task}")
+    row = states.SqueueRow(f"12_[{words}{most}]", "PENDING")
+    found = states.find_row({row.id: row}, f"12_{task}")
     assert (found == row) is (task in inside)
-    assert states.of_task({row.id: row}, f"13_{task}") is None
-    assert states.of_task({row.id: row}, "12") is None
+    assert states.find_row({row.id: row}, f"13_{task}") is None
+    assert states.find_row({row.id: row}, "12") is None
 
 
 def test_a_task_of_its_own_comes_before_its_array():
-    rows = {name: states.Row(name, "X") for name in ("12", "12_3", "12_[0-9]")}
-    assert states.of_task(rows, "12_3").id == "12_3"
-    assert states.of_task(rows, "12_4").id == "12"
+    rows = {name: states.SqueueRow(name, "X") for name in ("12", "12_3", "12_[0-9]")}
+    assert states.find_row(rows, "12_3").id == "12_3"
+    assert states.find_row(rows, "12_4").id == "12"
     del rows["12"]
-    assert states.of_task(rows, "12_4").id == "12_[0-9]"
+    assert states.find_row(rows, "12_4").id == "12_[0-9]"
 
 
 @pytest.mark.parametrize(
@@ -282,14 +282,14 @@ def test_which_states_are_ends(state, ended):
 
 
 def test_every_word_of_slurm_reaches_the_reader():
-    row = states.Row("12", "PENDING", "2026-01-01", "", "(SomethingNew)")
-    assert "SomethingNew" in states.why_it_waits(row)
-    assert "2026-01-01" in states.why_it_waits(row)
-    assert "12" in states.why_it_waits(states.Row("12", "PENDING"))
-    assert "CANCELLED by 1000" in states.how_it_ended("12", "CANCELLED by 1000")
-    assert "n1" in states.how_it_ended("12", "NODE_FAIL", "n1")
-    assert "BRAND_NEW" in states.how_it_ended("12", "BRAND_NEW")
-    known = states.why_it_waits(states.Row("12", "PENDING", reason="Resources, x"))
+    row = states.SqueueRow("12", "PENDING", "2026-01-01", "", "(SomethingNew)")
+    assert "SomethingNew" in states.pending_reason(row)
+    assert "2026-01-01" in states.pending_reason(row)
+    assert "12" in states.pending_reason(states.SqueueRow("12", "PENDING"))
+    assert "CANCELLED by 1000" in states.end_reason("12", "CANCELLED by 1000")
+    assert "n1" in states.end_reason("12", "NODE_FAIL", "n1")
+    assert "BRAND_NEW" in states.end_reason("12", "BRAND_NEW")
+    known = states.pending_reason(states.SqueueRow("12", "PENDING", reason="Resources, x"))
     assert "Slurm's reason" not in known
 
 
@@ -304,7 +304,7 @@ def test_every_word_of_slurm_reaches_the_reader():
     ],
 )
 def test_a_job_that_took_too_much_memory_is_told_apart(log, is_memory):
-    assert bool(states.of_memory(log)) is is_memory
+    assert bool(states.memory_reason(log)) is is_memory
 
 
 # who hands a run over
@@ -336,7 +336,7 @@ def test_a_run_is_handed_over_by_one_process_while_that_lives(tmp_path):
 def test_what_was_given_up_is_looked_for_before_it_is_sent_again(tmp_path):
     assert handles.claim(tmp_path / "p") is True
     assert handles.claim(tmp_path / "p") is False
-    handles.give_up(tmp_path / "p")
+    handles.release_claim(tmp_path / "p")
     assert handles.claim(tmp_path / "p") is False
 
 
@@ -347,21 +347,21 @@ def test_a_damaged_claim_is_one_of_nobody(tmp_path, damage):
 
 
 def test_the_first_handle_stands(tmp_path):
-    assert handles.keep(tmp_path, "12", 1)["job"] == "12"
-    assert handles.keep(tmp_path, "13", 1)["job"] == "12"
+    assert handles.publish_handle(tmp_path, "12", 1)["job"] == "12"
+    assert handles.publish_handle(tmp_path, "13", 1)["job"] == "12"
     assert handles.read_handle(tmp_path)["user"] == handles.user()
 
 
 def test_the_newest_handle_is_that_of_the_latest_attempt_with_one(tmp_path):
-    assert handles.handle_of(tmp_path) is None
+    assert handles.latest_handle(tmp_path) is None
     for attempt in (1, 2, 10):
-        script.place_of(tmp_path, attempt).mkdir(parents=True)
-    assert handles.handle_of(tmp_path) is None
-    handles.keep(script.place_of(tmp_path, 1), "11", 1)
-    handles.keep(script.place_of(tmp_path, 2), "12", 2)
-    assert handles.handle_of(tmp_path)["job"] == "12"
-    (script.place_of(tmp_path, 10) / "job.json").write_text("{cut")
-    assert handles.handle_of(tmp_path)["job"] == "12"
+        script.attempt_folder(tmp_path, attempt).mkdir(parents=True)
+    assert handles.latest_handle(tmp_path) is None
+    handles.publish_handle(script.attempt_folder(tmp_path, 1), "11", 1)
+    handles.publish_handle(script.attempt_folder(tmp_path, 2), "12", 2)
+    assert handles.latest_handle(tmp_path)["job"] == "12"
+    (script.attempt_folder(tmp_path, 10) / "job.json").write_text("{cut")
+    assert handles.latest_handle(tmp_path)["job"] == "12"
 
 
 def test_only_the_newest_attempt_tells_how_it_ended(tmp_path):
@@ -421,7 +421,7 @@ def test_slurms_refusal_is_told_in_its_words(program, tmp_path):
     with pytest.raises(ExperimentExecutionException) as caught:
         handles.send(tmp_path / "job.sh", {})
     assert "invalid partition specified: x" in caught.value.message
-    assert not isinstance(caught.value, commands.Unreachable)
+    assert not isinstance(caught.value, commands.SlurmUnreachable)
 
 
 @pytest.mark.parametrize(
@@ -430,21 +430,21 @@ def test_slurms_refusal_is_told_in_its_words(program, tmp_path):
 )
 def test_a_controller_that_is_silent_is_no_refusal(program, said):
     program("squeue", f"echo 'squeue: error: {said}' >&2; exit 1")
-    with pytest.raises(commands.Unreachable):
-        handles.found_again("x")
+    with pytest.raises(commands.SlurmUnreachable):
+        handles.find_job("x")
 
 
 def test_a_command_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ExperimentExecutionException) as caught:
-        commands.ask(["squeue"])
+        commands.run(["squeue"])
     assert "squeue" in caught.value.message
 
 
 @pytest.mark.parametrize(("said", "job_id"), [("", None), ("12", "12"), ("12\n13\n", "12")])
 def test_a_job_is_found_again_by_its_name(program, said, job_id):
     program("squeue", f"printf '{said}'")
-    assert handles.found_again("x") == job_id
+    assert handles.find_job("x") == job_id
 
 
 def test_two_clusters_are_told_apart_without_ssh(monkeypatch):
@@ -453,9 +453,9 @@ def test_two_clusters_are_told_apart_without_ssh(monkeypatch):
         for clusters in ("", "c"):
             monkeypatch.setenv("SLURM_CONF", conf)
             monkeypatch.setenv("SLURM_CLUSTERS", clusters)
-            found.add(commands.cluster(None))
+            found.add(commands.cluster_key(None))
     assert len(found) == 4
-    assert commands.cluster("login") == "login"
+    assert commands.cluster_key("login") == "login"
 
 
 # arrays
@@ -472,7 +472,7 @@ def test_the_order_of_an_array_is_the_order_of_each_of_its_runs(given_each):
         LaunchOrder(folder=f"/runs/{n}", workspace="/w", store="/s", runtime="/r", **each)
         for n, each in enumerate(given_each)
     ]
-    made = arrays._together(orders)
+    made = arrays._merge_orders(orders)
     same = {name: value for name, value in made.items() if name != "runs"}
     assert [{**same, **run} for run in made["runs"]] == [order.to_json() for order in orders]
     assert not any(set(run) & set(same) for run in made["runs"])
@@ -491,19 +491,19 @@ def test_the_order_of_an_array_is_the_order_of_each_of_its_runs(given_each):
     ],
 )
 def test_what_a_container_is_made_of(image, docker, word):
-    assert word in containers.named(image, docker)
+    assert word in containers.describe_image(image, docker)
 
 
 def test_nodes_that_run_no_containers_refuse_an_image():
     made = job(environment=EnvironmentSpec(image="a/b:1"), target=Target("gpu", "Slurm"))
-    (reason,) = containers.problems_of_nodes(made, None, afar=False)
+    (reason,) = containers.node_problems(made, None, remote=False)
     assert "a/b:1" in reason
     assert "gpu" in reason
-    assert containers.problems_of_nodes(made, "apptainer", afar=True) == []
-    (reason,) = containers.problems_of_nodes(made, "apptainer", afar=False)
+    assert containers.node_problems(made, "apptainer", remote=True) == []
+    (reason,) = containers.node_problems(made, "apptainer", remote=False)
     assert "SCRIPTRUN_CONTAINER_TOOL" in reason
     several = made.replace(distribution=Distribution("mpi", 2, 1, 2))
-    assert len(containers.problems_of_nodes(several, "apptainer", afar=True)) == 1
+    assert len(containers.node_problems(several, "apptainer", remote=True)) == 1
 
 
 def test_a_machine_without_containers_refuses_an_image():
@@ -577,7 +577,7 @@ def test_a_check_that_fails_is_a_bad_one_and_those_before_it_stand():
 
     good, bad = checks.guarded("node", look)
     assert good.verdict == "ok"
-    assert (bad.name, bad.verdict, bad.said, bad.hint) == ("node", "bad", "It is gone.", "Look.")
+    assert (bad.name, bad.verdict, bad.message, bad.hint) == ("node", "bad", "It is gone.", "Look.")
 
     def breaks():
         raise ZeroDivisionError

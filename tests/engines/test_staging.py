@@ -35,12 +35,12 @@ def staged(tmp_path):
     config = ScriptRunConfig(str(source), "train.py", arguments=[data])
     submission = check.check(config, home, "staged")
     job = submit.complete(submission, home)
-    written = submit.write_down(job, home, [])
+    written = submit.create_run(job, home, [])
     order = Order(
         folder=written.folder,
         workspace=home.root,
         store=home.snapshots_folder,
-        runtime=job_runtime.place(home.directory),
+        runtime=job_runtime.install(home.directory),
         python="/usr/bin/python3",
         bin=None,
         prefix=None,

@@ -181,7 +181,7 @@ def test_packages_of_a_private_index_and_a_wheel_of_the_workspace(
     """Neither the image, its history nor podman's command line hold what opened index and git."""
     noted = calls(podman, monkeypatch, tmp_path)
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    vault.keep("team", "p@ss-hunter2")
+    vault.store("team", "p@ss-hunter2")
     workspace = Workspace.create("w", path=tmp_path / "home")
     mauve = workspace.keep_wheel(make_wheel(tmp_path, "mauve", "4"))
     make_wheel(tmp_path / "index" / "violet", "violet", "1.0")

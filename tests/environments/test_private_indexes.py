@@ -68,7 +68,7 @@ def leaks(*folders: Path) -> list[Path]:
 
 
 def test_a_named_secret_opens_the_index_and_is_found_nowhere(index, locks, said, tmp_path):
-    vault.keep("team", PASSWORD)
+    vault.store("team", PASSWORD)
     line = f"--index-url http://me:${{secret:team}}@{index}/"
     with overheard(index, "pip compile") as heard:
         ready = ensure.ensure(of(line), locks, said.append)
@@ -79,7 +79,7 @@ def test_a_named_secret_opens_the_index_and_is_found_nowhere(index, locks, said,
 
 
 def test_the_secret_of_the_host_opens_it_too(index, locks, said, tmp_path):
-    vault.keep(f"index-{index}", f"me:{PASSWORD}")
+    vault.store(f"index-{index}", f"me:{PASSWORD}")
     (tmp_path / "empty").mkdir()
     options = (f"--index-url {(tmp_path / 'empty').as_uri()}", f"--extra-index-url http://{index}/")
     ready = ensure.ensure(of(*options), locks, said.append)
@@ -88,8 +88,8 @@ def test_the_secret_of_the_host_opens_it_too(index, locks, said, tmp_path):
 
 @pytest.mark.parametrize("where", ["pip.conf", "variable", "direct"])
 def test_wherever_the_address_stands(where, index, locks, said, tmp_path, monkeypatch):
-    vault.keep(f"index-{index}", f"me:{PASSWORD}")
-    vault.keep("team", PASSWORD)
+    vault.store(f"index-{index}", f"me:{PASSWORD}")
+    vault.store("team", PASSWORD)
     spec = of()
     if where == "pip.conf":
         (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = http://{index}/\n")
@@ -112,7 +112,7 @@ def test_a_refused_password_is_said_and_not_shown(index, locks, said):
     ) as caught:
         ensure.ensure(of(line), locks, said.append)
     assert f"scriptrun secret set index-{index}" in caught.value.hint
-    vault.keep(f"index-{index}", "me:wrong-hunter2")
+    vault.store(f"index-{index}", "me:wrong-hunter2")
     with pytest.raises(EnvironmentException, match=r"or rejected them.*401") as caught:
         ensure.ensure(of(line), locks, said.append)
     assert "hunter2" not in f"{caught.value}{said}"
@@ -154,7 +154,7 @@ def test_a_private_repository_is_opened_and_git_is_not_told_how_on_its_command_l
 ):
     """git over plain HTTP, which wants the same name and password as the index beside it."""
     make_repository(tmp_path / "index" / "indigo.git")
-    vault.keep("team", PASSWORD)
+    vault.store("team", PASSWORD)
     line = f"indigo @ git+http://me:${{secret:team}}@{index}/indigo.git/.git"
     with overheard(index, f"http://{index}/indigo.git") as heard:
         ready = ensure.ensure(of("--no-index", pip=(line,)), locks, said.append)

@@ -30,7 +30,7 @@ def secrets(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SECRETS_KEY", "of this test")
     monkeypatch.delenv("GIT_CONFIG_COUNT", raising=False)
     monkeypatch.setattr(vault, "_offered", {})
-    return vault.keep
+    return vault.store
 
 
 def spec(*pip, options=(), conda=(), **more):

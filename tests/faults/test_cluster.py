@@ -95,9 +95,9 @@ def test_the_controller_is_killed_while_a_run_goes_on(bench, slurm):
     slurm.kill_controller()
     assert run.get_status() == "Running"  # nobody answers: nothing is known, and nothing has failed
     late = Run.get(bench.workspace, submit.submit(asked, bench.workspace).name)
-    looked = list(target.survey(bench.workspace, bench.target))
+    looked = list(target.target_checks(bench.workspace, bench.target))
     assert [each.verdict for each in looked] == ["bad"]
-    assert "the controller does not respond" in looked[0].said
+    assert "the controller does not respond" in looked[0].message
     gate.touch()
     assert wait(run) == "Completed"  # the run's own result needs no Slurm
     assert late.get_status() == "Queued"

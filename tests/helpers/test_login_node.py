@@ -39,7 +39,7 @@ def ask(tmp_path):
 
 @pytest.fixture
 def far(tmp_path):
-    return Workspace.create(login_node.NAME, path=tmp_path / "far")
+    return Workspace.create(login_node.WORKSPACE_NAME, path=tmp_path / "far")
 
 
 def job_of(name="r", **facts):
@@ -63,7 +63,7 @@ def test_the_first_question_makes_the_workspace_and_says_what_is_missing(ask, tm
     digest = snapshots.take(tmp_path / "store", tmp_path / "source").digest
     answer, rest = ask("have", parts=[f"snapshots/{digest}", "no such part"])
     assert (answer["root"], rest) == (str(tmp_path / "far"), b"")
-    assert Workspace(tmp_path / "far").name == login_node.NAME
+    assert Workspace(tmp_path / "far").name == login_node.WORKSPACE_NAME
     assert ask("have", parts=[])[0]["missing"] == []
 
 

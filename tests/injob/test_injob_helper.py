@@ -380,7 +380,7 @@ def test_a_data_frame_crosses_as_a_file(tmp_path, monkeypatch, readers):
     monkeypatch.setattr(tables, "_PARQUET", readers)
     workspace = Workspace.create("ws", path=tmp_path)
     sent = proxy._encode(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
-    frame = job_objects.Answers()._decoded(sent)
+    frame = job_objects.ObjectServer()._decode(sent)
     assert not os.path.exists(sent["path"])
     store = workspace.get_default_datastore()
     made = Dataset.Tabular.register_pandas_dataframe(frame, (store, "kept"), "frame")

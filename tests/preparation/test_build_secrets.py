@@ -15,7 +15,7 @@ from scriptrun.store.secrets import vault
 def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
     for name in ("team", "git", "index-a.io", "index-b.io:8443", "registry-c.io", "of no concern"):
-        vault.keep(name, f"value of {name}")
+        vault.store(name, f"value of {name}")
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_the_submitters_variables_come_first(home):
 
 
 def test_what_is_lent_is_known_for_a_while():
-    with vault.lent({"far": "away"}):
-        assert (vault.known("far"), vault.find("far")) == (True, "away")
-        vault.keep_offered()
+    with vault.with_secrets({"far": "away"}):
+        assert (vault.exists("far"), vault.find("far")) == (True, "away")
+        vault.store_offered()
     assert "far" not in vault.names()
     with pytest.raises(SecretException):
         vault.find("far")

@@ -22,7 +22,7 @@ def here(tmp_path, monkeypatch):
 
 def bound(workspace, *arguments):
     config = ScriptRunConfig(".", "x.py", arguments=list(arguments))
-    binder = data_binding.Binder(config, workspace)
+    binder = data_binding.DataBinding(config, workspace)
     for each in arguments:
         binder.resolve(each)
     return binder
@@ -60,7 +60,7 @@ def test_directories_of_this_machine_are_refused_where_they_are_not_seen(here, t
         store.path("a.txt").as_download(),
         OutputFileDatasetConfig("out"),
     )
-    reasons = binder.problems(here=False, afar=True)
+    reasons = binder.problems(is_local=False, is_remote=True)
     assert len(reasons) == 4 and all("cannot access" in reason for reason in reasons)
     assert "workspaceblobstore" in reasons[3]
-    assert binder.problems(here=False) == []
+    assert binder.problems(is_local=False) == []

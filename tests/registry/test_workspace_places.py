@@ -11,7 +11,7 @@ from wheel_making import make_wheel
 
 from scriptrun.config.environments.environment import Environment
 from scriptrun.registry import experiments, image_registries, models, wheels
-from scriptrun.registry.workspace_files import DIRECTORY, FORMAT, Home
+from scriptrun.registry.workspace_files import DIRECTORY, FORMAT, WorkspaceFiles
 from scriptrun.spec.environment import IMAGE, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.store import container_tool
@@ -20,12 +20,12 @@ from scriptrun.store.secrets import vault
 
 @pytest.fixture
 def home(tmp_path):
-    return Home.create("team", path=tmp_path / "home")
+    return WorkspaceFiles.create("team", path=tmp_path / "home")
 
 
 def test_a_workspace_is_made_once_and_opened_by_its_directory(tmp_path):
-    made = Home.create("team", path=tmp_path / "a", tags={"x": "1"}, location="here")
-    opened = Home(tmp_path / "a")
+    made = WorkspaceFiles.create("team", path=tmp_path / "a", tags={"x": "1"}, location="here")
+    opened = WorkspaceFiles(tmp_path / "a")
     assert (opened.name, opened.id, opened.tags, opened.location) == (
         "team",
         made.id,
@@ -34,54 +34,54 @@ def test_a_workspace_is_made_once_and_opened_by_its_directory(tmp_path):
     )
     assert opened.directory == tmp_path / "a" / DIRECTORY
     assert (opened.directory / ".gitignore").read_text() == "*\n"
-    assert Home.create("team", path=tmp_path / "a", exist_ok=True).id == made.id
+    assert WorkspaceFiles.create("team", path=tmp_path / "a", exist_ok=True).id == made.id
     for name, exist_ok in (("team", False), ("other", True)):
         with pytest.raises(WorkspaceException, match="team"):
-            Home.create(name, path=tmp_path / "a", exist_ok=exist_ok)
-    assert Home.create("team", path=tmp_path / "b").id != made.id
+            WorkspaceFiles.create(name, path=tmp_path / "a", exist_ok=exist_ok)
+    assert WorkspaceFiles.create("team", path=tmp_path / "b").id != made.id
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 261, None, 3])
 def test_names_that_no_workspace_can_have(tmp_path, name):
     with pytest.raises(UserErrorException):
-        Home.create(name, path=tmp_path / "a")
+        WorkspaceFiles.create(name, path=tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_without_a_workspace_or_with_a_newer_one_is_named(tmp_path, home):
     with pytest.raises(WorkspaceException, match=str(tmp_path / "no")):
-        Home(tmp_path / "no")
+        WorkspaceFiles(tmp_path / "no")
     facts = json.loads((home.directory / "workspace.json").read_text())
     (home.directory / "workspace.json").write_text(json.dumps({**facts, "format": FORMAT + 1}))
     with pytest.raises(WorkspaceException, match=str(FORMAT + 1)):
-        Home(home.root)
+        WorkspaceFiles(home.root)
 
 
 def test_a_workspace_that_cannot_be_written_is_an_error_that_names_it(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceException, match="file"):
-        Home.create("team", path=tmp_path / "file" / "below")
+        WorkspaceFiles.create("team", path=tmp_path / "file" / "below")
 
 
 def test_it_is_found_from_below_and_by_its_name(home, tmp_path, monkeypatch):
     below = home.root / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    assert Home.search(below).id == Home.from_config().id == Home.get("team").id == home.id
-    assert Home.search(tmp_path) is None
+    assert WorkspaceFiles.search(below).id == WorkspaceFiles.from_config().id == WorkspaceFiles.get("team").id == home.id
+    assert WorkspaceFiles.search(tmp_path) is None
     with pytest.raises(WorkspaceException, match="team"):
-        Home.get("other")
-    assert Home.get("team", path=home.root).id == home.id
+        WorkspaceFiles.get("other")
+    assert WorkspaceFiles.get("team", path=home.root).id == home.id
 
 
 def test_the_variable_names_its_directory_outright(home, tmp_path, monkeypatch):
-    other = Home.create("other", path=tmp_path / "other")
+    other = WorkspaceFiles.create("other", path=tmp_path / "other")
     monkeypatch.chdir(home.root)
     monkeypatch.setenv("SCRIPTRUN_WORKSPACE", str(other.root))
-    assert Home.from_config().id == other.id
-    assert Home.from_config(home.root).id == home.id, "a path that is given counts more"
+    assert WorkspaceFiles.from_config().id == other.id
+    assert WorkspaceFiles.from_config(home.root).id == home.id, "a path that is given counts more"
     monkeypatch.setenv("SCRIPTRUN_WORKSPACE", str(tmp_path / "new"))
-    assert Home.from_config().name == "new"
+    assert WorkspaceFiles.from_config().name == "new"
 
 
 @pytest.mark.parametrize("place", ["config.json", ".azureml/config.json", "aml_config/config.json"])
@@ -91,10 +91,10 @@ def test_an_azure_config_makes_the_workspace_that_it_names(tmp_path, capsys, pla
     config.write_text(json.dumps({"workspace_name": "cloud", "subscription_id": "s"}))
     below = tmp_path / "project" / "deep"
     below.mkdir()
-    found = Home.from_config(below)
+    found = WorkspaceFiles.from_config(below)
     assert (found.name, found.root, found.subscription_id) == ("cloud", tmp_path / "project", "s")
     assert "cloud" in capsys.readouterr().err
-    assert Home.from_config(config).id == found.id
+    assert WorkspaceFiles.from_config(config).id == found.id
     assert capsys.readouterr().err == "", "it is made once"
 
 
@@ -105,28 +105,28 @@ def test_a_config_of_something_else_is_passed_over_and_an_error_where_it_is_name
     config = tmp_path / "config.json"
     config.write_text(content)
     with pytest.raises(UserErrorException, match=r"config\.json"):
-        Home.from_config(config)
-    assert Home.search(tmp_path) is None
+        WorkspaceFiles.from_config(config)
+    assert WorkspaceFiles.search(tmp_path) is None
 
 
 def test_a_written_config_leads_back(home, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     home.write_config(tmp_path / "elsewhere")
-    assert Home.from_config(tmp_path / "elsewhere").id == home.id
+    assert WorkspaceFiles.from_config(tmp_path / "elsewhere").id == home.id
     assert not (tmp_path / "elsewhere" / DIRECTORY).exists()
 
 
 def test_where_nothing_is_found_it_is_made_at_the_root_of_the_repository(tmp_path, capsys):
     (tmp_path / "repo" / ".git").mkdir(parents=True)
     (tmp_path / "repo" / "src").mkdir()
-    assert Home.from_config(tmp_path / "repo" / "src").root == tmp_path / "repo"
+    assert WorkspaceFiles.from_config(tmp_path / "repo" / "src").root == tmp_path / "repo"
     (tmp_path / "alone").mkdir()
-    assert Home.from_config(tmp_path / "alone").root == tmp_path / "alone"
+    assert WorkspaceFiles.from_config(tmp_path / "alone").root == tmp_path / "alone"
     assert str(tmp_path / "alone") in capsys.readouterr().err
 
 
 def test_one_that_would_be_made_writes_nothing(tmp_path):
-    made = Home.to_be(tmp_path / "x")
+    made = WorkspaceFiles.to_be(tmp_path / "x")
     assert (made.name, made.id, made.tags) == ("x", "", {})
     assert made.find_run("a") is None
     assert list(tmp_path.iterdir()) == []
@@ -141,7 +141,7 @@ def test_a_run_that_is_not_there_is_named(home, run_id):
 
 
 def test_a_name_with_markup_is_shown_as_text(tmp_path):
-    made = Home.create("<b>&", path=tmp_path / "a")
+    made = WorkspaceFiles.create("<b>&", path=tmp_path / "a")
     assert "&lt;b&gt;&amp;" in made._repr_html_()
     assert repr(made).count("'<b>&'") == 1
 
@@ -176,7 +176,7 @@ def _model(folder: Path, **files: str) -> Path:
 
 def _keep(home, path, name="digits", **head):
     found, root = models.files_of(path)
-    return models.keep(home, name, found, root, head)
+    return models.add_version(home, name, found, root, head)
 
 
 def test_a_folder_is_kept_by_its_content_and_copied_out(home, tmp_path):
@@ -199,13 +199,13 @@ def test_each_registration_is_a_version_and_the_latest_is_given(home, tmp_path):
     assert [_keep(home, path)["version"] for _ in range(2)] == [1, 2]
     assert models.get(home, "digits")["version"] == 2
     _keep(home, path, name="another")
-    assert [(e["name"], e["version"]) for e in models.every(home)] == [
+    assert [(e["name"], e["version"]) for e in models.all_versions(home)] == [
         ("another", 1),
         ("digits", 2),
         ("digits", 1),
     ]
-    assert [e["version"] for e in models.every(home, "digits")] == [2, 1]
-    assert list(models.every(home, "none")) == []
+    assert [e["version"] for e in models.all_versions(home, "digits")] == [2, 1]
+    assert list(models.all_versions(home, "none")) == []
 
 
 def test_words_may_change_and_files_may_not(home, tmp_path):
@@ -229,12 +229,12 @@ def test_content_goes_with_the_last_version_that_has_it(home, tmp_path):
 
 def test_a_model_lies_in_the_cache_as_links(home, tmp_path, own_places):
     kept = _keep(home, _model(tmp_path, a="1", sub__b="2"))
-    root = models.laid_out(home, kept)
+    root = models.cached_root(home, kept)
     assert own_places in root.parents
     assert (root / "sub" / "b").read_text() == "2"
     assert (root / "a").is_symlink()
-    assert models.laid_out(home, kept) == root
-    assert models.laid_out(home, _keep(home, tmp_path / "model")) != root
+    assert models.cached_root(home, kept) == root
+    assert models.cached_root(home, _keep(home, tmp_path / "model")) != root
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a\\b", "a:1", None])
@@ -259,8 +259,8 @@ def test_what_is_no_model_is_named(home, tmp_path):
 def test_a_wheel_lies_by_its_content(home, tmp_path):
     (tmp_path / "x").mkdir()
     wheel = make_wheel(tmp_path / "x", "mauve", "4")
-    name = wheels.keep(home, wheel)
-    assert wheels.keep(home, wheel) == name == wheels.name_of(wheel)
+    name = wheels.store_wheel(home, wheel)
+    assert wheels.store_wheel(home, wheel) == name == wheels.stored_name(wheel)
     assert (home.directory / name).read_bytes() == wheel.read_bytes()
     assert not list(home.directory.rglob("*.tmp"))
     address = wheels.add(home, wheel, exist_ok=True)
@@ -277,13 +277,13 @@ def test_requirements_follow_their_files(tmp_path):
         "six==1",
     )
     spec = EnvironmentSpec(kind=PACKAGES, pip=lines, local={str(wheel): "digest"})
-    assert wheels.named_by(spec) == {str(wheel): wheel}, "a folder is no file"
-    moved = wheels.moved(spec, {str(wheel): "/there/m.whl"})
+    assert wheels.local_files(spec) == {str(wheel): wheel}, "a folder is no file"
+    moved = wheels.with_paths(spec, {str(wheel): "/there/m.whl"})
     assert moved.pip[0] == "mauve @ file:///there/m.whl"
     assert moved.pip[1].startswith("file:///there/m.whl ;")
     assert moved.pip[2:] == lines[2:]
     assert moved.local == {"/there/m.whl": "digest"}
-    assert wheels.moved(spec, {}) == spec
+    assert wheels.with_paths(spec, {}) == spec
 
 
 @pytest.fixture
@@ -304,14 +304,14 @@ def secrets(tmp_path, monkeypatch):
     ],
 )
 def test_a_registry_is_named_by_its_address(home, secrets, given, address):
-    image_registries.name(home, given, "me", "hunter2")
-    assert image_registries.named(home) == {"address": address, "username": "me"}
-    assert vault.find(container_tool.secret_of(address)) == "hunter2"
+    image_registries.set_registry(home, given, "me", "hunter2")
+    assert image_registries.workspace_registry(home) == {"address": address, "username": "me"}
+    assert vault.find(container_tool.registry_secret(address)) == "hunter2"
     for path in home.directory.rglob("*"):
         assert path.is_dir() or b"hunter2" not in path.read_bytes()
-    image_registries.name(home, None)
-    assert image_registries.named(home) == {}
-    image_registries.name(home, "")
+    image_registries.set_registry(home, None)
+    assert image_registries.workspace_registry(home) == {}
+    image_registries.set_registry(home, "")
 
 
 @pytest.mark.parametrize(
@@ -319,28 +319,28 @@ def test_a_registry_is_named_by_its_address(home, secrets, given, address):
 )
 def test_what_is_no_address_of_a_registry(home, secrets, address):
     with pytest.raises(UserErrorException, match=repr(address)):
-        image_registries.name(home, address)
-    assert image_registries.named(home) == {}
+        image_registries.set_registry(home, address)
+    assert image_registries.workspace_registry(home) == {}
 
 
 def test_builders_get_the_registry_of_the_workspace_for_images_alone(home, secrets):
-    image_registries.name(home, "shared.example", "me", "one")
+    image_registries.set_registry(home, "shared.example", "me", "one")
     made = Environment("e")
     made.docker.base_image_registry.address = "own.example"
     made.docker.base_image_registry.password = "two"
-    image_registries.keep(made)
+    image_registries.store_passwords(made)
     docker = {"registry": {"address": "own.example"}}
     assert image_registries.for_build(EnvironmentSpec(kind=PACKAGES, docker=docker), home) == {}
     image = EnvironmentSpec(kind=IMAGE, container=True, docker=docker)
     named = image_registries.for_build(image, home)
     assert named == {"address": "shared.example", "username": "me"}
     for address, password in (("shared.example", "one"), ("own.example", "two")):
-        assert vault.find(container_tool.secret_of(address)) == password
+        assert vault.find(container_tool.registry_secret(address)) == password
 
 
 def test_paths_of_a_home_are_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = Home.create("w", path="sub")
+    made = WorkspaceFiles.create("w", path="sub")
     for folder in (made.root, made.runs_folder, made.snapshots_folder, made.locks_folder):
         assert os.path.isabs(folder)
         assert folder.is_dir()

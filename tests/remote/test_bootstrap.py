@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.engines.transport import Here
+from scriptrun.engines.transport import LocalTransport
 from scriptrun.remote import bootstrap
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
 
@@ -25,7 +25,7 @@ def tool(tmp_path, text):
 
 
 def call(address, data=b""):
-    return bootstrap.call(Here(), address, ["-m", "x y"], data, 60.0)
+    return bootstrap.call(LocalTransport(), address, ["-m", "x y"], data, 60.0)
 
 
 def test_a_tool_that_is_named_is_started_and_hears_what_is_sent(tmp_path):
@@ -67,17 +67,17 @@ def test_a_python_that_is_too_old_is_passed_over(tmp_path, monkeypatch):
     tool(tmp_path, "exit 1")
     (tmp_path / "tool").rename(tmp_path / "python3.13")
     with pytest.raises(ComputeTargetException, match=r"No Python 3\.11"):
-        bootstrap.make(Here(), str(tmp_path / "root"))
+        bootstrap.install(LocalTransport(), str(tmp_path / "root"))
 
 
 def test_a_tool_that_was_made_is_found_again(tmp_path):
     address = {"root": str(tmp_path / "a root")}
-    argv = bootstrap.argv_of(address)
+    argv = bootstrap.tool_command(address)
     os.makedirs(os.path.dirname(argv[0]))
     os.symlink(sys.executable, argv[0])
     code = b"import sys; print(sys.flags.isolated)"
-    assert bootstrap.call(Here(), address, ["-"], code, 60.0).strip() == b"1"
-    assert bootstrap.key() in argv[0]
+    assert bootstrap.call(LocalTransport(), address, ["-"], code, 60.0).strip() == b"1"
+    assert bootstrap.tool_key() in argv[0]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_a_tool_that_was_made_is_found_again(tmp_path):
 )
 def test_a_root_may_begin_at_home(monkeypatch, root, expected):
     monkeypatch.setenv("HOME", "/home/me")
-    assert bootstrap.absolute(Here(), root) == expected
+    assert bootstrap.absolute(LocalTransport(), root) == expected
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_an_absolute_root_stays_as_it_is(root):
-    assert bootstrap.absolute(Here(), f"/{root}") == f"/{root}"
+    assert bootstrap.absolute(LocalTransport(), f"/{root}") == f"/{root}"

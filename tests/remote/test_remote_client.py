@@ -14,7 +14,7 @@ from wheel_making import make_wheel
 
 from scriptrun import CondaDependencies, Environment, Experiment, Run, ScriptRunConfig
 from scriptrun.engines.slurm.engine import Slurm
-from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.engines.transport import SshTransport, HostUnreachable
 from scriptrun.remote import client as remote_client
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files
@@ -106,9 +106,9 @@ def test_an_unreachable_login_node_is_an_error_and_no_failed_job(bench, login):
     until(lambda: run.standing and "began" in log_of(run))
     login.stop()
     try:
-        Ssh("login").close()
+        SshTransport("login").close()
         until(lambda: not reachable(run), "it is still reached")
-        with pytest.raises(Unreachable, match="Cannot reach host 'login' over ssh"):
+        with pytest.raises(HostUnreachable, match="Cannot reach host 'login' over ssh"):
             run.get_status()
         many = run_status.status_of(bench.workspace, run.path, run.job, frozenset())
         assert many.state == "Running"
@@ -123,10 +123,10 @@ def test_an_unreachable_login_node_is_an_error_and_no_failed_job(bench, login):
 
 
 def reachable(run):
-    remote_client._looked.clear()
+    remote_client._cached_status.clear()
     try:
         run.get_status()
-    except Unreachable:
+    except HostUnreachable:
         return False
     return True
 
@@ -163,8 +163,8 @@ def test_what_cannot_be_had_there_is_refused_and_leaves_nothing(bench, login):
 
 
 def test_a_host_that_is_not_known_is_a_sentence(bench, login):
-    with pytest.raises(Unreachable) as told:
-        Ssh("no-such-host.invalid").run(["true"])
+    with pytest.raises(HostUnreachable) as told:
+        SshTransport("no-such-host.invalid").run(["true"])
     assert "unknown host name" in str(told.value)
 
 

@@ -24,7 +24,7 @@ BARE = os.path.realpath(sys.executable)
 @pytest.fixture
 def run(tmp_path):
     """Run code as a job does; what it printed, as JSON."""
-    kit = job_runtime.place(tmp_path / "ws")
+    kit = job_runtime.install(tmp_path / "ws")
     folder = tmp_path / "runs" / "2026-11-24" / "r_1"
     (folder / "events").mkdir(parents=True)
     (folder / "job.json").write_text('{"experiment": "e"}')

@@ -22,7 +22,7 @@ def place(tmp_path, monkeypatch):
 
 
 def test_a_file_is_encrypted_and_its_key_lies_apart(place):
-    told = vault.keep("s", f" {VALUE}\n")
+    told = vault.store("s", f" {VALUE}\n")
     assert "encrypted" in told and vault.find("s") == f" {VALUE}\n"
     key = place.with_name("secrets.key")
     for path in (place / "s", key):
@@ -41,7 +41,7 @@ def test_a_file_is_encrypted_and_its_key_lies_apart(place):
 
 def test_the_key_may_come_from_the_environment(place, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SECRETS_KEY", "whatever people type")
-    vault.keep("s", VALUE)
+    vault.store("s", VALUE)
     assert vault.find("s") == VALUE and not place.with_name("secrets.key").exists()
     monkeypatch.setenv("SCRIPTRUN_SECRETS_KEY", "something else")
     with pytest.raises(SecretException, match="a different key than SCRIPTRUN_SECRETS_KEY"):
@@ -51,7 +51,7 @@ def test_the_key_may_come_from_the_environment(place, monkeypatch):
 def test_a_file_of_somebody_else_is_the_value(place):
     place.mkdir()
     (place / "mounted").write_text(f"{VALUE}\n")
-    assert vault.find("mounted") == VALUE and vault.known("mounted")
+    assert vault.find("mounted") == VALUE and vault.exists("mounted")
 
 
 SESSION = """\

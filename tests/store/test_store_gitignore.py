@@ -61,7 +61,7 @@ FILE, FOLDER = False, True
     ],
 )
 def test_a_line_fits_a_path_as_git_has_it(line, path, is_folder, fits):
-    found = gitignore.PatternList(line.encode()).decides(path.encode(), is_folder)
+    found = gitignore.PatternList(line.encode()).find_match(path.encode(), is_folder)
     assert (found is not None) is fits
 
 
@@ -74,14 +74,14 @@ def test_lines_that_can_match_nothing_are_left_out(line):
 
 def test_the_last_line_that_fits_decides_and_is_named():
     listed = gitignore.PatternList(b"# all logs\r\n*.log\r\n!keep.log\r\nkeep.log/\r\n")
-    first = listed.decides(b"x.log", FILE)
+    first = listed.find_match(b"x.log", FILE)
     assert (first.text, first.line) == ("*.log", 2)
-    kept = listed.decides(b"keep.log", FILE)
+    kept = listed.find_match(b"keep.log", FILE)
     assert (kept.text, kept.line, kept.negated) == ("!keep.log", 3, True)
-    folder = listed.decides(b"keep.log", FOLDER)
+    folder = listed.find_match(b"keep.log", FOLDER)
     assert (folder.line, folder.negated, folder.folders_only) == (4, False, True)
-    assert listed.decides(b"other", FILE) is None
-    assert gitignore.PatternList(b"").decides(b"a", FILE) is None
+    assert listed.find_match(b"other", FILE) is None
+    assert gitignore.PatternList(b"").find_match(b"a", FILE) is None
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line():
@@ -90,8 +90,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line():
 
 def test_a_line_of_other_bytes_fits_just_these():
     listed = gitignore.PatternList(b"\xff*")
-    assert listed.decides(b"\xff\xfe", FILE) is not None
-    assert listed.decides(b"\xfe", FILE) is None
+    assert listed.find_match(b"\xff\xfe", FILE) is not None
+    assert listed.find_match(b"\xfe", FILE) is None
     assert listed.patterns[0].text == "\udcff*"
 
 
@@ -99,7 +99,7 @@ def test_a_line_of_other_bytes_fits_just_these():
 @given(content=st.binary(max_size=40), path=st.binary(min_size=1, max_size=8))
 def test_no_content_is_an_error(content, path):
     listed = gitignore.PatternList(content)
-    found = listed.decides(path, FILE)
+    found = listed.find_match(path, FILE)
     assert found is None or found in listed.patterns
     assert found is None or not found.folders_only
 
@@ -109,9 +109,9 @@ def test_no_content_is_an_error(content, path):
 def test_a_name_with_a_backslash_before_each_byte_fits_itself_alone(name):
     line = b"/" + b"".join(b"\\" + bytes([each]) for each in name)
     listed = gitignore.PatternList(line)
-    assert listed.decides(name, FILE) is not None
-    assert listed.decides(name + b"x", FILE) is None
-    assert listed.decides(b"x/" + name, FILE) is None
+    assert listed.find_match(name, FILE) is not None
+    assert listed.find_match(name + b"x", FILE) is None
+    assert listed.find_match(b"x/" + name, FILE) is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_name_with_a_backslash_before_each_byte_fits_itself_alone(name):
     ],
 )
 def test_whether_a_line_speaks_of_a_name_itself(line, name, said):
-    assert gitignore.parse(line.encode())[0].names(name) is said
+    assert gitignore.parse(line.encode())[0].targets_name(name) is said
 
 
 def test_a_reason_names_its_line_where_there_is_one():

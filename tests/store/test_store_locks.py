@@ -204,14 +204,14 @@ def test_lease_of_another_host_is_judged_by_its_counter(tmp_path, monkeypatch):
     path.mkdir()
     owner = {"token": "theirs", "identity": {"host": "elsewhere", "pid": 1}}
     (path / "owner.json").write_text(json.dumps(owner))
-    watch = leases.Watch(path)
+    watch = leases.LeaseWatch(path)
     for count in range(5):
         (path / "beat.json").write_text(json.dumps({"count": count}))
-        assert watch.left_behind() is None
+        assert watch.abandoned_token() is None
         sleep(leases.STALE_SECONDS - 1)
-        assert watch.left_behind() is None
+        assert watch.abandoned_token() is None
     sleep(1)
-    assert watch.left_behind() == "theirs"
+    assert watch.abandoned_token() == "theirs"
     with leases.lease(path, every=60) as held:
         assert held.is_ours()
 

@@ -55,7 +55,7 @@ def _packed(store: Path, *pieces: bytes) -> str:
 
 
 def _find(store: Path, data: bytes) -> bytes | None:
-    known = pack_index.KnownObjects(store)
+    known = pack_index.PackIndex(store)
     try:
         return known.find(hashlib.sha256(data).digest())
     finally:
@@ -107,7 +107,7 @@ def test_an_index_cut_off_gives_its_whole_entries(store):
 
 def test_after_closing_nothing_is_found(store):
     _packed(store, b"one")
-    known = pack_index.KnownObjects(store)
+    known = pack_index.PackIndex(store)
     known.close()
     assert known.find(hashlib.sha256(b"one").digest()) is not None, "it had not been opened"
     known.close()
@@ -119,10 +119,10 @@ def test_content_of_two_snapshots_is_packed_once(store):
     writer = packs.PackWriter(store)
     assert writer.add(b"same") == (_sha(b"same"), f"{first} 0".encode())
     assert writer.add(b"") == (_sha(b""), b"-")
-    assert (writer.wrote, writer.used) == (False, {first})
+    assert (writer.has_pack, writer.used) == (False, {first})
     new = writer.add(b"other")
     assert writer.add(b"other") == new
-    assert writer.wrote
+    assert writer.has_pack
     writer.discard()
     assert {path.name for path in (store / "packs").iterdir()} == {
         f"{first}.pack",
@@ -201,7 +201,7 @@ def _one(store: Path, source: bytes, name: bytes) -> stat_cache.FileRecord:
     found = os.lstat(source + b"/" + name)
     writer = packs.PackWriter(store)
     try:
-        return read_file.take(writer, source, name, folder.look_at(found))
+        return read_file.store_file(writer, source, name, folder.signature_of(found))
     finally:
         writer.publish()
 
@@ -234,10 +234,10 @@ def test_large_files_are_kept_by_themselves(store, source, size):
 def test_a_file_that_changes_is_kept_as_it_was_read(store, source, now):
     path = Path(os.fsdecode(source), "a")
     path.write_bytes(b"at first so")
-    look = folder.look_at(path.lstat())
+    look = folder.signature_of(path.lstat())
     path.write_bytes(now)
     writer = packs.PackWriter(store)
-    taken = read_file.take(writer, source, b"a", look)
+    taken = read_file.store_file(writer, source, b"a", look)
     writer.publish()
     assert taken[1] == folder.UNTRUSTED
     assert taken[2] == b"f %s %d a\n" % (_sha(now), len(now))
@@ -251,19 +251,19 @@ def test_links_pipes_and_what_is_gone(store, source, tmp_path):
     os.symlink(os.fsencode(tmp_path / "there"), source + b"/out")
     assert _one(store, source, b"out")[2] == b"f %s 7 out\n" % _sha(b"outside")
     os.mkfifo(source + b"/pipe")
-    with pytest.raises(read_file.Unusual):
+    with pytest.raises(read_file.SpecialFile):
         _one(store, source, b"pipe")
-    look = folder.look_at(os.lstat(source))
+    look = folder.signature_of(os.lstat(source))
     for kind in (0o100644, 0o120777):
         with pytest.raises(FileNotFoundError):
-            read_file.take(packs.PackWriter(store), source, b"gone", (kind, *look[1:]))
-    with pytest.raises(read_file.Unreadable):  # it was a file and is a folder now
+            read_file.store_file(packs.PackWriter(store), source, b"gone", (kind, *look[1:]))
+    with pytest.raises(read_file.UnreadableFile):  # it was a file and is a folder now
         os.mkdir(source + b"/folder")
-        read_file.take(packs.PackWriter(store), source, b"folder", (0o100644, 10, 0, 0, 0))
+        read_file.store_file(packs.PackWriter(store), source, b"folder", (0o100644, 10, 0, 0, 0))
 
 
 def _taken(store: Path, source: bytes, tmp_path: Path):
-    return take.Taking(store, source, tmp_path / "cache.stat").run()
+    return take.SnapshotBuilder(store, source, tmp_path / "cache.stat").run()
 
 
 def test_taking_twice_reads_the_same_and_keeps_one_pack(store, source, tmp_path):
@@ -286,7 +286,7 @@ def test_taking_without_the_cache_gives_the_same_snapshot(store, source, tmp_pat
     first = _taken(store, source, tmp_path)
     (tmp_path / "cache.stat").write_bytes(b"rubbish")
     assert _taken(store, source, tmp_path).digest == first.digest
-    other = take.Taking(tmp_path / "other", source, tmp_path / "other.stat").run()
+    other = take.SnapshotBuilder(tmp_path / "other", source, tmp_path / "other.stat").run()
     assert other.digest == first.digest, "a snapshot is named by its content alone"
 
 
@@ -314,7 +314,7 @@ def test_what_cannot_be_read_fails_the_taking_and_leaves_nothing(store, source, 
     (root / "shut").chmod(0)
     if os.access(root / "shut", os.R_OK):
         pytest.skip("only as a user whom permissions bind")
-    taking = take.Taking(store, source, tmp_path / "cache.stat")
+    taking = take.SnapshotBuilder(store, source, tmp_path / "cache.stat")
     assert taking.run() is None
     assert set(taking.failed) == {b"shut"}
     assert [path for path in store.rglob("*") if path.is_file()] == []
@@ -371,7 +371,7 @@ def test_a_snapshot_that_lacks_a_part_is_an_error(tmp_path, store, what):
 def _send(store: Path, names: list[str], other: Path) -> None:
     for name in names:
         with open(store / name, "rb") as handle:
-            bundle.take_in(other, name, handle)
+            bundle.store_part(other, name, handle)
 
 
 def test_the_parts_of_a_snapshot_make_it_whole_elsewhere(tmp_path, store):
@@ -404,14 +404,14 @@ def test_a_tar_of_the_parts_holds_them_under_a_prefix(tmp_path, store):
 def test_no_part_is_taken_in_outside_of_the_store(tmp_path, store, name):
     store.mkdir()
     with pytest.raises(ValueError, match="not part of"):
-        bundle.take_in(store, name, io.BytesIO(b"x"))
+        bundle.store_part(store, name, io.BytesIO(b"x"))
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
     assert list(store.iterdir()) == []
 
 
 def test_a_part_that_comes_again_replaces_the_first(store):
     for data in (b"one", b"two" * (1 << 20)):
-        bundle.take_in(store, "packs/x.pack", io.BytesIO(data))
+        bundle.store_part(store, "packs/x.pack", io.BytesIO(data))
         assert (store / "packs" / "x.pack").read_bytes() == data
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_file
-from scriptrun.store.registry import Registry, Shelf
+from scriptrun.store.registry import Registry, NamedValues
 from scriptrun.testing.jobs import PATIENCE
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -41,7 +41,7 @@ def test_any_value_comes_back_with_and_without_the_copy(value, tmp_path_factory)
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_any_name_is_one_safe_file_name(name):
     encoded = yaml_file.file_name(name)
-    assert yaml_file.name_of(encoded) == name
+    assert yaml_file.name_from_file(encoded) == name
     assert not set('/\\:*?"<>|\0') & set(encoded)
     assert encoded not in (".", "..")
 
@@ -70,7 +70,7 @@ def test_versions(tmp_path):
     "name", ["../../escape", "/etc/passwd", "..", ".", "a/b", "CON", "é ü", "x."]
 )
 def test_no_name_escapes(tmp_path, name):
-    registry, shelf = Registry(tmp_path / "r" / "registry"), Shelf(tmp_path / "r" / "shelf")
+    registry, shelf = Registry(tmp_path / "r" / "registry"), NamedValues(tmp_path / "r" / "shelf")
     registry.add(name, {"a": 1})
     shelf.put(name, {"a": 2})
     assert registry.names() == [name]
@@ -132,11 +132,11 @@ def test_broken_yaml_is_a_sentence_with_its_line(tmp_path, text, said):
 def test_bytes_that_are_no_text(tmp_path):
     (tmp_path / "c.yaml").write_bytes(b"a: \xff\xfe\n")
     with pytest.raises(WorkspaceException, match=r"c\.yaml"):
-        Shelf(tmp_path).get("c")
+        NamedValues(tmp_path).get("c")
 
 
 def test_a_copy_that_is_damaged_or_foreign_is_not_believed(tmp_path):
-    shelf = Shelf(tmp_path)
+    shelf = NamedValues(tmp_path)
     shelf.put("gpu", {"partition": "a"})
     copy = tmp_path / ".gpu.yaml.json"
     for rubbish in ("", "[]", '{"of": [0, 0, 0], "value": {"partition": "b"}}', '{"of": null}'):
@@ -146,7 +146,7 @@ def test_a_copy_that_is_damaged_or_foreign_is_not_believed(tmp_path):
 
 
 def test_a_shelf_keeps_one_value_a_name(tmp_path):
-    shelf = Shelf(tmp_path / "compute")
+    shelf = NamedValues(tmp_path / "compute")
     assert shelf.names() == []
     assert shelf.get("gpu") is None
     shelf.remove("gpu")

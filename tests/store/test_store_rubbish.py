@@ -33,22 +33,22 @@ def test_what_nothing_refers_to_goes_and_the_rest_can_be_restored(source, tmp_pa
     big = [random.Random(seed).randbytes(2 << 20) for seed in range(2)]
     first = _take(store, source, shared=b"shared", one=b"only in the first" * 100, big=big[0])
     second = _take(store, source, one=b"only in the second" * 100, big=big[1])
-    assert garbage.snapshots(store, {second}) == 0, "what was used today stays"
+    assert garbage.remove_snapshots(store, {second}) == 0, "what was used today stays"
     _make_old(store)
-    freed = garbage.snapshots(store, {second})
+    freed = garbage.remove_snapshots(store, {second})
     assert freed > 2 << 20
     assert not snapshots.exists(store, first)
     snapshots.restore(store, second, tmp_path / "back")
     assert (tmp_path / "back/shared").read_bytes() == b"shared"
     assert (tmp_path / "back/big").read_bytes() == big[1]
-    assert garbage.snapshots(store, {second}) == 0
+    assert garbage.remove_snapshots(store, {second}) == 0
 
 
 def test_content_that_went_is_kept_again_when_it_comes_back(source, tmp_path):
     store = tmp_path / "store"
     _take(store, source, a=b"a" * 1000, big=b"x" * (2 << 20))
     _make_old(store)
-    garbage.snapshots(store, set())
+    garbage.remove_snapshots(store, set())
     assert [path for path in store.rglob("*") if path.is_file()] == []
     for extra in (b"1", b"2"):
         digest = _take(store, source, extra=extra)
@@ -61,7 +61,7 @@ def test_an_old_snapshot_that_is_taken_again_is_in_use(source, tmp_path):
     digest = _take(store, source, a=b"a" * 1000)
     _make_old(store)
     assert _take(store, source) == digest
-    garbage.snapshots(store, set())
+    garbage.remove_snapshots(store, set())
     snapshots.restore(store, digest, tmp_path / "back")
 
 
@@ -73,7 +73,7 @@ def test_old_content_that_a_new_snapshot_counts_on_is_in_use(source, tmp_path):
     digest = _take(store, source, b=b"new")
     for path in store.glob("manifests/??/*"):
         path.rename(tmp_path / path.name)
-    garbage.snapshots(store, set())
+    garbage.remove_snapshots(store, set())
     for path in tmp_path.glob(f"{digest}*"):
         path.rename(store / "manifests" / digest[:2] / path.name)
     snapshots.restore(store, digest, tmp_path / "back")
@@ -84,10 +84,10 @@ def test_leftovers(tmp_path):
     (tmp_path / "a" / "build.tmp" / "x").write_text("x")
     (tmp_path / "a" / "y.json.1234.tmp").write_text("12345")
     (tmp_path / "a" / "keep.json").write_text("x")
-    assert garbage.leftovers(tmp_path) == 0
+    assert garbage.remove_leftovers(tmp_path) == 0
     _make_old(tmp_path)
     (tmp_path / "new.tmp").write_text("x")
-    assert garbage.leftovers(tmp_path) == 5
+    assert garbage.remove_leftovers(tmp_path) == 5
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "keep.json", "new.tmp"]
 
 
@@ -97,5 +97,5 @@ def test_a_damaged_snapshot_keeps_all_content(source, tmp_path):
     for path in store.glob("manifests/??/*.places"):
         path.unlink()
     _make_old(store)
-    garbage.snapshots(store, {digest})
+    garbage.remove_snapshots(store, {digest})
     assert list(store.glob("packs/*.pack"))

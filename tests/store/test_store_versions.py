@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from scriptrun.spec.errors import SecretException, WorkspaceException
 from scriptrun.store.secrets import encryption
-from scriptrun.store.versions import Heads
+from scriptrun.store.versions import VersionStore
 
 
 def test_words_are_said_over_what_was_kept_and_what_was_kept_stays(tmp_path):
-    heads = Heads(tmp_path)
+    heads = VersionStore(tmp_path)
     assert (heads.names(), heads.versions("m")) == ([], [])
     assert heads.add("m", {"a": 1, "tags": {"x": "1"}}) == 1
     heads.change("m", 1, {"tags": {"y": "2"}, "description": "said"})
@@ -22,12 +22,12 @@ def test_words_are_said_over_what_was_kept_and_what_was_kept_stays(tmp_path):
     told = heads.get("m", 1)
     assert told == {**told, "a": 1, "tags": {"y": "2"}, "description": "anew"}
     assert (told["name"], told["version"]) == ("m", 1)
-    kept = heads.fixed("m", 1)
+    kept = heads.original("m", 1)
     assert (kept["tags"], kept.get("description")) == ({"x": "1"}, None)
 
 
 def test_the_words_are_no_version(tmp_path):
-    heads = Heads(tmp_path)
+    heads = VersionStore(tmp_path)
     heads.add("m", {"a": 1})
     heads.change("m", 1, {"tags": {}})
     assert heads.versions("m") == [1]
@@ -37,7 +37,7 @@ def test_the_words_are_no_version(tmp_path):
 
 
 def test_the_words_of_one_version_are_not_those_of_another(tmp_path):
-    heads = Heads(tmp_path)
+    heads = VersionStore(tmp_path)
     for number in (1, 2):
         heads.add("m", {"a": number})
     heads.change("m", 1, {"tags": {"of": "first"}})
@@ -45,7 +45,7 @@ def test_the_words_of_one_version_are_not_those_of_another(tmp_path):
 
 
 def test_a_version_that_is_removed_is_gone_with_its_words(tmp_path):
-    heads = Heads(tmp_path)
+    heads = VersionStore(tmp_path)
     for number in (1, 2):
         heads.add("m", {"a": number})
         heads.change("m", number, {"tags": {"n": str(number)}})
@@ -63,7 +63,7 @@ def test_a_version_that_is_removed_is_gone_with_its_words(tmp_path):
 
 @pytest.mark.parametrize("name", ["../out", "a/b", "..", "é ü", "CON"])
 def test_odd_names_keep_within_the_folder(tmp_path, name):
-    heads = Heads(tmp_path / "root")
+    heads = VersionStore(tmp_path / "root")
     heads.add(name, {"a": 1})
     heads.change(name, 1, {"b": 2})
     assert heads.names() == [name]

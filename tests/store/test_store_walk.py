@@ -40,14 +40,14 @@ def test_a_folder_is_sorted_by_name_in_bytes(tmp_path):
     seen = _listed(source)
     assert [name for name, _ in seen.files] == [b"Z", b"b", "ä".encode()]
     assert seen.folders == [b"a", b"empty"]
-    assert (seen.left_out, seen.environment) == ([], None)
+    assert (seen.ignored, seen.environment) == ([], None)
 
 
 def test_what_is_left_out_has_its_reason_and_folders_end_in_a_slash(tmp_path):
     source = _source(tmp_path, "x.log", "log/a", "kept")
     Path(os.fsdecode(source), ".gitignore").write_text("*.log\nlog/\n")
     seen = _listed(source)
-    assert seen.left_out == [b"log/", b"x.log"]
+    assert seen.ignored == [b"log/", b"x.log"]
     assert {name: why.line for name, why in seen.reasons.items()} == {b"log/": 2, b"x.log": 1}
     assert [name for name, _ in seen.files] == [b".gitignore", b"kept"]
 
@@ -56,7 +56,7 @@ def test_of_an_environment_nothing_else_is_told(tmp_path):
     source = _source(tmp_path, "env/pyvenv.cfg", "env/bin/python")
     seen = _listed(source, b"env")
     assert seen.environment is not None
-    assert (seen.files, seen.folders, seen.left_out) == ([], [], [])
+    assert (seen.files, seen.folders, seen.ignored) == ([], [], [])
 
 
 def test_a_missing_folder_is_an_os_error(tmp_path):
@@ -67,10 +67,10 @@ def test_a_missing_folder_is_an_os_error(tmp_path):
 def test_decisions_under_the_same_rules_are_taken_over_and_under_others_are_not(tmp_path):
     source = _source(tmp_path, "a", "b")
     stamp = _listed(source).rules.stamp
-    taken = _listed(source, decided=folder.Decided(stamp, {b"a"}, None))
-    assert taken.left_out == [b"a"]
-    anew = _listed(source, decided=folder.Decided("other", {b"a"}, None))
-    assert anew.left_out == []
+    taken = _listed(source, decided=folder.Decisions(stamp, {b"a"}, None))
+    assert taken.ignored == [b"a"]
+    anew = _listed(source, decided=folder.Decisions("other", {b"a"}, None))
+    assert anew.ignored == []
 
 
 def test_the_look_of_a_link_out_of_the_source_changes_with_its_file(tmp_path):
@@ -91,9 +91,9 @@ def test_the_look_of_a_link_out_of_the_source_changes_with_its_file(tmp_path):
 def test_an_untrusted_look_equals_none_of_a_file(tmp_path):
     source = _source(tmp_path, "a")
     assert _listed(source).files[0][1] != folder.UNTRUSTED
-    assert folder.trusted(folder.UNTRUSTED)
+    assert folder.is_settled(folder.UNTRUSTED)
     os.utime(source + b"/a", (2**32, 2**32))
-    assert not folder.trusted(_listed(source).files[0][1]), "a time to come is not past"
+    assert not folder.is_settled(_listed(source).files[0][1]), "a time to come is not past"
 
 
 PATHS = st.lists(st.sampled_from([b"a", b"b", b"a.b", b"a-b", b"a0", b"\xff"]), max_size=3)
@@ -243,8 +243,8 @@ def test_ten_names_are_shown_and_the_others_counted(count):
     assert [each.split(" ")[0] for each in said[:10]] == [p.decode() for p in paths[:10]]
     if count > 10:
         assert str(count - 10) in said[-1]
-    links = warnings.outside(paths)
-    assert len(links) == (count > 0) == len(warnings.unusual(paths))
+    links = warnings.outside_links(paths)
+    assert len(links) == (count > 0) == len(warnings.special_files(paths))
     if count > 10:
         assert f"{count - 10} more" in links[0]
 
@@ -262,15 +262,15 @@ def test_ten_names_are_shown_and_the_others_counted(count):
     ],
 )
 def test_amounts_for_people(size, shown):
-    assert warnings.readable(size) == shown
+    assert warnings.format_size(size) == shown
 
 
 def test_a_name_of_other_bytes_is_shown_with_digits():
-    assert warnings.shown("ä".encode() + b"\xff") == "ä\\xff"
+    assert warnings.format_path("ä".encode() + b"\xff") == "ä\\xff"
 
 
 def test_a_large_snapshot_names_the_folders_that_make_it_large():
-    sums = warnings.Folders()
+    sums = warnings.FolderTotals()
     sums.add(b"", 1, 10)
     sums.add(b"data/images", 1, warnings.MANY_BYTES)
     sums.add(b"data/images/deep/deeper", 2, 1000)
@@ -286,7 +286,7 @@ def test_a_large_snapshot_names_the_folders_that_make_it_large():
 
 
 def test_of_many_files_those_folders_are_named_that_hold_most():
-    sums = warnings.Folders()
+    sums = warnings.FolderTotals()
     sums.add(b"few", 1, 1_000_000)
     assert sums.warnings() == []
     sums.add(b"many", warnings.MANY_FILES, 100)
@@ -305,13 +305,13 @@ RECORDS = st.builds(
 @given(records=st.lists(RECORDS, max_size=5), cut=st.integers(0, 400))
 def test_what_is_written_comes_back_and_a_cut_file_ends_early(records, cut, tmp_path_factory):
     path = tmp_path_factory.mktemp("stat") / "below" / "x.stat"
-    writer = stat_cache.Writer(path)
+    writer = stat_cache.StatCacheWriter(path)
     for each in records:
         writer.add(each)
     writer.finish(("digest", 1, 2, (), ("pack",)))
 
     def read() -> tuple[list, tuple | None]:
-        with stat_cache.Reader(path) as reader:
+        with stat_cache.StatCacheReader(path) as reader:
             found = list(iter(reader.next, None))
             return found, reader.closing()
 
@@ -325,7 +325,7 @@ def test_what_is_written_comes_back_and_a_cut_file_ends_early(records, cut, tmp_
 
 def test_a_record_whose_check_fails_ends_the_reading(tmp_path):
     path = tmp_path / "x.stat"
-    writer = stat_cache.Writer(path)
+    writer = stat_cache.StatCacheWriter(path)
     for name in (b"a", b"b"):
         writer.add(stat_cache.Record(name, "s", b"", frozenset(), b""))
     writer.finish(("end",))
@@ -334,7 +334,7 @@ def test_a_record_whose_check_fails_ends_the_reading(tmp_path):
     length = struct.unpack_from("<I", data, head)[0]
     data[head + 8 + length + 8] ^= 0xFF  # the first byte of the second record
     path.write_bytes(data)
-    with stat_cache.Reader(path) as reader:
+    with stat_cache.StatCacheReader(path) as reader:
         assert reader.next().path == b"a"
         assert reader.next() is None
         assert reader.closing() is None
@@ -344,7 +344,7 @@ def test_a_record_whose_check_fails_ends_the_reading(tmp_path):
 def test_an_absent_or_foreign_cache_is_empty(tmp_path, content):
     path = tmp_path / "x.stat"
     for _ in range(2):
-        with stat_cache.Reader(path) as reader:
+        with stat_cache.StatCacheReader(path) as reader:
             assert reader.next() is None
             assert reader.closing() is None
         path.write_bytes(content)
@@ -352,10 +352,10 @@ def test_an_absent_or_foreign_cache_is_empty(tmp_path, content):
 
 def test_discarding_leaves_the_old_cache_and_nothing_else(tmp_path):
     path = tmp_path / "x.stat"
-    first = stat_cache.Writer(path)
+    first = stat_cache.StatCacheWriter(path)
     first.finish(("old",))
     before = path.read_bytes()
-    second = stat_cache.Writer(path)
+    second = stat_cache.StatCacheWriter(path)
     second.add(stat_cache.Record(b"a", "", b"", frozenset(), b""))
     second.discard()
     second.finish(("new",))
@@ -365,7 +365,7 @@ def test_discarding_leaves_the_old_cache_and_nothing_else(tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    writer = stat_cache.Writer(tmp_path / "file" / "x.stat")
+    writer = stat_cache.StatCacheWriter(tmp_path / "file" / "x.stat")
     writer.add(stat_cache.Record(b"a", "", b"", frozenset(), b""))
     writer.finish(("end",))
     assert not (tmp_path / "file").is_dir()
@@ -381,19 +381,19 @@ def test_each_source_and_store_has_a_cache_of_its_own(tmp_path, own_places):
     assert {each.parent for each in files} == {own_places / "cache" / "stat"}
 
 
-def _cached(source: bytes, path: Path) -> unchanged.Taken:
+def _cached(source: bytes, path: Path) -> unchanged.SnapshotResult:
     """Write the cache that a snapshot of ``source`` leaves."""
-    writer = stat_cache.Writer(path)
+    writer = stat_cache.StatCacheWriter(path)
     stack = [(b"", rules_for(source))]
     while stack:
         here, above = stack.pop()
         seen = folder.list_folder(source, here, above)
         if seen.environment is None:
             look = stat_cache.appearance(seen)
-            left_out = frozenset(seen.left_out)
+            left_out = frozenset(seen.ignored)
             writer.add(stat_cache.Record(here, seen.rules.stamp, look, left_out, b""))
             folder.push_folders(stack, seen)
-    taken = unchanged.Taken("digest", 2, 3, ("warned",), ("pack",))
+    taken = unchanged.SnapshotResult("digest", 2, 3, ("warned",), ("pack",))
     writer.finish(("digest", 2, 3, ("warned",), ("pack",)))
     return taken
 
@@ -415,13 +415,13 @@ CHANGES = {
 def test_a_source_is_unchanged_until_something_changes(tmp_path, change):
     source = _source(tmp_path, "a", "d/b", "empty/", "env/pyvenv.cfg")
     cache = tmp_path / "x.stat"
-    assert unchanged.unchanged(source, cache) is None
+    assert unchanged.find_unchanged(source, cache) is None
     taken = _cached(source, cache)
-    assert unchanged.unchanged(source, cache) == taken
+    assert unchanged.find_unchanged(source, cache) == taken
     Path(os.fsdecode(source), "env", "more").write_text("of no account")
-    assert unchanged.unchanged(source, cache) == taken
+    assert unchanged.find_unchanged(source, cache) == taken
     change(Path(os.fsdecode(source)))
-    assert unchanged.unchanged(source, cache) is None
+    assert unchanged.find_unchanged(source, cache) is None
 
 
 def test_a_cut_cache_says_nothing_is_unchanged(tmp_path):
@@ -429,7 +429,7 @@ def test_a_cut_cache_says_nothing_is_unchanged(tmp_path):
     cache = tmp_path / "x.stat"
     _cached(source, cache)
     cache.write_bytes(cache.read_bytes()[:-1])
-    assert unchanged.unchanged(source, cache) is None
+    assert unchanged.find_unchanged(source, cache) is None
 
 
 def test_a_source_that_is_gone_is_not_unchanged(tmp_path):
@@ -437,24 +437,24 @@ def test_a_source_that_is_gone_is_not_unchanged(tmp_path):
     cache = tmp_path / "x.stat"
     _cached(source, cache)
     os.rename(source, source + b"2")
-    assert unchanged.unchanged(source, cache) is None
+    assert unchanged.find_unchanged(source, cache) is None
 
 
 def test_packs_stand_when_all_are_there(tmp_path):
     (tmp_path / "packs").mkdir()
     (tmp_path / "packs" / "one.pack").write_bytes(b"")
-    assert unchanged.standing(tmp_path, set())
-    assert unchanged.standing(tmp_path, {"one"})
-    assert not unchanged.standing(tmp_path, {"one", "two"})
-    assert not unchanged.standing(tmp_path, None)
+    assert unchanged.all_packs_exist(tmp_path, set())
+    assert unchanged.all_packs_exist(tmp_path, {"one"})
+    assert not unchanged.all_packs_exist(tmp_path, {"one", "two"})
+    assert not unchanged.all_packs_exist(tmp_path, None)
 
 
 def test_touching_marks_what_is_there_as_used_now(tmp_path):
     path = tmp_path / "a"
-    assert not unchanged.touched(str(path))
+    assert not unchanged.mark_used(str(path))
     path.write_text("")
     os.utime(path, (1, 1))
-    assert unchanged.touched(str(path))
+    assert unchanged.mark_used(str(path))
     assert path.stat().st_mtime > 1_000_000
 
 

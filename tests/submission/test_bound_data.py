@@ -11,7 +11,7 @@ from scriptrun.data.datasets.consumption import OutputFileDatasetConfig
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.submission import bound_data
-from scriptrun.submission.bound_data import BoundDataset, BoundOutput, BoundReference
+from scriptrun.submission.bound_data import DatasetInput, DataOutput, ReferenceInput
 
 
 @pytest.fixture
@@ -29,34 +29,34 @@ def store(home):
 
 def test_a_dataset_is_pinned_to_its_files(home, store):
     config = Dataset.File.from_files((store, "in/**")).as_named_input("d").as_download("/tmp/d")
-    bound = BoundDataset(config, ["OLD"], overwrite=True)
+    bound = DatasetInput(config, ["OLD"], overwrite=True)
     bound.check(home)
     described = bound.described(home)
     assert (described["name"], described["mode"], described["variables"]) == (
         "d", "download", ["OLD"],
     )  # fmt: skip
     assert "dataset" not in described and bound.pinned(home)["dataset"]["id"]
-    assert (bound.is_link, bound.notes(here=True)) == (False, [])
+    assert (bound.is_link, bound.notes(is_local=True)) == (False, [])
     assert [each.folder for each in bound.stores(home)] == [store.store.folder]
 
 
 def test_the_same_dataset_in_another_way_is_not_the_same(home, store):
     data = Dataset.File.from_files((store, "in/a"))
-    one, two = (BoundDataset(data.as_named_input("d").as_mount()) for _ in range(2))
-    other = BoundDataset(data.as_named_input("d").as_download())
+    one, two = (DatasetInput(data.as_named_input("d").as_mount()) for _ in range(2))
+    other = DatasetInput(data.as_named_input("d").as_download())
     assert one.same(two) and not one.same(other)
-    assert not one.same(BoundOutput(OutputFileDatasetConfig("d")))
+    assert not one.same(DataOutput(OutputFileDatasetConfig("d")))
     assert one.is_link and not one.is_output
 
 
 def test_what_finds_nothing_or_is_no_file_is_refused(home, store):
     nothing = Dataset.File.from_files((store, "none/*"), validate=False)
     with pytest.raises(ScriptrunError, match="none"):
-        BoundDataset(nothing.as_named_input("d").as_mount()).check(home)
+        DatasetInput(nothing.as_named_input("d").as_mount()).check(home)
     table = Dataset.Tabular.from_delimited_files((store, "in/a")).as_named_input("t")
     table.mode = "mount"
     with pytest.raises(DatasetValidationError, match="tabular"):
-        BoundDataset(table).check(home)
+        DatasetInput(table).check(home)
 
 
 def test_a_datastore_of_another_workspace_is_refused(home, store, tmp_path):
@@ -66,51 +66,51 @@ def test_a_datastore_of_another_workspace_is_refused(home, store, tmp_path):
     with pytest.raises(DatastoreException, match="different datastore"):
         bound_data.check_datastore(elsewhere, home)
     with pytest.raises(DatastoreException, match="different datastore"):
-        BoundReference(elsewhere.path("x")).check(home)
+        ReferenceInput(elsewhere.path("x")).check(home)
     bound_data.check_datastore(store, home)
     unknown = Datastore.register_local(other, "unknown", str(tmp_path))
     with pytest.raises(ScriptrunError, match="unknown"):
-        BoundOutput(OutputFileDatasetConfig("out", (unknown, "x"))).check(home)
+        DataOutput(OutputFileDatasetConfig("out", (unknown, "x"))).check(home)
 
 
 def test_a_local_folder_is_linked_as_it_is_and_patterns_are_not(home, store):
-    live = BoundReference(store.path("not/there/yet", "in").as_mount())
+    live = ReferenceInput(store.path("not/there/yet", "in").as_mount())
     live.check(home)
     assert live.is_live and "dataset" not in live.pinned(home)
     for reference in (store.path("in/*", "in").as_mount(), store.path("in", "in").as_download()):
-        bound = BoundReference(reference)
+        bound = ReferenceInput(reference)
         assert not bound.is_live and bound.pinned(home)["dataset"]
     with pytest.raises(ScriptrunError, match="none"):
-        BoundReference(store.path("none", "in").as_download()).check(home)
+        ReferenceInput(store.path("none", "in").as_download()).check(home)
 
 
 def test_a_reference_is_an_output_where_it_uploads(home, store):
-    assert isinstance(BoundReference.of(store.path("x", "r")), BoundReference)
-    made = BoundReference.of(store.path("x", "9r").as_upload("place", overwrite=True))
-    assert isinstance(made, BoundOutput) and made.name == "9r"
+    assert isinstance(ReferenceInput.from_reference(store.path("x", "r")), ReferenceInput)
+    made = ReferenceInput.from_reference(store.path("x", "9r").as_upload("place", overwrite=True))
+    assert isinstance(made, DataOutput) and made.name == "9r"
     told = made.described(home)
     assert (told["mode"], told["path"], told["source"], told["overwrite"]) == (
         "upload", "x", "place", True,
     )  # fmt: skip
     assert told == made.pinned(home)
-    again = BoundReference.of(store.path("x", "9r").as_upload("place", overwrite=True))
-    other = BoundReference.of(store.path("y", "9r").as_upload("place", overwrite=True))
+    again = ReferenceInput.from_reference(store.path("x", "9r").as_upload("place", overwrite=True))
+    other = ReferenceInput.from_reference(store.path("y", "9r").as_upload("place", overwrite=True))
     assert made.same(again) and not made.same(other)
 
 
 def test_references_are_the_same_by_their_place(store):
-    one, two = (BoundReference(store.path("./a//b", "r")) for _ in range(2))
+    one, two = (ReferenceInput(store.path("./a//b", "r")) for _ in range(2))
     assert one.same(two) and one.path == "a/b"
-    assert not one.same(BoundReference(store.path("a/b", "q")))
-    assert not one.same(BoundOutput(OutputFileDatasetConfig("r")))
+    assert not one.same(ReferenceInput(store.path("a/b", "q")))
+    assert not one.same(DataOutput(OutputFileDatasetConfig("r")))
 
 
 def test_an_output_goes_to_the_default_datastore_under_the_runs_id(home, store):
-    bound = BoundOutput(OutputFileDatasetConfig("out"))
+    bound = DataOutput(OutputFileDatasetConfig("out"))
     bound.check(home)
     told = bound.described(home)
     assert (told["datastore"], told["path"]) == (store.name, "dataset/{run-id}/{output-name}")
-    assert (bound.is_output, bound.notes(here=True)) == (True, [])
+    assert (bound.is_output, bound.notes(is_local=True)) == (True, [])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -118,4 +118,4 @@ def test_a_folder_that_cannot_be_written_takes_no_output(home, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
     closed = Datastore.register_local(home, "closed", tmp_path / "closed")
     with pytest.raises(DatastoreException, match="not writable"):
-        BoundOutput(OutputFileDatasetConfig("out", (closed, "x"))).check(home)
+        DataOutput(OutputFileDatasetConfig("out", (closed, "x"))).check(home)

@@ -10,7 +10,7 @@ import pytest
 
 from scriptrun.environments.builder import Ready
 from scriptrun.preparation import environment_record, prepare_run
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.submission import import_warnings, interactive, resume_from
@@ -21,7 +21,7 @@ from scriptrun.tracking import events, run_folder, run_state, unstarted
 
 @pytest.fixture
 def home(tmp_path):
-    return Home.create("w", path=tmp_path / "home")
+    return WorkspaceFiles.create("w", path=tmp_path / "home")
 
 
 def _job(**facts):
@@ -128,7 +128,7 @@ def test_what_a_run_goes_on_from(home):
     assert resume_from.data_of(Path("a/b"), here) == {"variables": {resume_from.VARIABLE: "a/b"}}
     outputs = {"variables": {resume_from.VARIABLE: str(folder / "outputs")}}
     assert resume_from.data_of(run, here) == outputs
-    resume_from.bring(job, folder, here)
+    resume_from.fetch_outputs(job, folder, here)
 
 
 def _ready(**facts):

@@ -79,7 +79,7 @@ class Side:
 
     def written(self) -> Run:
         """A run that is written down as a submission does it."""
-        written = submit.write_down(self.job(), self.workspace, [])
+        written = submit.create_run(self.job(), self.workspace, [])
         if written.ready is not None:
             assert self.owns(written.ready.place)
         return Run.at(self.workspace, written.folder)
@@ -109,7 +109,7 @@ def sides(tmp_path, monkeypatch):
 def _side(root: Path, host: str) -> Side:
     workspace = Workspace.create(root.name, path=root / "home")
     password = f"pw-{root.name}"
-    vault.keep(vault.owned(workspace.id, SECRET), password)
+    vault.store(vault.workspace_secret(workspace.id, SECRET), password)
     index = f"--index-url http://me:${{secret:{SECRET}}}@{host}/"
     spec = EnvironmentSpec(PACKAGES, pip=(root.name,), pip_options=(index,))
     return Side(workspace, root, spec, password)
@@ -200,12 +200,12 @@ def test_what_is_lent_to_one_the_other_does_not_know(sides):
 
     def work(side: Side) -> None:
         for _ in range(MANY // 2):
-            with vault.lent({"far": side.password}), vault.of_workspace(side.workspace.id):
+            with vault.with_secrets({"far": side.password}), vault.for_workspace(side.workspace.id):
                 meeting.meet()
                 assert vault.find("far") == side.password
                 assert vault.find(SECRET) == side.password
                 meeting.meet()
-            assert not vault.known("far")
+            assert not vault.exists("far")
 
     meeting.both(work, sides)
 

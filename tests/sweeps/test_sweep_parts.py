@@ -13,7 +13,7 @@ from scriptrun import HyperDriveRun, Run
 from scriptrun.queue import tickets
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.store.locks import flocks
-from scriptrun.submission.submit import Written
+from scriptrun.submission.submit import PendingRun
 from scriptrun.sweeps import active_runs, driver, ensure_driver, hyperdrive_run, record, submit
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.sweeps.launch import Launching
@@ -168,7 +168,7 @@ def test_what_is_parked_and_has_ended_is_not_started(tuner, folder):
     queue = tickets.queue_of(tuner.workspace.id)
     ticket = tickets.write(queue, run.path, {})
     ready = object()
-    launching.parked[0] = Written(run.job, run.path, ready, ticket)
+    launching.parked[0] = PendingRun(run.job, run.path, ready, ticket)
     launching.retry()
     assert (launching.parked, launching.own) == ({}, {})
     tickets.drop(ticket.path)

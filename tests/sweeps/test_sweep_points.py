@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.sweeps import children, proposals, termination
 from scriptrun.sweeps.journal import Child, Journal
@@ -21,7 +21,7 @@ CREATED = "2024-05-01T10:00:00.000000Z"
 
 @pytest.fixture
 def home(tmp_path):
-    return Home.create("w", path=tmp_path / "home")
+    return WorkspaceFiles.create("w", path=tmp_path / "home")
 
 
 def _run(home, run_id) -> Path:
@@ -96,7 +96,7 @@ class Standing:
 
     folder: Path
     journal: Journal
-    workspace: Home
+    workspace: WorkspaceFiles
     began: float = 0.0
     exhausted: bool = False
     hopes: object = None

@@ -55,8 +55,8 @@ _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "exper
 
 
 _NAMES: dict[str, Any] = {
-    "targets": compute_targets.all_of,
-    "environments": environment_registry.every,
+    "targets": compute_targets.all_targets,
+    "environments": environment_registry.all_environments,
     "experiments": lambda workspace: workspace.experiments,
     "datasets": dataset_versions.names,
     "datastores": datastore_records.names,

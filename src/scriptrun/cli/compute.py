@@ -116,7 +116,7 @@ def _told(workspace: Workspace, engine: Engine) -> dict[str, Any]:
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    found = [_told(workspace, engine) for engine in compute_targets.all_of(workspace).values()]
+    found = [_told(workspace, engine) for engine in compute_targets.all_targets(workspace).values()]
     rows = [
         (each["name"], each["class"], "yes" if each["default"] else "", _shown(each["options"]))
         for each in found
@@ -136,7 +136,7 @@ def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    if args.name in compute_targets.all_of(workspace) and args.name != compute_targets.DEFAULT:
+    if args.name in compute_targets.all_targets(workspace) and args.name != compute_targets.DEFAULT:
         raise ComputeTargetException(
             f"Compute target {args.name!r} already exists.",
             f"To change it, run: scriptrun compute set {args.name} ...",
@@ -205,7 +205,7 @@ _WANTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     engine = compute_targets.resolve(workspace, args.name)
     found = []
-    for check in target.survey(workspace, engine):
+    for check in target.target_checks(workspace, engine):
         found.append(check)
         if not args.json:
             output.verdict(check)  # print at once: a node can take a while to answer

@@ -76,7 +76,7 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
             f"Secret {args.name!r} is empty.",
             f"Type the value at the prompt, or run: scriptrun secret set {args.name} < FILE",
         )
-    where = vault.keep(_kept_as(args), value)
+    where = vault.store(_kept_as(args), value)
     told = f"Stored {args.name} in {where}, readable only by you."
     variable = vault.variable(args.name)
     if variable in vault.variables():
@@ -87,7 +87,7 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
 def _kept_as(args: argparse.Namespace) -> str:
     """Return the name in the vault; workspace secrets have a name of their own."""
     return (
-        vault.owned(workspace_here.existing().id, args.name) if args.workspace else str(args.name)
+        vault.workspace_secret(workspace_here.existing().id, args.name) if args.workspace else str(args.name)
     )
 
 

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 __all__ = ["DataPath", "DataReference", "Datastore"]
 
@@ -39,17 +39,17 @@ class Datastore:
     """
 
     def __new__(  # type: ignore[misc]  # noqa: D102
-        cls, workspace: Home, name: str | None = None
+        cls, workspace: WorkspaceFiles, name: str | None = None
     ) -> AbstractDatastore:
         return cls.get(workspace, name) if name else cls.get_default(workspace)
 
     @staticmethod
-    def get(workspace: Home, datastore_name: str) -> AbstractDatastore:
+    def get(workspace: WorkspaceFiles, datastore_name: str) -> AbstractDatastore:
         """The datastore of that name. Raises DatastoreException if it does not exist."""
         return datastore_classes.get(workspace, datastore_name)
 
     @staticmethod
-    def get_default(workspace: Home) -> AbstractDatastore:
+    def get_default(workspace: WorkspaceFiles) -> AbstractDatastore:
         """The workspace's default datastore."""
         return datastore_classes.get(workspace, datastore_records.default(workspace))
 
@@ -58,7 +58,7 @@ class Datastore:
 
     @staticmethod
     def register_local(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         path: str | os.PathLike[str],
         overwrite: bool = False,
@@ -76,7 +76,7 @@ class Datastore:
 
     @staticmethod
     def register_azure_blob_container(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         container_name: str,
         account_name: str,
@@ -114,7 +114,7 @@ class Datastore:
 
     @staticmethod
     def register_azure_data_lake_gen2(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         filesystem: str,
         account_name: str,
@@ -148,7 +148,7 @@ class Datastore:
 
     @staticmethod
     def register_azure_file_share(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         file_share_name: str,
         account_name: str,
@@ -179,7 +179,7 @@ class Datastore:
 
     @staticmethod
     def register_s3(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         bucket: str,
         region: str | None = None,
@@ -207,7 +207,7 @@ class Datastore:
 
     @staticmethod
     def register_gcs(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         bucket: str,
         endpoint: str | None = None,
@@ -229,7 +229,7 @@ class Datastore:
 
     @staticmethod
     def register_http(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         url: str,
         secret: str | None = None,
@@ -241,7 +241,7 @@ class Datastore:
 
     @staticmethod
     def register_fsspec(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         datastore_name: str,
         protocol: str,
         path: str = "",
@@ -267,7 +267,7 @@ class Datastore:
 
 
 def _keep(
-    workspace: Home,
+    workspace: WorkspaceFiles,
     name: str,
     record: dict[str, Any],
     overwrite: bool,
@@ -286,7 +286,7 @@ def _keep(
     for kind, value in credentials.items():
         record |= {"credential": kind, "secret": datastore_classes.own_secret(workspace, name)}
         datastore_records.check(workspace, name, record, overwrite)
-        vault.keep(record["secret"], value)
+        vault.store(record["secret"], value)
         break
     made = datastore_classes.of_record(workspace, name, record)
     if validate:

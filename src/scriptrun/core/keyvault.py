@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import SecretException
 from scriptrun.store.secrets import vault
-from scriptrun.store.secrets.vault import known
+from scriptrun.store.secrets.vault import exists
 from scriptrun.tracking import masking
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ class Keyvault:
     or comes from a variable (``SCRIPTRUN_SECRET_<NAME>``); it is written nowhere else.
     """
 
-    def __init__(self, workspace: Home) -> None:
+    def __init__(self, workspace: WorkspaceFiles) -> None:
         self.workspace = workspace
 
     def get_secret(self, name: str) -> str:
@@ -42,7 +42,7 @@ class Keyvault:
     def get_secrets(self, secrets: Iterable[str]) -> dict[str, str | None]:
         """The values by name; None for a missing secret, as in the SDK v1."""
         with self._its_own():
-            there = {name: known(name) for name in secrets}
+            there = {name: exists(name) for name in secrets}
         return {
             name: self.get_secret(name) if is_there else None for name, is_there in there.items()
         }
@@ -54,7 +54,7 @@ class Keyvault:
                 f"Secret {name!r} must be a string, not {type(value).__name__}.",
                 "Convert it with str(value) or json.dumps(value).",
             )
-        vault.keep(vault.owned(self.workspace.id, name), value)
+        vault.store(vault.workspace_secret(self.workspace.id, name), value)
 
     def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[Any]) -> None:
         """Set several secrets of this workspace, given as a dict or (name, value) pairs."""
@@ -67,7 +67,7 @@ class Keyvault:
 
     def delete_secret(self, name: str) -> None:
         """Delete a secret of this workspace; a missing one is ignored."""
-        vault.forget(vault.owned(self.workspace.id, name))
+        vault.forget(vault.workspace_secret(self.workspace.id, name))
 
     def delete_secrets(self, secrets: Iterable[str]) -> None:
         """Delete several secrets of this workspace."""
@@ -79,4 +79,4 @@ class Keyvault:
         return self.get_secret(name), None
 
     def _its_own(self) -> AbstractContextManager[None]:
-        return vault.of_workspace(self.workspace.id)
+        return vault.for_workspace(self.workspace.id)

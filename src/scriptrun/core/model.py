@@ -15,10 +15,10 @@ from scriptrun.core.model_metadata import ResourceConfiguration
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import models as model_registry
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.store.versions import Head
+from scriptrun.store.versions import VersionRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Model:
 
     def __init__(
         self,
-        workspace: Home,
+        workspace: WorkspaceFiles,
         name: str | None = None,
         id: str | None = None,
         tags: Any = None,
@@ -73,7 +73,7 @@ class Model:
                 "Model requires a name or an ID.", "For example: Model(workspace, 'digits')."
             )
         self.workspace = workspace
-        self._head: Head = model_registry.get(workspace, name, model_metadata.number(version))
+        self._head: VersionRecord = model_registry.get(workspace, name, model_metadata.number(version))
         narrowed = any(each is not None for each in (tags, properties, run_id, model_framework))
         if narrowed and version is None:
             found = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
@@ -85,14 +85,14 @@ class Model:
             self._head = found[0]._head
 
     @classmethod
-    def _of(cls, workspace: Home, head: Head) -> Model:
+    def _of(cls, workspace: WorkspaceFiles, head: VersionRecord) -> Model:
         made = cls.__new__(cls)
         made.workspace, made._head = workspace, head
         return made
 
     @staticmethod
     def register(
-        workspace: Home,
+        workspace: WorkspaceFiles,
         model_path: str | os.PathLike[str],
         model_name: str,
         tags: Any = None,
@@ -117,7 +117,7 @@ class Model:
             wanted = {f"{root}/{Path(each).as_posix()}" for each in child_paths}
             files = {path: place for path, place in files.items() if path in wanted}
         head = model_metadata.facts(locals())
-        return Model._of(workspace, model_registry.keep(workspace, model_name, files, root, head))
+        return Model._of(workspace, model_registry.add_version(workspace, model_name, files, root, head))
 
     @staticmethod
     def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: Any) -> Model:
@@ -129,12 +129,12 @@ class Model:
         files, root = model_metadata.artifacts_of(run, model_path or model_name)
         head = {**model_metadata.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
         return Model._of(
-            run.workspace, model_registry.keep(run.workspace, model_name, files, root, head)
+            run.workspace, model_registry.add_version(run.workspace, model_name, files, root, head)
         )
 
     @staticmethod
     def list(  # the SDK's name for it
-        workspace: Home,
+        workspace: WorkspaceFiles,
         name: str | None = None,
         tags: Any = None,
         properties: Any = None,
@@ -151,7 +151,7 @@ class Model:
         dict. ``latest``: only the latest version of each name.
         """
         found: builtins.list[Model] = []
-        for head in model_registry.every(workspace, name):
+        for head in model_registry.all_versions(workspace, name):
             if latest and any(each.name == head["name"] for each in found):
                 continue
             model = Model._of(workspace, head)
@@ -169,14 +169,14 @@ class Model:
 
     @staticmethod
     def get_model_path(
-        model_name: str, version: int | None = None, _workspace: Home | None = None
+        model_name: str, version: int | None = None, _workspace: WorkspaceFiles | None = None
     ) -> str:
         """The read-only path of the model on this machine.
 
         The default workspace is the job's, else that of this directory or the nearest parent.
         """
         home = _workspace or _here()
-        return str(model_registry.laid_out(home, model_registry.get(home, model_name, version)))
+        return str(model_registry.cached_root(home, model_registry.get(home, model_name, version)))
 
     def download(
         self,
@@ -313,7 +313,7 @@ class Model:
         return {**self._head, "id": self.id, "run_id": self.run_id}
 
     @staticmethod
-    def deserialize(workspace: Home, model_payload: Mapping[str, Any]) -> Model:
+    def deserialize(workspace: WorkspaceFiles, model_payload: Mapping[str, Any]) -> Model:
         """The model that ``serialize`` returned."""
         return Model(workspace, id=model_payload["id"])
 
@@ -328,7 +328,7 @@ class Model:
             f"version={self.version}, tags={self.tags}, properties={self.properties})"
         )
 
-    def _change(self, words: Head) -> None:
+    def _change(self, words: VersionRecord) -> None:
         self._head = model_registry.change(self.workspace, self._head, words)
 
 
@@ -349,6 +349,6 @@ _KEPT = {
 }
 
 
-def _here() -> Home:
+def _here() -> WorkspaceFiles:
     root = os.environ.get("SCRIPTRUN_WORKSPACE")
-    return Home(root) if root else Home.from_config()
+    return WorkspaceFiles(root) if root else WorkspaceFiles.from_config()

@@ -9,7 +9,7 @@ from pathlib import Path
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
-from scriptrun.store.versions import Head
+from scriptrun.store.versions import VersionRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ResourceConfiguration(Value, frozen=False):
         )
 
 
-def facts(given: Mapping[str, Any]) -> Head:
+def facts(given: Mapping[str, Any]) -> VersionRecord:
     """A version's record, from the arguments of ``Model.register``."""
     resource = given.get("resource_configuration")
     return {
@@ -54,7 +54,7 @@ def facts(given: Mapping[str, Any]) -> Head:
     }
 
 
-def changes(given: Mapping[str, Any]) -> Head:
+def changes(given: Mapping[str, Any]) -> VersionRecord:
     """The changes to a version's record, from the arguments of ``Model.update``."""
     kept = {
         "description": "description",

@@ -232,7 +232,7 @@ class Run(ScriptRun):
     @property
     def _remote(self) -> RemoteRuns | None:
         """The remote host with the original run folder, if this folder is its mirror."""
-        return remote.of(self.job.target)
+        return remote.for_target(self.job.target)
 
     def bring_home(self, prefix: str = "") -> None:
         """Fetch the files whose names begin with ``prefix``, where the run lies elsewhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import WorkspaceException
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scriptrun.core.run import Run
 
 
-class Workspace(Home):
+class Workspace(WorkspaceFiles):
     """A workspace: the directory ``root``, which contains ``.scriptrun/``.
 
     ``create`` creates one, ``get`` and ``from_config`` find one, ``Workspace(root)`` opens the one
@@ -28,7 +28,7 @@ class Workspace(Home):
         """The compute targets by name, including ``local`` and aliases."""
         from scriptrun.registry import compute_targets
 
-        return compute_targets.Targets(self)
+        return compute_targets.ComputeTargets(self)
 
     @property
     def datastores(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Workspace(Home):
         """The registered and the curated environments by name."""
         from scriptrun.registry import environments as environment_registry
 
-        return environment_registry.every(self)
+        return environment_registry.all_environments(self)
 
     def build_environment(self, environment: Environment) -> Any:
         """Lock and build ``environment`` now, printing progress; return the completed build.
@@ -122,7 +122,7 @@ class Workspace(Home):
         from scriptrun.registry import image_registries
 
         lines: list[str] = []
-        image_registries.keep(environment)
+        image_registries.store_passwords(environment)
         ready = build_environment.build(self, environment, lines.append)
         return build_environment.ImageBuildDetails(ready, lines)
 
@@ -137,7 +137,7 @@ class Workspace(Home):
         """The registry for images built for this workspace: ``address``, ``username``."""
         from scriptrun.registry import image_registries
 
-        return image_registries.named(self)
+        return image_registries.workspace_registry(self)
 
     def set_container_registry(
         self, address: str | None, username: str | None = None, password: str | None = None
@@ -149,7 +149,7 @@ class Workspace(Home):
         """
         from scriptrun.registry import image_registries
 
-        image_registries.name(self, address, username, password)
+        image_registries.set_registry(self, address, username, password)
 
     def get_run(self, run_id: str) -> Run:
         """The run with this id. Raises UserErrorException when there is none."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from scriptrun.delivery.inputs import Bringing
 from scriptrun.delivery.log import Telling
 from scriptrun.delivery.outputs import Sending
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.later import later
@@ -51,7 +51,7 @@ class Delivering:
         folder = Path(order["folder"])
         job = files.read_json(str(folder / "job.json"))
         os.environ.update(job.get("variables") or {})
-        home, telling = Home(order["workspace"]), Telling(folder, order["node"])
+        home, telling = WorkspaceFiles(order["workspace"]), Telling(folder, order["node"])
         self._bringing = Bringing(home, job, order, telling)
         self._sending = Sending(home, job, order, telling)
         self._bringing.bring()
@@ -74,8 +74,8 @@ class Delivering:
         The order's ``secrets`` are available to this process during the build.
         """
         folder = Path(order["folder"])
-        with vault.lent(order["secrets"]):
-            return node_environment.build(Home(order["workspace"]), folder, order["node"])
+        with vault.with_secrets(order["secrets"]):
+            return node_environment.build(WorkspaceFiles(order["workspace"]), folder, order["node"])
 
     def finish(self, state: str) -> Json:
         """Upload the outputs, then close; return the problems as one line, or ""."""
@@ -127,7 +127,7 @@ def _variables(inputs: Json, outputs: Json) -> Json:
 
 
 def for_a_visit(
-    home: Home, job: Json, place: Path, work: Path
+    home: WorkspaceFiles, job: Json, place: Path, work: Path
 ) -> tuple[dict[str, str], Callable[[], object]]:
     """Deliver a job's data to a visit: return its variables, and a function that releases it.
 

@@ -22,7 +22,7 @@ from scriptrun.data.stores.protocol import Entry
 from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.data.summary import amount
 from scriptrun.delivery.log import Telling
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.store import paths
@@ -41,7 +41,7 @@ LARGE = 1 << 30
 class Bringing:
     """The inputs of one job on this node. ``delivered`` maps each name to what the job gets."""
 
-    def __init__(self, home: Home, job: Json, order: Json, telling: Telling) -> None:
+    def __init__(self, home: WorkspaceFiles, job: Json, order: Json, telling: Telling) -> None:
         self._home, self._job, self._order, self._telling = home, job, order, telling
         self._cache = Cache()
         named = f"{job['id']}.{order['attempt']}.{order['node']}"

@@ -19,10 +19,10 @@ from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 
-def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
+def build(workspace: WorkspaceFiles, folder: Path, node: int) -> dict[str, str | None]:
     """The ``python``, ``bin`` and ``prefix`` of the run's environment in this node's cache.
 
     Logs to the run's system_logs/environment.txt. Raises EnvironmentException.
@@ -37,7 +37,7 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
         events.append(path, line.encode("utf-8", "surrogatepass"))
 
     try:
-        with vault.of_workspace(workspace.id):
+        with vault.for_workspace(workspace.id):
             ready = ensure.ensure(
                 environment,
                 workspace.locks_folder,

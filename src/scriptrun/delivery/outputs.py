@@ -18,7 +18,7 @@ from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import Telling
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ SOON = 5.0
 class Sending:
     """The outputs of one job on this node. ``ready`` maps each name to what the job gets."""
 
-    def __init__(self, home: Home, job: Json, order: Json, telling: Telling) -> None:
+    def __init__(self, home: WorkspaceFiles, job: Json, order: Json, telling: Telling) -> None:
         self._home, self._job, self._order, self._telling = home, job, order, telling
         self._root = Path(order["folder"]) / "data" / f"{order['attempt']}-{order['node']}"
         self.ready: Json = {}

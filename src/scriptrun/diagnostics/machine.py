@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scriptrun.engines import registry
-from scriptrun.engines.checks import ROOM, Check
+from scriptrun.engines.checks import MIN_FREE_BYTES, Check
 from scriptrun.engines.local import slots
 from scriptrun.environments.conda import client as conda_client
 from scriptrun.environments.conda import request as conda_request
@@ -19,16 +19,16 @@ from scriptrun.environments.interpreter import facts as interpreter_facts
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import container_tool, paths
 
 
-def checks(workspace: Home, python: str) -> Iterator[Check]:
+def checks(workspace: WorkspaceFiles, python: str) -> Iterator[Check]:
     """All checks; ``python`` is the interpreter of jobs without an environment."""
-    for name, look in (
+    for name, run_check in (
         ("python", _tool),
         ("jobs' python", lambda: _interpreter(python)),
         ("uv", _uv),
@@ -42,10 +42,10 @@ def checks(workspace: Home, python: str) -> Iterator[Check]:
         ("slots", lambda: _slots(workspace)),
         ("gpus", _gpus),
     ):
-        yield _guarded(name, look)
+        yield _guarded(name, run_check)
 
 
-def of_machine(workspace: Home) -> Iterator[Check]:
+def machine_checks(workspace: WorkspaceFiles) -> Iterator[Check]:
     """What runs need of this machine when it is the compute target."""
     yield _guarded("workspace", lambda: _workspace(workspace))
     yield _guarded("cache", lambda: _writable("cache", paths.cache_folder()))
@@ -53,9 +53,9 @@ def of_machine(workspace: Home) -> Iterator[Check]:
     yield _guarded("gpus", _gpus)
 
 
-def _guarded(name: str, look: Callable[[], Check]) -> Check:
+def _guarded(name: str, run_check: Callable[[], Check]) -> Check:
     try:
-        return look()
+        return run_check()
     except ScriptrunError as error:
         return Check(name, "bad", error.message, error.hint)
     except OSError as error:
@@ -69,14 +69,14 @@ def _tool() -> Check:
 
 def _interpreter(python: str) -> Check:
     spec = EnvironmentSpec(interpreter=python)
-    trouble = interpreter_existing.Existing.check(spec)
-    if trouble:
-        return Check("jobs' python", "bad", trouble[0])
+    problems = interpreter_existing.Existing.check(spec)
+    if problems:
+        return Check("jobs' python", "bad", problems[0])
     facts = interpreter_facts.ask(python)
-    said = f"{facts.version}, {python}"
+    summary = f"{facts.version}, {python}"
     if tuple(map(int, facts.version.split(".")[:2])) < (3, 6):
-        return Check("jobs' python", "bad", said, "Jobs need Python 3.6 or newer.")
-    return Check("jobs' python", "ok", said)
+        return Check("jobs' python", "bad", summary, "Jobs need Python 3.6 or newer.")
+    return Check("jobs' python", "ok", summary)
 
 
 def _uv() -> Check:
@@ -93,9 +93,9 @@ def _conda() -> Check:
 def _containers() -> Check:
     tool = container_tool.tool()
     if tool is None:  # needed only for images
-        return Check("containers", "ok", f"none: {container_tool.trouble()}")
-    how = " without root" if tool.rootless else ""
-    return Check("containers", "ok", f"{tool.kind} {tool.version}{how}, {tool.path}")
+        return Check("containers", "ok", f"none: {container_tool.problem()}")
+    mode = " without root" if tool.rootless else ""
+    return Check("containers", "ok", f"{tool.kind} {tool.version}{mode}, {tool.path}")
 
 
 def _git() -> Check:
@@ -105,14 +105,14 @@ def _git() -> Check:
     return Check("git", "warning", "not found; runs do not record commits", "Install git.")
 
 
-def _workspace(workspace: Home) -> Check:
+def _workspace(workspace: WorkspaceFiles) -> Check:
     if not workspace.id:
-        said = f"none; the first run creates one in {workspace.root}"
-        return _writable("workspace", workspace.root, said)
+        summary = f"none; the first run creates one in {workspace.root}"
+        return _writable("workspace", workspace.root, summary)
     return _writable("workspace", workspace.directory)
 
 
-def _writable(name: str, folder: Path, said: str = "") -> Check:
+def _writable(name: str, folder: Path, summary: str = "") -> Check:
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -122,16 +122,16 @@ def _writable(name: str, folder: Path, said: str = "") -> Check:
         )
         return Check(name, "bad", f"cannot write {str(folder)!r}: {error.strerror}", hint)
     free = shutil.disk_usage(folder).free
-    said = f"{said or folder}, {free / 1e9:.1f} GB free"
+    summary = f"{summary or folder}, {free / 1e9:.1f} GB free"
     return Check(
         name,
-        "ok" if free > ROOM else "warning",
-        said,
-        "" if free > ROOM else "Free some disk space.",
+        "ok" if free > MIN_FREE_BYTES else "warning",
+        summary,
+        "" if free > MIN_FREE_BYTES else "Free some disk space.",
     )
 
 
-def _queue(workspace: Home) -> Check:
+def _queue(workspace: WorkspaceFiles) -> Check:
     root = paths.runtime_root()
     if not workspace.id:
         return Check("queue", "ok", str(root))
@@ -139,22 +139,22 @@ def _queue(workspace: Home) -> Check:
     return Check("queue", "ok", f"{waiting} {'run' if waiting == 1 else 'runs'} queued")
 
 
-def _engine(workspace: Home) -> Check:
+def _engine(workspace: WorkspaceFiles) -> Check:
     engine = compute_targets.resolve(workspace, None)
-    reasons = engine.check(JobSpec("doctor", "doctor", workspace.name, ""))
-    if reasons:
-        return Check("compute", "bad", "; ".join(reasons))
+    problems = engine.check(JobSpec("doctor", "doctor", workspace.name, ""))
+    if problems:
+        return Check("compute", "bad", "; ".join(problems))
     return Check("compute", "ok", f"{engine.name} ({registry.kind_of(engine)})")
 
 
-def _slots(workspace: Home) -> Check:
+def _slots(workspace: WorkspaceFiles) -> Check:
     if os.name != "posix":
         return Check("slots", "warning", "local jobs require Linux or macOS")
     limit = getattr(compute_targets.resolve(workspace, None), "max_runs", None)
-    held = slots.take(paths.slots_root(), limit)
-    if held is None:
+    slot = slots.take(paths.slots_root(), limit)
+    if slot is None:
         return Check("slots", "ok", "all in use; the next run will be queued")
-    held.close()
+    slot.close()
     return Check("slots", "ok", f"available in {paths.slots_root()}")
 
 
@@ -163,10 +163,10 @@ def _gpus() -> Check:
     if not models:
         return Check("gpus", "ok", "no NVIDIA GPU")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    usable = slots.bounded(list(models), visible)
+    usable = slots.visible_gpus(list(models), visible)
     listed = "; ".join(f"{models[uuid]} {uuid}".strip() for uuid in usable)
     if len(usable) == len(models):
         return Check("gpus", "ok", listed)
     hint = "Unset CUDA_VISIBLE_DEVICES to make all GPUs available to runs."
-    said = f"{len(usable)} of {len(models)} usable (CUDA_VISIBLE_DEVICES={visible})"
-    return Check("gpus", "warning", f"{said}: {listed}" if listed else said, hint)
+    summary = f"{len(usable)} of {len(models)} usable (CUDA_VISIBLE_DEVICES={visible})"
+    return Check("gpus", "warning", f"{summary}: {listed}" if listed else summary, hint)

@@ -12,24 +12,24 @@ from scriptrun.engines.base import Engine
 from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.environments.uv import index_settings
 from scriptrun.registry import compute_targets
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.job import Target
 from scriptrun.spec.values import Value
 
 
-def survey(workspace: Home, engine: Engine) -> Iterator[Check]:
+def target_checks(workspace: WorkspaceFiles, engine: Engine) -> Iterator[Check]:
     """Run the target's checks one by one and yield each as it finishes."""
     target = compute_targets.target_of(engine)
-    site: Site = remote.of(target) or _Here(workspace, target)
+    site: Site = remote.for_target(target) or _LocalSite(workspace, target)
     yield from engine.diagnose(site)
-    if engine.traits.here:
-        yield from guarded("this machine", lambda: machine.of_machine(workspace))
+    if engine.traits.is_local:
+        yield from guarded("this machine", lambda: machine.machine_checks(workspace))
 
 
-class _Here(Value):
+class _LocalSite(Value):
     """The site of runs whose files are in the workspace itself."""
 
-    workspace: Home
+    workspace: WorkspaceFiles
     target: Target
 
     def root(self) -> str:

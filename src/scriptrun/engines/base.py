@@ -35,9 +35,9 @@ class View(Value):
     ended it with the engine's own tools.
     """
 
-    what: str
+    state: str
     evidence: str = ""
-    handed: bool = False
+    submitted: bool = False
     canceled: bool = False
 
 
@@ -108,13 +108,13 @@ class Traits(Value):
     every ``poll_seconds``.
     """
 
-    here: bool
+    is_local: bool
     shared_files: bool = True
     queues: bool = False
     containers: str = ""
     builds_on_nodes: bool = False
     arrays: bool = False
-    through: str | None = None
+    login_node: str | None = None
     poll_seconds: float = 1.0
 
 
@@ -179,10 +179,10 @@ class Engine(Protocol):
         ...
 
 
-def options_check(engine: Engine) -> Check:
+def check_options(engine: Engine) -> Check:
     """Check the engine's options with a job that requests no resources."""
-    reasons = engine.check(JobSpec("check", "check", "check", ""))
-    if reasons:
+    problems = engine.check(JobSpec("check", "check", "check", ""))
+    if problems:
         hint = f"To change them, run: scriptrun compute set {engine.name} ..."
-        return Check("options", "bad", "; ".join(reasons), hint)
+        return Check("options", "bad", "; ".join(problems), hint)
     return Check("options", "ok", f"{engine.name} can accept jobs")

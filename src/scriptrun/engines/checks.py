@@ -14,7 +14,7 @@ else:
     Protocol = object
 
 #: bytes free below which a build or a run is likely to fail
-ROOM = 1_000_000_000
+MIN_FREE_BYTES = 1_000_000_000
 
 
 class Check(Value):
@@ -22,7 +22,7 @@ class Check(Value):
 
     name: str
     verdict: str
-    said: str
+    message: str
     hint: str = ""
 
 
@@ -46,9 +46,9 @@ class Site(Protocol):
         ...
 
 
-def guarded(name: str, look: Callable[[], Iterable[Check]]) -> Iterator[Check]:
-    """The checks from ``look``; an error becomes a failed check called ``name``."""
+def guarded(name: str, make_checks: Callable[[], Iterable[Check]]) -> Iterator[Check]:
+    """The checks from ``make_checks``; an error becomes a failed check called ``name``."""
     try:
-        yield from look()
+        yield from make_checks()
     except ScriptrunError as error:
         yield Check(name, "bad", error.message, error.hint)

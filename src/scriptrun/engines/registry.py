@@ -50,8 +50,8 @@ def kind_of(engine: object) -> str | None:
     name = type(engine).__name__
     if name in ENGINES:
         return name
-    found = (kind for kind, plugin in _plugins().items() if type(engine) is plugin.load())
-    return next(found, None)
+    matches = (kind for kind, plugin in _plugins().items() if type(engine) is plugin.load())
+    return next(matches, None)
 
 
 def is_engine(thing: object) -> TypeGuard[Engine]:
@@ -75,4 +75,4 @@ def _plugins() -> dict[str, Any]:
     """The plugins' entry points by kind."""
     import importlib.metadata
 
-    return {each.name: each for each in importlib.metadata.entry_points(group=GROUP)}
+    return {entry_point.name: entry_point for entry_point in importlib.metadata.entry_points(group=GROUP)}

@@ -65,7 +65,7 @@ def unpack(stream: IO[bytes], root: str | os.PathLike[str]) -> None:
         for member in tar:
             handle = tar.extractfile(member)
             if handle is not None:
-                bundle.take_in(Path(root), member.name, handle)
+                bundle.store_part(Path(root), member.name, handle)
 
 
 def launch_order(job: JobSpec, order: Order, root: str | os.PathLike[str]) -> LaunchOrder:

@@ -24,7 +24,7 @@ PATIENCE = 60.0
 #: seconds for which an idle ssh connection stays open
 PERSIST = 120
 
-_TROUBLES = (
+_SSH_ERRORS = (
     ("Could not resolve hostname", "unknown host name", "Check the name in ~/.ssh/config."),
     (
         "Host key verification failed",
@@ -44,11 +44,11 @@ _TROUBLES = (
 )
 
 
-class Unreachable(ComputeTargetException):
+class HostUnreachable(ComputeTargetException):
     """The machine cannot be reached: the state of its jobs is unknown."""
 
 
-class Done(Value):
+class CommandResult(Value):
     """A finished command: its exit code and its output."""
 
     code: int
@@ -61,7 +61,7 @@ class Done(Value):
         return self.out.decode("utf-8", "replace")
 
     @property
-    def complaint(self) -> str:
+    def error_line(self) -> str:
         """The standard error in one line."""
         return " ".join(self.err.decode("utf-8", "replace").split())
 
@@ -70,7 +70,7 @@ class Transport(Protocol):
     """Runs an engine's commands on some machine."""
 
     @property
-    def place(self) -> str:
+    def machine(self) -> str:
         """The machine's name for messages: ``this machine`` or the host."""
         ...
 
@@ -80,7 +80,7 @@ class Transport(Protocol):
         input: bytes = b"",
         timeout: float = PATIENCE,
         environ: dict[str, str] | None = None,
-    ) -> Done:
+    ) -> CommandResult:
         """Run ``argv`` with ``input`` on its standard input and return the result.
 
         ``environ`` adds variables. A missing program has exit code 127. Raises HostUnreachable if
@@ -89,11 +89,11 @@ class Transport(Protocol):
         ...
 
 
-class Here(Value):
+class LocalTransport(Value):
     """This machine."""
 
     @property
-    def place(self) -> str:
+    def machine(self) -> str:
         """In words."""
         return "this machine"
 
@@ -103,22 +103,22 @@ class Here(Value):
         input: bytes = b"",
         timeout: float = PATIENCE,
         environ: dict[str, str] | None = None,
-    ) -> Done:
+    ) -> CommandResult:
         """As `Transport.run`."""
         try:
-            done = _run(argv, input, timeout, {**os.environ, **environ} if environ else None)
+            result = _run(argv, input, timeout, {**os.environ, **environ} if environ else None)
         except FileNotFoundError:
-            return Done(127, b"", f"{argv[0]}: not found".encode())
+            return CommandResult(127, b"", f"{argv[0]}: not found".encode())
         except PermissionError:
-            return Done(126, b"", f"{argv[0]}: cannot be executed".encode())
+            return CommandResult(126, b"", f"{argv[0]}: cannot be executed".encode())
         except subprocess.TimeoutExpired:
-            raise Unreachable(
+            raise HostUnreachable(
                 f"{argv[0]} did not respond within {timeout:g} s.", "Try again later."
             ) from None
-        return Done(done.returncode, done.stdout, done.stderr)
+        return CommandResult(result.returncode, result.stdout, result.stderr)
 
 
-class Ssh(Value):
+class SshTransport(Value):
     """A machine reached by ``ssh host``, a name from the user's ssh configuration.
 
     ``config`` is an alternative configuration file (default: $SCRIPTRUN_SSH_CONFIG).
@@ -128,16 +128,16 @@ class Ssh(Value):
     config: str | None = None
 
     @property
-    def place(self) -> str:
+    def machine(self) -> str:
         """In words."""
         return self.host
 
     @property
     def command(self) -> list[str]:
         """The ssh command up to the host's name."""
-        named = self.config or os.environ.get("SCRIPTRUN_SSH_CONFIG")
-        config = ("-F", named) if named else ()
-        return ["ssh", *config, *_options(self.host, config), "--", self.host]
+        config_file = self.config or os.environ.get("SCRIPTRUN_SSH_CONFIG")
+        config = ("-F", config_file) if config_file else ()
+        return ["ssh", *config, *_ssh_options(self.host, config), "--", self.host]
 
     def run(
         self,
@@ -145,25 +145,25 @@ class Ssh(Value):
         input: bytes = b"",
         timeout: float = PATIENCE,
         environ: dict[str, str] | None = None,
-    ) -> Done:
+    ) -> CommandResult:
         """As `Transport.run`."""
-        words = [f"{name}={value}" for name, value in (environ or {}).items()]
-        line = shlex.join(["env", *words, *argv] if words else argv)
+        assignments = [f"{name}={value}" for name, value in (environ or {}).items()]
+        command_line = shlex.join(["env", *assignments, *argv] if assignments else argv)
         try:
-            done = _run([*self.command, line], input, timeout, None)
+            result = _run([*self.command, command_line], input, timeout, None)
         except FileNotFoundError:
-            raise Unreachable(
+            raise HostUnreachable(
                 f"Host {self.host!r} requires ssh, which is not installed on this machine.",
                 "Install the OpenSSH client.",
             ) from None
         except subprocess.TimeoutExpired:
-            raise Unreachable(
+            raise HostUnreachable(
                 f"{argv[0]} on {self.host} did not respond within {timeout:g} s.",
                 "Try again later. The state of its runs is unknown until then.",
             ) from None
-        if done.returncode == 255:
-            raise self._unreachable(done.stderr.decode("utf-8", "replace"))
-        return Done(done.returncode, done.stdout, done.stderr)
+        if result.returncode == 255:
+            raise self._unreachable(result.stderr.decode("utf-8", "replace"))
+        return CommandResult(result.returncode, result.stdout, result.stderr)
 
     def close(self) -> None:
         """Close the shared connection if there is one."""
@@ -174,14 +174,14 @@ class Ssh(Value):
             timeout=PATIENCE,
         )
 
-    def _unreachable(self, said: str) -> Unreachable:
-        for mark, what, hint in _TROUBLES:
-            if mark in said:
-                why = f"Cannot reach host {self.host!r} over ssh: {what}."
-                return Unreachable(why, hint.format(host=self.host))
-        last = (said.strip().splitlines() or ["the connection was lost"])[-1]
-        return Unreachable(
-            f"Cannot reach host {self.host!r} over ssh: {last}.", f"Try: ssh {self.host}"
+    def _unreachable(self, output: str) -> HostUnreachable:
+        for pattern, problem, hint in _SSH_ERRORS:
+            if pattern in output:
+                message = f"Cannot reach host {self.host!r} over ssh: {problem}."
+                return HostUnreachable(message, hint.format(host=self.host))
+        last_line = (output.strip().splitlines() or ["the connection was lost"])[-1]
+        return HostUnreachable(
+            f"Cannot reach host {self.host!r} over ssh: {last_line}.", f"Try: ssh {self.host}"
         )
 
 
@@ -192,28 +192,28 @@ def _run(
 
 
 @functools.cache
-def _options(host: str, config: tuple[str, ...]) -> tuple[str, ...]:
+def _ssh_options(host: str, config: tuple[str, ...]) -> tuple[str, ...]:
     """Options for every command: never prompt, and share one connection."""
     options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"]
-    if not _shares_already(host, config):
-        folder = _sockets()
+    if not _shares_connection(host, config):
+        folder = _socket_folder()
         if folder is not None:
             options += ["-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/%C"]
             options += ["-o", f"ControlPersist={PERSIST}"]
     return tuple(options)
 
 
-def _shares_already(host: str, config: tuple[str, ...]) -> bool:
+def _shares_connection(host: str, config: tuple[str, ...]) -> bool:
     """Whether the user's ssh configuration already shares connections to the host."""
     try:
-        done = _run(["ssh", *config, "-G", "--", host], b"", PATIENCE, None)
+        result = _run(["ssh", *config, "-G", "--", host], b"", PATIENCE, None)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    lines = done.stdout.decode("utf-8", "replace").lower().splitlines()
+    lines = result.stdout.decode("utf-8", "replace").lower().splitlines()
     return any(line.startswith("controlpath ") and line != "controlpath none" for line in lines)
 
 
-def _sockets() -> Path | None:
+def _socket_folder() -> Path | None:
     """A private directory for control sockets, with a short path, as sockets need it."""
     folder = Path(tempfile.gettempdir()) / f"scriptrun-ssh-{os.getuid()}"
     try:
@@ -221,5 +221,5 @@ def _sockets() -> Path | None:
         status = folder.lstat()
     except OSError:
         return None
-    own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    return folder if own and not status.st_mode & 0o077 and len(str(folder)) < 45 else None
+    owned = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return folder if owned and not status.st_mode & 0o077 and len(str(folder)) < 45 else None

@@ -35,12 +35,12 @@ _OPERATORS = {
     *["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__and__", "__or__"],
     *["__invert__", "__contains__", "__iter__", "__len__"],
 }
-_PLAIN = (KeyError, IndexError, TypeError, ValueError, AttributeError, NotImplementedError)
+_FORWARDED_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError, NotImplementedError)
 #: the maximum number of items of an iterator, to bound memory
-_MANY = 100_000
+_MAX_ITEMS = 100_000
 
 
-class Answers:
+class ObjectServer:
     """Answers questions about the objects that it has returned, which it numbers."""
 
     def __init__(self) -> None:
@@ -59,10 +59,10 @@ class Answers:
                 f"A package is missing in scriptrun's own environment: {error}.",
             )
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            return _error("UserErrorException", f"{place}{error.strerror or error}.")
-        except _PLAIN as error:
-            kind = next(each.__name__ for each in _PLAIN if isinstance(error, each))
+            location = f"{error.filename}: " if error.filename else ""
+            return _error("UserErrorException", f"{location}{error.strerror or error}.")
+        except _FORWARDED_ERRORS as error:
+            kind = next(error_type.__name__ for error_type in _FORWARDED_ERRORS if isinstance(error, error_type))
             return _error(kind, str(error.args[0]) if error.args else "")
 
     def _answer(self, question: Json) -> Any:
@@ -70,79 +70,79 @@ class Answers:
             self._objects.pop(number, None)
         if question.get("cwd"):
             os.chdir(question["cwd"])
-        of = self._object(question["of"])
-        return getattr(self, f"_do_{question['do']}")(of, question)
+        target = self._object(question["of"])
+        return getattr(self, f"_do_{question['do']}")(target, question)
 
-    def _do_get(self, of: Any, question: Json) -> Any:
+    def _do_get(self, target: Any, question: Json) -> Any:
         name = question["name"]
-        value = getattr(of, _public(name))
-        if callable(value) and not isinstance(value, type) and not _is_ours(value):
+        value = getattr(target, _public(name))
+        if callable(value) and not isinstance(value, type) and not _is_scriptrun_object(value):
             return {"$": "method", "name": name}
-        return self._encoded(value)
+        return self._encode(value)
 
-    def _do_set(self, of: Any, question: Json) -> None:
-        setattr(of, _public(question["name"]), self._decoded(question["value"]))
+    def _do_set(self, target: Any, question: Json) -> None:
+        setattr(target, _public(question["name"]), self._decode(question["value"]))
 
-    def _do_item(self, of: Any, question: Json) -> Any:
-        return self._encoded(of[self._decoded(question["key"])])
+    def _do_item(self, target: Any, question: Json) -> Any:
+        return self._encode(target[self._decode(question["key"])])
 
-    def _do_call(self, of: Any, question: Json) -> Any:
+    def _do_call(self, target: Any, question: Json) -> Any:
         name = question["name"]
-        called = getattr(of, name if name in _OPERATORS else _public(name)) if name else of
-        args = [self._decoded(each) for each in question["args"]]
-        kwargs = {key: self._decoded(value) for key, value in question["kwargs"].items()}
-        return self._encoded(called(*args, **kwargs))
+        function = getattr(target, name if name in _OPERATORS else _public(name)) if name else target
+        args = [self._decode(argument) for argument in question["args"]]
+        kwargs = {key: self._decode(value) for key, value in question["kwargs"].items()}
+        return self._encode(function(*args, **kwargs))
 
-    def _do_table(self, of: Any, question: Json) -> Any:
-        told = parquet_file.write(of.to_arrow(), question["format"])
-        return {"$": "dict", "of": [[key, value] for key, value in told.items()]}
+    def _do_table(self, target: Any, question: Json) -> Any:
+        fields = parquet_file.write(target.to_arrow(), question["format"])
+        return {"$": "dict", "of": [[key, value] for key, value in fields.items()]}
 
     def _object(self, ref: Json) -> Any:
         if ref["$"] == "object":
             return self._objects[ref["n"]]
         if ref["$"] == "root":
-            return _root(ref["name"])
-        return _named(ref["name"])
+            return _job_object(ref["name"])
+        return _find_object(ref["name"])
 
-    def _decoded(self, value: Any) -> Any:
+    def _decode(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._decoded(each) for each in value]
+            return [self._decode(item) for item in value]
         if not isinstance(value, dict):
             return value
-        return self._DECODERS.get(value["$"], Answers._object)(self, value)
+        return self._DECODERS.get(value["$"], ObjectServer._object)(self, value)
 
     #: decoders of values that are not JSON, by their tag
-    _DECODERS: ClassVar[dict[str, Callable[[Answers, Json], Any]]] = {
-        "tuple": lambda self, value: tuple(map(self._decoded, value["of"])),
+    _DECODERS: ClassVar[dict[str, Callable[[ObjectServer, Json], Any]]] = {
+        "tuple": lambda self, value: tuple(map(self._decode, value["of"])),
         "dict": lambda self, value: {
-            self._decoded(key): self._decoded(each) for key, each in value["of"]
+            self._decode(key): self._decode(item) for key, item in value["of"]
         },
         "time": lambda self, value: datetime.datetime.fromtimestamp(value["seconds"], datetime.UTC),
         "frame": lambda self, value: parquet_file.Frame(value["path"]),
     }
 
-    def _encoded(self, value: Any) -> Any:
+    def _encode(self, value: Any) -> Any:
         for kinds, encode in self._ENCODERS:
             if isinstance(value, kinds):
                 return encode(self, value)
-        if _is_ours(value):
-            return self._kept(value)
+        if _is_scriptrun_object(value):
+            return self._register(value)
         raise UserErrorException(
             f"Cannot pass a {type(value).__name__} to this job.",
             "Add scriptrun to the environment's packages.",
         )
 
     def _list(self, value: Iterable[Any]) -> Any:
-        return [self._encoded(each) for each in itertools.islice(value, _MANY)]
+        return [self._encode(item) for item in itertools.islice(value, _MAX_ITEMS)]
 
     def _mapping(self, value: Mapping[Any, Any]) -> Any:
-        if _is_ours(value):
-            return self._kept(value)
-        pairs = [[self._encoded(key), self._encoded(each)] for key, each in value.items()]
+        if _is_scriptrun_object(value):
+            return self._register(value)
+        pairs = [[self._encode(key), self._encode(item)] for key, item in value.items()]
         return {"$": "dict", "of": pairs}
 
     #: encoders of Python's own types; the first match is used
-    _ENCODERS: tuple[tuple[Any, Callable[[Answers, Any], Any]], ...] = (
+    _ENCODERS: tuple[tuple[Any, Callable[[ObjectServer, Any], Any]], ...] = (
         ((type(None), bool, int, float, str), lambda self, value: value),
         (os.PathLike, lambda self, value: str(os.fspath(value))),
         (tuple, lambda self, value: {"$": "tuple", "of": self._list(value)}),
@@ -151,7 +151,7 @@ class Answers:
         ((list, set, frozenset, Iterator), _list),
     )
 
-    def _kept(self, value: Any) -> Json:
+    def _register(self, value: Any) -> Json:
         number = next(self._numbers)
         self._objects[number] = value
         kind = value.__name__ if isinstance(value, type) else type(value).__name__
@@ -165,31 +165,31 @@ def _public(name: str) -> str:
     return name
 
 
-def _is_ours(value: object) -> bool:
+def _is_scriptrun_object(value: object) -> bool:
     kind = value if isinstance(value, type) else type(value)
     return kind.__module__.partition(".")[0] == "scriptrun"
 
 
-def _named(name: str) -> Any:
+def _find_object(name: str) -> Any:
     """The object ``name`` of scriptrun or of the SDK v1 (``azureml.core.Model``)."""
-    module, _, last = name.rpartition(".")
+    module, _, attribute = name.rpartition(".")
     if not module:
-        return getattr(scriptrun, _public(last))
+        return getattr(scriptrun, _public(attribute))
     importlib.import_module("scriptrun.dropin")  # makes azureml importable
-    return getattr(importlib.import_module(module), _public(last))
+    return getattr(importlib.import_module(module), _public(attribute))
 
 
-def _root(name: str) -> Any:
+def _job_object(name: str) -> Any:
     """The job's run, experiment or workspace; for SDK v1 jobs, the SDK v1's objects."""
     run = Run.get_context(allow_offline=False)
     if name == "run":
         return run
     if run.job.environment.pins != AUTO:
         return run.experiment if name == "experiment" else run.workspace
-    workspace = _named("azureml.core.Workspace")(run.workspace.root)
+    workspace = _find_object("azureml.core.Workspace")(run.workspace.root)
     if name == "workspace":
         return workspace
-    return _named("azureml.core.Experiment")(workspace, run.job.experiment)
+    return _find_object("azureml.core.Experiment")(workspace, run.job.experiment)
 
 
 def _error(kind: str, message: str, hint: str = "") -> Json:
@@ -198,12 +198,12 @@ def _error(kind: str, message: str, hint: str = "") -> Json:
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer every line of ``questions`` until it ends."""
-    told = Answers()
+    server = ObjectServer()
     for line in questions:
         question = json.loads(line)
         if question["do"] == "end":
             return
-        text = json.dumps(told.answer(question), ensure_ascii=True)
+        text = json.dumps(server.answer(question), ensure_ascii=True)
         answers.write(text.encode("ascii") + b"\n")
         answers.flush()
 

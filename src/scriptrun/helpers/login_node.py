@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 #: seconds that recording a run may take
-WRITING = 10.0
-NAME = "outpost"
+WRITE_TIMEOUT = 10.0
+WORKSPACE_NAME = "outpost"
 #: what may be uploaded with a job, below the workspace's directory
-_TAKEN_IN = ("snapshots/", "wheels/")
+_UPLOADED = ("snapshots/", "wheels/")
 
 Piece = tuple[Path, int, int]
 Answer = tuple[dict[str, "Any"], list[Piece]]
@@ -50,7 +50,7 @@ Answer = tuple[dict[str, "Any"], list[Piece]]
 
 def main() -> None:
     """Answer the question on standard input."""
-    source, goal = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    source, output = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed is no part of the answer
     question = json.loads(source.readline())
     os.environ.update({**(question.get("environ") or {}), **(question.get("secrets") or {})})
@@ -58,30 +58,30 @@ def main() -> None:
         answer, pieces = _VERBS[question["verb"]](question, source)
     except ScriptrunError as error:
         answer, pieces = {"error": error.message, "hint": error.hint}, []
-    goal.write(json.dumps(answer).encode() + b"\n")
+    output.write(json.dumps(answer).encode() + b"\n")
     for path, start, size in pieces:
-        _pour(path, start, size, goal)
-    goal.flush()
+        _write_piece(path, start, size, output)
+    output.flush()
 
 
-def _pour(path: Path, start: int, size: int, goal: IO[bytes]) -> None:
+def _write_piece(path: Path, start: int, size: int, output: IO[bytes]) -> None:
     """Write exactly ``size`` bytes, even if the file has shrunk since."""
     try:
         with open(path, "rb") as handle:
             handle.seek(start)
             while size and (data := handle.read(min(size, 1 << 20))):
-                goal.write(data)
+                output.write(data)
                 size -= len(data)
     except OSError:
         pass
-    goal.write(b"\0" * size)
+    output.write(b"\0" * size)
 
 
 def _workspace(question: Json) -> Workspace:
     root = Path(question["root"]).expanduser()
     if (root / ".scriptrun" / "workspace.json").exists():
         return Workspace(root)
-    return Workspace.create(NAME, path=root, exist_ok=True)
+    return Workspace.create(WORKSPACE_NAME, path=root, exist_ok=True)
 
 
 def _have(question: Json, _: IO[bytes]) -> Answer:
@@ -97,53 +97,53 @@ def _submit(question: Json, source: IO[bytes]) -> Answer:
     with tarfile.open(fileobj=source, mode="r|") as tar:
         for member in tar:
             handle = tar.extractfile(member)
-            if handle is not None and member.name.startswith(_TAKEN_IN):
-                snapshot_bundle.take_in(workspace.directory, member.name, handle)
+            if handle is not None and member.name.startswith(_UPLOADED):
+                snapshot_bundle.store_part(workspace.directory, member.name, handle)
     job = JobSpec.from_dict(question["job"])
-    there = _written(workspace, job)
-    if there is None:  # otherwise it is a repeated question whose answer was lost
+    folder = _recorded_run(workspace, job)
+    if folder is None:  # otherwise it is a repeated question whose answer was lost
         job = job.replace(submitted_by={**identity.identify(), "user": os.environ.get("USER")})
         if question.get("data"):
             data_bundle.unpack(workspace, question["data"])
-        with vault.of_workspace(workspace.id):
-            reasons = environments.check(job.environment)
-        refuse([*reasons, *compute_targets.engine_of(job.target).check(job)])
-        there = submit.record(job, workspace, list(question["warnings"]), question.get("lock"))
-    return {"folder": str(there)}, []
+        with vault.for_workspace(workspace.id):
+            problems = environments.check(job.environment)
+        refuse([*problems, *compute_targets.engine_of(job.target).check(job)])
+        folder = submit.submit_job(job, workspace, list(question["warnings"]), question.get("lock"))
+    return {"folder": str(folder)}, []
 
 
-def _written(workspace: Workspace, job: JobSpec) -> Path | None:
+def _recorded_run(workspace: Workspace, job: JobSpec) -> Path | None:
     """The run's folder if it is recorded; waits for one that is being recorded."""
-    place = run_folder.folder_of(workspace.runs_folder, job)
-    last = time.monotonic() + WRITING
-    while place.is_dir() and not (place / "job.json").exists():
-        if time.monotonic() > last:  # whoever wrote it was killed
-            shutil.rmtree(place, ignore_errors=True)
+    folder = run_folder.folder_of(workspace.runs_folder, job)
+    deadline = time.monotonic() + WRITE_TIMEOUT
+    while folder.is_dir() and not (folder / "job.json").exists():
+        if time.monotonic() > deadline:  # whoever wrote it was killed
+            shutil.rmtree(folder, ignore_errors=True)
         time.sleep(0.05)
     return workspace.find_run(job.id)
 
 
-def _look(question: Json, _: IO[bytes]) -> Answer:
+def _report(question: Json, _: IO[bytes]) -> Answer:
     """The status of runs, and the parts of their files that the mirror lacks."""
     workspace = _workspace(question)
-    found: Json = {}
+    runs: Json = {}
     pieces: list[Piece] = []
     poll_round = PollRound()
-    for run_id, known in question["runs"].items():
+    for run_id, mirrored in question["runs"].items():
         folder = workspace.find_run(run_id)
         job = run_folder.read_job(folder) if folder else None
         if folder is None or job is None:
-            found[run_id] = None
+            runs[run_id] = None
             continue
         status = run_status.status_of(workspace, folder, job, poll_round=poll_round)
-        states = FolderFiles(folder, outputs=False).changed(known)  # outputs come when asked for
-        pieces += [(folder / p.state.name, p.start, p.size) for p in mirror.pieces(states, known)]
+        states = FolderFiles(folder, outputs=False).changed(mirrored)  # outputs come when asked for
+        pieces += [(folder / p.state.name, p.start, p.size) for p in mirror.pieces(states, mirrored)]
         files = [(each.name, each.size, each.changed) for each in states]
-        found[run_id] = {"status": _told(status), "files": files}
-    return {"runs": found}, pieces
+        runs[run_id] = {"status": _status_values(status), "files": files}
+    return {"runs": runs}, pieces
 
 
-def _told(status: Any) -> Json:
+def _status_values(status: Any) -> Json:
     return {
         name: getattr(status, name)
         for name in ("state", "reason", "began", "ended", "exit_code", "result")
@@ -182,7 +182,7 @@ def _version(_: Json, __: IO[bytes]) -> Answer:
 _VERBS: dict[str, Callable[[Json, IO[bytes]], Answer]] = {
     "have": _have,
     "submit": _submit,
-    "look": _look,
+    "look": _report,
     "names": _names,
     "fetch": _fetch,
     "cancel": _cancel,

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.tracking import run_folder
 
@@ -14,7 +14,7 @@ from scriptrun.tracking import run_folder
 LOOK = 2_000
 
 
-def runs_of(home: Home, head: dict[str, Any], look: int = LOOK) -> list[str]:
+def runs_of(home: WorkspaceFiles, head: dict[str, Any], look: int = LOOK) -> list[str]:
     """The IDs of the runs that read a dataset ``head``, newest first.
 
     Searches about the ``look`` newest runs of the workspace.

@@ -41,7 +41,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
     job = submission.job
     found = snapshots.inspect(submission.source or job.source_directory)
     ignored = {path: str(reason) for path, reason in found.ignored.items()}
-    elsewhere = remote.of(job.target)
+    elsewhere = remote.for_target(job.target)
     folder = run_folder.folder_of(workspace.runs_folder, job)
     folder = elsewhere.folder_of(job) if elsewhere is not None else folder
     warnings = [*submission.warnings, *found.warnings, *_left_out(submission, found)]

@@ -59,7 +59,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     )
     lock = None if job.environment.kind == INTERPRETER else environment_record.read_lock(run.path)
     cache = resolve_environment.cache_folder_of(job.target, workspace)
-    with vault.of_workspace(workspace.id):
+    with vault.for_workspace(workspace.id):
         ready = ensure.ensure(
             job.environment,
             workspace.locks_folder,
@@ -86,7 +86,7 @@ def _environ(run: Run, ready: builder.Ready) -> dict[str, str]:
     environ = {**there, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
     for name in _TIES:
         environ.pop(name, None)
-    runtime, rest = str(job_runtime.place(run.workspace.directory)), environ.get("PYTHONPATH")
+    runtime, rest = str(job_runtime.install(run.workspace.directory)), environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = search_path.build_pythonpath(run.job.to_dict(), runtime, rest)
     if not prefix:
         environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)

@@ -54,7 +54,7 @@ def start(run: Run, display_name: str = "") -> Again:
     workspace, job = run.workspace, _job(run, display_name)
     refuse(_reasons(job, workspace), f"Cannot rerun {run.id}")
     lock, warnings = _lock(run, job, workspace)
-    folder = submit.record(job, workspace, warnings, lock=lock)
+    folder = submit.submit_job(job, workspace, warnings, lockfile=lock)
     return Again(Run.at(workspace, folder), warnings)
 
 
@@ -85,7 +85,7 @@ def _job(run: Run, display_name: str) -> JobSpec:
 
 
 def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
-    with vault.of_workspace(workspace.id):
+    with vault.for_workspace(workspace.id):
         reasons = builder.check(job.environment)
     reasons += compute_targets.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
@@ -113,7 +113,7 @@ def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] 
         if lock is None:
             return None, [f"{run.id} has no lockfile; resolving its requirements again"]
         return lock, []
-    if remote.of(job.target) is not None:
+    if remote.for_target(job.target) is not None:
         return None, []  # its interpreter is on the cluster and is checked there
     now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock
     return None, [f"{line} since {run.id}" for line in drift(lock or {}, now)]

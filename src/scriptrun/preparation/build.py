@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.environments.environment import Environment
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 
 def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
@@ -32,7 +32,7 @@ def spec_of(environment: Environment, interpreter: str | None = None) -> Environ
 
 
 def build(
-    workspace: Home,
+    workspace: WorkspaceFiles,
     environment: Environment,
     log: Callable[[str], None],
     upgrade: bool = False,
@@ -43,15 +43,15 @@ def build(
     ``upgrade`` resolves it again and replaces the workspace's lockfile. Raises
     EnvironmentException, which names the package and the reason.
     """
-    with vault.of_workspace(workspace.id):
+    with vault.for_workspace(workspace.id):
         spec = _checked(environment, interpreter)
         registry = image_registries.for_build(spec, workspace)
         return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade, registry=registry)
 
 
 def build_first(
-    to_be: Home,
-    make: Callable[[], Home],
+    to_be: WorkspaceFiles,
+    make: Callable[[], WorkspaceFiles],
     environment: Environment,
     log: Callable[[str], None],
     interpreter: str | None = None,
@@ -69,9 +69,9 @@ def build_first(
     return ready
 
 
-def plan(workspace: Home, spec: EnvironmentSpec) -> cache_listing.Plan:
+def plan(workspace: WorkspaceFiles, spec: EnvironmentSpec) -> cache_listing.Plan:
     """The steps that a build of ``spec`` would take now; builds nothing."""
-    with vault.of_workspace(workspace.id):
+    with vault.for_workspace(workspace.id):
         registry = image_registries.for_build(spec, workspace)
         return cache_listing.plan(spec, workspace.locks_folder, registry)
 
@@ -152,7 +152,7 @@ class DockerImageDetails(dict[str, "Any"]):
         return found
 
 
-def image_details(workspace: Home, environment: Environment) -> DockerImageDetails:
+def image_details(workspace: WorkspaceFiles, environment: Environment) -> DockerImageDetails:
     """The image details of ``environment``, without building anything."""
     spec = spec_of(environment)
     ready = find(spec, workspace.locks_folder)

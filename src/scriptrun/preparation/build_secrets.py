@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from scriptrun.environments.conda import channels as conda_channels
 from scriptrun.environments.uv import index_credentials
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
@@ -23,7 +23,7 @@ _HOST = re.compile(r"https?://(?:[^/@\s\"]*@)?([\w.:\[\]-]+)")
 
 
 def of(
-    spec: EnvironmentSpec, workspace: Home, environ: Mapping[str, str] | None = None
+    spec: EnvironmentSpec, workspace: WorkspaceFiles, environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """The values of the secrets that ``spec`` references and that exist here, by name.
 
@@ -33,10 +33,10 @@ def of(
     """
     seen = os.environ if environ is None else environ
     found = {}
-    with vault.of_workspace(workspace.id):
+    with vault.for_workspace(workspace.id):
         for name in dict.fromkeys(_names(spec)):
             value = seen.get(vault.variable(name))
-            if not value and vault.known(name):
+            if not value and vault.exists(name):
                 value = vault.find(name)
             if value:
                 found[name] = value
@@ -55,4 +55,4 @@ def _names(spec: EnvironmentSpec) -> Iterable[str]:
     yield from map(index_credentials.by_host, _HOST.findall(text))
     address = (spec.docker.get("registry") or {}).get("address")
     if address:
-        yield container_tool.secret_of(address)
+        yield container_tool.registry_secret(address)

@@ -10,7 +10,7 @@ import base64
 
 from scriptrun.data.datasets import manifest
 from scriptrun.data.datastores import records as datastore_records
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec.job import JobSpec
 
@@ -18,7 +18,7 @@ from scriptrun.spec.job import JobSpec
 MANIFESTS, DATASTORES = "manifests", "datastores"
 
 
-def contents(home: Home, job: JobSpec) -> dict[str, bytes]:
+def contents(home: WorkspaceFiles, job: JobSpec) -> dict[str, bytes]:
     """The files by their names below the workspace's directory; empty for a job without data."""
     inputs = job.data.get("inputs") or []
     pins = [each["dataset"] for each in inputs if each.get("dataset")]
@@ -35,13 +35,13 @@ def contents(home: Home, job: JobSpec) -> dict[str, bytes]:
     return found
 
 
-def pack(home: Home, job: JobSpec) -> dict[str, str]:
+def pack(home: WorkspaceFiles, job: JobSpec) -> dict[str, str]:
     """The same as a JSON value, for ``unpack``."""
     found = contents(home, job)
     return {name: base64.b64encode(data).decode("ascii") for name, data in found.items()}
 
 
-def unpack(home: Home, value: dict[str, str]) -> None:
+def unpack(home: WorkspaceFiles, value: dict[str, str]) -> None:
     """Keep in the workspace what ``pack`` gave. A list that is there already stays."""
     for name, text in value.items():
         folder, _, last = name.partition("/")

@@ -20,10 +20,10 @@ from scriptrun.tracking.unstarted import end_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 
-def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
+def prepare(workspace: WorkspaceFiles, job: JobSpec, folder: Path) -> int:
     """Build the environment of the run at ``folder``; return an exit code: 0, or 1 if it failed.
 
     The log goes to the run's system_logs/environment.txt. A failure ends the run.
@@ -35,7 +35,7 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
         lock = environment_record.read_lock(folder)
         registry = image_registries.for_build(job.environment, workspace)
         cache = resolve_environment.cache_folder_of(job.target, workspace)
-        with vault.of_workspace(workspace.id):
+        with vault.for_workspace(workspace.id):
             ready = ensure.ensure(
                 job.environment,
                 workspace.locks_folder,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scriptrun.config.describe import Described
     from scriptrun.engines.base import Engine
     from scriptrun.environments.conda import request as conda_request
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.spec.job import Target
     from scriptrun.store import container_tool
 else:
@@ -62,7 +62,7 @@ def placed(
 
 def _has_containers(engine: Engine | None) -> bool:
     """Whether the engine can run containers, as far as this machine knows."""
-    if engine is not None and not engine.traits.here:
+    if engine is not None and not engine.traits.is_local:
         return bool(engine.traits.containers)
     return container_tool.tool() is not None
 
@@ -78,7 +78,7 @@ def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> Environment
         spec = spec.replace(docker={**spec.docker, "packages": CONDA})
     if engine is not None and engine.traits.containers:
         spec = spec.replace(docker={**spec.docker, "nodes": engine.traits.containers})
-    if engine is not None and engine.traits.through:
+    if engine is not None and engine.traits.login_node:
         return spec.replace(kind=IMAGE)
     local = local_sources.digests(spec.pip)
     context = spec.docker.get("build_context") or {}
@@ -90,12 +90,12 @@ def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> Environment
     return spec.replace(kind=IMAGE, local=local)
 
 
-def cache_folder_of(target: Target, workspace: Home) -> Path | None:
+def cache_folder_of(target: Target, workspace: WorkspaceFiles) -> Path | None:
     """The environment cache for jobs on ``target``; None for jobs on this machine.
 
     For other machines it is ``cache`` in the target's ``root``, or in the workspace.
     """
-    if compute_targets.engine_of(target).traits.here:
+    if compute_targets.engine_of(target).traits.is_local:
         return None
     root = target.options.get("root")
     return (Path(root).expanduser() / ".scriptrun" if root else workspace.directory) / "cache"

@@ -22,7 +22,7 @@ from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.queue import start as start_run
 from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import identity, processes
 from scriptrun.runtime.launcher import (
     entry,
@@ -55,7 +55,7 @@ def main(root: str) -> None:
     """Run the queue of the workspace in ``root`` until it is empty."""
     processes.set_process_name(processes.RUNNER)
     local_engine.allow_fork()
-    workspace = Home(root)
+    workspace = WorkspaceFiles(root)
     _ensure_workers(workspace)
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
@@ -68,7 +68,7 @@ def main(root: str) -> None:
         # check again: a run may have been queued while the lock was still held
 
 
-def _ensure_workers(workspace: Home) -> None:
+def _ensure_workers(workspace: WorkspaceFiles) -> None:
     """Start the missing workers of run kinds that have their own."""
     for kind in RUN_KINDS.values():
         if kind.queue and os.path.isdir(paths.runtime_root() / kind.queue / workspace.id):
@@ -102,7 +102,7 @@ class _WaitingRun(Value):
 class Runner(Value, frozen=False):
     """The state of the runner and the processes it has started."""
 
-    workspace: Home
+    workspace: WorkspaceFiles
     queue: Path
     flock: flocks.Flock
     loaded: dict[str, _WaitingRun] = fresh(default_factory=dict)
@@ -191,9 +191,9 @@ class Runner(Value, frozen=False):
                 tickets.drop(item.ticket.path)
                 return True
             view = compute_targets.engine_of(item.job.target).poll([folder])[0]
-            if view.handed:  # the submitter was killed before it removed the ticket
+            if view.submitted:  # the submitter was killed before it removed the ticket
                 tickets.drop(item.ticket.path)
-            if view.handed or view.what in (ALIVE, QUEUED, UNKNOWN):
+            if view.submitted or view.state in (ALIVE, QUEUED, UNKNOWN):
                 return True
             killed = [number for number in attempts if not run_folder.has_ended(folder, number)]
             if len(killed) >= TRIES:
@@ -297,7 +297,7 @@ def _line_of(job: JobSpec) -> str | None:
     traits = compute_targets.engine_of(job.target).traits
     if traits.queues:
         return None
-    return "" if traits.here else job.target.name
+    return "" if traits.is_local else job.target.name
 
 
 def _ticket_prefix(moment: float) -> str:

@@ -17,14 +17,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.environments.builder import Ready
     from scriptrun.preparation import build_secrets, data_bundle
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
     data_bundle = later("scriptrun.preparation.data_bundle")
 
 
 def start(
-    workspace: Home,
+    workspace: WorkspaceFiles,
     job: JobSpec,
     folder: Path,
     ready: Ready,
@@ -44,7 +44,7 @@ def start(
 
 
 def make_order(
-    workspace: Home,
+    workspace: WorkspaceFiles,
     job: JobSpec,
     folder: Path,
     ready: Ready,
@@ -57,7 +57,7 @@ def make_order(
         folder=folder,
         workspace=workspace.root,
         store=workspace.snapshots_folder,
-        runtime=job_runtime.place(workspace.directory),
+        runtime=job_runtime.install(workspace.directory),
         python=ready.python,
         bin=ready.bin,
         prefix=ready.place,

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 #: seconds that a new runner has to take its lock
 RUNNER_BOOT = 1.0
@@ -79,7 +79,7 @@ def command(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-I", "-c", program)
 
 
-def runner(workspace: Home) -> Worker:
+def runner(workspace: WorkspaceFiles) -> Worker:
     """The worker that starts the workspace's queued runs."""
     return Worker(
         queue=tickets.queue_of(workspace.id),
@@ -90,6 +90,6 @@ def runner(workspace: Home) -> Worker:
     )
 
 
-def ensure_runner(workspace: Home) -> None:
+def ensure_runner(workspace: WorkspaceFiles) -> None:
     """Start the workspace's runner unless it is running."""
     ensure(runner(workspace))

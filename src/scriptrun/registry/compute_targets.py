@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.engines.base import Engine
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 
 DEFAULT = "local"
@@ -32,14 +32,14 @@ def engine_of(target: Target) -> Engine:
             f"Compute target {target.name!r} has the unknown class {target.kind!r}.",
             f"Valid classes: {', '.join(engine_registry.kinds())}.",
         )
-    known = set(values.names_of(engine_class)) - {"name"}
-    unknown = sorted(set(target.options) - known)
+    valid_options = set(values.names_of(engine_class)) - {"name"}
+    unknown = sorted(set(target.options) - valid_options)
     if unknown:
         raise ComputeTargetException(
             f"Compute target {target.name!r} has unknown options: {', '.join(unknown)}.",
-            f"Valid {target.kind} options: {', '.join(sorted(known))}.",
+            f"Valid {target.kind} options: {', '.join(sorted(valid_options))}.",
         )
-    options = {key: tuple(x) if isinstance(x, list) else x for key, x in target.options.items()}
+    options = {key: tuple(option) if isinstance(option, list) else option for key, option in target.options.items()}
     engine: Engine = engine_class(name=target.name, **options)
     return engine
 
@@ -61,44 +61,44 @@ def target_of(engine: Engine) -> Target:
     return Target(engine.name, kind, options)
 
 
-def resolve(workspace: Home, wanted: object) -> Engine:
-    """The engine for ``wanted``: a name, an engine object, or None for the default.
+def resolve(workspace: WorkspaceFiles, requested: object) -> Engine:
+    """The engine for ``requested``: a name, an engine object, or None for the default.
 
     Raises ComputeTargetException for an unknown name.
     """
-    if wanted is None:
-        wanted = default_name(workspace)
-    if not isinstance(wanted, str):
-        if engine_registry.is_engine(wanted):
-            return wanted
-        wanted = getattr(wanted, "name", wanted)
-    name = _unaliased(workspace, str(wanted))
-    value = _shelf(workspace).get(name)
+    if requested is None:
+        requested = default_name(workspace)
+    if not isinstance(requested, str):
+        if engine_registry.is_engine(requested):
+            return requested
+        requested = getattr(requested, "name", requested)
+    name = _resolve_alias(workspace, str(requested))
+    value = _target_store(workspace).get(name)
     if value is None and name == DEFAULT:
         value = {"class": engine_registry.DEFAULT}
     if value is None:
-        known = sorted(all_of(workspace))
-        meant = suggestion.question(str(wanted), known)
+        known = sorted(all_targets(workspace))
+        did_you_mean = suggestion.question(str(requested), known)
         raise ComputeTargetException(
-            f"Compute target {wanted!r} not found in workspace {workspace.name!r}.",
-            f"{meant}Targets: {', '.join(known)}. "
-            f"To add it, run: scriptrun compute add {wanted} --class ...",
+            f"Compute target {requested!r} not found in workspace {workspace.name!r}.",
+            f"{did_you_mean}Targets: {', '.join(known)}. "
+            f"To add it, run: scriptrun compute add {requested} --class ...",
         )
-    options = {key: each for key, each in value.items() if key != "class"}
+    options = {key: option for key, option in value.items() if key != "class"}
     return engine_of(Target(name, value.get("class", engine_registry.DEFAULT), options))
 
 
-def all_of(workspace: Home) -> Json:
+def all_targets(workspace: WorkspaceFiles) -> Json:
     """The compute targets by name; always includes ``local``."""
-    names = {DEFAULT, *(name for name in _shelf(workspace).names() if not _is_setting(name))}
+    names = {DEFAULT, *(name for name in _target_store(workspace).names() if not _is_setting(name))}
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
-class Targets(dict[str, "Any"]):
+class ComputeTargets(dict[str, "Any"]):
     """A workspace's compute targets by name; also resolves aliases."""
 
-    def __init__(self, workspace: Home) -> None:
-        super().__init__(all_of(workspace))
+    def __init__(self, workspace: WorkspaceFiles) -> None:
+        super().__init__(all_targets(workspace))
         self._workspace = workspace
 
     def __contains__(self, name: object) -> bool:
@@ -110,52 +110,52 @@ class Targets(dict[str, "Any"]):
         return resolve(self._workspace, name)
 
 
-def is_alias(workspace: Home, name: str) -> bool:
+def is_alias(workspace: WorkspaceFiles, name: str) -> bool:
     """Whether ``name`` matches an alias of a compute target."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in aliases(workspace))
 
 
-def put(workspace: Home, engine: Any) -> None:
+def put(workspace: WorkspaceFiles, engine: Any) -> None:
     """Store ``engine`` in the workspace under its name, replacing any previous target."""
     target = target_of(engine)
-    _shelf(workspace).put(target.name, {"class": target.kind, **target.options})
+    _target_store(workspace).put(target.name, {"class": target.kind, **target.options})
 
 
-def remove(workspace: Home, name: str) -> None:
+def remove(workspace: WorkspaceFiles, name: str) -> None:
     """Remove the compute target. Raises ComputeTargetException if it does not exist."""
-    if _shelf(workspace).get(name) is None:
+    if _target_store(workspace).get(name) is None:
         raise ComputeTargetException(
             f"Compute target {name!r} does not exist.",
-            f"{suggestion.question(name, all_of(workspace))}To list targets, run: "
+            f"{suggestion.question(name, all_targets(workspace))}To list targets, run: "
             "scriptrun compute list",
         )
-    _shelf(workspace).remove(name)
+    _target_store(workspace).remove(name)
 
 
-def default_name(workspace: Home) -> str:
+def default_name(workspace: WorkspaceFiles) -> str:
     """The name of the default target, for jobs without one."""
-    setting = _shelf(workspace).get(".default") or {}
+    setting = _target_store(workspace).get(".default") or {}
     return str(setting.get("name", DEFAULT))
 
 
-def set_default(workspace: Home, name: str) -> None:
+def set_default(workspace: WorkspaceFiles, name: str) -> None:
     """Make ``name`` the default target."""
     resolve(workspace, name)
-    _shelf(workspace).put(".default", {"name": name})
+    _target_store(workspace).put(".default", {"name": name})
 
 
-def aliases(workspace: Home) -> dict[str, str]:
+def aliases(workspace: WorkspaceFiles) -> dict[str, str]:
     """Patterns of old names (``gpu-*``) and the target of each."""
-    return dict(_shelf(workspace).get(".aliases") or {})
+    return dict(_target_store(workspace).get(".aliases") or {})
 
 
-def set_alias(workspace: Home, pattern: str, name: str) -> None:
+def set_alias(workspace: WorkspaceFiles, pattern: str, name: str) -> None:
     """Make names that match ``pattern`` aliases of the target ``name``."""
     resolve(workspace, name)
-    _shelf(workspace).put(".aliases", {**aliases(workspace), pattern: name})
+    _target_store(workspace).put(".aliases", {**aliases(workspace), pattern: name})
 
 
-def _unaliased(workspace: Home, name: str) -> str:
+def _resolve_alias(workspace: WorkspaceFiles, name: str) -> str:
     for pattern, target in aliases(workspace).items():
         if fnmatch.fnmatchcase(name, pattern):
             return target
@@ -166,5 +166,5 @@ def _is_setting(name: str) -> bool:
     return name.startswith(".")
 
 
-def _shelf(workspace: Home) -> registry.Shelf:
-    return registry.Shelf(workspace.directory / "compute")
+def _target_store(workspace: WorkspaceFiles) -> registry.NamedValues:
+    return registry.NamedValues(workspace.directory / "compute")

@@ -20,13 +20,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 #: the file of the aliases, among the registered environments
 _ALIASES = ".aliases"
 
 
-def register(workspace: Home, environment: Environment) -> Environment:
+def register(workspace: WorkspaceFiles, environment: Environment) -> Environment:
     """Register ``environment`` as the next version of its name (unchanged, it keeps its version).
 
     Raises UserErrorException for a reserved name.
@@ -38,15 +38,15 @@ def register(workspace: Home, environment: Environment) -> Environment:
             "Use another name: environment.clone('my-name').",
         )
     value = environment.to_dict()
-    vault.keep_offered()
+    vault.store_offered()
     value.pop("version", None)
-    version = _shelf(workspace).add(name, value)
-    kept = Environment.from_dict({**value, "version": str(version)})
+    version = _environment_registry(workspace).add(name, value)
+    registered = Environment.from_dict({**value, "version": str(version)})
     environment.version = str(version)
-    return kept
+    return registered
 
 
-def remember(workspace: Home, environment: Environment) -> None:
+def remember(workspace: WorkspaceFiles, environment: Environment) -> None:
     """Register the environment of a submitted run, as the SDK v1 did, if it has its own name.
 
     One that came unchanged from the registry is not registered again. Failing is no error: the run
@@ -57,25 +57,25 @@ def remember(workspace: Home, environment: Environment) -> None:
         return
     value = environment.to_dict()
     version = value.pop("version", None)
-    shelf = _shelf(workspace)
+    environments = _environment_registry(workspace)
     try:
-        known = str(version) in map(str, shelf.versions(name))
-        if not known or shelf.get(name, int(version)) != yaml_file.plain(value):
-            shelf.add(name, value)
+        is_stored = str(version) in map(str, environments.versions(name))
+        if not is_stored or environments.get(name, int(version)) != yaml_file.plain(value):
+            environments.add(name, value)
     except WorkspaceException:
         pass
 
 
-def get(workspace: Home, name: str, version: str | None = None) -> Environment:
+def get(workspace: WorkspaceFiles, name: str, version: str | None = None) -> Environment:
     """The environment of that name; the latest version by default.
 
     Raises EnvironmentException if there is none.
     """
-    versions = _shelf(workspace).versions(name)
+    versions = _environment_registry(workspace).versions(name)
     if not versions:
-        found = _ready_made(workspace, unaliased(workspace, name))
-        if found is not None:
-            return found
+        environment = _find_ready_made(workspace, resolve_alias(workspace, name))
+        if environment is not None:
+            return environment
         raise EnvironmentException(f"Environment {name!r} not found.", _hint(workspace, name))
     number = versions[-1] if version in (None, "") else _number(version)
     if number not in versions:
@@ -83,45 +83,45 @@ def get(workspace: Home, name: str, version: str | None = None) -> Environment:
             f"Environment {name!r} has no version {version}.",
             f"Versions: {', '.join(map(str, versions))}.",
         )
-    return Environment.from_dict({**_shelf(workspace).get(name, number), "version": str(number)})
+    return Environment.from_dict({**_environment_registry(workspace).get(name, number), "version": str(number)})
 
 
-def every(workspace: Home) -> dict[str, Environment]:
+def all_environments(workspace: WorkspaceFiles) -> dict[str, Environment]:
     """The latest versions of all environments, by name."""
-    found = {}
+    environments = {}
     aliased = [name for name in aliases(workspace) if not _is_pattern(name)]
     for name in (*curated.names(), *team_environments.names(_team(workspace)), *aliased):
-        environment = _ready_made(workspace, unaliased(workspace, name))
+        environment = _find_ready_made(workspace, resolve_alias(workspace, name))
         if environment is not None:
-            found[name] = environment
-    for name in _shelf(workspace).names():
-        found[name] = get(workspace, name)
-    return found
+            environments[name] = environment
+    for name in _environment_registry(workspace).names():
+        environments[name] = get(workspace, name)
+    return environments
 
 
-def _ready_made(workspace: Home, name: str) -> Environment | None:
+def _find_ready_made(workspace: WorkspaceFiles, name: str) -> Environment | None:
     """The registered, team or curated environment of that name, in this order."""
-    versions = _shelf(workspace).versions(name)
+    versions = _environment_registry(workspace).versions(name)
     if versions:
         return get(workspace, name, str(versions[-1]))
     return team_environments.get(_team(workspace), name) or curated.get(name)
 
 
-def is_the_teams(workspace: Home, name: str) -> bool:
+def is_team_environment(workspace: WorkspaceFiles, name: str) -> bool:
     """Whether ``name`` is one of the team's environments."""
     return name in team_environments.names(_team(workspace))
 
 
-def _team(workspace: Home) -> list[Path]:
+def _team(workspace: WorkspaceFiles) -> list[Path]:
     return team_environments.directories(workspace.directory / "curated")
 
 
-def aliases(workspace: Home) -> dict[str, str]:
+def aliases(workspace: WorkspaceFiles) -> dict[str, str]:
     """Aliases: names or patterns (``AzureML-PyTorch-*``), and the environment of each."""
-    return dict(_aliases(workspace).get(_ALIASES) or {})
+    return dict(_alias_store(workspace).get(_ALIASES) or {})
 
 
-def set_alias(workspace: Home, name: str, stands_for: str) -> None:
+def set_alias(workspace: WorkspaceFiles, name: str, stands_for: str) -> None:
     """Make ``name`` (a name or pattern) an alias of the environment ``stands_for``.
 
     Raises EnvironmentException if there is no such environment, UserErrorException if the alias
@@ -132,20 +132,20 @@ def set_alias(workspace: Home, name: str, stands_for: str) -> None:
         raise UserErrorException(
             f"{name!r} cannot be an alias of {stands_for!r}: it equals or matches that name."
         )
-    _aliases(workspace).put(_ALIASES, {**aliases(workspace), name: stands_for})
+    _alias_store(workspace).put(_ALIASES, {**aliases(workspace), name: stands_for})
 
 
-def remove_alias(workspace: Home, name: str) -> None:
+def remove_alias(workspace: WorkspaceFiles, name: str) -> None:
     """Remove the alias ``name``. Raises UserErrorException if it does not exist."""
-    left = aliases(workspace)
-    if left.pop(name, None) is None:
-        known = ", ".join(left) or "none"
-        hint = f"{suggestion.question(name, left)}Aliases: {known}."
+    remaining = aliases(workspace)
+    if remaining.pop(name, None) is None:
+        known = ", ".join(remaining) or "none"
+        hint = f"{suggestion.question(name, remaining)}Aliases: {known}."
         raise UserErrorException(f"Alias {name!r} does not exist.", hint)
-    _aliases(workspace).put(_ALIASES, left)
+    _alias_store(workspace).put(_ALIASES, remaining)
 
 
-def unaliased(workspace: Home, name: str) -> str:
+def resolve_alias(workspace: WorkspaceFiles, name: str) -> str:
     """The environment that ``name`` refers to: itself unless it is an alias (case-insensitive)."""
     for pattern, stands_for in aliases(workspace).items():
         if fnmatch.fnmatchcase(name.lower(), pattern.lower()):
@@ -157,8 +157,8 @@ def _is_pattern(name: str) -> bool:
     return any(letter in name for letter in "*?[")
 
 
-def _aliases(workspace: Home) -> registry.Shelf:
-    return registry.Shelf(workspace.directory / "environments")
+def _alias_store(workspace: WorkspaceFiles) -> registry.NamedValues:
+    return registry.NamedValues(workspace.directory / "environments")
 
 
 def _number(version: object) -> int:
@@ -167,11 +167,11 @@ def _number(version: object) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def _hint(workspace: Home, name: str) -> str:
+def _hint(workspace: WorkspaceFiles, name: str) -> str:
     team = team_environments.names(_team(workspace))
-    known = [*_shelf(workspace).names(), *team, *curated.names()]
+    known = [*_environment_registry(workspace).names(), *team, *curated.names()]
     return f"{suggestion.question(name, known, 3)}To list environments, run: scriptrun env list"
 
 
-def _shelf(workspace: Home) -> registry.Registry:
+def _environment_registry(workspace: WorkspaceFiles) -> registry.Registry:
     return registry.Registry(workspace.directory / "environments")

@@ -12,23 +12,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 
 
-def make(workspace: Home, name: str) -> None:
+def make(workspace: WorkspaceFiles, name: str) -> None:
     """Record the experiment unless it exists."""
     if not _path(workspace, name).exists():
         put(workspace, name, created=ids.now())
 
 
-def read(workspace: Home, name: str) -> Json:
+def read(workspace: WorkspaceFiles, name: str) -> Json:
     """The experiment's metadata; empty before its first use."""
-    found: Json = files.read_json(str(_path(workspace, name))) or {}
-    return found
+    value: Json = files.read_json(str(_path(workspace, name))) or {}
+    return value
 
 
-def put(workspace: Home, name: str, **changes: Any) -> None:
+def put(workspace: WorkspaceFiles, name: str, **changes: Any) -> None:
     """Update the metadata with ``changes``. Raises WorkspaceException if that can't be written."""
     path = _path(workspace, name)
     try:
@@ -38,10 +38,10 @@ def put(workspace: Home, name: str, **changes: Any) -> None:
         raise paths.not_writable(path, error) from error
 
 
-def remove(workspace: Home, name: str) -> None:
+def remove(workspace: WorkspaceFiles, name: str) -> None:
     """Remove the experiment's metadata if it exists."""
     _path(workspace, name).unlink(missing_ok=True)
 
 
-def _path(workspace: Home, name: str) -> Path:
+def _path(workspace: WorkspaceFiles, name: str) -> Path:
     return workspace.directory / "experiments" / f"{name}.json"

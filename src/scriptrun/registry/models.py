@@ -11,16 +11,16 @@ from scriptrun.runtime.files import unique
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import blobs, paths
-from scriptrun.store.versions import Head, Heads
+from scriptrun.store.versions import VersionRecord, VersionStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 #: fields that can be edited after registration
-WORDS = (
+EDITABLE_FIELDS = (
     "description",
     "tags",
     "properties",
@@ -31,8 +31,8 @@ WORDS = (
 )
 
 
-def keep(home: Home, name: str, paths: Mapping[str, Path], root: str, head: Head) -> Head:
-    """Store the files ``paths`` (by their paths in the model) as the next version of ``name``.
+def add_version(workspace: WorkspaceFiles, name: str, sources: Mapping[str, Path], root: str, facts: VersionRecord) -> VersionRecord:
+    """Store the files ``sources`` (by their paths in the model) as the next version of ``name``.
 
     ``root`` is the name of the model's file or folder. Each call creates a version; existing
     content is not stored twice.
@@ -42,11 +42,11 @@ def keep(home: Home, name: str, paths: Mapping[str, Path], root: str, head: Head
             f"Invalid model name {name!r}.", "Use a name without '/' and ':', e.g. 'digits'."
         )
     files = []
-    for path, source in sorted(paths.items()):
-        digest, size = blobs.put(_content(home), source)
+    for path, source in sorted(sources.items()):
+        digest, size = blobs.put(_content(workspace), source)
         files.append({"path": path, "size": size, "sha256": digest})
-    made = {"key": unique(32), "created": _now(), "root": root, "files": files, **head}
-    return get(home, name, _shelf(home).add(name, made))
+    record = {"key": unique(32), "created": _now(), "root": root, "files": files, **facts}
+    return get(workspace, name, _version_store(workspace).add(name, record))
 
 
 def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
@@ -54,115 +54,115 @@ def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
 
     Raises UserErrorException if there are none.
     """
-    place = Path(path).absolute()
-    if place.is_file():
-        return {place.name: place}, place.name
-    found = {
-        f"{place.name}/{each.relative_to(place).as_posix()}": each
-        for each in sorted(place.rglob("*"))
-        if each.is_file()
+    root_path = Path(path).absolute()
+    if root_path.is_file():
+        return {root_path.name: root_path}, root_path.name
+    model_files = {
+        f"{root_path.name}/{file.relative_to(root_path).as_posix()}": file
+        for file in sorted(root_path.rglob("*"))
+        if file.is_file()
     }
-    if not found:
-        what = "is an empty folder" if place.is_dir() else "does not exist"
+    if not model_files:
+        problem = "is an empty folder" if root_path.is_dir() else "does not exist"
         raise UserErrorException(
-            f"The model path {str(place)!r} {what}.",
+            f"The model path {str(root_path)!r} {problem}.",
             "Set model_path to a file or a folder that contains files.",
         )
-    return found, place.name
+    return model_files, root_path.name
 
 
-def get(home: Home, name: str, version: int | None = None) -> Head:
+def get(workspace: WorkspaceFiles, name: str, version: int | None = None) -> VersionRecord:
     """A version's facts (the latest's without ``version``).
 
     Raises UserErrorException, which lists the known ones, for an unknown name or version.
     """
-    found = _shelf(home).versions(name) if isinstance(name, str) and name else []
-    if not found:
-        known = ", ".join(_shelf(home).names()) or "none"
+    versions = _version_store(workspace).versions(name) if isinstance(name, str) and name else []
+    if not versions:
+        known = ", ".join(_version_store(workspace).names()) or "none"
         raise UserErrorException(
-            f"Model {name!r} not found in workspace {home.name!r}.",
-            f"{suggestion.question(str(name), _shelf(home).names())}Models: {known}.",
+            f"Model {name!r} not found in workspace {workspace.name!r}.",
+            f"{suggestion.question(str(name), _version_store(workspace).names())}Models: {known}.",
         )
-    number = found[-1] if version is None else version
-    if number not in found:
+    number = versions[-1] if version is None else version
+    if number not in versions:
         raise UserErrorException(
             f"Model {name!r} has no version {version}.",
-            f"Versions: {', '.join(map(str, found))}.",
+            f"Versions: {', '.join(map(str, versions))}.",
         )
-    return _shelf(home).get(name, number)
+    return _version_store(workspace).get(name, number)
 
 
-def every(home: Home, name: str | None = None) -> Iterator[Head]:
+def all_versions(workspace: WorkspaceFiles, name: str | None = None) -> Iterator[VersionRecord]:
     """All versions, or those of ``name``; the newest first within each name."""
-    shelf = _shelf(home)
-    for each in [name] if name is not None else shelf.names():
-        for number in reversed(shelf.versions(each)):
-            yield shelf.get(each, number)
+    store = _version_store(workspace)
+    for model_name in [name] if name is not None else store.names():
+        for number in reversed(store.versions(model_name)):
+            yield store.get(model_name, number)
 
 
-def change(home: Home, head: Head, words: Head) -> Head:
+def change(workspace: WorkspaceFiles, record: VersionRecord, changes: VersionRecord) -> VersionRecord:
     """Edit a version's metadata; only EDITABLE_FIELDS can change."""
-    _shelf(home).change(head["name"], head["version"], words)
-    return get(home, head["name"], head["version"])
+    _version_store(workspace).change(record["name"], record["version"], changes)
+    return get(workspace, record["name"], record["version"])
 
 
-def remove(home: Home, head: Head) -> None:
+def remove(workspace: WorkspaceFiles, record: VersionRecord) -> None:
     """Remove a version, and content that no other version uses."""
-    _shelf(home).remove(head["name"], head["version"])
-    used = {file["sha256"] for each in every(home) for file in each["files"]}
-    gone = {file["sha256"] for file in head["files"]} - used
-    for digest in gone:
-        blobs.path_of(_content(home), digest).unlink(missing_ok=True)
+    _version_store(workspace).remove(record["name"], record["version"])
+    used = {file["sha256"] for version in all_versions(workspace) for file in version["files"]}
+    unused = {file["sha256"] for file in record["files"]} - used
+    for digest in unused:
+        blobs.path_of(_content(workspace), digest).unlink(missing_ok=True)
 
 
-def copy_to(home: Home, head: Head, target: Path, exist_ok: bool) -> Path:
+def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exist_ok: bool) -> Path:
     """Copy a version's files into the folder ``target``; returns the path of its root there."""
     import shutil
 
-    there = [target / file["path"] for file in head["files"] if (target / file["path"]).exists()]
-    if there and not exist_ok:
+    existing = [target / file["path"] for file in record["files"] if (target / file["path"]).exists()]
+    if existing and not exist_ok:
         raise UserErrorException(
-            f"{str(there[0])!r} already exists.",
+            f"{str(existing[0])!r} already exists.",
             "Choose another folder, or use exist_ok=True (--force).",
         )
-    for file in head["files"]:
-        place = target / file["path"]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(f".{unique(12)}.part")
-        shutil.copyfile(_kept(home, head, file), part)
-        os.replace(part, place)
-    return target / str(head["root"])
+    for file in record["files"]:
+        path = target / file["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{unique(12)}.part")
+        shutil.copyfile(_stored_path(workspace, record, file), temporary)
+        os.replace(temporary, path)
+    return target / str(record["root"])
 
 
-def laid_out(home: Home, head: Head) -> Path:
+def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
     """The path of a version's root in the cache, where its files are links."""
-    folder = Path(paths.cache_root()) / "models" / str(head["key"])
+    folder = Path(paths.cache_root()) / "models" / str(record["key"])
     if not (folder / ".ready").exists():
-        for file in head["files"]:
-            place = folder / file["path"]
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if not place.is_symlink():
-                place.symlink_to(_kept(home, head, file))
+        for file in record["files"]:
+            link = folder / file["path"]
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(_stored_path(workspace, record, file))
         (folder / ".ready").touch()
-    return folder / str(head["root"])
+    return folder / str(record["root"])
 
 
-def _kept(home: Home, head: Head, file: Mapping[str, Any]) -> Path:
-    place = blobs.path_of(_content(home), file["sha256"])
-    if not place.exists():
+def _stored_path(workspace: WorkspaceFiles, record: VersionRecord, file: Mapping[str, Any]) -> Path:
+    path = blobs.path_of(_content(workspace), file["sha256"])
+    if not path.exists():
         raise UserErrorException(
-            f"The content of {file['path']!r} of model {head['name']!r}, version "
-            f"{head['version']}, is missing from {place}."
+            f"The content of {file['path']!r} of model {record['name']!r}, version "
+            f"{record['version']}, is missing from {path}."
         )
-    return place
+    return path
 
 
-def _content(home: Home) -> Path:
-    return home.directory / "models" / ".content"
+def _content(workspace: WorkspaceFiles) -> Path:
+    return workspace.directory / "models" / ".content"
 
 
-def _shelf(home: Home) -> Heads:
-    return Heads(home.directory / "models")
+def _version_store(workspace: WorkspaceFiles) -> VersionStore:
+    return VersionStore(workspace.directory / "models")
 
 
 def _now() -> str:

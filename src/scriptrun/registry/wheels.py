@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from scriptrun.environments.uv import local_sources
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
@@ -21,77 +21,77 @@ from scriptrun.spec.errors import UserErrorException
 FOLDER = "wheels"
 
 
-def add(workspace: Home, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
+def add(workspace: WorkspaceFiles, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
     """Store the wheel at ``path`` in the workspace; returns its URL for pip requirements.
 
     Raises UserErrorException if it is not a wheel, or if a wheel of that name exists and
     ``exist_ok`` is False.
     """
-    place = Path(path).expanduser().absolute()
-    trouble = _trouble(place)
-    if trouble:
+    wheel = Path(path).expanduser().absolute()
+    problem = _problem(wheel)
+    if problem:
         raise UserErrorException(
-            trouble, "Give the path of a .whl or .tar.gz, as built by `uv build`."
+            problem, "Give the path of a .whl or .tar.gz, as built by `uv build`."
         )
-    goal = workspace.directory / name_of(place)
-    others = list((workspace.directory / FOLDER).glob(f"*/{place.name}"))
-    if others and not exist_ok:
-        same = "the same" if goal in others else "different"
+    target = workspace.directory / stored_name(wheel)
+    existing = list((workspace.directory / FOLDER).glob(f"*/{wheel.name}"))
+    if existing and not exist_ok:
+        content = "the same" if target in existing else "different"
         raise UserErrorException(
-            f"Wheel {place.name!r} already exists in the workspace, with {same} content.",
+            f"Wheel {wheel.name!r} already exists in the workspace, with {content} content.",
             "Change its version, or use exist_ok=True; existing environments keep the old wheel.",
         )
-    keep(workspace, place)
-    return goal.as_uri()
+    store_wheel(workspace, wheel)
+    return target.as_uri()
 
 
-def keep(workspace: Home, place: Path) -> str:
+def store_wheel(workspace: WorkspaceFiles, source: Path) -> str:
     """Store a copy of the file, atomically; returns its path below the workspace's directory."""
-    name = name_of(place)
-    goal = workspace.directory / name
-    if not goal.exists():
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        temporary = f"{goal}.{files.unique()}.tmp"
-        shutil.copyfile(place, temporary)
-        os.replace(temporary, goal)
+    name = stored_name(source)
+    target = workspace.directory / name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = f"{target}.{files.unique()}.tmp"
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
     return name
 
 
-def name_of(place: Path) -> str:
+def stored_name(path: Path) -> str:
     """The file's path below a workspace's directory."""
-    with open(place, "rb") as handle:
+    with open(path, "rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return f"{FOLDER}/{digest[:32]}/{place.name}"
+    return f"{FOLDER}/{digest[:32]}/{path.name}"
 
 
-def named_by(spec: EnvironmentSpec) -> dict[str, Path]:
+def local_files(spec: EnvironmentSpec) -> dict[str, Path]:
     """The local files among the requirements, by their path as written there."""
     paths = [path for path in map(local_sources.path_of, spec.pip) if path]
     return {path: Path(path) for path in paths if os.path.isfile(path)}
 
 
-def moved(spec: EnvironmentSpec, places: dict[str, str]) -> EnvironmentSpec:
-    """``spec`` with the paths of local files replaced by those in ``places``."""
-    pip = tuple(_moved(line, places) for line in spec.pip)
-    local = {places.get(path, path): digest for path, digest in spec.local.items()}
+def with_paths(spec: EnvironmentSpec, new_paths: dict[str, str]) -> EnvironmentSpec:
+    """``spec`` with the paths of local files replaced by those in ``new_paths``."""
+    pip = tuple(_replace_path(line, new_paths) for line in spec.pip)
+    local = {new_paths.get(path, path): digest for path, digest in spec.local.items()}
     return spec.replace(pip=pip, local=local)
 
 
-def _moved(line: str, places: dict[str, str]) -> str:
+def _replace_path(line: str, new_paths: dict[str, str]) -> str:
     path = local_sources.path_of(line)
-    if path is None or path not in places:
+    if path is None or path not in new_paths:
         return line
-    name, mark, _ = line.partition("@")
-    before = f"{name.strip()} @ " if mark and "/" not in name else ""
+    name, at_sign, _ = line.partition("@")
+    prefix = f"{name.strip()} @ " if at_sign and "/" not in name else ""
     _, semicolon, marker = line.partition(";")
-    return f"{before}{Path(places[path]).as_uri()}" + (f" ;{marker}" if semicolon else "")
+    return f"{prefix}{Path(new_paths[path]).as_uri()}" + (f" ;{marker}" if semicolon else "")
 
 
-def _trouble(place: Path) -> str:
-    if not place.is_file():
-        return f"File {str(place)!r} does not exist."
-    if place.name.endswith(".tar.gz"):  # a source archive, accepted as well
-        return "" if tarfile.is_tarfile(place) else f"{str(place)!r} is not a valid archive."
-    if place.suffix != ".whl" or place.name.count("-") < 4:
-        return f"Invalid wheel name {place.name!r}."
-    return "" if zipfile.is_zipfile(place) else f"{str(place)!r} is not a valid wheel."
+def _problem(path: Path) -> str:
+    if not path.is_file():
+        return f"File {str(path)!r} does not exist."
+    if path.name.endswith(".tar.gz"):  # a source archive, accepted as well
+        return "" if tarfile.is_tarfile(path) else f"{str(path)!r} is not a valid archive."
+    if path.suffix != ".whl" or path.name.count("-") < 4:
+        return f"Invalid wheel name {path.name!r}."
+    return "" if zipfile.is_zipfile(path) else f"{str(path)!r} is not a valid wheel."

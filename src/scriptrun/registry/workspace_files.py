@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 DIRECTORY = ".scriptrun"
 FORMAT = 1
-_CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
+_AZURE_CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
 
 
-class Home:
+class WorkspaceFiles:
     """A directory that holds ``.scriptrun/``. ``root`` is that directory.
 
     ``create`` makes one, ``get`` and ``from_config`` find one; ``Workspace(root)`` opens the one in
@@ -87,7 +87,7 @@ class Home:
             "location": location,
             "tags": tags or {},
         }
-        _make(root, facts)
+        _create_folders(root, facts)
         return cls(root)
 
     @classmethod
@@ -95,14 +95,14 @@ class Home:
         cls, name: str, *args: object, path: str | os.PathLike[str] | None = None, **kwargs: object
     ) -> Self:
         """The workspace ``name`` in ``path``, or in the current directory or one above it."""
-        found = cls(path) if path else cls.search(Path.cwd())
-        if found is None or found.name != name:
-            there = f"; found {found.name!r} in {found.root}" if found else ""
+        workspace = cls(path) if path else cls.search(Path.cwd())
+        if workspace is None or workspace.name != name:
+            note = f"; found {workspace.name!r} in {workspace.root}" if workspace else ""
             raise WorkspaceException(
-                f"Workspace {name!r} not found in the current directory or its parents{there}.",
+                f"Workspace {name!r} not found in the current directory or its parents{note}.",
                 f"Create it with `scriptrun init {name}`, or give its directory with path=.",
             )
-        return found
+        return workspace
 
     @classmethod
     def from_config(
@@ -117,26 +117,26 @@ class Home:
         opens (or creates) a local workspace of the name in it. If nothing is found, a workspace is
         created at the root of the git repository, else here, and a message says so.
         """
-        named = os.environ.get("SCRIPTRUN_WORKSPACE")
-        if named and path is None:
-            return cls._open_or_make(Path(named), Path(named).name)
+        configured = os.environ.get("SCRIPTRUN_WORKSPACE")
+        if configured and path is None:
+            return cls._open_or_make(Path(configured), Path(configured).name)
         start = Path(path or ".").absolute()
         if start.is_file():
             return cls._of_azure_config(start)
-        found = cls.search(start)
-        if found is not None:
-            return found
+        workspace = cls.search(start)
+        if workspace is not None:
+            return workspace
         root = cls.root_for(start)
         return cls._open_or_make(root, root.name)
 
     @classmethod
     def to_be(cls, root: Path, name: str | None = None) -> Self:
         """The workspace that would be created in ``root``; it has no ID, and nothing is written."""
-        made = cls.__new__(cls)
-        made.root = root.absolute()
-        made.directory = made.root / DIRECTORY
-        made._facts = {"name": name or _as_name(made.root.name), "id": ""}
-        return made
+        workspace = cls.__new__(cls)
+        workspace.root = root.absolute()
+        workspace.directory = workspace.root / DIRECTORY
+        workspace._facts = {"name": name or _as_name(workspace.root.name), "id": ""}
+        return workspace
 
     @staticmethod
     def root_for(start: Path) -> Path:
@@ -147,19 +147,19 @@ class Home:
     def _open_or_make(cls, root: Path, name: str) -> Self:
         if (root.absolute() / DIRECTORY / "workspace.json").exists():
             return cls(root)
-        made = cls.create(_as_name(name), path=root, exist_ok=True)
-        print(f"Created workspace {made.name!r} in {made.directory}", file=sys.stderr)
-        return made
+        workspace = cls.create(_as_name(name), path=root, exist_ok=True)
+        print(f"Created workspace {workspace.name!r} in {workspace.directory}", file=sys.stderr)
+        return workspace
 
     @classmethod
     def search(cls, start: Path) -> Self | None:
         """The workspace in ``start`` or above it, or None."""
-        for place in (start.absolute(), *start.absolute().parents):
-            if (place / DIRECTORY / "workspace.json").exists():
-                return cls(place)
-            for name in _CONFIGS:
-                if (place / name).exists() and _is_azure_config(place / name):
-                    return cls._of_azure_config(place / name)
+        for folder in (start.absolute(), *start.absolute().parents):
+            if (folder / DIRECTORY / "workspace.json").exists():
+                return cls(folder)
+            for name in _AZURE_CONFIGS:
+                if (folder / name).exists() and _is_azure_config(folder / name):
+                    return cls._of_azure_config(folder / name)
         return None
 
     @classmethod
@@ -175,18 +175,18 @@ class Home:
             if config.parent.name in (".azureml", "aml_config")
             else config.parent
         )
-        named = facts.get("path")
-        root = Path(named) if named and Path(named).is_dir() else root
+        path_setting = facts.get("path")
+        root = Path(path_setting) if path_setting and Path(path_setting).is_dir() else root
         if (root / DIRECTORY / "workspace.json").exists():
             return cls(root)
-        made = cls.create(
+        workspace = cls.create(
             facts["workspace_name"],
             subscription_id=facts.get("subscription_id"),
             resource_group=facts.get("resource_group"),
             path=root,
         )
-        print(f"Created local workspace {made.name!r} in {made.directory}", file=sys.stderr)
-        return made
+        print(f"Created local workspace {workspace.name!r} in {workspace.directory}", file=sys.stderr)
+        return workspace
 
     @property
     def name(self) -> str:
@@ -279,16 +279,16 @@ class Home:
         return f"<b>Workspace</b> {escape(self.name)} in <code>{escape(str(self.root))}</code>"
 
 
-def _existing(found: H, name: str, exist_ok: bool) -> H:
-    if exist_ok and found.name == name:
-        return found
+def _existing(workspace: H, name: str, exist_ok: bool) -> H:
+    if exist_ok and workspace.name == name:
+        return workspace
     raise WorkspaceException(
-        f"Workspace {found.name!r} already exists in {found.root}.",
+        f"Workspace {workspace.name!r} already exists in {workspace.root}.",
         "Open it with Workspace.from_config(), or give another directory with path=.",
     )
 
 
-def _make(root: Path, facts: Json) -> None:
+def _create_folders(root: Path, facts: Json) -> None:
     directory = root / DIRECTORY
     try:
         for name in ("runs", "snapshots", "locks"):
@@ -316,7 +316,7 @@ def _is_azure_config(path: Path) -> bool:
 
 
 def _git_root(start: Path) -> Path | None:
-    for place in (start, *start.parents):
-        if (place / ".git").exists():
-            return place
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            return folder
     return None

@@ -20,14 +20,14 @@ else:
     client = later("scriptrun.remote.client")
 
 
-def of(target: Target) -> RemoteRuns | None:
+def for_target(target: Target) -> RemoteRuns | None:
     """The remote runs of ``target`` if it is reached over ssh, else None."""
     return client.RemoteRuns(target) if target.options.get("ssh") else None
 
 
 def home(folder: Path, job: JobSpec) -> RunFiles | None:
     """What brings the files of the run at ``folder`` home; None where they are written there."""
-    elsewhere = of(job.target)
+    elsewhere = for_target(job.target)
     if elsewhere is not None:
         return elsewhere.home(folder, job.id)
     return compute_targets.engine_of(job.target).home(folder)

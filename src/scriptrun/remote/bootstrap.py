@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from scriptrun.engines.transport import Done, Ssh, Transport
+from scriptrun.engines.transport import CommandResult, SshTransport, Transport
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.digests import digest_of, sha256
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: the default root of a cluster's runs
-ROOT = "~/scriptrun"
+DEFAULT_ROOT = "~/scriptrun"
 #: seconds that uploading and installing the tool may take
-LONG = 600.0
+INSTALL_TIMEOUT = 600.0
 _PACKAGE = Path(__file__).resolve().parents[1]
-_NEEDED = ("cryptography", "psutil", "pyyaml", "rich-argparse", "uv")
-_FOR_DATA = ("fsspec", "obstore", "pyarrow")
-_FOR_CONDA = ("py-rattler",)
+_REQUIRED_PACKAGES = ("cryptography", "psutil", "pyyaml", "rich-argparse", "uv")
+_DATA_PACKAGES = ("fsspec", "obstore", "pyarrow")
+_CONDA_PACKAGES = ("py-rattler",)
 
 #: prints path, version, machine and C library of the first suitable Python
-_FIND = """\
+_FIND_SCRIPT = """\
 for name in python3.13 python3.12 python3.11 python3.14 python3; do
   path=$(command -v $name) || continue
   "$path" -c '
@@ -48,7 +48,7 @@ done
 exit 3
 """
 #: creates the environment under a temporary name and renames it: complete or absent
-_MAKE = """\
+_INSTALL_SCRIPT = """\
 set -e
 umask 022
 mkdir -p "$1"
@@ -61,7 +61,7 @@ mv -T "$made" "$1/$2" 2>/dev/null || test -x "$1/$2/bin/python"
 
 
 def call(
-    transport: Ssh, address: dict[str, Any], arguments: list[str], data: bytes, timeout: float
+    transport: SshTransport, address: dict[str, Any], arguments: list[str], data: bytes, timeout: float
 ) -> bytes:
     """Run scriptrun on the login node with ``arguments`` and return its output.
 
@@ -69,32 +69,32 @@ def call(
     ExperimentExecutionException if it fails.
     """
     address["root"] = absolute(transport, address["root"])
-    argv = argv_of(address)
-    done = transport.run([*argv, *arguments], data, timeout)
-    if done.code in (126, 127) and not address.get("tool"):
-        make(transport, address["root"])
-        done = transport.run([*argv, *arguments], data, timeout)
-    if done.code:
-        raise _broken(transport, address, done)
-    return done.out
+    argv = tool_command(address)
+    result = transport.run([*argv, *arguments], data, timeout)
+    if result.code in (126, 127) and not address.get("tool"):
+        install(transport, address["root"])
+        result = transport.run([*argv, *arguments], data, timeout)
+    if result.code:
+        raise _tool_error(transport, address, result)
+    return result.out
 
 
-def argv_of(address: dict[str, Any]) -> list[str]:
+def tool_command(address: dict[str, Any]) -> list[str]:
     """The command line of the tool's interpreter there."""
     if address.get("tool"):
         return [str(address["tool"]), "-P"]
-    return [f"{_folder(address['root'])}/{key()}/bin/python", "-I"]
+    return [f"{_tool_folder(address['root'])}/{tool_key()}/bin/python", "-I"]
 
 
-def _folder(root: str) -> str:
+def _tool_folder(root: str) -> str:
     return f"{root}/.scriptrun/tool"
 
 
-def _broken(transport: Ssh, address: dict[str, Any], done: Done) -> ExperimentExecutionException:
-    last = done.complaint[-600:] or f"exit code {done.code}"
-    named = f" ({address['tool']})" if address.get("tool") else ""
+def _tool_error(transport: SshTransport, address: dict[str, Any], result: CommandResult) -> ExperimentExecutionException:
+    details = result.error_line[-600:] or f"exit code {result.code}"
+    tool_note = f" ({address['tool']})" if address.get("tool") else ""
     return ExperimentExecutionException(
-        f"scriptrun on {transport.place}{named} did not respond: {last}",
+        f"scriptrun on {transport.machine}{tool_note} did not respond: {details}",
         "To check the cluster, run: scriptrun compute check NAME",
     )
 
@@ -108,12 +108,12 @@ def absolute(transport: Transport, root: str) -> str:
 
 
 @functools.cache
-def key() -> str:
+def tool_key() -> str:
     """A digest of this scriptrun and its dependencies; a different one is installed separately."""
-    total = sha256()
+    hasher = sha256()
     for path in sorted(_sources()):
-        total.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes())
-    return digest_of([total.hexdigest(), *_requirements()])[:16]
+        hasher.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes())
+    return digest_of([hasher.hexdigest(), *_requirements()])[:16]
 
 
 def _sources() -> list[Path]:
@@ -127,34 +127,34 @@ def _sources() -> list[Path]:
 @functools.cache
 def _requirements() -> tuple[str, ...]:
     """scriptrun's dependencies, pinned to the versions installed here."""
-    data = _FOR_DATA if importlib.util.find_spec("obstore") else ()
-    conda = _FOR_CONDA if importlib.util.find_spec("rattler") else ()
-    found = []
-    for name in (*_NEEDED, *data, *conda):
+    data = _DATA_PACKAGES if importlib.util.find_spec("obstore") else ()
+    conda = _CONDA_PACKAGES if importlib.util.find_spec("rattler") else ()
+    requirements = []
+    for name in (*_REQUIRED_PACKAGES, *data, *conda):
         try:
-            found.append(f"{name}=={importlib.metadata.version(name)}")
+            requirements.append(f"{name}=={importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            found.append(name)
-    return tuple(found)
+            requirements.append(name)
+    return tuple(requirements)
 
 
-def make(transport: Ssh, root: str) -> None:
+def install(transport: SshTransport, root: str) -> None:
     """Install the tool below ``root``. Raises ComputeTargetException if that fails."""
-    done = transport.run(["sh", "-c", _FIND])
-    if done.code:
+    result = transport.run(["sh", "-c", _FIND_SCRIPT])
+    if result.code:
         raise ComputeTargetException(
-            f"No Python 3.11 or newer found on {transport.place}.",
+            f"No Python 3.11 or newer found on {transport.machine}.",
             "Set one that has scriptrun: scriptrun compute set NAME --tool /path/to/python",
         )
-    python, version, machine, *libc = done.text.split()
+    python, version, machine, *libc = result.text.split()
     with tempfile.TemporaryDirectory() as folder:
-        _fetch(Path(folder), version, _platform(machine, libc))
-        data = _packed(Path(folder))
-    place = _folder(root)
-    done = transport.run(["sh", "-c", _MAKE, "make", place, key(), python, version], data, LONG)
-    if done.code:
+        _download_packages(Path(folder), version, _platform(machine, libc))
+        data = _pack(Path(folder))
+    tool_folder = _tool_folder(root)
+    result = transport.run(["sh", "-c", _INSTALL_SCRIPT, "make", tool_folder, tool_key(), python, version], data, INSTALL_TIMEOUT)
+    if result.code:
         raise ComputeTargetException(
-            f"Cannot install scriptrun into {place} on {transport.place}: {done.complaint}.",
+            f"Cannot install scriptrun into {tool_folder} on {transport.machine}: {result.error_line}.",
             "Check the permissions and quota of the target's root.",
         )
 
@@ -163,37 +163,37 @@ def _platform(machine: str, libc: list[str]) -> str:
     """uv's name for the platform."""
     if libc[:1] != ["glibc"]:
         return f"{machine}-unknown-linux-musl"
-    new = tuple(map(int, libc[1].split(".")[:2])) >= (2, 28)
-    return f"{machine}-manylinux{'_2_28' if new else '2014'}"
+    recent = tuple(map(int, libc[1].split(".")[:2])) >= (2, 28)
+    return f"{machine}-manylinux{'_2_28' if recent else '2014'}"
 
 
-def _fetch(folder: Path, version: str, platform: str) -> None:
+def _download_packages(folder: Path, version: str, platform: str) -> None:
     """Download the packages for that Python and platform into ``folder``."""
     argv = [uv_tool.binary(), "pip", "install", "--quiet", "--target", str(folder)]
     argv += ["--python-version", version, "--python-platform", platform]
     argv += ["--only-binary", ":all:", *_requirements()]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
+    result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if result.returncode:
         raise ComputeTargetException(
             f"Cannot download scriptrun's dependencies for the cluster ({platform}, Python "
-            f"{version}): {done.stderr.strip()}",
+            f"{version}): {result.stderr.strip()}",
             "Install scriptrun on the cluster and set its Python: "
             "scriptrun compute set NAME --tool /path/to/python",
         )
 
 
-def _packed(folder: Path) -> bytes:
+def _pack(folder: Path) -> bytes:
     """The packages and this scriptrun as a tar."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(folder.iterdir()):
-            tar.add(path, path.name, filter=_plain)
+            tar.add(path, path.name, filter=_normalize_member)
         for path in _sources():
-            tar.add(path, f"scriptrun/{path.relative_to(_PACKAGE)}", filter=_plain)
+            tar.add(path, f"scriptrun/{path.relative_to(_PACKAGE)}", filter=_normalize_member)
     return stream.getvalue()
 
 
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+def _normalize_member(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return None if "__pycache__" in member.name else member

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from scriptrun.engines.checks import Check
-from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.engines.transport import SshTransport, HostUnreachable
 from scriptrun.preparation import data_bundle
 from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from scriptrun.preparation import build_secrets
     from scriptrun.registry import wheels
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
     wheels = later("scriptrun.registry.wheels")
@@ -41,9 +41,9 @@ else:
 #: the run's location: ``{"host", "root", "tool"}``; written before anything is sent
 ADDRESS = "address.json"
 #: seconds that uploading a snapshot or fetching files may take
-LONG = 3600.0
+TRANSFER_TIMEOUT = 3600.0
 
-_looked: dict[str, tuple[float, run_state.RunState]] = {}
+_cached_status: dict[str, tuple[float, run_state.RunState]] = {}
 
 
 class RemoteRuns(Value):
@@ -54,9 +54,9 @@ class RemoteRuns(Value):
     def submit(
         self,
         job: JobSpec,
-        workspace: Home,
+        workspace: WorkspaceFiles,
         warnings: list[str],
-        lock: dict[str, Any] | None,
+        lockfile: dict[str, Any] | None,
         repeats: bool = False,
     ) -> Path:
         """Record ``job`` locally, send it to the cluster and start it there; returns its folder.
@@ -67,7 +67,7 @@ class RemoteRuns(Value):
         Raises HostUnreachable, or ExperimentExecutionException if the cluster rejects the run; then
         nothing is left of it.
         """
-        return _hand_over(job, workspace, warnings, lock, repeats)
+        return _submit(job, workspace, warnings, lockfile, repeats)
 
     def status(self, folder: Path, job: JobSpec) -> run_state.RunState:
         """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
@@ -80,7 +80,7 @@ class RemoteRuns(Value):
     def cancel(self, folder: Path, run_id: str) -> None:
         """Request the run's cancellation. Raises HostUnreachable."""
         self.home(folder, run_id).send("cancel.json", b"")
-        _looked.pop(str(folder), None)
+        _cached_status.pop(str(folder), None)
 
     def folder_of(self, job: JobSpec) -> Path:
         """The run's remote folder, as far as it is known without connecting."""
@@ -90,18 +90,18 @@ class RemoteRuns(Value):
         """Whether the runs of ``other`` are on the same host in the same folder."""
         if other is None:
             return False
-        one, two = self._address, other._address
-        return (one["host"], one["root"]) == (two["host"], two["root"])
+        address, other_address = self._address, other._address
+        return (address["host"], address["root"]) == (other_address["host"], other_address["root"])
 
     def root(self) -> str:
         """The remote folder that holds the runs."""
-        return remote_bootstrap.absolute(Ssh(self._address["host"]), self._address["root"])
+        return remote_bootstrap.absolute(SshTransport(self._address["host"]), self._address["root"])
 
     def tool(self) -> list[Check]:
         """Check the remote interpreter with scriptrun; installs it if it is missing."""
         answer = self._version()
-        said = f"Python {answer['python']} with scriptrun in {answer['prefix']}"
-        return [Check("tool", "ok", said)]
+        summary = f"Python {answer['python']} with scriptrun in {answer['prefix']}"
+        return [Check("tool", "ok", summary)]
 
     def python(self) -> str:
         """The remote Python with scriptrun; starts launchers if the target sets none."""
@@ -119,38 +119,38 @@ class RemoteRuns(Value):
         return _address_of(self.target)
 
 
-def _hand_over(
+def _submit(
     job: JobSpec,
-    workspace: Home,
+    workspace: WorkspaceFiles,
     warnings: list[str],
-    lock: dict[str, Any] | None,
+    lockfile: dict[str, Any] | None,
     repeats: bool,
 ) -> Path:
     address = _address_of(job.target)
-    given = _ask(address, {"verb": "have", "parts": _parts(workspace, job)})
-    address["root"] = given["root"]
+    answer = _ask(address, {"verb": "have", "parts": _parts(workspace, job)})
+    address["root"] = answer["root"]
     folder = run_folder.make(workspace.runs_folder, job)
     files.write_atomic(str(folder / ADDRESS), files.to_json(address))
     if not repeats:
         run_folder.publish(folder, job)
-    here = wheels.named_by(job.environment)
-    kept = {path: wheels.keep(workspace, place) for path, place in here.items()}
-    there = {path: f"{given['root']}/.scriptrun/{name}" for path, name in kept.items()}
+    local_wheels = wheels.local_files(job.environment)
+    stored_wheels = {path: wheels.store_wheel(workspace, wheel) for path, wheel in local_wheels.items()}
+    remote_paths = {path: f"{answer['root']}/.scriptrun/{name}" for path, name in stored_wheels.items()}
     question = {
         "verb": "submit",
-        "job": _as_there(job, there).to_dict(),
+        "job": _as_remote(job, remote_paths).to_dict(),
         "warnings": warnings,
-        "lock": lock,
+        "lock": lockfile,
         "environ": {name: os.environ[name] for name in job.passed},
         "secrets": build_secrets.as_variables(build_secrets.of(job.environment, workspace)),
     }
     if job.data.get("inputs") or job.data.get("outputs"):
         question["data"] = data_bundle.pack(workspace, job)
-    parcel = io.BytesIO()
-    names = [f"snapshots/{name}" for name in given["missing"]]
-    snapshot_bundle.pack(parcel, workspace.directory, [*names, *kept.values()])
+    archive = io.BytesIO()
+    names = [f"snapshots/{name}" for name in answer["missing"]]
+    snapshot_bundle.pack(archive, workspace.directory, [*names, *stored_wheels.values()])
     try:
-        _ask(address, question, parcel.getvalue())
+        _ask(address, question, archive.getvalue())
     except (ExperimentExecutionException, ComputeTargetException):
         if repeats or not _has_arrived(address, job.id):
             import shutil
@@ -166,43 +166,43 @@ def _has_arrived(address: dict[str, Any], run_id: str) -> bool:
     """Whether the cluster has the run nevertheless; True if it cannot be reached."""
     try:
         return _ask(address, {"verb": "look", "runs": {run_id: {}}})["runs"][run_id] is not None
-    except Unreachable:
+    except HostUnreachable:
         return True
     except ExperimentExecutionException:
         return False
 
 
-def _parts(workspace: Home, job: JobSpec) -> list[str]:
+def _parts(workspace: WorkspaceFiles, job: JobSpec) -> list[str]:
     return snapshot_bundle.parts(workspace.snapshots_folder, job.snapshot) if job.snapshot else []
 
 
-def _as_there(job: JobSpec, places: dict[str, str]) -> JobSpec:
+def _as_remote(job: JobSpec, remote_paths: dict[str, str]) -> JobSpec:
     """The job as the login node itself would submit it, with the remote paths of local files."""
-    options = {key: value for key, value in job.target.options.items() if key not in _HERE_ONLY}
-    if places:
-        job = job.replace(environment=wheels.moved(job.environment, places))
+    options = {key: value for key, value in job.target.options.items() if key not in _LOCAL_OPTIONS}
+    if remote_paths:
+        job = job.replace(environment=wheels.with_paths(job.environment, remote_paths))
     return job.replace(target=Target(job.target.name, job.target.kind, options))
 
 
-_HERE_ONLY = ("ssh", "tool")
+_LOCAL_OPTIONS = ("ssh", "tool")
 
 
 def _address_of(target: Target) -> dict[str, Any]:
     """The target's host, root and tool."""
     options = target.options
-    root = str(options.get("root") or remote_bootstrap.ROOT)
+    root = str(options.get("root") or remote_bootstrap.DEFAULT_ROOT)
     return {"host": str(options["ssh"]), "root": root, "tool": options.get("tool")}
 
 
 def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
     """Send a question to scriptrun on the login node; bytes after the answer are in ``data``."""
-    transport = Ssh(address["host"])
+    transport = SshTransport(address["host"])
     question = {"root": address["root"], **question}
-    sent = json.dumps(question).encode() + b"\n" + data
-    out = remote_bootstrap.call(
-        transport, address, ["-m", "scriptrun.helpers.login_node"], sent, LONG
+    request = json.dumps(question).encode() + b"\n" + data
+    output = remote_bootstrap.call(
+        transport, address, ["-m", "scriptrun.helpers.login_node"], request, TRANSFER_TIMEOUT
     )
-    line, _, rest = out.partition(b"\n")
+    line, _, rest = output.partition(b"\n")
     try:
         answer: dict[str, Any] = json.loads(line)
     except ValueError:
@@ -218,14 +218,14 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
 
 def address(folder: Path) -> dict[str, Any] | None:
     """The run's address; None if it was not submitted over ssh."""
-    found: dict[str, Any] | None = files.read_json(str(folder / ADDRESS))
-    return found
+    value: dict[str, Any] | None = files.read_json(str(folder / ADDRESS))
+    return value
 
 
 def _address_in(folder: Path) -> dict[str, Any]:
-    where = address(folder)
-    assert where is not None
-    return where
+    run_address = address(folder)
+    assert run_address is not None
+    return run_address
 
 
 class RemoteRunFiles:
@@ -284,17 +284,17 @@ def _status_of(folder: Path, job: JobSpec) -> run_state.RunState:
     status = run_state.read_status(folder)
     if status.is_final:
         return status
-    when, last = _looked.get(str(folder), (-mirror.FRESH, status))
-    if time.monotonic() - when < mirror.FRESH:
-        return last
-    where = address(folder)
-    if where is None:
+    checked_at, cached = _cached_status.get(str(folder), (-mirror.FRESH, status))
+    if time.monotonic() - checked_at < mirror.FRESH:
+        return cached
+    run_address = address(folder)
+    if run_address is None:
         return status
-    there = RemoteRunFiles(where, job.id)
+    there = RemoteRunFiles(run_address, job.id)
     mirror.refresh(folder, there)
     if there.status is None:
         return _never_arrived(folder, job, status)
-    _looked[str(folder)] = (time.monotonic(), there.status)
+    _cached_status[str(folder)] = (time.monotonic(), there.status)
     return run_state.read_status(folder) if there.status.is_final else there.status
 
 

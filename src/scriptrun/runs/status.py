@@ -20,7 +20,7 @@ from scriptrun.tracking import mirror, run_folder, run_state
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.data.mount import mount as mounting
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.remote.client import RemoteRuns
 else:
     mounting = later("scriptrun.data.mount.mount")
@@ -30,7 +30,7 @@ JUST_NOW = 1.0
 
 
 def status_of(
-    workspace: Home,
+    workspace: WorkspaceFiles,
     folder: Path,
     job: JobSpec,
     waiting: frozenset[str] | None = None,
@@ -49,14 +49,14 @@ def status_of(
 
 
 def of_script(
-    workspace: Home,
+    workspace: WorkspaceFiles,
     folder: Path,
     job: JobSpec,
     waiting: frozenset[str] | None = None,
     poll_round: PollRound | None = None,
 ) -> run_state.RunState:
     """The state of a run of a script or command; see ``status_of``."""
-    remote_runs = remote.of(job.target)
+    remote_runs = remote.for_target(job.target)
     if remote_runs is not None:
         return _remote_status(remote_runs, folder, job, waiting is not None)
     try:
@@ -99,7 +99,7 @@ def _remote_status(remote_runs: RemoteRuns, folder: Path, job: JobSpec, is_listi
 
 
 def _check_engine(  # noqa: PLR0911 (one return for each answer)
-    workspace: Home,
+    workspace: WorkspaceFiles,
     folder: Path,
     job: JobSpec,
     status: run_state.RunState,
@@ -108,26 +108,26 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
 ) -> run_state.RunState | None:
     engine = compute_targets.engine_of(job.target)
     view = engine.poll([folder], poll_round)[0]
-    if view.what in (ALIVE, UNKNOWN):
+    if view.state in (ALIVE, UNKNOWN):
         return _with_evidence(status, view)
-    if view.what == QUEUED:
+    if view.state == QUEUED:
         return run_state.RunState(states.QUEUED, view.evidence)
-    if view.handed:
+    if view.submitted:
         return _end_handed_over(folder, job, view)
     is_local = identity.is_local(job.submitted_by)
-    if not is_local and (view.what != ENDED or job.retry):
+    if not is_local and (view.state != ENDED or job.retry):
         return status  # its queue is on another host
     try:
         is_waiting = is_local and _is_waiting(workspace, job, waiting)
     except PermissionError:
         return status  # its queue is another user's
     if is_waiting:
-        return status if view.what != ENDED else run_state.RunState(states.QUEUED, "retrying")
+        return status if view.state != ENDED else run_state.RunState(states.QUEUED, "retrying")
     refresh(folder, job, at_once=True)
     current = run_state.read_status(folder)
     if current.is_final or engine.poll([folder], poll_round)[0] != view:
         return None
-    if view.what == ENDED:
+    if view.state == ENDED:
         engine.clean(folder)
         if _try_requeue(workspace, folder, job, view.evidence):
             return run_state.RunState(states.QUEUED, "retrying")
@@ -141,7 +141,7 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
 
 def _with_evidence(status: run_state.RunState, view: View) -> run_state.RunState:
     """``status``, with the engine's evidence if it cannot determine the state."""
-    return status.replace(reason=view.evidence) if view.what == UNKNOWN and view.handed else status
+    return status.replace(reason=view.evidence) if view.state == UNKNOWN and view.submitted else status
 
 
 def _end_handed_over(folder: Path, job: JobSpec, view: View) -> run_state.RunState | None:
@@ -155,7 +155,7 @@ def _end_handed_over(folder: Path, job: JobSpec, view: View) -> run_state.RunSta
     return run_state.record_lost(folder, view.evidence)
 
 
-def _try_requeue(workspace: Home, folder: Path, job: JobSpec, evidence: str) -> bool:
+def _try_requeue(workspace: WorkspaceFiles, folder: Path, job: JobSpec, evidence: str) -> bool:
     """Requeue a run whose launcher and guard are gone, if its retry policy allows it."""
     if not job.retry:
         return False
@@ -177,7 +177,7 @@ def _missing_result_reason(job: JobSpec, evidence: str) -> str:
     return f"the run ended without reporting a result: {evidence}"
 
 
-def _is_waiting(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:
+def _is_waiting(workspace: WorkspaceFiles, job: JobSpec, waiting: frozenset[str] | None) -> bool:
     """Whether the run has a ticket; if it is in this user's queue, ensure a runner."""
     if waiting is not None and job.id in waiting:
         workers.ensure_runner(workspace)

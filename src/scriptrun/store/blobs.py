@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PIECE, _BUFFERS = 1 << 20, 8
+_BUFFER_SIZE, _BUFFER_COUNT = 1 << 20, 8
 #: size in bytes from which the digest is computed in a second thread
 _LARGE = 16 << 20
 #: the ioctl that makes Linux share blocks (btrfs, XFS and others)
@@ -28,18 +28,18 @@ def put(root: Path, source: str | os.PathLike[str]) -> tuple[str, int]:
     The digest is computed while copying, so it matches the copy. Raises WorkspaceException if
     ``source`` cannot be read or the copy cannot be written.
     """
-    part = root / f"{unique(12)}.tmp"
+    temporary = root / f"{unique(12)}.tmp"
     try:
         root.mkdir(parents=True, exist_ok=True)
         try:
-            digest, size = _copy(source, part)
-            place = path_of(root, digest)
-            if not place.exists():
-                place.parent.mkdir(exist_ok=True)
-                os.chmod(part, 0o444)
-                os.replace(part, place)
+            digest, size = _copy(source, temporary)
+            path = path_of(root, digest)
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                os.chmod(temporary, 0o444)
+                os.replace(temporary, path)
         finally:
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceException(
             f"Cannot store {os.fspath(source)!r} in {root}: {error.strerror or error}."
@@ -54,64 +54,64 @@ def path_of(root: Path, digest: str) -> Path:
 
 def remove_unused(root: Path, used: set[str]) -> int:
     """Remove files whose digest is not in ``used``; returns how many."""
-    gone = 0
-    for place in root.glob("??/*"):
-        if place.name not in used:
-            place.unlink(missing_ok=True)
-            gone += 1
-    return gone
+    removed = 0
+    for path in root.glob("??/*"):
+        if path.name not in used:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def _copy(source: str | os.PathLike[str], target: Path) -> tuple[str, int]:
-    with open(source, "rb", buffering=0) as come, open(target, "xb", buffering=0) as go:
-        size = os.fstat(come.fileno()).st_size
-        if size >= _LARGE and _shared(go.fileno(), come.fileno()):
-            with open(target, "rb") as kept:
-                return hashlib.file_digest(kept, "sha256").hexdigest(), size
-        return _copied(come, go, beside=size >= _LARGE)
+    with open(source, "rb", buffering=0) as reader, open(target, "xb", buffering=0) as writer:
+        size = os.fstat(reader.fileno()).st_size
+        if size >= _LARGE and _clone(writer.fileno(), reader.fileno()):
+            with open(target, "rb") as copy:
+                return hashlib.file_digest(copy, "sha256").hexdigest(), size
+        return _copy_and_hash(reader, writer, threaded=size >= _LARGE)
 
 
-def _copied(come: Any, go: Any, beside: bool) -> tuple[str, int]:
-    """Copy and compute the digest; for large files in a second thread (``beside``)."""
-    taken, size = hashlib.sha256(), 0
-    buffers = [memoryview(bytearray(_PIECE)) for _ in range(_BUFFERS if beside else 1)]
-    full: SimpleQueue[tuple[memoryview, int]] = SimpleQueue()
+def _copy_and_hash(reader: Any, writer: Any, threaded: bool) -> tuple[str, int]:
+    """Copy and compute the digest; for large files in a second thread (``threaded``)."""
+    hasher, size = hashlib.sha256(), 0
+    buffers = [memoryview(bytearray(_BUFFER_SIZE)) for _ in range(_BUFFER_COUNT if threaded else 1)]
+    filled: SimpleQueue[tuple[memoryview, int]] = SimpleQueue()
     free: SimpleQueue[memoryview] = SimpleQueue()
-    for each in buffers:
-        free.put(each)
+    for empty in buffers:
+        free.put(empty)
 
     def digest(buffer: memoryview, length: int) -> None:
-        taken.update(buffer[:length])
+        hasher.update(buffer[:length])
         free.put(buffer)
 
-    def work() -> None:
-        while (found := full.get())[1]:
-            digest(*found)
+    def hash_chunks() -> None:
+        while (chunk := filled.get())[1]:
+            digest(*chunk)
 
-    thread = threading.Thread(target=work) if beside else None
+    thread = threading.Thread(target=hash_chunks) if threaded else None
     if thread is not None:
         thread.start()
     try:
-        while length := come.readinto(buffer := free.get()):
+        while length := reader.readinto(buffer := free.get()):
             if thread is not None:
-                full.put((buffer, length))
-            _write(go, buffer[:length])
+                filled.put((buffer, length))
+            _write(writer, buffer[:length])
             size += length
             if thread is None:
                 digest(buffer, length)
     finally:
         if thread is not None:
-            full.put((buffers[0], 0))
+            filled.put((buffers[0], 0))
             thread.join()
-    return taken.hexdigest(), size
+    return hasher.hexdigest(), size
 
 
-def _shared(go: int, come: int) -> bool:
+def _clone(writer: int, reader: int) -> bool:
     """Clone the file without copying, if the file system supports it; True on success."""
     try:
         import fcntl
 
-        fcntl.ioctl(go, _FICLONE, come)
+        fcntl.ioctl(writer, _FICLONE, reader)
         return True
     except (ImportError, OSError):
         return False

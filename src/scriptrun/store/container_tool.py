@@ -28,7 +28,7 @@ PATIENCE = 30.0
 #: the label of build containers, with the PID of the process that builds the image
 BUILDER = "scriptrun.builder"
 _SETTINGS = re.compile(r"CONTAINERS?_\w+|DOCKER_\w+|STORAGE_\w+|XDG_\w+|HOME")
-HOW_TO = (
+INSTALL_HINT = (
     "Install podman (Debian: apt install podman; Fedora: dnf install podman) or Docker, or specify "
     "only packages: Environment.from_pip_requirements, from_conda_specification"
 )
@@ -55,7 +55,7 @@ class Tool(Value):
         return [self.path, *podman.OPTIONS] if self.kind == "podman" else [self.path]
 
 
-class Said(Value):
+class ToolOutput(Value):
     """A finished command of the tool: exit code, standard output and standard error."""
 
     code: int
@@ -65,75 +65,75 @@ class Said(Value):
 
 def program() -> str | None:
     """The path of the tool to use, whether it works or not; None without one."""
-    named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL", "")
-    if named == "none":
+    configured = os.environ.get("SCRIPTRUN_CONTAINER_TOOL", "")
+    if configured == "none":
         return None
     import shutil
 
-    for name in [named] if named else ["podman", "docker"]:
-        found = shutil.which(name)
-        if found:
-            return os.path.abspath(found)
+    for name in [configured] if configured else ["podman", "docker"]:
+        path = shutil.which(name)
+        if path:
+            return os.path.abspath(path)
     return None
 
 
 def tool() -> Tool | None:
     """This machine's container tool, or None if none works."""
-    return _asked()[0]
+    return _detect()[0]
 
 
-def trouble() -> str:
+def problem() -> str:
     """Why containers cannot run on this machine; "" if they can."""
-    return _asked()[1]
+    return _detect()[1]
 
 
 def require() -> Tool:
     """The container tool. Raises EnvironmentException without one."""
-    found, why = _asked()
-    if found is None:
-        raise EnvironmentException(f"Images require a container tool, but {why}.", f"{HOW_TO}.")
-    return found
+    container_tool, reason = _detect()
+    if container_tool is None:
+        raise EnvironmentException(f"Images require a container tool, but {reason}.", f"{INSTALL_HINT}.")
+    return container_tool
 
 
 def run(
-    found: Tool,
-    words: Sequence[str],
+    tool: Tool,
+    arguments: Sequence[str],
     *,
-    patience: float | None = PATIENCE,
+    timeout: float | None = PATIENCE,
     environ: dict[str, str] | None = None,
-) -> Said:
-    """Run the tool with the arguments ``words``. A timeout gives exit code 124."""
+) -> ToolOutput:
+    """Run the tool with the arguments ``arguments``. A timeout gives exit code 124."""
     import subprocess
 
     try:
-        done = subprocess.run(
-            [*found.line, *words],
+        result = subprocess.run(
+            [*tool.line, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=patience,
+            timeout=timeout,
             env={**podman.VARIABLES, **os.environ, **(environ or {})},
         )
     except subprocess.TimeoutExpired:
-        return Said(124, "", f"{found.kind} did not respond within {patience:g} s")
+        return ToolOutput(124, "", f"{tool.kind} did not respond within {timeout:g} s")
     except OSError as error:
-        return Said(127, "", f"{found.path}: {error.strerror}")
-    texts = (text.decode("utf-8", "replace").strip() for text in (done.stdout, done.stderr))
-    return Said(done.returncode, *texts)
+        return ToolOutput(127, "", f"{tool.path}: {error.strerror}")
+    texts = (text.decode("utf-8", "replace").strip() for text in (result.stdout, result.stderr))
+    return ToolOutput(result.returncode, *texts)
 
 
-def secret_of(address: str) -> str:
+def registry_secret(address: str) -> str:
     """The name of the secret with the password of an image registry."""
     return f"registry-{address}"
 
 
 def end_builds(pid: int) -> None:
     """Remove the build containers of the killed process ``pid``."""
-    found = tool()
-    if found is None:
+    available = tool()
+    if available is None:
         return
-    said = run(found, ["ps", "--all", "--quiet", "--filter", f"label={BUILDER}={pid}"])
-    for name in said.out.split():
-        run(found, ["rm", "--force", name])
+    output = run(available, ["ps", "--all", "--quiet", "--filter", f"label={BUILDER}={pid}"])
+    for name in output.out.split():
+        run(available, ["rm", "--force", name])
 
 
 def local_image(name: str) -> str:
@@ -141,85 +141,85 @@ def local_image(name: str) -> str:
 
     For podman, its image list is read from disk, which is faster than running it.
     """
-    found = tool() if name else None
-    if found is None or "@" in name:
+    available = tool() if name else None
+    if available is None or "@" in name:
         return ""
-    if found.kind == "podman" and found.root:
-        listed = files.read_json(os.path.join(found.root, f"{found.driver}-images", "images.json"))
-        full = _full(name)
-        for image in listed if isinstance(listed, list) else ():
-            if full in (image.get("names") or ()):
+    if available.kind == "podman" and available.root:
+        images = files.read_json(os.path.join(available.root, f"{available.driver}-images", "images.json"))
+        full_name = _full_name(name)
+        for image in images if isinstance(images, list) else ():
+            if full_name in (image.get("names") or ()):
                 return str(image["id"])
         return ""
-    said = run(found, ["image", "inspect", "--format", "{{.Id}} {{len .RepoDigests}}", name])
-    image, _, digests = said.out.partition(" ")
-    return image if said.code == 0 and digests == "0" else ""
+    output = run(available, ["image", "inspect", "--format", "{{.Id}} {{len .RepoDigests}}", name])
+    image, _, digests = output.out.partition(" ")
+    return image if output.code == 0 and digests == "0" else ""
 
 
-def _full(name: str) -> str:
+def _full_name(name: str) -> str:
     """The name under which podman lists a locally built image."""
-    last = name.rpartition("/")[2]
-    tagged = name if ":" in last else f"{name}:latest"
+    last_part = name.rpartition("/")[2]
+    tagged = name if ":" in last_part else f"{name}:latest"
     return tagged if tagged.startswith("localhost/") else f"localhost/{tagged}"
 
 
-def _asked() -> tuple[Tool | None, str]:
+def _detect() -> tuple[Tool | None, str]:
     path = program()
     if path is None:
         return None, _no_program()
     stamp = _stamp(path)
-    note = str(paths.cache_root() / "container-tool.json")
-    known = files.read_json(note)
-    if isinstance(known, dict) and known.get("stamp") == stamp:
-        return Tool(**known["tool"]), ""
-    found, why = _ask(path)
-    if found is not None:
+    cache_file = str(paths.cache_root() / "container-tool.json")
+    cached = files.read_json(cache_file)
+    if isinstance(cached, dict) and cached.get("stamp") == stamp:
+        return Tool(**cached["tool"]), ""
+    detected, reason = _query(path)
+    if detected is not None:
         try:
-            os.makedirs(os.path.dirname(note), exist_ok=True)
-            files.write_atomic(note, files.to_json({"stamp": stamp, "tool": found.as_dict()}))
+            os.makedirs(os.path.dirname(cache_file), exist_ok=True)
+            files.write_atomic(cache_file, files.to_json({"stamp": stamp, "tool": detected.as_dict()}))
         except OSError:
             pass  # a note for speed only
-    return found, why
+    return detected, reason
 
 
 def _no_program() -> str:
-    named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL", "")
-    if named == "none":
+    configured = os.environ.get("SCRIPTRUN_CONTAINER_TOOL", "")
+    if configured == "none":
         return "SCRIPTRUN_CONTAINER_TOOL=none disables containers"
-    if named:
-        return f"SCRIPTRUN_CONTAINER_TOOL={named} does not exist"
+    if configured:
+        return f"SCRIPTRUN_CONTAINER_TOOL={configured} does not exist"
     return "neither podman nor docker is installed on this machine"
 
 
 def _stamp(path: str) -> str:
     """A digest of the program, the user, and the variables that configure the program."""
-    seen = os.stat(path)
+    status = os.stat(path)
     uid = os.geteuid() if hasattr(os, "geteuid") else 0
-    told = {name: value for name, value in os.environ.items() if _SETTINGS.fullmatch(name)}
-    return digest_of([path, seen.st_size, seen.st_mtime_ns, uid, told])
+    settings = {name: value for name, value in os.environ.items() if _SETTINGS.fullmatch(name)}
+    return digest_of([path, status.st_size, status.st_mtime_ns, uid, settings])
 
 
-def _ask(path: str) -> tuple[Tool | None, str]:
+def _query(path: str) -> tuple[Tool | None, str]:
     """The tool as described by its ``info`` command, or why it does not work."""
-    asked = Tool(path, "docker" if "docker" in os.path.basename(path) else "podman")
-    shape = "{{json .}}" if asked.kind == "docker" else "json"
-    said = run(asked, ["info", "--format", shape])
-    if said.code:
-        last = (said.error or said.out).splitlines()[-1:] or [f"exit code {said.code}"]
-        return None, f"{path} does not work: {last[0].rstrip('.?!')}"
+    candidate = Tool(path, "docker" if "docker" in os.path.basename(path) else "podman")
+    template = "{{json .}}" if candidate.kind == "docker" else "json"
+    output = run(candidate, ["info", "--format", template])
+    if output.code:
+        last_line = (output.error or output.out).splitlines()[-1:] or [f"exit code {output.code}"]
+        return None, f"{path} does not work: {last_line[0].rstrip('.?!')}"
     try:
-        info: Json = json.loads(said.out)
+        info: Json = json.loads(output.out)
     except ValueError:
         return None, f"{path} returned invalid information about itself"
     errors = info.get("ServerErrors") or []
     if errors:
         return None, f"{path} does not work: {errors[0]}"
-    return (_docker if asked.kind == "docker" else _podman)(asked, info), ""
+    return (_docker if candidate.kind == "docker" else _podman)(candidate, info), ""
 
 
-def _podman(asked: Tool, info: Json) -> Tool:
+def _podman(candidate: Tool, info: Json) -> Tool:
     host, store = info.get("host", {}), info.get("store", {})
-    return asked.replace(
+    return candidate.replace(
         version=str(info.get("version", {}).get("Version", "")),
         rootless=bool(host.get("security", {}).get("rootless")),
         root=str(store.get("graphRoot", "")),
@@ -228,10 +228,10 @@ def _podman(asked: Tool, info: Json) -> Tool:
     )
 
 
-def _docker(asked: Tool, info: Json) -> Tool:
+def _docker(candidate: Tool, info: Json) -> Tool:
     options = info.get("SecurityOptions") or []
-    return asked.replace(
+    return candidate.replace(
         version=str(info.get("ServerVersion", "")),
-        rootless=any("rootless" in each for each in options),
+        rootless=any("rootless" in option for option in options),
         runtime=str(info.get("DefaultRuntime", "")),
     )

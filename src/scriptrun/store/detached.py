@@ -37,19 +37,19 @@ def start(
         pass_fds=pass_fds,
         start_new_session=new_session,
         cwd="/" if os.name == "posix" else None,
-        env=outside_a_job() if environ is None else environ,
+        env=environ_outside_job() if environ is None else environ,
     )
     if process.stdin is not None:
         with process.stdin as pipe:
             pipe.write(stdin or b"")
     if processes.in_job():
         processes.await_name(process.pid, name)
-    _started[:] = [each for each in _started if each.poll() is None]
+    _started[:] = [started for started in _started if started.poll() is None]
     _started.append(process)
     return process
 
 
-def outside_a_job() -> dict[str, str]:
+def environ_outside_job() -> dict[str, str]:
     """This process's variables, without those that mark a job."""
     return {name: value for name, value in os.environ.items() if name not in identity.JOB_VARIABLES}
 
@@ -59,7 +59,7 @@ _started: list[Popen[bytes]] = []
 
 
 @atexit.register
-def _outlive() -> None:
+def _silence_warnings() -> None:
     """Keep Python from warning that these processes are still running."""
     for process in _started:
         process.returncode = 0

@@ -37,10 +37,10 @@ def is_shared(path: str | os.PathLike[str]) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _is_shared(folder: str) -> bool:
-    best, kind = "", ""
-    for place, named in _mounts():
-        if (folder + "/").startswith(place.rstrip("/") + "/") and len(place) >= len(best):
-            best, kind = place, named
+    longest, kind = "", ""
+    for mount_point, mount_kind in _mounts():
+        if (folder + "/").startswith(mount_point.rstrip("/") + "/") and len(mount_point) >= len(longest):
+            longest, kind = mount_point, mount_kind
     return bool(kind) and kind not in _LOCAL
 
 
@@ -50,10 +50,10 @@ def _mounts() -> list[tuple[str, str]]:
         lines = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
     except OSError:
         return []
-    found = []
+    mounts = []
     for line in lines:
         first, _, second = line.partition(" - ")
         if second:
             point = first.split(" ")[4].encode().decode("unicode_escape")
-            found.append((point, second.split(" ")[0]))
-    return found
+            mounts.append((point, second.split(" ")[0]))
+    return mounts

@@ -19,7 +19,7 @@ _FRONTS = {
 }
 
 
-def place(directory: Path) -> Path:
+def install(directory: Path) -> Path:
     """The folder for a job's PYTHONPATH, created in ``directory`` on first use."""
     target = directory / "runtime" / _digest()
     if not target.is_dir():
@@ -31,47 +31,47 @@ def place(directory: Path) -> Path:
 
 
 def _files() -> list[str]:
-    return [name for name, _, _ in _look()]
+    return [name for name, _, _ in _scan()]
 
 
-def _look(folder: str = "") -> list[tuple[str, int, int]]:
+def _scan(folder: str = "") -> list[tuple[str, int, int]]:
     """Each file to copy: its name below ``runtime/``, size and modification time."""
-    found = []
+    file_stats = []
     with os.scandir(_SOURCE / folder) as entries:
-        for entry in sorted(entries, key=lambda each: each.name):
+        for entry in sorted(entries, key=lambda item: item.name):
             name = f"{folder}{entry.name}"
             if entry.name.endswith(".py"):
                 status = entry.stat()
-                found.append((name, status.st_size, status.st_mtime_ns))
+                file_stats.append((name, status.st_size, status.st_mtime_ns))
             elif entry.name != "__pycache__" and entry.is_dir():
-                found += _look(f"{name}/")
-    return found
+                file_stats += _scan(f"{name}/")
+    return file_stats
 
 
 @functools.cache
 def _digest() -> str:
     """The digest of all files to copy; recomputed only if a file's size or time has changed."""
-    stamp = digest_of([str(_SOURCE), *_look()])
-    note = str(paths.cache_root() / "kit.json")
-    known = files.read_json(note)
-    if isinstance(known, dict) and known.get("stamp") == stamp:
-        return str(known["digest"])
-    digest = _read_digest()
+    stamp = digest_of([str(_SOURCE), *_scan()])
+    cache_file = str(paths.cache_root() / "kit.json")
+    cached = files.read_json(cache_file)
+    if isinstance(cached, dict) and cached.get("stamp") == stamp:
+        return str(cached["digest"])
+    digest = _compute_digest()
     try:
-        os.makedirs(os.path.dirname(note), exist_ok=True)
-        files.write_atomic(note, files.to_json({"stamp": stamp, "digest": digest}))
+        os.makedirs(os.path.dirname(cache_file), exist_ok=True)
+        files.write_atomic(cache_file, files.to_json({"stamp": stamp, "digest": digest}))
     except OSError:
         pass  # a note for speed only
     return digest
 
 
-def _read_digest() -> str:
-    total = sha256()
+def _compute_digest() -> str:
+    hasher = sha256()
     for name in _files():
         content = (_SOURCE / name).read_bytes()
-        total.update(f"{name}\0{len(content)}\0".encode())
-        total.update(content)
-    return str(total.hexdigest()[:16])
+        hasher.update(f"{name}\0{len(content)}\0".encode())
+        hasher.update(content)
+    return str(hasher.hexdigest()[:16])
 
 
 def _copy(target: Path) -> None:
@@ -82,9 +82,9 @@ def _copy(target: Path) -> None:
     package = temporary / "scriptrun" / "runtime"
     try:
         for name in _files():
-            goal = package / name
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_SOURCE / name, goal)
+            destination = package / name
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_SOURCE / name, destination)
         for front, name in _FRONTS.items():
             (temporary / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(_SOURCE / front, temporary / name)

@@ -18,9 +18,9 @@ def cache_root() -> Path:
 
     Safe to delete when nothing runs. Does not create the folder.
     """
-    named = os.environ.get("SCRIPTRUN_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
+    configured = os.environ.get("SCRIPTRUN_CACHE")
+    if configured:
+        return Path(configured).expanduser().absolute()
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
         return Path(local) / "scriptrun" / "cache"
@@ -29,7 +29,7 @@ def cache_root() -> Path:
 
 def cache_folder(*names: str) -> Path:
     """A folder below ``cache_root()``, created if missing."""
-    return _made(cache_root().joinpath(*names))
+    return _ensure_folder(cache_root().joinpath(*names))
 
 
 def runtime_root() -> Path:
@@ -37,34 +37,34 @@ def runtime_root() -> Path:
 
     Raises WorkspaceException if the folder belongs to another user.
     """
-    named = os.environ.get("SCRIPTRUN_RUNTIME")
-    root = Path(named).expanduser().absolute() if named else cache_root() / "runtime"
-    _made(root, 0o700)
+    configured = os.environ.get("SCRIPTRUN_RUNTIME")
+    root = Path(configured).expanduser().absolute() if configured else cache_root() / "runtime"
+    _ensure_folder(root, 0o700)
     _keep_private(root)
     return root
 
 
 def runtime_folder(*names: str) -> Path:
     """A folder below ``runtime_root()``, created (0700) if missing."""
-    return _made(runtime_root().joinpath(*names), 0o700)
+    return _ensure_folder(runtime_root().joinpath(*names), 0o700)
 
 
 def slots_root() -> Path:
     """``$SCRIPTRUN_SLOTS``, else ``/tmp/scriptrun-slots``: created, open to all users (1777)."""
-    named = os.environ.get("SCRIPTRUN_SLOTS")
-    if named:
-        root = Path(named).expanduser().absolute()
+    configured = os.environ.get("SCRIPTRUN_SLOTS")
+    if configured:
+        root = Path(configured).expanduser().absolute()
     elif sys.platform == "win32":
         root = Path(os.environ.get("TEMP", "C:\\Temp")) / "scriptrun-slots"
     else:
         root = Path("/tmp/scriptrun-slots")
     if not root.is_dir():
-        _made(root)
+        _ensure_folder(root)
         _chmod_quietly(root, 0o1777)
     return root
 
 
-def _made(folder: Path, mode: int = 0o777) -> Path:
+def _ensure_folder(folder: Path, mode: int = 0o777) -> Path:
     try:
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -97,10 +97,10 @@ def _chmod_quietly(folder: Path, mode: int) -> None:
         pass  # another user owns it, and has set its mode
 
 
-def not_writable(place: Path, error: OSError) -> WorkspaceException:
+def not_writable(path: Path, error: OSError) -> WorkspaceException:
     """The error for a workspace that cannot be written."""
     return WorkspaceException(
-        f"Cannot write the workspace: {error.filename or place}: {error.strerror}.",
+        f"Cannot write the workspace: {error.filename or path}: {error.strerror}.",
         "Free some disk space, change the permissions, or set another workspace "
         "with SCRIPTRUN_WORKSPACE.",
     )

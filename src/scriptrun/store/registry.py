@@ -46,8 +46,8 @@ class Registry:
         number = max(self.versions(name), default=0) if version is None else version
         value = yaml_file.read(self._file(name, number)) if number else None
         if value is None:
-            which = "" if version is None else f" in version {version}"
-            raise WorkspaceException(f"{name!r}{which} not found in {self.root}.")
+            version_note = "" if version is None else f" in version {version}"
+            raise WorkspaceException(f"{name!r}{version_note} not found in {self.root}.")
         return value
 
     def versions(self, name: str) -> list[int]:
@@ -57,14 +57,14 @@ class Registry:
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        found = [yaml_file.name_of(each) for each in _listed(self.root)]
-        return sorted(name for name in found if self.versions(name))
+        decoded = [yaml_file.name_from_file(entry) for entry in _list_folder(self.root)]
+        return sorted(name for name in decoded if self.versions(name))
 
     def _file(self, name: str, version: int) -> Path:
         return self.root / yaml_file.file_name(name) / f"{version}.yaml"
 
 
-class Shelf:
+class NamedValues:
     """One value per name below the folder ``root``: ``<name>.yaml``."""
 
     def __init__(self, root: Path) -> None:
@@ -90,7 +90,7 @@ class Shelf:
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        return sorted(yaml_file.name_of(stem) for stem in _stems(self.root))
+        return sorted(yaml_file.name_from_file(stem) for stem in _stems(self.root))
 
     def file_of(self, name: str) -> Path:
         """Where the value of ``name`` is kept, if there is one."""
@@ -98,10 +98,10 @@ class Shelf:
 
 
 def _stems(folder: Path) -> list[str]:
-    return [name[:-5] for name in _listed(folder) if name.endswith(".yaml")]
+    return [name[:-5] for name in _list_folder(folder) if name.endswith(".yaml")]
 
 
-def _listed(folder: Path) -> list[str]:
+def _list_folder(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):

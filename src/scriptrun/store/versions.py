@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: the facts of one version
-Head = dict[str, "Any"]
+VersionRecord = dict[str, "Any"]
 
 
-class Heads:
+class VersionStore:
     """The versions below the folder ``root``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._registry = Registry(root)
 
-    def add(self, name: str, head: Head) -> int:
-        """Store ``head`` as the next version of ``name``, and return its number.
+    def add(self, name: str, record: VersionRecord) -> int:
+        """Store ``record`` as the next version of ``name``, and return its number.
 
         If it equals the latest version, that one's number is returned.
         """
-        return self._registry.add(name, head)
+        return self._registry.add(name, record)
 
-    def fixed(self, name: str, number: int) -> Head:
+    def original(self, name: str, number: int) -> VersionRecord:
         """The version as it was first stored."""
         return self._registry.get(name, number)
 
-    def get(self, name: str, number: int) -> Head:
+    def get(self, name: str, number: int) -> VersionRecord:
         """The version with later edits, and with ``name`` and ``version``."""
-        changed = yaml_file.read(self._words(name, number)) or {}
-        return {**self.fixed(name, number), **changed, "name": name, "version": number}
+        changes = yaml_file.read(self._changes_file(name, number)) or {}
+        return {**self.original(name, number), **changes, "name": name, "version": number}
 
-    def change(self, name: str, number: int, words: Head) -> None:
-        """Set the metadata ``words`` of a version; other fields stay."""
-        before = yaml_file.read(self._words(name, number)) or {}
-        yaml_file.replace(self._words(name, number), {**before, **words})
+    def change(self, name: str, number: int, changes: VersionRecord) -> None:
+        """Set the metadata ``changes`` of a version; other fields stay."""
+        current = yaml_file.read(self._changes_file(name, number)) or {}
+        yaml_file.replace(self._changes_file(name, number), {**current, **changes})
 
     def remove(self, name: str, number: int) -> None:
         """Remove one version."""
-        yaml_file.remove(self._words(name, number))
+        yaml_file.remove(self._changes_file(name, number))
         yaml_file.remove(self._folder(name) / f"{number}.yaml")
 
     def versions(self, name: str) -> list[int]:
@@ -63,5 +63,5 @@ class Heads:
     def _folder(self, name: str) -> Path:
         return self.root / yaml_file.file_name(name)
 
-    def _words(self, name: str, number: int) -> Path:
+    def _changes_file(self, name: str, number: int) -> Path:
         return self._folder(name) / f"{number}.tags.yaml"

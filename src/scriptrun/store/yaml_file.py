@@ -30,7 +30,7 @@ def read(path: Path) -> Value | None:
         stamp = _stamp(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    copy: Any = files.read_json(_copy_of(path))
+    copy: Any = files.read_json(_copy_path(path))
     if isinstance(copy, dict) and copy.get("of") == stamp and isinstance(copy.get("value"), dict):
         value: Value = copy["value"]
         return value
@@ -41,35 +41,35 @@ def read(path: Path) -> Value | None:
 
 def create(path: Path, value: Value) -> bool:
     """Write ``value`` to ``path`` unless it exists; True if this call created it."""
-    data = _text(value)
+    data = _dump(value)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not files.publish(path, data):
         return False
-    _copy_if_ours(path, data, value)
+    _update_copy(path, data, value)
     return True
 
 
 def replace(path: Path, value: Value) -> None:
     """Write ``value`` to ``path``, replacing any existing file."""
-    data = _text(value)
+    data = _dump(value)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomic(path, data)
-    _copy_if_ours(path, data, value)
+    _update_copy(path, data, value)
 
 
 def remove(path: Path) -> None:
     """Remove the file and its copy if they exist."""
     path.unlink(missing_ok=True)
-    Path(_copy_of(path)).unlink(missing_ok=True)
+    Path(_copy_path(path)).unlink(missing_ok=True)
 
 
 def plain(value: Value) -> Value:
     """``value`` as it would be read from a file: JSON values only, tuples as lists."""
-    made: Value = json.loads(json.dumps(value))
-    return made
+    result: Value = json.loads(json.dumps(value))
+    return result
 
 
-def _copy_of(path: Path) -> str:
+def _copy_path(path: Path) -> str:
     return str(path.with_name(f".{path.name}.json"))
 
 
@@ -78,7 +78,7 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def _copy_if_ours(path: Path, data: bytes, value: Value) -> None:
+def _update_copy(path: Path, data: bytes, value: Value) -> None:
     """Update the copy, unless another process has rewritten the file."""
     try:
         stamp = _stamp(path)
@@ -91,16 +91,16 @@ def _copy_if_ours(path: Path, data: bytes, value: Value) -> None:
 
 def _write_copy(path: Path, stamp: list[int], value: Value) -> None:
     try:
-        files.write_atomic(_copy_of(path), files.to_json({"of": stamp, "value": value}))
+        files.write_atomic(_copy_path(path), files.to_json({"of": stamp, "value": value}))
     except OSError:
         pass  # a read-only workspace: the YAML is parsed each time
 
 
-def _text(value: Value) -> bytes:
+def _dump(value: Value) -> bytes:
     import yaml
 
     value = plain(value)
-    readable = not re.search(_ODD, json.dumps(value, ensure_ascii=False))
+    readable = not re.search(_NEEDS_ESCAPE, json.dumps(value, ensure_ascii=False))
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=readable, width=100)
     return text.encode("utf-8")
 
@@ -109,27 +109,27 @@ def _parse(path: Path) -> Value:
     import yaml
 
     try:
-        found = yaml.load(path.read_bytes(), _loader())
+        document = yaml.load(path.read_bytes(), _loader())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
+        location = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
         problem = getattr(error, "problem", None) or "it is not text"
         raise WorkspaceException(
-            f"{where}: invalid YAML ({problem}).", "Fix the line, or remove the file."
+            f"{location}: invalid YAML ({problem}).", "Fix the line, or remove the file."
         ) from None
     except OSError as error:
         raise WorkspaceException(f"Cannot read {str(path)!r}: {error.strerror}.") from None
-    if found is None:
+    if document is None:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise WorkspaceException(
-            f"{path}, line 1: expected a mapping (`key: value` lines), not {_article(found)}.",
+            f"{path}, line 1: expected a mapping (`key: value` lines), not {_describe_value(document)}.",
             "Fix the file, or remove it.",
         )
-    return plain({str(key): each for key, each in found.items()})
+    return plain({str(key): item for key, item in document.items()})
 
 
-def _article(value: object) -> str:
+def _describe_value(value: object) -> str:
     return "a list" if isinstance(value, list) else f"the value {value!r}"
 
 
@@ -137,13 +137,13 @@ def _loader() -> Any:
     """YAML's safe loader, but dates stay text, so that all values are JSON values."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    class DateTextLoader(yaml.SafeLoader):
         yaml_implicit_resolvers = {
             first: [(tag, regex) for tag, regex in pairs if tag != "tag:yaml.org,2002:timestamp"]
             for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
-    return Loader
+    return DateTextLoader
 
 
 def file_name(name: str) -> str:
@@ -153,13 +153,13 @@ def file_name(name: str) -> str:
     """
     if not name or len(name.encode("utf-8", "replace")) > 200:
         raise WorkspaceException(f"Invalid name {name[:50]!r}: it must have 1 to 200 characters.")
-    encoded = "".join(_encoded(char) for char in name)
+    encoded = "".join(_escape(char) for char in name)
     if encoded[-1] in ". ":
         encoded = encoded[:-1] + f"%{ord(encoded[-1]):02X}"
     return f"%{ord(encoded[0]):02X}{encoded[1:]}" if encoded.upper() in _RESERVED else encoded
 
 
-def name_of(encoded: str) -> str:
+def name_from_file(encoded: str) -> str:
     """The inverse of ``file_name``."""
     data, rest = b"", os.fsencode(encoded)
     while rest:
@@ -174,7 +174,7 @@ def name_of(encoded: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-_ODD = "[\x85\u2028\u2029\ufeff\ud800-\udfff]"
+_NEEDS_ESCAPE = "[\x85\u2028\u2029\ufeff\ud800-\udfff]"
 """Characters that YAML reads as line breaks or UTF-8 cannot encode: written as escapes."""
 _UNSAFE = frozenset('/\\:*?"<>|%')
 _RESERVED = frozenset(
@@ -182,7 +182,7 @@ _RESERVED = frozenset(
 )
 
 
-def _encoded(char: str) -> str:
+def _escape(char: str) -> str:
     if (
         char in _UNSAFE
         or ord(char) < 32

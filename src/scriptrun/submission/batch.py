@@ -9,53 +9,53 @@ from scriptrun.preparation import environment_record
 from scriptrun.queue import start as start_run
 from scriptrun.queue import workers
 from scriptrun.registry import compute_targets
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.submission import submit
 from scriptrun.submission.check import Submission
-from scriptrun.submission.submit import Taken, Written
+from scriptrun.submission.submit import SourceSnapshot, PendingRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
+def submit_all(submissions: list[Submission], workspace: WorkspaceFiles) -> list[Path]:
     """Record all runs, then start or queue them in order; returns their folders."""
-    taken: dict[Path, Taken] = {}
-    found: list[Path] = []
-    written: list[Written] = []
-    for each in submissions:
-        job = submit.complete(each, workspace, taken)
-        elsewhere = remote.of(job.target)
-        if elsewhere is not None:
-            found.append(elsewhere.submit(job, workspace, each.warnings, None))
+    snapshots: dict[Path, SourceSnapshot] = {}
+    folders: list[Path] = []
+    pending: list[PendingRun] = []
+    for submission in submissions:
+        job = submit.complete(submission, workspace, snapshots)
+        remote_runs = remote.for_target(job.target)
+        if remote_runs is not None:
+            folders.append(remote_runs.submit(job, workspace, submission.warnings, None))
             continue
-        run = submit.write_down(job, workspace, each.warnings)
-        written.append(run)
-        found.append(run.folder)
-    start(workspace, written)
-    return found
+        run = submit.create_run(job, workspace, submission.warnings)
+        pending.append(run)
+        folders.append(run.folder)
+    start(workspace, pending)
+    return folders
 
 
-def start(workspace: Home, written: list[Written]) -> None:
+def start(workspace: WorkspaceFiles, pending: list[PendingRun]) -> None:
     """Start or queue recorded runs in order, as one array if possible.
 
     Raises ExperimentExecutionException if a run outside an array is rejected; the others go on.
     """
-    groups: dict[Any, list[Written]] = {}
-    left = []
-    for run in written:
+    groups: dict[Any, list[PendingRun]] = {}
+    remaining = []
+    for run in pending:
         engine = compute_targets.engine_of(run.job.target)
         if run.ready is not None and engine.traits.arrays:
             groups.setdefault(repr(run.job.target), []).append(run)
         else:
-            left.append(run)
+            remaining.append(run)
     for group in groups.values():
-        started = _together(workspace, group)
-        left += [run for run in group if run.job.id not in started]
+        started = _submit_group(workspace, group)
+        remaining += [run for run in group if run.job.id not in started]
     refused: list[ExperimentExecutionException] = []
-    for run in left:
+    for run in remaining:
         try:
             submit.start_or_queue(workspace, run)
         except ExperimentExecutionException as error:
@@ -64,7 +64,7 @@ def start(workspace: Home, written: list[Written]) -> None:
         raise refused[0]
 
 
-def _together(workspace: Home, group: list[Written]) -> set[str]:
+def _submit_group(workspace: WorkspaceFiles, group: list[PendingRun]) -> set[str]:
     """Submit a group to its engine at once; returns the IDs of the submitted runs."""
     pairs = []
     for run in group:

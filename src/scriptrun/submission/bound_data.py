@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 else:
     Protocol = object
 
@@ -36,7 +36,7 @@ _READ_ONLY = ("HTTP",)
 _UNREACHABLE = ("AzureFile",)
 
 
-class Bound(Protocol):
+class DataItem(Protocol):
     """An input or output, as the submission uses it.
 
     ``name`` becomes the name of a variable; ``label`` is for messages; ``path_on_compute`` is the
@@ -49,29 +49,29 @@ class Bound(Protocol):
     path_on_compute: str | None
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         """How people are told of it."""
 
-    def same(self, other: Bound) -> bool:
+    def same(self, other: DataItem) -> bool:
         """Whether ``other`` refers to the same data."""
 
-    def check(self, home: Home) -> None:
+    def check(self, workspace: WorkspaceFiles) -> None:
         """Raise for the first problem; writes nothing."""
 
-    def stores(self, home: Home) -> list[Store]:
+    def stores(self, workspace: WorkspaceFiles) -> list[Store]:
         """The stores that hold it."""
 
-    def notes(self, here: bool) -> list[str]:
+    def notes(self, is_local: bool) -> list[str]:
         """Notes for the user before the job starts."""
 
-    def described(self, home: Home) -> dict[str, Any]:
+    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The JSON value for ``JobSpec.data``, without the list of files."""
 
-    def pinned(self, home: Home) -> dict[str, Any]:
+    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The JSON value for ``JobSpec.data``, with the exact files."""
 
 
-class BoundDataset:
+class DatasetInput:
     """A dataset as an input."""
 
     is_output = False
@@ -86,22 +86,22 @@ class BoundDataset:
         self.config = config
         self.path_on_compute = config.path_on_compute
         self.is_link = config.mode == MOUNT
-        self._more = {"variables": variables or [], "overwrite": overwrite}
+        self._options = {"variables": variables or [], "overwrite": overwrite}
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         """How people are told of it."""
         return f"input {self.name!r}"
 
-    def same(self, other: Bound) -> bool:
+    def same(self, other: DataItem) -> bool:
         """Whether ``other`` is the same dataset in the same mode."""
-        if not isinstance(other, BoundDataset):
+        if not isinstance(other, DatasetInput):
             return False
-        one, two = self.config, other.config
-        ways = [(each.mode, each.path_on_compute, each.dataset.id) for each in (one, two)]
-        return ways[0] == ways[1]
+        config, other_config = self.config, other.config
+        modes = [(item.mode, item.path_on_compute, item.dataset.id) for item in (config, other_config)]
+        return modes[0] == modes[1]
 
-    def check(self, home: Home) -> None:
+    def check(self, workspace: WorkspaceFiles) -> None:
         """Check that its datastores are this workspace's and that each source matches files."""
         dataset = self.config.dataset
         if self.config.mode in (MOUNT, DOWNLOAD) and dataset.kind != "file":
@@ -109,7 +109,7 @@ class BoundDataset:
                 f"A tabular dataset cannot be {self.config.mode}ed as files."
             )
         content: Content = dataset._content
-        check_places(content, home)
+        check_datastores(content, workspace)
         if content.fixed is None:
             content.check()
         elif not content.fixed.path.exists():
@@ -118,15 +118,15 @@ class BoundDataset:
                 "Register the dataset again.",
             )
 
-    def stores(self, home: Home) -> list[Store]:
+    def stores(self, workspace: WorkspaceFiles) -> list[Store]:
         """The stores of its sources."""
         return [source.place.store() for source in self.config.dataset._content.sources]
 
-    def notes(self, here: bool) -> list[str]:
+    def notes(self, is_local: bool) -> list[str]:
         """That nothing can be mounted on this machine, where the job runs here and wants it."""
-        return _mount_notes(self.what, self.config.mode, self.config.dataset._content, here)
+        return _mount_notes(self.label, self.config.mode, self.config.dataset._content, is_local)
 
-    def described(self, home: Home) -> dict[str, Any]:
+    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The input's settings, and its dataset in words."""
         config = self.config
         return {
@@ -134,16 +134,16 @@ class BoundDataset:
             "kind": config.dataset.kind,
             "mode": config.mode,
             "path_on_compute": config.path_on_compute,
-            **self._more,
+            **self._options,
             "what": repr(config.dataset),
         }
 
-    def pinned(self, home: Home) -> dict[str, Any]:
+    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The input's settings, and its dataset, pinned."""
-        return {**self.described(home), "dataset": self.config.dataset.pin(home)}
+        return {**self.described(workspace), "dataset": self.config.dataset.pin(workspace)}
 
 
-class BoundReference:
+class ReferenceInput:
     """A path on a datastore as an input, from a DataReference or DataPath."""
 
     is_output = False
@@ -155,14 +155,14 @@ class BoundReference:
         self.is_link = reference.mode == MOUNT
 
     @staticmethod
-    def of(reference: DataReference) -> Bound:
+    def from_reference(reference: DataReference) -> DataItem:
         """The input for ``reference``, or an output if its mode is upload."""
         if reference.mode == UPLOAD:
-            return BoundOutput(_upload(reference))
-        return BoundReference(reference)
+            return DataOutput(_upload_config(reference))
+        return ReferenceInput(reference)
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         """How people are told of it."""
         return f"data reference {self.name!r}"
 
@@ -177,16 +177,16 @@ class BoundReference:
         folder = self.reference.datastore.store.folder
         return folder is not None and self.reference.mode == MOUNT and not is_pattern(self.path)
 
-    def same(self, other: Bound) -> bool:
+    def same(self, other: DataItem) -> bool:
         """Whether ``other`` is the same path in the same mode."""
-        if not isinstance(other, BoundReference):
+        if not isinstance(other, ReferenceInput):
             return False
         return self.described_plain() == other.described_plain()
 
-    def check(self, home: Home) -> None:
+    def check(self, workspace: WorkspaceFiles) -> None:
         """Check that the datastore is this workspace's, and that there is something to read."""
         store = self.reference.datastore
-        check_datastore(store, home)
+        check_datastore(store, workspace)
         if self.is_live:
             return
         if store.kind in _READ_ONLY and (not self.path or is_pattern(self.path)):
@@ -195,14 +195,14 @@ class BoundReference:
             )
         Content([self._source()]).check()
 
-    def stores(self, home: Home) -> list[Store]:
+    def stores(self, workspace: WorkspaceFiles) -> list[Store]:
         """The store of its datastore."""
         return [self.reference.datastore.store]
 
-    def notes(self, here: bool) -> list[str]:
+    def notes(self, is_local: bool) -> list[str]:
         """That nothing can be mounted on this machine, where the job runs here and wants it."""
         content = Content([self._source()])
-        return _mount_notes(f"input {self.name!r}", self.reference.mode, content, here)
+        return _mount_notes(f"input {self.name!r}", self.reference.mode, content, is_local)
 
     def described_plain(self) -> dict[str, Any]:
         """The reference as a JSON value."""
@@ -218,23 +218,23 @@ class BoundReference:
             "path": self.path,
         }
 
-    def described(self, home: Home) -> dict[str, Any]:
+    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The reference as a JSON value, and in words."""
         plain = self.described_plain()
         return {**plain, "what": f"{self.path or 'all'} of {plain['datastore']}"}
 
-    def pinned(self, home: Home) -> dict[str, Any]:
+    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The reference; if its files are downloaded or mounted, with the exact files."""
-        found = self.described(home)
+        description = self.described(workspace)
         if not self.is_live:
-            found["dataset"] = FileDataset(Content([self._source()])).pin(home)
-        return found
+            description["dataset"] = FileDataset(Content([self._source()])).pin(workspace)
+        return description
 
     def _source(self) -> Source:
         return Source(Place(self.reference.datastore), self.path)
 
 
-class BoundOutput:
+class DataOutput:
     """A folder that the job writes."""
 
     is_output, is_link = True, False
@@ -245,43 +245,43 @@ class BoundOutput:
         self.path_on_compute = config.source
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         """How people are told of it."""
         return f"output {self.name!r}"
 
-    def same(self, other: Bound) -> bool:
+    def same(self, other: DataItem) -> bool:
         """Whether ``other`` is the same output."""
-        return isinstance(other, BoundOutput) and vars(self.config) == vars(other.config)
+        return isinstance(other, DataOutput) and vars(self.config) == vars(other.config)
 
-    def _datastore(self, home: Home) -> AbstractDatastore:
+    def _datastore(self, workspace: WorkspaceFiles) -> AbstractDatastore:
         if self.config.destination:
             return self.config.destination[0]
-        return datastore_classes.get(home, datastore_records.default(home))
+        return datastore_classes.get(workspace, datastore_records.default(workspace))
 
-    def stores(self, home: Home) -> list[Store]:
+    def stores(self, workspace: WorkspaceFiles) -> list[Store]:
         """The store of its destination."""
-        return [self._datastore(home).store]
+        return [self._datastore(workspace).store]
 
-    def check(self, home: Home) -> None:
+    def check(self, workspace: WorkspaceFiles) -> None:
         """Check that its datastore is this workspace's and writable."""
-        store = self._datastore(home)
-        check_datastore(store, home)
+        store = self._datastore(workspace)
+        check_datastore(store, workspace)
         if store.kind in _READ_ONLY:
             raise DatastoreException(f"Datastore {store.name!r} is read-only.")
         folder = store.store.folder
-        above = folder and next(each for each in [folder, *folder.parents] if each.exists())
-        if above and not os.access(above, os.W_OK | os.X_OK):
+        parent = folder and next(candidate for candidate in [folder, *folder.parents] if candidate.exists())
+        if parent and not os.access(parent, os.W_OK | os.X_OK):
             raise DatastoreException(
-                f"Folder {str(above)!r} of datastore {store.name!r} is not writable."
+                f"Folder {str(parent)!r} of datastore {store.name!r} is not writable."
             )
 
-    def notes(self, here: bool) -> list[str]:
+    def notes(self, is_local: bool) -> list[str]:
         """None."""
         return []
 
-    def described(self, home: Home) -> dict[str, Any]:
+    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The output's settings; ``{run-id}`` in its path is filled in on the node."""
-        store = self._datastore(home)
+        store = self._datastore(workspace)
         path = self.config.destination[1] if self.config.destination else _DEFAULT_PATH
         config = self.config
         return {
@@ -295,44 +295,44 @@ class BoundOutput:
             "registration": config.registration,
         }
 
-    def pinned(self, home: Home) -> dict[str, Any]:
+    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
         """The output's settings; there is nothing to pin."""
-        return self.described(home)
+        return self.described(workspace)
 
 
 _DEFAULT_PATH = "dataset/{run-id}/{output-name}"
 
 
-def _mount_notes(what: str, mode: str, content: Content, here: bool) -> list[str]:
-    if mode != MOUNT or not here:
+def _mount_notes(label: str, mode: str, content: Content, is_local: bool) -> list[str]:
+    if mode != MOUNT or not is_local:
         return []
     if all(source.place.store().folder is not None for source in content.sources):
         return []
-    why_not = mounting.available()
-    return [f"{what} will be downloaded instead of mounted: {why_not}"] if why_not else []
+    problem = mounting.available()
+    return [f"{label} will be downloaded instead of mounted: {problem}"] if problem else []
 
 
-def _upload(reference: DataReference) -> OutputFileDatasetConfig:
+def _upload_config(reference: DataReference) -> OutputFileDatasetConfig:
     path = reference.path_on_datastore or ""
-    place = reference.path_on_compute
-    made = OutputFileDatasetConfig(None, (reference.datastore, path), place)
-    made.name = reference.data_reference_name  # may begin with a digit
-    return made.as_upload(reference.overwrite)
+    compute_path = reference.path_on_compute
+    config = OutputFileDatasetConfig(None, (reference.datastore, path), compute_path)
+    config.name = reference.data_reference_name  # may begin with a digit
+    return config.as_upload(reference.overwrite)
 
 
-def check_places(content: Content, home: Home) -> None:
+def check_datastores(content: Content, workspace: WorkspaceFiles) -> None:
     """Check that every datastore of ``content`` is one of the workspace's."""
     for source in content.sources:
         if source.place.datastore is not None:
-            check_datastore(source.place.datastore, home)
+            check_datastore(source.place.datastore, workspace)
 
 
-def check_datastore(store: AbstractDatastore, home: Home) -> None:
+def check_datastore(store: AbstractDatastore, workspace: WorkspaceFiles) -> None:
     """Raise DatastoreException unless the workspace has ``store`` with the same settings."""
-    there = datastore_classes.get(home, store.name)
-    if there.record() != store.record():
+    registered = datastore_classes.get(workspace, store.name)
+    if registered.record() != store.record():
         raise DatastoreException(
-            f"Datastore {store.name!r} in workspace {home.name!r} is a different datastore.",
+            f"Datastore {store.name!r} in workspace {workspace.name!r} is a different datastore.",
             "Register yours in this workspace under another name.",
         )
     if store.kind in _UNREACHABLE:

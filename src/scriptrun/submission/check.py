@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.submission import data_binding
 else:
     data_binding = later("scriptrun.submission.data_binding")
@@ -66,14 +66,14 @@ class Submission(Value, frozen=False):
     engine: Engine
     source: Path | None
     warnings: list[str]
-    data: data_binding.Binder | None = None
+    data: data_binding.DataBinding | None = None
     environment: Environment | None = None
-    before: Any = None
+    resume_source: Any = None
 
 
 def check(
     config: ScriptRunConfig,
-    workspace: Home,
+    workspace: WorkspaceFiles,
     experiment: str,
     tags: Mapping[str, Any] | None = None,
     origin: Origin | None = None,
@@ -83,48 +83,48 @@ def check(
     Raises RunConfigurationException with every problem if it cannot be submitted.
     """
     origin = origin or Origin()
-    data = data_binding.Binder(config, workspace) if checks.names_data(config) else None
+    data = data_binding.DataBinding(config, workspace) if checks.names_data(config) else None
     resolve = data.resolve if data else None
     refuse([*checks.problems(config, resolve), *experiment_problems(experiment)])
-    reasons: list[str] = []
+    problems: list[str] = []
     described = describe.describe(config, resolve)
     source = source_folder(config.source_directory or ".")
-    reasons += _source_problems(source, described.script)
-    engine = _engine(workspace, described.target, reasons)
-    elsewhere = engine is not None and engine.traits.through is not None
+    problems += _source_problems(source, described.script)
+    engine = _engine(workspace, described.target, problems)
+    is_remote = engine is not None and engine.traits.login_node is not None
     interpreter = (engine and engine.interpreter()) or origin.interpreter
     environment, notes = resolve_environment.placed(described, interpreter, origin.pins, engine)
-    with vault.of_workspace(workspace.id):
-        reasons += [] if elsewhere else environments.check(environment)  # else remotely
-    reasons += [
+    with vault.for_workspace(workspace.id):
+        problems += [] if is_remote else environments.check(environment)  # else remotely
+    problems += [
         f"the passed-through variable {name} is not set"
         for name in origin.passed
         if name not in os.environ
     ]
     if engine is None:
-        refuse(reasons)
+        refuse(problems)
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
-    before, target = described.resume_from, compute_targets.target_of(engine)
-    reasons += resume_from.problems(before, target)
+    resume_source, target = described.resume_from, compute_targets.target_of(engine)
+    problems += resume_from.problems(resume_source, target)
     job = job.replace(
-        environment=environment, target=target, data=resume_from.data_of(before, target)
+        environment=environment, target=target, data=resume_from.data_of(resume_source, target)
     )
     if data is not None:
-        here = engine.traits.here
-        reasons += data.problems(here, elsewhere)
-        told = (*job.notes, *data.notes(here))
-        job = job.replace(data={**job.data, **data.described()}, notes=told)
+        is_local = engine.traits.is_local
+        problems += data.problems(is_local, is_remote)
+        all_notes = (*job.notes, *data.notes(is_local))
+        job = job.replace(data={**job.data, **data.described()}, notes=all_notes)
     job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
-    reasons += engine.check(job)
-    refuse(reasons)
-    return Submission(job, engine, source, [], data, config.run_config.environment, before)
+    problems += engine.check(job)
+    refuse(problems)
+    return Submission(job, engine, source, [], data, config.run_config.environment, resume_source)
 
 
 def source_folder(path: str | os.PathLike[str]) -> Path:
     """The absolute path of a source directory; links are resolved only if it contains ``..``."""
-    found = Path(path).absolute()
-    return Path(os.path.realpath(found)) if os.pardir in found.parts else found
+    folder = Path(path).absolute()
+    return Path(os.path.realpath(folder)) if os.pardir in folder.parts else folder
 
 
 def experiment_problems(name: object) -> list[str]:
@@ -139,18 +139,18 @@ def experiment_problems(name: object) -> list[str]:
 
 def _source_problems(source: Path, script: str | None) -> list[str]:
     if not source.is_dir():
-        what = "is a file" if source.exists() else "does not exist"
-        return [f"the source directory {str(source)!r} {what}; give the directory of the script"]
+        problem = "is a file" if source.exists() else "does not exist"
+        return [f"the source directory {str(source)!r} {problem}; give the directory of the script"]
     if not os.access(source, os.R_OK | os.X_OK):
         return [f"the source directory {str(source)!r} is not readable"]
     if script is None:
         return []
-    place = Path(os.path.normpath(source / script))
-    if source not in place.parents:
+    script_path = Path(os.path.normpath(source / script))
+    if source not in script_path.parents:
         return [f"the script {script!r} is outside the source directory {str(source)!r}"]
-    if not place.is_file():
-        what = "is a directory" if place.is_dir() else "does not exist"
-        return [f"the script {script!r} {what} in {str(source)!r}{_nearest(source, script)}"]
+    if not script_path.is_file():
+        problem = "is a directory" if script_path.is_dir() else "does not exist"
+        return [f"the script {script!r} {problem} in {str(source)!r}{_nearest(source, script)}"]
     return []
 
 
@@ -160,17 +160,17 @@ def _nearest(source: Path, script: str) -> str:
     return f"; did you mean {scripts[near[0]]!r}?" if near else ""
 
 
-def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | None:
+def _engine(workspace: WorkspaceFiles, target: object, problems: list[str]) -> Engine | None:
     try:
         return compute_targets.resolve(workspace, target)
     except UserErrorException as error:
-        reasons.append(str(error))
+        problems.append(str(error))
         return None
 
 
 def _job(
     described: describe.Described,
-    workspace: Home,
+    workspace: WorkspaceFiles,
     experiment: str,
     origin: Origin,
     source: Path,
@@ -178,7 +178,7 @@ def _job(
 ) -> JobSpec:
     run_id = ids.new_id(experiment)
     script = described.script
-    more = () if described.resume_from is None else resume_from.ARGUMENTS
+    resume_arguments = () if described.resume_from is None else resume_from.ARGUMENTS
     return JobSpec(
         id=run_id,
         experiment=experiment,
@@ -186,7 +186,7 @@ def _job(
         created=ids.now(),
         source_directory=str(source),
         script=Path(os.path.normpath(script)).as_posix() if script else None,
-        arguments=(*described.arguments, *more),
+        arguments=(*described.arguments, *resume_arguments),
         command=described.command,
         distribution=described.distribution,
         variables={**described.variables, **origin.variables},
@@ -195,7 +195,7 @@ def _job(
         warn_before_seconds=described.warn_before_seconds,
         retry=described.retry,
         resources=described.resources,
-        grace_seconds=_grace({**described.variables, **origin.variables}),
+        grace_seconds=_grace_seconds({**described.variables, **origin.variables}),
         display_name=origin.display_name or run_id,
         parent=origin.parent,
         root=origin.root or origin.parent or run_id,
@@ -211,7 +211,7 @@ def _user() -> str:
     return os.environ.get("USER") or os.environ.get("USERNAME") or os.environ.get("LOGNAME") or ""
 
 
-def _grace(variables: Mapping[str, str]) -> float:
+def _grace_seconds(variables: Mapping[str, str]) -> float:
     """Seconds between SIGTERM and SIGKILL: v1's AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC, else 10."""
     try:
         return max(0.0, float(variables["AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC"]))

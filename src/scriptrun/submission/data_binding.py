@@ -21,37 +21,37 @@ from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.classes import get as get_datastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
-from scriptrun.submission.bound_data import Bound, BoundDataset, BoundOutput, BoundReference
+from scriptrun.submission.bound_data import DataItem, DatasetInput, DataOutput, ReferenceInput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.script_run_config import ScriptRunConfig
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 PREFIX = "AZUREML_DATAREFERENCE_"
 #: the data name of the files that a run resumes from, as in the SDK v1
 RESUME = "MODEL_LOCATION"
 #: how arguments in a .runconfig name an input and an output of its sections data and outputData
-_WRITTEN = ("DatasetConsumptionConfig", "DatasetOutputConfig")
-_NAMED = re.compile(rf"\$\{{?{PREFIX}(\w+)")
+_ARGUMENT_PREFIXES = ("DatasetConsumptionConfig", "DatasetOutputConfig")
+_REFERENCE = re.compile(rf"\$\{{?{PREFIX}(\w+)")
 #: names that inputs and outputs may not have, as they become variables
-_TAKEN = ("PATH", "HOME", "USER", "SHELL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+_RESERVED = ("PATH", "HOME", "USER", "SHELL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
 
-class Binder:
+class DataBinding:
     """The data of one submission; ``wrong`` collects what could not be read."""
 
-    def __init__(self, config: ScriptRunConfig, workspace: Home) -> None:
+    def __init__(self, config: ScriptRunConfig, workspace: WorkspaceFiles) -> None:
         self._workspace = workspace
         self._config = config
-        self._bound: dict[str, Bound] = {}
-        self._texts: dict[int, tuple[object, str]] = {}
+        self._items: dict[str, DataItem] = {}
+        self._placeholders: dict[int, tuple[object, str]] = {}
         self.wrong: list[str] = []
         self._read_run_config()
-        if _is_place(config.resume_from):
-            self._add(BoundReference.of(_reference(config.resume_from, RESUME)))
+        if _is_location(config.resume_from):
+            self._add(ReferenceInput.from_reference(_as_reference(config.resume_from, RESUME)))
 
     def resolve(self, value: object) -> str | None:
         """The placeholder for ``value`` in the arguments; None if it is not data."""
@@ -59,68 +59,68 @@ class Binder:
             return self._placeholder(value)
         if checks.is_plain(value):
             return None
-        if id(value) not in self._texts:
-            bound = _bind(value)
-            if bound is None:
+        if id(value) not in self._placeholders:
+            item = _as_data_item(value)
+            if item is None:
                 return None
-            self._add(bound)
-            self._texts[id(value)] = value, f"${PREFIX}{bound.name}"
-        return self._texts[id(value)][1]
+            self._add(item)
+            self._placeholders[id(value)] = value, f"${PREFIX}{item.name}"
+        return self._placeholders[id(value)][1]
 
     def _placeholder(self, text: str) -> str | None:
         """The placeholder for ``DatasetConsumptionConfig:NAME`` of a run configuration."""
         kind, _, name = text.partition(":")
-        there = kind in _WRITTEN and name in self._bound
-        return f"${PREFIX}{name}" if there else None
+        is_known = kind in _ARGUMENT_PREFIXES and name in self._items
+        return f"${PREFIX}{name}" if is_known else None
 
-    def problems(self, here: bool, afar: bool = False) -> list[str]:
+    def problems(self, is_local: bool, is_remote: bool = False) -> list[str]:
         """Every problem with the data.
 
-        ``here``: the job runs on this machine; ``afar``: it cannot see this machine's directories.
+        ``is_local``: the job runs on this machine; ``is_remote``: it cannot see this machine's directories.
         """
-        found = list(self.wrong)
-        if afar:
-            found += [_not_there(bound, self._workspace) for bound in self._bound.values()]
-            found = [reason for reason in found if reason]
-        for bound in self._bound.values():
-            if bound.name.upper() == bound.name and bound.name in _TAKEN:
-                found.append(f"invalid data name {bound.name!r}: it must be a valid variable name")
+        messages = list(self.wrong)
+        if is_remote:
+            messages += [_access_problem(item, self._workspace) for item in self._items.values()]
+            messages = [reason for reason in messages if reason]
+        for data_item in self._items.values():
+            if data_item.name.upper() == data_item.name and data_item.name in _RESERVED:
+                messages.append(f"invalid data name {data_item.name!r}: it must be a valid variable name")
             try:
-                bound.check(self._workspace)
+                data_item.check(self._workspace)
             except ScriptrunError as error:
-                found.append(" ".join(filter(None, [f"{bound.what}: {error.message}", error.hint])))
-            found += _place_problems(bound, here)
-        return found + self._unknown()
+                messages.append(" ".join(filter(None, [f"{data_item.label}: {error.message}", error.hint])))
+            messages += _path_problems(data_item, is_local)
+        return messages + self._unknown_references()
 
-    def notes(self, here: bool) -> list[str]:
+    def notes(self, is_local: bool) -> list[str]:
         """Notes for the user before the job starts."""
-        return [note for bound in self._bound.values() for note in bound.notes(here)]
+        return [note for item in self._items.values() for note in item.notes(is_local)]
 
     def described(self) -> dict[str, Any]:
         """``JobSpec.data`` as far as it is known without listing files."""
-        return self._values(lambda bound: bound.described(self._workspace))
+        return self._values(lambda item: item.described(self._workspace))
 
     def pinned(self) -> dict[str, Any]:
         """``JobSpec.data`` with the exact files. Stores the file lists in the workspace."""
-        return self._values(lambda bound: bound.pinned(self._workspace))
+        return self._values(lambda item: item.pinned(self._workspace))
 
     def _values(self, value: Any) -> dict[str, Any]:
-        made: dict[str, Any] = {"inputs": [], "outputs": []}
-        for bound in self._bound.values():
-            made["outputs" if bound.is_output else "inputs"].append(value(bound))
-        return made
+        values: dict[str, Any] = {"inputs": [], "outputs": []}
+        for item in self._items.values():
+            values["outputs" if item.is_output else "inputs"].append(value(item))
+        return values
 
-    def _add(self, bound: Bound) -> None:
-        there = self._bound.get(bound.name)
-        if there is not None and not there.same(bound):
-            self.wrong.append(f"duplicate data name {bound.name!r}")
-        self._bound.setdefault(bound.name, bound)
+    def _add(self, item: DataItem) -> None:
+        existing = self._items.get(item.name)
+        if existing is not None and not existing.same(item):
+            self.wrong.append(f"duplicate data name {item.name!r}")
+        self._items.setdefault(item.name, item)
 
     def _read_run_config(self) -> None:
         run = self._config.run_config
-        self._read("data_references", run.data_references, self._old)
-        self._read("data", run.data, self._input)
-        self._read("output_data", run.output_data, self._output)
+        self._read("data_references", run.data_references, self._from_data_reference)
+        self._read("data", run.data, self._from_input)
+        self._read("output_data", run.output_data, self._from_output)
 
     def _read(self, section: str, values: Any, make: Any) -> None:
         for name, value in (values or {}).items():
@@ -134,96 +134,96 @@ class Binder:
         except AttributeError:
             self.wrong.append(f"run_config.{section}[{name!r}] must be the result of to_config()")
 
-    def _old(self, name: str, value: Any) -> Bound:
+    def _from_data_reference(self, name: str, value: Any) -> DataItem:
         if isinstance(value, DataReference):
-            return BoundReference.of(value)
-        store = get_datastore(self._workspace, value.data_store_name)
+            return ReferenceInput.from_reference(value)
+        datastore = get_datastore(self._workspace, value.data_store_name)
         mode = str(value.mode or "mount").lower()
-        path, place = value.path_on_data_store, value.path_on_compute
-        made = DataReference(store, name, path or None, mode, place, bool(value.overwrite))
-        return BoundReference.of(made)
+        path, compute_path = value.path_on_data_store, value.path_on_compute
+        reference = DataReference(datastore, name, path or None, mode, compute_path, bool(value.overwrite))
+        return ReferenceInput.from_reference(reference)
 
-    def _input(self, name: str, value: Any) -> Bound:
+    def _from_input(self, name: str, value: Any) -> DataItem:
         if isinstance(value, DatasetConsumptionConfig):
-            return BoundDataset(value)
+            return DatasetInput(value)
         if isinstance(value, AbstractDataset):
-            return BoundDataset(DatasetConsumptionConfig(name, value))
+            return DatasetInput(DatasetConsumptionConfig(name, value))
         mode = str(value.mechanism or "direct").lower()
-        dataset = self._located(value.data_location)
-        more = [value.environment_variable_name] if value.environment_variable_name else []
+        dataset = self._find_dataset(value.data_location)
+        variables = [value.environment_variable_name] if value.environment_variable_name else []
         config = DatasetConsumptionConfig(name, dataset, mode, value.path_on_compute)
-        return BoundDataset(config, more, bool(value.overwrite))
+        return DatasetInput(config, variables, bool(value.overwrite))
 
-    def _located(self, location: data_sections.DataLocation) -> AbstractDataset:
+    def _find_dataset(self, location: data_sections.DataLocation) -> AbstractDataset:
         if location.dataset is not None:
-            named = location.dataset
-            if named.id:
-                head = dataset_versions.by_id(self._workspace, named.id)
+            reference = location.dataset
+            if reference.id:
+                record = dataset_versions.by_id(self._workspace, reference.id)
             else:
-                number = dataset_versions.as_number(named.version)
-                head = dataset_versions.get(self._workspace, str(named.name), number)
-            return AbstractDataset.of_head(self._workspace, head)
+                number = dataset_versions.as_number(reference.version)
+                record = dataset_versions.get(self._workspace, str(reference.name), number)
+            return AbstractDataset.of_head(self._workspace, record)
         if location.data_path is not None:
-            store = get_datastore(self._workspace, str(location.data_path.datastore_name))
+            datastore = get_datastore(self._workspace, str(location.data_path.datastore_name))
             path = location.data_path.relative_path or ""
-            return FileDatasetFactory.from_files((store, path), validate=False)
+            return FileDatasetFactory.from_files((datastore, path), validate=False)
         if location.uri is not None:
             return FileDatasetFactory.from_files(str(location.uri.path), validate=False)
         raise UserErrorException("data_location has no dataset, data_path or uri.")
 
-    def _output(self, name: str, value: Any) -> Bound:
+    def _from_output(self, name: str, value: Any) -> DataItem:
         if isinstance(value, OutputFileDatasetConfig):
-            return BoundOutput(value)
-        where = value.output_location.data_path if value.output_location else None
+            return DataOutput(value)
+        data_path = value.output_location.data_path if value.output_location else None
         destination = None
-        if where is not None:
-            store = get_datastore(self._workspace, str(where.datastore_name))
-            destination = (store, where.relative_path or "")
-        made = OutputFileDatasetConfig(name, destination)
+        if data_path is not None:
+            datastore = get_datastore(self._workspace, str(data_path.datastore_name))
+            destination = (datastore, data_path.relative_path or "")
+        output = OutputFileDatasetConfig(name, destination)
         options = value.additional_options
         if str(value.mechanism).lower() == "upload":
             upload = options.upload_options if options is not None else None
             globs = upload.source_globs.patterns if upload and upload.source_globs else None
-            made = made.as_upload(bool(upload and upload.overwrite), globs)
-        kept = options.registration_options if options is not None else None
-        if kept is not None and kept.name:
-            made = made.register_on_complete(kept.name, kept.description, kept.tags)
+            output = output.as_upload(bool(upload and upload.overwrite), globs)
+        registration = options.registration_options if options is not None else None
+        if registration is not None and registration.name:
+            output = output.register_on_complete(registration.name, registration.description, registration.tags)
         if options is not None:
-            made.source = options.path_on_compute
-        return BoundOutput(made)
+            output.source = options.path_on_compute
+        return DataOutput(output)
 
-    def _unknown(self) -> list[str]:
+    def _unknown_references(self) -> list[str]:
         """Problems for references to data that the job does not have."""
-        found = []
-        for text in _texts(self._config):
-            for name in _NAMED.findall(text):
-                if name not in self._bound and PREFIX + name not in os.environ:
-                    found.append(
+        messages = []
+        for text in _referring_texts(self._config):
+            for name in _REFERENCE.findall(text):
+                if name not in self._items and PREFIX + name not in os.environ:
+                    messages.append(
                         f"{text!r} refers to unknown data {name!r}; add it to "
                         f"run_config.data_references, or pass the object itself"
                     )
-        return found
+        return messages
 
 
-def _bind(value: object) -> Bound | None:
-    if isinstance(value, DatasetConsumptionConfig):
-        return BoundDataset(value)
-    if isinstance(value, OutputFileDatasetConfig):
-        return BoundOutput(value)
-    if isinstance(value, FileDataset):
-        return BoundDataset(value.as_mount())
-    if isinstance(value, AbstractDataset):
-        return BoundDataset(value.as_named_input(f"input__{os.urandom(4).hex()}"))
-    if _is_place(value):
-        return BoundReference.of(_reference(value, None))
+def _as_data_item(data: object) -> DataItem | None:
+    if isinstance(data, DatasetConsumptionConfig):
+        return DatasetInput(data)
+    if isinstance(data, OutputFileDatasetConfig):
+        return DataOutput(data)
+    if isinstance(data, FileDataset):
+        return DatasetInput(data.as_mount())
+    if isinstance(data, AbstractDataset):
+        return DatasetInput(data.as_named_input(f"input__{os.urandom(4).hex()}"))
+    if _is_location(data):
+        return ReferenceInput.from_reference(_as_reference(data, None))
     return None
 
 
-def _is_place(value: object) -> bool:
+def _is_location(value: object) -> bool:
     return isinstance(value, DataPath | DataReference | AbstractDatastore)
 
 
-def _reference(value: Any, name: str | None) -> DataReference:
+def _as_reference(value: Any, name: str | None) -> DataReference:
     """A data reference for ``value``, named ``name`` if given; a datastore means all of it."""
     if isinstance(value, AbstractDatastore):
         value = value.as_mount()
@@ -235,44 +235,44 @@ def _reference(value: Any, name: str | None) -> DataReference:
     return DataReference(value.datastore, name, path, mode, value.path_on_compute)
 
 
-def _texts(config: ScriptRunConfig) -> list[str]:
+def _referring_texts(config: ScriptRunConfig) -> list[str]:
     """All strings of the job that may refer to data."""
-    found: list[Any] = []
+    candidates: list[Any] = []
     for values in (checks.arguments(config), checks.chosen(config)[1]):
-        found += values if isinstance(values, list | tuple) else [values]
-    found += (config.run_config.environment_variables or {}).values()
-    return [text for text in found if isinstance(text, str)]
+        candidates += values if isinstance(values, list | tuple) else [values]
+    candidates += (config.run_config.environment_variables or {}).values()
+    return [text for text in candidates if isinstance(text, str)]
 
 
-def _not_there(bound: Bound, home: Home) -> str:
+def _access_problem(item: DataItem, workspace: WorkspaceFiles) -> str:
     """Why a remote machine cannot access the data; "" if it can."""
     try:
-        names = [store.name for store in bound.stores(home) if store.folder is not None]
+        names = [store.name for store in item.stores(workspace) if store.folder is not None]
     except ScriptrunError:
         return ""  # reported by ``check``
     if not names:
         return ""
     # a plain path has no datastore of its own
-    said = "is on this machine" if names[0] == HERE else f"is in {names[0]!r}, on this machine"
+    location = "is on this machine" if names[0] == HERE else f"is in {names[0]!r}, on this machine"
     return (
-        f"{bound.what} {said}, which the compute target cannot access; copy the files to storage "
+        f"{item.label} {location}, which the compute target cannot access; copy the files to storage "
         "that both can access"
     )
 
 
-def _place_problems(bound: Bound, here: bool) -> list[str]:
-    """Why the requested path cannot be used; ``here``: it is on this machine."""
-    asked = bound.path_on_compute
-    if asked and not os.path.isabs(asked) and os.pardir in Path(asked).parts:
-        return [f"{bound.what} requests the path {asked!r}, which is outside the working directory"]
-    if not asked or "$" in asked or not os.path.isabs(asked) or not here:
+def _path_problems(item: DataItem, is_local: bool) -> list[str]:
+    """Why the requested path cannot be used; ``is_local``: it is on this machine."""
+    requested = item.path_on_compute
+    if requested and not os.path.isabs(requested) and os.pardir in Path(requested).parts:
+        return [f"{item.label} requests the path {requested!r}, which is outside the working directory"]
+    if not requested or "$" in requested or not os.path.isabs(requested) or not is_local:
         return []
-    place = Path(asked)
-    above = next(each for each in [place, *place.parents] if each.exists())
-    if above.is_dir() and not os.access(above, os.W_OK | os.X_OK):
-        return [f"{bound.what} requests the path {asked!r}, but {str(above)!r} is not writable"]
-    if not above.is_dir() and above != place:
-        return [f"{bound.what} requests the path {asked!r}, but {str(above)!r} is a file"]
-    if bound.is_link and place.is_dir() and not place.is_symlink() and any(place.iterdir()):
-        return [f"{bound.what} requests the path {asked!r}, but that folder is not empty"]
+    path = Path(requested)
+    parent = next(candidate for candidate in [path, *path.parents] if candidate.exists())
+    if parent.is_dir() and not os.access(parent, os.W_OK | os.X_OK):
+        return [f"{item.label} requests the path {requested!r}, but {str(parent)!r} is not writable"]
+    if not parent.is_dir() and parent != path:
+        return [f"{item.label} requests the path {requested!r}, but {str(parent)!r} is a file"]
+    if item.is_link and path.is_dir() and not path.is_symlink() and any(path.iterdir()):
+        return [f"{item.label} requests the path {requested!r}, but that folder is not empty"]
     return []

@@ -77,13 +77,13 @@ def _as_properties(facts: dict[str, str]) -> dict[str, str]:
         "commit": ("azureml.git.commit", "mlflow.source.git.commit"),
         "dirty": ("azureml.git.dirty",),
     }
-    return {name: facts[fact] for fact, under in names.items() if facts.get(fact) for name in under}
+    return {name: facts[fact] for fact, keys in names.items() if facts.get(fact) for name in keys}
 
 
 def _root_of(source: Path) -> Path | None:
-    for place in (source, *source.parents):
-        if (place / ".git").exists():
-            return place
+    for folder in (source, *source.parents):
+        if (folder / ".git").exists():
+            return folder
     return None
 
 
@@ -108,17 +108,17 @@ def _origin_url(root: Path) -> str:
 
 def _git_folder(root: Path) -> Path:
     """The folder with the repository's config; for a linked work tree, the main repository's."""
-    place = root / ".git"
-    if place.is_dir():
-        return place
-    own = root / place.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
-    common = own / "commondir"
-    return own / common.read_text(encoding="utf-8").strip() if common.exists() else own
+    git_path = root / ".git"
+    if git_path.is_dir():
+        return git_path
+    worktree_folder = root / git_path.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+    common = worktree_folder / "commondir"
+    return worktree_folder / common.read_text(encoding="utf-8").strip() if common.exists() else worktree_folder
 
 
 def _without_credentials(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    if not mark:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
         return url
     host, slash, path = rest.partition("/")
-    return scheme + mark + host.rpartition("@")[2] + slash + path
+    return scheme + separator + host.rpartition("@")[2] + slash + path

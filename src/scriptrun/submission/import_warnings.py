@@ -20,11 +20,11 @@ def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
         source = (Path(job.source_directory) / job.script).read_bytes()
     except OSError:
         return []
-    beside = Path(job.source_directory)
-    wanted = {
+    source_folder = Path(job.source_directory)
+    imports = {
         name
         for name in import_check.script_imports(source)
-        if not (beside / name).exists() and not (beside / f"{name}.py").exists()
+        if not (source_folder / name).exists() and not (source_folder / f"{name}.py").exists()
     }
-    missing = import_check.missing(wanted - {"scriptrun", "azureml"}, ready or job.environment)
+    missing = import_check.missing(imports - {"scriptrun", "azureml"}, ready or job.environment)
     return [f"{job.script} imports {name!r}, which is not in the environment" for name in missing]

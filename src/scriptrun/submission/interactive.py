@@ -17,11 +17,11 @@ from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 
 def begin(
-    workspace: Home,
+    workspace: WorkspaceFiles,
     experiment: str,
     source: str | os.PathLike[str] | None,
     display_name: str = "",
@@ -32,9 +32,9 @@ def begin(
     remarks: tuple[str, ...] = ()
     if source is not None:
         git = git_provenance.GitFacts(Path(source).absolute())
-        taken = snapshots.take(workspace.snapshots_folder, Path(source).absolute())
-        snapshot, remarks = taken.digest, taken.warnings
-        properties = {**git.properties(), "ContentSnapshotId": taken.digest}
+        result = snapshots.take(workspace.snapshots_folder, Path(source).absolute())
+        snapshot, remarks = result.digest, result.warnings
+        properties = {**git.properties(), "ContentSnapshotId": result.digest}
     run_id = str(uuid.uuid4())
     job = JobSpec(
         id=run_id,

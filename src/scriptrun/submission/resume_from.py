@@ -19,24 +19,24 @@ VARIABLE = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 ARGUMENTS = ("--resume-from", f"${VARIABLE}")
 
 
-def problems(before: object, target: Target) -> list[str]:
-    """Why a job on ``target`` cannot resume from ``before``: a Run, DataPath, path, or None."""
-    if before is None or isinstance(before, str | os.PathLike):
+def problems(source: object, target: Target) -> list[str]:
+    """Why a job on ``target`` cannot resume from ``source``: a Run, DataPath, path, or None."""
+    if source is None or isinstance(source, str | os.PathLike):
         return []
-    if hasattr(before, "get_metrics"):
-        return lies_elsewhere(before, target)
-    if hasattr(before, "path_on_datastore"):
+    if hasattr(source, "get_metrics"):
+        return access_problems(source, target)
+    if hasattr(source, "path_on_datastore"):
         return []
-    given = type(before).__name__
-    return [f"resume_from must be a Run, a DataPath or a folder path, not {given}"]
+    type_name = type(source).__name__
+    return [f"resume_from must be a Run, a DataPath or a folder path, not {type_name}"]
 
 
-def lies_elsewhere(run: Any, target: Target) -> list[str]:
+def access_problems(run: Any, target: Target) -> list[str]:
     """Why the run's outputs are not accessible on ``target``; empty if they are."""
-    elsewhere = remote.of(target)
-    if elsewhere is None and compute_targets.engine_of(target).traits.shared_files:
+    remote_runs = remote.for_target(target)
+    if remote_runs is None and compute_targets.engine_of(target).traits.shared_files:
         return []
-    if elsewhere is not None and elsewhere.shares_files(remote.of(run.job.target)):
+    if remote_runs is not None and remote_runs.shares_files(remote.for_target(run.job.target)):
         return []
     return [
         f"the outputs of {run.id} are not on {target.name!r}, which does not share files with it; "
@@ -44,26 +44,26 @@ def lies_elsewhere(run: Any, target: Target) -> list[str]:
     ]
 
 
-def data_of(before: Any, target: Target) -> dict[str, Any]:
+def data_of(source: Any, target: Target) -> dict[str, Any]:
     """The entry for the job's data; empty for a DataPath, which is an ordinary input."""
-    if before is None or hasattr(before, "path_on_datastore"):
+    if source is None or hasattr(source, "path_on_datastore"):
         return {}
-    if hasattr(before, "get_metrics"):
-        return {"variables": {VARIABLE: outputs_of(before.job, before.path, target)}}
-    return {"variables": {VARIABLE: os.fspath(before)}}
+    if hasattr(source, "get_metrics"):
+        return {"variables": {VARIABLE: outputs_of(source.job, source.path, target)}}
+    return {"variables": {VARIABLE: os.fspath(source)}}
 
 
 def outputs_of(job: JobSpec, folder: Path, target: Target) -> str:
     """The folder with the outputs of the run ``job``, for jobs on ``target``."""
-    elsewhere = remote.of(target)
-    if elsewhere is not None and elsewhere.shares_files(remote.of(job.target)):
-        return str(elsewhere.folder_of(job) / "outputs")
+    remote_runs = remote.for_target(target)
+    if remote_runs is not None and remote_runs.shares_files(remote.for_target(job.target)):
+        return str(remote_runs.folder_of(job) / "outputs")
     return str(folder / "outputs")
 
 
-def bring(job: JobSpec, folder: Path, target: Target) -> None:
+def fetch_outputs(job: JobSpec, folder: Path, target: Target) -> None:
     """Fetch the run's outputs if they are on another host and ``target`` is not."""
     there = remote.home(folder, job)
-    if there is not None and remote.of(target) is None:
-        names = [each for each in mirror.names(folder, there) if each.startswith("outputs/")]
+    if there is not None and remote.for_target(target) is None:
+        names = [name for name in mirror.names(folder, there) if name.startswith("outputs/")]
         mirror.fetch(folder, there, names)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry import image_registries
-    from scriptrun.registry.workspace_files import Home
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.submission import data_binding, import_warnings
     from scriptrun.submission.check import Submission
 else:
@@ -51,7 +51,7 @@ else:
 
 
 #: a snapshot, and the source's git properties
-Taken = tuple[snapshots.Snapshot, dict[str, str]]
+SourceSnapshot = tuple[snapshots.Snapshot, dict[str, str]]
 
 
 #: part of the ``submitter`` interface of a ScriptRunConfig, with ``start``
@@ -59,7 +59,7 @@ check = checks.check
 
 
 def start(
-    config: ScriptRunConfig, workspace: Home, submission: Submission, origin: object = None
+    config: ScriptRunConfig, workspace: WorkspaceFiles, submission: Submission, origin: object = None
 ) -> Path:
     """Submit the checked ``submission``; returns its folder. Ignores ``config`` and ``origin``.
 
@@ -68,32 +68,32 @@ def start(
     return submit(submission, workspace)
 
 
-def submit(submission: Submission, workspace: Home) -> Path:
+def submit(submission: Submission, workspace: WorkspaceFiles) -> Path:
     """Take the snapshot, record the run and start or queue it; returns the run's folder."""
-    return record(complete(submission, workspace), workspace, submission.warnings)
+    return submit_job(complete(submission, workspace), workspace, submission.warnings)
 
 
 def complete(
-    submission: Submission, workspace: Home, taken: dict[Path, Taken] | None = None
+    submission: Submission, workspace: WorkspaceFiles, snapshot_cache: dict[Path, SourceSnapshot] | None = None
 ) -> JobSpec:
-    """The job with its snapshot and pinned data; ``taken`` caches snapshots for the next job."""
+    """The job with its snapshot and pinned data; ``snapshot_cache`` caches snapshots for the next job."""
     job = submission.job
-    if hasattr(submission.before, "get_metrics"):
-        resume_from.bring(submission.before.job, submission.before.path, job.target)
+    if hasattr(submission.resume_source, "get_metrics"):
+        resume_from.fetch_outputs(submission.resume_source.job, submission.resume_source.path, job.target)
     if submission.environment is not None and _gives_passwords(job.environment):
-        image_registries.keep(submission.environment)
+        image_registries.store_passwords(submission.environment)
     if submission.data is not None:
         job = job.replace(data={**job.data, **submission.data.pinned()})
     if submission.source is None:
         return job
-    found = (taken or {}).get(submission.source)
-    if found is None:
+    source_snapshot = (snapshot_cache or {}).get(submission.source)
+    if source_snapshot is None:
         git = git_provenance.GitFacts(submission.source)  # runs while the snapshot is taken
         snapshot = snapshots.take(workspace.snapshots_folder, submission.source)
-        found = snapshot, git.properties()
-        if taken is not None:
-            taken[submission.source] = found
-    snapshot, properties = found
+        source_snapshot = snapshot, git.properties()
+        if snapshot_cache is not None:
+            snapshot_cache[submission.source] = source_snapshot
+    snapshot, properties = source_snapshot
     submission.warnings += snapshot.warnings
     properties = {**job.properties, **properties, "ContentSnapshotId": snapshot.digest}
     return job.replace(snapshot=snapshot.digest, properties=properties)
@@ -102,30 +102,30 @@ def complete(
 def _gives_passwords(environment: EnvironmentSpec) -> bool:
     """Whether the environment may contain passwords, of a registry or of package indexes."""
     lines = (*environment.pip_options, *environment.pip)
-    named = any("${secret:login-" in line for line in lines)
-    return named or bool(environment.docker.get("registry"))
+    has_login = any("${secret:login-" in line for line in lines)
+    return has_login or bool(environment.docker.get("registry"))
 
 
-def record(
+def submit_job(
     job: JobSpec,
-    workspace: Home,
+    workspace: WorkspaceFiles,
     warnings: list[str],
-    lock: dict[str, Any] | None = None,
+    lockfile: dict[str, Any] | None = None,
 ) -> Path:
     """Record ``job`` as a run and start or queue it; returns the run's folder.
 
-    ``lock`` is an earlier run's lockfile, to use for its environment.
+    ``lockfile`` is an earlier run's lockfile, to use for its environment.
     """
-    elsewhere = remote.of(job.target)
-    if elsewhere is not None:
-        return elsewhere.submit(job, workspace, warnings, lock)
-    written = write_down(job, workspace, warnings, lock)
-    start_or_queue(workspace, written)
-    _remark(written.job, written.folder, written.ready, warnings)
-    return written.folder
+    remote_runs = remote.for_target(job.target)
+    if remote_runs is not None:
+        return remote_runs.submit(job, workspace, warnings, lockfile)
+    pending = create_run(job, workspace, warnings, lockfile)
+    start_or_queue(workspace, pending)
+    _add_import_warnings(pending.job, pending.folder, pending.ready, warnings)
+    return pending.folder
 
 
-class Written(Value):
+class PendingRun(Value):
     """A run that is recorded but not started yet."""
 
     job: JobSpec
@@ -134,26 +134,26 @@ class Written(Value):
     ticket: tickets.Ticket
 
 
-def write_down(
+def create_run(
     job: JobSpec,
-    workspace: Home,
+    workspace: WorkspaceFiles,
     warnings: list[str],
-    lock: dict[str, Any] | None = None,
+    lockfile: dict[str, Any] | None = None,
     ready: environments.Ready | None = None,
-) -> Written:
+) -> PendingRun:
     """Record ``job`` as a queued run. If that raises WorkspaceException, nothing is left of it.
 
     ``ready`` is its environment if it was looked up already.
     """
     if ready is None:
         cache = resolve_environment.cache_folder_of(job.target, workspace)
-        ready = find(job.environment, workspace.locks_folder, lock, cache)
+        ready = find(job.environment, workspace.locks_folder, lockfile, cache)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
     folder = run_folder.make(workspace.runs_folder, job)
     ticket = None
     try:
-        _write_down(job, folder, warnings, lock)
+        _write_events(job, folder, warnings, lockfile)
         ticket = tickets.write(queue, folder, dict(os.environ))
         run_folder.publish(folder, job)
     except (ScriptrunError, OSError) as error:
@@ -165,23 +165,23 @@ def write_down(
         if isinstance(error, OSError):
             raise paths.not_writable(folder, error) from error
         raise
-    return Written(job, folder, ready, ticket)
+    return PendingRun(job, folder, ready, ticket)
 
 
-def _remark(
+def _add_import_warnings(
     job: JobSpec, folder: Path, ready: environments.Ready | None, warnings: list[str]
 ) -> None:
     """Add warnings once the run has been submitted, so that they do not delay it."""
-    found = import_warnings.missing_imports(job, ready)
-    if found:
+    messages = import_warnings.missing_imports(job, ready)
+    if messages:
         writer = later_writer(folder, "remarks")
-        for message in found:
+        for message in messages:
             writer.write("warning", message=message)
-    warnings += found
+    warnings += messages
 
 
-def _write_down(
-    job: JobSpec, folder: Path, warnings: list[str], lock: dict[str, Any] | None
+def _write_events(
+    job: JobSpec, folder: Path, warnings: list[str], lockfile: dict[str, Any] | None
 ) -> None:
     writer = events.EventWriter(folder, "submit")
     for note in job.notes:
@@ -189,19 +189,19 @@ def _write_down(
     for warning in warnings:
         writer.write("warning", message=warning)
     writer.write("state", state=states.QUEUED)
-    if lock is not None:
-        files.publish(str(folder / environment_record.LOCKFILE), files.to_json(lock))
+    if lockfile is not None:
+        files.publish(str(folder / environment_record.LOCKFILE), files.to_json(lockfile))
 
 
-def start_or_queue(workspace: Home, run: Written) -> None:
+def start_or_queue(workspace: WorkspaceFiles, run: PendingRun) -> None:
     """Start the run at once when its environment is ready and nobody waits before it.
 
     A run for a target with a queue of its own waits for nobody here. Raises
     ExperimentExecutionException when it is refused; the run has failed then.
     """
     queues = compute_targets.engine_of(run.job.target).traits.queues
-    first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
-    if run.ready is not None and (first or queues):
+    is_first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
+    if run.ready is not None and (is_first or queues):
         try:
             start_run.start(workspace, run.job, run.folder, run.ready, run.ticket)
             return

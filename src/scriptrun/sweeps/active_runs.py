@@ -150,7 +150,7 @@ class Flight:
     @property
     def _is_remote(self) -> bool:
         """Whether the runs wait in another host's queue."""
-        return remote.of(self._target) is not None
+        return remote.for_target(self._target) is not None
 
     def pause(self) -> float:
         """Seconds to the next poll; the end of a run that this process forked wakes it earlier.
@@ -273,7 +273,7 @@ class Flight:
 
 def stop(home: Workspace, folder: Path, job: JobSpec, reason: str) -> None:
     """Cancel a run, with the reason for its result."""
-    if remote.of(job.target) is None:
+    if remote.for_target(job.target) is None:
         value = {**identity.identify(), "reason": reason}
         files.publish(str(folder / "cancel.json"), files.to_json(value))
     Run.at(home, folder).cancel()

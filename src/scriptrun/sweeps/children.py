@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scriptrun.config.sweeps import search_space
 from scriptrun.queue import tickets
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import identity
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import resume_from
@@ -72,7 +72,7 @@ def _defined(
     return {**definition, "arguments": list(arguments), "command": line or ""}
 
 
-def clear(workspace: Home, job: JobSpec) -> None:
+def clear(workspace: WorkspaceFiles, job: JobSpec) -> None:
     """Remove a partly written run that a killed driver left."""
     folder = workspace.runs_folder / job.created[:10] / job.id
     if not os.path.isdir(folder) or (folder / "job.json").exists():

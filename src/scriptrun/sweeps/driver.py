@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
-from scriptrun.engines.transport import Unreachable
+from scriptrun.engines.transport import HostUnreachable
 from scriptrun.queue import runner
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files, processes, results
@@ -147,14 +147,14 @@ class Driver:
     def run(self) -> None:
         """Drive the sweep to its end, or until another host's driver takes over."""
         wake = processes.open_wakeup_pipe()
-        while self.lease.beat():
+        while self.lease.heartbeat():
             pause = self.flight.pause()
             try:
                 self.flight.queue_here()
                 self._begin()
                 if self._round():
                     return
-            except (OSError, WorkspaceException, Unreachable) as error:
+            except (OSError, WorkspaceException, HostUnreachable) as error:
                 self.journal.close()
                 self.log.say(f"waiting: {error}")
                 pause = PAUSE  # e.g. a full disk
@@ -195,7 +195,7 @@ class Driver:
 
     def _fill(self) -> bool:
         """Start journaled points that were never submitted, then new ones; False if none."""
-        if not self.lease.beat():
+        if not self.lease.heartbeat():
             return False
         waiting = self.flight.unsubmitted()
         room = self._room() + len(waiting)
@@ -220,7 +220,7 @@ class Driver:
         which learns from runs that ended.
         """
         room = self.limits.at_once - len(self.flight.live)
-        if compute_targets.engine_of(self.template.target).traits.here:
+        if compute_targets.engine_of(self.template.target).traits.is_local:
             ahead = 1 if self.points.is_advised else AHEAD
             return min(room, ahead - self.flight.not_begun())
         if self.points.is_advised and self.limits.max_concurrent_runs is None:
@@ -234,7 +234,7 @@ class Driver:
             self.log.say(f"submitting {child.id}: {words}")
         try:
             self.launching.start(found, jobs)
-        except (WorkspaceException, Unreachable):
+        except (WorkspaceException, HostUnreachable):
             raise
         except ScriptrunError as error:
             self.ending = termination.Ending(states.FAILED, f"cannot submit runs: {error}")

@@ -26,7 +26,7 @@ from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import batch, submit
-from scriptrun.submission.submit import Written
+from scriptrun.submission.submit import PendingRun
 from scriptrun.sweeps import children, ensure_driver
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
@@ -40,7 +40,7 @@ class Launching:
 
     def __init__(self, home: Workspace, run_id: str, journal: Journal, forks: bool) -> None:
         self.home, self.journal, self.forks = home, journal, forks
-        self.parked: dict[int, Written] = {}
+        self.parked: dict[int, PendingRun] = {}
         self.own: dict[int, int] = {}
         self._mine = f"-{run_id}_"
         self._wake = ensure_driver.worker(home, run_id).wake()
@@ -54,12 +54,12 @@ class Launching:
         written = []
         for child, job in zip(found, jobs, strict=True):
             children.clear(self.home, job)
-            elsewhere = remote.of(job.target)
+            elsewhere = remote.for_target(job.target)
             if elsewhere is not None:
                 elsewhere.submit(job, self.home, [], self._lock, repeats=True)
                 continue
-            run = submit.write_down(job, self.home, [], self._lock, self._found(job))
-            if self.forks and compute_targets.engine_of(job.target).traits.here:
+            run = submit.create_run(job, self.home, [], self._lock, self._found(job))
+            if self.forks and compute_targets.engine_of(job.target).traits.is_local:
                 self.parked[child.number] = run
             else:
                 written.append(run)
@@ -95,7 +95,7 @@ class Launching:
             else:
                 del self.parked[number]
 
-    def _fork(self, number: int, run: Written) -> bool:
+    def _fork(self, number: int, run: PendingRun) -> bool:
         assert run.ready is not None
         before = set(entry.forked)
         order = start_run.make_order(self.home, run.job, run.folder, run.ready, run.ticket)

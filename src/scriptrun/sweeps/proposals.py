@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.ids import now
 from scriptrun.spec.job import Target
 from scriptrun.spec.later import later
@@ -26,7 +26,7 @@ else:
 class Points:
     """Proposes points, given all previous ones of this sweep and those it resumes from."""
 
-    def __init__(self, home: Home, run_id: str, sweep: record.Sweep, journal: Journal) -> None:
+    def __init__(self, home: WorkspaceFiles, run_id: str, sweep: record.Sweep, journal: Journal) -> None:
         self._home, self._id, self._sweep, self._journal = home, run_id, sweep, journal
         self._space = sweep.space
         self._before = [each for other in self._others() for each in other.children.values()]
@@ -91,7 +91,7 @@ def _worth(child: Child) -> float | None:
     return None if child.state == "Failed" else child.best
 
 
-def others(home: Home, sweep: record.Sweep) -> list[tuple[Path, Journal]]:
+def others(home: WorkspaceFiles, sweep: record.Sweep) -> list[tuple[Path, Journal]]:
     """The folders and journals of the sweeps that this one resumes from, recursively."""
     found: dict[str, tuple[Path, Journal]] = {}
     waiting = list(sweep.resume_from)
@@ -105,7 +105,7 @@ def others(home: Home, sweep: record.Sweep) -> list[tuple[Path, Journal]]:
     return list(found.values())
 
 
-def parameters_of(home: Home, run_id: str) -> dict[str, Any]:
+def parameters_of(home: WorkspaceFiles, run_id: str) -> dict[str, Any]:
     """The parameters of a sweep's run; {} for any other run, or a missing one."""
     sweep_id, _, number = run_id.rpartition("_")
     folder = home.find_run(sweep_id) if sweep_id else None
@@ -115,11 +115,11 @@ def parameters_of(home: Home, run_id: str) -> dict[str, Any]:
     return dict(child.parameters) if child else {}
 
 
-def outputs_of(home: Home, run_id: str, target: Target) -> str | None:
+def outputs_of(home: WorkspaceFiles, run_id: str, target: Target) -> str | None:
     """The folder with the outputs of a run to resume from, as runs on ``target`` see it."""
     folder = home.find_run(run_id)
     job = None if folder is None else run_folder.read_job(folder)
     if folder is None or job is None:
         return None
-    resume_from.bring(job, folder, target)
+    resume_from.fetch_outputs(job, folder, target)
     return resume_from.outputs_of(job, folder, target)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.locks import leases
 from scriptrun.sweeps import ensure_driver
 from scriptrun.tracking import run_state
 
 
-def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.RunState:
+def status_of(workspace: WorkspaceFiles, folder: Path, job: JobSpec) -> run_state.RunState:
     """The sweep's status; ensures the driver of an active sweep of this host.
 
     An active sweep whose remote driver sends no heartbeat is reported as stalled.

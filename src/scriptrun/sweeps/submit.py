@@ -190,7 +190,7 @@ def _warm_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
 
 def _outputs_problems(config: HyperDriveConfig, target: Target) -> list[str]:
     runs = [each for each in _several(config.resume_child_runs) if hasattr(each, "job")]
-    return [reason for each in runs for reason in resume_from.lies_elsewhere(each, target)]
+    return [reason for each in runs for reason in resume_from.access_problems(each, target)]
 
 
 def _several(value: Any) -> Iterable[Any]:

@@ -73,16 +73,16 @@ class BuilderSuite:
         """The path is absolute and a Python."""
         assert os.path.isabs(ready.python)
         assert os.path.dirname(ready.python) == ready.bin
-        done = subprocess.run([ready.python, "-c", "print(6 * 7)"], capture_output=True, check=True)
-        assert done.stdout.strip() == b"42"
+        result = subprocess.run([ready.python, "-c", "print(6 * 7)"], capture_output=True, check=True)
+        assert result.stdout.strip() == b"42"
 
     def test_it_is_found_again(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:
         """What was met once is found without building, and is the same."""
-        again = find(spec, locks)
-        assert again is not None
-        assert again.cached
-        assert (again.key, again.python, again.place) == (ready.key, ready.python, ready.place)
-        assert again.lock == ready.lock
+        second = find(spec, locks)
+        assert second is not None
+        assert second.cached
+        assert (second.key, second.python, second.place) == (ready.key, ready.python, ready.place)
+        assert second.lock == ready.lock
 
     def test_its_name_is_not_its_content(
         self, spec: EnvironmentSpec, ready: Ready, locks: Path
@@ -107,8 +107,8 @@ class BuilderSuite:
         self, spec: EnvironmentSpec, ready: Ready, tmp_path: Path
     ) -> None:
         """An earlier run's lock, in a workspace that knows nothing of it, gives the same key."""
-        again = ensure(spec, tmp_path / "elsewhere", quiet, lock=ready.lock)
-        assert again.key == ready.key
+        second = ensure(spec, tmp_path / "elsewhere", quiet, lock=ready.lock)
+        assert second.key == ready.key
         assert not (tmp_path / "elsewhere").exists()
 
     def test_its_site_directories_are_there(self, ready: Ready) -> None:
@@ -119,10 +119,10 @@ class BuilderSuite:
         self, hopeless: EnvironmentSpec, hopeless_word: str, locks: Path
     ) -> None:
         """The message names what could not be had; nothing is left that looks good."""
-        with pytest.raises(EnvironmentException) as caught:
+        with pytest.raises(EnvironmentException) as error:
             ensure(hopeless, locks, quiet)
-        assert hopeless_word in str(caught.value)
-        assert "Traceback" not in str(caught.value)
+        assert hopeless_word in str(error.value)
+        assert "Traceback" not in str(error.value)
         assert find(hopeless, locks) is None
 
     def test_looking_after_it_starts_nothing(self, spec: EnvironmentSpec, ready: Ready) -> None:
@@ -141,10 +141,10 @@ class BuildingSuite(BuilderSuite):
         assert ready.place is not None
         os.unlink(os.path.join(ready.place, cache_folders.MARKER))
         assert find(spec, locks) is None
-        said: list[str] = []
-        again = ensure(spec, locks, said.append)
-        assert not again.cached
-        assert "because its build was interrupted" in "\n".join(said)
+        log: list[str] = []
+        rebuilt = ensure(spec, locks, log.append)
+        assert not rebuilt.cached
+        assert "because its build was interrupted" in "\n".join(log)
         assert not os.path.exists(ready.place)
 
     def test_a_gutted_place_is_ill(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:
@@ -153,9 +153,9 @@ class BuildingSuite(BuilderSuite):
         for site in ready.sites:
             shutil.rmtree(site)
         assert self.builder(spec, ready).ill(ready.place) != ""
-        said: list[str] = []
-        assert not ensure(spec, locks, said.append).cached
-        assert "again, because " in "\n".join(said)
+        log: list[str] = []
+        assert not ensure(spec, locks, log.append).cached
+        assert "again, because " in "\n".join(log)
 
     def test_stop_gives_up(self, spec: EnvironmentSpec, locks: Path) -> None:
         """``stop`` ends the build before anything is created."""

@@ -54,17 +54,17 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 def _handle(engine: Engine, run: Run, order: Order) -> str:
     """Submit until the engine has room, and return the handle."""
-    given = []
+    handles = []
 
-    def asked() -> bool:
+    def is_submitted() -> bool:
         try:
-            given.append(engine.submit(run.job, order))
+            handles.append(engine.submit(run.job, order))
         except NoRoom:
             return False
         return True
 
-    until(asked, "there was never room")
-    return given[0]
+    until(is_submitted, "there was never room")
+    return handles[0]
 
 
 class EngineSuite(RankCases, LossCases):
@@ -111,10 +111,10 @@ class EngineSuite(RankCases, LossCases):
 
     def test_a_missing_interpreter_is_named(self, bench: Bench) -> None:
         missing = str(bench.root / "no-such-python")
-        with pytest.raises((UserErrorException, subprocess.CalledProcessError)) as refused:
+        with pytest.raises((UserErrorException, subprocess.CalledProcessError)) as error:
             bench.submit("print('never')", python=missing)
         if not bench.forks:
-            assert missing in str(refused.value)
+            assert missing in str(error.value)
         assert not list(bench.workspace.runs_folder.rglob("job.json"))
 
     def test_an_interpreter_that_goes_while_the_job_waits_is_named(self, narrow: Bench) -> None:
@@ -135,24 +135,24 @@ class EngineSuite(RankCases, LossCases):
 
     def test_odd_arguments_and_variables_arrive(self, bench: Bench) -> None:
         run = bench.run(SEEN, ODD, variables={"ODD": "".join(ODD)})
-        seen = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
-        assert seen == {"arguments": ODD, "variable": "".join(ODD)}
+        received = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
+        assert received == {"arguments": ODD, "variable": "".join(ODD)}
 
     @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(st.lists(TEXTS, min_size=5, max_size=40), TEXTS), min_size=3))
     def test_any_arguments_arrive_byte_for_byte(
-        self, bench: Bench, given: list[tuple[list[str], str]]
+        self, bench: Bench, examples: list[tuple[list[str], str]]
     ) -> None:
-        runs = [bench.submit(SEEN, words, variables={"ODD": odd}) for words, odd in given[:4]]
-        for run, (words, odd) in zip(runs, given, strict=False):
+        runs = [bench.submit(SEEN, words, variables={"ODD": odd}) for words, odd in examples[:4]]
+        for run, (words, odd) in zip(runs, examples, strict=False):
             assert wait(run) == "Completed"
-            seen = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
-            assert seen == {"arguments": words, "variable": odd}
+            received = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
+            assert received == {"arguments": words, "variable": odd}
 
     def test_references_to_the_systems_variables_are_expanded(self, bench: Bench) -> None:
         run = bench.run(SEEN, ["$AZUREML_RUN_ID", "x${SCRIPTRUN_RANK}y", "$NO_SUCH_NAME"])
-        seen = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
-        assert seen["arguments"] == [run.id, "x0y", "$NO_SUCH_NAME"]
+        received = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
+        assert received["arguments"] == [run.id, "x0y", "$NO_SUCH_NAME"]
 
     def test_much_output(self, bench: Bench) -> None:
         run = bench.run("for n in range(200_000): print('%099d' % n)")
@@ -223,10 +223,10 @@ class EngineSuite(RankCases, LossCases):
         run.cancel()
         assert wait(run) == "Canceled"
         run.cancel()
-        over = bench.run("print('done')")
-        over.cancel()
-        assert (run.get_status(), over.get_status()) == ("Canceled", "Completed")
-        assert not (over.path / "cancel.json").exists()
+        finished = bench.run("print('done')")
+        finished.cancel()
+        assert (run.get_status(), finished.get_status()) == ("Canceled", "Completed")
+        assert not (finished.path / "cancel.json").exists()
 
     def test_submitting_twice_runs_once(self, bench: Bench) -> None:
         counted = bench.root / "counted"
@@ -248,7 +248,7 @@ class EngineSuite(RankCases, LossCases):
             folder=run.path,
             workspace=workspace.root,
             store=workspace.snapshots_folder,
-            runtime=job_runtime.place(workspace.directory),
+            runtime=job_runtime.install(workspace.directory),
             python=ready.python,
             bin=ready.bin,
             prefix=ready.place,
@@ -268,29 +268,29 @@ class EngineSuite(RankCases, LossCases):
             "run = Run.get(Workspace(sys.argv[1]), sys.argv[2]); "
             "run.wait_for_completion(show_output=True); print(run.get_status())"
         )
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", code, str(bench.root), run.id], capture_output=True, text=True
         )
-        assert done.stdout.endswith("Completed\n"), done.stderr
-        assert "from the job" in done.stdout
+        assert result.stdout.endswith("Completed\n"), result.stderr
+        assert "from the job" in result.stdout
 
     def test_data_is_brought_and_outputs_go_home(self, bench: Bench) -> None:
         pytest.importorskip("obstore")
-        given = bench.root / "given"
-        given.mkdir()
+        data_folder = bench.root / "given"
+        data_folder.mkdir()
         for name in ("a b.txt", "c.txt"):
-            (given / name).write_text("brought")
-        store = Datastore.register_local(bench.workspace, "suite", given)
+            (data_folder / name).write_text("brought")
+        store = Datastore.register_local(bench.workspace, "suite", data_folder)
         config = jobs._config(bench.order(COPIES))
         data = Dataset.File.from_files((store, "**")).as_named_input("given").as_download()
         config.arguments = [data, OutputFileDatasetConfig("made", (store, "made")).as_upload()]
         run = Experiment(bench.workspace, "data").submit(config)
         assert wait(run) == "Completed", (run.standing.reason, log_of(run))
-        assert (given / "made" / "a b.txt").read_text() == "brought"
+        assert (data_folder / "made" / "a b.txt").read_text() == "brought"
 
     def test_the_time_limit_ends_it(self, bench: Bench) -> None:
-        came: Any = {"variables": TIME_TO_SAVE, "came": lambda run: "began" in log_of(run)}
-        run = bench.overrun(SAVES, **came)
+        overrun_settings: Any = {"variables": TIME_TO_SAVE, "came": lambda run: "began" in log_of(run)}
+        run = bench.overrun(SAVES, **overrun_settings)
         assert run.get_status() == "Failed"
         assert "max_run_duration_seconds" in run.standing.reason
         assert (run.path / "outputs" / "saved.txt").exists()
@@ -299,34 +299,34 @@ class EngineSuite(RankCases, LossCases):
         code = MARK + (
             "import time\nmark(sys.argv[1], 'in'); time.sleep(0.1); mark(sys.argv[1], 'out')"
         )
-        place = narrow.root / "marks"
-        runs = [narrow.submit(code, [place.as_posix()]) for _ in range(3)]
+        marks = narrow.root / "marks"
+        runs = [narrow.submit(code, [marks.as_posix()]) for _ in range(3)]
         assert [wait(run) for run in runs] == ["Completed"] * 3
-        assert place.read_text().split() == ["in", "out"] * 3
+        assert marks.read_text().split() == ["in", "out"] * 3
 
     def test_what_waits_is_taken_in_its_order(self, narrow: Bench) -> None:
-        gate, place = narrow.root / "gate", narrow.root / "marks"
+        gate, marks = narrow.root / "gate", narrow.root / "marks"
         before = narrow.submit(GATED, [gate.as_posix()])
         self.began(before)
         code = MARK + "mark(sys.argv[1], sys.argv[2])"
-        runs = [narrow.submit(code, [place.as_posix(), n]) for n in range(3)]
+        runs = [narrow.submit(code, [marks.as_posix(), n]) for n in range(3)]
         gate.touch()
         assert [wait(run) for run in runs] == ["Completed"] * 3
-        assert place.read_text().split() == list("012")
+        assert marks.read_text().split() == list("012")
 
     def test_many_in_one_question(self, narrow: Bench) -> None:
         gate = narrow.root / "gate"
-        over = narrow.run("print('over')")
+        finished = narrow.run("print('over')")
         alive = narrow.submit(GATED, [gate.as_posix()])
         self.began(alive)
-        waits = narrow.submit("print('later')")
-        engine = compute_targets.engine_of(over.job.target)
-        until(lambda: engine.poll([over.path])[0].what == ENDED, "the engine does not see its end")
-        views = engine.poll([over.path, alive.path, waits.path], PollRound())
-        assert [view.what == ALIVE for view in views] == [False, True, False]
-        assert views[0].what == ENDED
+        queued = narrow.submit("print('later')")
+        engine = compute_targets.engine_of(finished.job.target)
+        until(lambda: engine.poll([finished.path])[0].state == ENDED, "the engine does not see its end")
+        views = engine.poll([finished.path, alive.path, queued.path], PollRound())
+        assert [view.state == ALIVE for view in views] == [False, True, False]
+        assert views[0].state == ENDED
         gate.touch()
-        assert wait(waits) == "Completed"
+        assert wait(queued) == "Completed"
 
     def test_render_is_pure_and_holds_no_secret(self, bench: Bench) -> None:
         run = bench.run("print('done')", ["--alpha", "0.5"], variables={"TOKEN": "s3cr3t-value"})
@@ -352,9 +352,9 @@ class EngineSuite(RankCases, LossCases):
         config = self.beyond(bench)
         if config is None:
             pytest.skip("this engine honours everything that can be asked")
-        with pytest.raises(RunConfigurationException) as refused:
+        with pytest.raises(RunConfigurationException) as error:
             Experiment(bench.workspace, "refused").submit(config)
-        assert str(refused.value).strip()
+        assert str(error.value).strip()
         assert not list(bench.workspace.runs_folder.rglob("job.json"))
 
     def beyond(self, bench: Bench) -> ScriptRunConfig | None:

@@ -102,14 +102,14 @@ class Bench(Value, frozen=False):
 
     def elsewhere(self, order: dict[str, Any]) -> str:
         """Submit from a new process; returns what it printed: the run's ID."""
-        done = subprocess.run(
+        result = subprocess.run(
             submitter(),
             input=json.dumps(order),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
-        return done.stdout
+        return result.stdout
 
     def run(self, *arguments: Any, **settings: Any) -> Run:
         """Submit, and wait for the end."""
@@ -156,27 +156,27 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
     else:
         environment = Environment("bench")
         environment.python.user_managed_dependencies = True
-        here = "python" if order.get("image") else sys.executable
-        environment.python.interpreter_path = order.get("python") or here
+        default_python = "python" if order.get("image") else sys.executable
+        environment.python.interpreter_path = order.get("python") or default_python
     if order.get("image"):
         environment.docker.base_image = order["image"]
         environment.docker.arguments = ["--volume", "{0}:{0}".format(order["workspace"])]
     environment.environment_variables = dict(order.get("variables") or {})
     target = order["target"]
-    how: dict[str, Any] = {"script": "job.py", "arguments": order["arguments"]}
+    job_settings: dict[str, Any] = {"script": "job.py", "arguments": order["arguments"]}
     if order.get("command"):
-        how = {"command": order["command"]}
-    made = ScriptRunConfig(
+        job_settings = {"command": order["command"]}
+    config = ScriptRunConfig(
         source_directory=order["source"],
         environment=environment,
         compute_target=compute_targets.engine_of(Target(*target)) if target else None,
         max_run_duration_seconds=order.get("limit"),
         distributed_job_config=_distributed(order),
-        **how,
+        **job_settings,
     )
     for name, value in (order.get("resources") or {}).items():
-        setattr(made, name, value)
-    return made
+        setattr(config, name, value)
+    return config
 
 
 def _distributed(order: dict[str, Any]) -> Any:
@@ -212,9 +212,9 @@ def until(
     """
     deadline = time.monotonic() + seconds
     while True:
-        found = what()
-        if found:
-            return found
+        value = what()
+        if value:
+            return value
         if time.monotonic() > deadline:
             raise TimeoutError(str(why() if callable(why) else why) or "it did not happen")
         time.sleep(0.01)
@@ -237,7 +237,7 @@ def log_of_rank(run: Run, rank: int) -> str:
 
 def living(mark: str) -> list[int]:
     """The living processes whose command line holds ``mark`` (Linux)."""
-    found = []
+    pids = []
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
@@ -246,8 +246,8 @@ def living(mark: str) -> list[int]:
         except OSError:
             continue
         if mark.encode() in command:
-            found.append(int(name))
-    return found
+            pids.append(int(name))
+    return pids
 
 
 def kill(pid: int) -> None:

@@ -75,7 +75,7 @@ print(world.rank, world.size, total, os.environ["OMPI_COMM_WORLD_LOCAL_RANK"], o
 """
 
 
-def seen(run: Run, rank: int) -> tuple[dict[str, str], list[str], str]:
+def rank_report(run: Run, rank: int) -> tuple[dict[str, str], list[str], str]:
     """The variables, arguments and working directory that a rank of SHOWS printed."""
     environ, words, folder = json.loads(log_of_rank(run, rank))
     return environ, words, folder
@@ -83,7 +83,7 @@ def seen(run: Run, rank: int) -> tuple[dict[str, str], list[str], str]:
 
 def devices(run: Run, rank: int) -> list[str]:
     """The GPUs that a rank of SHOWS saw."""
-    return [each for each in seen(run, rank)[0].get("CUDA_VISIBLE_DEVICES", "").split(",") if each]
+    return [device for device in rank_report(run, rank)[0].get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
 
 
 class RankCases:
@@ -93,8 +93,8 @@ class RankCases:
         words = ["$LOCAL_RANK", "of-${AZ_BATCHAI_TASK_INDEX}", "$HOME", "a b"]
         run = bench.run(SHOWS, words, pytorch=[4, 2])
         assert run.get_status() == "Completed", run.standing.reason
-        told = [seen(run, rank) for rank in range(4)]
-        for rank, (environ, given, _) in enumerate(told):
+        reports = [rank_report(run, rank) for rank in range(4)]
+        for rank, (environ, arguments, _) in enumerate(reports):
             node, local = divmod(rank, 2)
             assert [environ[name] for name in ("RANK", "NODE_RANK", "LOCAL_RANK")] == [
                 str(rank),
@@ -103,22 +103,22 @@ class RankCases:
             ]
             assert (environ["WORLD_SIZE"], environ["LOCAL_WORLD_SIZE"]) == ("4", "2")
             assert environ["AZUREML_NODE_COUNT"] == "2"
-            assert given == [str(local), f"of-{rank}", "$HOME", "a b"]
-        places = {(env["MASTER_ADDR"], env["MASTER_PORT"]) for env, _, _ in told}
-        assert len(places) == 1
-        folders = [folder for _, _, folder in told]
+            assert arguments == [str(local), f"of-{rank}", "$HOME", "a b"]
+        addresses = {(env["MASTER_ADDR"], env["MASTER_PORT"]) for env, _, _ in reports}
+        assert len(addresses) == 1
+        folders = [folder for _, _, folder in reports]
         assert folders[0] == folders[1] and folders[2] == folders[3]
         assert folders[0] != folders[2]
 
     def test_the_first_failure_ends_all_and_is_named(self, bench: Bench) -> None:
-        place = bench.root / "marks"
-        place.mkdir()
-        run = bench.run(FAILS, [place.as_posix()], pytorch=[4, 2], variables=TIME_TO_SAVE)
+        marks = bench.root / "marks"
+        marks.mkdir()
+        run = bench.run(FAILS, [marks.as_posix()], pytorch=[4, 2], variables=TIME_TO_SAVE)
         assert run.get_status() == "Failed"
         reason = run.standing.reason
         assert "rank 1" in reason and "exited with code 7" in reason and "node 0" in reason
         assert run.get_details()["exitCode"] == 7
-        assert {path.name for path in place.glob("saved-*")} == {"saved-0", "saved-2", "saved-3"}
+        assert {path.name for path in marks.glob("saved-*")} == {"saved-0", "saved-2", "saved-3"}
         result = json.loads((run.path / "attempts" / "1" / "result.json").read_text())
         assert result["rank"] == 1 and result["tail"] == ["what went wrong"]
 
@@ -144,21 +144,21 @@ class RankCases:
             "outputs/of-1.txt",
             "outputs/same.txt",
         ]
-        assert any("differs.txt" in each for each in run.get_details()["warnings"])
+        assert any("differs.txt" in warning for warning in run.get_details()["warnings"])
 
     def test_tensorflows_tasks_know_the_cluster(self, bench: Bench) -> None:
-        place = bench.root / "marks"
-        place.mkdir()
-        run = bench.run(SHOWS + ALL_CAME, [place.as_posix(), "3"], tensorflow=[2, 1])
+        marks = bench.root / "marks"
+        marks.mkdir()
+        run = bench.run(SHOWS + ALL_CAME, [marks.as_posix(), "3"], tensorflow=[2, 1])
         assert run.get_status() == "Completed", run.standing.reason
-        told = [json.loads(seen(run, rank)[0]["TF_CONFIG"]) for rank in range(3)]
-        tasks = [(each["task"]["type"], each["task"]["index"]) for each in told]
+        configs = [json.loads(rank_report(run, rank)[0]["TF_CONFIG"]) for rank in range(3)]
+        tasks = [(config["task"]["type"], config["task"]["index"]) for config in configs]
         assert tasks == [("worker", 0), ("worker", 1), ("ps", 0)]
-        clusters = [each["cluster"] for each in told]
+        clusters = [config_of_rank["cluster"] for config_of_rank in configs]
         assert clusters[0] == clusters[1] == clusters[2]
         assert [len(clusters[0][kind]) for kind in ("worker", "ps")] == [2, 1]
         addresses = clusters[0]["worker"] + clusters[0]["ps"]
-        assert len(set(addresses)) == 3 and all(":" in each for each in addresses)
+        assert len(set(addresses)) == 3 and all(":" in address for address in addresses)
 
     def test_a_command_runs_once_a_node_in_a_shell(self, bench: Bench) -> None:
         run = bench.run(command="echo node $NODE_RANK of $AZUREML_NODE_COUNT", nodes=2)
@@ -175,29 +175,29 @@ class RankCases:
 
     def test_resources_asked_are_resources_seen(self, bench: Bench) -> None:
         gpus = self.gpus()
-        asked = {"cpus": 2, "gpus": gpus, "memory": "300M"}
-        run = bench.run(SHOWS, pytorch=[2, 1], resources=asked)
+        requested = {"cpus": 2, "gpus": gpus, "memory": "300M"}
+        run = bench.run(SHOWS, pytorch=[2, 1], resources=requested)
         assert run.get_status() == "Completed", run.standing.reason
         assert run.job.resources == {"cpus": 2, "gpus": gpus, "memory": 300 << 20}
-        assert {seen(run, rank)[0]["OMP_NUM_THREADS"] for rank in range(2)} == {"1"}
-        given = self.given(run)
-        assert given == {name: run.job.resources[name] for name in given}
+        assert {rank_report(run, rank)[0]["OMP_NUM_THREADS"] for rank in range(2)} == {"1"}
+        granted = self.given(run)
+        assert granted == {name: run.job.resources[name] for name in granted}
         together = [devices(run, rank) for rank in range(2)]
         assert together[0] == together[1] and len(together[0]) == gpus
-        own = bench.run(SHOWS, pytorch=[2, 1], resources={**asked, "gpu_binding": "process"})
-        apart = [devices(own, rank) for rank in range(2)]
-        assert [len(each) for each in apart] == [max(gpus // 2, min(gpus, 1))] * 2
+        per_process = bench.run(SHOWS, pytorch=[2, 1], resources={**requested, "gpu_binding": "process"})
+        apart = [devices(per_process, rank) for rank in range(2)]
+        assert [len(ids) for ids in apart] == [max(gpus // 2, min(gpus, 1))] * 2
         assert len(set(apart[0] + apart[1])) == min(gpus, 2 * len(apart[0]))
 
     def test_cancel_ends_every_rank(self, bench: Bench) -> None:
-        place = bench.root / "marks"
-        place.mkdir()
+        marks = bench.root / "marks"
+        marks.mkdir()
         code = FAILS.replace("if rank == 1", "if rank == 99")
-        run = bench.submit(code, [place.as_posix()], pytorch=[2, 2], variables=TIME_TO_SAVE)
-        until(lambda: len(list(place.glob("began-*"))) == 2, "the ranks have not begun")
+        run = bench.submit(code, [marks.as_posix()], pytorch=[2, 2], variables=TIME_TO_SAVE)
+        until(lambda: len(list(marks.glob("began-*"))) == 2, "the ranks have not begun")
         run.cancel()
         assert wait(run) == "Canceled"
-        assert {path.name for path in place.glob("saved-*")} == {"saved-0", "saved-1"}
+        assert {path.name for path in marks.glob("saved-*")} == {"saved-0", "saved-1"}
 
     def test_mpi_starts_exactly_the_ranks_that_were_asked_for(self, bench: Bench) -> None:
         python = os.environ.get("SCRIPTRUN_TEST_MPI_PYTHON")
@@ -205,12 +205,12 @@ class RankCases:
             pytest.skip("SCRIPTRUN_TEST_MPI_PYTHON names no interpreter that has mpi4py")
         run = bench.run(MPI, mpi=[2, 2], python=python)
         assert run.get_status() == "Completed", _why(run)
-        told = [log_of_rank(run, rank).split() for rank in range(4)]
-        assert [each[:3] for each in told] == [[str(n), "4", "6"] for n in range(4)]
-        assert [each[3] for each in told] == ["0", "1", "0", "1"]
-        assert [each[4] for each in told] == ["0", "1", "2", "3"]
+        outputs = [log_of_rank(run, rank).split() for rank in range(4)]
+        assert [output[:3] for output in outputs] == [[str(n), "4", "6"] for n in range(4)]
+        assert [local_output[3] for local_output in outputs] == ["0", "1", "0", "1"]
+        assert [rank_output[4] for rank_output in outputs] == ["0", "1", "2", "3"]
 
 
 def _why(run: Run) -> Any:
-    said = run.path / "system_logs" / "mpi.txt"
-    return run.standing.reason + (said.read_text() if said.exists() else "")
+    log = run.path / "system_logs" / "mpi.txt"
+    return run.standing.reason + (log.read_text() if log.exists() else "")

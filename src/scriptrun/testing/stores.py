@@ -112,12 +112,12 @@ class ReadingSuite:
         monkeypatch.setattr(cache_download, "LARGE", 2 << 20)
         data = random.Random(1).randbytes((17 << 20) + 1)
         entry = self.put(store, "large", data)
-        came: list[int] = []
-        place = tmp_path / "to" / "out"
-        transfer.fetch(Incoming(store, entry, "large"), place, told=came.append)
-        assert place.read_bytes() == data
-        assert list(place.parent.iterdir()) == [place]
-        assert sum(came) >= len(data) == entry.size
+        sizes: list[int] = []
+        target = tmp_path / "to" / "out"
+        transfer.fetch(Incoming(store, entry, "large"), target, told=sizes.append)
+        assert target.read_bytes() == data
+        assert list(target.parent.iterdir()) == [target]
+        assert sum(sizes) >= len(data) == entry.size
 
     def test_what_broke_off_goes_on(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -125,25 +125,25 @@ class ReadingSuite:
         monkeypatch.setattr(cache_download, "BLOCK", 1 << 20)
         monkeypatch.setattr(cache_download, "LARGE", 2 << 20)
         data = random.Random(2).randbytes(6 << 20)
-        each = Incoming(store, self.put(store, "large", data), "large")
-        came: list[int] = []
+        incoming = Incoming(store, self.put(store, "large", data), "large")
+        sizes: list[int] = []
 
         def stop(size: int) -> None:
-            came.append(size)
-            if sum(came) > 4 << 20:
+            sizes.append(size)
+            if sum(sizes) > 4 << 20:
                 raise cache_download.Stopped
 
         part = tmp_path / "its.part"
         with pytest.raises(cache_download.Stopped):
-            transfer.fetch(each, tmp_path / "out", part, stop)
+            transfer.fetch(incoming, tmp_path / "out", part, stop)
         assert not (tmp_path / "out").exists()
-        left = partial.log_of(part).exists()
-        again: list[int] = []
-        transfer.fetch(each, tmp_path / "out", part, again.append)
+        has_log = partial.log_of(part).exists()
+        resumed_sizes: list[int] = []
+        transfer.fetch(incoming, tmp_path / "out", part, resumed_sizes.append)
         assert (tmp_path / "out").read_bytes() == data
         assert not part.exists() and not partial.log_of(part).exists()
-        if left:
-            assert again[0] > 0  # what was there, before anything has arrived
+        if has_log:
+            assert resumed_sizes[0] > 0  # what was there, before anything has arrived
 
 
 class StoreSuite(ReadingSuite):
@@ -162,8 +162,8 @@ class StoreSuite(ReadingSuite):
         assert [entry.path for entry in store.list("d")] == [n for n in ODD if n[:2] == "d/"]
         assert list(store.list("nothing")) == []
         for entry in store.list():
-            there = store.stat(entry.path)
-            assert there is not None and there.etag == entry.etag and there.size == entry.size
+            status = store.stat(entry.path)
+            assert status is not None and status.etag == entry.etag and status.size == entry.size
 
     def test_a_list_of_several_pages(self, store: Store, tmp_path: Path) -> None:
         names = [f"many/{number:04}" for number in range(self.listed)]
@@ -216,16 +216,16 @@ class StoreSuite(ReadingSuite):
         (source / "0").write_text("changed")
         assert transfer.upload(store, pairs, "up", False, False) == 0
         incoming = [Incoming(store, entry, entry.path) for entry in store.list("up/1")]
-        found = transfer.download(incoming, tmp_path / "back", False)
-        assert sorted(int(path.read_text()) for path in found) == list(range(1, 40, 4))
+        paths = transfer.download(incoming, tmp_path / "back", False)
+        assert sorted(int(path.read_text()) for path in paths) == list(range(1, 40, 4))
         assert transfer.upload(store, pairs[:1], "up", True, False) == 1
         assert store.read("up/0/f 0", 0, 9) == b"changed"
 
 
 def refused(store: Store, *secrets: str) -> str:
     """What a store says that must refuse to be read; none of ``secrets`` is in it."""
-    with pytest.raises(DatastoreException) as caught:
+    with pytest.raises(DatastoreException) as error:
         store.stat("x")
-    said = f"{caught.value!r} {caught.value}"
-    assert store.name in said and not any(secret in said for secret in secrets)
-    return said
+    message = f"{error.value!r} {error.value}"
+    assert store.name in message and not any(secret in message for secret in secrets)
+    return message

@@ -14,8 +14,8 @@ BEGIN, END = "<!-- table of the suite -->", "<!-- end of the table -->"
 PASSED, FAILED, ABSENT = "passed", "failed", "-"
 
 #: case to engine to outcome
-Found = dict[str, dict[str, str]]
-_found: Found = {}
+Outcomes = dict[str, dict[str, str]]
+_outcomes: Outcomes = {}
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -29,38 +29,38 @@ def pytest_runtest_logreport(report: Any) -> None:
     engine = dict(report.user_properties).get("engine")
     if not engine or (report.when != "call" and report.passed):
         return
-    ended = FAILED if report.failed else ABSENT if report.skipped else PASSED
-    case = words_of(report.nodeid.rpartition("::")[2].partition("[")[0])
-    row = _found.setdefault(case, {})
+    outcome = FAILED if report.failed else ABSENT if report.skipped else PASSED
+    case = case_title(report.nodeid.rpartition("::")[2].partition("[")[0])
+    row = _outcomes.setdefault(case, {})
     if row.get(engine) != FAILED:  # of a case with several values, all must pass
-        row[engine] = ended
+        row[engine] = outcome
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
     """Print the table, and write it to the page if requested."""
-    if not _found:
+    if not _outcomes:
         return
     terminalreporter.section("engine by capability")
-    terminalreporter.write_line("\n".join(lines(_found)))
+    terminalreporter.write_line("\n".join(lines(_outcomes)))
     if config.getoption("--conformance"):
-        write(Path(config.getoption("--conformance")), _found)
+        write(Path(config.getoption("--conformance")), _outcomes)
 
 
-def words_of(name: str) -> str:
+def case_title(name: str) -> str:
     """The case's name as words."""
     return name.removeprefix("test_").replace("_", " ")
 
 
-def lines(found: Found) -> list[str]:
+def lines(outcomes: Outcomes) -> list[str]:
     """The table in Markdown: a row for each case, a column for each engine."""
-    engines = sorted({engine for row in found.values() for engine in row})
+    engines = sorted({engine for row in outcomes.values() for engine in row})
     rows = [["", *engines], ["---", *["---"] * len(engines)]]
-    for case, ended in found.items():
-        rows.append([case, *(ended.get(engine, ABSENT) for engine in engines)])
+    for case, results in outcomes.items():
+        rows.append([case, *(results.get(engine, ABSENT) for engine in engines)])
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
-def read(page: Path) -> Found:
+def read(page: Path) -> Outcomes:
     """The table in the page."""
     inside = page.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
     listed = [line.strip("| ").split(" | ") for line in inside.splitlines() if line.startswith("|")]
@@ -70,11 +70,11 @@ def read(page: Path) -> Found:
     return {row[0]: dict(zip(engines, row[1:], strict=True)) for row in listed[2:]}
 
 
-def write(page: Path, found: Found) -> None:
+def write(page: Path, outcomes: Outcomes) -> None:
     """Merge the outcomes into the page's table."""
-    known = read(page)
-    for case, row in found.items():
-        known.setdefault(case, {}).update(row)
+    merged = read(page)
+    for case, row in outcomes.items():
+        merged.setdefault(case, {}).update(row)
     head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    table = "\n".join(lines(known))
+    table = "\n".join(lines(merged))
     page.write_text(f"{head}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}", encoding="utf-8")

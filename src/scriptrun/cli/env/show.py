@@ -56,7 +56,7 @@ def _print_list(named: list[dict[str, str]], built: list[cache_listing.Entry], w
 def _named(workspace: Workspace) -> list[dict[str, str]]:
     """Return the registered environments, the team's, the aliases and the curated ones."""
     found = []
-    for name, environment in environment_registry.every(workspace).items():
+    for name, environment in environment_registry.all_environments(workspace).items():
         kind = _kind(workspace, name, environment)
         found.append({"name": name, "version": str(environment.version or ""), "kind": kind})
     order = ("registered", "team", "alias", "curated", "curated (old)")
@@ -70,7 +70,7 @@ def _kind(workspace: Workspace, name: str, environment: Environment) -> str:
         return f"alias of {environment.name}"
     if environment.version:
         return "registered"
-    if environment_registry.is_the_teams(workspace, name):
+    if environment_registry.is_team_environment(workspace, name):
         return "team"
     return "curated" if curated.is_current(name) else "curated (old)"
 

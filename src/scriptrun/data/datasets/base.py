@@ -19,7 +19,7 @@ from scriptrun.data.errors import DatasetValidationError
 from scriptrun.runtime import files
 from scriptrun.spec.absent import absent
 from scriptrun.spec.digests import canonical
-from scriptrun.store.versions import Head
+from scriptrun.store.versions import VersionRecord
 
 Self = TypeVar("Self", bound="AbstractDataset")
 _NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")
@@ -43,16 +43,16 @@ class AbstractDataset:
         self,
         files: Content,
         options: dict[str, Any] | None = None,
-        head: Head | None = None,
+        head: VersionRecord | None = None,
         workspace: Home | None = None,
     ) -> None:
         self._content = files
         self._options = options or {}
-        self._head: Head = head or {}
+        self._head: VersionRecord = head or {}
         self._workspace = workspace
 
     @staticmethod
-    def of_head(workspace: Home, head: Head) -> AbstractDataset:
+    def of_head(workspace: Home, head: VersionRecord) -> AbstractDataset:
         """The dataset of a registered version."""
         kind = AbstractDataset._kinds.get(head["type"])
         if kind is None:

@@ -10,10 +10,10 @@ from scriptrun.data.errors import DatasetValidationError
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import yaml_file
-from scriptrun.store.versions import Head, Heads
+from scriptrun.store.versions import VersionRecord, VersionStore
 
 
-def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
+def add(home: Home, name: str, head: VersionRecord, create_new_version: bool) -> VersionRecord:
     """Store ``head`` as the next version of ``name``, unless it equals the latest version.
 
     Raises UserErrorException if the name is taken and ``create_new_version`` is false. Returns the
@@ -28,20 +28,20 @@ def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
             f"Dataset {name!r} already exists in version {latest}.",
             "Use create_new_version=True or another name.",
         )
-    if latest and _same(shelf.fixed(name, latest), head):
+    if latest and _same(shelf.original(name, latest), head):
         return get(home, name, latest)
     made = {"id": str(uuid.uuid4()), **head, "created": _now()}
     number = shelf.add(name, made)
     return get(home, name, number)
 
 
-def _same(there: Head, head: Head) -> bool:
+def _same(there: VersionRecord, head: VersionRecord) -> bool:
     """Whether a stored version has the same values as ``head``."""
     made = yaml_file.plain(head)
     return {key: there.get(key) for key in made} == made
 
 
-def get(home: Home, name: str, version: int | None = None) -> Head:
+def get(home: Home, name: str, version: int | None = None) -> VersionRecord:
     """The head of a version (default: the latest), with its current tags.
 
     Raises UserErrorException, which lists the alternatives, for an unknown name or version.
@@ -66,11 +66,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def by_id(home: Home, dataset_id: str) -> Head:
+def by_id(home: Home, dataset_id: str) -> VersionRecord:
     """The version with this ID. Raises UserErrorException if there is none."""
     for name in names(home):
         for number in reversed(_shelf(home).versions(name)):
-            if _shelf(home).fixed(name, number).get("id") == dataset_id:
+            if _shelf(home).original(name, number).get("id") == dataset_id:
                 return get(home, name, number)
     raise UserErrorException(
         f"Dataset with ID {dataset_id!r} not found in workspace {home.name!r}."
@@ -87,7 +87,7 @@ def numbers(home: Home, name: str) -> list[int]:
     return _shelf(home).versions(name)
 
 
-def change(home: Home, head: Head, words: Head) -> Head:
+def change(home: Home, head: VersionRecord, words: VersionRecord) -> VersionRecord:
     """Set the ``description`` or ``tags`` of a version; nothing else of it can change."""
     name, number = head["name"], head["version"]
     _shelf(home).change(name, number, words)
@@ -110,8 +110,8 @@ def as_number(version: object) -> int | None:
     raise DatasetValidationError(f"A version must be a number or 'latest', not {version!r}.")
 
 
-def _shelf(home: Home) -> Heads:
-    return Heads(home.directory / "datasets")
+def _shelf(home: Home) -> VersionStore:
+    return VersionStore(home.directory / "datasets")
 
 
 def _now() -> str:

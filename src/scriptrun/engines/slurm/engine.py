@@ -14,10 +14,10 @@ from pathlib import Path
 from scriptrun.engines.base import Order, PollRound, Traits, View
 from scriptrun.engines.checks import Check, Site
 from scriptrun.engines.slurm import arrays
-from scriptrun.engines.slurm import cluster as facts
-from scriptrun.engines.slurm import handles as books
-from scriptrun.engines.slurm import poll as look
-from scriptrun.engines.slurm import script as scripts
+from scriptrun.engines.slurm import cluster as slurm_cluster
+from scriptrun.engines.slurm import handles as slurm_handles
+from scriptrun.engines.slurm import poll as slurm_poll
+from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.runtime.order import LaunchOrder
@@ -44,12 +44,12 @@ class Slurm(SlurmOptions):
     def traits(self) -> Traits:
         """Jobs run on the nodes, which see only the shared file system."""
         return Traits(
-            here=False,
+            is_local=False,
             queues=True,
             containers=self.containers or "",
             builds_on_nodes=self.own_environments,
             arrays=True,
-            through=self.ssh,
+            login_node=self.ssh,
             poll_seconds=5.0,
         )
 
@@ -66,11 +66,11 @@ class Slurm(SlurmOptions):
 
     def check(self, job: JobSpec) -> list[str]:
         """Every reason why this job cannot run; empty if it can. Calls Slurm once."""
-        return facts.problems(self, job)
+        return slurm_cluster.problems(self, job)
 
     def render(self, job: JobSpec, folder: Path) -> str:
         """The batch script for sbatch; pure, and without secrets."""
-        return scripts.script(self, job, scripts.place_of(folder), folder / scripts.LOG)
+        return slurm_script.script(self, job, slurm_script.attempt_folder(folder), folder / slurm_script.LOG)
 
     def submit(self, job: JobSpec, order: Order) -> str:
         """Submit the job to Slurm and return its job ID; submitting it twice gives the same ID.
@@ -78,33 +78,33 @@ class Slurm(SlurmOptions):
         Raises NoRoom if another process is submitting it, NoAnswer if Slurm does not respond, so
         that it may or may not have the job, ExperimentExecutionException if Slurm rejects it.
         """
-        place = scripts.place_of(order.folder, order.attempt)
-        handle = books.read_handle(place) or books.handle_of(order.folder)
+        slurm_folder = slurm_script.attempt_folder(order.folder, order.attempt)
+        handle = slurm_handles.read_handle(slurm_folder) or slurm_handles.latest_handle(order.folder)
         if handle is None or handle["attempt"] < order.attempt:
-            handle = books.keep(place, self._hand_over(job, order, place), order.attempt)
+            handle = slurm_handles.publish_handle(slurm_folder, self._hand_over(job, order, slurm_folder), order.attempt)
         if order.ticket is not None:
             order.ticket.unlink(missing_ok=True)
         return str(handle["job"])
 
-    def _hand_over(self, job: JobSpec, order: Order, place: Path) -> str:
-        if not books.claim(place):
-            again = books.found_again(job.id, self.ssh)
-            if again is not None:
-                return again
+    def _hand_over(self, job: JobSpec, order: Order, slurm_folder: Path) -> str:
+        if not slurm_handles.claim(slurm_folder):
+            existing = slurm_handles.find_job(job.id, self.ssh)
+            if existing is not None:
+                return existing
         try:
-            return self._send(job, order, place)
+            return self._send(job, order, slurm_folder)
         except (ExperimentExecutionException, OSError):
-            books.give_up(place)
+            slurm_handles.release_claim(slurm_folder)
             raise
 
-    def _send(self, job: JobSpec, order: Order, place: Path) -> str:
-        write(place / "order.json", order_of(self, job, order, place).to_json())
-        script = place / "job.sh"
-        log = order.folder / scripts.LOG
+    def _send(self, job: JobSpec, order: Order, slurm_folder: Path) -> str:
+        write_json(slurm_folder / "order.json", make_launch_order(self, job, order, slurm_folder).to_json())
+        script = slurm_folder / "job.sh"
+        log = order.folder / slurm_script.LOG
         log.parent.mkdir(exist_ok=True)
-        text = scripts.script(self, job, place, log)
+        text = slurm_script.script(self, job, slurm_folder, log)
         files.write_atomic(str(script), text.encode("utf-8", "surrogateescape"), mode=0o755)
-        return books.send(script, facts.passed(job, order), self.ssh)
+        return slurm_handles.send(script, slurm_cluster.passed_variables(job, order), self.ssh)
 
     def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
         """Submit runs as job arrays where possible and return the jobs that were submitted.
@@ -116,34 +116,34 @@ class Slurm(SlurmOptions):
             shape = arrays.shape(self, job, order)
             if shape is not None:
                 groups.setdefault(shape, []).append((job, order))
-        done: list[JobSpec] = []
+        submitted: list[JobSpec] = []
         for group in groups.values():
-            for begin in range(0, len(group) if len(group) > 1 else 0, arrays.MOST):
-                part = group[begin : begin + arrays.MOST]
-                places = [scripts.place_of(order.folder, order.attempt) for _, order in part]
-                orders = [order_of(self, *pair, at) for pair, at in zip(part, places, strict=True)]
-                done += [job for job, _ in arrays.hand_over(self, part, orders)]
-        return done
+            for start in range(0, len(group) if len(group) > 1 else 0, arrays.MAX_TASKS):
+                batch = group[start : start + arrays.MAX_TASKS]
+                slurm_folders = [slurm_script.attempt_folder(order.folder, order.attempt) for _, order in batch]
+                orders = [make_launch_order(self, *pair, slurm_folder) for pair, slurm_folder in zip(batch, slurm_folders, strict=True)]
+                submitted += [job for job, _ in arrays.hand_over(self, batch, orders)]
+        return submitted
 
     def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
         """The view of each run: one squeue for all runs, and for all polls of a round."""
-        return look.views(folders, self.ssh, poll_round)
+        return slurm_poll.views(folders, self.ssh, poll_round)
 
     def cancel(self, folder: Path) -> None:
         """Cancel a pending job; a running one sees the request in its folder, and saves.
 
         Raises ExperimentExecutionException if Slurm does not respond; the request stays.
         """
-        look.cancel(folder, self.ssh)
+        slurm_poll.cancel(folder, self.ssh)
 
     def clean(self, folder: Path) -> None:
         """Cancel the run's job if Slurm still has it."""
-        look.clear(folder, self.ssh)
+        slurm_poll.clear(folder, self.ssh)
 
 
-def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> LaunchOrder:
+def make_launch_order(target: Slurm, job: JobSpec, order: Order, slurm_folder: Path) -> LaunchOrder:
     """The order that the launchers on the nodes read; it holds no secrets."""
-    made = LaunchOrder(
+    launch_order = LaunchOrder(
         folder=str(order.folder),
         workspace=str(order.workspace),
         store=str(order.store),
@@ -153,19 +153,19 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> LaunchOr
         prefix=order.prefix,
         attempt=order.attempt,
         scheduler="slurm",
-        handed=str(place),
+        handed=str(slurm_folder),
         scratch=target.scratch,
         own_environment=bool(target.own_environments and order.prefix),
-        seconds=scripts.last_limit(target, job),
+        seconds=slurm_script.final_limit(target, job),
         requeues=target.requeues if target.warn and target.requeue else 0,
         tool=(target.tool or sys.executable, "-P"),
         container=order.container,
     )
     if job.distribution.kind == "mpi" and not order.container:
-        return made.replace(**facts.mpi_starter(target, job))
-    return made
+        return launch_order.replace(**slurm_cluster.mpi_starter(target, job))
+    return launch_order
 
 
-def write(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write ``value`` as JSON, atomically."""
     files.write_atomic(str(path), files.to_json(value))

@@ -20,14 +20,14 @@ from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ExperimentExecutionException
 
 
-def handle_of(folder: Path) -> dict[str, Any] | None:
+def latest_handle(folder: Path) -> dict[str, Any] | None:
     """The run's newest handle: ``job`` ("12" or "12_3"), ``user``, ``attempt``; or None."""
     try:
         numbers = sorted((int(name) for name in os.listdir(folder / "slurm")), reverse=True)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     for number in numbers:
-        handle = read_handle(slurm_script.place_of(folder, number))
+        handle = read_handle(slurm_script.attempt_folder(folder, number))
         if handle is not None:
             return handle
     return None
@@ -43,37 +43,37 @@ def has_result(folder: Path) -> bool:
     return (folder / "attempts" / newest / "result.json").exists()
 
 
-def read_handle(place: Path) -> dict[str, Any] | None:
-    """The handle in ``place``, or None."""
-    handle: dict[str, Any] | None = files.read_json(str(place / "job.json"))
+def read_handle(folder: Path) -> dict[str, Any] | None:
+    """The handle in ``folder``, or None."""
+    handle: dict[str, Any] | None = files.read_json(str(folder / "job.json"))
     return handle
 
 
-def claim(place: Path) -> bool:
+def claim(folder: Path) -> bool:
     """Claim the run for this process; False if another process had begun to submit it, and died.
 
     Raises NoRoom while that process lives.
     """
-    place.mkdir(parents=True, exist_ok=True)
-    path = str(place / "submitting.json")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = str(folder / "submitting.json")
     if files.publish(path, files.to_json(identity.identify())):
         return True
-    who = files.read_json(path) or {}
-    if identity.is_local(who) and who.get("pid") != os.getpid() and identity.is_alive(who):
+    owner = files.read_json(path) or {}
+    if identity.is_local(owner) and owner.get("pid") != os.getpid() and identity.is_alive(owner):
         raise NoRoom("another process is submitting the run to Slurm")
     return False
 
 
-def give_up(place: Path) -> None:
+def release_claim(folder: Path) -> None:
     """Release the claim; the next process checks first whether Slurm has the job."""
-    files.write_atomic(str(place / "submitting.json"), files.to_json({}))
+    files.write_atomic(str(folder / "submitting.json"), files.to_json({}))
 
 
-def found_again(name: str, ssh: str | None = None) -> str | None:
+def find_job(name: str, ssh: str | None = None) -> str | None:
     """The ID of the job named ``name`` if Slurm has one that has not ended."""
-    said = slurm_commands.ask(["squeue", "--noheader", f"--name={name}", "--format=%i"], ssh)
-    listed = said.text.split()
-    return listed[0] if listed else None
+    result = slurm_commands.run(["squeue", "--noheader", f"--name={name}", "--format=%i"], ssh)
+    ids = result.text.split()
+    return ids[0] if ids else None
 
 
 def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str:
@@ -81,20 +81,20 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
 
     Raises ExperimentExecutionException with Slurm's message if it rejects the job.
     """
-    said = slurm_commands.send(str(script), variables, ssh)
-    if said.code:
+    result = slurm_commands.send(str(script), variables, ssh)
+    if result.code:
         raise ExperimentExecutionException(
-            f"Slurm rejected the job: {slurm_commands.trouble(said)}",
+            f"Slurm rejected the job: {slurm_commands.error_text(result)}",
             f"Batch script: {script}",
         )
-    return said.text.strip().partition(";")[0]
+    return result.text.strip().partition(";")[0]
 
 
-def keep(place: Path, job: str, attempt: int) -> dict[str, Any]:
-    """Publish the handle of ``job`` in ``place``; returns the one that is there then."""
+def publish_handle(folder: Path, job: str, attempt: int) -> dict[str, Any]:
+    """Publish the handle of ``job`` in ``folder``; returns the one that is there then."""
     value = {"job": job, "attempt": attempt, "user": user(), "by": identity.identify()}
-    files.publish(str(place / "job.json"), files.to_json(value))
-    return read_handle(place) or value
+    files.publish(str(folder / "job.json"), files.to_json(value))
+    return read_handle(folder) or value
 
 
 def user() -> str:

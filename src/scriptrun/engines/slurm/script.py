@@ -23,22 +23,22 @@ LOG = "system_logs/slurm.txt"
 MARGIN = 60.0
 
 
-def place_of(folder: Path, attempt: int = 1) -> Path:
+def attempt_folder(folder: Path, attempt: int = 1) -> Path:
     """The folder for an attempt's batch script, order and handle."""
     return folder / "slurm" / str(attempt)
 
 
 def script(
-    target: SlurmOptions, job: JobSpec, place: Path, log: Path | None, array: int = 0
+    target: SlurmOptions, job: JobSpec, slurm_folder: Path, log: Path | None, array: int = 0
 ) -> str:
-    """The batch script; ``place`` holds the order, ``array`` is the number of tasks."""
+    """The batch script; ``slurm_folder`` holds the order, ``array`` is the number of tasks."""
     options = [*_options(target, job, log, array), *target.extra]
-    lines = ["#!/bin/bash", *(f"#SBATCH {each}" for each in options), ""]
-    lines += [f"# {each}" for each in _about(job, array)]
+    lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options), ""]
+    lines += [f"# {comment}" for comment in _header_lines(job, array)]
     if target.own_environments:
-        lines.append(f"# environment: built once on each node, below {_flat(str(target.scratch))}")
+        lines.append(f"# environment: built once on each node, below {_one_line(str(target.scratch))}")
     lines += target.setup
-    lines += [f"order={shlex.quote(str(place / 'order.json'))}", *_start(target, job)]
+    lines += [f"order={shlex.quote(str(slurm_folder / 'order.json'))}", *_start(target, job)]
     return "\n".join(lines) + "\n"
 
 
@@ -52,15 +52,15 @@ def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
     python = shlex.quote(target.python or sys.executable)
     program = f'{python} -I -S -c "$program" "$order"'
     nodes, launcher = job.distribution.nodes, program
-    stops, others = 'kill -USR1 "$launcher"', []
+    stop_command, others = 'kill -USR1 "$launcher"', []
     if nodes > 1 and job.distribution.kind == "mpi":
-        theirs = _by_srun(target, job, nodes - 1, "--relative=1")
-        lost = 'kill -USR1 "$launcher"'  # the other nodes failed: node 0 need not wait
-        others = [f"(trap '' USR1; {slurm_launch.FIRST}=1 {theirs} {program} || {lost}) &"]
+        srun = _srun_command(target, job, nodes - 1, "--relative=1")
+        on_failure = 'kill -USR1 "$launcher"'  # the other nodes failed: node 0 need not wait
+        others = [f"(trap '' USR1; {slurm_launch.FIRST}=1 {srun} {program} || {on_failure}) &"]
     elif nodes > 1:
-        launcher = f"{_by_srun(target, job, nodes)} {program}"
+        launcher = f"{_srun_command(target, job, nodes)} {program}"
         # signals the job's steps, not this shell; ranks get it from their launchers
-        stops = 'scancel --signal=URG "$SLURM_JOB_ID"'
+        stop_command = 'scancel --signal=URG "$SLURM_JOB_ID"'
     lines = [f"program={shlex.quote(PROGRAM)}"]
     if not target.warn and not job.retry:
         lines += ["launcher=$$", *others] if others else []
@@ -70,22 +70,22 @@ def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
         f"(trap '' USR1; exec {launcher}) &",
         "launcher=$!",
         *others,
-        *_waiting(stops),
+        *_wait_lines(stop_command),
     ]
 
 
-def _by_srun(target: SlurmOptions, job: JobSpec, nodes: int, *more: str) -> str:
+def _srun_command(target: SlurmOptions, job: JobSpec, nodes: int, *options: str) -> str:
     """The srun command that starts a program once on each of ``nodes``."""
-    words = [f"--nodes={nodes}", *more, f"--ntasks={nodes}", "--ntasks-per-node=1"]
+    words = [f"--nodes={nodes}", *options, f"--ntasks={nodes}", "--ntasks-per-node=1"]
     words += [f"--cpus-per-task={cpus(target, job)}", "--mpi=none", "--kill-on-bad-exit=0"]
     return " ".join(["srun", *words, "--export=ALL"])
 
 
-def _waiting(stops: str) -> list[str]:
-    """Wait for the launcher, pass Slurm's warning on with ``stops``, requeue if it asks to."""
+def _wait_lines(stop_command: str) -> list[str]:
+    """Wait for the launcher, pass Slurm's warning on with ``stop_command``, requeue if it asks to."""
     return [
         # sbatch --signal wakes this shell alone: the launchers are told to stop and to save
-        f"trap 'touch \"${{order%/*}}/warned.${{SLURM_RESTART_COUNT:-0}}\"; {stops}' USR1",
+        f"trap 'touch \"${{order%/*}}/warned.${{SLURM_RESTART_COUNT:-0}}\"; {stop_command}' USR1",
         "trap : TERM",  # it goes to the launchers as well, and this shell waits for them
         "wait $launcher; code=$?",
         "while kill -0 $launcher 2>/dev/null; do wait $launcher; code=$?; done",
@@ -103,7 +103,7 @@ def _waiting(stops: str) -> list[str]:
 
 def _options(target: SlurmOptions, job: JobSpec, log: Path | None, array: int) -> list[str]:
     nodes = job.distribution.nodes
-    given = {
+    values = {
         "job-name": job.experiment if array else job.id,
         "comment": "scriptrun",
         "array": f"0-{array - 1}" if array else None,
@@ -118,22 +118,22 @@ def _options(target: SlurmOptions, job: JobSpec, log: Path | None, array: int) -
         "qos": target.qos,
         "constraint": target.constraint,
         "chdir": "/",
-        "output": _output(log),
+        "output": _output_pattern(log),
         "open-mode": "append",
         "signal": f"B:USR1@{target.warn}" if target.warn else None,
     }
-    found = [f"--{name}={quoted(value)}" for name, value in given.items() if value]
-    return [*found, "--requeue" if target.requeue else "--no-requeue"]
+    options = [f"--{name}={quoted(value)}" for name, value in values.items() if value]
+    return [*options, "--requeue" if target.requeue else "--no-requeue"]
 
 
 def quoted(value: str) -> str:
     """``value`` quoted for an ``#SBATCH`` line: sbatch knows quotes and backslashes."""
-    if all(each.isalnum() or each in "_-+./:=@,%[]()&|*!" for each in value):
+    if all(char.isalnum() or char in "_-+./:=@,%[]()&|*!" for char in value):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _output(log: Path | None) -> str:
+def _output_pattern(log: Path | None) -> str:
     """The log's path as an sbatch filename pattern; /dev/null if no pattern can express it."""
     text = str(log) if log is not None else ""
     if not text or "\\" in text or not text.isprintable():
@@ -143,23 +143,23 @@ def _output(log: Path | None) -> str:
 
 def cpus(target: SlurmOptions, job: JobSpec) -> int:
     """CPUs per node: as the job requests, else the target's, but at least one per rank."""
-    asked = job.resources.get("cpus")
-    return int(asked or max(target.cpus or 1, job.distribution.processes_per_node))
+    requested = job.resources.get("cpus")
+    return int(requested or max(target.cpus or 1, job.distribution.processes_per_node))
 
 
 def _memory(target: SlurmOptions, job: JobSpec) -> str | None:
-    asked = job.resources.get("memory")
-    return f"{math.ceil(asked / 2**20)}M" if asked else target.memory
+    requested = job.resources.get("memory")
+    return f"{math.ceil(requested / 2**20)}M" if requested else target.memory
 
 
 def gres(target: SlurmOptions, job: JobSpec) -> str | None:
     """Generic resources per node: the target's, with the GPUs that the job requests."""
-    asked = job.resources.get("gpus")
-    if not asked:
+    requested = job.resources.get("gpus")
+    if not requested:
         return target.gres
-    words = (target.gres or "gpu").split(":")
-    kind = [word for word in words if not word.isdigit()]
-    return ":".join([*kind, str(asked)]) if kind[0] == "gpu" else f"{target.gres},gpu:{asked}"
+    parts = (target.gres or "gpu").split(":")
+    kind = [word for word in parts if not word.isdigit()]
+    return ":".join([*kind, str(requested)]) if kind[0] == "gpu" else f"{target.gres},gpu:{requested}"
 
 
 def _time(target: SlurmOptions, job: JobSpec) -> str | None:
@@ -168,11 +168,11 @@ def _time(target: SlurmOptions, job: JobSpec) -> str | None:
     if limit is None:
         return target.time
     minutes = math.ceil((limit + job.grace_seconds + MARGIN) / 60)
-    own = minutes_of(target.time) if target.time else None
-    return target.time if own is not None and own <= minutes else str(minutes)
+    target_minutes = minutes_of(target.time) if target.time else None
+    return target.time if target_minutes is not None and target_minutes <= minutes else str(minutes)
 
 
-def last_limit(target: SlurmOptions, job: JobSpec) -> float | None:
+def final_limit(target: SlurmOptions, job: JobSpec) -> float | None:
     """Seconds after which Slurm ends a job for good, unless its launcher ends it first."""
     if target.warn or not target.time or _time(target, job) != target.time:
         return None
@@ -182,10 +182,10 @@ def last_limit(target: SlurmOptions, job: JobSpec) -> float | None:
 
 def minutes_of(text: str) -> float | None:
     """A Slurm time limit ("90", "1:30:00", "2-12") in minutes; None if invalid."""
-    days, mark, rest = text.partition("-")
+    days, dash, rest = text.partition("-")
     try:
-        parts = [int(each) for each in (rest if mark else text).split(":")]
-        if mark:
+        parts = [int(part) for part in (rest if dash else text).split(":")]
+        if dash:
             hours = zip((60.0, 1.0, 1 / 60), parts, strict=False)
             return int(days) * 1440 + sum(w * n for w, n in hours)
     except ValueError:
@@ -196,21 +196,21 @@ def minutes_of(text: str) -> float | None:
     return sum(w * n for w, n in zip(weights, parts, strict=True)) if weights else None
 
 
-def _about(job: JobSpec, array: int) -> list[str]:
+def _header_lines(job: JobSpec, array: int) -> list[str]:
     """Comments at the top of the script that say what it runs."""
     if array:
-        return [f"scriptrun: {array} runs of the experiment {_flat(job.experiment)}"]
+        return [f"scriptrun: {array} runs of the experiment {_one_line(job.experiment)}"]
     line = job.command or " ".join(
-        ["python", *(shlex.quote(each) for each in (job.script or "", *job.arguments))]
+        ["python", *(shlex.quote(word) for word in (job.script or "", *job.arguments))]
     )
     names = ", ".join(sorted({*job.variables, *job.passed})) or "none"
     return [
         f"scriptrun: the run {job.id}",
-        f"in its environment, on each node: {_flat(line)}",
-        f"variables: {_flat(names)}",
+        f"in its environment, on each node: {_one_line(line)}",
+        f"variables: {_one_line(names)}",
     ]
 
 
-def _flat(text: str) -> str:
+def _one_line(text: str) -> str:
     """``text`` on one line."""
     return text.encode("unicode_escape").decode() if not text.isprintable() else text

@@ -7,7 +7,7 @@ import re
 from scriptrun.spec.values import Value
 
 #: squeue's output fields; only the last one may contain the separator
-FORMAT = "%i|%T|%S|%N|%r"
+SQUEUE_FORMAT = "%i|%T|%S|%N|%r"
 #: the job waits, or will be started again
 QUEUED = frozenset(
     {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
@@ -26,7 +26,7 @@ ALIVE = frozenset(
     }
 )
 
-_ENDS = {
+_END_REASONS = {
     "BOOT_FAIL": "one of its nodes failed to boot",
     "CANCELLED": "canceled in Slurm (scancel)",
     "COMPLETED": "Slurm reports that the job completed",
@@ -38,7 +38,7 @@ _ENDS = {
     "REVOKED": "revoked by another cluster",
     "TIMEOUT": "exceeded its time limit in Slurm",
 }
-_REASONS = {
+_PENDING_REASONS = {
     "Resources": "waiting for free nodes",
     "Priority": "waiting for higher-priority jobs",
     "BeginTime": "waiting for its begin time",
@@ -67,7 +67,7 @@ _REASONS = {
 }
 
 
-class Row(Value):
+class SqueueRow(Value):
     """One job in squeue's output; ``start`` is the actual or expected start, "" if unknown."""
 
     id: str
@@ -77,55 +77,55 @@ class Row(Value):
     reason: str = ""
 
 
-def rows(text: str) -> dict[str, Row]:
+def parse_rows(text: str) -> dict[str, SqueueRow]:
     """The jobs in squeue's output by ID; an array that Slurm has not split yet is one row."""
-    found = {}
+    by_id = {}
     for line in text.splitlines():
         parts = line.split("|", 4)
         if len(parts) == 5:
             job, state, start, nodes, reason = parts
-            found[job] = Row(job, state, "" if start in ("N/A", "NONE") else start, nodes, reason)
-    return found
+            by_id[job] = SqueueRow(job, state, "" if start in ("N/A", "NONE") else start, nodes, reason)
+    return by_id
 
 
-def of_task(found: dict[str, Row], job: str) -> Row | None:
+def find_row(queue_rows: dict[str, SqueueRow], job: str) -> SqueueRow | None:
     """The row of ``job`` ("12" or "12_3"); for a task without a row, that of its array."""
-    if job in found or "_" not in job:
-        return found.get(job)
+    if job in queue_rows or "_" not in job:
+        return queue_rows.get(job)
     array = job.partition("_")[0]
-    if array in found:
-        return found[array]
+    if array in queue_rows:
+        return queue_rows[array]
     task = int(job.partition("_")[2])
-    return next((row for row in found.values() if _covers(row.id, array, task)), None)
+    return next((row for row in queue_rows.values() if _covers(row.id, array, task)), None)
 
 
-def _covers(listed: str, array: str, task: int) -> bool:
+def _covers(pattern: str, array: str, task: int) -> bool:
     """Whether a pattern such as ``12_[0-3,7%2]`` includes the task."""
-    match = re.fullmatch(r"(\d+)_\[([\d,\-]+)(?::\d+)?(?:%\d+)?\]", listed)
+    match = re.fullmatch(r"(\d+)_\[([\d,\-]+)(?::\d+)?(?:%\d+)?\]", pattern)
     if match is None or match.group(1) != array:
         return False
-    spans = (span.partition("-") for span in match.group(2).split(","))
-    return any(int(low) <= task <= int(high or low) for low, _, high in spans)
+    ranges = (span.partition("-") for span in match.group(2).split(","))
+    return any(int(low) <= task <= int(high or low) for low, _, high in ranges)
 
 
-def why_it_waits(row: Row) -> str:
+def pending_reason(row: SqueueRow) -> str:
     """Why the job is pending, and when Slurm expects it to start."""
     reason = row.reason.strip("()")
-    words = _REASONS.get(reason.partition(",")[0].strip(), f"Slurm reason {reason}")
-    said = f"pending in Slurm (job {row.id})" + (f": {words}" if words else "")
-    return said + (f"; expected start: {row.start}" if row.start else "")
+    explanation = _PENDING_REASONS.get(reason.partition(",")[0].strip(), f"Slurm reason {reason}")
+    sentence = f"pending in Slurm (job {row.id})" + (f": {explanation}" if explanation else "")
+    return sentence + (f"; expected start: {row.start}" if row.start else "")
 
 
-def how_it_ended(job: str, state: str, nodes: str = "") -> str:
+def end_reason(job: str, state: str, nodes: str = "") -> str:
     """How ``job`` ended, according to Slurm."""
-    words = _ENDS.get(state.partition(" ")[0], f"Slurm state {state}")
-    return f"{words} (job {job}{f' on {nodes}' if nodes else ''}: {state})"
+    explanation = _END_REASONS.get(state.partition(" ")[0], f"Slurm state {state}")
+    return f"{explanation} (job {job}{f' on {nodes}' if nodes else ''}: {state})"
 
 
-def of_memory(log: str) -> str:
+def memory_reason(log: str) -> str:
     """The out-of-memory message if the job's Slurm log reports one, else ""."""
-    told = re.search(r"exceeded (?:job |step )?memory limit|oom.kill|out of memory", log, re.I)
-    return _ENDS["OUT_OF_MEMORY"] if told else ""
+    match = re.search(r"exceeded (?:job |step )?memory limit|oom.kill|out of memory", log, re.I)
+    return _END_REASONS["OUT_OF_MEMORY"] if match else ""
 
 
 def is_ended(state: str) -> bool:

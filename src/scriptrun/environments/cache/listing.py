@@ -80,9 +80,9 @@ def plan(spec: EnvironmentSpec, locks: Path, registry: Registry | None = None) -
 
 def troubles(spec: EnvironmentSpec) -> list[str]:
     """Problems with building ``spec`` here that are known without resolving it."""
-    lacking = container_tool.trouble() if spec.kind == IMAGE else ""
+    lacking = container_tool.problem() if spec.kind == IMAGE else ""
     if lacking:
-        return [f"images require a container tool, but {lacking}. {container_tool.HOW_TO}."]
+        return [f"images require a container tool, but {lacking}. {container_tool.INSTALL_HINT}."]
     return check(spec)
 
 

@@ -67,7 +67,7 @@ def troubles(asked: Iterable[str]) -> list[str]:
             f"channel {channel!r} uses the secret {name!r}, which does not exist; run: "
             f"scriptrun secret set {name}"
             for name in index_credentials.named(channel)
-            if not vault.known(name)
+            if not vault.exists(name)
         ]
     return found
 

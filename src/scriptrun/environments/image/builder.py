@@ -85,7 +85,7 @@ class Image(Builder):
         tag = note.get("tag")
         if tool is None or tool.kind != note.get("kind"):
             return
-        said = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.Said(0, "", "")
+        said = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.ToolOutput(0, "", "")
         if said.code and "in use" in said.error:
             raise EnvironmentException(
                 f"Image {tag!r} is in use by a container.", "Wait for its run to finish."

@@ -98,7 +98,7 @@ def _variables(image: str, argv: list[str]) -> dict[str, str]:
     words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
     words += ["--security-opt", "label=disable", "--env", f"CONDA_PREFIX={VENV}"]
     said = container_tool.run(
-        container_tool.require(), [*words, "--entrypoint", "", image, *argv], patience=120
+        container_tool.require(), [*words, "--entrypoint", "", image, *argv], timeout=120
     )
     if said.code or not said.out.startswith("{"):
         raise EnvironmentException(

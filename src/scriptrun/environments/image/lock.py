@@ -101,12 +101,12 @@ def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, An
     return {**found, "interpreter": None, "python": None}
 
 
-def _ask(base: str, argv: list[str]) -> container_tool.Said:
+def _ask(base: str, argv: list[str]) -> container_tool.ToolOutput:
     """Run a program in the image. Raises EnvironmentException if no container starts."""
     tool = container_tool.require()
     words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
     words += ["--security-opt", "label=disable", "--entrypoint", "", base, *argv]
-    said = container_tool.run(tool, words, patience=120)
+    said = container_tool.run(tool, words, timeout=120)
     if said.code in (124, 125, 126) and "not found" not in said.error:
         last = (said.error.splitlines() or [f"exit code {said.code}"])[-1]
         raise EnvironmentException(

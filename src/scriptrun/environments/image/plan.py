@@ -80,5 +80,5 @@ def _named_is_here(spec: EnvironmentSpec) -> bool:
 
 def _no_tool() -> str:
     return (
-        f"Cannot build images on this machine: {container_tool.trouble()}. {container_tool.HOW_TO}."
+        f"Cannot build images on this machine: {container_tool.problem()}. {container_tool.INSTALL_HINT}."
     )

@@ -98,7 +98,7 @@ def _with_login(
 def _password(address: str) -> str:
     """The stored password of the registry; "" falls back to the container tool's own login."""
     try:
-        return vault.find(container_tool.secret_of(address)) if address else ""
+        return vault.find(container_tool.registry_secret(address)) if address else ""
     except SecretException:
         return ""
 

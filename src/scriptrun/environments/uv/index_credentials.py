@@ -128,7 +128,7 @@ def told(values: Mapping[str, str]) -> list[str]:
 def of_host(host: str) -> str:
     """``USER:PASSWORD`` for ``host``, URL-encoded; "" if it has no secret."""
     name = by_host(host)
-    if not vault.known(name):
+    if not vault.exists(name):
         return ""
     user, colon, password = vault.find(name).partition(":")
     if not colon:

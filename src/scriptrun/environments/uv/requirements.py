@@ -167,7 +167,7 @@ def _of_indexes(uv: dict[str, Any]) -> list[str]:
 def _trouble_of(line: str) -> list[str]:
     line = line.strip()
     names = index_credentials.named(line) if "${secret:" in line else []
-    absent = [name for name in names if not vault.known(name)]
+    absent = [name for name in names if not vault.exists(name)]
     if absent:
         return [
             f"requirement {line!r} uses the secret {each!r}, which does not exist; run: "

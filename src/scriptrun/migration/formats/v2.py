@@ -45,7 +45,7 @@ def command_job(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     made["environment"] = _environment(job, found, files, lost)
     made["compute"] = (
         "local"
-        if compute_targets.engine_of(job.target).traits.here
+        if compute_targets.engine_of(job.target).traits.is_local
         else f"azureml:{job.target.name}"
     )
     made.update(_rest(job, lost))

@@ -28,7 +28,7 @@ from scriptrun.migration.proof import missing_modules, pipelines
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.submission import check, data_binding
-from scriptrun.submission.bound_data import Bound, BoundDataset, BoundReference
+from scriptrun.submission.bound_data import DataItem, DatasetInput, ReferenceInput
 
 
 class Recorder:
@@ -98,8 +98,8 @@ def _no_conditions() -> None:
 
     setattr(check, "_engine", willing)  # noqa: B010
     setattr(builder, "check", lambda environment: [])  # noqa: B010
-    setattr(data_binding.Binder, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
-    for kind in (BoundReference, BoundDataset):
+    setattr(data_binding.DataBinding, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
+    for kind in (ReferenceInput, DatasetInput):
         setattr(kind, "described", _with_files(kind.described))  # noqa: B010
 
 
@@ -113,11 +113,11 @@ def _with_files(described: Any) -> Any:
     return method
 
 
-def _found_by(bound: Bound) -> dict[str, Any]:
+def _found_by(bound: DataItem) -> dict[str, Any]:
     """The definition of a download's files; {} for other modes and registered datasets."""
-    if isinstance(bound, BoundReference) and bound.reference.mode == DOWNLOAD:
+    if isinstance(bound, ReferenceInput) and bound.reference.mode == DOWNLOAD:
         return Content([bound._source()]).definition()
-    if isinstance(bound, BoundDataset) and bound.config.mode == DOWNLOAD:
+    if isinstance(bound, DatasetInput) and bound.config.mode == DOWNLOAD:
         dataset = bound.config.dataset
         return {} if dataset.name else dataset._definition()
     return {}

@@ -31,7 +31,7 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores.protocol import Entry
 from scriptrun.registry import environments as environment_registry
-from scriptrun.registry.workspace_files import Home
+from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError
 
 COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datastore", "environment"
@@ -67,9 +67,9 @@ def assume(given: Given) -> None:
 def only_workspace() -> Workspace:
     """The workspace in SCRIPTRUN_WORKSPACE; the code finds no other from now on."""
     found = Workspace.from_config()
-    setattr(Home, "search", classmethod(lambda cls, start: cls(found.root)))  # noqa: B010
+    setattr(WorkspaceFiles, "search", classmethod(lambda cls, start: cls(found.root)))  # noqa: B010
     config = classmethod(lambda cls, config: cls(found.root))
-    setattr(Home, "_of_azure_config", config)  # noqa: B010
+    setattr(WorkspaceFiles, "_of_azure_config", config)  # noqa: B010
     return found
 
 

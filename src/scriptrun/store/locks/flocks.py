@@ -66,7 +66,7 @@ class Flock:
 
 def try_flock(path: str | os.PathLike[str]) -> Flock | None:
     """Lock ``path`` (created if missing) without waiting; None if another process holds it."""
-    return _take(Path(path), blocking=False)
+    return _acquire(Path(path), blocking=False)
 
 
 def share(path: str | os.PathLike[str]) -> Flock:
@@ -74,35 +74,35 @@ def share(path: str | os.PathLike[str]) -> Flock:
 
     ``try_flock`` returns None while any shared lock is held. (Windows: exclusive instead.)
     """
-    lock = _take(Path(path), blocking=True, shared=True)
+    lock = _acquire(Path(path), blocking=True, shared=True)
     assert lock is not None
     return lock
 
 
 @contextmanager
 def flock(
-    path: str | os.PathLike[str], waiting: Callable[[], None] | None = None
+    path: str | os.PathLike[str], on_wait: Callable[[], None] | None = None
 ) -> Iterator[Flock]:
     """Hold the lock ``path`` for the block, waiting as long as it takes.
 
-    ``waiting`` is called once if another process holds the lock.
+    ``on_wait`` is called once if another process holds the lock.
     """
     lock = try_flock(path)
     if lock is None:
-        if waiting is not None:
-            waiting()
-        lock = _take(Path(path), blocking=True)
+        if on_wait is not None:
+            on_wait()
+        lock = _acquire(Path(path), blocking=True)
     assert lock is not None
     with lock:
         yield lock
 
 
-def _take(path: Path, blocking: bool, shared: bool = False) -> Flock | None:
+def _acquire(path: Path, blocking: bool, shared: bool = False) -> Flock | None:
     while True:
         handle = _open(path)
         try:
             locked = _lock(handle, blocking, shared)
-            if locked and _still_there(path, handle):
+            if locked and _still_exists(path, handle):
                 return Flock(path, handle)
         except BaseException:
             os.close(handle)
@@ -122,9 +122,9 @@ def _open(path: Path) -> int:
         try:
             return os.open(path, flags)
         except FileNotFoundError:
-            made = _make(path, flags)
-            if made is not None:
-                return made
+            handle = _create(path, flags)
+            if handle is not None:
+                return handle
         except PermissionError:
             try:
                 return os.open(path, flags & ~os.O_RDWR)
@@ -133,7 +133,7 @@ def _open(path: Path) -> int:
     return os.open(path, flags & ~os.O_RDWR)
 
 
-def _make(path: Path, flags: int) -> int | None:
+def _create(path: Path, flags: int) -> int | None:
     try:
         handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
@@ -146,7 +146,7 @@ def _make(path: Path, flags: int) -> int | None:
     return handle
 
 
-def _still_there(path: Path, handle: int) -> bool:
+def _still_exists(path: Path, handle: int) -> bool:
     try:
         return os.path.samestat(os.stat(path), os.fstat(handle))
     except FileNotFoundError:

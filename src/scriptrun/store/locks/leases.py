@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json
 
-BEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 300.0
-_STANDS = (errno.ENOTEMPTY, errno.EEXIST)
+_EXISTS_ERRORS = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class Lease:
@@ -41,9 +41,9 @@ class Lease:
     def __init__(self, path: Path, token: str, thread: bool = True) -> None:
         self.path = path
         self._token = token
-        self._count, self._next = 0, time.monotonic() + BEAT_SECONDS
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beats, name="lease", daemon=True)
+        self._count, self._next_heartbeat = 0, time.monotonic() + HEARTBEAT_SECONDS
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._keep_alive, name="lease", daemon=True)
         if thread:
             self._thread.start()
 
@@ -54,53 +54,53 @@ class Lease:
 
     def release(self) -> None:
         """Release the lease, unless another process has taken it over."""
-        self._over.set()
+        self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()
         if self.is_ours():
             _remove(self.path)
 
-    def beat(self) -> bool:
+    def heartbeat(self) -> bool:
         """Increment the counter if it is time to; returns whether the lease is still ours.
 
         If the disk cannot be written, the next heartbeat tries again.
         """
         if not self.is_ours():
             return False
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + BEAT_SECONDS
+        if time.monotonic() >= self._next_heartbeat:
+            self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
             self._count += 1
             with suppress(OSError):
                 files.write_atomic(self.path / "beat.json", files.to_json({"count": self._count}))
         return True
 
-    def _beats(self) -> None:
-        while not self._over.wait(BEAT_SECONDS):
-            self._next = 0.0
+    def _keep_alive(self) -> None:
+        while not self._stopped.wait(HEARTBEAT_SECONDS):
+            self._next_heartbeat = 0.0
             with suppress(OSError):
-                self.beat()
+                self.heartbeat()
 
 
-class Watch:
+class LeaseWatch:
     """Detects that the holder of a lease has died; call it repeatedly."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: Any = None
+        self._last_state: Any = None
         self._since = time.monotonic()
 
-    def left_behind(self) -> str | None:
+    def abandoned_token(self) -> str | None:
         """The token of a lease whose holder is gone; None if it may be alive, or there is none."""
         owner = files.read_json(self._path / "owner.json")
         if not isinstance(owner, dict):
             return None
-        who = owner.get("identity") or {}
+        process = owner.get("identity") or {}
         token = str(owner.get("token", ""))
-        if identity.is_local(who):
-            return None if identity.is_alive(who) else token
-        now = (token, files.read_json(self._path / "beat.json"))
-        if now != self._seen:
-            self._seen, self._since = now, time.monotonic()
+        if identity.is_local(process):
+            return None if identity.is_alive(process) else token
+        state = (token, files.read_json(self._path / "beat.json"))
+        if state != self._last_state:
+            self._last_state, self._since = state, time.monotonic()
         return token if time.monotonic() - self._since >= STALE_SECONDS else None
 
 
@@ -113,72 +113,72 @@ def holder(path: str | os.PathLike[str]) -> tuple[Json, float] | None:
     owner = files.read_json(os.path.join(path, "owner.json"))
     if not isinstance(owner, dict):
         return None
-    who: Json = owner.get("identity") or {}
-    if identity.is_local(who):
-        return who, 0.0 if identity.is_alive(who) else float("inf")
-    now = [owner.get("token"), files.read_json(os.path.join(path, "beat.json"))]
-    return who, silence.seconds(os.path.abspath(path), now)
+    process: Json = owner.get("identity") or {}
+    if identity.is_local(process):
+        return process, 0.0 if identity.is_alive(process) else float("inf")
+    state = [owner.get("token"), files.read_json(os.path.join(path, "beat.json"))]
+    return process, silence.seconds(os.path.abspath(path), state)
 
 
 def inherit(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
     """Take the lease ``path``, also from a dead holder; None if the holder may be alive."""
-    held = try_lease(path, thread)
-    if held is None:
+    acquired = try_lease(path, thread)
+    if acquired is None:
         owner = files.read_json(os.path.join(path, "owner.json"))
-        found = holder(path)
-        if isinstance(owner, dict) and found is not None and found[1] >= STALE_SECONDS:
-            _take_away(Path(path), str(owner.get("token", "")))
-        held = try_lease(path, thread)
-    return held
+        current = holder(path)
+        if isinstance(owner, dict) and current is not None and current[1] >= STALE_SECONDS:
+            _remove_abandoned(Path(path), str(owner.get("token", "")))
+        acquired = try_lease(path, thread)
+    return acquired
 
 
 def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
     """Take the lease ``path`` without waiting; None if another process holds it."""
-    whole = Path(path)
-    whole.parent.mkdir(parents=True, exist_ok=True)
+    lease_path = Path(path)
+    lease_path.parent.mkdir(parents=True, exist_ok=True)
     token = uuid.uuid4().hex
-    made = whole.with_name(f"{whole.name}.{token[:12]}.tmp")
-    made.mkdir()
+    temporary = lease_path.with_name(f"{lease_path.name}.{token[:12]}.tmp")
+    temporary.mkdir()
     try:
         owner = {"token": token, "identity": identity.identify()}
-        files.write_atomic(made / "owner.json", files.to_json(owner))
-        os.rename(made, whole)  # fails if a lease exists: a directory that is not empty
+        files.write_atomic(temporary / "owner.json", files.to_json(owner))
+        os.rename(temporary, lease_path)  # fails if a lease exists: a directory that is not empty
     except OSError as error:
-        shutil.rmtree(made, ignore_errors=True)
-        if error.errno in _STANDS or whole.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno in _EXISTS_ERRORS or lease_path.is_dir():
             return None
         raise
-    return Lease(whole, token, thread)
+    return Lease(lease_path, token, thread)
 
 
 @contextmanager
 def lease(
-    path: str | os.PathLike[str], waiting: Callable[[], None] | None = None, every: float = 0.2
+    path: str | os.PathLike[str], on_wait: Callable[[], None] | None = None, every: float = 0.2
 ) -> Iterator[Lease]:
     """Hold the lease ``path`` for the block, waiting for a holder that is alive.
 
-    ``waiting`` is called once if this call has to wait; it retries after ``every`` seconds.
+    ``on_wait`` is called once if this call has to wait; it retries after ``every`` seconds.
     """
-    watch = Watch(Path(path))
-    told = False
-    held = try_lease(path)
-    while held is None:
-        if waiting is not None and not told:
-            told = True
-            waiting()
-        token = watch.left_behind()
+    lease_watch = LeaseWatch(Path(path))
+    notified = False
+    acquired = try_lease(path)
+    while acquired is None:
+        if on_wait is not None and not notified:
+            notified = True
+            on_wait()
+        token = lease_watch.abandoned_token()
         if token is None:
             time.sleep(every)
         else:
-            _take_away(Path(path), token)
-        held = try_lease(path)
+            _remove_abandoned(Path(path), token)
+        acquired = try_lease(path)
     try:
-        yield held
+        yield acquired
     finally:
-        held.release()
+        acquired.release()
 
 
-def _take_away(path: Path, token: str) -> None:
+def _remove_abandoned(path: Path, token: str) -> None:
     """Remove the lease with ``token``; if another has replaced it meanwhile, put that back."""
     aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:

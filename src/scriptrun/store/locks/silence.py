@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 _PROCESS = uuid.uuid4().hex
 
 
-def seconds(what: str, value: Any) -> float:
-    """For how many seconds ``what`` has had this JSON value; 0.0 at the first observation.
+def seconds(watched: str, value: Any) -> float:
+    """For how many seconds ``watched`` has had this JSON value; 0.0 at the first observation.
 
     If the directory cannot be written, every observation is the first.
     """
-    name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    name = hashlib.sha256(watched.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     boot, now = identity.boot_id() or _PROCESS, time.monotonic()
     with contextlib.suppress(OSError):
         path = str(paths.runtime_folder("seen") / f"{name}.json")
-        seen = files.read_json(path)
-        if isinstance(seen, dict) and (seen.get("value"), seen.get("boot")) == (value, boot):
-            return max(0.0, now - float(seen["since"]))
+        previous = files.read_json(path)
+        if isinstance(previous, dict) and (previous.get("value"), previous.get("boot")) == (value, boot):
+            return max(0.0, now - float(previous["since"]))
         files.write_atomic(path, files.to_json({"value": value, "boot": boot, "since": now}))
     return 0.0

@@ -38,15 +38,15 @@ def put(folder: Path, name: str, value: str) -> tuple[bytes, str]:
             store.set_password(SERVICE, name, value)
             return _KEYRING, f"the system keyring ({store.name.split()[0]})"
         except Exception as error:  # whatever a key store raises, the file remains
-            raise _refused(name, error) from None
-    token = _cipher(folder, name, new=True).encrypt(value.encode("utf-8"))
+            raise _keyring_error(name, error) from None
+    token = _cipher(folder, name, create=True).encrypt(value.encode("utf-8"))
     return _FERNET + token + b"\n", f"{folder}, encrypted"
 
 
 def value(folder: Path, name: str, content: bytes) -> str:
     """The secret's value, from the content of its file. Raises SecretException."""
     if content.startswith(_FERNET):
-        return _decrypted(folder, name, content[len(_FERNET) :].strip())
+        return _decrypt(folder, name, content[len(_FERNET) :].strip())
     if content.startswith(_KEYRING):
         return _from_key_store(name)
     return content.decode("utf-8", "replace").strip()
@@ -62,7 +62,7 @@ def forget(name: str, content: bytes) -> None:
     except keyring.errors.PasswordDeleteError:
         pass  # it is gone already
     except Exception as error:
-        raise _refused(name, error) from None
+        raise _keyring_error(name, error) from None
 
 
 def key_file(folder: Path) -> Path:
@@ -70,14 +70,14 @@ def key_file(folder: Path) -> Path:
     return folder.parent / f"{folder.name}.key"
 
 
-def _cipher(folder: Path, name: str, new: bool = False) -> Any:
+def _cipher(folder: Path, name: str, create: bool = False) -> Any:
     from cryptography.fernet import Fernet
 
-    given = os.environ.get(KEY_VARIABLE)
-    if given:
-        return Fernet(_derived(given))
+    passphrase = os.environ.get(KEY_VARIABLE)
+    if passphrase:
+        return Fernet(_derive_key(passphrase))
     path = key_file(folder)
-    if new and not path.exists():
+    if create and not path.exists():
         files.publish(str(path), Fernet.generate_key() + b"\n", 0o600)
     try:
         return Fernet(path.read_bytes().strip())
@@ -94,13 +94,13 @@ def _cipher(folder: Path, name: str, new: bool = False) -> Any:
         ) from None
 
 
-def _derived(text: str) -> bytes:
+def _derive_key(text: str) -> bytes:
     """A Fernet key derived from any text; slow on purpose, since people choose short ones."""
-    made = hashlib.scrypt(text.encode("utf-8"), salt=b"scriptrun secrets", n=2**14, r=8, p=1)
-    return base64.urlsafe_b64encode(made[:32])
+    derived = hashlib.scrypt(text.encode("utf-8"), salt=b"scriptrun secrets", n=2**14, r=8, p=1)
+    return base64.urlsafe_b64encode(derived[:32])
 
 
-def _decrypted(folder: Path, name: str, token: bytes) -> str:
+def _decrypt(folder: Path, name: str, token: bytes) -> str:
     from cryptography.fernet import InvalidToken
 
     try:
@@ -137,9 +137,9 @@ def _key_store() -> Any:
         import keyring
     except ImportError:
         return None
-    found = keyring.get_keyring()
-    enough = 0.1 if os.environ.get("PYTHON_KEYRING_BACKEND") else 1
-    backends = [each for each in getattr(found, "backends", (found,)) if _priority(each) >= enough]
+    chosen = keyring.get_keyring()
+    min_priority = 0.1 if os.environ.get("PYTHON_KEYRING_BACKEND") else 1
+    backends = [backend for backend in getattr(chosen, "backends", (chosen,)) if _priority(backend) >= min_priority]
     return max(backends, key=_priority, default=None)
 
 
@@ -152,20 +152,20 @@ def _priority(store: Any) -> float:
 
 def _from_key_store(name: str) -> str:
     try:
-        found: str | None = _keyring().get_password(SERVICE, name)
+        password: str | None = _keyring().get_password(SERVICE, name)
     except SecretException:
         raise
     except Exception as error:
-        raise _refused(name, error) from None
-    if found is None:
+        raise _keyring_error(name, error) from None
+    if password is None:
         raise SecretException(
             f"Secret {name!r} is missing from the system keyring.",
             f"Store it again: scriptrun secret set {name}",
         )
-    return found
+    return password
 
 
-def _refused(name: str, error: Exception) -> SecretException:
+def _keyring_error(name: str, error: Exception) -> SecretException:
     return SecretException(
         f"The system keyring failed for secret {name!r}: {type(error).__name__}: {error}.",
         "Unlock it, or set SCRIPTRUN_SECRETS to a folder for encrypted files.",

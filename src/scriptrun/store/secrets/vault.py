@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 else:
     encryption = later("scriptrun.store.secrets.encryption")
 
-_PREFIX = "SCRIPTRUN_SECRET_"
-_OWNED = "workspace-"
+_VARIABLE_PREFIX = "SCRIPTRUN_SECRET_"
+_WORKSPACE_PREFIX = "workspace-"
 #: the current workspace, and secrets borrowed for the current block. Context variables, as many
 #: calls lie between who knows them and who needs them; a new thread starts without.
 _workspace: ContextVar[str] = ContextVar("workspace", default="")
-_lent: ContextVar[Mapping[str, str]] = ContextVar("lent", default=MappingProxyType({}))
+_borrowed: ContextVar[Mapping[str, str]] = ContextVar("lent", default=MappingProxyType({}))
 
 
 def folder() -> Path:
     """The folder of this user's secrets; does not create it."""
-    named = os.environ.get("SCRIPTRUN_SECRETS")
-    if named:
-        return Path(named).expanduser().absolute()
+    configured = os.environ.get("SCRIPTRUN_SECRETS")
+    if configured:
+        return Path(configured).expanduser().absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("APPDATA") or Path.home()) / "scriptrun" / "secrets"
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "scriptrun/secrets"
@@ -52,17 +52,17 @@ def folder() -> Path:
 
 def variable(name: str) -> str:
     """The variable that overrides the secret ``name``."""
-    return _PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return _VARIABLE_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
-def owned(workspace: str, name: str) -> str:
+def workspace_secret(workspace: str, name: str) -> str:
     """The name under which the workspace's secret ``name`` is stored; ``workspace`` is its ID."""
     yaml_file.file_name(name)  # raises if the name is invalid
-    return f"{_OWNED}{workspace}-{name}"
+    return f"{_WORKSPACE_PREFIX}{workspace}-{name}"
 
 
 @contextmanager
-def of_workspace(workspace: str) -> Iterator[None]:
+def for_workspace(workspace: str) -> Iterator[None]:
     """Inside the block, secrets of the workspace with that ID take precedence."""
     token = _workspace.set(workspace)
     try:
@@ -71,23 +71,23 @@ def of_workspace(workspace: str) -> Iterator[None]:
         _workspace.reset(token)
 
 
-def keep(name: str, value: str) -> str:
+def store(name: str, value: str) -> str:
     """Store the secret for this user; returns where it is stored, in words.
 
     In the system keyring if ``keyring`` finds one and ``SCRIPTRUN_SECRETS`` is not set, else in an
     encrypted file. Raises SecretException if it can't be stored.
     """
-    place = folder()
+    directory = folder()
     try:
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        form, where = encryption.put(place, name, value)
-        files.write_atomic(str(place / yaml_file.file_name(name)), form, 0o600)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content, location = encryption.put(directory, name, value)
+        files.write_atomic(str(directory / yaml_file.file_name(name)), content, 0o600)
     except OSError as error:
         raise SecretException(
-            f"Cannot store secret {name!r} in {place}: {error.strerror}.",
+            f"Cannot store secret {name!r} in {directory}: {error.strerror}.",
             f"Set the variable {variable(name)}, or set SCRIPTRUN_SECRETS to another folder.",
         ) from None
-    return where
+    return location
 
 
 _offered: dict[str, str] = {}
@@ -99,23 +99,23 @@ def offer(name: str, value: str) -> None:
 
 
 @contextmanager
-def lent(values: Mapping[str, str]) -> Iterator[None]:
+def with_secrets(values: Mapping[str, str]) -> Iterator[None]:
     """Inside the block, these secrets (of another machine) are available; none is stored."""
-    token = _lent.set({**_lent.get(), **values})
+    token = _borrowed.set({**_borrowed.get(), **values})
     try:
         yield
     finally:
-        _lent.reset(token)
+        _borrowed.reset(token)
 
 
-def keep_offered() -> None:
+def store_offered() -> None:
     """Store the offered secrets, so that later processes find them."""
     for name, value in list(_offered.items()):
-        if _kept(name) != value:
-            keep(name, value)
+        if _stored_value(name) != value:
+            store(name, value)
 
 
-def _kept(name: str) -> str | None:
+def _stored_value(name: str) -> str | None:
     path = folder() / yaml_file.file_name(name)
     try:
         return encryption.value(path.parent, name, path.read_bytes())
@@ -125,7 +125,7 @@ def _kept(name: str) -> str | None:
 
 def find(name: str) -> str:
     """The secret's value. Raises SecretException if it is not found."""
-    value = os.environ.get(variable(name)) or _offered.get(name) or _lent.get().get(name)
+    value = os.environ.get(variable(name)) or _offered.get(name) or _borrowed.get().get(name)
     if value:
         return value
     path = _path(name)
@@ -136,22 +136,22 @@ def find(name: str) -> str:
             f"Secret {name!r} not found.",
             f"Store it with `scriptrun secret set {name}`, or set the variable {variable(name)}.",
         ) from None
-    return encryption.value(path.parent, yaml_file.name_of(path.name), content)
+    return encryption.value(path.parent, yaml_file.name_from_file(path.name), content)
 
 
 def _path(name: str) -> Path:
     """The secret's file: the workspace's own if it has one of that name."""
-    place = folder()
+    directory = folder()
     if _workspace.get() and name:
-        own = place / yaml_file.file_name(owned(_workspace.get(), name))
-        if own.is_file():
-            return own
-    return place / yaml_file.file_name(name)
+        workspace_path = directory / yaml_file.file_name(workspace_secret(_workspace.get(), name))
+        if workspace_path.is_file():
+            return workspace_path
+    return directory / yaml_file.file_name(name)
 
 
-def known(name: str) -> bool:
+def exists(name: str) -> bool:
     """Whether the secret ``name`` exists; does not read its value."""
-    if os.environ.get(variable(name)) or name in _offered or name in _lent.get():
+    if os.environ.get(variable(name)) or name in _offered or name in _borrowed.get():
         return True
     return _path(name).is_file()
 
@@ -159,19 +159,19 @@ def known(name: str) -> bool:
 def names(workspace: str = "") -> list[str]:
     """The sorted names of this user's secrets, global or of the workspace with that ID."""
     try:
-        found = os.listdir(folder())
+        entries = os.listdir(folder())
     except OSError:
         return []
-    every = sorted(yaml_file.name_of(name) for name in found if not name.endswith(".tmp"))
+    all_names = sorted(yaml_file.name_from_file(name) for name in entries if not name.endswith(".tmp"))
     if not workspace:
-        return [name for name in every if not name.startswith(_OWNED)]
-    own = f"{_OWNED}{workspace}-"
-    return [name.removeprefix(own) for name in every if name.startswith(own)]
+        return [name for name in all_names if not name.startswith(_WORKSPACE_PREFIX)]
+    prefix = f"{_WORKSPACE_PREFIX}{workspace}-"
+    return [name.removeprefix(prefix) for name in all_names if name.startswith(prefix)]
 
 
 def variables() -> list[str]:
     """The variables of this process that hold secrets, sorted."""
-    return sorted(name for name in os.environ if name.startswith(_PREFIX))
+    return sorted(name for name in os.environ if name.startswith(_VARIABLE_PREFIX))
 
 
 def forget(name: str) -> None:

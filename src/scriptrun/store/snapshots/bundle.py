@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 def parts(store: Path, digest: str) -> list[str]:
     """The files below ``store`` that hold the snapshot, its manifest last."""
-    found: dict[str, None] = {}
-    for kind, _, size, value, place in workdir.entries(store, digest):
+    paths: dict[str, None] = {}
+    for kind, _, size, value, location in workdir.entries(store, digest):
         if kind not in "fx":
             continue
-        if place is not None:
-            path = workdir.pack_path(store, place[0])
-            found[path] = None
-            found[path.removesuffix(".pack") + ".index"] = None
+        if location is not None:
+            path = workdir.pack_path(store, location[0])
+            paths[path] = None
+            paths[path.removesuffix(".pack") + ".index"] = None
         elif size:
-            found[workdir.object_path(store, value)] = None
+            paths[workdir.object_path(store, value)] = None
     manifest = workdir.manifest_path(store, digest)
-    found[manifest + ".places"] = found[manifest] = None
-    return [os.path.relpath(path, store) for path in found]
+    paths[manifest + ".places"] = paths[manifest] = None
+    return [os.path.relpath(path, store) for path in paths]
 
 
 def missing(store: Path, names: list[str]) -> list[str]:
@@ -35,17 +35,17 @@ def missing(store: Path, names: list[str]) -> list[str]:
     return [name for name in names if not os.path.exists(store / name)]
 
 
-def take_in(store: Path, name: str, source: IO[bytes]) -> None:
+def store_part(store: Path, name: str, source: IO[bytes]) -> None:
     """Store a part under its name, atomically. Raises ValueError for an invalid name."""
-    goal = os.path.normpath(store / name)
-    if not goal.startswith(os.path.join(store, "")):
+    destination = os.path.normpath(store / name)
+    if not destination.startswith(os.path.join(store, "")):
         raise ValueError(f"{name!r} is not part of a snapshot")
-    os.makedirs(os.path.dirname(goal), exist_ok=True)
-    temporary = f"{goal}.{files.unique()}.tmp"
+    os.makedirs(os.path.dirname(destination), exist_ok=True)
+    temporary = f"{destination}.{files.unique()}.tmp"
     with open(temporary, "wb") as handle:
         while data := source.read(1 << 20):
             handle.write(data)
-    os.replace(temporary, goal)
+    os.replace(temporary, destination)
 
 
 def pack(stream: IO[bytes], base: Path, names: list[str], prefix: str = "") -> None:

@@ -10,30 +10,30 @@ from scriptrun.spec.errors import SnapshotException
 
 
 def read(
-    store: str | os.PathLike[str], digest: str, wanted: Collection[str], limit: int
+    store: str | os.PathLike[str], digest: str, requested: Collection[str], limit: int
 ) -> dict[str, bytes | None]:
-    """The contents of the ``wanted`` files of the snapshot ``digest``, by path.
+    """The contents of the ``requested`` files of the snapshot ``digest``, by path.
 
     None for a file of more than ``limit`` bytes; other entries are skipped. Raises
     SnapshotException if the snapshot is missing or damaged.
     """
-    found: dict[str, bytes | None] = {}
+    contents: dict[str, bytes | None] = {}
     try:
-        for kind, path, size, value, place in workdir.entries(store, digest):
+        for kind, path, size, value, location in workdir.entries(store, digest):
             name = os.fsdecode(path)
-            if kind in "fx" and name in wanted:
-                found[name] = _content(store, size, value, place) if size <= limit else None
+            if kind in "fx" and name in requested:
+                contents[name] = _content(store, size, value, location) if size <= limit else None
     except (workdir.SnapshotDamaged, OSError) as error:
         raise SnapshotException(str(error)) from None
-    return found
+    return contents
 
 
 def _content(
-    store: str | os.PathLike[str], size: int, digest: str, place: tuple[str, int] | None
+    store: str | os.PathLike[str], size: int, digest: str, location: tuple[str, int] | None
 ) -> bytes:
     if not size:
         return b""
-    path = workdir.pack_path(store, place[0]) if place else workdir.object_path(store, digest)
+    path = workdir.pack_path(store, location[0]) if location else workdir.object_path(store, digest)
     with open(path, "rb") as handle:
-        handle.seek(place[1] if place else 0)
+        handle.seek(location[1] if location else 0)
         return handle.read(size)

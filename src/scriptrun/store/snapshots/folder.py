@@ -14,9 +14,9 @@ from operator import attrgetter
 from scriptrun.spec.values import Value
 from scriptrun.store.snapshots.ignore import FRESH, Reason, Rules
 
-Look = tuple[int, int, int, int, int]
+StatSignature = tuple[int, int, int, int, int]
 """Mode, size, modification and change time (ns) and inode: if equal, so is the content."""
-UNTRUSTED: Look = (0, 0, 0, 0, 0)
+UNTRUSTED: StatSignature = (0, 0, 0, 0, 0)
 """A signature that equals no other: the file is read again next time."""
 
 
@@ -29,25 +29,25 @@ class Listing:
     def __init__(self, path: bytes, rules: Rules) -> None:
         self.path = path
         self.rules = rules
-        self.files: list[tuple[bytes, Look]] = []
+        self.files: list[tuple[bytes, StatSignature]] = []
         self.folders: list[bytes] = []
-        self.left_out: list[bytes] = []
+        self.ignored: list[bytes] = []
         self.reasons: dict[bytes, Reason] = {}
         self.environment: Reason | None = None
 
 
-class Decided(Value):
+class Decisions(Value):
     """Earlier decisions about a folder's names under rules with ``stamp``; folders end in ``/``.
 
     ``included`` None means: everything that is not in ``ignored``.
     """
 
     stamp: str | None = None
-    left_out: Collection[bytes] = ()
-    kept: Collection[bytes] | None = ()
+    ignored: Collection[bytes] = ()
+    included: Collection[bytes] | None = ()
 
 
-def look_at(status: os.stat_result) -> Look:
+def signature_of(status: os.stat_result) -> StatSignature:
     """The signature to compare to see whether a file is unchanged."""
     return (
         status.st_mode,
@@ -58,9 +58,9 @@ def look_at(status: os.stat_result) -> Look:
     )
 
 
-def trusted(look: Look) -> bool:
-    """Whether any later change of the file will change ``look``: its times are old enough."""
-    return max(look[2], look[3]) < time.time_ns() - FRESH
+def is_settled(signature: StatSignature) -> bool:
+    """Whether any later change of the file will change ``signature``: its times are old enough."""
+    return max(signature[2], signature[3]) < time.time_ns() - FRESH
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -69,72 +69,72 @@ def join(folder: bytes, name: bytes) -> bytes:
 
 
 def list_folder(
-    source: bytes, path: bytes, above: Rules, decided: Decided | None = None
+    source: bytes, path: bytes, parent_rules: Rules, decisions: Decisions | None = None
 ) -> Listing:
-    """The folder ``path`` of ``source``, under the rules ``above``.
+    """The folder ``path`` of ``source``, under the rules ``parent_rules``.
 
-    Reuses what was ``decided`` under the same rules. Raises OSError if the folder cannot be read.
+    Reuses what was ``decisions`` under the same rules. Raises OSError if the folder cannot be read.
     """
-    with os.scandir(join(source, path)) as found:
-        entries = sorted(found, key=attrgetter("name"))
+    with os.scandir(join(source, path)) as scan:
+        entries = sorted(scan, key=attrgetter("name"))
     names = {entry.name: entry for entry in entries}
-    listing = Listing(path, above)
-    listing.environment = above.environment(path, frozenset(names))
+    listing = Listing(path, parent_rules)
+    listing.environment = parent_rules.environment(path, frozenset(names))
     if listing.environment is not None:
         return listing
-    listing.rules = rules = above.below(path, names.get(above.kind))
-    if decided is None or rules.stamp != decided.stamp:
-        decided = Decided()
+    listing.rules = rules = parent_rules.below(path, names.get(parent_rules.kind))
+    if decisions is None or rules.stamp != decisions.stamp:
+        decisions = Decisions()
     for entry in entries:
-        _sort_in(listing, entry, decided)
+        _classify(listing, entry, decisions)
     return listing
 
 
-def _sort_in(listing: Listing, entry: os.DirEntry[bytes], decided: Decided) -> None:
+def _classify(listing: Listing, entry: os.DirEntry[bytes], decisions: Decisions) -> None:
     name = entry.name
     is_folder = entry.is_dir(follow_symlinks=False)
     key = name + b"/" if is_folder else name
-    if key in decided.left_out:
-        listing.left_out.append(key)
+    if key in decisions.ignored:
+        listing.ignored.append(key)
         return
-    if decided.kept is not None and key not in decided.kept:
+    if decisions.included is not None and key not in decisions.included:
         reason = listing.rules.reason(join(listing.path, name), is_folder)
         if reason is not None:
-            listing.left_out.append(key)
+            listing.ignored.append(key)
             listing.reasons[key] = reason
             return
     if is_folder:
         listing.folders.append(name)
         return
     try:
-        listing.files.append((name, _look_of(entry)))
+        listing.files.append((name, _entry_signature(entry)))
     except FileNotFoundError:
         pass  # removed while it was listed
 
 
-def _look_of(entry: os.DirEntry[bytes]) -> Look:
-    look = look_at(entry.stat(follow_symlinks=False))
-    if not stat.S_ISLNK(look[0]):
-        return look
+def _entry_signature(entry: os.DirEntry[bytes]) -> StatSignature:
+    signature = signature_of(entry.stat(follow_symlinks=False))
+    if not stat.S_ISLNK(signature[0]):
+        return signature
     try:
         # If a link leads out of the source, its target counts as well.
-        there = os.stat(entry.path)
+        target = os.stat(entry.path)
     except OSError:
-        return look
-    if not stat.S_ISREG(there.st_mode):
-        return (*look[:4], look[4] ^ stat.S_IFMT(there.st_mode))
+        return signature
+    if not stat.S_ISREG(target.st_mode):
+        return (*signature[:4], signature[4] ^ stat.S_IFMT(target.st_mode))
     return (
-        look[0],
-        there.st_size,
-        max(look[2], there.st_mtime_ns),
-        max(look[3], there.st_ctime_ns),
-        mixed(there),
+        signature[0],
+        target.st_size,
+        max(signature[2], target.st_mtime_ns),
+        max(signature[3], target.st_ctime_ns),
+        target_hash(target),
     )
 
 
-def mixed(there: os.stat_result) -> int:
+def target_hash(status: os.stat_result) -> int:
     """A hash that changes with a link's target; replaces the inode in the link's signature."""
-    return hash((there.st_size, there.st_mtime_ns, there.st_ctime_ns, there.st_ino, there.st_mode))
+    return hash((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode))
 
 
 def walk_order(folder: bytes) -> list[bytes]:

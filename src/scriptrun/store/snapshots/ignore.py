@@ -14,8 +14,8 @@ import time
 from scriptrun.spec.values import Value
 from scriptrun.store.snapshots.gitignore import Pattern, PatternList
 
-ALWAYS = frozenset({b".scriptrun"})
-BY_DEFAULT = frozenset(
+ALWAYS_IGNORED = frozenset({b".scriptrun"})
+IGNORED_BY_DEFAULT = frozenset(
     {
         b".git",
         b".hg",
@@ -61,26 +61,26 @@ class Rules:
         self.kind = kind
         self.stamp = stamp
         self._parent = parent
-        self._cut = len(folder) + 1 if folder else 0
-        self._lead = b""
+        self._prefix_length = len(folder) + 1 if folder else 0
+        self._path_prefix = b""
         self._file = file
-        self._shown = folder + b"/" + kind if folder else kind
+        self._shown_path = folder + b"/" + kind if folder else kind
         self._patterns: PatternList | None = None
 
-    def below(self, folder: bytes, own: os.DirEntry[bytes] | None) -> Rules:
-        """The rules for ``folder`` (relative to the source), which has the ignore file ``own``."""
-        if own is None or not self.kind or not own.is_file():
+    def below(self, folder: bytes, ignore_file: os.DirEntry[bytes] | None) -> Rules:
+        """The rules for ``folder`` (relative to the source), which has the ignore file ``ignore_file``."""
+        if ignore_file is None or not self.kind or not ignore_file.is_file():
             return self
-        return Rules(self.kind, self, folder, own.path, f"{self.stamp}|{_stamp(own.stat())}")
+        return Rules(self.kind, self, folder, ignore_file.path, f"{self.stamp}|{_stamp(ignore_file.stat())}")
 
-    def decides(self, path: bytes, is_folder: bool) -> tuple[Pattern, bytes] | None:
+    def find_match(self, path: bytes, is_folder: bool) -> tuple[Pattern, bytes] | None:
         """The line that decides about ``path``, and its file; the deepest file takes precedence."""
         rules: Rules | None = self
         while rules is not None:
             if rules._file:
-                pattern = rules._list().decides(rules._lead + path[rules._cut :], is_folder)
+                pattern = rules._load_patterns().find_match(rules._path_prefix + path[rules._prefix_length :], is_folder)
                 if pattern is not None:
-                    return pattern, rules._shown
+                    return pattern, rules._shown_path
             rules = rules._parent
         return None
 
@@ -90,31 +90,31 @@ class Rules:
         Assumes that the folders above it are not ignored.
         """
         name = path.rpartition(b"/")[2]
-        if name in ALWAYS:
+        if name in ALWAYS_IGNORED:
             return Reason("always ignored")
-        found = self.decides(path, is_folder)
-        if name in BY_DEFAULT and not self._brought_back(found, name):
+        match = self.find_match(path, is_folder)
+        if name in IGNORED_BY_DEFAULT and not self._reincluded(match, name):
             return Reason("ignored by default")
-        if found is None or found[0].negated:
+        if match is None or match[0].negated:
             return None
-        return Reason(found[0].text, os.fsdecode(found[1]), found[0].line)
+        return Reason(match[0].text, os.fsdecode(match[1]), match[0].line)
 
     def environment(self, path: bytes, names: frozenset[bytes]) -> Reason | None:
         """The reason if the folder ``path`` with the entries ``names`` is a Python environment."""
         if not path or not names & _ENVIRONMENT_MARKS:
             return None
-        if self.kind == b".amlignore" and self._brought_back(
-            self.decides(path, True), path.rpartition(b"/")[2]
+        if self.kind == b".amlignore" and self._reincluded(
+            self.find_match(path, True), path.rpartition(b"/")[2]
         ):
             return None
         return Reason("Python environment")
 
-    def _brought_back(self, found: tuple[Pattern, bytes] | None, name: bytes) -> bool:
-        if found is None or self.kind != b".amlignore":
+    def _reincluded(self, match: tuple[Pattern, bytes] | None, name: bytes) -> bool:
+        if match is None or self.kind != b".amlignore":
             return False
-        return found[0].negated and found[0].names(name)
+        return match[0].negated and match[0].targets_name(name)
 
-    def _list(self) -> PatternList:
+    def _load_patterns(self) -> PatternList:
         if self._patterns is None:
             try:
                 with open(self._file, "rb") as handle:
@@ -129,41 +129,41 @@ def rules_for(source: bytes) -> Rules:
     if os.path.isfile(os.path.join(source, b".amlignore")):
         return Rules(b".amlignore", None, b"", b"", "amlignore")
     rules = Rules(b".gitignore", None, b"", b"", "gitignore")
-    for folder in _above_in_repository(source):
-        file = os.path.join(folder, b".gitignore")
-        if os.path.isfile(file):
-            stamp = f"{rules.stamp}|{os.fsdecode(file)} {_stamp(os.stat(file))}"
-            rules = Rules(b".gitignore", rules, b"", file, stamp)
-            rules._shown = os.path.relpath(file, source)
-            rules._lead = os.path.relpath(source, folder).replace(os.sep.encode(), b"/") + b"/"
+    for folder in _parents_in_repository(source):
+        ignore_file = os.path.join(folder, b".gitignore")
+        if os.path.isfile(ignore_file):
+            stamp = f"{rules.stamp}|{os.fsdecode(ignore_file)} {_stamp(os.stat(ignore_file))}"
+            rules = Rules(b".gitignore", rules, b"", ignore_file, stamp)
+            rules._shown_path = os.path.relpath(ignore_file, source)
+            rules._path_prefix = os.path.relpath(source, folder).replace(os.sep.encode(), b"/") + b"/"
     return rules
 
 
-def _above_in_repository(source: bytes) -> list[bytes]:
+def _parents_in_repository(source: bytes) -> list[bytes]:
     """The folders above ``source`` in its git repository, outermost first."""
-    above: list[bytes] = []
+    parents: list[bytes] = []
     folder = source
     while not os.path.lexists(os.path.join(folder, b".git")):
         parent = os.path.dirname(folder)
         if parent == folder:
             return []
-        above.append(parent)
+        parents.append(parent)
         folder = parent
-    above.reverse()
-    return [] if _left_out_from_above(source, above) else above
+    parents.reverse()
+    return [] if _ignored_by_parents(source, parents) else parents
 
 
-def _left_out_from_above(source: bytes, above: list[bytes]) -> bool:
+def _ignored_by_parents(source: bytes, above: list[bytes]) -> bool:
     """Whether git ignores ``source`` itself; the user wants it nevertheless."""
     chain = [*above, source]
     lists: list[tuple[bytes, PatternList]] = []
     for folder, child in itertools.pairwise(chain):
         lists.append((folder, _read_patterns(folder)))
-        for holder, patterns in reversed(lists):
-            path = os.path.relpath(child, holder).replace(os.sep.encode(), b"/")
-            found = patterns.decides(path, True)
-            if found is not None:
-                if not found.negated:
+        for base, patterns in reversed(lists):
+            path = os.path.relpath(child, base).replace(os.sep.encode(), b"/")
+            match = patterns.find_match(path, True)
+            if match is not None:
+                if not match.negated:
                     return True
                 break
     return False

@@ -25,36 +25,36 @@ create table if not exists objects (digest blob primary key, pack integer not nu
 """
 
 
-class KnownObjects:
+class PackIndex:
     """Looks up digests in all packs of ``store``; opened on first use."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._opened = False
-        self._base: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
 
     def find(self, digest: bytes) -> bytes | None:
         """The location (a line of a places file) of the content with this SHA-256, or None."""
         if not self._opened:
             self._opened = True
-            self._base = self._open()
-        if self._base is None:
+            self._connection = self._open()
+        if self._connection is None:
             return None
-        row = self._base.execute(
+        row = self._connection.execute(
             "select name, offset from objects join packs on pack = id where digest = ?", (digest,)
         ).fetchone()
         return None if row is None else b"%s %d" % (row[0].encode(), row[1])
 
     def close(self) -> None:
         """Close the cache."""
-        base, self._base = self._base, None
-        if base is not None:
-            base.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _open(self) -> sqlite3.Connection | None:
         """Open and update the cache; None if the store has no packs, or the cache is unusable."""
-        there = self._indexes()
-        if not there:
+        pack_names = self._indexes()
+        if not pack_names:
             return None
         import sqlite3
 
@@ -62,9 +62,9 @@ class KnownObjects:
         for _ in range(2):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                base = sqlite3.connect(path, timeout=10)
-                self._update(base, there)
-                return base
+                connection = sqlite3.connect(path, timeout=10)
+                self._update(connection, pack_names)
+                return connection
             except sqlite3.DatabaseError as error:
                 if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF == sqlite3.SQLITE_BUSY:
                     return None  # another process is writing it: not corrupt
@@ -84,27 +84,27 @@ class KnownObjects:
             return set()
         return {name[: -len(".index")] for name in names if name.endswith(".index")}
 
-    def _update(self, base: sqlite3.Connection, there: set[str]) -> None:
-        base.executescript(_TABLES)
-        seen = {name for (name,) in base.execute("select name from packs")}
-        if seen == there:
+    def _update(self, connection: sqlite3.Connection, present: set[str]) -> None:
+        connection.executescript(_TABLES)
+        indexed = {name for (name,) in connection.execute("select name from packs")}
+        if indexed == present:
             return
-        with base:
-            base.execute("begin immediate")
-            seen = {name for (name,) in base.execute("select name from packs")}
-            for name in seen - there:
-                self._forget(base, name)
-            for name in there - seen:
-                self._learn(base, name)
+        with connection:
+            connection.execute("begin immediate")
+            indexed = {name for (name,) in connection.execute("select name from packs")}
+            for name in indexed - present:
+                self._remove_pack(connection, name)
+            for name in present - indexed:
+                self._add_pack(connection, name)
 
-    def _forget(self, base: sqlite3.Connection, name: str) -> None:
+    def _remove_pack(self, connection: sqlite3.Connection, name: str) -> None:
         pack = "(select id from packs where name = ?)"
-        base.execute(f"delete from objects where pack = {pack}", (name,))
-        base.execute("delete from packs where name = ?", (name,))
+        connection.execute(f"delete from objects where pack = {pack}", (name,))
+        connection.execute("delete from packs where name = ?", (name,))
 
-    def _learn(self, base: sqlite3.Connection, name: str) -> None:
-        row = base.execute("insert into packs (name) values (?)", (name,))
-        base.executemany(
+    def _add_pack(self, connection: sqlite3.Connection, name: str) -> None:
+        row = connection.execute("insert into packs (name) values (?)", (name,))
+        connection.executemany(
             "insert or ignore into objects values (?, ?, ?)",
             ((digest, row.lastrowid, offset) for digest, offset in self._entries(name)),
         )

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.runtime import workdir
-from scriptrun.store.snapshots.pack_index import KnownObjects
-from scriptrun.store.snapshots.unchanged import touched
+from scriptrun.store.snapshots.pack_index import PackIndex
+from scriptrun.store.snapshots.unchanged import mark_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LARGE = 1 << 20
 """Files of at least this size (bytes) are stored as single objects: they can be cloned."""
 _ENTRY = struct.Struct(">32sQ")
-_REMEMBERED = 30_000
+_MAX_OFFSETS = 30_000
 """Duplicates are detected among this many files of a snapshot (5 MB), to bound memory."""
 _CHUNK = 1 << 20
 
@@ -37,53 +37,53 @@ class PackWriter:
         self.store = store
         self.used: set[str] = set()
         self._name = uuid.uuid4().hex[:16]
-        self._mine: dict[bytes, int] = {}
+        self._offsets: dict[bytes, int] = {}
         self._index: list[bytes] = []
         self._offset = 0
         self._pack: BinaryIO | None = None
         self._index_file: BinaryIO | None = None
-        self._known = KnownObjects(store)
+        self._pack_index = PackIndex(store)
         self._present: dict[str, bool] = {}
 
     @property
-    def wrote(self) -> bool:
+    def has_pack(self) -> bool:
         """Whether this snapshot has a pack."""
         return self._pack is not None
 
-    def has(self, place: bytes, digest: bytes, size: int) -> bool:
-        """Whether the content at ``place`` (a line of a places file) is still in the store."""
-        pack = place.partition(b" ")[0].decode()
+    def has(self, location: bytes, digest: bytes, size: int) -> bool:
+        """Whether the content at ``location`` (a line of a places file) is still in the store."""
+        pack = location.partition(b" ")[0].decode()
         if pack != "-":
             if pack not in self._present:
-                self._present[pack] = touched(workdir.pack_path(self.store, pack))
+                self._present[pack] = mark_used(workdir.pack_path(self.store, pack))
             if self._present[pack]:
                 self.used.add(pack)
             return self._present[pack]
-        return size == 0 or touched(workdir.object_path(self.store, digest.decode()))
+        return size == 0 or mark_used(workdir.object_path(self.store, digest.decode()))
 
     def add(self, data: bytes) -> tuple[bytes, bytes]:
         """Store ``data``; returns its digest (hex) and location, as written in the files."""
-        hashed = hashlib.sha256(data)
+        hasher = hashlib.sha256(data)
         if not data:
-            return hashed.hexdigest().encode(), b"-"
-        key = hashed.digest()
-        mine = self._mine.get(key)
-        if mine is not None:
-            return hashed.hexdigest().encode(), b"%s %d" % (self._name.encode(), mine)
-        known = self._known.find(key)
-        if known is not None and self.has(known, b"", len(data)):
-            return hashed.hexdigest().encode(), known
-        return hashed.hexdigest().encode(), self._append(key, data)
+            return hasher.hexdigest().encode(), b"-"
+        key = hasher.digest()
+        offset = self._offsets.get(key)
+        if offset is not None:
+            return hasher.hexdigest().encode(), b"%s %d" % (self._name.encode(), offset)
+        location = self._pack_index.find(key)
+        if location is not None and self.has(location, b"", len(data)):
+            return hasher.hexdigest().encode(), location
+        return hasher.hexdigest().encode(), self._append(key, data)
 
-    def add_stream(self, read: Callable[[int], bytes], begun: bytes) -> tuple[bytes, bytes, int]:
-        """Store a large file (``begun``, then ``read``); returns digest, location, size."""
+    def add_stream(self, read: Callable[[int], bytes], first_chunk: bytes) -> tuple[bytes, bytes, int]:
+        """Store a large file (``first_chunk``, then ``read``); returns digest, location, size."""
         folder = self.store / "objects"
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f"{uuid.uuid4().hex[:12]}.tmp"
         try:
-            digest, size = _copy_hashed(temporary, read, begun)
+            digest, size = _copy_and_hash(temporary, read, first_chunk)
             final = Path(workdir.object_path(self.store, digest))
-            if not touched(str(final)):
+            if not mark_used(str(final)):
                 final.parent.mkdir(exist_ok=True)
                 os.replace(temporary, final)
         finally:
@@ -92,7 +92,7 @@ class PackWriter:
 
     def publish(self) -> None:
         """Publish the pack; the snapshot may refer to it from now on."""
-        self._known.close()
+        self._pack_index.close()
         if self._pack is None:
             return
         assert self._index_file is not None
@@ -108,7 +108,7 @@ class PackWriter:
 
     def discard(self, published: bool = False) -> None:
         """Remove everything: the snapshot failed, or another process has published the same one."""
-        self._known.close()
+        self._pack_index.close()
         if self._pack is None:
             return
         for handle in (self._pack, self._index_file):
@@ -117,10 +117,10 @@ class PackWriter:
                 handle.close()
             except OSError:
                 pass  # a full disk: what is still buffered goes nowhere
-        gone = [self._temporary(), self._temporary("index")]
+        leftovers = [self._temporary(), self._temporary("index")]
         if published:
-            gone.append(workdir.pack_path(self.store, self._name))
-        for path in gone:
+            leftovers.append(workdir.pack_path(self.store, self._name))
+        for path in leftovers:
             Path(path).unlink(missing_ok=True)
 
     def _append(self, key: bytes, data: bytes) -> bytes:
@@ -129,8 +129,8 @@ class PackWriter:
         assert self._pack is not None
         self._pack.write(data)
         offset, self._offset = self._offset, self._offset + len(data)
-        if len(self._mine) < _REMEMBERED:
-            self._mine[key] = offset
+        if len(self._offsets) < _MAX_OFFSETS:
+            self._offsets[key] = offset
         self._index.append(_ENTRY.pack(key, offset))
         if len(self._index) >= 4096:
             self._flush_index()
@@ -151,16 +151,16 @@ class PackWriter:
         return str(self.store / "packs" / f"{self._name}.{kind}.tmp")
 
 
-def _copy_hashed(target: Path, read: Callable[[int], bytes], begun: bytes) -> tuple[str, int]:
-    hashed = hashlib.sha256()
+def _copy_and_hash(target: Path, read: Callable[[int], bytes], first_chunk: bytes) -> tuple[str, int]:
+    hasher = hashlib.sha256()
     size = 0
     with open(target, "xb", buffering=0) as out:
-        data = begun
+        data = first_chunk
         while data:
-            hashed.update(data)
+            hasher.update(data)
             view = memoryview(data)
             while view:
                 view = view[out.write(view) :]
             size += len(data)
             data = read(_CHUNK)
-    return hashed.hexdigest(), size
+    return hasher.hexdigest(), size

@@ -28,20 +28,20 @@ class Inspection(Value, frozen=False):
 
 def inspect(source: bytes) -> Inspection:
     """Walk ``source`` (absolute, without links) as a snapshot does."""
-    found = _Inspecting(source)
+    inspector = _Inspector(source)
     stack = [(b"", rules_for(source))]
     while stack:
-        path, above = stack.pop()
+        path, rules = stack.pop()
         try:
-            seen = snapshot_folder.list_folder(source, path, above)
+            listing = snapshot_folder.list_folder(source, path, rules)
         except FileNotFoundError:
             continue
         except OSError as error:
-            found.made.failed[path] = error.strerror or str(error)
+            inspector.inspection.failed[path] = error.strerror or str(error)
             continue
-        found.add(seen)
-        snapshot_folder.push_folders(stack, seen)
-    return found.finished()
+        inspector.add(listing)
+        snapshot_folder.push_folders(stack, listing)
+    return inspector.finish()
 
 
 def why_ignored(source: bytes, path: bytes) -> Reason | None:
@@ -50,73 +50,73 @@ def why_ignored(source: bytes, path: bytes) -> Reason | None:
     folder = b""
     for name in path.split(b"/"):
         try:
-            seen = snapshot_folder.list_folder(source, folder, rules)
+            listing = snapshot_folder.list_folder(source, folder, rules)
         except OSError:
             return None
-        if seen.environment is not None:
-            return seen.environment
-        reason = seen.reasons.get(name) or seen.reasons.get(name + b"/")
+        if listing.environment is not None:
+            return listing.environment
+        reason = listing.reasons.get(name) or listing.reasons.get(name + b"/")
         if reason is not None:
             return reason
-        rules, folder = seen.rules, snapshot_folder.join(folder, name)
+        rules, folder = listing.rules, snapshot_folder.join(folder, name)
     return None
 
 
-class _Inspecting:
+class _Inspector:
     def __init__(self, source: bytes) -> None:
-        self.made = Inspection()
+        self.inspection = Inspection()
         self._source = source
-        self._folders = snapshot_warnings.Folders()
+        self._folders = snapshot_warnings.FolderTotals()
         self._secrets: list[bytes] = []
         self._outside: list[bytes] = []
         self._unusual: list[bytes] = []
 
-    def add(self, seen: snapshot_folder.Listing) -> None:
-        if seen.environment is not None:
-            self.made.ignored[os.fsdecode(seen.path) + "/"] = seen.environment
+    def add(self, listing: snapshot_folder.Listing) -> None:
+        if listing.environment is not None:
+            self.inspection.ignored[os.fsdecode(listing.path) + "/"] = listing.environment
             return
-        for name in seen.left_out:
-            self.made.ignored[os.fsdecode(snapshot_folder.join(seen.path, name))] = seen.reasons[
+        for name in listing.ignored:
+            self.inspection.ignored[os.fsdecode(snapshot_folder.join(listing.path, name))] = listing.reasons[
                 name
             ]
         size = 0
         count = 0
-        for name, look in seen.files:
-            path = snapshot_folder.join(seen.path, name)
-            taken = self._size(path, look)
-            if taken is not None:
-                self.made.files[os.fsdecode(path)] = taken
-                size += taken
+        for name, signature in listing.files:
+            path = snapshot_folder.join(listing.path, name)
+            file_size = self._size(path, signature)
+            if file_size is not None:
+                self.inspection.files[os.fsdecode(path)] = file_size
+                size += file_size
                 count += 1
-        self._folders.add(seen.path, count, size)
+        self._folders.add(listing.path, count, size)
 
-    def _size(self, path: bytes, look: snapshot_folder.Look) -> int | None:
-        if stat.S_ISLNK(look[0]):
-            return self._size_of_link(path, look)
-        if not stat.S_ISREG(look[0]):
+    def _size(self, path: bytes, signature: snapshot_folder.StatSignature) -> int | None:
+        if stat.S_ISLNK(signature[0]):
+            return self._size_of_link(path, signature)
+        if not stat.S_ISREG(signature[0]):
             self._unusual.append(path)
             return None
         if snapshot_warnings.looks_secret(path.rpartition(b"/")[2]):
             self._secrets.append(path)
-        return look[1]
+        return signature[1]
 
-    def _size_of_link(self, path: bytes, look: snapshot_folder.Look) -> int | None:
+    def _size_of_link(self, path: bytes, signature: snapshot_folder.StatSignature) -> int | None:
         try:
             link = symlinks.read(self._source, path)
         except OSError:
             return None
         if isinstance(link, symlinks.Followed):
-            return look[1]
+            return signature[1]
         if os.path.isabs(link.target):
             self._outside.append(path)
         return 0
 
-    def finished(self) -> Inspection:
-        self.made.size = self._folders.size
-        self.made.warnings = [
+    def finish(self) -> Inspection:
+        self.inspection.size = self._folders.size
+        self.inspection.warnings = [
             *self._folders.warnings(),
             *snapshot_warnings.secret_like(self._secrets),
-            *snapshot_warnings.outside(self._outside),
-            *snapshot_warnings.unusual(self._unusual),
+            *snapshot_warnings.outside_links(self._outside),
+            *snapshot_warnings.special_files(self._unusual),
         ]
-        return self.made
+        return self.inspection

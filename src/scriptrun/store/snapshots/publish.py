@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.store.snapshots.packs import PackWriter
-from scriptrun.store.snapshots.unchanged import standing, touched
+from scriptrun.store.snapshots.unchanged import all_packs_exist, mark_used
 
 
 class Publication:
@@ -55,20 +55,20 @@ class Publication:
         os.makedirs(os.path.dirname(final), exist_ok=True)
         packs.publish()
         try:
-            ours = self._publish_places(final + ".places")
+            published = self._publish_places(final + ".places")
         except BaseException:
             packs.discard(published=True)  # nothing refers to it yet
             raise
-        if ours:
+        if published:
             packs.publish_index()
             used = packs.used
         else:
             packs.discard(published=True)
             used = packs_of(self._store, digest) or set()
-        if not _place_exclusively(self._manifest, final):
-            touched(final)
+        if not _link_exclusively(self._manifest, final):
+            mark_used(final)
         self.discard()
-        return digest, used, ours
+        return digest, used, published
 
     def discard(self) -> None:
         """Remove the temporary files."""
@@ -81,15 +81,15 @@ class Publication:
             Path(path).unlink(missing_ok=True)
 
     def _publish_places(self, final: str) -> bool:
-        if _place_exclusively(self._places, final):
+        if _link_exclusively(self._places, final):
             return True
-        if standing(self._store, _packs_in(final)):
+        if all_packs_exist(self._store, _packs_in(final)):
             return False
         os.replace(self._places, final)
         return True
 
 
-def _place_exclusively(temporary: str, final: str) -> bool:
+def _link_exclusively(temporary: str, final: str) -> bool:
     try:
         os.link(temporary, final)
     except FileExistsError:

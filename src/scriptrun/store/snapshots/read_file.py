@@ -19,74 +19,74 @@ _FLAGS = (
 )
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """A file of the source cannot be read; the text says why."""
 
 
-class Unusual(Exception):
+class SpecialFile(Exception):
     """Not a file, folder or link, but a socket, pipe or device."""
 
 
-def take(packs: PackWriter, source: bytes, path: bytes, look: snapshot_folder.Look) -> FileRecord:
-    """Store the file or link ``path`` of ``source``, which had the signature ``look``.
+def store_file(packs: PackWriter, source: bytes, path: bytes, signature: snapshot_folder.StatSignature) -> FileRecord:
+    """Store the file or link ``path`` of ``source``, which had the signature ``signature``.
 
     Raises UnreadableFile, SpecialFile, FileNotFoundError if it is gone, and OSError if the store
     cannot be written.
     """
-    if stat.S_ISLNK(look[0]):
-        return _take_link(packs, source, path, look)
-    if not stat.S_ISREG(look[0]):
-        raise Unusual
-    return _take_file(packs, source + b"/" + path, path, look)
+    if stat.S_ISLNK(signature[0]):
+        return _store_link(packs, source, path, signature)
+    if not stat.S_ISREG(signature[0]):
+        raise SpecialFile
+    return _store_regular_file(packs, source + b"/" + path, path, signature)
 
 
-def _take_link(
-    packs: PackWriter, source: bytes, path: bytes, look: snapshot_folder.Look
+def _store_link(
+    packs: PackWriter, source: bytes, path: bytes, signature: snapshot_folder.StatSignature
 ) -> FileRecord:
     try:
         link = symlinks.read(source, path)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Unreadable(error.strerror) from None
+        raise UnreadableFile(error.strerror) from None
     if isinstance(link, symlinks.Followed):
-        return _take_file(packs, link.path, path, look)
+        return _store_regular_file(packs, link.path, path, signature)
     name = path.rpartition(b"/")[2]
     line = b"l %s\0%s\n" % (workdir.escape(name), workdir.escape(link.target))
-    return name, look if snapshot_folder.trusted(look) else snapshot_folder.UNTRUSTED, line, b""
+    return name, signature if snapshot_folder.is_settled(signature) else snapshot_folder.UNTRUSTED, line, b""
 
 
-def _take_file(
-    packs: PackWriter, whole: bytes, path: bytes, look: snapshot_folder.Look
+def _store_regular_file(
+    packs: PackWriter, full_path: bytes, path: bytes, signature: snapshot_folder.StatSignature
 ) -> FileRecord:
     name = path.rpartition(b"/")[2]
     try:
-        handle = os.open(whole, _FLAGS)
+        handle = os.open(full_path, _FLAGS)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Unreadable(error.strerror) from None
+        raise UnreadableFile(error.strerror) from None
     try:
-        digest, place, size = _keep(packs, handle, look[1])
+        digest, location, size = _store_content(packs, handle, signature[1])
         after = os.fstat(handle)
     finally:
         os.close(handle)
-    if stat.S_ISLNK(look[0]):
-        steady = snapshot_folder.mixed(after) == look[4]
+    if stat.S_ISLNK(signature[0]):
+        unchanged = snapshot_folder.target_hash(after) == signature[4]
     else:
-        steady = snapshot_folder.look_at(after) == look
-    if not (steady and snapshot_folder.trusted(look)):
-        look = snapshot_folder.UNTRUSTED
+        unchanged = snapshot_folder.signature_of(after) == signature
+    if not (unchanged and snapshot_folder.is_settled(signature)):
+        signature = snapshot_folder.UNTRUSTED
     kind = b"x" if after.st_mode & stat.S_IXUSR else b"f"
-    return name, look, b"%s %s %d %s\n" % (kind, digest, size, workdir.escape(name)), place + b"\n"
+    return name, signature, b"%s %s %d %s\n" % (kind, digest, size, workdir.escape(name)), location + b"\n"
 
 
-def _keep(packs: PackWriter, handle: int, expected: int) -> tuple[bytes, bytes, int]:
-    begun = _read(handle, expected + 1 if expected < LARGE else LARGE)
-    if len(begun) <= expected < LARGE:
-        digest, place = packs.add(begun)
-        return digest, place, len(begun)
-    return packs.add_stream(lambda size: _read(handle, size), begun)
+def _store_content(packs: PackWriter, handle: int, expected: int) -> tuple[bytes, bytes, int]:
+    first_chunk = _read(handle, expected + 1 if expected < LARGE else LARGE)
+    if len(first_chunk) <= expected < LARGE:
+        digest, location = packs.add(first_chunk)
+        return digest, location, len(first_chunk)
+    return packs.add_stream(lambda size: _read(handle, size), first_chunk)
 
 
 def _read(handle: int, size: int) -> bytes:
@@ -102,4 +102,4 @@ def _read(handle: int, size: int) -> bytes:
             parts.append(data)
         return b"".join(parts)
     except OSError as error:
-        raise Unreadable(error.strerror) from None
+        raise UnreadableFile(error.strerror) from None

@@ -30,7 +30,7 @@ else:
     snapshot_warnings = later("scriptrun.store.snapshots.warnings")
     snapshots_take = later("scriptrun.store.snapshots.take")
 
-_NAMED = 10
+_MAX_LISTED = 10
 
 
 class Snapshot(Value):
@@ -42,7 +42,7 @@ class Snapshot(Value):
     warnings: tuple[str, ...] = ()
 
 
-class Entry(Value):
+class SnapshotEntry(Value):
     """One entry of a snapshot. ``kind``: "folder", "file", "executable" or "link".
 
     Paths are relative with ``/``; bytes that are not UTF-8 become surrogates (``os.fsencode``
@@ -66,12 +66,12 @@ def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snaps
     something in the source cannot be read or the store cannot be written; then nothing is left
     behind.
     """
-    whole, folder = _source(source), Path(os.path.abspath(store))
-    cache = stat_cache.cache_file(folder, whole)
-    taken = unchanged.unchanged(whole, cache)
-    if taken is None or not _kept(folder, taken):
-        taken = _take_anew(folder, whole, cache)
-    return Snapshot(taken.digest, taken.files, taken.size, taken.warnings)
+    real_source, store_folder = _resolve_source(source), Path(os.path.abspath(store))
+    cache = stat_cache.cache_file(store_folder, real_source)
+    result = unchanged.find_unchanged(real_source, cache)
+    if result is None or not _still_stored(store_folder, result):
+        result = _take_new(store_folder, real_source, cache)
+    return Snapshot(result.digest, result.files, result.size, result.warnings)
 
 
 def inspect(source: str | os.PathLike[str]) -> preview.Inspection:
@@ -79,10 +79,10 @@ def inspect(source: str | os.PathLike[str]) -> preview.Inspection:
 
     Raises SnapshotException, as ``take`` would, for folders that cannot be read.
     """
-    whole = _source(source)
-    inspection = preview.inspect(whole)
+    real_source = _resolve_source(source)
+    inspection = preview.inspect(real_source)
     if inspection.failed:
-        raise _not_read(os.fsdecode(whole), inspection.failed)
+        raise _unreadable_error(os.fsdecode(real_source), inspection.failed)
     return inspection
 
 
@@ -91,7 +91,7 @@ def why_ignored(source: str | os.PathLike[str], path: str) -> str | None:
 
     For example ``data/ (.gitignore:3)``.
     """
-    reason = preview.why_ignored(_source(source), os.fsencode(path))
+    reason = preview.why_ignored(_resolve_source(source), os.fsencode(path))
     return None if reason is None else str(reason)
 
 
@@ -100,7 +100,7 @@ def exists(store: str | os.PathLike[str], digest: str) -> bool:
     return os.path.exists(workdir.manifest_path(store, digest))
 
 
-def manifest(store: str | os.PathLike[str], digest: str) -> Iterator[Entry]:
+def manifest(store: str | os.PathLike[str], digest: str) -> Iterator[SnapshotEntry]:
     """The entries of the snapshot ``digest``, each folder before its contents.
 
     Raises SnapshotException if it is missing or damaged.
@@ -109,7 +109,7 @@ def manifest(store: str | os.PathLike[str], digest: str) -> Iterator[Entry]:
         for kind, path, size, value, _ in workdir.entries(store, digest):
             target = os.fsdecode(value) if kind == "l" else ""
             digest_of_file = value if kind in "fx" else ""
-            yield Entry(_KINDS[kind], os.fsdecode(path), size, digest_of_file, target)
+            yield SnapshotEntry(_KINDS[kind], os.fsdecode(path), size, digest_of_file, target)
     except workdir.SnapshotDamaged as error:
         raise SnapshotException(str(error)) from None
 
@@ -137,37 +137,37 @@ def restore(
         ) from None
 
 
-def _source(source: str | os.PathLike[str]) -> bytes:
+def _resolve_source(source: str | os.PathLike[str]) -> bytes:
     if not os.path.isdir(source):
-        what = "is not a directory" if os.path.exists(source) else "does not exist"
+        problem = "is not a directory" if os.path.exists(source) else "does not exist"
         raise SnapshotException(
-            f"The source directory {os.fspath(source)!r} {what}.",
+            f"The source directory {os.fspath(source)!r} {problem}.",
             "Set source_directory to the folder that contains the script.",
         )
     return os.fsencode(os.path.realpath(source))
 
 
-def _kept(store: Path, taken: unchanged.Taken) -> bool:
+def _still_stored(store: Path, result: unchanged.SnapshotResult) -> bool:
     """Whether the last snapshot is still in the store; marks it as used now."""
-    if not unchanged.touched(workdir.manifest_path(store, taken.digest)):
+    if not unchanged.mark_used(workdir.manifest_path(store, result.digest)):
         return False
-    return unchanged.standing(store, set(taken.packs))
+    return unchanged.all_packs_exist(store, set(result.packs))
 
 
-def _take_anew(store: Path, source: bytes, cache: Path) -> unchanged.Taken:
+def _take_new(store: Path, source: bytes, cache: Path) -> unchanged.SnapshotResult:
     with ExitStack() as stack:
         if _wait_for_others(stack, cache):
-            taken = unchanged.unchanged(source, cache)
-            if taken is not None and _kept(store, taken):
-                return taken
+            result = unchanged.find_unchanged(source, cache)
+            if result is not None and _still_stored(store, result):
+                return result
         try:
-            work = snapshots_take.Taking(store, source, cache)
-            taken = work.run()
+            builder = snapshots_take.SnapshotBuilder(store, source, cache)
+            result = builder.run()
         except OSError as error:
-            raise _not_written(store, error) from None
-    if taken is None:
-        raise _not_read(os.fsdecode(source), work.failed)
-    return taken
+            raise _store_error(store, error) from None
+    if result is None:
+        raise _unreadable_error(os.fsdecode(source), builder.failed)
+    return result
 
 
 def _wait_for_others(stack: ExitStack, cache: Path) -> bool:
@@ -175,27 +175,27 @@ def _wait_for_others(stack: ExitStack, cache: Path) -> bool:
 
     An optimization only: without it, the same content would be stored several times.
     """
-    lock = paths.cache_root() / "locks" / f"{cache.stem}.lock"
-    waited: list[bool] = []
+    flock_path = paths.cache_root() / "locks" / f"{cache.stem}.lock"
+    waits: list[bool] = []
     try:
-        stack.enter_context(flocks.flock(lock, lambda: waited.append(True)))
+        stack.enter_context(flocks.flock(flock_path, lambda: waits.append(True)))
     except (OSError, WorkspaceException):
         return False
-    return bool(waited)
+    return bool(waits)
 
 
-def _not_read(source: str, failed: dict[bytes, str]) -> SnapshotException:
-    named = [f"  - {snapshot_warnings.shown(path) or '.'}: {why}" for path, why in failed.items()]
-    if len(named) > _NAMED:
-        named[_NAMED:] = [f"  - and {len(named) - _NAMED} more"]
+def _unreadable_error(source: str, failed: dict[bytes, str]) -> SnapshotException:
+    lines = [f"  - {snapshot_warnings.format_path(path) or '.'}: {reason}" for path, reason in failed.items()]
+    if len(lines) > _MAX_LISTED:
+        lines[_MAX_LISTED:] = [f"  - and {len(lines) - _MAX_LISTED} more"]
     count = "1 path" if len(failed) == 1 else f"{len(failed)} paths"
     return SnapshotException(
-        f"Cannot read {count} in the source directory {source}:\n" + "\n".join(named),
+        f"Cannot read {count} in the source directory {source}:\n" + "\n".join(lines),
         "Make them readable (chmod u+r), or exclude them in .amlignore or .gitignore.",
     )
 
 
-def _not_written(store: Path, error: OSError) -> SnapshotException:
+def _store_error(store: Path, error: OSError) -> SnapshotException:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return SnapshotException(
             f"Cannot write the snapshot: the disk of {store} is full.",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HEAD = struct.Struct("<II")
 _FORMAT = b"scriptrun stat 2\n"
 
-FileRecord = tuple[bytes, snapshot_folder.Look, bytes, bytes]
+FileRecord = tuple[bytes, snapshot_folder.StatSignature, bytes, bytes]
 """Name, look, line in the manifest, line in the places."""
 
 
@@ -37,7 +37,7 @@ class Record(Value):
     path: bytes
     stamp: str
     appearance: bytes
-    left_out: frozenset[bytes]
+    ignored: frozenset[bytes]
     rest: bytes
 
     def files(self) -> list[FileRecord]:
@@ -46,23 +46,23 @@ class Record(Value):
         return loaded
 
 
-def appearance(seen: snapshot_folder.Listing) -> bytes:
+def appearance(listing: snapshot_folder.Listing) -> bytes:
     """The bytes to compare to see whether a folder is unchanged."""
-    return marshal.dumps((seen.files, seen.folders), 2)
+    return marshal.dumps((listing.files, listing.folders), 2)
 
 
 def cache_file(store: Path, source: bytes) -> Path:
     """The cache file for snapshots of ``source`` in ``store``."""
-    both = os.fsencode(store) + b"\0" + source
-    return paths.cache_root() / "stat" / f"{sha256(both).hexdigest()[:32]}.stat"
+    key = os.fsencode(store) + b"\0" + source
+    return paths.cache_root() / "stat" / f"{sha256(key).hexdigest()[:32]}.stat"
 
 
-class Reader:
+class StatCacheReader:
     """Reads a cache from its start; a missing or damaged one counts as empty."""
 
     def __init__(self, path: Path) -> None:
         self._handle: BinaryIO | None = None
-        self._last: tuple[Any, ...] | None = None
+        self._closing_record: tuple[Any, ...] | None = None
         try:
             self._handle = open(path, "rb")  # noqa: SIM115
         except OSError:
@@ -76,13 +76,13 @@ class Reader:
         if value is None:
             return None
         if not isinstance(value[0], bytes):
-            self._last = value
+            self._closing_record = value
             return None
         return Record(value[0], value[1], value[2], frozenset(value[3]), value[4])
 
     def closing(self) -> tuple[Any, ...] | None:
         """The closing record, once ``next`` has returned None; None if the cache is truncated."""
-        return self._last
+        return self._closing_record
 
     def close(self) -> None:
         """Close the file; nothing more is read."""
@@ -103,7 +103,7 @@ class Reader:
         self.close()
         return None
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> StatCacheReader:
         return self
 
     def __exit__(
@@ -115,7 +115,7 @@ class Reader:
         self.close()
 
 
-class Writer:
+class StatCacheWriter:
     """Writes a new cache beside the old one; ``finish`` replaces that.
 
     Failing to write it is no error: the next snapshot reads all files again.
@@ -134,7 +134,7 @@ class Writer:
 
     def add(self, record: Record) -> None:
         """Append one folder."""
-        value = (record.path, record.stamp, record.appearance, tuple(record.left_out), record.rest)
+        value = (record.path, record.stamp, record.appearance, tuple(record.ignored), record.rest)
         self._dump(value)
 
     def finish(self, closing: tuple[Any, ...]) -> None:

@@ -15,7 +15,7 @@ from scriptrun.store.snapshots import stat_cache
 from scriptrun.store.snapshots.ignore import Rules, rules_for
 
 
-class Taken(Value):
+class SnapshotResult(Value):
     """A finished snapshot, as the closing record of a stat cache holds it."""
 
     digest: str
@@ -25,47 +25,47 @@ class Taken(Value):
     packs: tuple[str, ...]
 
 
-def unchanged(source: bytes, cache: Path) -> Taken | None:
+def find_unchanged(source: bytes, cache: Path) -> SnapshotResult | None:
     """The last snapshot if every folder of ``source`` still looks the same, else None."""
     stack = [(b"", rules_for(source))]
-    with stat_cache.Reader(cache) as reader:
+    with stat_cache.StatCacheReader(cache) as reader:
         record = reader.next()
         while stack:
-            path, above = stack.pop()
-            seen = _same(source, path, above, record)
-            if seen is None:
+            path, rules = stack.pop()
+            listing = _list_unchanged(source, path, rules, record)
+            if listing is None:
                 return None
-            if seen.environment is None:
-                snapshot_folder.push_folders(stack, seen)
+            if listing.environment is None:
+                snapshot_folder.push_folders(stack, listing)
                 record = reader.next()
         closing = reader.closing() if record is None else None
-    return Taken(*closing) if closing is not None else None
+    return SnapshotResult(*closing) if closing is not None else None
 
 
-def _same(
-    source: bytes, path: bytes, above: Rules, record: stat_cache.Record | None
+def _list_unchanged(
+    source: bytes, path: bytes, parent_rules: Rules, record: stat_cache.Record | None
 ) -> snapshot_folder.Listing | None:
     """The folder ``path`` if it looks as in ``record`` or is a Python environment, else None."""
-    decided = None
+    decisions = None
     if record is not None and record.path == path:
-        decided = snapshot_folder.Decided(record.stamp, record.left_out, None)
+        decisions = snapshot_folder.Decisions(record.stamp, record.ignored, None)
     try:
-        seen = snapshot_folder.list_folder(source, path, above, decided)
+        listing = snapshot_folder.list_folder(source, path, parent_rules, decisions)
     except OSError:
         return None
-    if seen.environment is not None:
-        return seen
-    if record is None or decided is None or seen.rules.stamp != record.stamp:
+    if listing.environment is not None:
+        return listing
+    if record is None or decisions is None or listing.rules.stamp != record.stamp:
         return None
-    return seen if stat_cache.appearance(seen) == record.appearance else None
+    return listing if stat_cache.appearance(listing) == record.appearance else None
 
 
-def standing(store: Path, packs: set[str] | None) -> bool:
+def all_packs_exist(store: Path, packs: set[str] | None) -> bool:
     """Whether all ``packs`` exist."""
     return packs is not None and all(os.path.exists(workdir.pack_path(store, p)) for p in packs)
 
 
-def touched(path: str) -> bool:
+def mark_used(path: str) -> bool:
     """Whether ``path`` exists; marks it as used now, so that garbage collection spares it."""
     try:
         os.utime(path)

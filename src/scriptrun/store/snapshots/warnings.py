@@ -16,7 +16,7 @@ _SECRET = (
     rb"|.*\.key)"
 )
 _HARMLESS = rb".*(example|sample|template|\.dist|cacert\.pem)"
-_SHOWN = 10
+_MAX_LISTED = 10
 
 
 def looks_secret(name: bytes) -> bool:
@@ -32,40 +32,40 @@ def _expressions() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
 
 def secret_like(paths: Iterable[bytes]) -> list[str]:
     """A warning for each path that looks like a key file, at most ten."""
-    found = [shown(path) for path in paths if looks_secret(path.rpartition(b"/")[2])]
+    matches = [format_path(path) for path in paths if looks_secret(path.rpartition(b"/")[2])]
     warnings = [
         f"{path} looks like a key or password but is part of the snapshot; "
         "to exclude it, add it to .amlignore or .gitignore."
-        for path in found[:_SHOWN]
+        for path in matches[:_MAX_LISTED]
     ]
-    if len(found) > _SHOWN:
-        warnings.append(f"{len(found) - _SHOWN} more files look like keys or passwords.")
+    if len(matches) > _MAX_LISTED:
+        warnings.append(f"{len(matches) - _MAX_LISTED} more files look like keys or passwords.")
     return warnings
 
 
-def outside(links: list[bytes]) -> list[str]:
+def outside_links(links: list[bytes]) -> list[str]:
     """One warning for links to folders outside of the source."""
     if not links:
         return []
     return [
-        f"{_named(links)}: a link out of the source directory is kept as is, "
+        f"{_join_paths(links)}: a link out of the source directory is kept as is, "
         "and its target is not part of the snapshot."
     ]
 
 
-def unusual(paths: list[bytes]) -> list[str]:
+def special_files(paths: list[bytes]) -> list[str]:
     """One warning for sockets, pipes and devices."""
     if not paths:
         return []
-    return [f"{_named(paths)}: ignored, not a regular file (socket, pipe or device)."]
+    return [f"{_join_paths(paths)}: ignored, not a regular file (socket, pipe or device)."]
 
 
-def _named(paths: list[bytes]) -> str:
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return ", ".join(map(shown, paths[:_SHOWN])) + more
+def _join_paths(paths: list[bytes]) -> str:
+    suffix = f" and {len(paths) - _MAX_LISTED} more" if len(paths) > _MAX_LISTED else ""
+    return ", ".join(map(format_path, paths[:_MAX_LISTED])) + suffix
 
 
-class Folders:
+class FolderTotals:
     """Sums sizes and file counts by folder, two levels deep, so that memory stays bounded."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Folders:
         largest = ", ".join(self._describe(key) for key in self._largest(by_size))
         where = f"; largest folders: {largest}" if largest else ""
         return [
-            f"The snapshot contains {_files(self.files)}, {readable(self.size)}{where}. "
+            f"The snapshot contains {_count_files(self.files)}, {format_size(self.size)}{where}. "
             "Use a .amlignore file (same rules as .gitignore) to exclude unneeded files."
         ]
 
@@ -100,8 +100,8 @@ class Folders:
         weight = {key: sums[1] if by_size else sums[0] for key, sums in self._sums.items()}
         dominated = {
             key.partition(b"/")[0]
-            for key, each in weight.items()
-            if b"/" in key and each > 0.8 * weight[key.partition(b"/")[0]]
+            for key, total in weight.items()
+            if b"/" in key and total > 0.8 * weight[key.partition(b"/")[0]]
         }
         chosen: list[bytes] = []
         for key in sorted(weight, key=lambda key: (-weight[key], key)):
@@ -111,14 +111,14 @@ class Folders:
 
     def _describe(self, key: bytes) -> str:
         files, size = self._sums[key]
-        return f"{shown(key)}/ ({_files(files)}, {readable(size)})"
+        return f"{format_path(key)}/ ({_count_files(files)}, {format_size(size)})"
 
 
-def _files(count: int) -> str:
+def _count_files(count: int) -> str:
     return f"{count:,} file{'' if count == 1 else 's'}"
 
 
-def readable(size: int) -> str:
+def format_size(size: int) -> str:
     """A number of bytes for people: ``1.5 MB`` (powers of 1,000, as the command line has it)."""
     number = float(size)
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -128,6 +128,6 @@ def readable(size: int) -> str:
     return f"{number:.1f} TB"
 
 
-def shown(path: bytes) -> str:
+def format_path(path: bytes) -> str:
     """A path for messages: bytes that are not UTF-8 become backslash escapes."""
     return path.decode("utf-8", "backslashreplace")
