@@ -13,7 +13,7 @@ import servers
 
 from scriptrun import Datastore
 from scriptrun.data.cache import transfer
-from scriptrun.data.cache.transfer import Incoming
+from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.errors import DatastoreException
 from scriptrun.testing.jobs import PATIENCE
 
@@ -63,9 +63,9 @@ def test_a_download_of_one_large_file_ends(s3_store, tmp_path, monkeypatch):
     with open(big(tmp_path), "rb") as file:
         entry = s3_store.store.write("big", file)
     watch = Pressed(monkeypatch)
-    incoming = [Incoming(s3_store.store, entry, "down")]
+    incoming = [RemoteFile(s3_store.store, entry, "down")]
     with pytest.raises(KeyboardInterrupt):
-        transfer.download(incoming, tmp_path / "target", False, watch=watch)
+        transfer.download(incoming, tmp_path / "target", False, on_progress=watch)
     assert not (tmp_path / "target" / "down").exists()
 
 
@@ -77,7 +77,7 @@ def test_bytes_that_were_sent_in_vain_do_not_count(workspace, tmp_path, monkeypa
         address = f"http://{host}"
         gone = Datastore.register_s3(workspace, "gone", "b", endpoint=address, secret="nobody")
         with pytest.raises(DatastoreException):
-            transfer.put(gone.store, big(tmp_path, 1), "up", told=told.append)
+            transfer.put(gone.store, big(tmp_path, 1), "up", on_bytes=told.append)
     assert any(told) and sum(told) == 0
 
 

@@ -10,10 +10,10 @@ import pytest
 import servers
 
 from scriptrun import Dataset
-from scriptrun.data.cache import files as caching
+from scriptrun.data.cache import files as cache_files
 from scriptrun.data.cache.files import Cache
 from scriptrun.data.cache.layout import Layout
-from scriptrun.data.datasets import content as contents
+from scriptrun.data.datasets import content as dataset_content
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.mount import mount as mounting
 from scriptrun.testing.jobs import PATIENCE
@@ -30,7 +30,7 @@ def fixed(workspace):
 
     def make(path):
         pin = Dataset.File.from_files(path).pin(workspace)
-        return contents.of_facts(pin, pin["definition"], workspace)
+        return dataset_content.from_facts(pin, pin["definition"], workspace)
 
     return make
 
@@ -79,7 +79,7 @@ def test_a_layout_is_completed_where_it_broke_off(web, cache, fixed):
     layout = Layout(content, cache)
     with pytest.raises(DatastoreException, match="'5'"):
         layout.lay_out()
-    assert not layout.is_done()
+    assert not layout.is_complete()
     web.files["/5"] = b"x"
     before = len(web.seen)
     assert len(names(Layout(content, cache).lay_out().folder)) == 6
@@ -122,9 +122,9 @@ def test_a_file_of_another_content_is_never_kept(web, cache, fixed):
 def test_what_has_no_etag_is_the_runs_own(foreign_store, cache, fixed, fill):
     fill(foreign_store.store, {"a": "A"})
     content = fixed((foreign_store, "a"))
-    first = Layout(content, cache, own="run 1")
+    first = Layout(content, cache, private_key="run 1")
     laid = first.lay_out()
-    assert first.folder != Layout(content, cache, own="run 2").folder
+    assert first.folder != Layout(content, cache, private_key="run 2").folder
     laid.release()
     assert not laid.folder.exists()
 
@@ -153,13 +153,13 @@ def test_mending_takes_away_what_a_script_did(web, cache, fixed):
     content = fixed([f"{web.address}/a", f"{web.address}/b"])
     layout = Layout(content, cache)
     laid = layout.lay_out()
-    assert layout.mend() == []
+    assert layout.repair() == []
     os.chmod(laid.folder, 0o755)
     os.chmod(laid.folder / "a", 0o644)
     (laid.folder / "a").write_text("X")
     (laid.folder / "new").write_text("X")
     (laid.folder / "link").symlink_to("/etc")
-    assert sorted(layout.mend()) == ["a", "link", "new"]
+    assert sorted(layout.repair()) == ["a", "link", "new"]
     assert os.path.exists("/etc/passwd")
     assert names(Layout(content, cache).lay_out().folder) == {"a": b"A", "b": b"B"}
 
@@ -188,7 +188,7 @@ def test_what_a_mount_has_read_is_not_fetched_again(web, cache, fixed, tmp_path)
 
 def test_keys_tell_stores_apart():
     keys = {
-        caching.key_of(origin, path, etag, size)
+        cache_files.cache_key(origin, path, etag, size)
         for origin in ("s3", "blob")
         for path in ("a", "b")
         for etag in ("1", "2")

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 
 from scriptrun import Dataset
 from scriptrun.data.datasets import manifest
-from scriptrun.data.datasets.manifest import Manifest, Row
+from scriptrun.data.datasets.manifest import Manifest, ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.mount import block_cache, plan
-from scriptrun.data.mount.block_cache import BLOCK, Keep, key_of
+from scriptrun.data.mount.block_cache import BLOCK, MountCache, cache_key
 from scriptrun.data.mount.operations import ReadOnlyFiles
-from scriptrun.data.mount.reader import Reader
+from scriptrun.data.mount.reader import MountReader
 from scriptrun.data.mount.tree import ManifestTree
 
 few = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def tree_of(folder, paths):
-    rows = [Row(path, len(path), "e") for path in sorted(paths)]
-    return ManifestTree(Manifest(manifest.file_of(folder, manifest.write(folder, rows).digest)))
+    rows = [ManifestRow(path, len(path), "e") for path in sorted(paths)]
+    return ManifestTree(Manifest(manifest.manifest_path(folder, manifest.write(folder, rows).digest)))
 
 
 names = st.text("ab-0.", min_size=1, max_size=3)
@@ -103,7 +103,7 @@ def test_a_tree_of_nothing_is_an_empty_folder(tmp_path):
 
 def test_keys_differ_where_anything_does():
     keys = {
-        key_of(*words)
+        cache_key(*words)
         for words in [
             ("s", "p", "e", 1),
             ("t", "p", "e", 1),
@@ -118,7 +118,7 @@ def test_keys_differ_where_anything_does():
 
 @pytest.fixture
 def keep(tmp_path):
-    return Keep(str(tmp_path / "cache"))
+    return MountCache(str(tmp_path / "cache"))
 
 
 def test_a_whole_file_is_kept_and_read_again(keep):
@@ -132,7 +132,7 @@ def test_a_whole_file_is_kept_and_read_again(keep):
 
 def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    none = Keep("")
+    none = MountCache("")
     none.save("ab" * 32, b"content")
     assert none.open("ab" * 32) is None
     assert none.blocks("ab" * 32, 10) is None
@@ -141,7 +141,7 @@ def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
 
 def test_no_half_file_is_left_where_the_cache_is_full(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_DATA_CACHE_SIZE", "10B")
-    full = Keep(str(tmp_path / "cache"))
+    full = MountCache(str(tmp_path / "cache"))
     with pytest.raises(OSError) as caught:
         full.save("ab" * 32, b"x" * 100)
     assert caught.value.errno == errno.ENOSPC
@@ -152,7 +152,7 @@ def test_no_half_file_is_left_where_the_cache_is_full(tmp_path, monkeypatch):
 @few
 @given(st.permutations(range(4)), st.integers(1, BLOCK))
 def test_blocks_in_any_order_become_the_whole_file(tmp_path_factory, order, last):
-    keep = Keep(str(tmp_path_factory.mktemp("cache")))
+    keep = MountCache(str(tmp_path_factory.mktemp("cache")))
     data = os.urandom(3 * BLOCK + last)
     blocks = keep.blocks("cd" * 32, len(data))
     assert blocks.count == 4
@@ -160,8 +160,8 @@ def test_blocks_in_any_order_become_the_whole_file(tmp_path_factory, order, last
         assert keep.open("cd" * 32) is None
         piece = data[number * BLOCK : (number + 1) * BLOCK]
         blocks.write([piece[:7], memoryview(piece)[7:]], number * BLOCK)
-        blocks.has(number, number + 1)
-        assert sum(blocks.there) == done + 1
+        blocks.mark_present(number, number + 1)
+        assert sum(blocks.present) == done + 1
     with keep.open("cd" * 32) as file:
         assert file.read() == data
 
@@ -193,11 +193,11 @@ def test_a_map_of_another_file_is_not_believed(keep, tmp_path):
 
 def test_room_is_given_back_to_nobody_beyond_the_limit(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_DATA_CACHE_SIZE", "1kB")
-    room = block_cache.Room(str(tmp_path))
-    with room.taken(600):
+    room = block_cache.CacheBudget(str(tmp_path))
+    with room.reserve(600):
         (tmp_path / "files").mkdir()
         (tmp_path / "files" / "x").write_bytes(b"x" * 600)
-        with pytest.raises(OSError), room.taken(600):
+        with pytest.raises(OSError), room.reserve(600):
             pass
 
 
@@ -211,9 +211,9 @@ def parts(workspace, fill, tmp_path):
     big = bytes(range(256)) * 8192
     fill(datastore.store, {"d/a.txt": "hello", "d/deep/b": "", "d/big": big, "other": "x"})
     dataset = Dataset.File.from_files((datastore, "d"))
-    listed, roots = plan.listed(dataset._content, tmp_path / "listed")
+    listed, roots = plan.manifest_for(dataset._content, tmp_path / "listed")
     tree = ManifestTree(listed)
-    reader = Reader(roots, Keep(""), 60.0, tree.following)
+    reader = MountReader(roots, MountCache(""), 60.0, tree.following)
     return datastore, tree, reader, big
 
 
@@ -229,12 +229,12 @@ def test_a_plan_survives_being_a_value(workspace, fill, tmp_path):
     datastore = workspace.get_default_datastore()
     fill(datastore.store, {"a/b": "1"})
     content = Dataset.File.from_files((datastore, "a"))._content
-    _, roots = plan.listed(content, tmp_path)
-    made = plan.Plan("/m", roots, "x.manifest", "/cache", 7.5)
-    again = plan.of_value(made.value())
+    _, roots = plan.manifest_for(content, tmp_path)
+    made = plan.MountPlan("/m", roots, "x.manifest", "/cache", 7.5)
+    again = plan.from_value(made.value())
     assert again.value() == made.value()
-    assert [plan.identity(root) for root in again.roots] == [plan.identity(r) for r in roots]
-    assert again.roots[0].place.store().stat("a/b").size == 1
+    assert [plan.store_identity(root) for root in again.roots] == [plan.store_identity(r) for r in roots]
+    assert again.roots[0].store_ref.store().stat("a/b").size == 1
 
 
 def test_any_range_of_a_file_is_read(parts):

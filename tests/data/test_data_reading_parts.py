@@ -23,7 +23,7 @@ from pyarrow import parquet
 from scriptrun import Dataset, Datastore
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
-from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.datastores import classes
 from scriptrun.data.errors import (
     DatasetExecutionError,
@@ -34,10 +34,10 @@ from scriptrun.data.errors import (
     FileMissing,
 )
 from scriptrun.data.mount import fuse_library, plan, server
-from scriptrun.data.mount.block_cache import BLOCK, Keep, key_of
-from scriptrun.data.mount.large_files import Large, Loose, Place, Pools
-from scriptrun.data.mount.small_files import Small
-from scriptrun.data.stores.fsspec import ForeignStore
+from scriptrun.data.mount.block_cache import BLOCK, MountCache, cache_key
+from scriptrun.data.mount.large_files import LargeFile, MemoryBlocks, FileLocation, FetchPools
+from scriptrun.data.mount.small_files import SmallFiles
+from scriptrun.data.stores.fsspec import FsspecStore
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.stores.web import WebStore
@@ -54,7 +54,7 @@ def store(request, tmp_path):
     if request.param == "object":
         memory = MemoryStore()
         return ObjectStore("mine", lambda: memory)
-    return ForeignStore("mine", "file", str(tmp_path / "files"), {})
+    return FsspecStore("mine", "file", str(tmp_path / "files"), {})
 
 
 PATHS = st.sets(
@@ -70,7 +70,7 @@ def test_any_files_are_listed_in_the_order_of_their_paths(tmp_path_factory, path
     folder, memory = tmp_path_factory.mktemp("files"), MemoryStore()
     for made in (
         ObjectStore("mine", lambda: memory),
-        ForeignStore("mine", "file", str(folder), {}),
+        FsspecStore("mine", "file", str(folder), {}),
     ):
         for path in paths:
             assert made.write(path, io.BytesIO(path.encode())).size == len(path)
@@ -150,7 +150,7 @@ def test_a_driver_that_cannot_be_had_is_a_sentence(protocol, options, words):
         host, _, port = address.partition(":")
         told = {**options, **({"host": host, "port": int(port)} if options else {})}
         with pytest.raises(DatastoreException) as caught:
-            ForeignStore("mine", protocol, "/", told).stat("a")
+            FsspecStore("mine", protocol, "/", told).stat("a")
     assert words in caught.value.message and "s3cr3t" not in str(caught.value)
 
 
@@ -159,15 +159,15 @@ def test_a_driver_that_cannot_be_had_is_a_sentence(protocol, options, words):
 
 def place_of(made, path, folder=""):
     entry = made.stat(path)
-    key = key_of("s", path, entry.etag, entry.size) if folder else ""
-    return Place(Row(path, entry.size, entry.etag), made, path, key)
+    key = cache_key("s", path, entry.etag, entry.size) if folder else ""
+    return FileLocation(ManifestRow(path, entry.size, entry.etag), made, path, key)
 
 
 @pytest.fixture(scope="module")
 def pools():
-    made = Pools()
+    made = FetchPools()
     yield made
-    for each in (made.now, made.ahead):
+    for each in (made.urgent, made.ahead):
         each.shutdown()
 
 
@@ -185,7 +185,7 @@ def test_any_reads_of_a_large_file_are_slices_of_it(tmp_path_factory, pools, rea
     (folder / "big").write_bytes(CONTENT)
     cache = str(folder / "cache") if way == "disk" else ""
     place = place_of(LocalStore("mine", folder), "big", cache)
-    large = Large(place, Keep(cache).blocks(place.key, SIZE), Loose(), pools)
+    large = LargeFile(place, MountCache(cache).blocks(place.key, SIZE), MemoryBlocks(), pools)
     for offset, size in reads:
         assert bytes(large.read(offset, size, 60)) == CONTENT[offset : offset + size]
 
@@ -194,7 +194,7 @@ def test_a_server_that_gives_whole_files_only_is_asked_once(pools):
     with servers.web() as state:
         state.ranges, state.files["/big"] = False, CONTENT
         made = WebStore("mine", state.address)
-        large = Large(place_of(made, "big"), None, Loose(), pools)
+        large = LargeFile(place_of(made, "big"), None, MemoryBlocks(), pools)
         before = len(state.seen)
         assert bytes(large.read(BLOCK, 9, 60)) == CONTENT[BLOCK : BLOCK + 9]
         assert bytes(large.read(0, SIZE, 60)) == CONTENT
@@ -207,8 +207,8 @@ def test_a_file_that_changes_or_goes_is_told_and_the_next_read_tries_anew(tmp_pa
     path = tmp_path / "f"
     path.write_bytes(CONTENT)
     place = place_of(LocalStore("mine", tmp_path), "f")
-    small = Small(Keep(""), pools, lambda path, count: [])
-    large = Large(place, None, Loose(), pools)
+    small = SmallFiles(MountCache(""), pools, lambda path, count: [])
+    large = LargeFile(place, None, MemoryBlocks(), pools)
 
     def read():
         return bytes(large.read(0, 5, 60)) if kind == "large" else small.read(place, 60)[:5]
@@ -238,11 +238,11 @@ def test_small_files_that_are_read_in_order_are_fetched_ahead(tmp_path, pools):
         at = names.index(path) + 1
         return [places[name] for name in names[at : at + count]]
 
-    keep = Keep(str(tmp_path / "cache"))
-    small = Small(keep, pools, following)
+    keep = MountCache(str(tmp_path / "cache"))
+    small = SmallFiles(keep, pools, following)
     assert [small.read(places[name], 60).decode() for name in names[:6]] == names[:6]
     assert asked[:3] == [("f00", 1), ("f01", 4), ("f02", 8)]
-    again = Small(keep, pools, lambda path, count: [])
+    again = SmallFiles(keep, pools, lambda path, count: [])
     (tmp_path / "f00").unlink()
     assert again.read(places["f00"], 60) == b"f00", "it is on the disk"
 
@@ -267,8 +267,8 @@ def test_the_library_of_fuse_leaves_the_variables_as_they_were(variable):
 def test_a_mount_that_cannot_be_is_told_in_json_and_ends(tmp_path, workspace, fill):
     fill(workspace.get_default_datastore().store, {"a": "x"})
     dataset = Dataset.File.from_files((workspace.get_default_datastore(), "a"))
-    manifest, roots = plan.listed(dataset._content, tmp_path)
-    told = plan.Plan(str(tmp_path / "none"), roots, str(manifest.path)).value()
+    manifest, roots = plan.manifest_for(dataset._content, tmp_path)
+    told = plan.MountPlan(str(tmp_path / "none"), roots, str(manifest.path)).value()
     done = subprocess.run(
         [sys.executable, "-m", server.__name__],
         input=json.dumps(told).encode() + b"\n",
@@ -369,7 +369,7 @@ def test_operations_in_any_order_mean_what_lists_mean(table, ops):
     found = reader.read(made._content, made._options)
     assert found.column_names == names
     assert found.to_pylist() == [{name: row[name] for name in names} for row in rows]
-    assert reader.Table(made._content, made._options).schema_after().names == names
+    assert reader.TableFiles(made._content, made._options).schema_after().names == names
 
 
 def test_a_table_whose_file_has_changed_is_not_read(workspace, fill, table):
@@ -468,14 +468,14 @@ def test_a_pin_means_the_same_files_whatever_becomes_of_the_name(
     pin = json.loads(json.dumps(files.pin(workspace)))
     fill(workspace.get_default_datastore().store, {"d/9/f": "9"})
     assert len(files.to_path()) == 8
-    made = AbstractDataset.of_pin(workspace, pin)
+    made = AbstractDataset.from_pin(workspace, pin)
     assert isinstance(made, FileDataset) and len(made.to_path()) == 7
     (tmp_path / "job.json").write_text(json.dumps({"data": {"inputs": [{}, {"dataset": pin}]}}))
     monkeypatch.setenv("SCRIPTRUN_RUN_FOLDER", str(tmp_path))
     assert AbstractDataset.get_by_id(workspace, files.id).to_path() == made.to_path()
     head = {"type": "other", "name": "n", "definition": {}}
     with pytest.raises(DatasetValidationError, match="unknown type 'other'"):
-        AbstractDataset.of_head(workspace, head)
+        AbstractDataset.from_head(workspace, head)
 
 
 def test_folders_are_uploaded_as_datasets(workspace, tmp_path):
@@ -502,24 +502,24 @@ def test_every_kind_survives_its_record_and_shows_no_secret(workspace, monkeypat
     monkeypatch.setenv("SCRIPTRUN_SECRET_MINE", "s3cr3t")
     record = {"class": kind, "path": "/x", "url": "http://h/", "protocol": "file", "secret": "mine"}
     record |= {"credential": "account_key"}
-    made = classes.of_record(workspace, "d", record)
-    assert classes.of_record(None, "d", made.record()).record() == record
+    made = classes.from_record(workspace, "d", record)
+    assert classes.from_record(None, "d", made.record()).record() == record
     assert made.account_key == "s3cr3t" and made.sas_token is None
     assert "s3cr3t" not in repr(made) + json.dumps(made.record())
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         made.nothing
     with pytest.raises(DatastoreException, match="does not belong"):
-        classes.of_record(None, "d", record).unregister()
+        classes.from_record(None, "d", record).unregister()
 
 
 def test_what_a_datastore_refuses_is_a_sentence(workspace, tmp_path):
     with pytest.raises(DatastoreException, match="unknown class 'Tape'"):
-        classes.of_record(workspace, "d", {"class": "Tape"})
-    web = classes.of_record(workspace, "web", {"class": "HTTP", "url": "http://h/"})
+        classes.from_record(workspace, "d", {"class": "Tape"})
+    web = classes.from_record(workspace, "web", {"class": "HTTP", "url": "http://h/"})
     (tmp_path / "a").write_text("")
     with pytest.raises(DatastoreException, match="read-only"):
         web.upload_files([tmp_path / "a"])
-    share = classes.of_record(workspace, "share", {"class": "AzureFile"})
+    share = classes.from_record(workspace, "share", {"class": "AzureFile"})
     with pytest.raises(DatastoreException, match="file share"):
         share.store
     (tmp_path / "l").mkdir()

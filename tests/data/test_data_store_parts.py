@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from scriptrun import Dataset, Datastore
 from scriptrun.data.datasets import consumption, selection, sources, versions
-from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.datastores import records
 from scriptrun.data.errors import (
     DatasetValidationError,
@@ -26,7 +26,7 @@ from scriptrun.data.errors import (
     FileMissing,
 )
 from scriptrun.data.stores import checksums, credentials, object_settings, probe, web_headers
-from scriptrun.data.stores.local import LocalStore, ranged
+from scriptrun.data.stores.local import LocalStore, read_range
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
 
@@ -47,7 +47,7 @@ def s3_etag(data: bytes, part: int) -> str:
 @few
 @given(st.binary(max_size=200), st.integers(1, 64), st.lists(st.integers(1, 90), max_size=9))
 def test_an_etag_is_that_of_the_parts_however_it_is_read(data, part, reads):
-    sums = checksums.Sums(io.BytesIO(data), part)
+    sums = checksums.EtagReader(io.BytesIO(data), part)
     got = b"".join(sums.read(count) for count in reads) + sums.read()
     assert got == data
     assert sums.size == len(data)
@@ -55,7 +55,7 @@ def test_an_etag_is_that_of_the_parts_however_it_is_read(data, part, reads):
 
 
 def test_what_is_added_by_hand_counts_as_what_is_read():
-    sums = checksums.Sums(None, 4)
+    sums = checksums.EtagReader(None, 4)
     for piece in (b"ab", b"", b"cdefg", b"h"):
         sums.add(piece)
     assert (sums.size, sums.etag()) == (8, s3_etag(b"abcdefgh", 4))
@@ -73,9 +73,9 @@ def test_the_size_of_an_open_file_is_what_is_left_of_it(tmp_path):
     (tmp_path / "x").write_bytes(b"0123456789")
     with open(tmp_path / "x", "rb") as file:
         file.read(4)
-        assert checksums.size_of(file) == 6
+        assert checksums.remaining_size(file) == 6
         assert file.read() == b"456789"
-        assert checksums.size_of(file) == 0
+        assert checksums.remaining_size(file) == 0
 
 
 # headers
@@ -98,10 +98,10 @@ def header(kind: str, data: bytes) -> str:
 )
 def test_a_digest_that_a_server_announces_is_known(headers):
     for data, right in ((b"data", True), (b"date", False), (b"", False)):
-        announced = web_headers.announced(headers)
+        announced = web_headers.expected_digest(headers)
         announced.add(data[:2])
         announced.add(data[2:])
-        assert announced.is_right() is right
+        assert announced.matches() is right
 
 
 @pytest.mark.parametrize(
@@ -117,22 +117,22 @@ def test_a_digest_that_a_server_announces_is_known(headers):
     ],
 )
 def test_a_digest_that_says_nothing_is_none(headers):
-    assert web_headers.announced(headers) is None
+    assert web_headers.expected_digest(headers) is None
 
 
 def test_the_better_digest_counts():
     wrong, right = header("md5", b"other"), header("sha512", b"data")
-    announced = web_headers.announced({"Repr-Digest": f"md5=:{wrong}:, sha-512=:{right}:"})
+    announced = web_headers.expected_digest({"Repr-Digest": f"md5=:{wrong}:, sha-512=:{right}:"})
     announced.add(b"data")
-    assert announced.is_right()
+    assert announced.matches()
 
 
 @given(st.dictionaries(st.sampled_from(["Repr-Digest", "Digest", "Content-MD5"]), st.text()))
 def test_no_header_breaks_the_reader(headers):
-    found = web_headers.announced(headers)
+    found = web_headers.expected_digest(headers)
     if found is not None:
         found.add(b"what no random digest fits")
-        assert not found.is_right()
+        assert not found.matches()
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_no_header_breaks_the_reader(headers):
     ],
 )
 def test_how_long_to_wait(text, seconds):
-    assert web_headers.seconds(text) == seconds
+    assert web_headers.retry_after_seconds(text) == seconds
 
 
 def test_a_date_to_come_is_waited_for():
     text = email.utils.formatdate(time.time() + 86_400, usegmt=True)
-    assert 80_000 < web_headers.seconds(text) <= 86_400
+    assert 80_000 < web_headers.retry_after_seconds(text) <= 86_400
 
 
 # settings of object stores
@@ -304,7 +304,7 @@ def test_ranges_end_where_the_file_does(local, start, end, data):
 def test_a_range_is_a_slice(data, start, end):
     if end is not None:
         end = max(start, end)
-    assert b"".join(ranged(io.BytesIO(data), start, end)) == data[start:end]
+    assert b"".join(read_range(io.BytesIO(data), start, end)) == data[start:end]
 
 
 def test_a_file_that_changed_is_not_read_for_the_old_one(local):
@@ -349,8 +349,8 @@ def test_only_what_is_left_of_a_file_is_written(local):
 def test_a_probe_leaves_nothing_behind(workspace, tmp_path):
     (tmp_path / "d").mkdir()
     found = probe.probe(Datastore.register_local(workspace, "d", str(tmp_path / "d")))
-    assert found.may == dict.fromkeys(probe.DEEDS, True)
-    assert not found.refused
+    assert found.allowed == dict.fromkeys(probe.ACTIONS, True)
+    assert not found.has_problems
     assert list((tmp_path / "d").iterdir()) == []
 
 
@@ -358,13 +358,13 @@ def test_a_probe_that_may_not_write_tries_to_read(workspace, tmp_path):
     (tmp_path / "d").mkdir()
     datastore = Datastore.register_local(workspace, "d", str(tmp_path / "d"))
     empty = probe.probe(datastore, writes=False)
-    assert (empty.may["list"], empty.may["read"], empty.may["write"]) == (True, None, None)
+    assert (empty.allowed["list"], empty.allowed["read"], empty.allowed["write"]) == (True, None, None)
     assert set(empty.notes) == {"read", "write", "delete"}
     (tmp_path / "d" / "a").write_text("x")
-    assert probe.probe(datastore, writes=False).may["read"] is True
+    assert probe.probe(datastore, writes=False).allowed["read"] is True
     gone = probe.probe(datastore, "gone", writes=False)
-    assert gone.may["read"] is False
-    assert "gone" in gone.reasons["read"]
+    assert gone.allowed["read"] is False
+    assert "gone" in gone.problems["read"]
 
 
 # records of datastores
@@ -509,8 +509,8 @@ def test_an_address_with_a_credential_is_refused_and_not_repeated(address):
 )
 def test_addresses_and_local_paths_are_sources(text, url, path, query):
     (found,) = sources.parse(text)
-    assert (found.place.url, found.path, found.place.query) == (url, path, query)
-    assert sources.source_of(found.value(), None) == found
+    assert (found.store_ref.url, found.path, found.store_ref.query) == (url, path, query)
+    assert sources.read_source(found.value(), None) == found
 
 
 @pytest.mark.parametrize(
@@ -548,9 +548,9 @@ def test_sources_of_a_datastore(workspace, fill):
     assert len(found("")) == len(found(None)) == 4
     (one,) = sources.parse((datastore, "a/*.txt"))
     assert one.folder == "a"
-    assert sources.source_of(one.value(), workspace).value() == one.value()
+    assert sources.read_source(one.value(), workspace).value() == one.value()
     with pytest.raises(DatasetValidationError):
-        sources.source_of(one.value(), None)
+        sources.read_source(one.value(), None)
     with pytest.raises(DatastoreException):
         sources.parse((datastore, "../x"))
 
@@ -569,12 +569,12 @@ def test_sources_of_a_datastore(workspace, fill):
     ],
 )
 def test_patterns_below_a_folder(pattern, path, fits):
-    assert sources.matching(pattern)(path) is fits
+    assert sources.path_matcher(pattern)(path) is fits
 
 
 # choosing among files
 
-ROWS = [Row(f"f{n:03}", n, "e") for n in range(200)]
+ROWS = [ManifestRow(f"f{n:03}", n, "e") for n in range(200)]
 
 
 def test_steps_are_taken_in_their_order():
@@ -598,8 +598,8 @@ def test_the_parts_of_a_split_are_the_whole(share, seed):
 
 @given(st.text(st.characters()), st.binary(max_size=80))
 def test_a_share_is_below_one_and_always_the_same(path, key):
-    assert 0 <= selection.share(path, key) < 1
-    assert selection.share(path, key) == selection.share(path, key)
+    assert 0 <= selection.path_share(path, key) < 1
+    assert selection.path_share(path, key) == selection.path_share(path, key)
 
 
 def test_a_sample_has_about_its_size():
@@ -630,7 +630,7 @@ def test_what_is_no_fraction_is_refused(value):
 @pytest.mark.parametrize("name", ["", "1a", "a-b", "a b", "ü", "a.b", "a\n", None, 3])
 def test_what_can_be_no_variable_names_no_input(workspace, name):
     with pytest.raises(DatasetValidationError):
-        consumption.checked_name(name, "an input")
+        consumption.check_name(name, "an input")
 
 
 @pytest.fixture

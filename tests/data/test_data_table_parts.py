@@ -16,10 +16,10 @@ from pyarrow import parquet
 
 from scriptrun import Dataset
 from scriptrun.data import summary
-from scriptrun.data.cache.download import Incoming
+from scriptrun.data.cache.download import RemoteFile
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError
 from scriptrun.data.stores.local import LocalStore
-from scriptrun.data.stores.protocol import Entry
+from scriptrun.data.stores.protocol import FileEntry
 from scriptrun.data.tables import arrow_filesystem, expressions
 from scriptrun.data.tables import format as table_format
 from scriptrun.data.tables.expressions import column
@@ -127,9 +127,9 @@ def test_conditions_are_not_joined_with_and():
 
 def test_the_columns_of_a_condition_are_known():
     condition = (column("a") > column("b")) & ~column("c").isin(["d"])
-    assert expressions.names_in(condition.value) == {"a", "b", "c"}
-    assert expressions.names_in([]) == expressions.names_in("a") == set()
-    assert expressions.names_in((column("a") == "column").value) == {"a"}
+    assert expressions.column_names(condition.value) == {"a", "b", "c"}
+    assert expressions.column_names([]) == expressions.column_names("a") == set()
+    assert expressions.column_names((column("a") == "column").value) == {"a"}
 
 
 # columns of files
@@ -216,14 +216,14 @@ def test_files_that_are_no_table_are_a_sentence(frame, text):
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are():
-    error = table_format.no_column("c", ["a", "b"])
+    error = table_format.missing_column("c", ["a", "b"])
     assert "'c'" in error.message
     assert "a, b" in error.hint
 
 
 def test_an_error_without_words_is_named_by_its_kind():
-    assert "KeyError" in table_format.unreadable(KeyError()).message
-    assert table_format.unreadable(ValueError("one\ntwo")).message.endswith("one")
+    assert "KeyError" in table_format.unreadable_error(KeyError()).message
+    assert table_format.unreadable_error(ValueError("one\ntwo")).message.endswith("one")
 
 
 @pytest.mark.parametrize(
@@ -237,13 +237,13 @@ def test_an_error_without_words_is_named_by_its_kind():
 )
 def test_only_the_column_that_an_error_names_is_widened(error, types):
     schema = pa.schema([("a", pa.int64()), ("b", pa.string())])
-    wide = table_format.widened(schema, ValueError(error))
+    wide = table_format.widen(schema, ValueError(error))
     assert (wide and [str(t) for t in wide.types]) == types
 
 
 def test_a_float_is_widened_to_text():
     schema = pa.schema([("a", pa.float64())])
-    wide = table_format.widened(schema, ValueError("In CSV column #0: x"))
+    wide = table_format.widen(schema, ValueError("In CSV column #0: x"))
     assert wide.types == [pa.string()]
 
 
@@ -258,7 +258,7 @@ def store(tmp_path, fill):
 
 
 def test_ranges_are_read_where_they_are_asked(store):
-    file = arrow_filesystem.Ranges(store, store.stat("a.bin"))
+    file = arrow_filesystem.RangeFile(store, store.stat("a.bin"))
     assert file.read(3) == b"\0\1\2"
     assert file.tell() == 3
     assert file.seek(-2, io.SEEK_END) == 198
@@ -273,7 +273,7 @@ def test_ranges_are_read_where_they_are_asked(store):
 @few
 @given(st.lists(st.binary(max_size=20), max_size=6), st.integers(1, 30))
 def test_a_stream_gives_all_pieces_however_they_are_read(pieces, count):
-    stream = io.BufferedReader(arrow_filesystem.Stream(iter(pieces)), count)
+    stream = io.BufferedReader(arrow_filesystem.PieceStream(iter(pieces)), count)
     got = b""
     while piece := stream.read(count):
         got += piece
@@ -281,7 +281,7 @@ def test_a_stream_gives_all_pieces_however_they_are_read(pieces, count):
 
 
 def test_a_file_system_holds_its_files_and_no_others(store):
-    incoming = {"x/a": Incoming(store, store.stat("a.bin"), "x/a")}
+    incoming = {"x/a": RemoteFile(store, store.stat("a.bin"), "x/a")}
     system = arrow_filesystem.file_system(incoming)
     there, gone = system.get_file_info(["x/a", "x/b"])
     assert (there.size, there.is_file) == (200, True)
@@ -303,7 +303,7 @@ def test_a_file_system_holds_its_files_and_no_others(store):
 def test_parquet_is_read_through_a_store(store, tmp_path):
     table = pa.table({"a": range(1000), "b": [str(n) for n in range(1000)]})
     parquet.write_table(table, tmp_path / "files" / "t.parquet", row_group_size=100)
-    system = arrow_filesystem.file_system({"t": Incoming(store, store.stat("t.parquet"), "t")})
+    system = arrow_filesystem.file_system({"t": RemoteFile(store, store.stat("t.parquet"), "t")})
     found = arrow_dataset.dataset(["t"], format="parquet", filesystem=system)
     assert found.to_table(columns=["b"], filter=arrow_dataset.field("a") == 7).to_pydict() == {
         "b": ["7"]
@@ -311,10 +311,10 @@ def test_parquet_is_read_through_a_store(store, tmp_path):
 
 
 def test_a_size_that_was_not_told_is_asked_for(store):
-    each = Incoming(store, Entry("a.bin", -1, store.stat("a.bin").etag), "a.bin")
-    assert arrow_filesystem._sized(each).size == 200
+    each = RemoteFile(store, FileEntry("a.bin", -1, store.stat("a.bin").etag), "a.bin")
+    assert arrow_filesystem._entry_with_size(each).size == 200
     with pytest.raises(DatasetExecutionError) as caught:
-        arrow_filesystem._sized(Incoming(store, Entry("gone", -1), "gone"))
+        arrow_filesystem._entry_with_size(RemoteFile(store, FileEntry("gone", -1), "gone"))
     assert "'gone'" in caught.value.message
 
 
@@ -333,25 +333,25 @@ OUTPUT = {"name": "made", "mode": "upload", "datastore": "d", "path": "x/{run-id
 
 
 def test_inputs_and_outputs_are_told_in_a_line_each():
-    told = summary.words(job([INPUT, UNNAMED], [OUTPUT]))
+    told = summary.describe_data(job([INPUT, UNNAMED], [OUTPUT]))
     assert set(told) == {"digits", "input 2", "made"}
     assert "mnist, version 3" in told["digits"]
     assert "1 file, 2,000 bytes" in told["digits"]
     assert "mnist" not in told["input 2"]
     assert "d:x/" in told["made"]
-    assert summary.words(job()) == {}
+    assert summary.describe_data(job()) == {}
 
 
 def test_random_names_do_not_tell_two_runs_apart():
     other = {**UNNAMED, "name": "input__89abcdef"}
     arguments = ["--a", "$AZUREML_DATAREFERENCE_{}", "{}", "$AZUREML_DATAREFERENCE_other"]
     plain = [
-        summary.plain(job([each], (), [text.format(each["name"]) for text in arguments]))
+        summary.readable_arguments(job([each], (), [text.format(each["name"]) for text in arguments]))
         for each in (UNNAMED, other)
     ]
     assert plain[0][:2] == plain[1][:2] == ["--a", "$input 1"]
     assert plain[0][3] == "$other"
-    assert summary.plain(job((), (), ["$AZUREML_DATAREFERENCE_x"])) == ["$AZUREML_DATAREFERENCE_x"]
+    assert summary.readable_arguments(job((), (), ["$AZUREML_DATAREFERENCE_x"])) == ["$AZUREML_DATAREFERENCE_x"]
 
 
 def test_details_as_v1_shows_them():
@@ -374,11 +374,11 @@ def test_details_as_v1_shows_them():
     ],
 )
 def test_amounts(files, size, words):
-    assert summary.amount({"files": files, "bytes": size}) == words
+    assert summary.format_size({"files": files, "bytes": size}) == words
 
 
 def test_what_was_delivered_is_a_line():
     event = {"input": "digits", "how": "downloaded", "seconds": 1.25, "files": 2, "bytes": 3}
-    assert summary.delivered(event) == "digits: downloaded 2 files, 3 bytes, in 1.2 s"
+    assert summary.delivery_line(event) == "digits: downloaded 2 files, 3 bytes, in 1.2 s"
     event = {"output": "made", "how": "uploaded", "to": "d:x", "seconds": 0.0}
-    assert summary.delivered(event) == "made: uploaded to d:x, in 0.0 s"
+    assert summary.delivery_line(event) == "made: uploaded to d:x, in 0.0 s"

@@ -230,23 +230,23 @@ NAMES = st.text(st.characters(blacklist_categories=["Cc"]), min_size=1, max_size
 @settings(max_examples=30)
 @given(st.lists(st.tuples(NAMES, st.integers(-1, 2**60), st.text(max_size=5)), max_size=30))
 def test_a_manifest_comes_back_as_it_was_written(tmp_path_factory, files):
-    rows = sorted({path: manifest.Row(path, size, etag, 3) for path, size, etag in files}.values())
+    rows = sorted({path: manifest.ManifestRow(path, size, etag, 3) for path, size, etag in files}.values())
     folder = tmp_path_factory.mktemp("manifest")
     done = manifest.write(folder, iter(rows))
-    read = manifest.Manifest(manifest.file_of(folder, done.digest))
+    read = manifest.Manifest(manifest.manifest_path(folder, done.digest))
     assert list(read.rows()) == rows
     for row in rows:
         assert read.find(row.path) == row
     assert read.find("") is None
     if len(rows) > 1:
-        with pytest.raises(manifest.Disorder):
+        with pytest.raises(manifest.UnsortedRows):
             manifest.write(folder, reversed(rows))
 
 
 def test_a_long_manifest_is_read_in_blocks(tmp_path):
-    rows = [manifest.Row(f"d/{n:06}", n, "e") for n in range(10_000)]
+    rows = [manifest.ManifestRow(f"d/{n:06}", n, "e") for n in range(10_000)]
     done = manifest.write(tmp_path, rows)
-    read = manifest.Manifest(manifest.file_of(tmp_path, done.digest))
+    read = manifest.Manifest(manifest.manifest_path(tmp_path, done.digest))
     assert list(read.skip(9_998)) == rows[9_998:]
     assert list(read.rows("d/009999")) == rows[9_999:]
     assert read.find("d/004096") == rows[4096] and read.find("d/x") is None
@@ -274,4 +274,4 @@ def test_a_long_manifest_is_read_in_blocks(tmp_path):
     ],
 )
 def test_patterns(pattern, path, fits):
-    assert bool(globs.compiled(pattern).fullmatch(path)) is fits
+    assert bool(globs.compile_glob(pattern).fullmatch(path)) is fits

@@ -18,8 +18,8 @@ import servers
 from scriptrun import Datastore
 from scriptrun.data.cache import download as cache_download
 from scriptrun.data.cache import partial, transfer
-from scriptrun.data.cache.download import Incoming
-from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing, Unreachable
+from scriptrun.data.cache.download import RemoteFile
+from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing, StoreUnreachable
 from scriptrun.data.stores import timeouts
 from scriptrun.testing.jobs import PATIENCE
 
@@ -42,7 +42,7 @@ def far(request, web, workspace):
 
 
 def incoming(store, path):
-    return Incoming(store, store.stat(path), path)
+    return RemoteFile(store, store.stat(path), path)
 
 
 def anew(workspace, each):
@@ -68,7 +68,7 @@ def test_a_server_that_stays_busy_is_named(far, web, workspace, tmp_path, code, 
     each, named = incoming(far, "small"), rf"in far|from far(.|\n)*{code}"
     web.answers = [code] * 9999
     for _ in servers.limits(monkeypatch):
-        with pytest.raises(Unreachable) as caught:
+        with pytest.raises(StoreUnreachable) as caught:
             cache_download.fetch(anew(workspace, each), tmp_path / "out")
         if re.search(named, str(caught.value)):
             break
@@ -132,7 +132,7 @@ def test_blocks_of_two_versions_are_never_mixed(far, web, tmp_path):
         web.files["/b/big"] = BODY[::-1]
 
     with pytest.raises(FileChanged, match="'big' in far has changed"):
-        cache_download.fetch(each, tmp_path / "to" / "out", told=change)
+        cache_download.fetch(each, tmp_path / "to" / "out", on_bytes=change)
     assert not list((tmp_path / "to").iterdir())
 
 
@@ -140,7 +140,7 @@ def test_an_object_that_is_deleted_midway_is_named(far, web, tmp_path):
     each = incoming(far, "big")
     with pytest.raises(FileMissing, match="'big' not found in far"):
         cache_download.fetch(
-            each, tmp_path / "to" / "out", told=lambda _: web.files.pop("/b/big", None)
+            each, tmp_path / "to" / "out", on_bytes=lambda _: web.files.pop("/b/big", None)
         )
     assert not list((tmp_path / "to").iterdir())
 
@@ -160,13 +160,13 @@ def test_what_came_before_the_store_went_away_is_kept(far, web, workspace, tmp_p
             web.answers = []
             came.clear()
             place = tmp_path / str(limit) / "out"
-            with pytest.raises(Unreachable):
-                cache_download.fetch(anew(workspace, each), place, told=told)
+            with pytest.raises(StoreUnreachable):
+                cache_download.fetch(anew(workspace, each), place, on_bytes=told)
             if sum(came) > 3 << 20:
                 break
     web.answers = []
     again = []
-    cache_download.fetch(each, place, told=again.append)
+    cache_download.fetch(each, place, on_bytes=again.append)
     assert place.read_bytes() == BODY * 3
     assert again[0] >= 1 << 20
 
@@ -176,9 +176,9 @@ def test_a_part_of_another_version_is_not_gone_on_with(far, web, tmp_path):
     part = tmp_path / "its.part"
 
     def stop(_: int) -> None:
-        raise cache_download.Stopped
+        raise cache_download.TransferStopped
 
-    with pytest.raises(cache_download.Stopped):
+    with pytest.raises(cache_download.TransferStopped):
         cache_download.fetch(each, tmp_path / "out", part, stop)
     web.files["/b/big"] = BODY[::-1]
     cache_download.fetch(incoming(far, "big"), tmp_path / "out", part)
@@ -237,13 +237,13 @@ def test_a_killed_download_goes_on(web, workspace, tmp_path):
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"half\n"
     (part,) = place.parent.glob(".*.part")
-    assert partial.is_taken(part)
+    assert partial.is_in_use(part)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not partial.is_taken(part) and not place.exists()
+    assert not partial.is_in_use(part) and not place.exists()
     store = Datastore.register_http(workspace, "far", web.address).store
     again = []
-    cache_download.fetch(incoming(store, "big"), place, told=again.append)
+    cache_download.fetch(incoming(store, "big"), place, on_bytes=again.append)
     assert place.read_bytes() == BODY and again[0] >= 1 << 20
     assert list(place.parent.iterdir()) == [place]
 
@@ -293,7 +293,7 @@ def test_the_first_error_ends_work_in_parallel_and_is_raised():
         if number == 5:
             raise DatastoreException("the fifth")
         if number > 5 and halt.wait(PATIENCE):
-            raise cache_download.Stopped
+            raise cache_download.TransferStopped
 
     with pytest.raises(DatastoreException, match="the fifth"):
         transfer.in_parallel(work, list(range(1000)), 4, halt)

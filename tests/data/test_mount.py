@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scriptrun import Dataset, Datastore, Workspace
-from scriptrun.data.cache import files as caching
+from scriptrun.data.cache import files as cache_files
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import answer as mount_answer
 from scriptrun.data.mount import mount as mounting
@@ -48,7 +48,7 @@ BIG = random.Random(7).randbytes(24 << 20)
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path):
     yield
-    places = [each.mountpoint for each in system_table.ours()]
+    places = [each.mountpoint for each in system_table.our_mounts()]
     left = [place for place in places if place.startswith(f"{tmp_path}/")]
     for place in left:
         system_table.unmount(place)
@@ -189,19 +189,19 @@ def loads(name):
 
 def test_a_file_stays_open_until_its_answer_is_sent(tmp_path):
     (tmp_path / "f").write_bytes(b"0123456789")
-    answers, place = mount_answer.Answers(), ctypes.c_void_p()
+    answers, place = mount_answer.ReplyWriter(), ctypes.c_void_p()
     answer = ctypes.pointer(place)
-    found = mount_answer.OnDisk(io.FileIO(tmp_path / "f"), 3, 4)
+    found = mount_answer.DiskRange(io.FileIO(tmp_path / "f"), 3, 4)
     number = found.file.fileno()
-    answers.give(answer, found)
+    answers.write(answer, found)
     assert bytes(found) == b"3456"
     del found
-    vector = mount_answer._Vector.from_address(place.value)
+    vector = mount_answer._BufferVector.from_address(place.value)
     assert os.pread(vector.descriptor, vector.size, vector.position) == b"3456"
     with ThreadPoolExecutor(1) as other:
-        other.submit(answers.give, answer, b"of another thread").result()
+        other.submit(answers.write, answer, b"of another thread").result()
     assert os.fstat(number).st_size == 10
-    answers.give(answer, b"more")
+    answers.write(answer, b"more")
     with pytest.raises(OSError):
         os.fstat(number)
 
@@ -263,15 +263,15 @@ def test_the_cache_keeps_its_limit(web, workspace, mounted, tmp_path, monkeypatc
     web.files = {"/big": body, **{f"/{n}": bytes([n]) * 500_000 for n in range(20)}}
     far = Datastore.register_http(workspace, "far", web.address)
     data = Dataset.File.from_files([(far, "big"), *((far, str(n)) for n in range(20))])
-    cache = caching.Cache(tmp_path / "cache")
+    cache = cache_files.Cache(tmp_path / "cache")
     _, place = mounted(data, cache=cache.folder)
     for _ in range(2):
         assert all((place / str(n)).read_bytes() == bytes([n]) * 500_000 for n in range(20))
         with open(place / "big", "rb") as file:
             assert file.read(3 << 20) == body[: 3 << 20]
-    assert 4_000_000 < cache.used() <= 8_100_000
+    assert 4_000_000 < cache.total_size() <= 8_100_000
     assert (place / "big").read_bytes() == body
-    assert cache.used() <= 8_100_000
+    assert cache.total_size() <= 8_100_000
 
 
 def test_blocks_without_their_map_are_fetched_anew(web, workspace, mounted, tmp_path):
@@ -281,7 +281,7 @@ def test_blocks_without_their_map_are_fetched_anew(web, workspace, mounted, tmp_
     found, place = mounted(data, cache=tmp_path / "cache")
     with open(place / "big", "rb") as file:
         assert file.read(100) == BIG[:100]
-    cache = caching.Cache(tmp_path / "cache")
+    cache = cache_files.Cache(tmp_path / "cache")
     assert cache.clear() == 0, "a mount reads from it"
     found.close()
     (part,) = (tmp_path / "cache" / "blocks").glob("*.map")

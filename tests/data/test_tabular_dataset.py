@@ -16,7 +16,7 @@ import pytest
 from scriptrun import Dataset
 from scriptrun.core.dataset import DataType
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, DatastoreException
-from scriptrun.data.stores.protocol import Entry
+from scriptrun.data.stores.protocol import FileEntry
 from scriptrun.data.tables import partitions
 from scriptrun.exceptions import UserErrorException
 
@@ -195,7 +195,7 @@ def test_partitions_are_columns(store, fill):
 @pytest.mark.parametrize("text", ["/data/x.csv", "/{a}/{a}", "/{}/x", "/{1a}"])
 def test_formats_without_columns(text):
     with pytest.raises(DatasetValidationError, match="partition_format"):
-        partitions.compiled(text)
+        partitions.compile_format(text)
 
 
 def test_a_registered_table_is_fixed_with_its_operations(workspace, store, fill):
@@ -273,7 +273,7 @@ def test_a_web_file_is_a_table(web, workspace):
     table = Dataset.Tabular.from_delimited_files(f"{web.address}/x.csv").register(workspace, "w")
     assert len(rows(table)) == 3
     assert rows(Dataset.Tabular.from_parquet_files(f"{web.address}/x.parquet"))[1] == {"a": 2}
-    assert Entry("x", 1).etag == ""
+    assert FileEntry("x", 1).etag == ""
 
 
 def test_a_process_ends_after_pyarrows_threads_have_let_go_of_their_files():

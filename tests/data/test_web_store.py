@@ -9,7 +9,7 @@ import pytest
 import servers
 
 from scriptrun import Dataset, Datastore
-from scriptrun.data.cache.download import steady
+from scriptrun.data.cache.download import resuming_pieces
 from scriptrun.data.errors import (
     DatasetExecutionError,
     DatasetValidationError,
@@ -44,14 +44,14 @@ def test_a_dropped_connection_goes_on_where_it_stopped(store, web, ranges):
     web.ranges = ranges
     web.drops = [3_000_000, 100, 0, 1]
     etag = store.stat("d/a b%.bin").etag
-    assert b"".join(steady(store, "d/a b%.bin", etag)) == BODY
+    assert b"".join(resuming_pieces(store, "d/a b%.bin", etag)) == BODY
     assert len([line for line in web.seen if line.startswith("GET")]) == 5
 
 
 def test_a_file_that_changes_between_two_tries_is_not_mixed(store, web):
     etag = store.stat("d/a b%.bin").etag
     web.drops = [2_000_000]
-    pieces = steady(store, "d/a b%.bin", etag)
+    pieces = resuming_pieces(store, "d/a b%.bin", etag)
     next(pieces)
     web.files["/d/a%20b%25.bin"] = BODY[::-1]
     with pytest.raises(FileChanged, match="has changed"):

@@ -127,7 +127,7 @@ def test_what_kept_an_environment_from_being_built_is_in_the_runs_log(home, tmp_
 
 def test_a_visitor_has_outputs_that_go_nowhere(home, tmp_path):
     job = {"id": "r", "data": {"outputs": [OUT, {**OUT, "name": "more"}]}}
-    found, close = helper.for_a_visit(home, job, tmp_path / "visit", tmp_path / "work")
+    found, close = helper.deliver_to_visit(home, job, tmp_path / "visit", tmp_path / "work")
     assert found["AZUREML_DATAREFERENCE_out"] == found["out"] != found["more"]
     (Path(found["out"]) / "x").write_text("x")
     assert not close()
@@ -135,5 +135,5 @@ def test_a_visitor_has_outputs_that_go_nowhere(home, tmp_path):
 
 
 def test_an_error_is_one_line():
-    assert helper.sentence(UserErrorException("What is wrong.", "Do this.")).endswith("Do this.")
-    assert helper.sentence(UserErrorException("What is wrong.")).strip() == "What is wrong."
+    assert helper.error_text(UserErrorException("What is wrong.", "Do this.")).endswith("Do this.")
+    assert helper.error_text(UserErrorException("What is wrong.")).strip() == "What is wrong."

@@ -10,7 +10,7 @@ import pytest
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.delivery import inputs, outputs
-from scriptrun.delivery.log import Telling
+from scriptrun.delivery.log import DataLog
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import events
 
@@ -25,7 +25,7 @@ def home(tmp_path):
 @pytest.fixture
 def telling(tmp_path):
     (tmp_path / "run" / "events").mkdir(parents=True)
-    return Telling(tmp_path / "run", 0)
+    return DataLog(tmp_path / "run", 0)
 
 
 def _told(tmp_path, kind):
@@ -37,7 +37,7 @@ def test_what_is_told_goes_to_the_log_and_what_counts_to_the_record(tmp_path, te
     telling.note("worth a word")
     telling.warn("look into it")
     telling.data(input="x", bytes=3)
-    Telling(tmp_path / "run", 2).line("elsewhere")
+    DataLog(tmp_path / "run", 2).line("elsewhere")
     log = os.fsencode(capfd.readouterr().err).decode("utf-8", "replace")
     assert [line.partition(" ")[2][:9] for line in log.splitlines()][1:3] == [
         "worth a w",
@@ -110,7 +110,7 @@ def test_what_is_there_already_is_written_over_only_where_that_is_meant(
     (tmp_path / "there" / "goal").mkdir(parents=True)
     (tmp_path / "there" / "goal" / "a").write_text("old")
     output = _output(tmp_path, telling, **more)
-    output.again = again
+    output.is_retry = again
     (tmp_path / "place" / "a").write_text("new")
     if refused:
         with pytest.raises(UserErrorException, match="goal/a"):
@@ -143,7 +143,7 @@ def _sending(home, tmp_path, telling, attempt=1, nodes=1, **wanted):
         "nodes": nodes,
     }
     job = {"id": "run_1", "data": {"outputs": [{**words, **wanted}]}}
-    return outputs.Sending(home, job, order, telling)
+    return outputs.OutputDelivery(home, job, order, telling)
 
 
 def _stored(home) -> dict[str, str]:
@@ -209,7 +209,7 @@ def test_a_folder_of_the_jobs_own_is_sent_and_kept_where_that_fails(
 def _bringing(home, tmp_path, telling, *wanted):
     order = {"work": str(tmp_path / "work"), "attempt": 1, "node": 0}
     job = {"id": "run_1", "data": {"inputs": list(wanted)}}
-    return inputs.Bringing(home, job, order, telling)
+    return inputs.InputDelivery(home, job, order, telling)
 
 
 def _wanted(name="in", path="data", **more):
@@ -228,11 +228,11 @@ def test_a_path_of_a_local_datastore_is_handed_over_as_a_link(home, tmp_path, te
     bringing = _bringing(
         home, tmp_path, telling, _wanted(), _wanted("rel", path_on_compute="in/here")
     )
-    bringing.bring()
-    place = Path(bringing.brought["in"]["value"])
+    bringing.deliver()
+    place = Path(bringing.delivered["in"]["value"])
     (place / "x").write_text("1")
     assert _stored(home) == {"data/x": "1"}, "the job may write there"
-    assert bringing.brought["rel"]["path"] == str(tmp_path / "work" / "in" / "here")
+    assert bringing.delivered["rel"]["path"] == str(tmp_path / "work" / "in" / "here")
     assert (tmp_path / "work" / "in" / "here" / "x").read_text() == "1"
     there = str(home.get_default_datastore().store.folder / "data")
     assert (there, there, True) in bringing.binds
@@ -251,8 +251,8 @@ def test_an_absolute_place_is_made_a_link(home, tmp_path, telling, before, monke
     if before == "same link":
         asked.symlink_to(home.get_default_datastore().store.folder / "data")
     bringing = _bringing(home, tmp_path, telling, _wanted(path_on_compute="$BASE/asked/for"))
-    bringing.bring()
-    assert bringing.brought["in"]["value"] == str(asked)
+    bringing.deliver()
+    assert bringing.delivered["in"]["value"] == str(asked)
     assert asked.resolve() == home.get_default_datastore().store.folder / "data"
     bringing.close()
 
@@ -262,7 +262,7 @@ def test_a_place_that_holds_something_stays_as_it_is(home, tmp_path, telling):
     (tmp_path / "mine" / "x").write_text("1")
     bringing = _bringing(home, tmp_path, telling, _wanted(path_on_compute=str(tmp_path / "mine")))
     with pytest.raises(UserErrorException, match="'in'") as caught:
-        bringing.bring()
+        bringing.deliver()
     assert str(tmp_path / "mine") in str(caught.value)
     bringing.close()
     assert (tmp_path / "mine" / "x").read_text() == "1"

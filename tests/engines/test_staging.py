@@ -71,7 +71,7 @@ def test_the_root_is_a_workspace_that_has_the_job_and_its_data(staged, tmp_path)
     there = Workspace(node)
     assert datastore_records.get(there, "files")["path"] == str(tmp_path / "files")
     (pin,) = [each["dataset"] for each in job.data["inputs"]]
-    (each,) = content.of_facts(pin, pin["definition"], there).incoming()
+    (each,) = content.from_facts(pin, pin["definition"], there).remote_files()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"
     assert (launch.ticket, launch.wake) == (None, None)
 

@@ -45,7 +45,7 @@ def test_what_was_packed_is_the_same_dataset_there(here, tmp_path):
     data_bundle.unpack(there, value)
     data_bundle.unpack(there, value)
     pin = data["inputs"][0]["dataset"]
-    (each,) = content.of_facts(pin, pin["definition"], there).incoming()
+    (each,) = content.from_facts(pin, pin["definition"], there).remote_files()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"
     assert Datastore.get(there, "blob").account_name == "account"
 

@@ -124,15 +124,15 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     found = probe.probe(chosen, args.path, not args.read_only)
 
     def show() -> None:
-        output.facts([(deed, _word(found, deed)) for deed in probe.DEEDS])
-        if found.refused:
-            cli_errors.wrong(" ".join(dict.fromkeys(found.reasons.values())), found.hint)
+        output.facts([(deed, _word(found, deed)) for deed in probe.ACTIONS])
+        if found.has_problems:
+            cli_errors.wrong(" ".join(dict.fromkeys(found.problems.values())), found.hint)
 
     return {"name": chosen.name, **found.as_dict()}, show
 
 
 def _word(found: probe.Probe, deed: str) -> str:
-    may = found.may[deed]
+    may = found.allowed[deed]
     if may is None:
         return found.notes.get(deed, "skipped")
     return "yes" if may else "no"

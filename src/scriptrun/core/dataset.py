@@ -9,7 +9,7 @@ from scriptrun.data.datasets.consumption import DatasetConsumptionConfig, Output
 from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
 from scriptrun.data.datasets.tabular import DataType, TabularDataset, TabularDatasetFactory
 from scriptrun.data.datastores import classes as datastore_classes
-from scriptrun.data.datastores.records import Home
+from scriptrun.data.datastores.records import WorkspaceLike
 
 __all__ = [
     "DataType",
@@ -21,14 +21,14 @@ __all__ = [
 ]
 
 
-def of_input(workspace: Home, inputs: list[dict[str, Any]], name: str) -> Any:
+def of_input(workspace: WorkspaceLike, inputs: list[dict[str, Any]], name: str) -> Any:
     """The dataset of a job's input ``name``, with exactly the files that were pinned.
 
     An old data reference pins no files, so its dataset has the current ones.
     """
     wanted = next(each for each in inputs if each["name"] == name)
     if wanted.get("dataset"):
-        return AbstractDataset.of_pin(workspace, wanted["dataset"])
+        return AbstractDataset.from_pin(workspace, wanted["dataset"])
     store = datastore_classes.get(workspace, wanted["datastore"])
     return FileDatasetFactory.from_files((store, wanted["path"]), validate=False)
 

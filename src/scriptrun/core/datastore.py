@@ -284,11 +284,11 @@ def _keep(
         )
     credentials = {kind: value for kind, value in (given or {}).items() if value}
     for kind, value in credentials.items():
-        record |= {"credential": kind, "secret": datastore_classes.own_secret(workspace, name)}
+        record |= {"credential": kind, "secret": datastore_classes.secret_name(workspace, name)}
         datastore_records.check(workspace, name, record, overwrite)
         vault.store(record["secret"], value)
         break
-    made = datastore_classes.of_record(workspace, name, record)
+    made = datastore_classes.from_record(workspace, name, record)
     if validate:
         datastore_records.check(workspace, name, record, overwrite)
         next(iter(made.store.list()), None)

@@ -35,7 +35,7 @@ class Workspace(WorkspaceFiles):
         """The datastores by name, including the workspace's own two."""
         from scriptrun.data.datastores import classes as datastore_classes
 
-        return dict(datastore_classes.every(self))
+        return dict(datastore_classes.all_datastores(self))
 
     @property
     def datasets(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ class DatastoreException(UserErrorException):
     """A datastore is unknown or unreachable, or it denies a request."""
 
 
-class Refused(DatastoreException):
+class AccessDenied(DatastoreException):
     """The credentials are invalid or lack permission; the server does not say which."""
 
 
@@ -25,11 +25,11 @@ class FileExists(DatastoreException):
     """The file already exists and must not be overwritten."""
 
 
-class Unreachable(DatastoreException):
+class StoreUnreachable(DatastoreException):
     """A store does not respond, drops the connection or asks to retry later."""
 
     #: seconds that the server asked to wait (0 if it did not)
-    after: float = 0.0
+    retry_after: float = 0.0
 
 
 class NoRanges(DatastoreException):
@@ -44,7 +44,7 @@ class DatasetExecutionError(UserErrorException):
     """A dataset's files cannot be read as described."""
 
 
-def not_whole(path: str, name: str) -> DatastoreException:
+def corrupted_upload(path: str, name: str) -> DatastoreException:
     """The error for a file that differs in the store from what was uploaded."""
     return DatastoreException(
         f"File {path!r} was corrupted during upload to {name}: its content differs.",
@@ -52,10 +52,10 @@ def not_whole(path: str, name: str) -> DatastoreException:
     )
 
 
-def needs(package: str, what: str) -> DatastoreException:
-    """The error for a package that is not installed but that ``what`` requires."""
+def missing_package(package: str, feature: str) -> DatastoreException:
+    """The error for a package that is not installed but that ``feature`` requires."""
     return DatastoreException(
-        f"{what} requires the package {package}, which is not installed.",
+        f"{feature} requires the package {package}, which is not installed.",
         "Run: pip install 'scriptrun[data]'"
         + ("" if package in ("obstore", "fsspec", "pyarrow") else f" {package}"),
     )

@@ -11,66 +11,66 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_UNNAMED = re.compile(r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b")
+_RANDOM_NAME = re.compile(r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b")
 
 
-def words(job: JobSpec) -> dict[str, str]:
+def describe_data(job: JobSpec) -> dict[str, str]:
     """One line for each input and output, by display name."""
-    found = {}
-    for name, wanted in zip(names(job).values(), _every(job), strict=True):
-        way = wanted["mode"]
-        if "kind" not in wanted:
-            found[name] = f"{way} to {wanted['datastore']}:{wanted['path']}"
+    descriptions = {}
+    for name, spec in zip(display_names(job).values(), _all_specs(job), strict=True):
+        mode = spec["mode"]
+        if "kind" not in spec:
+            descriptions[name] = f"{mode} to {spec['datastore']}:{spec['path']}"
         else:
-            found[name] = f"{way} of {_content(wanted)}"
-    return found
+            descriptions[name] = f"{mode} of {_describe_content(spec)}"
+    return descriptions
 
 
-def names(job: JobSpec) -> dict[str, str]:
+def display_names(job: JobSpec) -> dict[str, str]:
     """The display name of each input and output; unnamed ones are numbered."""
-    found: dict[str, str] = {}
-    for number, wanted in enumerate(_every(job), 1):
-        kind = "input" if "kind" in wanted else "output"
-        unnamed = _UNNAMED.fullmatch(wanted["name"])
-        found[wanted["name"]] = f"{kind} {number}" if unnamed else wanted["name"]
-    return found
+    labels: dict[str, str] = {}
+    for number, spec in enumerate(_all_specs(job), 1):
+        kind = "input" if "kind" in spec else "output"
+        is_random = _RANDOM_NAME.fullmatch(spec["name"])
+        labels[spec["name"]] = f"{kind} {number}" if is_random else spec["name"]
+    return labels
 
 
-def plain(job: JobSpec) -> list[str]:
+def readable_arguments(job: JobSpec) -> list[str]:
     """The arguments with random names replaced by display names, so that two runs compare."""
-    known = names(job)
-    if not known:
+    labels = display_names(job)
+    if not labels:
         return list(job.arguments)
-    return [_UNNAMED_REFERENCE.sub(lambda m: f"${known.get(m[1], m[1])}", a) for a in job.arguments]
+    return [_RANDOM_REFERENCE.sub(lambda reference: f"${labels.get(reference[1], reference[1])}", argument) for argument in job.arguments]
 
 
-_UNNAMED_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
+_RANDOM_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
 
 
 def input_datasets(job: JobSpec) -> list[dict[str, Any]]:
     """The value of ``inputDatasets`` in ``get_details``."""
-    found = []
-    for wanted in job.data.get("inputs") or ():
-        pin = wanted.get("dataset") or {}
+    datasets = []
+    for spec in job.data.get("inputs") or ():
+        pin = spec.get("dataset") or {}
         facts = {name: pin.get(name) for name in ("id", "name", "version", "files", "bytes")}
-        how = {
-            "type": "Reference" if wanted["kind"] == "reference" else "RunInput",
-            "inputName": wanted["name"],
-            "mechanism": wanted["mode"].capitalize(),
-            "pathOnCompute": wanted.get("path_on_compute"),
+        consumption = {
+            "type": "Reference" if spec["kind"] == "reference" else "RunInput",
+            "inputName": spec["name"],
+            "mechanism": spec["mode"].capitalize(),
+            "pathOnCompute": spec.get("path_on_compute"),
         }
-        found.append({"dataset": facts, "consumptionDetails": how})
-    return found
+        datasets.append({"dataset": facts, "consumptionDetails": consumption})
+    return datasets
 
 
-def used_datasets(every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def used_datasets(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The input datasets that the script itself logged, from the run's events."""
     return [
         {
             "dataset": event["dataset"],
             "consumptionDetails": {"type": "Reference", "inputName": event["input"]},
         }
-        for event in every
+        for event in events
         if event["kind"] == "input_dataset"
     ]
 
@@ -80,11 +80,11 @@ def output_datasets(job: JobSpec) -> list[dict[str, Any]]:
     return [
         {
             "outputType": "RunOutput",
-            "outputDetails": {"outputName": each["name"], "mechanism": each["mode"].capitalize()},
-            "datastore": each["datastore"],
-            "path": fill_in(each["path"], job.id, each["name"]),
+            "outputDetails": {"outputName": spec["name"], "mechanism": spec["mode"].capitalize()},
+            "datastore": spec["datastore"],
+            "path": fill_in(spec["path"], job.id, spec["name"]),
         }
-        for each in job.data.get("outputs") or ()
+        for spec in job.data.get("outputs") or ()
     ]
 
 
@@ -93,32 +93,32 @@ def fill_in(path: str, run_id: str, name: str) -> str:
     return path.replace("{run-id}", run_id).replace("{output-name}", name)
 
 
-def delivered(event: dict[str, Any]) -> str:
+def delivery_line(event: dict[str, Any]) -> str:
     """One line for an event about a delivered input or output."""
-    count = f" {amount(event)}," if "files" in event else ""
-    where = f" to {event['to']}," if event.get("to") else ""
+    count = f" {format_size(event)}," if "files" in event else ""
+    destination = f" to {event['to']}," if event.get("to") else ""
     name = event.get("input") or event.get("output")
-    return f"{name}: {event['how']}{where}{count} in {event['seconds']:.1f} s"
+    return f"{name}: {event['how']}{destination}{count} in {event['seconds']:.1f} s"
 
 
-def amount(facts: dict[str, Any]) -> str:
+def format_size(facts: dict[str, Any]) -> str:
     """``files`` and ``bytes`` of ``facts`` as text."""
     plural = "" if facts["files"] == 1 else "s"
     return f"{facts['files']:,} file{plural}, {facts['bytes']:,} bytes"
 
 
-def _every(job: JobSpec) -> list[dict[str, Any]]:
+def _all_specs(job: JobSpec) -> list[dict[str, Any]]:
     return [*(job.data.get("inputs") or ()), *(job.data.get("outputs") or ())]
 
 
-def _content(wanted: dict[str, Any]) -> str:
-    pin = wanted.get("dataset")
+def _describe_content(spec: dict[str, Any]) -> str:
+    pin = spec.get("dataset")
     if not pin:
-        return str(wanted.get("what") or f"{wanted['path']} of {wanted['datastore']}")
-    if wanted["kind"] == "reference":
-        named = f"{wanted['path'] or 'all'} of {wanted['datastore']}"
+        return str(spec.get("what") or f"{spec['path']} of {spec['datastore']}")
+    if spec["kind"] == "reference":
+        label = f"{spec['path'] or 'all'} of {spec['datastore']}"
     elif pin.get("name"):
-        named = f"{pin['name']}, version {pin['version']}"
+        label = f"{pin['name']}, version {pin['version']}"
     else:
-        named = "an unregistered dataset"
-    return f"{named} ({amount(pin)}, {pin['manifest'][:12]})"
+        label = "an unregistered dataset"
+    return f"{label} ({format_size(pin)}, {pin['manifest'][:12]})"

@@ -17,9 +17,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from scriptrun.delivery.inputs import Bringing
-from scriptrun.delivery.log import Telling
-from scriptrun.delivery.outputs import Sending
+from scriptrun.delivery.inputs import InputDelivery
+from scriptrun.delivery.log import DataLog
+from scriptrun.delivery.outputs import OutputDelivery
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
@@ -39,36 +39,36 @@ else:
 NAME = "scriptrun-data"
 
 
-class Delivering:
+class DataDelivery:
     """The inputs and outputs of one job on this node."""
 
     def __init__(self) -> None:
-        self._bringing: Bringing | None = None
-        self._sending: Sending | None = None
+        self._input_delivery: InputDelivery | None = None
+        self._output_delivery: OutputDelivery | None = None
 
     def deliver(self, order: Json) -> Json:
         """Deliver all inputs and create the output folders; return the variables that name them."""
         folder = Path(order["folder"])
         job = files.read_json(str(folder / "job.json"))
         os.environ.update(job.get("variables") or {})
-        home, telling = WorkspaceFiles(order["workspace"]), Telling(folder, order["node"])
-        self._bringing = Bringing(home, job, order, telling)
-        self._sending = Sending(home, job, order, telling)
-        self._bringing.bring()
-        self._sending.prepare()
-        brought = self._bringing.brought
-        kept = Path(order["folder"]) / "attempts" / str(order["attempt"])
-        path = kept / f"node-{order['node']}.data.json"
-        files.write_atomic(str(path), files.to_json({**brought, **self._sending.ready}))
-        return {**_variables(brought, self._sending.ready), "binds": self._binds()}
+        workspace, log = WorkspaceFiles(order["workspace"]), DataLog(folder, order["node"])
+        self._input_delivery = InputDelivery(workspace, job, order, log)
+        self._output_delivery = OutputDelivery(workspace, job, order, log)
+        self._input_delivery.deliver()
+        self._output_delivery.prepare()
+        inputs = self._input_delivery.delivered
+        attempt_folder = Path(order["folder"]) / "attempts" / str(order["attempt"])
+        path = attempt_folder / f"node-{order['node']}.data.json"
+        files.write_atomic(str(path), files.to_json({**inputs, **self._output_delivery.ready}))
+        return {**_script_variables(inputs, self._output_delivery.ready), "binds": self._binds()}
 
     def _binds(self) -> list[tuple[str, str, bool]]:
         """The bind mounts a container needs for the job's data."""
-        assert self._bringing is not None and self._sending is not None
-        outputs = {os.path.realpath(each["path"]) for each in self._sending.ready.values()}
-        return [*self._bringing.binds, *((each, each, True) for each in sorted(outputs))]
+        assert self._input_delivery is not None and self._output_delivery is not None
+        outputs = {os.path.realpath(output["path"]) for output in self._output_delivery.ready.values()}
+        return [*self._input_delivery.binds, *((path, path, True) for path in sorted(outputs))]
 
-    def environment(self, order: Json) -> Json:
+    def build_environment(self, order: Json) -> Json:
         """Build the run's environment on this node and return its paths.
 
         The order's ``secrets`` are available to this process during the build.
@@ -81,96 +81,96 @@ class Delivering:
         """Upload the outputs, then close; return the problems as one line, or ""."""
         problem = ""
         try:
-            if self._sending is not None:
-                self._sending.send(state)
+            if self._output_delivery is not None:
+                self._output_delivery.send(state)
         except ScriptrunError as error:
-            problem = sentence(error)
+            problem = error_text(error)
         finally:
-            lost = self.close()
-        return {"error": "; ".join(filter(None, [problem, *lost]))}
+            mount_problems = self.close()
+        return {"error": "; ".join(filter(None, [problem, *mount_problems]))}
 
     def register(self, state: str) -> Json:
         """Register the datasets of outputs that several nodes wrote."""
-        if self._sending is not None and state == "Completed":
-            self._sending.register()
+        if self._output_delivery is not None and state == "Completed":
+            self._output_delivery.register()
         return {}
 
     def close(self) -> list[str]:
         """Unmount and release everything; return the mount problems of the job."""
-        if self._sending is not None:
-            self._sending.close()
-        bringing, self._bringing = self._bringing, None
-        return bringing.close() if bringing is not None else []
+        if self._output_delivery is not None:
+            self._output_delivery.close()
+        input_delivery, self._input_delivery = self._input_delivery, None
+        return input_delivery.close() if input_delivery is not None else []
 
 
-def sentence(error: ScriptrunError) -> str:
+def error_text(error: ScriptrunError) -> str:
     """The error and its hint as one line."""
     return " ".join(filter(None, [error.message, error.hint]))
 
 
-def _variables(inputs: Json, outputs: Json) -> Json:
+def _script_variables(inputs: Json, outputs: Json) -> Json:
     """The script's variables: data references, and plain names."""
     references: dict[str, str] = {}
-    plain: dict[str, str] = {}
-    for name, found in {**inputs, **outputs}.items():
-        references[f"AZUREML_DATAREFERENCE_{name}"] = found["value"]
-        if found["kind"] != "reference":
-            plain[name] = found["value"]
-        for other in found.get("variables") or ():
-            plain[other] = found["value"]
+    environ: dict[str, str] = {}
+    for name, delivered in {**inputs, **outputs}.items():
+        references[f"AZUREML_DATAREFERENCE_{name}"] = delivered["value"]
+        if delivered["kind"] != "reference":
+            environ[name] = delivered["value"]
+        for alias in delivered.get("variables") or ():
+            environ[alias] = delivered["value"]
         upper = name.upper()
-        if found["kind"] in ("file", "tabular") and upper not in os.environ:
-            plain.setdefault(upper, found["value"])
+        if delivered["kind"] in ("file", "tabular") and upper not in os.environ:
+            environ.setdefault(upper, delivered["value"])
     if outputs:
         references["AZUREML_DATASET_FILE_OUTPUTS"] = ",".join(outputs)
-    return {"variables": references, "environ": plain}
+    return {"variables": references, "environ": environ}
 
 
-def for_a_visit(
-    home: WorkspaceFiles, job: Json, place: Path, work: Path
+def deliver_to_visit(
+    workspace: WorkspaceFiles, job: Json, visit_folder: Path, work_dir: Path
 ) -> tuple[dict[str, str], Callable[[], object]]:
     """Deliver a job's data to a visit: return its variables, and a function that releases it.
 
-    Inputs are delivered as they are for the job. Outputs are empty folders below ``place`` that are
+    Inputs are delivered as they are for the job. Outputs are empty folders below ``visit_folder`` that are
     never uploaded. Raises a ScriptrunError that names the input that failed.
     """
-    order = {"attempt": "visit", "node": os.getpid(), "work": str(work)}
-    bringing = Bringing(home, job, order, Telling(place, 0))
+    order = {"attempt": "visit", "node": os.getpid(), "work": str(work_dir)}
+    input_delivery = InputDelivery(workspace, job, order, DataLog(visit_folder, 0))
     try:
-        bringing.bring()
+        input_delivery.deliver()
     except BaseException:
-        bringing.close()
+        input_delivery.close()
         raise
     ready = {}
-    for wanted in job["data"].get("outputs") or ():
-        folder = place / "written" / wanted["name"]
+    for output_spec in job["data"].get("outputs") or ():
+        folder = visit_folder / "written" / output_spec["name"]
         folder.mkdir(parents=True, exist_ok=True)
-        ready[wanted["name"]] = {"kind": "output", "value": str(folder)}
-    found = _variables(bringing.brought, ready)
-    return {**found["environ"], **found["variables"]}, bringing.close
+        ready[output_spec["name"]] = {"kind": "output", "value": str(folder)}
+    variables = _script_variables(input_delivery.delivered, ready)
+    return {**variables["environ"], **variables["variables"]}, input_delivery.close
 
 
 def main() -> None:
     """Answer requests until stdin closes."""
-    call_me(NAME)
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    set_process_name(NAME)
+    responses = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints goes to the log
-    delivering = Delivering()
+    delivery = DataDelivery()
     busy = threading.Event()
-    threading.Thread(target=_leave_when_alone, args=[busy], daemon=True).start()
+    threading.Thread(target=_exit_when_launcher_ends, args=[busy], daemon=True).start()
     try:
         for line in sys.stdin:
             busy.set()
-            answers.write(json.dumps(_answer(delivering, json.loads(line))) + "\n")
-            answers.flush()
+            responses.write(json.dumps(_answer(delivery, json.loads(line))) + "\n")
+            responses.flush()
             busy.clear()
     except BrokenPipeError:
         pass
     finally:
-        delivering.close()
+        delivery.close()
 
 
-def _leave_when_alone(busy: threading.Event) -> None:
+def _exit_when_launcher_ends(busy: threading.Event) -> None:
     """Exit at once if the launcher ends while a request is being answered.
 
     The process's locks and mounts go with it; completed downloads stay in the cache.
@@ -182,23 +182,23 @@ def _leave_when_alone(busy: threading.Event) -> None:
         os._exit(1)
 
 
-def _answer(delivering: Delivering, question: Json) -> Json:
+def _answer(delivery: DataDelivery, request: Json) -> Json:
     try:
-        if question["do"] == "deliver":
-            return delivering.deliver(question)
-        if question["do"] == "environment":
-            return delivering.environment(question)
-        if question["do"] == "register":
-            return delivering.register(question["state"])
-        return delivering.finish(question["state"])
+        if request["do"] == "deliver":
+            return delivery.deliver(request)
+        if request["do"] == "environment":
+            return delivery.build_environment(request)
+        if request["do"] == "register":
+            return delivery.register(request["state"])
+        return delivery.finish(request["state"])
     except ScriptrunError as error:
-        return {"error": sentence(error)}
+        return {"error": error_text(error)}
     except Exception as error:  # an internal error: the run must still end
         traceback.print_exc()
         return {"error": f"data delivery failed: {error}"}
 
 
-def call_me(name: str) -> None:
+def set_process_name(name: str) -> None:
     """Set this process's name, so that it is not taken for a leftover of the script."""
     try:
         with open("/proc/self/comm", "w") as handle:

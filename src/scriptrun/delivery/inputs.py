@@ -11,17 +11,17 @@ from itertools import zip_longest
 from pathlib import Path
 
 from scriptrun.data.cache.files import Cache
-from scriptrun.data.cache.layout import Laid, Layout
-from scriptrun.data.datasets import content as contents
+from scriptrun.data.cache.layout import LaidOut, Layout
+from scriptrun.data.datasets import content as dataset_content
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.mount import mount as mounting
 from scriptrun.data.stores.globs import is_pattern
-from scriptrun.data.stores.protocol import Entry
+from scriptrun.data.stores.protocol import FileEntry
 from scriptrun.data.stores.timeouts import time_limit
-from scriptrun.data.summary import amount
-from scriptrun.delivery.log import Telling
+from scriptrun.data.summary import format_size
+from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -38,28 +38,28 @@ _OWNER = "owner.json"
 LARGE = 1 << 30
 
 
-class Bringing:
+class InputDelivery:
     """The inputs of one job on this node. ``delivered`` maps each name to what the job gets."""
 
-    def __init__(self, home: WorkspaceFiles, job: Json, order: Json, telling: Telling) -> None:
-        self._home, self._job, self._order, self._telling = home, job, order, telling
+    def __init__(self, workspace: WorkspaceFiles, job: Json, order: Json, log: DataLog) -> None:
+        self._workspace, self._job, self._order, self._log = workspace, job, order, log
         self._cache = Cache()
-        named = f"{job['id']}.{order['attempt']}.{order['node']}"
-        self.folder = _own_folder(named)
-        self.brought: Json = {}
-        self._layouts: list[tuple[str, Layout, Laid]] = []
+        name = f"{job['id']}.{order['attempt']}.{order['node']}"
+        self.folder = _create_runtime_folder(name)
+        self.delivered: Json = {}
+        self._layouts: list[tuple[str, Layout, LaidOut]] = []
         self._links: list[Path] = []
-        self._mounts: list[tuple[str, mounting.Mounted]] = []
+        self._mounts: list[tuple[str, mounting.ActiveMount]] = []
         #: bind mounts for a container: (host path, container path, writable)
         self.binds: list[tuple[str, str, bool]] = [(str(self.folder), str(self.folder), False)]
 
-    def bring(self) -> None:
+    def deliver(self) -> None:
         """Deliver every input. Raises a ScriptrunError that names the input that failed."""
-        for wanted in self._job["data"].get("inputs") or ():
+        for input_spec in self._job["data"].get("inputs") or ():
             try:
-                self.brought[wanted["name"]] = self._one(wanted)
+                self.delivered[input_spec["name"]] = self._deliver_input(input_spec)
             except ScriptrunError as error:
-                message = f"cannot deliver input {wanted['name']!r}: {error.message}"
+                message = f"cannot deliver input {input_spec['name']!r}: {error.message}"
                 raise UserErrorException(message, error.hint) from None
 
     def close(self) -> list[str]:
@@ -68,207 +68,207 @@ class Bringing:
         Returns the mount problems that occurred during the job.
         """
         mounts, self._mounts = self._mounts, []
-        lost = [f"input {name!r}: {each.problem()}" for name, each in mounts if each.problem()]
-        for _, mounted in mounts:
-            mounted.close()
+        mount_problems = [f"input {name!r}: {active.problem()}" for name, active in mounts if active.problem()]
+        for _, mount in mounts:
+            mount.close()
         layouts, self._layouts = self._layouts, []
-        for name, layout, laid in layouts:
-            changed = layout.mend()
-            if changed:
-                shown = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
-                self._telling.warn(
-                    f"the job changed {len(changed)} files of input {name!r} ({shown}); scriptrun "
+        for name, layout, laid_out in layouts:
+            changed_paths = layout.repair()
+            if changed_paths:
+                examples = ", ".join(changed_paths[:3]) + (", ..." if len(changed_paths) > 3 else "")
+                self._log.warn(
+                    f"the job changed {len(changed_paths)} files of input {name!r} ({examples}); scriptrun "
                     "removed them from this machine's cache; to modify files, use a copy "
                     "(as_download to an absolute path)"
                 )
-            laid.release()
+            laid_out.release()
         for link in self._links:
             if link.is_symlink() and self.folder in Path(os.readlink(link)).parents:
                 link.unlink(missing_ok=True)  # the cached files may be shared with other runs
         shutil.rmtree(self.folder, ignore_errors=True)
-        return lost
+        return mount_problems
 
-    def _one(self, wanted: Json) -> Json:
-        began = time.monotonic()
-        pin: Any = wanted.get("dataset")
-        how: Json
-        facts = {"kind": wanted["kind"], "mode": wanted["mode"], "variables": wanted["variables"]}
-        if wanted["mode"] == "direct":
+    def _deliver_input(self, input_spec: Json) -> Json:
+        start = time.monotonic()
+        pin: Any = input_spec.get("dataset")
+        details: Json
+        facts = {"kind": input_spec["kind"], "mode": input_spec["mode"], "variables": input_spec["variables"]}
+        if input_spec["mode"] == "direct":
             return {**facts, "value": pin["id"], "pin": pin}
         if pin is None:
-            place, how = self._live(wanted), {"how": "linked"}
+            path, details = self._link_live_path(input_spec), {"how": "linked"}
         else:
-            place, how = self._of_version(wanted, pin)
-        seconds = round(time.monotonic() - began, 3)
-        self._told(wanted, pin, how, place, seconds)
-        return {**facts, "value": str(place), "path": str(place), "pin": pin}
+            path, details = self._deliver_version(input_spec, pin)
+        seconds = round(time.monotonic() - start, 3)
+        self._log_delivery(input_spec, pin, details, path, seconds)
+        return {**facts, "value": str(path), "path": str(path), "pin": pin}
 
-    def _told(self, wanted: Json, pin: Any, how: Json, place: Path, seconds: float) -> None:
-        size = {"files": pin["files"], "bytes": pin["bytes"]} if pin else {}
-        self._telling.data(input=wanted["name"], **how, **size, seconds=seconds, path=str(place))
-        count = f"{amount(pin)}, " if pin else ""
-        self._telling.line(
-            f"input {wanted['name']}: {how['how']} ({count}{seconds:.1f} s): {place}"
+    def _log_delivery(self, input_spec: Json, pin: Any, details: Json, path: Path, seconds: float) -> None:
+        totals = {"files": pin["files"], "bytes": pin["bytes"]} if pin else {}
+        self._log.data(input=input_spec["name"], **details, **totals, seconds=seconds, path=str(path))
+        count = f"{format_size(pin)}, " if pin else ""
+        self._log.line(
+            f"input {input_spec['name']}: {details['how']} ({count}{seconds:.1f} s): {path}"
         )
 
-    def _live(self, wanted: Json) -> Path:
+    def _link_live_path(self, input_spec: Json) -> Path:
         """Link a local datastore's path as it is: the job may write there too."""
-        store = datastore_classes.get(self._home, wanted["datastore"]).store
+        store = datastore_classes.get(self._workspace, input_spec["datastore"]).store
         assert store.folder is not None
-        place = store.folder / wanted["path"]
-        if not place.exists():
-            place.mkdir(parents=True, exist_ok=True)
-        return self._linked(wanted, place, private=False)
+        path = store.folder / input_spec["path"]
+        if not path.exists():
+            path.mkdir(parents=True, exist_ok=True)
+        return self._link_input(input_spec, path, read_only=False)
 
-    def _of_version(self, wanted: Json, pin: Any) -> tuple[Path, Json]:
-        content = contents.of_facts(pin, pin["definition"], self._home)
-        target = _asked_for(wanted)
-        mode = wanted["mode"]
+    def _deliver_version(self, input_spec: Json, pin: Any) -> tuple[Path, Json]:
+        content = dataset_content.from_facts(pin, pin["definition"], self._workspace)
+        target = _requested_path(input_spec)
+        mode = input_spec["mode"]
         if mode == "auto":
-            mode = "mount" if pin["bytes"] > LARGE or _is_here(content) else "download"
-        whole = _folder_itself(content) if mode == "mount" else None
-        if whole is not None:
-            return _one_file(self._linked(wanted, whole), content, pin), {"how": "linked"}
-        if mode == "mount" and self._may_mount(wanted, content):
-            return self._mount(wanted, content, pin), {"how": "mounted"}
-        laid = self._lay_out(wanted, content)
-        how: Json = {
-            "how": "downloaded" if laid.fetched else "cached" if laid.away else "linked",
-            "fetched": laid.fetched,
-            "fetched_bytes": laid.fetched_bytes,
+            mode = "mount" if pin["bytes"] > LARGE or _is_local(content) else "download"
+        local_folder = _matching_local_folder(content) if mode == "mount" else None
+        if local_folder is not None:
+            return _path_for_script(self._link_input(input_spec, local_folder), content, pin), {"how": "linked"}
+        if mode == "mount" and self._can_mount(input_spec, content):
+            return self._mount(input_spec, content, pin), {"how": "mounted"}
+        laid_out = self._lay_out(input_spec, content)
+        details: Json = {
+            "how": "downloaded" if laid_out.fetched else "cached" if laid_out.from_remote else "linked",
+            "fetched": laid_out.fetched,
+            "fetched_bytes": laid_out.fetched_bytes,
         }
         if target is not None and mode == "download":
-            _copy(content, laid.folder, target, bool(wanted.get("overwrite")))
-            self._seen_by_containers(target, target, True)
-            return _one_file(target, content, pin), {**how, "copied": str(target)}
-        return _one_file(self._linked(wanted, laid.folder), content, pin), how
+            _copy_files(content, laid_out.folder, target, bool(input_spec.get("overwrite")))
+            self._add_bind(target, target, True)
+            return _path_for_script(target, content, pin), {**details, "copied": str(target)}
+        return _path_for_script(self._link_input(input_spec, laid_out.folder), content, pin), details
 
-    def _may_mount(self, wanted: Json, content: Content) -> bool:
+    def _can_mount(self, input_spec: Json, content: Content) -> bool:
         """Whether to mount the files: not if they are local already, or mounting is unavailable."""
-        if _is_here(content) or Layout(content, self._cache).is_done():
+        if _is_local(content) or Layout(content, self._cache).is_complete():
             return False
-        why_not = mounting.available()
-        if why_not:
-            note = f"input {wanted['name']!r} will be downloaded instead of mounted: {why_not}"
+        reason = mounting.available()
+        if reason:
+            note = f"input {input_spec['name']!r} will be downloaded instead of mounted: {reason}"
             if note not in self._job.get("notes", ()):
-                self._telling.note(note)
-        return not why_not
+                self._log.note(note)
+        return not reason
 
-    def _mount(self, wanted: Json, content: Content, pin: Json) -> Path:
-        place = self.folder / "mounts" / wanted["name"]
+    def _mount(self, input_spec: Json, content: Content, pin: Json) -> Path:
+        mountpoint = self.folder / "mounts" / input_spec["name"]
         mounting.clear_stale()
-        mounted = mounting.mount(
-            content, place, self._cache.folder, time_limit(), self._telling.warn
+        mount = mounting.mount(
+            content, mountpoint, self._cache.folder, time_limit(), self._log.warn
         )
-        self._mounts.append((wanted["name"], mounted))
-        return _one_file(self._linked(wanted, place), content, pin)
+        self._mounts.append((input_spec["name"], mount))
+        return _path_for_script(self._link_input(input_spec, mountpoint), content, pin)
 
-    def _lay_out(self, wanted: Json, content: Content) -> Laid:
-        assert content.fixed is not None
-        own = "" if _has_etags(content) else self.folder.name
-        layout = Layout(content, self._cache, own)
-        name = wanted["name"]
+    def _lay_out(self, input_spec: Json, content: Content) -> LaidOut:
+        assert content.manifest is not None
+        private_key = "" if _has_etags(content) else self.folder.name
+        layout = Layout(content, self._cache, private_key)
+        name = input_spec["name"]
 
         def progress(files: int, all_files: int, size: int, all_size: int) -> None:
-            self._telling.line(
+            self._log.line(
                 f"input {name}: {files:,}/{all_files:,} files, {size:,}/{all_size:,} bytes"
             )
 
-        laid = layout.lay_out(progress)
-        for root in content.places():  # a layout may link to local files outside it
-            folder = root.place.store().folder
+        laid_out = layout.lay_out(progress)
+        for root in content.resolve_roots():  # a layout may link to local files outside it
+            folder = root.store_ref.store().folder
             if folder is not None:
-                self._seen_by_containers(folder, folder, False)
-        self._layouts.append((name, layout, laid))
-        return laid
+                self._add_bind(folder, folder, False)
+        self._layouts.append((name, layout, laid_out))
+        return laid_out
 
-    def _linked(self, wanted: Json, target: Path, private: bool = True) -> Path:
+    def _link_input(self, input_spec: Json, target: Path, read_only: bool = True) -> Path:
         """Link ``target`` at the requested path, or in the inputs folder; return the link."""
-        asked = _asked_for(wanted)
-        if asked is None and wanted.get("path_on_compute"):
-            asked = Path(self._order["work"]) / os.path.expandvars(wanted["path_on_compute"])
-        elif asked is None:
-            asked = self.folder / "inputs" / wanted["name"]
+        link = _requested_path(input_spec)
+        if link is None and input_spec.get("path_on_compute"):
+            link = Path(self._order["work"]) / os.path.expandvars(input_spec["path_on_compute"])
+        elif link is None:
+            link = self.folder / "inputs" / input_spec["name"]
         else:
-            self._links.append(asked)
-        _link(asked, target, (self._cache.folder, self.folder.parent))
-        real = target.resolve()
-        self._seen_by_containers(real, real, not private)
-        if asked in self._links:
-            self._seen_by_containers(real, asked, not private)
-        return asked
+            self._links.append(link)
+        _create_link(link, target, (self._cache.folder, self.folder.parent))
+        real_path = target.resolve()
+        self._add_bind(real_path, real_path, not read_only)
+        if link in self._links:
+            self._add_bind(real_path, link, not read_only)
+        return link
 
-    def _seen_by_containers(self, here: Path, there: Path, write: bool) -> None:
-        bind = (str(here), str(there), write)
+    def _add_bind(self, host_path: Path, container_path: Path, writable: bool) -> None:
+        bind = (str(host_path), str(container_path), writable)
         if bind not in self.binds:
             self.binds.append(bind)
 
 
-def _own_folder(named: str) -> Path:
+def _create_runtime_folder(name: str) -> Path:
     """Create this run's runtime folder, and remove those that dead helpers left behind."""
-    folder = paths.runtime_folder("data", named)
+    folder = paths.runtime_folder("data", name)
     files.write_atomic(str(folder / _OWNER), files.to_json(identity.identify()))
-    for other in folder.parent.iterdir():
-        owner = files.read_json(str(other / _OWNER))
+    for sibling in folder.parent.iterdir():
+        owner = files.read_json(str(sibling / _OWNER))
         if owner and identity.is_local(owner) and not identity.is_alive(owner):
             mounting.clear_stale()
-            shutil.rmtree(other, ignore_errors=True)
+            shutil.rmtree(sibling, ignore_errors=True)
     return folder
 
 
-def _is_here(content: Content) -> bool:
+def _is_local(content: Content) -> bool:
     """Whether all files are on this machine already."""
-    return all(root.place.store().folder is not None for root in content.places())
+    return all(root.store_ref.store().folder is not None for root in content.resolve_roots())
 
 
-def _asked_for(wanted: Json) -> Path | None:
+def _requested_path(input_spec: Json) -> Path | None:
     """The absolute path that the job requested, with variables expanded, or None."""
-    text = os.path.expandvars(wanted.get("path_on_compute") or "")
+    text = os.path.expandvars(input_spec.get("path_on_compute") or "")
     return Path(os.path.normpath(text)) if os.path.isabs(text) else None
 
 
-def _link(place: Path, target: Path, ours: tuple[Path, ...]) -> None:
-    """Link ``place`` to ``target``, replacing an earlier run's link into one of ``ours``."""
+def _create_link(path: Path, target: Path, own_roots: tuple[Path, ...]) -> None:
+    """Link ``path`` to ``target``, replacing an earlier run's link into one of ``own_roots``."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        before = Path(os.readlink(place)) if place.is_symlink() else None
-        if before == target:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        old_target = Path(os.readlink(path)) if path.is_symlink() else None
+        if old_target == target:
             return
-        if before is not None and any(each in before.parents for each in ours):
-            place.unlink()
-        elif place.is_dir() and not os.listdir(place):
-            place.rmdir()
-        place.symlink_to(target)
+        if old_target is not None and any(root in old_target.parents for root in own_roots):
+            path.unlink()
+        elif path.is_dir() and not os.listdir(path):
+            path.rmdir()
+        path.symlink_to(target)
     except FileExistsError:
         raise UserErrorException(
-            f"{str(place)!r} already exists and is not empty.", "Use another path_on_compute."
+            f"{str(path)!r} already exists and is not empty.", "Use another path_on_compute."
         ) from None
     except OSError as error:
-        raise UserErrorException(f"Cannot create {str(place)!r}: {error.strerror}.") from None
+        raise UserErrorException(f"Cannot create {str(path)!r}: {error.strerror}.") from None
 
 
-def _folder_itself(content: Content) -> Path | None:
+def _matching_local_folder(content: Content) -> Path | None:
     """The local folder that holds exactly the version's files, or None.
 
     Raises FileChanged if a file differs from the version's manifest.
     """
-    roots = set(content.places())
+    roots = set(content.resolve_roots())
     if len(roots) != 1:
         return None
     root = roots.pop()
-    store = root.place.store()
+    store = root.store_ref.store()
     if store.folder is None or root.under:
         return None
-    listed = _readable(store.list(root.folder))
-    for row, entry in zip_longest(content.rows(), listed):
-        if row is None or entry is None or root.path_of(entry) != row.path:
+    entries = _until_unreadable(store.list(root.folder))
+    for row, entry in zip_longest(content.rows(), entries):
+        if row is None or entry is None or root.dataset_path(entry) != row.path:
             return None
         if (entry.size, entry.etag) != (row.size, row.etag):
             raise FileChanged(f"File {entry.path!r} in {store.name} has changed.")
     return store.folder / root.folder if root.folder else store.folder
 
 
-def _readable(entries: Iterator[Entry]) -> Iterator[Entry | None]:
+def _until_unreadable(entries: Iterator[FileEntry]) -> Iterator[FileEntry | None]:
     """Yield the entries, then None if the listing fails."""
     try:
         yield from entries
@@ -280,33 +280,33 @@ def _has_etags(content: Content) -> bool:
     return all(row.etag for row in content.rows())
 
 
-def _one_file(place: Path, content: Content, pin: Json) -> Path:
+def _path_for_script(folder: Path, content: Content, pin: Json) -> Path:
     """The path the script gets: the file if the dataset names a single file, else the folder."""
     if pin["files"] != 1:
-        return place
+        return folder
     row = next(content.rows())
     sources = content.sources
-    key = content.places()[row.place].key_of(row)
-    if len(sources) == 1 and not is_pattern(sources[0].path) and key != sources[0].path:
-        return place
-    return place / row.path
+    store_path = content.resolve_roots()[row.root_index].store_path(row)
+    if len(sources) == 1 and not is_pattern(sources[0].path) and store_path != sources[0].path:
+        return folder
+    return folder / row.path
 
 
-def _copy(content: Content, source: Path, target: Path, overwrite: bool) -> None:
+def _copy_files(content: Content, source: Path, target: Path, overwrite: bool) -> None:
     """Copy a layout to a path that the job chose. Existing identical files are kept."""
     for row in content.rows():
-        place, origin = target / row.path, source / row.path
+        target_path, source_path = target / row.path, source / row.path
         try:
-            if place.exists() and not overwrite:
-                if filecmp.cmp(origin, place, shallow=False):
+            if target_path.exists() and not overwrite:
+                if filecmp.cmp(source_path, target_path, shallow=False):
                     continue
                 raise UserErrorException(
-                    f"{str(place)!r} already exists with different content.",
+                    f"{str(target_path)!r} already exists with different content.",
                     "Remove it, or use another path_on_compute.",
                 )
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_name(f".{os.getpid()}.{place.name[:200]}")
-            shutil.copyfile(origin, part)
-            os.replace(part, place)
+            target_path.parent.mkdir(parents=True, exist_ok=True)
+            part = target_path.with_name(f".{os.getpid()}.{target_path.name[:200]}")
+            shutil.copyfile(source_path, part)
+            os.replace(part, target_path)
         except OSError as error:
-            raise UserErrorException(f"Cannot write {str(place)!r}: {error.strerror}.") from None
+            raise UserErrorException(f"Cannot write {str(target_path)!r}: {error.strerror}.") from None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Telling:
+class DataLog:
     """The log ``system_logs/data.txt`` (the helper's stderr) and the events of one node."""
 
     def __init__(self, folder: Path, node: int) -> None:
@@ -23,9 +23,9 @@ class Telling:
 
     def line(self, text: str) -> None:
         """Write a line to the log."""
-        where = f"node {self._node}: " if self._node else ""
-        at = time.strftime("%H:%M:%S", time.gmtime())
-        line = f"{at} {where}{text}\n"
+        prefix = f"node {self._node}: " if self._node else ""
+        clock = time.strftime("%H:%M:%S", time.gmtime())
+        line = f"{clock} {prefix}{text}\n"
         try:
             os.write(2, line.encode("utf-8", "surrogateescape"))
         except OSError:

@@ -32,22 +32,22 @@ def build(workspace: WorkspaceFiles, folder: Path, node: int) -> dict[str, str |
     environment = job.environment
     path = os.path.join(folder, environment_record.LOG)
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         line = f"node {node}: {text.rstrip()}\n"
         events.append(path, line.encode("utf-8", "surrogatepass"))
 
     try:
         with vault.for_workspace(workspace.id):
-            ready = ensure.ensure(
+            prepared = ensure.ensure(
                 environment,
                 workspace.locks_folder,
-                say,
+                log,
                 lock=environment_record.read_lock(folder),
                 registry=image_registries.for_build(environment, workspace),
             )
     except (ScriptrunError, OSError) as error:
-        say(str(error))
-        why, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
-        message = f"environment build failed on node {node}: {why}"
+        log(str(error))
+        reason, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
+        message = f"environment build failed on node {node}: {reason}"
         raise EnvironmentException(message, hint) from error
-    return {"python": ready.python, "bin": ready.bin, "prefix": ready.place}
+    return {"python": prepared.python, "bin": prepared.bin, "prefix": prepared.place}

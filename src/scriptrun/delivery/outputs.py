@@ -13,11 +13,11 @@ from scriptrun.data.cache import transfer
 from scriptrun.data.datasets import sources
 from scriptrun.data.datasets.file import FileDatasetFactory
 from scriptrun.data.datastores import classes as datastore_classes
-from scriptrun.data.errors import FileExists, Refused, Unreachable
+from scriptrun.data.errors import FileExists, AccessDenied, StoreUnreachable
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
-from scriptrun.delivery.log import Telling
+from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
@@ -28,40 +28,40 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 #: seconds between two scans of an output that is uploaded while the job runs
-LOOK = 2.0
+SCAN_INTERVAL = 2.0
 #: seconds to wait for an output's store to respond before the script starts
-SOON = 5.0
+CHECK_TIMEOUT = 5.0
 
 
-class Sending:
+class OutputDelivery:
     """The outputs of one job on this node. ``ready`` maps each name to what the job gets."""
 
-    def __init__(self, home: WorkspaceFiles, job: Json, order: Json, telling: Telling) -> None:
-        self._home, self._job, self._order, self._telling = home, job, order, telling
+    def __init__(self, workspace: WorkspaceFiles, job: Json, order: Json, log: DataLog) -> None:
+        self._workspace, self._job, self._order, self._log = workspace, job, order, log
         self._root = Path(order["folder"]) / "data" / f"{order['attempt']}-{order['node']}"
         self.ready: Json = {}
         self._outputs: list[Output] = []
 
     def prepare(self) -> None:
         """Create the folders that the job writes to."""
-        for wanted in self._job["data"].get("outputs") or ():
-            path = fill_in(wanted["path"], self._job["id"], wanted["name"])
-            store = datastore_classes.get(self._home, wanted["datastore"]).store
-            mounted = wanted["mode"] == "mount"
-            direct = store.folder / path if store.folder is not None and mounted else None
-            place = self._place(wanted, direct)
-            self.ready[wanted["name"]] = {
+        for output_spec in self._job["data"].get("outputs") or ():
+            path = fill_in(output_spec["path"], self._job["id"], output_spec["name"])
+            store = datastore_classes.get(self._workspace, output_spec["datastore"]).store
+            is_mount = output_spec["mode"] == "mount"
+            direct_folder = store.folder / path if store.folder is not None and is_mount else None
+            folder = self._create_folder(output_spec, direct_folder)
+            self.ready[output_spec["name"]] = {
                 "kind": "output",
-                "mode": wanted["mode"],
-                "value": str(place),
-                "path": str(place),
+                "mode": output_spec["mode"],
+                "value": str(folder),
+                "path": str(folder),
             }
             if isinstance(store, ObjectStore):
-                _see_that_it_is_there(wanted["name"], store, path)
-            output = Output(wanted, store, path, place, direct is not None, self._telling)
-            output.again = self._order["attempt"] > 1
+                _check_store(output_spec["name"], store, path)
+            output = Output(output_spec, store, path, folder, direct_folder is not None, self._log)
+            output.is_retry = self._order["attempt"] > 1
             self._outputs.append(output)
-            output.begin()
+            output.start_watching()
 
     def send(self, state: str) -> None:
         """Upload and verify the outputs, and register the datasets that the job requested.
@@ -73,7 +73,7 @@ class Sending:
             try:
                 output.send()
             except ScriptrunError as error:
-                problems.append(self._kept(output, error))
+                problems.append(self._keep_files(output, error))
         if problems:
             raise UserErrorException("; ".join(problems))
         shutil.rmtree(self._root, ignore_errors=True)
@@ -86,75 +86,75 @@ class Sending:
             try:
                 self._register(output)
             except ScriptrunError as error:
-                name = output.wanted["name"]
+                name = output.spec["name"]
                 message = f"cannot register output {name!r}: {error.message}"
                 raise UserErrorException(message, error.hint) from None
 
     def close(self) -> None:
         """Stop watching all outputs."""
         for output in self._outputs:
-            output.end()
+            output.stop_watching()
 
-    def _place(self, wanted: Json, direct: Path | None) -> Path:
+    def _create_folder(self, output_spec: Json, direct_folder: Path | None) -> Path:
         """Create the folder that the job writes to, and return it."""
-        source = os.path.expandvars(wanted.get("source") or "")
-        if direct is not None:
-            direct.mkdir(parents=True, exist_ok=True)
-        if direct is not None and not source:
-            return direct
-        place = Path(self._order["work"]) / source if source else self._root / wanted["name"]
-        place.mkdir(parents=True, exist_ok=True)
-        if direct is not None and not any(place.iterdir()):
-            place.rmdir()
-            place.symlink_to(direct)
-        return place
+        source = os.path.expandvars(output_spec.get("source") or "")
+        if direct_folder is not None:
+            direct_folder.mkdir(parents=True, exist_ok=True)
+        if direct_folder is not None and not source:
+            return direct_folder
+        folder = Path(self._order["work"]) / source if source else self._root / output_spec["name"]
+        folder.mkdir(parents=True, exist_ok=True)
+        if direct_folder is not None and not any(folder.iterdir()):
+            folder.rmdir()
+            folder.symlink_to(direct_folder)
+        return folder
 
     def _register(self, output: Output) -> None:
-        asked = output.wanted.get("registration")
-        if not asked:
+        registration = output.spec.get("registration")
+        if not registration:
             return
-        store = datastore_classes.get(self._home, output.wanted["datastore"])
-        made = FileDatasetFactory.from_files((store, output.path))
-        kept = made.register(
-            self._home, asked["name"], asked.get("description"), asked.get("tags"), True
+        store = datastore_classes.get(self._workspace, output.spec["datastore"])
+        dataset = FileDatasetFactory.from_files((store, output.path))
+        registered = dataset.register(
+            self._workspace, registration["name"], registration.get("description"), registration.get("tags"), True
         )
-        self._telling.note(f"registered dataset {kept.name!r}, version {kept.version}")
+        self._log.note(f"registered dataset {registered.name!r}, version {registered.version}")
 
-    def _kept(self, output: Output, error: ScriptrunError) -> str:
-        name = output.wanted["name"]
-        text = f"cannot upload output {name!r}: {error.message}"
-        place = output.place
-        if place.exists() and self._root not in place.parents:
-            kept = self._root / name
+    def _keep_files(self, output: Output, error: ScriptrunError) -> str:
+        name = output.spec["name"]
+        message = f"cannot upload output {name!r}: {error.message}"
+        folder = output.folder
+        if folder.exists() and self._root not in folder.parents:
+            copy = self._root / name
             try:
-                shutil.copytree(place, kept, dirs_exist_ok=True)
-                place = kept
+                shutil.copytree(folder, copy, dirs_exist_ok=True)
+                folder = copy
             except OSError:
                 pass
-        return f"{text} Its files remain in {place}."
+        return f"{message} Its files remain in {folder}."
 
 
-def _see_that_it_is_there(name: str, store: ObjectStore, path: str) -> None:
+def _check_store(name: str, store: ObjectStore, path: str) -> None:
     """Check before the script starts that the output's store can be used.
 
     A store that is slow or denies listing may still accept the upload later, so only a missing
     bucket or missing or invalid credentials fail here. Raises UserErrorException for those.
     """
-    answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def list_store() -> None:
         try:
             next(iter(store.list(path)), None)
-            answers.put(None)
+            results.put(None)
         except Exception as error:
-            answers.put(error)
+            results.put(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=list_store, daemon=True).start()
     try:
-        error = answers.get(timeout=SOON)
+        error = results.get(timeout=CHECK_TIMEOUT)
     except queue.Empty:
         return
-    if isinstance(error, ScriptrunError) and not isinstance(error, Unreachable | Refused):
+    if isinstance(error, ScriptrunError) and not isinstance(error, StoreUnreachable | AccessDenied):
         message = f"cannot upload output {name!r}: {error.message}"
         raise UserErrorException(message, error.hint)
 
@@ -163,24 +163,24 @@ class Output:
     """One output folder, uploaded at the end, or with mode mount as soon as files stop changing."""
 
     def __init__(
-        self, wanted: Json, store: Any, path: str, place: Path, direct: bool, telling: Any
+        self, spec: Json, store: Any, path: str, folder: Path, is_direct: bool, log: Any
     ) -> None:
-        self.wanted, self.store, self.path, self.place = wanted, store, path, place
-        self.direct, self._telling = direct, telling
-        self.again = False
-        self._sent: dict[str, tuple[int, int]] = {}
-        self._seen: dict[str, tuple[int, int]] = {}
+        self.spec, self.store, self.path, self.folder = spec, store, path, folder
+        self.is_direct, self._log = is_direct, log
+        self.is_retry = False
+        self._uploaded: dict[str, tuple[int, int]] = {}
+        self._last_scan: dict[str, tuple[int, int]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
-    def begin(self) -> None:
+    def start_watching(self) -> None:
         """Watch the folder if its files are uploaded while the job runs."""
-        if self.wanted["mode"] == "mount" and not self.direct:
+        if self.spec["mode"] == "mount" and not self.is_direct:
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
 
-    def end(self) -> None:
+    def stop_watching(self) -> None:
         """Stop the watching thread, if there is one."""
         self._stop.set()
         thread, self._thread = self._thread, None
@@ -189,63 +189,63 @@ class Output:
 
     def send(self) -> None:
         """Upload every file that has not been uploaded in its current state."""
-        self.end()
-        began = time.monotonic()
-        if not self.direct:
-            files = self._files()
-            for name in [name for name in self._sent if name not in files]:
-                self.store.delete(self._target(name))
-                del self._sent[name]
-            self._upload({n: at for n, at in files.items() if self._sent.get(n) != at})
-        size = sum(size for size, _ in self._sent.values())
-        seconds = round(time.monotonic() - began, 3)
-        where = f"{self.wanted['datastore']}:{self.path}"
-        facts = {"files": len(self._sent), "bytes": size} if not self.direct else {}
-        how = "written directly" if self.direct else "uploaded"
-        self._telling.data(output=self.wanted["name"], how=how, to=where, seconds=seconds, **facts)
-        self._telling.line(f"output {self.wanted['name']}: {how} to {where} {facts or ''}")
+        self.stop_watching()
+        start = time.monotonic()
+        if not self.is_direct:
+            files = self._scan()
+            for name in [name for name in self._uploaded if name not in files]:
+                self.store.delete(self._store_path(name))
+                del self._uploaded[name]
+            self._upload({n: stamp for n, stamp in files.items() if self._uploaded.get(n) != stamp})
+        size = sum(size for size, _ in self._uploaded.values())
+        seconds = round(time.monotonic() - start, 3)
+        destination = f"{self.spec['datastore']}:{self.path}"
+        facts = {"files": len(self._uploaded), "bytes": size} if not self.is_direct else {}
+        method = "written directly" if self.is_direct else "uploaded"
+        self._log.data(output=self.spec["name"], how=method, to=destination, seconds=seconds, **facts)
+        self._log.line(f"output {self.spec['name']}: {method} to {destination} {facts or ''}")
 
-    def _files(self) -> dict[str, tuple[int, int]]:
+    def _scan(self) -> dict[str, tuple[int, int]]:
         """The selected files, each with its size and modification time."""
-        found = {}
-        globs = self.wanted.get("source_globs")
-        tests = [sources.matching(glob) for glob in globs] if globs else None
-        if not self.place.is_dir():
+        files = {}
+        globs = self.spec.get("source_globs")
+        matchers = [sources.path_matcher(glob) for glob in globs] if globs else None
+        if not self.folder.is_dir():
             return {}
-        for entry in LocalStore(str(self.place), self.place).list():
-            if tests is None or any(test(entry.path) for test in tests):
-                found[entry.path] = (entry.size, int(entry.etag, 16))
-        return found
+        for entry in LocalStore(str(self.folder), self.folder).list():
+            if matchers is None or any(matches(entry.path) for matches in matchers):
+                files[entry.path] = (entry.size, int(entry.etag, 16))
+        return files
 
-    def _upload(self, names: dict[str, tuple[int, int]]) -> None:
-        new = not (self.wanted["overwrite"] or self.wanted["mode"] == "mount" or self.again)
+    def _upload(self, stamps: dict[str, tuple[int, int]]) -> None:
+        must_be_new = not (self.spec["overwrite"] or self.spec["mode"] == "mount" or self.is_retry)
 
         def put(name: str) -> None:
             try:
-                transfer.put(self.store, self.place / name, self._target(name), new)
+                transfer.put(self.store, self.folder / name, self._store_path(name), must_be_new)
             except FileExists:
                 raise UserErrorException(
-                    f"{self._target(name)!r} already exists in {self.store.name}. Use "
+                    f"{self._store_path(name)!r} already exists in {self.store.name}. Use "
                     "as_upload(overwrite=True) to replace it."
                 ) from None
-            self._sent[name] = names[name]
+            self._uploaded[name] = stamps[name]
 
-        transfer.in_parallel(put, list(names), self.store.at_once)
+        transfer.in_parallel(put, list(stamps), self.store.at_once)
 
-    def _target(self, name: str) -> str:
+    def _store_path(self, name: str) -> str:
         return f"{self.path}/{name}" if self.path else name
 
     def _watch(self) -> None:
         """Upload files that did not change between two scans; ``send`` uploads the rest."""
-        while not self._stop.wait(LOOK):
-            now = self._files()
-            settled = {
-                name: at
-                for name, at in now.items()
-                if self._seen.get(name) == at and self._sent.get(name) != at
+        while not self._stop.wait(SCAN_INTERVAL):
+            scan = self._scan()
+            stable = {
+                name: stamp
+                for name, stamp in scan.items()
+                if self._last_scan.get(name) == stamp and self._uploaded.get(name) != stamp
             }
-            self._seen = now
+            self._last_scan = scan
             try:
-                self._upload(settled)
+                self._upload(stable)
             except (ScriptrunError, OSError) as error:
-                self._telling.line(f"output {self.wanted['name']}: {error}; retrying")
+                self._log.line(f"output {self.spec['name']}: {error}; retrying")

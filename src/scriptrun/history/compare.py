@@ -57,12 +57,12 @@ def compare(first: Run, second: Run) -> Comparison:
     job = {name: (getattr(one, name), getattr(two, name)) for name in facts}
     job["compute_target"] = (one.target.name, two.target.name)
     job["state"] = (first.get_status(), second.get_status())
-    arguments = summary.plain(one), summary.plain(two)
+    arguments = summary.readable_arguments(one), summary.readable_arguments(two)
     return Comparison(
         code=list(code_changes(first, second)),
         job={name: pair for name, pair in job.items() if pair[0] != pair[1]},
         arguments=None if arguments[0] == arguments[1] else arguments,
-        data=differing(summary.words(one), summary.words(two)),
+        data=differing(summary.describe_data(one), summary.describe_data(two)),
         packages=differing(packages(lock_of(first)), packages(lock_of(second))),
         variables=_variables(one, two),
         metrics=differing(metrics.read(first.path), metrics.read(second.path)),

@@ -61,7 +61,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
             "arguments": list(job.arguments),
             "variables": sorted({*job.variables, *job.passed}),
         },
-        data=summary.words(job),
+        data=summary.describe_data(job),
         warnings=warnings,
         notes=list(job.notes),
     )

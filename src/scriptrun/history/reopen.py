@@ -72,7 +72,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     environ = _environ(run, ready)
     if not (job.data.get("inputs") or job.data.get("outputs")):
         return Visit(folder, environ, ready.python)
-    data, let_go = helper.for_a_visit(workspace, job.to_dict(), folder.parent, folder)
+    data, let_go = helper.deliver_to_visit(workspace, job.to_dict(), folder.parent, folder)
     return Visit(folder, {**environ, **data}, ready.python, let_go)
 
 

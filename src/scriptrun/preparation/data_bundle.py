@@ -26,7 +26,7 @@ def contents(home: WorkspaceFiles, job: JobSpec) -> dict[str, bytes]:
     named = [*sources, *inputs, *(job.data.get("outputs") or [])]
     found = {}
     for digest in sorted({pin["manifest"] for pin in pins}):
-        path = manifest.file_of(home.directory / MANIFESTS, digest)
+        path = manifest.manifest_path(home.directory / MANIFESTS, digest)
         found[f"{MANIFESTS}/{path.name}"] = path.read_bytes()
     for name in sorted({each["datastore"] for each in named if each.get("datastore")}):
         path = datastore_records.file_of(home, name)

@@ -13,7 +13,7 @@ from scriptrun.data.datasets.consumption import (
 )
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datasets.file import FileDataset
-from scriptrun.data.datasets.sources import Place, Source
+from scriptrun.data.datasets.sources import StoreRef, Source
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
@@ -110,9 +110,9 @@ class DatasetInput:
             )
         content: Content = dataset._content
         check_datastores(content, workspace)
-        if content.fixed is None:
+        if content.manifest is None:
             content.check()
-        elif not content.fixed.path.exists():
+        elif not content.manifest.path.exists():
             raise DatasetValidationError(
                 f"The manifest of {dataset!r} is missing from the workspace.",
                 "Register the dataset again.",
@@ -120,7 +120,7 @@ class DatasetInput:
 
     def stores(self, workspace: WorkspaceFiles) -> list[Store]:
         """The stores of its sources."""
-        return [source.place.store() for source in self.config.dataset._content.sources]
+        return [source.store_ref.store() for source in self.config.dataset._content.sources]
 
     def notes(self, is_local: bool) -> list[str]:
         """That nothing can be mounted on this machine, where the job runs here and wants it."""
@@ -231,7 +231,7 @@ class ReferenceInput:
         return description
 
     def _source(self) -> Source:
-        return Source(Place(self.reference.datastore), self.path)
+        return Source(StoreRef(self.reference.datastore), self.path)
 
 
 class DataOutput:
@@ -306,7 +306,7 @@ _DEFAULT_PATH = "dataset/{run-id}/{output-name}"
 def _mount_notes(label: str, mode: str, content: Content, is_local: bool) -> list[str]:
     if mode != MOUNT or not is_local:
         return []
-    if all(source.place.store().folder is not None for source in content.sources):
+    if all(source.store_ref.store().folder is not None for source in content.sources):
         return []
     problem = mounting.available()
     return [f"{label} will be downloaded instead of mounted: {problem}"] if problem else []
@@ -323,8 +323,8 @@ def _upload_config(reference: DataReference) -> OutputFileDatasetConfig:
 def check_datastores(content: Content, workspace: WorkspaceFiles) -> None:
     """Check that every datastore of ``content`` is one of the workspace's."""
     for source in content.sources:
-        if source.place.datastore is not None:
-            check_datastore(source.place.datastore, workspace)
+        if source.store_ref.datastore is not None:
+            check_datastore(source.store_ref.datastore, workspace)
 
 
 def check_datastore(store: AbstractDatastore, workspace: WorkspaceFiles) -> None:

@@ -16,7 +16,7 @@ from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
 from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
-from scriptrun.data.datasets.sources import HERE
+from scriptrun.data.datasets.sources import THIS_MACHINE
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.classes import get as get_datastore
 from scriptrun.data.datastores.references import DataPath, DataReference
@@ -162,7 +162,7 @@ class DataBinding:
             else:
                 number = dataset_versions.as_number(reference.version)
                 record = dataset_versions.get(self._workspace, str(reference.name), number)
-            return AbstractDataset.of_head(self._workspace, record)
+            return AbstractDataset.from_head(self._workspace, record)
         if location.data_path is not None:
             datastore = get_datastore(self._workspace, str(location.data_path.datastore_name))
             path = location.data_path.relative_path or ""
@@ -253,7 +253,7 @@ def _access_problem(item: DataItem, workspace: WorkspaceFiles) -> str:
     if not names:
         return ""
     # a plain path has no datastore of its own
-    location = "is on this machine" if names[0] == HERE else f"is in {names[0]!r}, on this machine"
+    location = "is on this machine" if names[0] == THIS_MACHINE else f"is in {names[0]!r}, on this machine"
     return (
         f"{item.label} {location}, which the compute target cannot access; copy the files to storage "
         "that both can access"

@@ -24,9 +24,9 @@ import pytest
 
 from scriptrun.data.cache import download as cache_download
 from scriptrun.data.cache import partial, transfer
-from scriptrun.data.cache.download import Incoming
+from scriptrun.data.cache.download import RemoteFile
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing, NoRanges
-from scriptrun.data.stores.protocol import Entry, Store
+from scriptrun.data.stores.protocol import FileEntry, Store
 
 #: names that some part of a chain of tools gets wrong, in the order of their paths
 ODD = [
@@ -53,7 +53,7 @@ class ReadingSuite:
         """The store under test, empty."""
         raise NotImplementedError
 
-    def put(self, store: Store, path: str, data: bytes) -> Entry:
+    def put(self, store: Store, path: str, data: bytes) -> FileEntry:
         """Place a file in the store."""
         raise NotImplementedError
 
@@ -87,7 +87,7 @@ class ReadingSuite:
     def test_an_empty_file(self, store: Store, tmp_path: Path) -> None:
         entry = self.put(store, "empty", b"")
         assert entry.size == 0 and b"".join(store.pieces("empty", entry.etag)) == b""
-        transfer.fetch(Incoming(store, entry, "empty"), tmp_path / "out")
+        transfer.fetch(RemoteFile(store, entry, "empty"), tmp_path / "out")
         assert (tmp_path / "out").read_bytes() == b""
 
     def test_a_file_that_changed_is_not_read_as_the_old_one(
@@ -98,7 +98,7 @@ class ReadingSuite:
         for read in (
             lambda: b"".join(store.pieces("f", old.etag)),
             lambda: store.read("f", 0, 2, old.etag),
-            lambda: transfer.fetch(Incoming(store, old, "f"), tmp_path / "to" / "f"),
+            lambda: transfer.fetch(RemoteFile(store, old, "f"), tmp_path / "to" / "f"),
         ):
             with pytest.raises(FileChanged, match=rf"'f' in {store.name} has changed"):
                 read()
@@ -114,7 +114,7 @@ class ReadingSuite:
         entry = self.put(store, "large", data)
         sizes: list[int] = []
         target = tmp_path / "to" / "out"
-        transfer.fetch(Incoming(store, entry, "large"), target, told=sizes.append)
+        transfer.fetch(RemoteFile(store, entry, "large"), target, on_bytes=sizes.append)
         assert target.read_bytes() == data
         assert list(target.parent.iterdir()) == [target]
         assert sum(sizes) >= len(data) == entry.size
@@ -125,23 +125,23 @@ class ReadingSuite:
         monkeypatch.setattr(cache_download, "BLOCK", 1 << 20)
         monkeypatch.setattr(cache_download, "LARGE", 2 << 20)
         data = random.Random(2).randbytes(6 << 20)
-        incoming = Incoming(store, self.put(store, "large", data), "large")
+        incoming = RemoteFile(store, self.put(store, "large", data), "large")
         sizes: list[int] = []
 
         def stop(size: int) -> None:
             sizes.append(size)
             if sum(sizes) > 4 << 20:
-                raise cache_download.Stopped
+                raise cache_download.TransferStopped
 
         part = tmp_path / "its.part"
-        with pytest.raises(cache_download.Stopped):
+        with pytest.raises(cache_download.TransferStopped):
             transfer.fetch(incoming, tmp_path / "out", part, stop)
         assert not (tmp_path / "out").exists()
-        has_log = partial.log_of(part).exists()
+        has_log = partial.block_list_path(part).exists()
         resumed_sizes: list[int] = []
         transfer.fetch(incoming, tmp_path / "out", part, resumed_sizes.append)
         assert (tmp_path / "out").read_bytes() == data
-        assert not part.exists() and not partial.log_of(part).exists()
+        assert not part.exists() and not partial.block_list_path(part).exists()
         if has_log:
             assert resumed_sizes[0] > 0  # what was there, before anything has arrived
 
@@ -152,7 +152,7 @@ class StoreSuite(ReadingSuite):
     #: files that are listed at once: more than one page, where the store has pages of some 1,000
     listed = 60
 
-    def put(self, store: Store, path: str, data: bytes) -> Entry:
+    def put(self, store: Store, path: str, data: bytes) -> FileEntry:
         return store.write(path, io.BytesIO(data))
 
     def test_lists_come_whole_and_in_order(self, store: Store) -> None:
@@ -215,7 +215,7 @@ class StoreSuite(ReadingSuite):
         assert transfer.upload(store, pairs, "up", False, False) == 40
         (source / "0").write_text("changed")
         assert transfer.upload(store, pairs, "up", False, False) == 0
-        incoming = [Incoming(store, entry, entry.path) for entry in store.list("up/1")]
+        incoming = [RemoteFile(store, entry, entry.path) for entry in store.list("up/1")]
         paths = transfer.download(incoming, tmp_path / "back", False)
         assert sorted(int(path.read_text()) for path in paths) == list(range(1, 40, 4))
         assert transfer.upload(store, pairs[:1], "up", True, False) == 1

@@ -7,7 +7,7 @@ import time
 
 from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
-from scriptrun.data.cache import files as caching
+from scriptrun.data.cache import files as cache_files
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import sizes
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """Show the size of the dataset cache, or prune it."""
-    there = caching.Cache()
+    there = cache_files.Cache()
     if args.do == "prune":
         return _prune(there, args)
     if args.max_size or args.older_than:
@@ -26,30 +26,30 @@ def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
             "--max-size and --older-than require `prune`.",
             "Run: scriptrun data cache prune ...",
         )
-    used, limit = there.used(), _limit(there)
+    used, limit = there.total_size(), _limit(there)
     pairs = [
         ("folder", str(there.folder)),
         ("size", output.size(used)),
-        ("limit", f"{output.size(limit)} (set by {caching.LIMIT})"),
+        ("limit", f"{output.size(limit)} (set by {cache_files.LIMIT})"),
     ]
     value = {"folder": str(there.folder), "bytes": used, "limit": limit}
     return value, lambda: output.facts(pairs)
 
 
-def _limit(there: caching.Cache) -> int:
+def _limit(there: cache_files.Cache) -> int:
     there.folder.mkdir(parents=True, exist_ok=True)  # its disk determines the default limit
     return there.limit()
 
 
-def _prune(there: caching.Cache, args: argparse.Namespace) -> tuple[Any, str]:
+def _prune(there: cache_files.Cache, args: argparse.Namespace) -> tuple[Any, str]:
     """Prune the cache; without a size or an age, remove everything that no run uses."""
     freed = 0
     if args.older_than:
         freed += there.prune(time.time() - sizes.age(args.older_than, "--older-than"))
     if args.max_size:
-        freed += caching.Cache(there.folder, sizes.size(args.max_size, "--max-size")).make_room(0)
+        freed += cache_files.Cache(there.folder, sizes.size(args.max_size, "--max-size")).make_room(0)
     if not args.older_than and not args.max_size:
         freed = there.clear()
-    left = there.used()
+    left = there.total_size()
     told = f"Removed {output.size(freed)}; {output.size(left)} remain in {there.folder}."
     return {"freed": freed, "left": left}, told

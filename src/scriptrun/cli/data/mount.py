@@ -55,9 +55,9 @@ def _wait(context: MountContext, stopped: threading.Event) -> None:
         mounted = context.mounted
         if mounted is None:
             continue
-        for trouble in mounted.troubles[told:]:
+        for trouble in mounted.problems[told:]:
             cli_errors.say(f"warning: {trouble}")
-        told = len(mounted.troubles)
+        told = len(mounted.problems)
         if mounted.problem():
             cli_errors.say("Unmounted.")
             return

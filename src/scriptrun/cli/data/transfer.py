@@ -11,7 +11,7 @@ from scriptrun.cli.options import data_names
 from scriptrun.cli.terminal import output, progress
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.cache import transfer
-from scriptrun.data.cache.transfer import Incoming
+from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.protocol import clean
@@ -31,14 +31,14 @@ def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     size = sum(max(0, each.entry.size) for each in files)
     with progress.shown(f"Downloading {args.name}", len(files), size, args.json) as moved:
         try:
-            transfer.download(files, target, args.overwrite, watch=moved.watch)
+            transfer.download(files, target, args.overwrite, on_progress=moved.watch)
         except (FileChanged, FileMissing) as error:
             raise _no_longer(dataset, error) from None
     value = {"files": moved.files, "bytes": moved.bytes, "target": str(target)}
     return value, f"{_count(moved)} to {target}"
 
 
-def _refuse_those_there(files: list[Incoming], target: Path, overwrite: bool) -> None:
+def _refuse_those_there(files: list[RemoteFile], target: Path, overwrite: bool) -> None:
     there = [] if overwrite else [each.path for each in files if (target / each.path).exists()]
     if there:
         more = (

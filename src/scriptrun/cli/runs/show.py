@@ -63,7 +63,7 @@ def _print(run: Run) -> None:
             ("commit", _commit(details["properties"])),
             ("rerun of", job.rerun_of or ""),
             ("parent", job.parent or ""),
-            ("data", "\n".join(summary.delivered(each) for each in details["data"])),
+            ("data", "\n".join(summary.delivery_line(each) for each in details["data"])),
             ("variables", ", ".join(sorted({*job.variables, *job.passed}))),
             ("tags", ", ".join(_tag(*each) for each in details["tags"].items())),
             ("notes", "\n".join(details["notes"])),

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from scriptrun.data.cache import partial
-from scriptrun.data.cache.partial import Part
-from scriptrun.data.errors import DatastoreException, FileChanged, NoRanges, Unreachable
-from scriptrun.data.stores.protocol import PIECE, Entry, Store
-from scriptrun.data.stores.timeouts import Patience
+from scriptrun.data.cache.partial import PartialFile
+from scriptrun.data.errors import DatastoreException, FileChanged, NoRanges, StoreUnreachable
+from scriptrun.data.stores.protocol import PIECE, FileEntry, Store
+from scriptrun.data.stores.timeouts import Backoff
 from scriptrun.runtime.files import unique
 
 #: bytes of one block
@@ -33,55 +33,55 @@ LARGE = 2 * BLOCK
 HELPERS = 7
 _helpers = threading.BoundedSemaphore(HELPERS)
 #: distinguishes this process's partial files from those of others (with its PID)
-_OURS, _numbers = unique(), itertools.count()
+_PROCESS_TAG, _numbers = unique(), itertools.count()
 _MD5 = re.compile("[0-9a-f]{32}")
 
 #: called with the number of bytes that arrived, from several threads
-Told = Callable[[int], object]
+OnBytes = Callable[[int], object]
 
 
-class Stopped(Exception):
+class TransferStopped(Exception):
     """Raised by an ``OnBytes`` callback to stop a transfer; finished blocks are kept."""
 
 
-class Incoming(NamedTuple):
+class RemoteFile(NamedTuple):
     """A file to download: its entry in ``store``, and its path below the target folder."""
 
     store: Store
-    entry: Entry
+    entry: FileEntry
     path: str
 
 
-def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | None = None) -> None:
-    """Download one file to ``place``: complete and verified, or not at all.
+def fetch(file: RemoteFile, path: Path, part: Path | None = None, on_bytes: OnBytes | None = None) -> None:
+    """Download one file to ``path``: complete and verified, or not at all.
 
-    ``part`` is the partial file, on the same disk (default: a hidden file next to ``place``). If an
+    ``part`` is the partial file, on the same disk (default: a hidden file next to ``path``). If an
     earlier attempt left one and the file has not changed, the download resumes. Two processes must
     not use the same part. ``on_bytes(count)`` is called as bytes arrive, resumed bytes included.
     Raises FileMissing, FileChanged if the file no longer matches its entry, and DatastoreException
     if the store or the disk fails.
     """
-    mine = part or _own_part(each, place)
-    keep, left = False, True
+    part_path = part or _part_path(file, path)
+    keep_blocks, part_left = False, True
     try:
         if part is not None:
-            _make_folders(place, mine)
+            _make_folders(path, part_path)
         try:
             try:
-                _fill(each, mine, told or _nobody)
+                _download(file, part_path, on_bytes or _ignore_bytes)
             except FileNotFoundError:  # before any request was made
-                _make_folders(place, mine)
-                _fill(each, mine, told or _nobody)
-            os.replace(mine, place)
-            left = _in_blocks(each)
-        except (Unreachable, Stopped, KeyboardInterrupt, SystemExit):
-            keep = _in_blocks(each)
+                _make_folders(path, part_path)
+                _download(file, part_path, on_bytes or _ignore_bytes)
+            os.replace(part_path, path)
+            part_left = _uses_blocks(file)
+        except (StoreUnreachable, TransferStopped, KeyboardInterrupt, SystemExit):
+            keep_blocks = _uses_blocks(file)
             raise
         finally:
-            if left:
-                _leave(mine, keep)
+            if part_left:
+                _release_part(part_path, keep_blocks)
     except OSError as error:
-        raise DatastoreException(f"Cannot write {str(place)!r}: {error.strerror}.") from None
+        raise DatastoreException(f"Cannot write {str(path)!r}: {error.strerror}.") from None
 
 
 def _make_folders(*files: Path) -> None:
@@ -89,54 +89,54 @@ def _make_folders(*files: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _nobody(_: int) -> None:
+def _ignore_bytes(_: int) -> None:
     return None
 
 
-def _leave(part: Path, keep: bool) -> None:
+def _release_part(part: Path, keep_blocks: bool) -> None:
     """Keep the finished blocks of a partial file for the next attempt, or remove it."""
-    if keep and part.exists() and partial.log_of(part).exists():
+    if keep_blocks and part.exists() and partial.block_list_path(part).exists():
         with contextlib.suppress(OSError):
             partial.release(part)
     else:
         partial.remove(part)
 
 
-def _own_part(each: Incoming, place: Path) -> Path:
+def _part_path(file: RemoteFile, path: Path) -> Path:
     """The partial file's path: a stable one for a download in blocks, if it is not in use."""
-    if _in_blocks(each):
-        named = hashlib.sha256(place.name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        found = place.with_name(f".{named}.part")
-        if not partial.is_taken(found):
-            return found
-    return place.with_name(f".{_OURS}-{os.getpid():x}-{next(_numbers):x}.part")
+    if _uses_blocks(file):
+        digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        part = path.with_name(f".{digest}.part")
+        if not partial.is_in_use(part):
+            return part
+    return path.with_name(f".{_PROCESS_TAG}-{os.getpid():x}-{next(_numbers):x}.part")
 
 
-def _in_blocks(each: Incoming) -> bool:
-    entry = each.entry
-    return bool(entry.size >= LARGE and entry.etag) and each.store.folder is None
+def _uses_blocks(file: RemoteFile) -> bool:
+    entry = file.entry
+    return bool(entry.size >= LARGE and entry.etag) and file.store.folder is None
 
 
-def _fill(each: Incoming, path: Path, told: Told) -> None:
-    if _in_blocks(each):
+def _download(file: RemoteFile, path: Path, on_bytes: OnBytes) -> None:
+    if _uses_blocks(file):
         try:
-            _blocks(each, Part(path, each.entry.etag, each.entry.size, BLOCK), told)
+            _download_blocks(file, PartialFile(path, file.entry.etag, file.entry.size, BLOCK), on_bytes)
         except NoRanges:
             partial.remove(path)
         else:
-            _check_sum(each, path, lambda: _md5_of(path))
+            _check_md5(file, path, lambda: _file_md5(path))
             return
     digest = hashlib.md5(usedforsecurity=False)
-    size = _whole(each, path, told, digest if _is_sum(each) else None)
-    if each.entry.size not in (-1, size):
+    size = _download_stream(file, path, on_bytes, digest if _etag_may_be_md5(file) else None)
+    if file.entry.size not in (-1, size):
         raise FileChanged(
-            f"File {each.entry.path!r} in {each.store.name} has changed: it has {size} bytes, "
-            f"expected {each.entry.size}."
+            f"File {file.entry.path!r} in {file.store.name} has changed: it has {size} bytes, "
+            f"expected {file.entry.size}."
         )
-    _check_sum(each, path, digest.hexdigest)
+    _check_md5(file, path, digest.hexdigest)
 
 
-def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
+def _download_stream(file: RemoteFile, path: Path, on_bytes: OnBytes, digest: Any) -> int:
     """Download the whole file in one stream, and return its size.
 
     Makes few calls: after each one, threads compete for the interpreter lock.
@@ -145,12 +145,12 @@ def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o666)
     try:
-        for piece in steady(each.store, each.entry.path, each.entry.etag):
-            done = os.write(descriptor, piece)
-            while done < len(piece):  # a short write: the disk is nearly full
-                done += os.write(descriptor, piece[done:])
+        for piece in resuming_pieces(file.store, file.entry.path, file.entry.etag):
+            written = os.write(descriptor, piece)
+            while written < len(piece):  # a short write: the disk is nearly full
+                written += os.write(descriptor, piece[written:])
             size += len(piece)
-            told(len(piece))
+            on_bytes(len(piece))
             if digest is not None:
                 digest.update(piece)
     finally:
@@ -158,7 +158,7 @@ def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
     return size
 
 
-def steady(
+def resuming_pieces(
     store: Store, path: str, etag: str, start: int = 0, end: int | None = None
 ) -> Iterator[bytes]:
     """Yield the file, or a range of it, resuming when the connection breaks.
@@ -167,42 +167,42 @@ def steady(
     were already yielded are skipped. Without an ETag the rest might belong to another version, so a
     broken connection is an error.
     """
-    at, patience, ranges = start, Patience(), True
+    position, backoff, supports_ranges = start, Backoff(), True
     while True:
-        begin = at if ranges else start
+        begin = position if supports_ranges else start
         try:
             for piece in store.pieces(path, etag, begin, end):
                 begin += len(piece)
-                if begin > at:
-                    yield piece[at - begin :]
-                    at = begin
-                patience.renew()
-            if end is None or at >= end:
+                if begin > position:
+                    yield piece[position - begin :]
+                    position = begin
+                backoff.reset()
+            if end is None or position >= end:
                 return
-            raise Unreachable(f"{store.name} closed the connection while sending {path!r}.")
+            raise StoreUnreachable(f"{store.name} closed the connection while sending {path!r}.")
         except NoRanges:
             if start or end is not None:
                 raise
-            ranges = False
-        except Unreachable as error:
-            if (at > start and not etag) or not patience.wait(error.after):
+            supports_ranges = False
+        except StoreUnreachable as error:
+            if (position > start and not etag) or not backoff.wait(error.retry_after):
                 raise
 
 
-def _blocks(each: Incoming, part: Part, told: Told) -> None:
+def _download_blocks(file: RemoteFile, part: PartialFile, on_bytes: OnBytes) -> None:
     """Download the missing blocks in this thread and in as many helper threads as are free."""
-    missing = part.begin()
-    told(each.entry.size - sum(end - begin for begin, end in map(part.bounds, missing)))
-    left = iter(missing)
+    missing = part.prepare()
+    on_bytes(file.entry.size - sum(end - begin for begin, end in map(part.bounds, missing)))
+    remaining = iter(missing)
     stop = threading.Event()
 
     def work() -> None:
         try:
             with open(part.path, "r+b") as out:
-                while not stop.is_set() and (number := next(left, None)) is not None:
-                    _block(each, out, *part.bounds(number), told, stop)
+                while not stop.is_set() and (number := next(remaining, None)) is not None:
+                    _download_block(file, out, *part.bounds(number), on_bytes, stop)
                     if not stop.is_set():
-                        part.has(number)
+                        part.mark_present(number)
         except BaseException:
             stop.set()
             raise
@@ -215,57 +215,57 @@ def _blocks(each: Incoming, part: Part, told: Told) -> None:
                 _helpers.release()
 
     with ThreadPoolExecutor(HELPERS, "scriptrun-block") as pool:
-        helping = [pool.submit(help_out) for _ in missing[1 : HELPERS + 1]]
+        futures = [pool.submit(help_out) for _ in missing[1 : HELPERS + 1]]
         try:
             work()
         except BaseException:
             stop.set()
             raise
-        for each_help in helping:
-            each_help.result()
+        for future in futures:
+            future.result()
 
 
-def _block(
-    each: Incoming, out: BinaryIO, at: int, end: int, told: Told, stop: threading.Event
+def _download_block(
+    file: RemoteFile, out: BinaryIO, start: int, end: int, on_bytes: OnBytes, stop: threading.Event
 ) -> None:
-    out.seek(at)
-    for piece in steady(each.store, each.entry.path, each.entry.etag, at, end):
+    out.seek(start)
+    for piece in resuming_pieces(file.store, file.entry.path, file.entry.etag, start, end):
         out.write(piece)
-        told(len(piece))
+        on_bytes(len(piece))
         if stop.is_set():
             return
     out.flush()
 
 
-def _is_sum(each: Incoming) -> bool:
+def _etag_may_be_md5(file: RemoteFile) -> bool:
     """Whether the ETag may be the content's MD5, as on S3 and GCS after a single-part upload."""
-    return each.store.sums and _MD5.fullmatch(each.entry.etag) is not None
+    return file.store.sums and _MD5.fullmatch(file.entry.etag) is not None
 
 
-def _check_sum(each: Incoming, path: Path, md5: Callable[[], str]) -> None:
+def _check_md5(file: RemoteFile, path: Path, read_md5: Callable[[], str]) -> None:
     """Raise DatastoreException if the content's MD5 differs from the ETag.
 
     The ETag of an encrypted file looks like an MD5 but is not one. If a second download has the
     same MD5 as the first, the content is taken to be correct.
     """
-    if not _is_sum(each):
+    if not _etag_may_be_md5(file):
         return
-    found = md5()
-    if found == each.entry.etag:
+    actual = read_md5()
+    if actual == file.entry.etag:
         return
-    again = hashlib.md5(usedforsecurity=False)
-    for piece in steady(each.store, each.entry.path, each.entry.etag):
-        again.update(piece)
-    if again.hexdigest() != found:
+    second_read = hashlib.md5(usedforsecurity=False)
+    for piece in resuming_pieces(file.store, file.entry.path, file.entry.etag):
+        second_read.update(piece)
+    if second_read.hexdigest() != actual:
         raise DatastoreException(
-            f"File {each.entry.path!r} in {each.store.name} was corrupted during download: "
+            f"File {file.entry.path!r} in {file.store.name} was corrupted during download: "
             "its MD5 differs.",
             "Try again. If it fails again, the connection or a proxy is altering the data.",
         )
-    each.store.sums = False
+    file.store.sums = False
 
 
-def _md5_of(path: Path) -> str:
+def _file_md5(path: Path) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         while piece := file.read(PIECE):

@@ -17,39 +17,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from scriptrun.data.datasets.sources import Place
+from scriptrun.data.datasets.sources import StoreRef
 from scriptrun.data.errors import DatastoreException
 from scriptrun.store import paths, sizes
 from scriptrun.store.locks import flocks
 
 #: the time of every cached file, in nanoseconds since 1970: the first second of 2000
-FIXED = 946_684_800 * 10**9
+FIXED_MTIME = 946_684_800 * 10**9
 #: variable with the cache's maximum size ("50GB", "200 GiB"); default: half of the disk
 LIMIT = "SCRIPTRUN_DATA_CACHE_SIZE"
 #: seconds after which an unfinished file counts as abandoned
 _ABANDONED = 86400.0
 
 
-def origin_of(place: Place) -> str:
-    """A text that identifies the store of ``place``, the same in every workspace."""
-    if place.datastore is None:
-        return repr(sorted({"url": place.url, "query": place.query}.items()))
-    named = {"name": place.datastore.name, "record": place.datastore.record()}
-    return repr(sorted(named.items()))
+def store_identity(store_ref: StoreRef) -> str:
+    """A text that identifies the store of ``store_ref``, the same in every workspace."""
+    if store_ref.datastore is None:
+        return repr(sorted({"url": store_ref.url, "query": store_ref.query}.items()))
+    identity = {"name": store_ref.datastore.name, "record": store_ref.datastore.record()}
+    return repr(sorted(identity.items()))
 
 
-def key_of(origin: str, path: str, etag: str, size: int) -> str:
+def cache_key(origin: str, path: str, etag: str, size: int) -> str:
     """The name of a file in the cache. Files without an ETag may change: do not cache them."""
     text = "\0".join([origin, path, etag, str(size)])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Item(NamedTuple):
+class CachedItem(NamedTuple):
     """A removable item of the cache: its path, the bytes that removing it frees, its last use."""
 
     path: Path
     size: int
-    used: float
+    last_used: float
 
 
 class Cache:
@@ -68,36 +68,36 @@ class Cache:
         """The path of the cached file ``key``, which may not exist yet."""
         return self.folder / "files" / key[:2] / key
 
-    def lock(self, name: str) -> Path:
+    def lock_path(self, name: str) -> Path:
         """The path of the lock file ``name``."""
         return self.folder / "locks" / f"{name}.lock"
 
-    def drop(self, key: str) -> None:
+    def discard(self, key: str) -> None:
         """Remove a file whose content is wrong."""
         self.file(key).unlink(missing_ok=True)
 
-    def used(self) -> int:
+    def total_size(self) -> int:
         """The bytes of everything in the cache."""
-        files = sum(status.st_size for _, status in self._every())
-        return files + sum(each.size for each in self._blocks())
+        files = sum(status.st_size for _, status in self._all_files())
+        return files + sum(item.size for item in self._block_items())
 
     def limit(self) -> int:
         """The maximum size of the cache in bytes."""
         if self._limit is not None:
             return self._limit
-        named = os.environ.get(LIMIT, "")
-        if named:
-            return sizes.size(named, LIMIT)
-        return (self.used() + shutil.disk_usage(self.folder).free) // 2
+        setting = os.environ.get(LIMIT, "")
+        if setting:
+            return sizes.size(setting, LIMIT)
+        return (self.total_size() + shutil.disk_usage(self.folder).free) // 2
 
-    def make_room(self, wanted: int) -> int:
-        """Remove unused items, least recently used first, until ``wanted`` more bytes fit.
+    def make_room(self, size: int) -> int:
+        """Remove unused items, least recently used first, until ``size`` more bytes fit.
 
         Returns the bytes freed. Items in use stay even if that exceeds the limit: only a full disk
         is an error.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        return self._free(self.used() + wanted - self.limit())
+        return self._free(self.total_size() + size - self.limit())
 
     def clear(self) -> int:
         """Remove everything that no run uses; return the bytes freed."""
@@ -107,71 +107,71 @@ class Cache:
         """Remove items not used since ``before`` (seconds since 1970); return the bytes freed."""
         return self._free(1 << 62, before)
 
-    def _free(self, wanted: int, before: float = float("inf")) -> int:
-        if wanted <= 0:
+    def _free(self, size: int, before: float = float("inf")) -> int:
+        if size <= 0:
             return 0
         freed = 0
-        for item in sorted([*self._loose(), *self._blocks(), *self._laid_out()], key=_age):
-            if freed >= wanted or item.used >= before:
+        for item in sorted([*self._unused_items(), *self._block_items(), *self._layout_items()], key=_last_used):
+            if freed >= size or item.last_used >= before:
                 break
             if item.path.parent == self.layouts:
-                freed += self._let_go(item.path)
+                freed += self._remove_layout(item.path)
             elif item.path.parent.name == "blocks":
                 freed += _remove_blocks(item)
             else:
                 freed += _remove(item)
         return freed
 
-    def _let_go(self, layout: Path) -> int:
+    def _remove_layout(self, layout: Path) -> int:
         """Remove an unused layout and the files that only it used; return the bytes freed."""
-        lock = flocks.try_flock(self.lock(f"{layout.name}.use"))
-        if lock is None:
+        flock = flocks.try_flock(self.lock_path(f"{layout.name}.use"))
+        if flock is None:
             return 0
-        with lock:
-            held = {
+        with flock:
+            inodes = {
                 os.lstat(os.path.join(folder, name)).st_ino
                 for folder, _, names in os.walk(layout)
                 for name in names
             }
             remove_tree(layout)
-        loose = [Item(path, status.st_size, 0.0) for path, status in self._files(held)]
-        return sum(map(_remove, loose))
+        unused = [CachedItem(path, status.st_size, 0.0) for path, status in self._single_link_files(inodes)]
+        return sum(map(_remove, unused))
 
-    def _laid_out(self) -> Iterator[Item]:
+    def _layout_items(self) -> Iterator[CachedItem]:
         for path, status in _scan(self.layouts):
-            yield Item(path, 0, max(status.st_mtime, status.st_atime))
+            yield CachedItem(path, 0, max(status.st_mtime, status.st_atime))
 
-    def _loose(self) -> Iterator[Item]:
+    def _unused_items(self) -> Iterator[CachedItem]:
         """Files that no layout uses, and abandoned partial files."""
-        for path, status in self._files():
+        for path, status in self._single_link_files():
             if not path.name.startswith(".") or status.st_mtime < time.time() - _ABANDONED:
-                yield Item(path, status.st_size, status.st_atime)
+                yield CachedItem(path, status.st_size, status.st_atime)
 
-    def _files(self, among: set[int] | None = None) -> Iterator[tuple[Path, os.stat_result]]:
-        """Files with a single link, only those whose inode is in ``among`` if given."""
-        for path, status in self._every():
-            if status.st_nlink == 1 and (among is None or status.st_ino in among):
+    def _single_link_files(self, inodes: set[int] | None = None) -> Iterator[tuple[Path, os.stat_result]]:
+        """Files with a single link, only those whose inode is in ``inodes`` if given."""
+        for path, status in self._all_files():
+            if status.st_nlink == 1 and (inodes is None or status.st_ino in inodes):
                 yield path, status
 
-    def _every(self) -> Iterator[tuple[Path, os.stat_result]]:
+    def _all_files(self) -> Iterator[tuple[Path, os.stat_result]]:
         root = self.folder / "files"
         for name in _names(root):
             yield from _scan(root / name)
 
-    def _blocks(self) -> Iterator[Item]:
+    def _block_items(self) -> Iterator[CachedItem]:
         """The files that mounts have read in part."""
         for path, status in _scan(self.folder / "blocks"):
             if path.suffix != ".map":
-                yield Item(path, status.st_blocks * 512, status.st_mtime)
+                yield CachedItem(path, status.st_blocks * 512, status.st_mtime)
 
 
-def settle(place: str | os.PathLike[str]) -> None:
+def freeze(path: str | os.PathLike[str]) -> None:
     """Make a complete file read-only and set its fixed modification time."""
-    os.chmod(place, 0o444)
-    os.utime(place, ns=(time.time_ns(), FIXED))
+    os.chmod(path, 0o444)
+    os.utime(path, ns=(time.time_ns(), FIXED_MTIME))
 
 
-def full(error: OSError, folder: Path) -> DatastoreException:
+def write_error(error: OSError, folder: Path) -> DatastoreException:
     """The error for a cache folder that cannot be written, e.g. because the disk is full."""
     return DatastoreException(
         f"Cannot write the data cache {str(folder)!r}: {error.strerror}.",
@@ -179,24 +179,24 @@ def full(error: OSError, folder: Path) -> DatastoreException:
     )
 
 
-def remove_tree(place: Path) -> None:
+def remove_tree(path: Path) -> None:
     """Remove a folder that contains read-only folders; a file or link too."""
-    if place.is_symlink() or not place.is_dir():
-        place.unlink(missing_ok=True)
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
         return
-    for folder, _, _ in os.walk(place):
+    for folder, _, _ in os.walk(path):
         try:
             os.chmod(folder, 0o755)
         except OSError:
             pass
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
 
 
-def _age(item: Item) -> float:
-    return item.used
+def _last_used(item: CachedItem) -> float:
+    return item.last_used
 
 
-def _remove(item: Item) -> int:
+def _remove(item: CachedItem) -> int:
     """Remove one file; return the bytes freed."""
     try:
         item.path.unlink()
@@ -205,12 +205,12 @@ def _remove(item: Item) -> int:
     return item.size
 
 
-def _remove_blocks(item: Item) -> int:
+def _remove_blocks(item: CachedItem) -> int:
     """Remove a partly read file unless a mount has it open; return the bytes freed."""
-    lock = flocks.try_flock(item.path)
-    if lock is None:
+    flock = flocks.try_flock(item.path)
+    if flock is None:
         return 0
-    with lock:
+    with flock:
         item.path.with_name(f"{item.path.name}.map").unlink(missing_ok=True)
         return _remove(item)
 

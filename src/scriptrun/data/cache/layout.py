@@ -18,14 +18,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scriptrun.data.cache import files as caching
+from scriptrun.data.cache import files as cache_files
 from scriptrun.data.cache import transfer
-from scriptrun.data.cache.download import Incoming, Stopped, fetch
-from scriptrun.data.cache.files import FIXED, Cache, settle
+from scriptrun.data.cache.download import RemoteFile, TransferStopped, fetch
+from scriptrun.data.cache.files import FIXED_MTIME, Cache, freeze
 from scriptrun.data.datasets.content import Content
-from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
-from scriptrun.data.stores.protocol import Entry, Store, is_safe
+from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
 from scriptrun.store.locks import flocks
@@ -35,7 +35,7 @@ from scriptrun.store.locks.flocks import Flock
 Progress = Callable[[int, int, int, int], object]
 
 
-class Laid(Value, frozen=False):
+class LaidOut(Value, frozen=False):
     """A dataset's folder on this machine, locked until ``release``.
 
     ``fetched`` files with ``fetched_bytes`` were downloaded for it; the rest was cached.
@@ -46,17 +46,17 @@ class Laid(Value, frozen=False):
     files: int
     fetched: int
     fetched_bytes: int
-    away: bool
-    own: bool = False
-    lock: Flock | None = None
+    from_remote: bool
+    is_private: bool = False
+    flock: Flock | None = None
 
     def release(self) -> None:
         """Unlock the layout so that the cache may remove it; remove a private one now."""
-        lock, self.lock = self.lock, None
-        if lock is not None:
-            if self.own:
-                caching.remove_tree(self.folder.parent)
-            lock.release()
+        flock, self.flock = self.flock, None
+        if flock is not None:
+            if self.is_private:
+                cache_files.remove_tree(self.folder.parent)
+            flock.release()
 
 
 class Layout:
@@ -66,76 +66,76 @@ class Layout:
     them cannot be detected, so each run downloads them again.
     """
 
-    def __init__(self, content: Content, cache: Cache, own: str = "") -> None:
-        assert content.fixed is not None
-        self.content, self.cache, self.own = content, cache, own
-        self.roots = content.places()
-        self.stores: list[Store] = [root.place.store() for root in self.roots]
-        self.origins = [caching.origin_of(root.place) for root in self.roots]
+    def __init__(self, content: Content, cache: Cache, private_key: str = "") -> None:
+        assert content.manifest is not None
+        self.content, self.cache, self.private_key = content, cache, private_key
+        self.roots = content.resolve_roots()
+        self.stores: list[Store] = [root.store_ref.store() for root in self.roots]
+        self.origins = [cache_files.store_identity(root.store_ref) for root in self.roots]
         digest = digest_of(
-            [content.fixed.path.stem, content.steps, own, [*map(str, self.roots)], self.origins]
+            [content.manifest.path.stem, content.steps, private_key, [*map(str, self.roots)], self.origins]
         )
         self.name = digest[:32]
-        self.place = cache.layouts / self.name
-        self.folder = self.place / "files"
-        self._done = self.place / "done"
+        self.path = cache.layouts / self.name
+        self.folder = self.path / "files"
+        self._marker = self.path / "done"
 
-    def lay_out(self, progress: Progress | None = None) -> Laid:
+    def lay_out(self, progress: Progress | None = None) -> LaidOut:
         """Download the missing files and return the locked folder.
 
         Raises FileChanged or FileMissing if a file does not match the version, and
         DatastoreException if a store or the disk fails.
         """
-        lock = flocks.share(self.cache.lock(f"{self.name}.use"))
+        flock = flocks.share(self.cache.lock_path(f"{self.name}.use"))
         try:
             self._check_local()
-            fetched, size = (0, 0) if self.is_done() else self._complete(progress)
-            count = sum(1 for _ in self.content.rows()) if not self.is_done() else self._count()
+            fetched, size = (0, 0) if self.is_complete() else self._complete(progress)
+            count = sum(1 for _ in self.content.rows()) if not self.is_complete() else self._count()
         except BaseException:
-            lock.release()
+            flock.release()
             raise
-        away = any(store.folder is None for store in self.stores)
-        return Laid(self.folder, count, fetched, size, away, bool(self.own), lock)
+        from_remote = any(store.folder is None for store in self.stores)
+        return LaidOut(self.folder, count, fetched, size, from_remote, bool(self.private_key), flock)
 
     def _count(self) -> int:
         try:
-            return int(self._done.read_text())
+            return int(self._marker.read_text())
         except (OSError, ValueError):
             return 0
 
-    def is_done(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether all files exist; if so, updates the time of the last use."""
         try:
-            os.utime(self._done)
-            os.utime(self.place)
+            os.utime(self._marker)
+            os.utime(self.path)
             return True
         except FileNotFoundError:
             return False
 
     def _complete(self, progress: Progress | None) -> tuple[int, int]:
-        with flocks.flock(self.cache.lock(f"{self.name}.build")):
-            if self.is_done():
+        with flocks.flock(self.cache.lock_path(f"{self.name}.build")):
+            if self.is_complete():
                 return 0, 0
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _let_write(self.folder)
-                missing = [row for row in self._safe_rows() if not self._is_there(row)]
+                _make_writable(self.folder)
+                missing = [row for row in self._safe_rows() if not self._exists(row)]
                 self._link_local(missing)
-                away = [row for row in missing if self.stores[row.place].folder is None]
-                self._fetch(away, progress)
+                remote_rows = [row for row in missing if self.stores[row.root_index].folder is None]
+                self._fetch(remote_rows, progress)
                 _make_read_only(self.folder)
-                self._done.write_text(str(sum(1 for _ in self.content.rows())))
+                self._marker.write_text(str(sum(1 for _ in self.content.rows())))
             except OSError as error:
-                raise self._refused(error) from None
-        return len(away), sum(max(0, row.size) for row in away)
+                raise self._write_error(error) from None
+        return len(remote_rows), sum(max(0, row.size) for row in remote_rows)
 
-    def _safe_rows(self) -> Iterator[Row]:
+    def _safe_rows(self) -> Iterator[ManifestRow]:
         for row in self.content.rows():
             if not is_safe(row.path):
                 raise DatastoreException(f"{row.path!r} is not a valid relative path.")
             yield row
 
-    def _is_there(self, row: Row) -> bool:
+    def _exists(self, row: ManifestRow) -> bool:
         return os.path.lexists(self.folder / row.path)
 
     def _check_local(self) -> None:
@@ -143,166 +143,166 @@ class Layout:
         if all(store.folder is None for store in self.stores):
             return
         for row in self.content.rows():
-            check_local(self.stores[row.place], self.roots[row.place].key_of(row), row)
+            check_local(self.stores[row.root_index], self.roots[row.root_index].store_path(row), row)
 
-    def _link_local(self, rows: list[Row]) -> None:
+    def _link_local(self, rows: list[ManifestRow]) -> None:
         for row in rows:
-            store = self.stores[row.place]
+            store = self.stores[row.root_index]
             if store.folder is not None:
-                place = self._room_for(row)
-                os.symlink(store.folder / self.roots[row.place].key_of(row), place)
+                link = self._target_path(row)
+                os.symlink(store.folder / self.roots[row.root_index].store_path(row), link)
 
-    def _room_for(self, row: Row) -> Path:
-        place = self.folder / row.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return place
+    def _target_path(self, row: ManifestRow) -> Path:
+        path = self.folder / row.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
-    def _fetch(self, rows: list[Row], progress: Progress | None) -> None:
+    def _fetch(self, rows: list[ManifestRow], progress: Progress | None) -> None:
         if not rows:
             return
-        wanted = [row for row in rows if not self.cache.file(self._key(row)).exists()]
-        self._see_to_room(sum(max(0, row.size) for row in wanted))
-        told = _Told(rows, progress)
-        at_once = min(self.stores[row.place].at_once for row in rows)
-        transfer.in_parallel(lambda row: self._get(row, told), rows, at_once, told.stop)
+        uncached = [row for row in rows if not self.cache.file(self._cache_key(row)).exists()]
+        self._make_room(sum(max(0, row.size) for row in uncached))
+        counter = _ProgressCounter(rows, progress)
+        at_once = min(self.stores[row.root_index].at_once for row in rows)
+        transfer.in_parallel(lambda row: self._fetch_row(row, counter), rows, at_once, counter.stop)
 
-    def _see_to_room(self, size: int) -> None:
+    def _make_room(self, size: int) -> None:
         self.cache.make_room(size)
-        room = shutil.disk_usage(self.cache.folder).free
-        if room < size:
+        free = shutil.disk_usage(self.cache.folder).free
+        if free < size:
             raise DatastoreException(
                 f"The dataset requires {size:,} more bytes in the data cache, but the disk of "
-                f"{self.cache.folder} has only {room:,} free.",
+                f"{self.cache.folder} has only {free:,} free.",
                 "Free some disk space, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
             )
 
-    def _get(self, row: Row, told: _Told) -> None:
+    def _fetch_row(self, row: ManifestRow, counter: _ProgressCounter) -> None:
         """Download one file to the cache unless it is cached, and link it."""
-        each = self._incoming(row)
-        place = self._room_for(row)
+        remote_file = self._remote_file(row)
+        target = self._target_path(row)
         if not row.etag:
-            fetch(each, place, told=told.bytes)
-            settle(place)
+            fetch(remote_file, target, on_bytes=counter.add_bytes)
+            freeze(target)
         else:
-            kept = self.cache.file(self._key(row))
+            cached = self.cache.file(self._cache_key(row))
             while True:
-                if not _is_whole(kept, row):
-                    fetch(each, kept, told=told.bytes)
-                    settle(kept)
+                if not _is_intact(cached, row):
+                    fetch(remote_file, cached, on_bytes=counter.add_bytes)
+                    freeze(cached)
                 try:
-                    _link(kept, place)
+                    _link_cached(cached, target)
                     break
                 except FileNotFoundError:
                     continue  # it was just removed to make room
-        told.file()
+        counter.add_file()
 
-    def _incoming(self, row: Row) -> Incoming:
-        path = self.roots[row.place].key_of(row)
-        return Incoming(self.stores[row.place], Entry(path, row.size, row.etag), row.path)
+    def _remote_file(self, row: ManifestRow) -> RemoteFile:
+        path = self.roots[row.root_index].store_path(row)
+        return RemoteFile(self.stores[row.root_index], FileEntry(path, row.size, row.etag), row.path)
 
-    def _key(self, row: Row) -> str:
-        path = self.roots[row.place].key_of(row)
-        return caching.key_of(self.origins[row.place], path, row.etag, row.size)
+    def _cache_key(self, row: ManifestRow) -> str:
+        path = self.roots[row.root_index].store_path(row)
+        return cache_files.cache_key(self.origins[row.root_index], path, row.etag, row.size)
 
-    def _refused(self, error: OSError) -> DatastoreException:
+    def _write_error(self, error: OSError) -> DatastoreException:
         if isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError):
             return DatastoreException(
                 f"Cannot create {error.filename!r}: it is both a file and a folder in the dataset."
             )
-        return caching.full(error, self.cache.folder)
+        return cache_files.write_error(error, self.cache.folder)
 
-    def mend(self) -> list[str]:
+    def repair(self) -> list[str]:
         """Remove files that a script changed or added, so that they are downloaded again.
 
         Returns their paths in the dataset.
         """
-        wanted = {row.path: row for row in self.content.rows()}
-        changed = [path for path in _below(self.folder) if path not in wanted]
-        for path, row in wanted.items():
-            if self.stores[row.place].folder is None and not _is_whole(self.folder / path, row):
+        rows = {row.path: row for row in self.content.rows()}
+        changed = [path for path in _files_below(self.folder) if path not in rows]
+        for path, row in rows.items():
+            if self.stores[row.root_index].folder is None and not _is_intact(self.folder / path, row):
                 changed.append(path)
-                self.cache.drop(self._key(row))
+                self.cache.discard(self._cache_key(row))
         if changed:
-            self._done.unlink(missing_ok=True)
-            _let_write(self.folder)
+            self._marker.unlink(missing_ok=True)
+            _make_writable(self.folder)
             for path in changed:
-                caching.remove_tree(self.folder / path)
+                cache_files.remove_tree(self.folder / path)
         return changed
 
 
-class _Told:
+class _ProgressCounter:
     """Counts what arrives, from several threads, and reports progress once a second."""
 
-    def __init__(self, rows: list[Row], progress: Progress | None) -> None:
+    def __init__(self, rows: list[ManifestRow], progress: Progress | None) -> None:
         self.stop = threading.Event()
-        self._all = len(rows), sum(max(0, row.size) for row in rows)
+        self._totals = len(rows), sum(max(0, row.size) for row in rows)
         self._files = self._bytes = 0
         self._progress = progress
-        self._next = time.monotonic() + 1.0
+        self._next_report = time.monotonic() + 1.0
         self._lock = threading.Lock()
 
-    def bytes(self, count: int) -> None:
+    def add_bytes(self, count: int) -> None:
         if self.stop.is_set():
-            raise Stopped
+            raise TransferStopped
         with self._lock:
             self._bytes += count
-            self._tell()
+            self._report()
 
-    def file(self) -> None:
+    def add_file(self) -> None:
         with self._lock:
             self._files += 1
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         now = time.monotonic()
-        if self._progress is not None and now >= self._next:
-            self._next = now + 1.0
-            self._progress(self._files, self._all[0], self._bytes, self._all[1])
+        if self._progress is not None and now >= self._next_report:
+            self._next_report = now + 1.0
+            self._progress(self._files, self._totals[0], self._bytes, self._totals[1])
 
 
-def check_local(store: Store, path: str, row: Row) -> None:
+def check_local(store: Store, path: str, row: ManifestRow) -> None:
     """Raise FileMissing or FileChanged unless a local file matches ``row``."""
     if store.folder is None:
         return
-    now = store.stat(path)
-    if now is None:
+    entry = store.stat(path)
+    if entry is None:
         raise FileMissing(f"File {path!r} is missing from {store.name}.")
-    if (now.size, now.etag) != (row.size, row.etag):
+    if (entry.size, entry.etag) != (row.size, row.etag):
         raise FileChanged(f"File {path!r} in {store.name} has changed.")
 
 
-def _is_whole(place: Path, row: Row) -> bool:
+def _is_intact(path: Path, row: ManifestRow) -> bool:
     try:
-        status = os.stat(place)
+        status = os.stat(path)
     except FileNotFoundError:
         return False
-    return row.size in (-1, status.st_size) and status.st_mtime_ns == FIXED
+    return row.size in (-1, status.st_size) and status.st_mtime_ns == FIXED_MTIME
 
 
-def _link(kept: Path, place: Path) -> None:
+def _link_cached(cached: Path, target: Path) -> None:
     """Hard-link a cached file; copy it where the file system does not support that."""
     try:
-        os.link(kept, place)
+        os.link(cached, target)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EMLINK, errno.ENOTSUP):
             raise
-        shutil.copyfile(kept, place)
-        settle(place)
+        shutil.copyfile(cached, target)
+        freeze(target)
 
 
-def _below(folder: Path) -> Iterator[str]:
+def _files_below(folder: Path) -> Iterator[str]:
     """The relative paths of all files below ``folder``; links to folders count as files."""
-    for place, folders, names in os.walk(folder):
-        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+    for directory, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(directory, name))]
         for name in [*names, *links]:
-            yield os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
+            yield os.path.relpath(os.path.join(directory, name), folder).replace(os.sep, "/")
 
 
-def _let_write(folder: Path) -> None:
-    for place, _, _ in os.walk(folder):
-        os.chmod(place, 0o755)
+def _make_writable(folder: Path) -> None:
+    for directory, _, _ in os.walk(folder):
+        os.chmod(directory, 0o755)
 
 
 def _make_read_only(folder: Path) -> None:
-    for place, _, _ in os.walk(folder, topdown=False):
-        os.chmod(place, 0o555)
+    for directory, _, _ in os.walk(folder, topdown=False):
+        os.chmod(directory, 0o555)

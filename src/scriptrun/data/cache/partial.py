@@ -18,76 +18,76 @@ from scriptrun.runtime import identity
 _FREE = "free"
 
 
-class Part:
+class PartialFile:
     """The partial file ``path`` and its list of finished blocks."""
 
     def __init__(self, path: Path, etag: str, size: int, block: int) -> None:
         self.path = path
         self.size = size
         self.block = block
-        self._log = log_of(path)
-        self._head = {"etag": etag, "size": size, "block": block, "boot": identity.boot_id()}
+        self._block_list = block_list_path(path)
+        self._header = {"etag": etag, "size": size, "block": block, "boot": identity.boot_id()}
         self._lock = threading.Lock()
 
-    def begin(self) -> list[int]:
+    def prepare(self) -> list[int]:
         """Create or resume the file, and return the numbers of the missing blocks."""
-        head, done = _read(self._log)
+        header, marks = _read_block_list(self._block_list)
         count = -(-self.size // self.block)
-        same = self.path.exists() and {name: head.get(name) for name in self._head} == self._head
-        there = {each for each in done if isinstance(each, int) and each < count} if same else set()
-        lines = [json.dumps({**self._head, "owner": identity.identify()}), *map(str, there)]
-        self._log.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        with open(self.path, "r+b" if same else "wb") as file:
+        is_same = self.path.exists() and {name: header.get(name) for name in self._header} == self._header
+        present = {mark for mark in marks if isinstance(mark, int) and mark < count} if is_same else set()
+        lines = [json.dumps({**self._header, "owner": identity.identify()}), *map(str, present)]
+        self._block_list.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        with open(self.path, "r+b" if is_same else "wb") as file:
             file.truncate(self.size)
-        return [number for number in range(count) if number not in there]
+        return [number for number in range(count) if number not in present]
 
     def bounds(self, number: int) -> tuple[int, int]:
         """The start and end offset of a block."""
         return number * self.block, min((number + 1) * self.block, self.size)
 
-    def has(self, number: int) -> None:
+    def mark_present(self, number: int) -> None:
         """Record that a block has been written."""
         with self._lock:
-            _note(self._log, str(number))
+            _append(self._block_list, str(number))
 
 
-def log_of(part: Path) -> Path:
+def block_list_path(part: Path) -> Path:
     """The path of the list of blocks of ``part``."""
     return part.with_name(f"{part.name}.blocks")
 
 
-def is_taken(part: Path) -> bool:
+def is_in_use(part: Path) -> bool:
     """Whether a process that may be alive is downloading it."""
-    head, done = _read(log_of(part))
-    owner = head.get("owner")
-    if not owner or _FREE in done:
+    header, marks = _read_block_list(block_list_path(part))
+    owner = header.get("owner")
+    if not owner or _FREE in marks:
         return False
     return not identity.is_local(owner) or identity.is_alive(owner)
 
 
 def release(part: Path) -> None:
     """Let another process resume the part."""
-    _note(log_of(part), _FREE)
+    _append(block_list_path(part), _FREE)
 
 
 def remove(part: Path) -> None:
     """Remove a partial file and its list of blocks."""
     part.unlink(missing_ok=True)
-    log_of(part).unlink(missing_ok=True)
+    block_list_path(part).unlink(missing_ok=True)
 
 
-def _note(log: Path, line: str) -> None:
-    with open(log, "a", encoding="utf-8") as file:
+def _append(block_list: Path, line: str) -> None:
+    with open(block_list, "a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
 
-def _read(log: Path) -> tuple[dict[str, Any], set[Any]]:
+def _read_block_list(block_list: Path) -> tuple[dict[str, Any], set[Any]]:
     """The header, and the block numbers and marks; an incomplete last line is ignored."""
     try:
-        first, *lines = log.read_text("utf-8").split("\n")[:-1]
-        head = json.loads(first)
+        first, *lines = block_list.read_text("utf-8").split("\n")[:-1]
+        header = json.loads(first)
     except (OSError, ValueError):
         return {}, set()
-    if not isinstance(head, dict):
+    if not isinstance(header, dict):
         return {}, set()
-    return head, {int(line) if line.isdigit() else line for line in lines}
+    return header, {int(line) if line.isdigit() else line for line in lines}

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from scriptrun.data.cache.download import Incoming, Stopped, Told, fetch
-from scriptrun.data.errors import DatastoreException, FileExists, Unreachable
-from scriptrun.data.stores.protocol import Entry, Store, is_safe
-from scriptrun.data.stores.timeouts import Patience
+from scriptrun.data.cache.download import RemoteFile, TransferStopped, OnBytes, fetch
+from scriptrun.data.errors import DatastoreException, FileExists, StoreUnreachable
+from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
+from scriptrun.data.stores.timeouts import Backoff
 
-__all__ = ["Incoming", "Watch", "download", "fetch", "in_parallel", "put", "upload"]
+__all__ = ["RemoteFile", "OnProgress", "download", "fetch", "in_parallel", "put", "upload"]
 
 #: with fewer files, each is looked up in the store; with more, the store is listed once
 _FEW = 20
@@ -26,7 +26,7 @@ _LARGE = 8 << 20
 _MOMENT = 2.0
 Item = TypeVar("Item")
 #: called with (files added, bytes added), from several threads
-Watch = Callable[[int, int], object]
+OnProgress = Callable[[int, int], object]
 
 
 def upload(
@@ -34,94 +34,94 @@ def upload(
     pairs: Sequence[tuple[Path, str]],
     folder: str,
     overwrite: bool,
-    say: bool,
-    watch: Watch | None = None,
+    print_summary: bool,
+    on_progress: OnProgress | None = None,
 ) -> int:
     """Copy local files to paths in ``store``, all below ``folder``; return how many were copied.
 
     Existing files are skipped unless ``overwrite``. Each file is verified after it was written.
     """
-    there = set() if overwrite else _there(store, [path for _, path in pairs], folder)
-    wanted = [(file, path) for file, path in pairs if path not in there]
+    existing = set() if overwrite else _existing_paths(store, [path for _, path in pairs], folder)
+    to_copy = [(file, path) for file, path in pairs if path not in existing]
     copied: list[str] = []
     stop = threading.Event()
 
-    def told(size: int) -> None:
+    def count_bytes(size: int) -> None:
         if stop.is_set():
-            raise Stopped
-        if watch is not None:
-            watch(0, size)
+            raise TransferStopped
+        if on_progress is not None:
+            on_progress(0, size)
 
     def send(pair: tuple[Path, str]) -> None:
         try:
-            put(store, pair[0], pair[1], not overwrite, told)
+            put(store, pair[0], pair[1], not overwrite, count_bytes)
         except FileExists:  # another process uploaded it since
             return
         copied.append(pair[1])
-        if watch is not None:
-            watch(1, 0)
+        if on_progress is not None:
+            on_progress(1, 0)
 
-    large = [pair for pair in wanted if _size(pair[0]) > _LARGE]
-    chosen = set(large)
-    in_parallel(send, [pair for pair in wanted if pair not in chosen], store.at_once, stop)
+    large = [pair for pair in to_copy if _size(pair[0]) > _LARGE]
+    large_pairs = set(large)
+    in_parallel(send, [pair for pair in to_copy if pair not in large_pairs], store.at_once, stop)
     in_parallel(send, large, min(store.at_once, _LARGE_AT_ONCE), stop)
-    _report(say, len(copied), len(pairs), f"to {store.name}")
+    _print_summary(print_summary, len(copied), len(pairs), f"to {store.name}")
     return len(copied)
 
 
-def put(store: Store, file: Path, path: str, new: bool = False, told: Told | None = None) -> Entry:
+def put(store: Store, file: Path, path: str, new: bool = False, on_bytes: OnBytes | None = None) -> FileEntry:
     """Copy one local file to ``path`` in ``store``, and return its verified entry.
 
     Retries for a while if the store does not respond. With ``new`` an existing file is kept and
     FileExists is raised. ``on_bytes(count)`` is called as the file is read, with a negative count
     before a retry reads it again; if it raises TransferStopped, the upload ends.
     """
-    patience = Patience()
+    backoff = Backoff()
     while True:
-        read = _Read(told)
+        reader = _CountingReader(on_bytes)
         try:
             with open(file, "rb") as content:
-                return store.write(path, read.of(content), new)
+                return store.write(path, reader.wrap(content), new)
         except OSError as error:
             raise DatastoreException(f"Cannot read {str(file)!r}: {error.strerror}.") from None
         except Exception as error:
-            if read.stopped is not None:  # whatever exception the driver turned it into
-                raise read.stopped from None
-            read.undo()
-            if not isinstance(error, Unreachable) or not patience.wait(error.after):
+            if reader.stop_error is not None:  # whatever exception the driver turned it into
+                raise reader.stop_error from None
+            reader.undo()
+            if not isinstance(error, StoreUnreachable) or not backoff.wait(error.retry_after):
                 raise
             new = new and store.stat(path) is None  # else only its response was lost
 
 
-class _Read:
+class _CountingReader:
     """An open file that reports how much of it was read."""
 
-    def __init__(self, told: Told | None) -> None:
-        self._told = told
-        self._done = 0
-        self.stopped: Stopped | None = None
+    def __init__(self, on_bytes: OnBytes | None) -> None:
+        self._on_bytes = on_bytes
+        self._count = 0
+        self.stop_error: TransferStopped | None = None
 
-    def of(self, file: BinaryIO) -> BinaryIO:
+    def wrap(self, file: BinaryIO) -> BinaryIO:
         """Wrap ``file``, or return it unchanged if there is no callback."""
         self._file: Any = file
-        return file if self._told is None else cast(BinaryIO, self)
+        return file if self._on_bytes is None else cast(BinaryIO, self)
 
     def read(self, size: int = -1) -> bytes:
         """Read up to ``size`` bytes, as a file does."""
         data: bytes = self._file.read(size)
-        self._done += len(data)
+        self._count += len(data)
         try:
-            if self._told is not None:
-                self._told(len(data))
-        except Stopped as error:
-            self.stopped = error
+            if self._on_bytes is not None:
+                self._on_bytes(len(data))
+        except TransferStopped as error:
+            self.stop_error = error
             raise
         return data
 
     def undo(self) -> None:
         """Report the bytes read so far as not read."""
-        if self._told is not None and self._done:
-            self._told(-self._done)
+        if self._on_bytes is not None and self._count:
+            self._on_bytes(-self._count)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
@@ -134,74 +134,74 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _there(store: Store, paths: list[str], folder: str) -> set[str]:
+def _existing_paths(store: Store, paths: list[str], folder: str) -> set[str]:
     if len(paths) < _FEW:
         return {path for path in paths if store.stat(path) is not None}
     return {entry.path for entry in store.list(folder)}
 
 
 def download(
-    incoming: Iterable[Incoming],
+    remote_files: Iterable[RemoteFile],
     target: Path,
     overwrite: bool,
-    say: str = "",
-    watch: Watch | None = None,
+    source_name: str = "",
+    on_progress: OnProgress | None = None,
 ) -> list[Path]:
     """Download files to the folder ``target``, and return their local paths, in order.
 
     Existing files are skipped unless ``overwrite``. Nothing is written outside ``target``.
-    ``say`` names the source in the summary line; "" prints none.
+    ``source_name`` names the source in the summary line; "" prints none.
     Raises FileChanged if a file no longer matches its entry.
     """
-    files = list(incoming)
-    outside = [each.path for each in files if not is_safe(each.path)]
+    files = list(remote_files)
+    outside = [file.path for file in files if not is_safe(file.path)]
     if outside:
         raise DatastoreException(
             f"{outside[0]!r} is not a valid relative path, so it cannot be written.",
             "Exclude such files with narrower patterns.",
         )
-    places = _places(target, [each.path for each in files])
-    wanted = [
-        (each, place)
-        for each, place in zip(files, places, strict=True)
-        if overwrite or not place.exists()
+    paths = _target_paths(target, [item.path for item in files])
+    to_fetch = [
+        (remote_file, path)
+        for remote_file, path in zip(files, paths, strict=True)
+        if overwrite or not path.exists()
     ]
-    at_once = min((each.store.at_once for each, _ in wanted), default=1)
+    at_once = min((source.store.at_once for source, _ in to_fetch), default=1)
     stop = threading.Event()
 
-    def told(size: int) -> None:
+    def count_bytes(size: int) -> None:
         if stop.is_set():
-            raise Stopped
-        if watch is not None:
-            watch(0, size)
+            raise TransferStopped
+        if on_progress is not None:
+            on_progress(0, size)
 
-    def get(pair: tuple[Incoming, Path]) -> None:
-        fetch(*pair, told=told)
-        if watch is not None:
-            watch(1, 0)
+    def fetch_file(pair: tuple[RemoteFile, Path]) -> None:
+        fetch(*pair, on_bytes=count_bytes)
+        if on_progress is not None:
+            on_progress(1, 0)
 
-    in_parallel(get, wanted, at_once, stop)
-    _report(bool(say), len(wanted), len(files), f"from {say}")
-    return places
+    in_parallel(fetch_file, to_fetch, at_once, stop)
+    _print_summary(bool(source_name), len(to_fetch), len(files), f"from {source_name}")
+    return paths
 
 
-def _places(target: Path, paths: Iterable[str]) -> list[Path]:
+def _target_paths(target: Path, paths: Iterable[str]) -> list[Path]:
     """The local paths of the files; raises if a link below ``target`` leads outside it."""
     base = os.path.realpath(target)
-    places: list[Path] = []
-    inside: set[str] = set()
+    file_paths: list[Path] = []
+    checked_folders: set[str] = set()
     for path in paths:
-        place = target / path
+        file_path = target / path
         folder = os.path.dirname(path)
-        if folder not in inside:
-            real = os.path.realpath(place.parent)
-            if real != base and not real.startswith(base.rstrip(os.sep) + os.sep):
+        if folder not in checked_folders:
+            real_folder = os.path.realpath(file_path.parent)
+            if real_folder != base and not real_folder.startswith(base.rstrip(os.sep) + os.sep):
                 raise DatastoreException(
-                    f"{str(place)!r} is outside {str(target)!r} (through a link)."
+                    f"{str(file_path)!r} is outside {str(target)!r} (through a link)."
                 )
-            inside.add(folder)
-        places.append(place)
-    return places
+            checked_folders.add(folder)
+        file_paths.append(file_path)
+    return file_paths
 
 
 def in_parallel(
@@ -216,58 +216,58 @@ def in_parallel(
     waits, so that Ctrl-C interrupts it and never a driver; requests in progress then get a moment
     to finish. AZUREML_DOWNLOAD_CONCURRENCY limits the number of threads.
     """
-    threads = min(len(items), _threads(at_once))
+    threads = min(len(items), _thread_limit(at_once))
     if threads < 2 and stop is None:
         for item in items:
             work(item)
         return
-    halt = stop or threading.Event()
-    left = iter(items)  # shared: a future per item would cost as much as a small file
+    stop_event = stop or threading.Event()
+    remaining = iter(items)  # shared: a future per item would cost as much as a small file
     errors: list[BaseException] = []
-    ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[None] = queue.SimpleQueue()
 
-    def some() -> None:
+    def run_worker() -> None:
         try:
-            while not halt.is_set() and (item := next(left, None)) is not None:
+            while not stop_event.is_set() and (item := next(remaining, None)) is not None:
                 work(item)
         except BaseException as error:
             errors.append(error)
-            halt.set()
+            stop_event.set()
         finally:
-            ended.put(None)
+            finished.put(None)
 
-    began = 0
+    running = 0
     try:
         for _ in range(threads):
-            began += 1
-            threading.Thread(target=some, name="scriptrun-data", daemon=True).start()
+            running += 1
+            threading.Thread(target=run_worker, name="scriptrun-data", daemon=True).start()
         for _ in range(threads):  # not join: when interrupted, it takes a thread for finished
-            ended.get()
-            began -= 1
+            finished.get()
+            running -= 1
     except BaseException:  # Ctrl-C
-        halt.set()
-        _give_a_moment(ended, began)
+        stop_event.set()
+        _give_a_moment(finished, running)
         raise
     if errors:
         raise errors[0]
 
 
-def _give_a_moment(ended: queue.SimpleQueue[None], count: int) -> None:
-    until = time.monotonic() + _MOMENT
+def _give_a_moment(finished: queue.SimpleQueue[None], count: int) -> None:
+    deadline = time.monotonic() + _MOMENT
     try:
         for _ in range(count):
-            ended.get(timeout=max(0.0, until - time.monotonic()))
+            finished.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty:
         pass
 
 
-def _threads(at_once: int) -> int:
-    asked = os.environ.get("AZUREML_DOWNLOAD_CONCURRENCY", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
+def _thread_limit(at_once: int) -> int:
+    setting = os.environ.get("AZUREML_DOWNLOAD_CONCURRENCY", "")
+    if setting.isdigit() and int(setting) > 0:
+        return int(setting)
     return at_once
 
 
-def _report(say: bool, copied: int, of: int, where: str) -> None:
-    if say:
-        print(f"Copied {copied} files {where}; skipped {of - copied} existing.")
+def _print_summary(enabled: bool, copied: int, total: int, where: str) -> None:
+    if enabled:
+        print(f"Copied {copied} files {where}; skipped {total - copied} existing.")

@@ -8,13 +8,13 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, ClassVar, TypeVar
 
-from scriptrun.data.cache.download import Incoming
+from scriptrun.data.cache.download import RemoteFile
 from scriptrun.data.datasets import content
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
 from scriptrun.data.datasets.content import Content
-from scriptrun.data.datasets.manifest import Row
-from scriptrun.data.datastores.records import Home
+from scriptrun.data.datasets.manifest import ManifestRow
+from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.runtime import files
 from scriptrun.spec.absent import absent
@@ -44,7 +44,7 @@ class AbstractDataset:
         files: Content,
         options: dict[str, Any] | None = None,
         head: VersionRecord | None = None,
-        workspace: Home | None = None,
+        workspace: WorkspaceLike | None = None,
     ) -> None:
         self._content = files
         self._options = options or {}
@@ -52,45 +52,45 @@ class AbstractDataset:
         self._workspace = workspace
 
     @staticmethod
-    def of_head(workspace: Home, head: VersionRecord) -> AbstractDataset:
+    def from_head(workspace: WorkspaceLike, head: VersionRecord) -> AbstractDataset:
         """The dataset of a registered version."""
         kind = AbstractDataset._kinds.get(head["type"])
         if kind is None:
             raise DatasetValidationError(
                 f"Dataset {head['name']!r} has the unknown type {head['type']!r}."
             )
-        files = content.of_facts(head, head["definition"], workspace)
+        files = content.from_facts(head, head["definition"], workspace)
         return kind(files, head["definition"].get("options"), head, workspace)
 
     @staticmethod
-    def of_pin(workspace: Home, pin: dict[str, Any]) -> AbstractDataset:
+    def from_pin(workspace: WorkspaceLike, pin: dict[str, Any]) -> AbstractDataset:
         """The dataset of a ``pin``: exactly those files, whatever happened to its name."""
         kind = AbstractDataset._kinds[pin["type"]]
-        files = content.of_facts(pin, pin["definition"], workspace)
+        files = content.from_facts(pin, pin["definition"], workspace)
         head = {"description": None, "tags": {}, **pin} if pin.get("version") else None
         return kind(files, pin["definition"].get("options"), head, workspace)
 
     @staticmethod
     def get_by_name(
-        workspace: Home, name: str, version: int | str | None = "latest", **kwargs: object
+        workspace: WorkspaceLike, name: str, version: int | str | None = "latest", **kwargs: object
     ) -> Any:
         """The registered dataset. Raises UserErrorException for an unknown name or version."""
         head = dataset_versions.get(workspace, name, dataset_versions.as_number(version))
-        return AbstractDataset.of_head(workspace, head)
+        return AbstractDataset.from_head(workspace, head)
 
     @staticmethod
-    def get_by_id(workspace: Home, id: str, **kwargs: object) -> Any:
+    def get_by_id(workspace: WorkspaceLike, id: str, **kwargs: object) -> Any:
         """The registered version with this ID; in a job, also an input of the job.
 
         Raises UserErrorException if there is none.
         """
-        pin = _of_this_job(id)
+        pin = _find_job_input(id)
         if pin is not None:
-            return AbstractDataset.of_pin(workspace, pin)
-        return AbstractDataset.of_head(workspace, dataset_versions.by_id(workspace, id))
+            return AbstractDataset.from_pin(workspace, pin)
+        return AbstractDataset.from_head(workspace, dataset_versions.by_id(workspace, id))
 
     @staticmethod
-    def get_all(workspace: Home) -> dict[str, Any]:
+    def get_all(workspace: WorkspaceLike) -> dict[str, Any]:
         """The registered datasets by name, each in its latest version."""
         return {
             name: AbstractDataset.get_by_name(workspace, name)
@@ -127,28 +127,28 @@ class AbstractDataset:
     @property
     def data_changed_time(self) -> datetime.datetime | None:
         """When the version's files were listed, in UTC; None for what is not registered."""
-        made = self._head.get("created")
-        return datetime.datetime.fromisoformat(made) if made else None
+        created = self._head.get("created")
+        return datetime.datetime.fromisoformat(created) if created else None
 
     @property
     def sources(self) -> list[str]:
         """The sources of its files, as text."""
         return [str(source) for source in self._content.sources]
 
-    def listed(self) -> Iterator[Row]:
+    def listed(self) -> Iterator[ManifestRow]:
         """Its files in order: path, size in bytes (-1 where unknown) and ETag of each.
 
         Raises DatasetValidationError for a source that matches no files.
         """
         return self._content.rows()
 
-    def incoming(self) -> list[Incoming]:
+    def incoming(self) -> list[RemoteFile]:
         """Its files, as input for ``transfer.download``."""
-        return list(self._content.incoming())
+        return list(self._content.remote_files())
 
     def register(
         self: Self,
-        workspace: Home,
+        workspace: WorkspaceLike,
         name: str,
         description: str | None = None,
         tags: dict[str, str] | None = None,
@@ -168,12 +168,12 @@ class AbstractDataset:
             **facts,
             "definition": self._definition(),
         }
-        kept = dataset_versions.add(workspace, name, head, create_new_version)
-        made = AbstractDataset.of_head(workspace, kept)
-        assert isinstance(made, type(self))
-        return made
+        stored = dataset_versions.add(workspace, name, head, create_new_version)
+        dataset = AbstractDataset.from_head(workspace, stored)
+        assert isinstance(dataset, type(self))
+        return dataset
 
-    def pin(self, workspace: Home) -> dict[str, Any]:
+    def pin(self, workspace: WorkspaceLike) -> dict[str, Any]:
         """This dataset as a small JSON value that fixes its files permanently.
 
         ``type``, ``id``, ``name``, ``version`` (None if not registered), ``files``, ``bytes``,
@@ -192,30 +192,30 @@ class AbstractDataset:
             "definition": self._definition(),
         }
 
-    def _facts(self, workspace: Home) -> dict[str, Any]:
+    def _facts(self, workspace: WorkspaceLike) -> dict[str, Any]:
         names = ("files", "bytes", "manifest", "roots")
-        if self._head and not self._content.steps and workspace.id == self._id_of_home():
+        if self._head and not self._content.steps and workspace.id == self._workspace_id():
             return {name: self._head[name] for name in names}
-        return self._content.fix(workspace)[1]
+        return self._content.freeze(workspace)[1]
 
-    def _id_of_home(self) -> str:
+    def _workspace_id(self) -> str:
         return self._workspace.id if self._workspace is not None else ""
 
     def _definition(self) -> dict[str, Any]:
         if self._head and not self._content.steps:
-            made: dict[str, Any] = dict(self._head["definition"])
+            definition: dict[str, Any] = dict(self._head["definition"])
         else:
-            made = self._content.definition()
-        made.pop("options", None)
-        return {**made, "options": self._options} if self._options else made
+            definition = self._content.definition()
+        definition.pop("options", None)
+        return {**definition, "options": self._options} if self._options else definition
 
     def versions(self) -> list[int]:
         """The numbers of all versions of this name; [] for what is not registered."""
-        return dataset_versions.numbers(self._home(), self._head["name"]) if self._head else []
+        return dataset_versions.numbers(self._require_workspace(), self._head["name"]) if self._head else []
 
     def unregister_all_versions(self) -> None:
         """Remove every version of this name. The data itself is kept."""
-        dataset_versions.remove(self._home(), self._head["name"])
+        dataset_versions.remove(self._require_workspace(), self._head["name"])
         self._head = {}
 
     def add_tags(self, tags: dict[str, str] | None = None) -> None:
@@ -224,23 +224,23 @@ class AbstractDataset:
 
     def remove_tags(self, tags: list[str] | None = None) -> None:
         """Remove tags from the version."""
-        gone = set(tags or ())
-        self.update(tags={key: each for key, each in self.tags.items() if key not in gone})
+        removed = set(tags or ())
+        self.update(tags={key: value for key, value in self.tags.items() if key not in removed})
 
     def update(self, description: str | None = None, tags: dict[str, str] | None = None) -> None:
         """Set the version's description, its tags, or both."""
-        words: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if description is not None:
-            words["description"] = description
+            changes["description"] = description
         if tags is not None:
-            words["tags"] = tags
-        self._head = dataset_versions.change(self._home(), self._head, words)
+            changes["tags"] = tags
+        self._head = dataset_versions.change(self._require_workspace(), self._head, changes)
 
     def as_named_input(self, name: str) -> DatasetConsumptionConfig:
         """This dataset as a job's input of that name: ``run.input_datasets[name]``."""
         return DatasetConsumptionConfig(name, self)
 
-    def _home(self) -> Home:
+    def _require_workspace(self) -> WorkspaceLike:
         if self._workspace is None or not self._head:
             raise DatasetValidationError(
                 "This dataset is not registered.",
@@ -253,13 +253,13 @@ class AbstractDataset:
         return type(self)(files, {**self._options, **options}, None, self._workspace)
 
     def __repr__(self) -> str:
-        shown = ", ".join(map(str, self._content.sources[:3]))
-        more = "..." if len(self._content.sources) > 3 else ""
-        named = f"{self.name!r}, version {self.version}, " if self._head else ""
-        return f"{type(self).__name__}({named}{shown}{more})"
+        sources = ", ".join(map(str, self._content.sources[:3]))
+        ellipsis = "..." if len(self._content.sources) > 3 else ""
+        label = f"{self.name!r}, version {self.version}, " if self._head else ""
+        return f"{type(self).__name__}({label}{sources}{ellipsis})"
 
 
-def _of_this_job(dataset_id: str) -> dict[str, Any] | None:
+def _find_job_input(dataset_id: str) -> dict[str, Any] | None:
     """The pin of the current job's input with this ID, or None.
 
     Scripts get tables by ID, even unregistered ones.
@@ -267,5 +267,5 @@ def _of_this_job(dataset_id: str) -> dict[str, Any] | None:
     folder = os.environ.get("SCRIPTRUN_RUN_FOLDER")
     job = files.read_json(os.path.join(folder, "job.json")) if folder else None
     inputs = ((job or {}).get("data") or {}).get("inputs") or []
-    pins = (each.get("dataset") or {} for each in inputs)
+    pins = (input_spec.get("dataset") or {} for input_spec in inputs)
     return next((pin for pin in pins if pin.get("id") == dataset_id), None)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 DIRECT, MOUNT, DOWNLOAD, UPLOAD, AUTO = "direct", "mount", "download", "upload", "auto"
 
 
-def checked_name(name: str, what: str) -> str:
+def check_name(name: str, kind: str) -> str:
     """Return ``name`` if it is a valid variable name; raise DatasetValidationError otherwise."""
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         return name
     raise DatasetValidationError(
-        f"Invalid name {name!r} for {what}.",
+        f"Invalid name {name!r} for {kind}.",
         "Use letters, digits and underscores, not starting with a digit.",
     )
 
@@ -49,7 +49,7 @@ class DatasetConsumptionConfig:
             raise DatasetValidationError(
                 f"Unknown input mode {mode!r}. Use direct, mount, download or auto."
             )
-        self.name = checked_name(name, "an input")
+        self.name = check_name(name, "an input")
         self.dataset = dataset
         self.mode = mode
         if path_on_compute is not None and not isinstance(path_on_compute, str | os.PathLike):
@@ -60,13 +60,13 @@ class DatasetConsumptionConfig:
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
         """A copy with its files mounted: they are read on access."""
-        return self._in(MOUNT, path_on_compute)
+        return self._with_mode(MOUNT, path_on_compute)
 
     def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
         """A copy with its files downloaded before the script starts."""
-        return self._in(DOWNLOAD, path_on_compute)
+        return self._with_mode(DOWNLOAD, path_on_compute)
 
-    def _in(self, mode: str, path: str | None) -> DatasetConsumptionConfig:
+    def _with_mode(self, mode: str, path: str | None) -> DatasetConsumptionConfig:
         if self.dataset.kind != "file":
             raise DatasetValidationError(
                 f"Input {self.name!r} is a tabular dataset and cannot be {mode}ed as files.",
@@ -111,8 +111,8 @@ class OutputFileDatasetConfig:
         source: str | None = None,
         partition_format: str | None = None,
     ) -> None:
-        self.name = checked_name(name or f"output_{uuid.uuid4().hex[:8]}", "an output")
-        self.destination = _destination(destination)
+        self.name = check_name(name or f"output_{uuid.uuid4().hex[:8]}", "an output")
+        self.destination = _parse_destination(destination)
         self.source = source
         self.mode = MOUNT
         self.partition_format = partition_format
@@ -136,8 +136,8 @@ class OutputFileDatasetConfig:
         self, name: str, description: str | None = None, tags: dict[str, str] | None = None
     ) -> OutputFileDatasetConfig:
         """A copy that becomes the next version of the dataset ``name`` when the run ends."""
-        kept = {"name": name, "description": description, "tags": dict(tags or {})}
-        return self._copy(registration=kept)
+        registration = {"name": name, "description": description, "tags": dict(tags or {})}
+        return self._copy(registration=registration)
 
     def as_input(self, name: str | None = None) -> Any:
         """Unsupported: this connects pipeline steps, and there are no pipelines."""
@@ -166,22 +166,22 @@ class OutputFileDatasetConfig:
         }
 
     def _copy(self, **changes: Any) -> OutputFileDatasetConfig:
-        made = OutputFileDatasetConfig.__new__(type(self))
-        made.__dict__.update(self.__dict__, **changes)
-        return made
+        copy = OutputFileDatasetConfig.__new__(type(self))
+        copy.__dict__.update(self.__dict__, **changes)
+        return copy
 
     def __repr__(self) -> str:
         return f"OutputFileDatasetConfig({self.name!r}, {self.destination!r}, {self.mode!r})"
 
 
-def _destination(given: Any) -> tuple[AbstractDatastore, str] | None:
-    if given is None:
+def _parse_destination(value: Any) -> tuple[AbstractDatastore, str] | None:
+    if value is None:
         return None
-    if isinstance(given, DataReference):
-        given = (given.datastore, given.path_on_datastore or "")
-    if isinstance(given, tuple) and len(given) == 2 and hasattr(given[0], "store"):
-        return given[0], clean(str(given[1] or ""), given[0].name)
+    if isinstance(value, DataReference):
+        value = (value.datastore, value.path_on_datastore or "")
+    if isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "store"):
+        return value[0], clean(str(value[1] or ""), value[0].name)
     raise DatasetValidationError(
-        f"An output's destination must be (datastore, 'path'), not {given!r}.",
+        f"An output's destination must be (datastore, 'path'), not {value!r}.",
         "Get the datastore with Datastore.get(workspace, 'name').",
     )

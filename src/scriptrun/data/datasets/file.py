@@ -44,25 +44,25 @@ class FileDataset(AbstractDataset):
 
     def take(self, count: int) -> FileDataset:
         """The first ``count`` files."""
-        return self._with(self._content.then(selection.take(count)))
+        return self._with(self._content.with_step(selection.take(count)))
 
     def skip(self, count: int) -> FileDataset:
         """All but the first ``count`` files."""
-        return self._with(self._content.then(selection.skip(count)))
+        return self._with(self._content.with_step(selection.skip(count)))
 
     def take_sample(self, probability: float, seed: int | None = None) -> FileDataset:
         """Select each file with this probability; the same ``seed`` selects the same files."""
-        share = selection.fraction(probability, "probability")
-        return self._with(self._content.then(selection.part(0, share, _seed(seed))))
+        fraction = selection.fraction(probability, "probability")
+        return self._with(self._content.with_step(selection.part(0, fraction, _seed(seed))))
 
     def random_split(
         self, percentage: float, seed: int | None = None
     ) -> tuple[FileDataset, FileDataset]:
         """Two datasets that share no file; the first has about ``percentage`` (0 to 1) of them."""
-        share, chosen = selection.fraction(percentage, "percentage"), _seed(seed)
+        fraction, chosen_seed = selection.fraction(percentage, "percentage"), _seed(seed)
         return (
-            self._with(self._content.then(selection.part(0, share, chosen))),
-            self._with(self._content.then(selection.part(share, 1, chosen))),
+            self._with(self._content.with_step(selection.part(0, fraction, chosen_seed))),
+            self._with(self._content.with_step(selection.part(fraction, 1, chosen_seed))),
         )
 
     def download(
@@ -80,18 +80,18 @@ class FileDataset(AbstractDataset):
         import tempfile
 
         target = Path(target_path or tempfile.mkdtemp(prefix="scriptrun-"))
-        files = list(self._content.incoming())
+        files = list(self._content.remote_files())
         if ignore_not_found:
-            files = [each for each in files if each.store.stat(each.entry.path) is not None]
-        there = [each.path for each in files if not overwrite and (target / each.path).exists()]
-        if there:
+            files = [file for file in files if file.store.stat(file.entry.path) is not None]
+        existing = [remote_file.path for remote_file in files if not overwrite and (target / remote_file.path).exists()]
+        if existing:
             raise UserErrorException(
-                f"{target / there[0]} exists already.", "Use overwrite=True or another folder."
+                f"{target / existing[0]} exists already.", "Use overwrite=True or another folder."
             )
         try:
             return [str(path) for path in transfer.download(files, target, overwrite)]
         except (FileChanged, FileMissing) as error:
-            raise self._no_longer(error) from None
+            raise self._changed_error(error) from None
 
     def mount(
         self, mount_point: str | os.PathLike[str] | None = None, **kwargs: object
@@ -105,13 +105,13 @@ class FileDataset(AbstractDataset):
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
         """This dataset as an unnamed input of a job, mounted."""
-        return self.as_named_input(_unnamed()).as_mount(path_on_compute)
+        return self.as_named_input(_random_input_name()).as_mount(path_on_compute)
 
     def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
         """This dataset as an unnamed input of a job, downloaded before the script starts."""
-        return self.as_named_input(_unnamed()).as_download(path_on_compute)
+        return self.as_named_input(_random_input_name()).as_download(path_on_compute)
 
-    def _no_longer(self, error: UserErrorException) -> DatasetExecutionError:
+    def _changed_error(self, error: UserErrorException) -> DatasetExecutionError:
         if self._head:
             return DatasetExecutionError(
                 f"{error.message} It no longer matches version {self.version} of {self.name!r}.",
@@ -128,8 +128,8 @@ class MountContext:
         import tempfile
 
         self._dataset = dataset
-        self._own = mount_point is None
-        self.mounted: mounting.Mounted | None = None
+        self._is_temporary = mount_point is None
+        self.mounted: mounting.ActiveMount | None = None
         self.mount_point = os.fspath(mount_point or tempfile.mkdtemp(prefix="scriptrun-mount-"))
 
     def start(self) -> None:
@@ -143,17 +143,17 @@ class MountContext:
             raise UserErrorException(
                 f"Cannot use {str(target)!r} as a mount point: {error.strerror}."
             ) from None
-        files = list(self._dataset._content.incoming())
-        if not all(each.store.folder is not None for each in files):
-            self._from_afar(target)
+        files = list(self._dataset._content.remote_files())
+        if not all(file.store.folder is not None for file in files):
+            self._mount_remote(target)
             return
-        for each in files:
-            place = target / clean(each.path, "the dataset")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            assert each.store.folder is not None
-            place.symlink_to(each.store.folder / each.entry.path)
+        for remote_file in files:
+            link = target / clean(remote_file.path, "the dataset")
+            link.parent.mkdir(parents=True, exist_ok=True)
+            assert remote_file.store.folder is not None
+            link.symlink_to(remote_file.store.folder / remote_file.entry.path)
 
-    def _from_afar(self, target: Path) -> None:
+    def _mount_remote(self, target: Path) -> None:
         if mounting.available():
             self._dataset.download(target)
         else:
@@ -165,9 +165,9 @@ class MountContext:
         if self.mounted is not None:
             self.mounted.close()
             self.mounted = None
-        for each in Path(self.mount_point).iterdir():
-            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
-        if self._own:
+        for path in Path(self.mount_point).iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if self._is_temporary:
             os.rmdir(self.mount_point)
 
     def __enter__(self) -> MountContext:
@@ -216,23 +216,23 @@ class FileDatasetFactory:
         ``pattern`` (``*``, ``**``) selects among them.
         """
         source = sources.parse(target)[0]
-        if not isinstance(source.place.datastore, AbstractDatastore):
+        if not isinstance(source.store_ref.datastore, AbstractDatastore):
             raise UserErrorException("The target must be (datastore, 'path'), not a URL.")
         root = Path(src_dir)
         if not root.is_dir():
             raise UserErrorException(f"Directory {str(root)!r} does not exist.")
-        wanted = sources.matching(pattern) if pattern else None
+        matches = sources.path_matcher(pattern) if pattern else None
         names = [entry.path for entry in LocalStore(str(root), root).list()]
-        chosen = [root / name for name in names if wanted is None or wanted(name)]
-        if not chosen:
+        paths = [root / name for name in names if matches is None or matches(name)]
+        if not paths:
             raise UserErrorException(f"No files {pattern or ''} to upload in {str(root)!r}.")
-        source.place.datastore.upload_files(
-            chosen, root, source.path, overwrite, show_progress=show_progress
+        source.store_ref.datastore.upload_files(
+            paths, root, source.path, overwrite, show_progress=show_progress
         )
         return FileDataset(Content([source]))
 
 
-def _unnamed() -> str:
+def _random_input_name() -> str:
     return f"input__{uuid.uuid4().hex[:8]}"
 
 

@@ -27,16 +27,16 @@ _TRAILER = struct.Struct(">QQ8s")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Row(NamedTuple):
+class ManifestRow(NamedTuple):
     """One file of a dataset: its path there, size in bytes, ETag, and the index of its root."""
 
     path: str
     size: int
     etag: str
-    place: int = 0
+    root_index: int = 0
 
 
-class Written(NamedTuple):
+class ManifestSummary(NamedTuple):
     """A written manifest: its digest, the number of files, and their bytes."""
 
     digest: str
@@ -44,16 +44,16 @@ class Written(NamedTuple):
     bytes: int
 
 
-class Disorder(Exception):
+class UnsortedRows(Exception):
     """The rows are not in the order of their paths."""
 
 
-def file_of(folder: Path, digest: str) -> Path:
+def manifest_path(folder: Path, digest: str) -> Path:
     """The path of the manifest ``digest`` in ``folder``."""
     return folder / f"{digest}.manifest"
 
 
-def write(folder: Path, rows: Iterable[Row]) -> Written:
+def write(folder: Path, rows: Iterable[ManifestRow]) -> ManifestSummary:
     """Write the rows to a manifest in ``folder``. Raises UnsortedRows if they are not in order.
 
     Of rows with the same path, the first wins. Raises DatastoreException if the disk fails.
@@ -63,40 +63,40 @@ def write(folder: Path, rows: Iterable[Row]) -> Written:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with open(part, "xb") as out:
-                done = _write(out, rows)
-            os.replace(part, file_of(folder, done.digest))
+                summary = _write(out, rows)
+            os.replace(part, manifest_path(folder, summary.digest))
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise DatastoreException(f"Cannot write {str(folder)!r}: {error.strerror}.") from None
-    return done
+    return summary
 
 
-def _write(out: BinaryIO, rows: Iterable[Row]) -> Written:
+def _write(out: BinaryIO, rows: Iterable[ManifestRow]) -> ManifestSummary:
     digest, files, size = hashlib.sha256(), 0, 0
     index: list[list[Any]] = []
     for block in _blocks(rows):
         lines = ("\n".join([_encode(row) for row in block]) + "\n").encode("ascii")
         digest.update(lines)
-        packed = zlib.compress(lines, 1)
-        index.append([out.tell(), len(packed), len(block), block[0].path])
-        out.write(packed)
+        compressed = zlib.compress(lines, 1)
+        index.append([out.tell(), len(compressed), len(block), block[0].path])
+        out.write(compressed)
         files += len(block)
         size += sum(row.size for row in block if row.size > 0)
-    packed = zlib.compress(json.dumps(index).encode("ascii"))
-    out.write(packed + _TRAILER.pack(out.tell(), len(packed), _MAGIC))
-    return Written(digest.hexdigest(), files, size)
+    compressed = zlib.compress(json.dumps(index).encode("ascii"))
+    out.write(compressed + _TRAILER.pack(out.tell(), len(compressed), _MAGIC))
+    return ManifestSummary(digest.hexdigest(), files, size)
 
 
-def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    block: list[Row] = []
-    last: str | None = None
+def _blocks(rows: Iterable[ManifestRow]) -> Iterator[list[ManifestRow]]:
+    block: list[ManifestRow] = []
+    previous: str | None = None
     for row in rows:
-        if last is not None and row.path <= last:
-            if row.path == last:
+        if previous is not None and row.path <= previous:
+            if row.path == previous:
                 continue
-            raise Disorder
-        last = row.path
+            raise UnsortedRows
+        previous = row.path
         block.append(row)
         if len(block) == _BLOCK:
             yield block
@@ -115,57 +115,57 @@ class Manifest:
         self.path = path
         self._index: list[list[Any]] | None = None
 
-    def rows(self, path: str = "") -> Iterator[Row]:
+    def rows(self, path: str = "") -> Iterator[ManifestRow]:
         """The rows in order, from the first whose path is not before ``path``."""
-        index = self._opened()
-        first = max(0, bisect.bisect_right([each[3] for each in index], path) - 1) if path else 0
-        with self._file() as file:
+        index = self._load_index()
+        first = max(0, bisect.bisect_right([entry[3] for entry in index], path) - 1) if path else 0
+        with self._open_file() as file:
             for offset, length, *_ in index[first:]:
-                for row in self._block(file, offset, length):
+                for row in self._read_block(file, offset, length):
                     if row.path >= path:
                         yield row
 
-    def skip(self, count: int) -> Iterator[Row]:
+    def skip(self, count: int) -> Iterator[ManifestRow]:
         """The rows after the first ``count``; skipped blocks are not read."""
-        with self._file() as file:
-            for offset, length, rows, _ in self._opened():
+        with self._open_file() as file:
+            for offset, length, rows, _ in self._load_index():
                 if count >= rows:
                     count -= rows
                     continue
-                yield from self._block(file, offset, length)[count:]
+                yield from self._read_block(file, offset, length)[count:]
                 count = 0
 
-    def find(self, path: str) -> Row | None:
+    def find(self, path: str) -> ManifestRow | None:
         """The row of ``path``, or None; reads only one block."""
         row = next(self.rows(path), None)
         return row if row is not None and row.path == path else None
 
-    def firsts(self) -> list[str]:
+    def first_paths(self) -> list[str]:
         """The first path of every block."""
-        return [each[3] for each in self._opened()]
+        return [entry[3] for entry in self._load_index()]
 
     def lines(self, block: int) -> list[bytes]:
         """The raw rows of one block, a line of JSON each."""
-        offset, length, *_ = self._opened()[block]
-        with self._file() as file:
-            return self._lines(file, offset, length)
+        offset, length, *_ = self._load_index()[block]
+        with self._open_file() as file:
+            return self._read_lines(file, offset, length)
 
-    def _opened(self) -> list[list[Any]]:
+    def _load_index(self) -> list[list[Any]]:
         if self._index is None:
-            with self._file() as file:
+            with self._open_file() as file:
                 try:
                     file.seek(-_TRAILER.size, os.SEEK_END)
                     offset, length, magic = _TRAILER.unpack(file.read(_TRAILER.size))
                     file.seek(offset)
                     index = json.loads(zlib.decompress(file.read(length)))
                 except (OSError, struct.error, zlib.error, ValueError):
-                    raise self._damaged() from None
+                    raise self._damaged_error() from None
             if magic != _MAGIC:
-                raise self._damaged()
+                raise self._damaged_error()
             self._index = index
         return self._index
 
-    def _file(self) -> BinaryIO:
+    def _open_file(self) -> BinaryIO:
         try:
             return open(self.path, "rb")
         except OSError as error:
@@ -173,20 +173,20 @@ class Manifest:
                 f"Cannot read the dataset's manifest {str(self.path)!r}: {error.strerror}."
             ) from None
 
-    def _block(self, file: BinaryIO, offset: int, length: int) -> list[Row]:
+    def _read_block(self, file: BinaryIO, offset: int, length: int) -> list[ManifestRow]:
         try:
-            return [Row(*json.loads(line)) for line in self._lines(file, offset, length)]
+            return [ManifestRow(*json.loads(line)) for line in self._read_lines(file, offset, length)]
         except (ValueError, TypeError):
-            raise self._damaged() from None
+            raise self._damaged_error() from None
 
-    def _lines(self, file: BinaryIO, offset: int, length: int) -> list[bytes]:
+    def _read_lines(self, file: BinaryIO, offset: int, length: int) -> list[bytes]:
         file.seek(offset)
         try:
             return zlib.decompress(file.read(length)).splitlines()
         except zlib.error:
-            raise self._damaged() from None
+            raise self._damaged_error() from None
 
-    def _damaged(self) -> DatasetExecutionError:
+    def _damaged_error(self) -> DatasetExecutionError:
         return DatasetExecutionError(
             f"The dataset's manifest {str(self.path)!r} is damaged.",
             "Register the dataset again.",

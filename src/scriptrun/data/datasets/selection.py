@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatasetValidationError
 
 Step = dict[str, Any]
@@ -15,12 +15,12 @@ Step = dict[str, Any]
 
 def skip(count: int) -> Step:
     """All but the first ``count``."""
-    return {"skip": _count(count)}
+    return {"skip": _check_count(count)}
 
 
 def take(count: int) -> Step:
     """The first ``count``."""
-    return {"take": _count(count)}
+    return {"take": _check_count(count)}
 
 
 def part(low: float, high: float, seed: int) -> Step:
@@ -28,28 +28,28 @@ def part(low: float, high: float, seed: int) -> Step:
     return {"part": [low, high], "seed": seed}
 
 
-def apply(rows: Iterable[Row], steps: list[Step]) -> Iterator[Row]:
+def apply(rows: Iterable[ManifestRow], steps: list[Step]) -> Iterator[ManifestRow]:
     """The rows that remain after all steps, in their order."""
-    found = iter(rows)
+    selected = iter(rows)
     for step in steps:
         if "skip" in step:
-            found = itertools.islice(found, step["skip"], None)
+            selected = itertools.islice(selected, step["skip"], None)
         elif "take" in step:
-            found = itertools.islice(found, step["take"])
+            selected = itertools.islice(selected, step["take"])
         elif "part" in step:
             low, high = step["part"]
-            found = _parted(found, low, high, step["seed"])
-    return found
+            selected = _select_part(selected, low, high, step["seed"])
+    return selected
 
 
-def _parted(rows: Iterator[Row], low: float, high: float, seed: int) -> Iterator[Row]:
+def _select_part(rows: Iterator[ManifestRow], low: float, high: float, seed: int) -> Iterator[ManifestRow]:
     key = str(seed).encode("ascii")
     for row in rows:
-        if low <= share(row.path, key) < high:
+        if low <= path_share(row.path, key) < high:
             yield row
 
 
-def share(path: str, key: bytes) -> float:
+def path_share(path: str, key: bytes) -> float:
     """A number from 0 up to 1 that depends only on ``path`` and ``key``."""
     data = path.encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(data, digest_size=8, key=key[:64]).digest()
@@ -63,7 +63,7 @@ def fraction(value: float, name: str) -> float:
     return float(value)
 
 
-def _count(count: int) -> int:
+def _check_count(count: int) -> int:
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise DatasetValidationError(f"The number of files must be at least 0, not {count!r}.")
     return count

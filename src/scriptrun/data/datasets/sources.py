@@ -10,23 +10,23 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores.classes import AbstractDatastore
-from scriptrun.data.datastores.records import Home
+from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.data.errors import DatasetValidationError, NoListing
 from scriptrun.data.stores import globs
 from scriptrun.data.stores.local import LocalStore
-from scriptrun.data.stores.protocol import Entry, Store, clean
+from scriptrun.data.stores.protocol import FileEntry, Store, clean
 from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.values import Value
 
 #: words in a query's names that mean a credential, which must not be stored
-_TELLING = ("sig", "signature", "token", "key", "secret", "password", "credential")
+_CREDENTIAL_WORDS = ("sig", "signature", "token", "key", "secret", "password", "credential")
 #: the name of the store of local paths, which have no datastore
-HERE = "this machine"
+THIS_MACHINE = "this machine"
 Json = dict[str, Any]
 
 
-class Place(Value):
+class StoreRef(Value):
     """A dataset's reference to a store: a datastore, or the root of a URL.
 
     ``url`` is ``file://`` for local files, or ``https://host``; ``query`` (with its ``?``) is sent
@@ -49,7 +49,7 @@ class Place(Value):
         if self.datastore is not None:
             return self.datastore.store
         if self.url == "file://":
-            return LocalStore(HERE, Path("/"))
+            return LocalStore(THIS_MACHINE, Path("/"))
         return WebStore(self.url, self.url, query=self.query)
 
     def value(self) -> Json:
@@ -59,21 +59,21 @@ class Place(Value):
         return {"url": self.url, **({"query": self.query} if self.query else {})}
 
 
-def place_of(value: Json, home: Home | None) -> Place:
-    """Read a value of ``StoreRef.value``, in the workspace ``home``."""
+def read_store_ref(value: Json, workspace: WorkspaceLike | None) -> StoreRef:
+    """Read a value of ``StoreRef.value``, in the workspace ``workspace``."""
     if "datastore" in value:
-        if home is None:
+        if workspace is None:
             raise DatasetValidationError(
                 f"Resolving datastore {value['datastore']!r} requires a workspace."
             )
-        return Place(datastore_classes.get(home, value["datastore"]))
-    return Place(None, value["url"], value.get("query", ""))
+        return StoreRef(datastore_classes.get(workspace, value["datastore"]))
+    return StoreRef(None, value["url"], value.get("query", ""))
 
 
 class Source(Value):
     """A path or pattern in a store."""
 
-    place: Place
+    store_ref: StoreRef
     path: str
 
     @property
@@ -83,18 +83,18 @@ class Source(Value):
             return globs.folder_of(self.path)
         return self.path
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[FileEntry]:
         """The current files: those of the pattern or folder, or the single file."""
-        store = self.place.store()
+        store = self.store_ref.store()
         if globs.is_pattern(self.path):
-            wanted = globs.compiled(self.path)
+            regex = globs.compile_glob(self.path)
             for entry in store.list(globs.folder_of(self.path)):
-                if wanted.fullmatch(entry.path):
+                if regex.fullmatch(entry.path):
                     yield entry
             return
-        one = store.stat(self.path) if self.path else None
-        if one is not None:
-            yield one
+        file = store.stat(self.path) if self.path else None
+        if file is not None:
+            yield file
             return
         try:
             yield from store.list(self.path)
@@ -104,17 +104,17 @@ class Source(Value):
 
     def value(self) -> Json:
         """The source as a JSON value; ``read_source`` reads it."""
-        return {**self.place.value(), "path": self.path}
+        return {**self.store_ref.value(), "path": self.path}
 
     def __str__(self) -> str:
-        if self.place.datastore is None:
-            return f"{self.place.url}/{self.path}".removeprefix("file://")
-        return f"{self.path or 'all files'} in {self.place.datastore.name}"
+        if self.store_ref.datastore is None:
+            return f"{self.store_ref.url}/{self.path}".removeprefix("file://")
+        return f"{self.path or 'all files'} in {self.store_ref.datastore.name}"
 
 
-def source_of(value: Json, home: Home | None) -> Source:
-    """Read a value of ``Source.value``, in the workspace ``home``."""
-    return Source(place_of(value, home), value["path"])
+def read_source(value: Json, workspace: WorkspaceLike | None) -> Source:
+    """Read a value of ``Source.value``, in the workspace ``workspace``."""
+    return Source(read_store_ref(value, workspace), value["path"])
 
 
 def parse(path: Any) -> list[Source]:
@@ -124,20 +124,20 @@ def parse(path: Any) -> list[Source]:
     URL, an absolute local path. Raises DatasetValidationError for anything else.
     """
     if isinstance(path, list):
-        found = [source for each in path for source in parse(each)]
-        if not found:
+        sources = [source for item in path for source in parse(item)]
+        if not sources:
             raise DatasetValidationError("A dataset requires at least one path.")
-        return found
+        return sources
     if isinstance(path, DataPath | DataReference):
         return [_on_datastore(path.datastore, path.path_on_datastore or "")]
     if isinstance(path, AbstractDatastore):
         return [_on_datastore(path, "")]
     if isinstance(path, tuple) and len(path) == 2:
         paths = path[1] if isinstance(path[1], list | tuple) else [path[1]]
-        if all(each is None or isinstance(each, str | os.PathLike) for each in paths):
-            return [_on_datastore(path[0], os.fspath(each or "")) for each in paths]
+        if all(value is None or isinstance(value, str | os.PathLike) for value in paths):
+            return [_on_datastore(path[0], os.fspath(subpath or "")) for subpath in paths]
     if isinstance(path, str | os.PathLike):
-        return [_by_text(os.fspath(path))]
+        return [_parse_text(os.fspath(path))]
     raise DatasetValidationError(
         f"A dataset path must be (datastore, 'path'), a URL or a list of these, not {path!r}."
     )
@@ -149,42 +149,42 @@ def _on_datastore(datastore: Any, path: str) -> Source:
             f"The first element of (datastore, path) must be a datastore, not {datastore!r}.",
             "Get it with Datastore.get(workspace, 'name').",
         )
-    return Source(Place(datastore), clean(path, datastore.name))
+    return Source(StoreRef(datastore), clean(path, datastore.name))
 
 
-def _by_text(text: str) -> Source:
+def _parse_text(text: str) -> Source:
     parts = urlsplit(text)
     if parts.scheme in ("http", "https"):
-        return _by_address(text)
-    local = unquote(parts.path) if parts.scheme == "file" else text
-    if not os.path.isabs(local):
+        return _parse_url(text)
+    local_path = unquote(parts.path) if parts.scheme == "file" else text
+    if not os.path.isabs(local_path):
         raise DatasetValidationError(
             f"{text!r} is neither a URL nor an absolute path.",
             "Use (datastore, 'path'). To upload local files to a datastore, use "
             "Dataset.File.upload_directory.",
         )
-    return Source(Place(None, "file://"), clean(local, HERE))
+    return Source(StoreRef(None, "file://"), clean(local_path, THIS_MACHINE))
 
 
-def _by_address(text: str) -> Source:
+def _parse_url(text: str) -> Source:
     parts = urlsplit(text)
-    shown = f"{parts.scheme}://{parts.hostname}{parts.path}"
+    shown_url = f"{parts.scheme}://{parts.hostname}{parts.path}"
     names = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-    if parts.username or parts.password or any(word in name for word in _TELLING for name in names):
+    if parts.username or parts.password or any(word in name for word in _CREDENTIAL_WORDS for name in names):
         raise DatasetValidationError(
-            f"URL {shown} contains a credential, but dataset paths are stored in plain text.",
+            f"URL {shown_url} contains a credential, but dataset paths are stored in plain text.",
             "Register a datastore (e.g. Datastore.register_http) with a named secret.",
         )
-    path = clean(unquote(parts.path), shown)
+    path = clean(unquote(parts.path), shown_url)
     if not path:
         raise DatasetValidationError(
-            f"{shown} does not name a file.", "Give a file, or a folder that the server lists."
+            f"{shown_url} does not name a file.", "Give a file, or a folder that the server lists."
         )
     query = f"?{parts.query}" if parts.query else ""
-    return Source(Place(None, f"{parts.scheme}://{parts.netloc}", query), path)
+    return Source(StoreRef(None, f"{parts.scheme}://{parts.netloc}", query), path)
 
 
-def matching(pattern: str) -> Callable[[str], bool]:
+def path_matcher(pattern: str) -> Callable[[str], bool]:
     """A function that matches paths against ``pattern``; without slashes it matches file names."""
-    wanted = globs.compiled(pattern if "/" in pattern else f"**/{pattern}")
-    return lambda path: wanted.fullmatch(path) is not None
+    regex = globs.compile_glob(pattern if "/" in pattern else f"**/{pattern}")
+    return lambda path: regex.fullmatch(path) is not None

@@ -15,7 +15,7 @@ from scriptrun.data.errors import (
     DatasetValidationError,
     FileChanged,
     FileMissing,
-    needs,
+    missing_package,
 )
 from scriptrun.data.tables import expressions, partitions
 from scriptrun.data.tables import format as table_format
@@ -72,32 +72,32 @@ class TabularDataset(TimeColumns, AbstractDataset):
         self, on_error: str = "null", out_of_range_datetime: str = "null"
     ) -> Any:
         """The rows as a ``pandas.DataFrame``."""
-        return self._through("pandas", self.to_arrow)
+        return self._convert("pandas", self.to_arrow)
 
     def to_polars(self) -> Any:
         """The rows as a ``polars.DataFrame``."""
-        return self._through("polars", self.to_arrow)
+        return self._convert("polars", self.to_arrow)
 
     @staticmethod
-    def _through(library: str, table: Any) -> Any:
+    def _convert(library: str, table: Any) -> Any:
         import importlib
 
         try:
             module = importlib.import_module(library)
         except ImportError:
-            raise needs(library, f"A table for {library}") from None
+            raise missing_package(library, f"A table for {library}") from None
         return module.from_arrow(table()) if library == "polars" else table().to_pandas()
 
     def keep_columns(self, columns: str | list[str], validate: bool = False) -> TabularDataset:
         """Keep only these columns, in this order; others are not read."""
-        made = self._then({"keep": _names(columns)})
+        dataset = self._with_operation({"keep": _names(columns)})
         if validate:
-            made.take(0).to_arrow()
-        return made
+            dataset.take(0).to_arrow()
+        return dataset
 
     def drop_columns(self, columns: str | list[str]) -> TabularDataset:
         """Remove these columns."""
-        return self._then({"drop": _names(columns)})
+        return self._with_operation({"drop": _names(columns)})
 
     def filter(self, expression: Expression) -> TabularDataset:
         """The rows for which ``expression``, e.g. ``ds['age'] > 30``, is true.
@@ -108,36 +108,36 @@ class TabularDataset(TimeColumns, AbstractDataset):
             raise DatasetValidationError(
                 f"filter requires a condition on columns, e.g. ds['age'] > 30, not {expression!r}."
             )
-        return self._then({"filter": expression.value})
+        return self._with_operation({"filter": expression.value})
 
     def take(self, count: int) -> TabularDataset:
         """The first ``count`` rows."""
-        return self._then(selection.take(count))
+        return self._with_operation(selection.take(count))
 
     def skip(self, count: int) -> TabularDataset:
         """All but the first ``count`` rows."""
-        return self._then(selection.skip(count))
+        return self._with_operation(selection.skip(count))
 
     def take_sample(self, probability: float, seed: int | None = None) -> TabularDataset:
         """Select each row with this probability; the same ``seed`` selects the same rows."""
-        share = selection.fraction(probability, "probability")
-        return self._then(selection.part(0, share, _seed(seed)))
+        fraction = selection.fraction(probability, "probability")
+        return self._with_operation(selection.part(0, fraction, _seed(seed)))
 
     def random_split(
         self, percentage: float, seed: int | None = None
     ) -> tuple[TabularDataset, TabularDataset]:
         """Two datasets that share no row; the first has about ``percentage`` (0 to 1) of them."""
-        share, chosen = selection.fraction(percentage, "percentage"), _seed(seed)
+        fraction, chosen_seed = selection.fraction(percentage, "percentage"), _seed(seed)
         return (
-            self._then(selection.part(0, share, chosen)),
-            self._then(selection.part(share, 1, chosen)),
+            self._with_operation(selection.part(0, fraction, chosen_seed)),
+            self._with_operation(selection.part(fraction, 1, chosen_seed)),
         )
 
     @property
     def partition_keys(self) -> list[str]:
         """The columns that come from the files' paths (``partition_format``)."""
         text = self._options.get("partition_format")
-        return list(partitions.compiled(text).columns) if text else []
+        return list(partitions.compile_format(text).columns) if text else []
 
     def get_partition_key_values(
         self, partition_keys: list[str] | None = None
@@ -146,19 +146,19 @@ class TabularDataset(TimeColumns, AbstractDataset):
         text = self._options.get("partition_format")
         if not text:
             return []
-        form = partitions.compiled(text)
-        wanted = partition_keys or list(form.columns)
-        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        path_format = partitions.compile_format(text)
+        keys = partition_keys or list(path_format.columns)
+        combinations: dict[tuple[Any, ...], dict[str, Any]] = {}
         for row in self._content.rows():
-            values = form.values(row.path)
-            unknown = [name for name in wanted if name not in values]
+            values = path_format.values(row.path)
+            unknown = [name for name in keys if name not in values]
             if unknown:
-                raise table_format.no_column(unknown[0], list(values))
-            found[tuple(values[name] for name in wanted)] = {name: values[name] for name in wanted}
-        return list(found.values())
+                raise table_format.missing_column(unknown[0], list(values))
+            combinations[tuple(values[name] for name in keys)] = {name: values[name] for name in keys}
+        return list(combinations.values())
 
-    def _then(self, op: dict[str, Any]) -> TabularDataset:
-        return self._with(self._content, ops=[*self._options.get("ops", []), op])
+    def _with_operation(self, operation: dict[str, Any]) -> TabularDataset:
+        return self._with(self._content, ops=[*self._options.get("ops", []), operation])
 
 
 @absent("to_stream", "Use a FileDataset to store the files.")
@@ -191,8 +191,8 @@ class DataType:
     @staticmethod
     def to_datetime(formats: str | list[str] | None = None) -> DataType:
         """Dates and times; ``formats`` (``%d.%m.%Y``) in addition to ISO 8601."""
-        listed = [formats] if isinstance(formats, str) else formats
-        return DataType({"type": "datetime", "formats": listed or []})
+        format_list = [formats] if isinstance(formats, str) else formats
+        return DataType({"type": "datetime", "formats": format_list or []})
 
 
 @absent("from_sql_query", "Read the database in the script, or export the table to files.")
@@ -232,7 +232,7 @@ class TabularDatasetFactory:
             "empty_as_string": empty_as_string,
             "encoding": getattr(encoding, "name", encoding),
         }
-        return _made(path, validate, options, include_path, set_column_types, partition_format)
+        return _create_dataset(path, validate, options, include_path, set_column_types, partition_format)
 
     @staticmethod
     def from_parquet_files(
@@ -244,7 +244,7 @@ class TabularDatasetFactory:
     ) -> TabularDataset:
         """Parquet files; only the required columns and row groups are read."""
         options = {"format": "parquet"}
-        return _made(path, validate, options, include_path, set_column_types, partition_format)
+        return _create_dataset(path, validate, options, include_path, set_column_types, partition_format)
 
     @staticmethod
     def from_json_lines_files(
@@ -263,7 +263,7 @@ class TabularDatasetFactory:
                 "Remove invalid_lines and encoding.",
             )
         options = {"format": "json"}
-        return _made(path, validate, options, include_path, set_column_types, partition_format)
+        return _create_dataset(path, validate, options, include_path, set_column_types, partition_format)
 
     @staticmethod
     def register_pandas_dataframe(
@@ -277,7 +277,7 @@ class TabularDatasetFactory:
     ) -> TabularDataset:
         """Write ``dataframe`` as Parquet to ``target``, and register it as ``name``."""
         source = sources.parse(target)[0]
-        datastore = source.place.datastore
+        datastore = source.store_ref.datastore
         if datastore is None or datastore.workspace is None:
             raise UserErrorException("The target is (datastore, 'path'), not an address.")
         table_format.arrow()
@@ -286,11 +286,11 @@ class TabularDatasetFactory:
         file.seek(0)
         path = "/".join(filter(None, (source.path, uuid.uuid4().hex, "data.parquet")))
         datastore.store.write(path, file)
-        made = TabularDatasetFactory.from_parquet_files((datastore, path))
-        return made.register(datastore.workspace, name, description, tags, True)
+        dataset = TabularDatasetFactory.from_parquet_files((datastore, path))
+        return dataset.register(datastore.workspace, name, description, tags, True)
 
 
-def _made(
+def _create_dataset(
     path: Any,
     validate: bool,
     options: dict[str, Any],
@@ -303,7 +303,7 @@ def _made(
     if types:
         options["types"] = {name: kind.value for name, kind in types.items()}
     if partition_format:
-        partitions.compiled(partition_format)
+        partitions.compile_format(partition_format)
         options["partition_format"] = partition_format
     files = Content(sources.parse(path))
     if validate:
@@ -312,15 +312,15 @@ def _made(
 
 
 def _header(header: Any) -> bool:
-    number = getattr(header, "value", header)
-    if isinstance(number, bool):
-        return number
-    if number not in _HEADERS:
+    setting = getattr(header, "value", header)
+    if isinstance(setting, bool):
+        return setting
+    if setting not in _HEADERS:
         raise UserErrorException(
             "Reading files where only the first has a header is not supported.",
             "Give all files the same header, or none.",
         )
-    return _HEADERS[number]
+    return _HEADERS[setting]
 
 
 def _names(columns: str | list[str]) -> list[str]:

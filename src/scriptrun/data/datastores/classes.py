@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from scriptrun.data.cache import transfer
 from scriptrun.data.datastores import records as datastore_records
-from scriptrun.data.datastores.records import DEFAULT, FILES, Home, Record
+from scriptrun.data.datastores.records import DEFAULT, FILES, WorkspaceLike, Record
 from scriptrun.data.datastores.references import DataReference
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.stores import credentials as store_credentials
 from scriptrun.data.stores import object_settings
-from scriptrun.data.stores.fsspec import ForeignStore
+from scriptrun.data.stores.fsspec import FsspecStore
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.stores.protocol import Store, clean
@@ -23,7 +23,7 @@ from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
 
-__all__ = ["DEFAULT", "FILES", "KINDS", "AbstractDatastore", "LocalDatastore", "every", "get"]
+__all__ = ["DEFAULT", "FILES", "KINDS", "AbstractDatastore", "LocalDatastore", "all_datastores", "get"]
 
 
 class AbstractDatastore:
@@ -35,7 +35,7 @@ class AbstractDatastore:
     datastore_type: ClassVar[str] = ""
     kind: ClassVar[str] = ""
 
-    def __init__(self, workspace: Home | None, name: str, settings: Record) -> None:
+    def __init__(self, workspace: WorkspaceLike | None, name: str, settings: Record) -> None:
         self.workspace = workspace
         self.name = name
         self.settings = {key: value for key, value in settings.items() if key != "class"}
@@ -77,7 +77,7 @@ class AbstractDatastore:
         if not source.is_dir():
             raise UserErrorException(f"Directory {str(source)!r} does not exist.")
         folder = self._target(target_path)
-        pairs = [(path, _joined(folder, name)) for path, name in _below(source)]
+        pairs = [(path, _join(folder, name)) for path, name in _files_below(source)]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
         return self.path(target_path)
 
@@ -94,12 +94,12 @@ class AbstractDatastore:
         Returns a reference to ``target_path``. Raises UserErrorException that lists every missing
         file.
         """
-        listed = [Path(each) for each in files]
-        missing = [str(path) for path in listed if not path.is_file()]
+        paths = [Path(file) for file in files]
+        missing = [str(path) for path in paths if not path.is_file()]
         if missing:
             raise UserErrorException(f"Files to upload not found: {', '.join(missing)}.")
         folder = self._target(target_path)
-        pairs = [(path, _joined(folder, _relative(path, relative_root))) for path in listed]
+        pairs = [(path, _join(folder, _relative_path(path, relative_root))) for path in paths]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
         return self.path(target_path)
 
@@ -114,13 +114,13 @@ class AbstractDatastore:
 
         They keep their paths. Returns the number of files.
         """
-        wanted = clean(prefix or "", self.name)
-        folder = wanted.rpartition("/")[0]
-        found = [each for each in self.store.list(folder) if each.path.startswith(wanted)]
-        incoming = [transfer.Incoming(self.store, each, each.path) for each in found]
-        say = self.name if show_progress else ""
-        transfer.download(incoming, Path(target_path), overwrite, say)
-        return len(found)
+        path_prefix = clean(prefix or "", self.name)
+        folder = path_prefix.rpartition("/")[0]
+        entries = [entry for entry in self.store.list(folder) if entry.path.startswith(path_prefix)]
+        remote_files = [transfer.RemoteFile(self.store, remote, remote.path) for remote in entries]
+        source_name = self.name if show_progress else ""
+        transfer.download(remote_files, Path(target_path), overwrite, source_name)
+        return len(entries)
 
     def path(
         self, path: str | None = None, data_reference_name: str | None = None
@@ -142,20 +142,20 @@ class AbstractDatastore:
 
     def set_as_default(self) -> None:
         """Make this the workspace's default datastore."""
-        datastore_records.set_default(self._home(), self.name)
+        datastore_records.set_default(self._require_workspace(), self.name)
 
     def unregister(self) -> None:
         """Remove this datastore and the secret stored for it; its files are kept."""
-        datastore_records.remove(self._home(), self.name)
-        own = own_secret(self._home(), self.name)
-        if self.settings.get("secret") == own:
-            vault.forget(own)
+        datastore_records.remove(self._require_workspace(), self.name)
+        secret = secret_name(self._require_workspace(), self.name)
+        if self.settings.get("secret") == secret:
+            vault.forget(secret)
 
     def _target(self, path: str | None) -> str:
         """The folder to upload to. Raises DatastoreException if the datastore is read-only."""
         return clean(path or "", self.name)
 
-    def _home(self) -> Home:
+    def _require_workspace(self) -> WorkspaceLike:
         if self.workspace is None:
             raise DatastoreException(f"Datastore {self.name!r} does not belong to a workspace.")
         return self.workspace
@@ -163,16 +163,16 @@ class AbstractDatastore:
     def __getattr__(self, name: str) -> Any:
         settings = self.__dict__.get("settings", {})
         if name in ("account_key", "sas_token", "client_secret"):
-            mine = settings.get("secret") and settings.get("credential") == name
+            has_secret = settings.get("secret") and settings.get("credential") == name
             with self._secrets():
-                return store_credentials.find(settings["secret"]) if mine else None
+                return store_credentials.find(settings["secret"]) if has_secret else None
         if name in settings:
             return settings[name]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
-        return f"{type(self).__name__}(name={self.name!r}{shown})"
+        settings = "".join(f", {key}={value!r}" for key, value in self.settings.items())
+        return f"{type(self).__name__}(name={self.name!r}{settings})"
 
 
 class LocalDatastore(AbstractDatastore):
@@ -203,7 +203,7 @@ class AzureBlobDatastore(AbstractDatastore):
     endpoint = "core.windows.net"
 
     def _open(self) -> Store:
-        return _objects(self, object_settings.azure, object_settings.azure_endpoint(self.settings))
+        return _object_store(self, object_settings.azure, object_settings.azure_endpoint(self.settings))
 
 
 class AzureDataLakeGen2Datastore(AzureBlobDatastore):
@@ -230,7 +230,7 @@ class S3Datastore(AbstractDatastore):
     datastore_type = kind = "S3"
 
     def _open(self) -> Store:
-        return _objects(self, object_settings.s3, self.settings.get("endpoint"))
+        return _object_store(self, object_settings.s3, self.settings.get("endpoint"))
 
 
 class GcsDatastore(AbstractDatastore):
@@ -239,14 +239,14 @@ class GcsDatastore(AbstractDatastore):
     datastore_type = kind = "GCS"
 
     def _open(self) -> Store:
-        return _objects(self, object_settings.gcs, self.settings.get("endpoint"))
+        return _object_store(self, object_settings.gcs, self.settings.get("endpoint"))
 
 
-def _objects(
+def _object_store(
     datastore: AbstractDatastore, opener: Callable[[Record], Any], endpoint: str | None
 ) -> Store:
-    sealed = not (endpoint or "").startswith("http://")
-    return ObjectStore(datastore.name, lambda: opener(datastore.settings), sealed)
+    encrypted = not (endpoint or "").startswith("http://")
+    return ObjectStore(datastore.name, lambda: opener(datastore.settings), encrypted)
 
 
 class HttpDatastore(AbstractDatastore):
@@ -264,8 +264,8 @@ class HttpDatastore(AbstractDatastore):
         )
 
     def _open(self) -> Store:
-        named = self.settings.get("secret")
-        headers = {"Authorization": store_credentials.find(named)} if named else None
+        secret = self.settings.get("secret")
+        headers = {"Authorization": store_credentials.find(secret)} if secret else None
         return WebStore(self.name, self.settings["url"], headers)
 
 
@@ -280,12 +280,12 @@ class FsspecDatastore(AbstractDatastore):
             options[self.settings.get("credential", "password")] = store_credentials.find(
                 self.settings["secret"]
             )
-        return ForeignStore(self.name, self.settings["protocol"], self.settings["path"], options)
+        return FsspecStore(self.name, self.settings["protocol"], self.settings["path"], options)
 
 
-KINDS: dict[str, Callable[[Home | None, str, Record], AbstractDatastore]] = {
-    each.kind: each
-    for each in (
+KINDS: dict[str, Callable[[WorkspaceLike | None, str, Record], AbstractDatastore]] = {
+    datastore_class.kind: datastore_class
+    for datastore_class in (
         LocalDatastore,
         AzureBlobDatastore,
         AzureDataLakeGen2Datastore,
@@ -298,45 +298,45 @@ KINDS: dict[str, Callable[[Home | None, str, Record], AbstractDatastore]] = {
 }
 
 
-def of_record(home: Home | None, name: str, record: Record) -> AbstractDatastore:
+def from_record(workspace: WorkspaceLike | None, name: str, record: Record) -> AbstractDatastore:
     """The datastore that ``record`` describes.
 
     Raises DatastoreException for an unknown class.
     """
-    make = KINDS.get(str(record.get("class")))
-    if make is None:
+    datastore_class = KINDS.get(str(record.get("class")))
+    if datastore_class is None:
         raise DatastoreException(
             f"Datastore {name!r} has the unknown class {record.get('class')!r}.",
             f"Valid classes: {', '.join(KINDS)}.",
         )
-    return make(home, name, record)
+    return datastore_class(workspace, name, record)
 
 
-def get(home: Home, name: str) -> AbstractDatastore:
+def get(workspace: WorkspaceLike, name: str) -> AbstractDatastore:
     """The datastore ``name``. Raises DatastoreException, which lists all datastores."""
-    return of_record(home, name, datastore_records.get(home, name))
+    return from_record(workspace, name, datastore_records.get(workspace, name))
 
 
-def every(home: Home) -> dict[str, AbstractDatastore]:
+def all_datastores(workspace: WorkspaceLike) -> dict[str, AbstractDatastore]:
     """All datastores by name."""
-    return {name: get(home, name) for name in datastore_records.names(home)}
+    return {name: get(workspace, name) for name in datastore_records.names(workspace)}
 
 
-def own_secret(home: Home, name: str) -> str:
+def secret_name(workspace: WorkspaceLike, name: str) -> str:
     """The name of the secret that stores a key given at registration."""
-    return f"datastore-{home.id}-{name}"
+    return f"datastore-{workspace.id}-{name}"
 
 
-def _below(folder: Path) -> Iterator[tuple[Path, str]]:
+def _files_below(folder: Path) -> Iterator[tuple[Path, str]]:
     for entry in LocalStore(str(folder), folder).list():
         yield folder / entry.path, entry.path
 
 
-def _joined(folder: str, name: str) -> str:
+def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _relative(path: Path, root: str | os.PathLike[str] | None) -> str:
+def _relative_path(path: Path, root: str | os.PathLike[str] | None) -> str:
     if root is None:
         return path.name
     try:

@@ -19,7 +19,7 @@ _SETTING = ".default"
 Record = dict[str, Any]
 
 
-class Home(Protocol):
+class WorkspaceLike(Protocol):
     """What datastores and datasets need of a workspace: its name, ID and directory."""
 
     directory: Path
@@ -33,41 +33,41 @@ class Home(Protocol):
         """The workspace's unique ID."""
 
 
-def names(home: Home) -> list[str]:
+def names(workspace: WorkspaceLike) -> list[str]:
     """The names of all datastores, the built-in ones first."""
-    kept = [name for name in _shelf(home).names() if not name.startswith(".")]
-    return [DEFAULT, FILES, *(name for name in kept if name not in (DEFAULT, FILES))]
+    stored = [name for name in _open_records(workspace).names() if not name.startswith(".")]
+    return [DEFAULT, FILES, *(name for name in stored if name not in (DEFAULT, FILES))]
 
 
-def get(home: Home, name: str) -> Record:
+def get(workspace: WorkspaceLike, name: str) -> Record:
     """The record of a datastore. Raises DatastoreException if there is none."""
     if name == RUNS:
-        return {"class": "Local", "path": str(home.directory / "runs")}
-    own = name in (DEFAULT, FILES)
-    record = _shelf(home).get(name) if own or is_name(name) else None
+        return {"class": "Local", "path": str(workspace.directory / "runs")}
+    is_builtin = name in (DEFAULT, FILES)
+    record = _open_records(workspace).get(name) if is_builtin or is_name(name) else None
     if record is not None:
         return record
-    if own:
-        return {"class": "Local", "path": str(home.directory / "datastores" / name)}
+    if is_builtin:
+        return {"class": "Local", "path": str(workspace.directory / "datastores" / name)}
     raise DatastoreException(
-        f"Datastore {name!r} not found in workspace {home.name!r}.",
-        f"{suggestion.question(name, names(home))}Datastores: {', '.join(names(home))}. "
+        f"Datastore {name!r} not found in workspace {workspace.name!r}.",
+        f"{suggestion.question(name, names(workspace))}Datastores: {', '.join(names(workspace))}. "
         "To add one, run `scriptrun datastore add`.",
     )
 
 
-def file_of(home: Home, name: str) -> Path:
+def file_of(home: WorkspaceLike, name: str) -> Path:
     """Where the record of a datastore is kept, if it has one."""
-    return _shelf(home).file_of(name)
+    return _open_records(home).file_of(name)
 
 
-def put(home: Home, name: str, record: Record, overwrite: bool) -> None:
+def put(workspace: WorkspaceLike, name: str, record: Record, overwrite: bool) -> None:
     """Store ``record`` as ``name`` after ``check``."""
-    check(home, name, record, overwrite)
-    _shelf(home).put(name, record)
+    check(workspace, name, record, overwrite)
+    _open_records(workspace).put(name, record)
 
 
-def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
+def check(workspace: WorkspaceLike, name: str, record: Record, overwrite: bool) -> None:
     """Raise DatastoreException for an invalid name, or one that is taken.
 
     An existing datastore with different settings is replaced only with ``overwrite``.
@@ -77,36 +77,36 @@ def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
             f"Invalid datastore name {name!r}.",
             "Use 1 to 255 letters, digits and underscores.",
         )
-    there = get(home, name) if name in (*names(home), RUNS) else None
-    if there is not None and there != record and not overwrite:
+    existing = get(workspace, name) if name in (*names(workspace), RUNS) else None
+    if existing is not None and existing != record and not overwrite:
         raise DatastoreException(
             f"Datastore {name!r} already exists with different settings.",
             "Use another name or overwrite=True.",
         )
 
 
-def remove(home: Home, name: str) -> None:
+def remove(workspace: WorkspaceLike, name: str) -> None:
     """Remove the datastore; its files are kept. The built-in ones cannot be removed."""
-    get(home, name)
+    get(workspace, name)
     if name in (DEFAULT, FILES, RUNS):
         raise DatastoreException(
             f"{name!r} is the workspace's built-in datastore and cannot be removed."
         )
-    if default(home) == name:
-        _shelf(home).remove(_SETTING)
-    _shelf(home).remove(name)
+    if default(workspace) == name:
+        _open_records(workspace).remove(_SETTING)
+    _open_records(workspace).remove(name)
 
 
-def default(home: Home) -> str:
+def default(workspace: WorkspaceLike) -> str:
     """The name of the default datastore."""
-    setting = _shelf(home).get(_SETTING) or {}
+    setting = _open_records(workspace).get(_SETTING) or {}
     return str(setting.get("name", DEFAULT))
 
 
-def set_default(home: Home, name: str) -> None:
+def set_default(workspace: WorkspaceLike, name: str) -> None:
     """Set the default datastore."""
-    get(home, name)
-    _shelf(home).put(_SETTING, {"name": name})
+    get(workspace, name)
+    _open_records(workspace).put(_SETTING, {"name": name})
 
 
 def is_name(name: object) -> bool:
@@ -114,5 +114,5 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and bool(re.fullmatch(r"[A-Za-z0-9_]{1,255}", name))
 
 
-def _shelf(home: Home) -> NamedValues:
-    return NamedValues(home.directory / "datastores")
+def _open_records(workspace: WorkspaceLike) -> NamedValues:
+    return NamedValues(workspace.directory / "datastores")

@@ -61,7 +61,7 @@ class DataPathComputeBinding:
     def __init__(
         self, mode: str = "mount", path_on_compute: str | None = None, overwrite: bool = False
     ) -> None:
-        self.mode = _checked(mode)
+        self.mode = _check_mode(mode)
         self.path_on_compute = path_on_compute
         self.overwrite = overwrite
 
@@ -99,9 +99,9 @@ class DataReference:
             clean(path_on_datastore, datastore.name)
         root = datastore.name if path_on_datastore is None else uuid.uuid4().hex
         self.datastore = datastore
-        self.data_reference_name = _name(data_reference_name or root)
+        self.data_reference_name = _check_name(data_reference_name or root)
         self.path_on_datastore = path_on_datastore
-        self.mode = _checked(mode)
+        self.mode = _check_mode(mode)
         self.path_on_compute = path_on_compute
         self.overwrite = overwrite
 
@@ -114,14 +114,14 @@ class DataReference:
         """A reference to ``datapath``. Raises DatastoreException if it has no datastore."""
         if datapath is None or datapath.datastore is None:
             raise DatastoreException("A data reference requires a DataPath with a datastore.")
-        how = datapath_compute_binding or DataPathComputeBinding()
+        binding = datapath_compute_binding or DataPathComputeBinding()
         return DataReference(
             datapath.datastore,
             data_reference_name,
             datapath.path_on_datastore,
-            how.mode,
-            how.path_on_compute,
-            how.overwrite,
+            binding.mode,
+            binding.path_on_compute,
+            binding.overwrite,
         )
 
     def path(
@@ -129,8 +129,8 @@ class DataReference:
     ) -> DataReference:
         """A reference to ``path`` below this reference's path, or below the datastore's root."""
         base = (self.path_on_datastore or "").rstrip("/")
-        both = f"{base}/{path}" if base and path else path or self.path_on_datastore
-        return DataReference(self.datastore, data_reference_name, both)
+        full_path = f"{base}/{path}" if base and path else path or self.path_on_datastore
+        return DataReference(self.datastore, data_reference_name, full_path)
 
     def as_mount(self) -> DataReference:
         """A copy that is mounted in the job."""
@@ -200,7 +200,7 @@ class ReferenceConfig(dict[str, Any]):
         self[self._KEYS[name]] = value
 
 
-def _checked(mode: str) -> str:
+def _check_mode(mode: str) -> str:
     if mode not in MODES:
         raise DatastoreException(
             f"Unknown data reference mode {mode!r}. Use one of {', '.join(MODES)}."
@@ -208,7 +208,7 @@ def _checked(mode: str) -> str:
     return mode
 
 
-def _name(name: str) -> str:
+def _check_name(name: str) -> str:
     if not name.replace("_", "a").isalnum() or not name.isascii():
         raise DatastoreException(
             f"Invalid data reference name {name!r}.",

@@ -13,10 +13,10 @@ _IS_FD, _FD_SEEK = 1 << 1, 1 << 2
 #: from the same: replies may be spliced to the kernel, without a copy through this process
 _SPLICE_WRITE = 1 << 7
 #: bytes allocated for a fuse_bufvec; newer versions of libfuse add a field at its end
-_VECTOR = 128
+_VECTOR_SIZE = 128
 
 
-class OnDisk(NamedTuple):
+class DiskRange(NamedTuple):
     """A range of a local file: ``size`` bytes from ``offset``, or fewer at its end."""
 
     file: FileIO
@@ -27,7 +27,7 @@ class OnDisk(NamedTuple):
         return os.pread(self.file.fileno(), self.size, self.offset)
 
 
-class _Vector(ctypes.Structure):
+class _BufferVector(ctypes.Structure):
     """A fuse_bufvec of libfuse 3 (fuse_common.h) that holds one buffer."""
 
     _fields_ = [
@@ -47,33 +47,33 @@ def allow_splicing(connection: Any) -> None:
     connection.want |= connection.capable & _SPLICE_WRITE
 
 
-class Answers:
+class ReplyWriter:
     """Writes replies into memory that libfuse frees."""
 
     def __init__(self) -> None:
-        self._make = ctypes.CDLL(None).calloc
-        self._make.restype, self._make.argtypes = ctypes.c_void_p, [ctypes.c_size_t] * 2
+        self._calloc = ctypes.CDLL(None).calloc
+        self._calloc.restype, self._calloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t] * 2
         #: by thread: the file of its last reply, kept open until the thread's next request;
         #: only then has libfuse sent that reply
-        self._held: dict[int, FileIO | None] = {}
+        self._open_files: dict[int, FileIO | None] = {}
 
-    def give(self, answer: Any, found: bytes | OnDisk) -> None:
-        """Store ``found`` in ``answer``, a struct fuse_bufvec **."""
-        on_disk = found if isinstance(found, OnDisk) else None
-        self._held[threading.get_ident()] = on_disk.file if on_disk else None
-        place = self._made(_VECTOR)
-        vector = _Vector.from_address(place)
+    def write(self, reply: Any, data: bytes | DiskRange) -> None:
+        """Store ``data`` in ``reply``, a struct fuse_bufvec **."""
+        disk_range = data if isinstance(data, DiskRange) else None
+        self._open_files[threading.get_ident()] = disk_range.file if disk_range else None
+        address = self._allocate(_VECTOR_SIZE)
+        vector = _BufferVector.from_address(address)
         vector.count, vector.memory, vector.descriptor = 1, None, -1
-        if on_disk:
-            vector.flags, vector.size = _IS_FD | _FD_SEEK, on_disk.size
-            vector.descriptor, vector.position = on_disk.file.fileno(), on_disk.offset
-        elif found and isinstance(found, bytes):
-            vector.size, vector.memory = len(found), self._made(len(found))
-            ctypes.memmove(vector.memory, found, len(found))
-        ctypes.cast(answer, ctypes.POINTER(ctypes.c_void_p))[0] = place
+        if disk_range:
+            vector.flags, vector.size = _IS_FD | _FD_SEEK, disk_range.size
+            vector.descriptor, vector.position = disk_range.file.fileno(), disk_range.offset
+        elif data and isinstance(data, bytes):
+            vector.size, vector.memory = len(data), self._allocate(len(data))
+            ctypes.memmove(vector.memory, data, len(data))
+        ctypes.cast(reply, ctypes.POINTER(ctypes.c_void_p))[0] = address
 
-    def _made(self, size: int) -> int:
-        place: int | None = self._make(1, size)
-        if not place:
+    def _allocate(self, size: int) -> int:
+        address: int | None = self._calloc(1, size)
+        if not address:
             raise MemoryError
-        return place
+        return address

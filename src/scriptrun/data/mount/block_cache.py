@@ -21,41 +21,41 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from scriptrun.data.cache.files import Cache, settle
+from scriptrun.data.cache.files import Cache, freeze
 from scriptrun.runtime import identity
 from scriptrun.store.locks import flocks
 
 #: bytes of one block
 BLOCK = 64 << 10
 #: bytes of room to make at a time, at most
-_STEP = 1 << 30
+_RESERVE_STEP = 1 << 30
 #: seconds before a full cache is checked again
-_PAUSE = 5.0
+_FULL_PAUSE = 5.0
 
 
-def key_of(store: str, path: str, etag: str, size: int) -> str:
+def cache_key(store: str, path: str, etag: str, size: int) -> str:
     """The name of a file in the cache; ``store`` identifies its store."""
     return hashlib.sha256("\0".join([store, path, etag, str(size)]).encode()).hexdigest()
 
 
-class Room:
+class CacheBudget:
     """How much more may be written to the cache in ``folder``, which other processes share."""
 
     def __init__(self, folder: str) -> None:
         self._cache = Cache(Path(folder))
         self._limit = self._cache.limit()
-        self._left, self._full_until = 0, 0.0
+        self._remaining, self._full_until = 0, 0.0
         #: bytes that are reserved but may not be on the disk yet
         self._being_written = 0
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def taken(self, size: int) -> Iterator[None]:
+    def reserve(self, size: int) -> Iterator[None]:
         """Reserve ``size`` bytes for the ``with`` block; raise OSError if the cache is full."""
         with self._lock:
-            if size > self._left:
-                self._left = self._more(size)
-            self._left -= size
+            if size > self._remaining:
+                self._remaining = self._extend(size)
+            self._remaining -= size
             self._being_written += size
         try:
             yield
@@ -63,18 +63,18 @@ class Room:
             with self._lock:
                 self._being_written -= size
 
-    def _more(self, size: int) -> int:
+    def _extend(self, size: int) -> int:
         if time.monotonic() >= self._full_until:
-            step = max(size, min(_STEP, self._limit // 20))
+            step = max(size, min(_RESERVE_STEP, self._limit // 20))
             self._cache.make_room(step + self._being_written)
-            left = min(step, self._limit - self._cache.used() - self._being_written)
-            if left >= size:
-                return left
-            self._full_until = time.monotonic() + _PAUSE
+            remaining = min(step, self._limit - self._cache.total_size() - self._being_written)
+            if remaining >= size:
+                return remaining
+            self._full_until = time.monotonic() + _FULL_PAUSE
         raise OSError(errno.ENOSPC, "the data cache is full")
 
 
-class Keep:
+class MountCache:
     """The cache in ``folder``; "" caches nothing. Its methods raise OSError if the disk fails."""
 
     def __init__(self, folder: str) -> None:
@@ -83,9 +83,9 @@ class Keep:
         if folder:
             for name in ("files", "blocks"):
                 os.makedirs(os.path.join(folder, name), exist_ok=True)
-            self.room = Room(folder)
+            self.budget = CacheBudget(folder)
 
-    def file(self, key: str) -> str:
+    def file_path(self, key: str) -> str:
         """The path of the whole file, which may not exist yet."""
         return os.path.join(self._folder, "files", key[:2], key)
 
@@ -94,7 +94,7 @@ class Keep:
         if not self._folder or not key:
             return None
         try:
-            return FileIO(self.file(key))
+            return FileIO(self.file_path(key))
         except OSError:
             return None
 
@@ -104,7 +104,7 @@ class Keep:
             return
         part = os.path.join(self._folder, "blocks", f"{uuid.uuid4().hex[:12]}.part")
         try:
-            with self.room.taken(len(data)):
+            with self.budget.reserve(len(data)):
                 with open(part, "xb") as out:
                     out.write(data)
                 self._publish(part, key)
@@ -112,62 +112,62 @@ class Keep:
             with contextlib.suppress(OSError):
                 os.unlink(part)
 
-    def blocks(self, key: str, size: int) -> Blocks | None:
+    def blocks(self, key: str, size: int) -> BlockFile | None:
         """Open the block file to read and extend it; None if nothing is cached."""
         if not self._folder or not key:
             return None
-        return Blocks(self, key, os.path.join(self._folder, "blocks", f"{key}.{self._boot}"), size)
+        return BlockFile(self, key, os.path.join(self._folder, "blocks", f"{key}.{self._boot}"), size)
 
     def _publish(self, part: str, key: str) -> None:
-        target = self.file(key)
+        target = self.file_path(key)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        settle(part)
+        freeze(part)
         os.replace(part, target)
 
 
-class Blocks:
+class BlockFile:
     """A file with some of its blocks on the disk; several threads and processes add blocks."""
 
-    def __init__(self, keep: Keep, key: str, path: str, size: int) -> None:
-        self._keep, self._key, self._path = keep, key, path
+    def __init__(self, cache: MountCache, key: str, path: str, size: int) -> None:
+        self._cache, self._key, self._path = cache, key, path
         self.count = -(-size // BLOCK)
         self.file = FileIO(flocks.share(path).fileno(), "r+")  # locked until it is closed
-        self._map = _grown(f"{path}.map")
+        self._map_file = _open_or_create(f"{path}.map")
         self.descriptor = self.file.fileno()
         if os.fstat(self.descriptor).st_size != size:  # new: a map is an older file's
-            os.ftruncate(self._map.fileno(), 0)
+            os.ftruncate(self._map_file.fileno(), 0)
             os.ftruncate(self.descriptor, size)
-        there = os.pread(self._map.fileno(), self.count, 0)
-        self.there = bytearray(there.ljust(self.count, b"\0"))
+        flags = os.pread(self._map_file.fileno(), self.count, 0)
+        self.present = bytearray(flags.ljust(self.count, b"\0"))
         self._lock = threading.Lock()
 
     def write(self, parts: list[bytes | memoryview], offset: int) -> None:
         """Write the parts at ``offset``; call ``mark_present`` once all is written."""
         size = sum(map(len, parts))
-        with self._keep.room.taken(size):
-            done = os.pwritev(self.descriptor, parts, offset)
-            left = b"".join(parts)[done:] if done < size else b""
-            while left:
-                offset += done
-                done = os.pwrite(self.descriptor, left, offset)
-                left = left[done:]
+        with self._cache.budget.reserve(size):
+            written = os.pwritev(self.descriptor, parts, offset)
+            rest = b"".join(parts)[written:] if written < size else b""
+            while rest:
+                offset += written
+                written = os.pwrite(self.descriptor, rest, offset)
+                rest = rest[written:]
 
-    def has(self, first: int, end: int) -> None:
+    def mark_present(self, first: int, end: int) -> None:
         """Record that the blocks from ``first`` up to ``end`` are present."""
-        ones = b"\1" * (end - first)
-        os.pwrite(self._map.fileno(), ones, first)
+        flags = b"\1" * (end - first)
+        os.pwrite(self._map_file.fileno(), flags, first)
         with self._lock:
-            self.there[first:end] = ones
-            whole = 0 not in self.there
-        if whole:
-            self._whole()
+            self.present[first:end] = flags
+            is_complete = 0 not in self.present
+        if is_complete:
+            self._finish()
 
-    def _whole(self) -> None:
+    def _finish(self) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process was faster
-            self._keep._publish(self._path, self._key)
+            self._cache._publish(self._path, self._key)
             os.unlink(f"{self._path}.map")
 
 
-def _grown(path: str) -> FileIO:
+def _open_or_create(path: str) -> FileIO:
     """Open a file to read and write, creating it if necessary."""
     return FileIO(path, "r+", opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o600))

@@ -19,10 +19,10 @@ from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import fuse_library, system_table
 from scriptrun.data.mount import operations as mount_operations
 from scriptrun.data.mount import plan as mount_plan
-from scriptrun.data.mount.plan import Plan
+from scriptrun.data.mount.plan import MountPlan
 
 #: called with a sentence that names the store, once for each problem
-Tell = Callable[[str], None]
+OnProblem = Callable[[str], None]
 
 
 def available() -> str:
@@ -48,23 +48,23 @@ def mount(
     mountpoint: str | os.PathLike[str],
     cache: str | os.PathLike[str] | None = None,
     time_limit: float = 60.0,
-    tell: Tell | None = None,
-) -> Mounted:
+    on_problem: OnProblem | None = None,
+) -> ActiveMount:
     """Mount the files of ``content`` at ``mountpoint``, an empty or missing folder.
 
     A separate process serves them until ``close``, or until this process ends. ``cache`` is the
     local cache folder (default: no cache). A read for which the store sends nothing within
-    ``time_limit`` seconds is an I/O error in the script, and ``tell`` is called with a message, in
+    ``time_limit`` seconds is an I/O error in the script, and ``on_problem`` is called with a message, in
     another thread.
     Raises DatasetValidationError if there are no files, and DatastoreException if mounting fails.
     """
     scratch = tempfile.mkdtemp(prefix="scriptrun-mount-")
     try:
-        listed, roots = mount_plan.listed(content, Path(scratch))
-        place = _folder(mountpoint)
-        kept = os.fspath(cache) if cache is not None else ""
-        plan = Plan(place, roots, str(listed.path), kept, time_limit)
-        return Mounted(plan, scratch, tell)
+        manifest, roots = mount_plan.manifest_for(content, Path(scratch))
+        path = _prepare_mountpoint(mountpoint)
+        cache_folder = os.fspath(cache) if cache is not None else ""
+        plan = MountPlan(path, roots, str(manifest.path), cache_folder, time_limit)
+        return ActiveMount(plan, scratch, on_problem)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -72,41 +72,41 @@ def mount(
 
 def clear_stale() -> list[str]:
     """Unmount folders whose serving process is gone; return their mount points."""
-    gone = [each.mountpoint for each in system_table.ours() if not each.is_served]
-    return [place for place in gone if system_table.unmount(place)]
+    stale = [entry.mountpoint for entry in system_table.our_mounts() if not entry.is_served]
+    return [path for path in stale if system_table.unmount(path)]
 
 
-def _folder(mountpoint: str | os.PathLike[str]) -> str:
-    place = Path(mountpoint)
+def _prepare_mountpoint(mountpoint: str | os.PathLike[str]) -> str:
+    path = Path(mountpoint)
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        if any(place.iterdir()):
-            raise DatastoreException(f"Mount point {str(place)!r} is not empty.")
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise DatastoreException(f"Mount point {str(path)!r} is not empty.")
     except OSError as error:
         raise DatastoreException(
-            f"Cannot use {str(place)!r} as a mount point: {error.strerror}."
+            f"Cannot use {str(path)!r} as a mount point: {error.strerror}."
         ) from None
-    return os.path.realpath(place)
+    return os.path.realpath(path)
 
 
-def _read_ahead(place: str) -> None:
+def _set_read_ahead(path: str) -> None:
     """Raise the kernel's read-ahead to a whole request, if this user has permission.
 
     The default is 128 KiB (Linux, Documentation/ABI/testing/sysfs-class-bdi).
     """
     with contextlib.suppress(OSError):
-        device = os.stat(place).st_dev
-        knob = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
-        Path(knob).write_text(str(mount_operations.REQUEST >> 10))
+        device = os.stat(path).st_dev
+        setting = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
+        Path(setting).write_text(str(mount_operations.REQUEST >> 10))
 
 
-class Mounted:
+class ActiveMount:
     """A mounted folder. ``problems`` lists what has gone wrong so far, as sentences."""
 
-    def __init__(self, plan: Plan, scratch: str, tell: Tell | None) -> None:
+    def __init__(self, plan: MountPlan, scratch: str, on_problem: OnProblem | None) -> None:
         self.mountpoint = plan.mountpoint
-        self.troubles: list[str] = []
-        self._tell, self._scratch = tell, scratch
+        self.problems: list[str] = []
+        self._on_problem, self._scratch = on_problem, scratch
         self._closing = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-P", "-m", "scriptrun.data.mount.server"]
@@ -117,10 +117,10 @@ class Mounted:
             stderr=self._stderr,
             start_new_session=True,
         )
-        self._write(plan)
+        self._send_plan(plan)
         self._listener = threading.Thread(target=self._listen, name="scriptrun-mount", daemon=True)
-        self._until_ready()
-        _read_ahead(self.mountpoint)
+        self._wait_until_ready()
+        _set_read_ahead(self.mountpoint)
         self._listener.start()
 
     @property
@@ -130,11 +130,11 @@ class Mounted:
 
     def problem(self) -> str:
         """Why the mount ended, as a sentence; "" while it is served, and after ``close``."""
-        ended = None if self._closing else self._process.poll()
-        if ended is None:
+        exit_code = None if self._closing else self._process.poll()
+        if exit_code is None:
             return ""
-        how = f"was killed by signal {-ended}" if ended < 0 else f"exited with code {ended}"
-        return f"The process serving the mount {self.mountpoint} (pid {self.pid}) {how}."
+        reason = f"was killed by signal {-exit_code}" if exit_code < 0 else f"exited with code {exit_code}"
+        return f"The process serving the mount {self.mountpoint} (pid {self.pid}) {reason}."
 
     def close(self) -> None:
         """Unmount, lazily if files are open, and end the process. Idempotent."""
@@ -148,7 +148,7 @@ class Mounted:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if any(each.mountpoint == self.mountpoint for each in system_table.ours()):
+        if any(entry.mountpoint == self.mountpoint for entry in system_table.our_mounts()):
             system_table.unmount(self.mountpoint)
         if self._listener.is_alive():
             self._listener.join(5)
@@ -156,41 +156,41 @@ class Mounted:
         self._stderr.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def __enter__(self) -> Mounted:
+    def __enter__(self) -> ActiveMount:
         return self
 
     def __exit__(self, *details: object) -> None:
         self.close()
 
-    def _write(self, plan: Plan) -> None:
+    def _send_plan(self, plan: MountPlan) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(plan.value()).encode() + b"\n")
         self._process.stdin.flush()
 
-    def _until_ready(self) -> None:
-        answer = self._answer() or {}
-        if not answer.get("ready"):
-            reason = self._reason(answer.get("error", ""))
+    def _wait_until_ready(self) -> None:
+        message = self._read_message() or {}
+        if not message.get("ready"):
+            reason = self._failure_reason(message.get("error", ""))
             self.close()
             raise DatastoreException(
                 f"Cannot mount {str(self.mountpoint)!r}: {reason}.",
                 "To download the data instead of using FUSE, use as_download().",
             )
 
-    def _reason(self, error: str) -> str:
+    def _failure_reason(self, error: str) -> str:
         self._stderr.seek(0)
-        said = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
-        return (said[-1] if said else error or "its process exited").rstrip(".")
+        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return (lines[-1] if lines else error or "its process exited").rstrip(".")
 
-    def _answer(self) -> dict[str, Any] | None:
+    def _read_message(self) -> dict[str, Any] | None:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         return json.loads(line) if line else None
 
     def _listen(self) -> None:
-        while (answer := self._answer()) is not None:
-            trouble = answer.get("trouble")
-            if trouble and trouble not in self.troubles and len(self.troubles) < 100:
-                self.troubles.append(trouble)
-                if self._tell is not None:
-                    self._tell(trouble)
+        while (message := self._read_message()) is not None:
+            problem = message.get("trouble")
+            if problem and problem not in self.problems and len(self.problems) < 100:
+                self.problems.append(problem)
+                if self._on_problem is not None:
+                    self._on_problem(problem)

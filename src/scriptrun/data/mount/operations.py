@@ -8,17 +8,17 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import fuse_library
-from scriptrun.data.mount.answer import Answers, allow_splicing
-from scriptrun.data.mount.reader import Reader
-from scriptrun.data.mount.tree import Child, Tree
+from scriptrun.data.mount.answer import ReplyWriter, allow_splicing
+from scriptrun.data.mount.reader import MountReader
+from scriptrun.data.mount.tree import TreeEntry, Tree
 
 #: seconds that the kernel caches attributes: mounted files never change
-_FOR_GOOD = 86400.0
+_FOREVER = 86400.0
 #: looked-up files to remember
-_REMEMBERED = 100_000
+_MAX_REMEMBERED = 100_000
 #: bytes per request of the kernel, at most: what fits in one pipe with a header
 REQUEST = 512 << 10
 #: threads that answer the kernel, at most
@@ -33,26 +33,26 @@ class ReadOnlyFiles:
     def __init__(
         self,
         tree: Tree,
-        reader: Reader,
-        changed: float,
-        ready: Callable[[], None],
-        tell: Callable[[Row | None, DatastoreException], None],
+        reader: MountReader,
+        modified: float,
+        on_ready: Callable[[], None],
+        on_error: Callable[[ManifestRow | None, DatastoreException], None],
     ) -> None:
-        self._tree, self._reader, self._ready, self._tell = tree, reader, ready, tell
+        self._tree, self._reader, self._on_ready, self._on_error = tree, reader, on_ready, on_error
         owner = {"st_uid": os.getuid(), "st_gid": os.getgid()}
-        times = dict.fromkeys(("st_mtime", "st_ctime", "st_atime"), int(changed * 1e9))
+        times = dict.fromkeys(("st_mtime", "st_ctime", "st_atime"), int(modified * 1e9))
         self._common = {**owner, **times, "st_nlink": 1}
         self._folder = {**self._common, "st_mode": stat.S_IFDIR | 0o555, "st_nlink": 2}
-        self._answers = Answers()
-        self._seen: dict[str, Child] = {}
-        self._older: dict[str, Child] = {}
+        self._replies = ReplyWriter()
+        self._recent: dict[str, TreeEntry] = {}
+        self._older: dict[str, TreeEntry] = {}
 
     def init_with_config(self, conn_info: Any, config_3: Any) -> None:
         """Configure the kernel connection once it is established."""
         conn_info.max_background, conn_info.congestion_threshold = 64, 48
         conn_info.max_read = REQUEST  # libfuse 3 requires the option's value here too
         allow_splicing(conn_info)
-        self._ready()
+        self._on_ready()
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
         """A file's or folder's attributes."""
@@ -65,7 +65,7 @@ class ReadOnlyFiles:
             raise OSError(errno.ENOTDIR, path)
         yield ".", self._folder, 0
         yield "..", self._folder, 0
-        for child in self._guarded(lambda: list(self._tree.children(folder)), None):
+        for child in self._guard(lambda: list(self._tree.children(folder)), None):
             self._remember(f"{folder}/{child.name}" if folder else child.name, child)
             yield child.name, self._attributes(child), 0
 
@@ -73,38 +73,38 @@ class ReadOnlyFiles:
         """Tell the kernel to skip open requests, and to keep its page cache."""
         raise OSError(errno.ENOSYS, path)
 
-    def read_buf(self, path: str, answer: Any, size: int, offset: int, fh: int) -> int:
+    def read_buf(self, path: str, reply: Any, size: int, offset: int, fh: int) -> int:
         """Read a range of a file; the kernel itself reads what is cached on disk."""
         row = self._find(path[1:]).row
         if row is None:
             raise OSError(errno.EISDIR, path)
-        found = self._guarded(lambda: self._reader.read(row, offset, size), row)
-        self._answers.give(answer, found)
+        data = self._guard(lambda: self._reader.read(row, offset, size), row)
+        self._replies.write(reply, data)
         return 0
 
-    def _find(self, path: str) -> Child:
-        child = self._seen.get(path) or self._older.get(path)
+    def _find(self, path: str) -> TreeEntry:
+        child = self._recent.get(path) or self._older.get(path)
         if child is None:
-            child = self._guarded(lambda: self._looked_up(path), None)
+            child = self._guard(lambda: self._look_up(path), None)
             if child is None:
                 raise OSError(errno.ENOENT, path)
             self._remember(path, child)
         return child
 
-    def _looked_up(self, path: str) -> Child | None:
+    def _look_up(self, path: str) -> TreeEntry | None:
         child = self._tree.find(path)
         if child is None or child.row is None or child.row.size >= 0:
             return child
         entry = self._reader.stat(child.row)  # a store that does not list sizes
         size = entry.size if entry is not None else 0
-        return Child(child.name, child.row._replace(size=max(0, size)))
+        return TreeEntry(child.name, child.row._replace(size=max(0, size)))
 
-    def _remember(self, path: str, child: Child) -> None:
-        self._seen[path] = child
-        if len(self._seen) > _REMEMBERED:
-            self._older, self._seen = self._seen, {}
+    def _remember(self, path: str, child: TreeEntry) -> None:
+        self._recent[path] = child
+        if len(self._recent) > _MAX_REMEMBERED:
+            self._older, self._recent = self._recent, {}
 
-    def _attributes(self, child: Child) -> dict[str, Any]:
+    def _attributes(self, child: TreeEntry) -> dict[str, Any]:
         if child.row is None:
             return self._folder
         size = child.row.size
@@ -115,12 +115,12 @@ class ReadOnlyFiles:
             "st_blocks": -(-size // 512),
         }
 
-    def _guarded(self, work: Callable[[], Any], row: Row | None) -> Any:
+    def _guard(self, work: Callable[[], Any], row: ManifestRow | None) -> Any:
         """Call ``work``; report a store's error and turn it into an I/O error for the script."""
         try:
             return work()
         except DatastoreException as error:
-            self._tell(row, error)
+            self._on_error(row, error)
             raise OSError(errno.EIO, str(error)) from None
         except OSError as error:
             if error.errno is None:
@@ -141,9 +141,9 @@ def serve(files: ReadOnlyFiles, mountpoint: str, name: str) -> None:
         "nosuid": True,
         "nodev": True,
         "kernel_cache": True,
-        "attr_timeout": _FOR_GOOD,
-        "entry_timeout": _FOR_GOOD,
-        "negative_timeout": _FOR_GOOD,
+        "attr_timeout": _FOREVER,
+        "entry_timeout": _FOREVER,
+        "negative_timeout": _FOREVER,
         "max_read": REQUEST,
         "fsname": name,
         "subtype": "scriptrun",

@@ -8,14 +8,14 @@ from typing import Any
 
 from scriptrun.data.datasets.content import Content, Root
 from scriptrun.data.datasets.manifest import Manifest
-from scriptrun.data.datasets.sources import Place
+from scriptrun.data.datasets.sources import StoreRef
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.spec.values import Value, fresh
 
 Json = dict[str, Any]
 
 
-class _Temporary:
+class _TemporaryWorkspace:
     """Stands in for a workspace, to hold the manifest of content that is in none."""
 
     name = id = "mount"
@@ -24,7 +24,7 @@ class _Temporary:
         self.directory = directory
 
 
-class Plan(Value):
+class MountPlan(Value):
     """What to mount. ``manifest`` is the file that lists the mounted files.
 
     ``cache`` is the local cache folder, or "". A read that the store has not answered within
@@ -43,7 +43,7 @@ class Plan(Value):
         return {
             "mountpoint": self.mountpoint,
             "roots": [
-                {**_place(root.place), "folder": root.folder, "under": root.under}
+                {**_store_ref_value(root.store_ref), "folder": root.folder, "under": root.under}
                 for root in self.roots
             ],
             "manifest": self.manifest,
@@ -52,40 +52,40 @@ class Plan(Value):
         }
 
 
-def of_value(value: Json) -> Plan:
+def from_value(value: Json) -> MountPlan:
     """Read a value of ``MountPlan.value``."""
-    roots = [Root(_place_of(each), each["folder"], each["under"]) for each in value["roots"]]
-    return Plan(value["mountpoint"], roots, value["manifest"], value["cache"], value["time_limit"])
+    roots = [Root(_read_store_ref(root), root["folder"], root["under"]) for root in value["roots"]]
+    return MountPlan(value["mountpoint"], roots, value["manifest"], value["cache"], value["time_limit"])
 
 
-def listed(content: Content, folder: Path) -> tuple[Manifest, list[Root]]:
+def manifest_for(content: Content, folder: Path) -> tuple[Manifest, list[Root]]:
     """The manifest of ``content``: its own, or a new one in ``folder``.
 
     Raises DatasetValidationError if a source matches no files, and DatastoreException if a store
     cannot be listed.
     """
-    if content.fixed is not None and not content.steps:
-        return content.fixed, content.places()
-    fixed, _ = content.fix(_Temporary(folder))
-    assert fixed.fixed is not None
-    return fixed.fixed, fixed.places()
+    if content.manifest is not None and not content.steps:
+        return content.manifest, content.resolve_roots()
+    frozen, _ = content.freeze(_TemporaryWorkspace(folder))
+    assert frozen.manifest is not None
+    return frozen.manifest, frozen.resolve_roots()
 
 
-def _place(place: Place) -> Json:
-    if place.datastore is None:
-        return {"url": place.url, "query": place.query}
-    return {"name": place.datastore.name, "record": place.datastore.record()}
+def _store_ref_value(store_ref: StoreRef) -> Json:
+    if store_ref.datastore is None:
+        return {"url": store_ref.url, "query": store_ref.query}
+    return {"name": store_ref.datastore.name, "record": store_ref.datastore.record()}
 
 
-def _place_of(value: Json) -> Place:
+def _read_store_ref(value: Json) -> StoreRef:
     if "url" in value:
-        return Place(None, value["url"], value["query"])
-    return Place(datastore_classes.of_record(None, value["name"], value["record"]))
+        return StoreRef(None, value["url"], value["query"])
+    return StoreRef(datastore_classes.from_record(None, value["name"], value["record"]))
 
 
-def identity(root: Root) -> str:
+def store_identity(root: Root) -> str:
     """A text that identifies the root's store; it contains no secret."""
-    return repr(sorted(_place(root.place).items()))
+    return repr(sorted(_store_ref_value(root.store_ref).items()))
 
 
 def absolute(path: str | os.PathLike[str]) -> str:

@@ -10,63 +10,63 @@ from io import FileIO
 from pathlib import Path
 
 from scriptrun.data.datasets.content import Root
-from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged
-from scriptrun.data.mount.answer import OnDisk
-from scriptrun.data.mount.block_cache import Keep, key_of
-from scriptrun.data.mount.large_files import Large, Loose, Place, Pools
-from scriptrun.data.mount.plan import identity
-from scriptrun.data.mount.small_files import SMALL, Small
+from scriptrun.data.mount.answer import DiskRange
+from scriptrun.data.mount.block_cache import MountCache, cache_key
+from scriptrun.data.mount.large_files import LargeFile, MemoryBlocks, FileLocation, FetchPools
+from scriptrun.data.mount.plan import store_identity
+from scriptrun.data.mount.small_files import SMALL, SmallFiles
 from scriptrun.data.stores.object import ObjectStore
-from scriptrun.data.stores.protocol import Entry, Store
+from scriptrun.data.stores.protocol import FileEntry, Store
 
-Following = Callable[[str, int], list[Row]]
+NextRows = Callable[[str, int], list[ManifestRow]]
 #: files to keep open, at most
-_OPEN = 256
+_MAX_OPEN = 256
 
 
-class _Whole:
+class _LocalFile:
     """A whole file on the local disk."""
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
 
-    def read(self, offset: int, size: int, limit: float) -> OnDisk:
+    def read(self, offset: int, size: int, limit: float) -> DiskRange:
         """A range of the file; fewer bytes at its end."""
-        return OnDisk(self._file, offset, size)
+        return DiskRange(self._file, offset, size)
 
 
-class Reader:
+class MountReader:
     """Reads files by their rows. ``next_rows(path, count)`` returns the rows after a path."""
 
-    def __init__(self, roots: list[Root], keep: Keep, limit: float, following: Following) -> None:
-        self._roots, self._keep, self._limit = roots, keep, limit
-        self._stores: list[Store] = [root.place.store() for root in roots]
-        self._names = [identity(root) for root in roots]
-        self._pools, self._loose = Pools(), Loose()
-        self._small = Small(
-            keep,
+    def __init__(self, roots: list[Root], cache: MountCache, time_limit: float, next_rows: NextRows) -> None:
+        self._roots, self._cache, self._time_limit = roots, cache, time_limit
+        self._stores: list[Store] = [root.store_ref.store() for root in roots]
+        self._store_ids = [store_identity(root) for root in roots]
+        self._pools, self._memory = FetchPools(), MemoryBlocks()
+        self._small_files = SmallFiles(
+            cache,
             self._pools,
-            lambda path, count: [self.place(row) for row in following(path, count)],
+            lambda path, count: [self.locate(row) for row in next_rows(path, count)],
         )
         self._lock = threading.Lock()
-        self._open: OrderedDict[str, Large | _Whole] = OrderedDict()
+        self._open_files: OrderedDict[str, LargeFile | _LocalFile] = OrderedDict()
         for store in self._stores:
             if isinstance(store, ObjectStore):  # loading obstore takes longer than a small read
-                self._pools.now.submit(store.prepare)
+                self._pools.urgent.submit(store.prepare)
 
-    def place(self, row: Row) -> Place:
+    def locate(self, row: ManifestRow) -> FileLocation:
         """The location of a row's file."""
-        root = self._roots[row.place]
-        path = root.key_of(row)
-        key = key_of(self._names[row.place], path, row.etag, row.size) if row.etag else ""
-        return Place(row, self._stores[row.place], path, key)
+        root = self._roots[row.root_index]
+        path = root.store_path(row)
+        key = cache_key(self._store_ids[row.root_index], path, row.etag, row.size) if row.etag else ""
+        return FileLocation(row, self._stores[row.root_index], path, key)
 
-    def stat(self, row: Row) -> Entry | None:
+    def stat(self, row: ManifestRow) -> FileEntry | None:
         """The current entry of a row's file in its store."""
-        return self._stores[row.place].stat(self._roots[row.place].key_of(row))
+        return self._stores[row.root_index].stat(self._roots[row.root_index].store_path(row))
 
-    def read(self, row: Row, offset: int, size: int) -> bytes | OnDisk:
+    def read(self, row: ManifestRow, offset: int, size: int) -> bytes | DiskRange:
         """Read up to ``size`` bytes at ``offset``.
 
         Raises DatastoreException if the store fails or sends nothing in time.
@@ -74,40 +74,40 @@ class Reader:
         if offset >= row.size:
             return b""
         if row.size <= SMALL:
-            return self._small.read(self.place(row), self._limit)[offset : offset + size]
-        return self._opened(row).read(offset, min(size, row.size - offset), self._limit)
+            return self._small_files.read(self.locate(row), self._time_limit)[offset : offset + size]
+        return self._get_open_file(row).read(offset, min(size, row.size - offset), self._time_limit)
 
-    def _opened(self, row: Row) -> Large | _Whole:
+    def _get_open_file(self, row: ManifestRow) -> LargeFile | _LocalFile:
         """The open file; closes the least recently read one if too many are open."""
         with self._lock:
-            file = self._open.get(row.path)
+            file = self._open_files.get(row.path)
             if file is None:
-                file = self._open[row.path] = self._make(row)
-                if len(self._open) > _OPEN:
-                    self._open.popitem(last=False)  # closed once its last reader has finished
+                file = self._open_files[row.path] = self._open_file(row)
+                if len(self._open_files) > _MAX_OPEN:
+                    self._open_files.popitem(last=False)  # closed once its last reader has finished
             else:
-                self._open.move_to_end(row.path)
+                self._open_files.move_to_end(row.path)
             return file
 
-    def _make(self, row: Row) -> Large | _Whole:
-        place = self.place(row)
-        kept = self._keep.open(place.key)
-        if kept is not None:
-            return _Whole(kept)
-        if place.store.folder is not None:
-            return self._local(place, place.store.folder)
+    def _open_file(self, row: ManifestRow) -> LargeFile | _LocalFile:
+        location = self.locate(row)
+        cached = self._cache.open(location.key)
+        if cached is not None:
+            return _LocalFile(cached)
+        if location.store.folder is not None:
+            return self._open_local(location, location.store.folder)
         blocks = None
         with contextlib.suppress(OSError):  # the disk is full: do without a cache
-            blocks = self._keep.blocks(place.key, row.size)
-        return Large(place, blocks, self._loose, self._pools)
+            blocks = self._cache.blocks(location.key, row.size)
+        return LargeFile(location, blocks, self._memory, self._pools)
 
-    def _local(self, place: Place, folder: Path) -> _Whole:
-        entry = place.store.stat(place.path)
-        if entry is None or (place.row.etag and entry.etag != place.row.etag):
-            raise FileChanged(f"File {place.path!r} in {place.store.name} has changed.")
+    def _open_local(self, location: FileLocation, folder: Path) -> _LocalFile:
+        entry = location.store.stat(location.path)
+        if entry is None or (location.row.etag and entry.etag != location.row.etag):
+            raise FileChanged(f"File {location.path!r} in {location.store.name} has changed.")
         try:
-            return _Whole(FileIO(folder / place.path))
+            return _LocalFile(FileIO(folder / location.path))
         except OSError as error:
             raise DatastoreException(
-                f"Cannot read {place.path!r} in {place.store.name}: {error.strerror}."
+                f"Cannot read {location.path!r} in {location.store.name}: {error.strerror}."
             ) from None

@@ -16,14 +16,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from scriptrun.data.datasets.manifest import Manifest, Row
+from scriptrun.data.datasets.manifest import Manifest, ManifestRow
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import operations as mount_operations
 from scriptrun.data.mount import plan as mount_plan
 from scriptrun.data.mount import system_table
-from scriptrun.data.mount.block_cache import Keep
-from scriptrun.data.mount.plan import Plan
-from scriptrun.data.mount.reader import Reader
+from scriptrun.data.mount.block_cache import MountCache
+from scriptrun.data.mount.plan import MountPlan
+from scriptrun.data.mount.reader import MountReader
 from scriptrun.data.mount.tree import ManifestTree, Tree
 from scriptrun.spec.errors import UserErrorException
 
@@ -33,15 +33,15 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENAS = -1, -3, -8
 
 def main() -> None:
     """Read the plan, mount, and serve until the input closes."""
-    plan = mount_plan.of_value(json.loads(sys.stdin.readline()))
+    plan = mount_plan.from_value(json.loads(sys.stdin.readline()))
     os.environ["SCRIPTRUN_DATA_TIMEOUT"] = str(plan.time_limit)
     _keep_freed_memory()
     name = system_table.name_of_this_process()
-    threading.Thread(target=_until_closed, args=(plan.mountpoint,), daemon=True).start()
+    threading.Thread(target=_exit_when_closed, args=(plan.mountpoint,), daemon=True).start()
     try:
-        mount_operations.serve(_files(plan), plan.mountpoint, name)
+        mount_operations.serve(_file_system(plan), plan.mountpoint, name)
     except (DatastoreException, UserErrorException, RuntimeError, OSError) as error:
-        _say({"error": str(error)})
+        _send({"error": str(error)})
         os._exit(1)
     os._exit(0)  # do not wait for threads that are blocked on a store
 
@@ -59,20 +59,20 @@ def _keep_freed_memory() -> None:
         library.mallopt(_TRIM_THRESHOLD, 64 << 20)
 
 
-def _files(plan: Plan) -> mount_operations.ReadOnlyFiles:
+def _file_system(plan: MountPlan) -> mount_operations.ReadOnlyFiles:
     tree: Tree = ManifestTree(Manifest(Path(plan.manifest)))
-    reader = Reader(plan.roots, Keep(plan.cache), plan.time_limit, tree.following)
+    reader = MountReader(plan.roots, MountCache(plan.cache), plan.time_limit, tree.following)
 
-    def tell(row: Row | None, error: DatastoreException) -> None:
-        root = plan.roots[row.place if row is not None else 0]
-        _say({"trouble": str(error), "store": root.place.name})
+    def report_error(row: ManifestRow | None, error: DatastoreException) -> None:
+        root = plan.roots[row.root_index if row is not None else 0]
+        _send({"trouble": str(error), "store": root.store_ref.name})
 
     return mount_operations.ReadOnlyFiles(
-        tree, reader, os.stat(plan.manifest).st_mtime, lambda: _say({"ready": True}), tell
+        tree, reader, os.stat(plan.manifest).st_mtime, lambda: _send({"ready": True}), report_error
     )
 
 
-def _until_closed(mountpoint: str) -> None:
+def _exit_when_closed(mountpoint: str) -> None:
     """Wait until stdin closes, then unmount and exit."""
     while os.read(0, 4096):
         pass
@@ -83,7 +83,7 @@ def _until_closed(mountpoint: str) -> None:
 _lock = threading.Lock()
 
 
-def _say(value: dict[str, Any]) -> None:
+def _send(value: dict[str, Any]) -> None:
     with _lock:
         try:
             os.write(1, json.dumps(value).encode() + b"\n")

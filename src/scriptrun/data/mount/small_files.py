@@ -9,98 +9,98 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 
-from scriptrun.data.errors import FileChanged, Unreachable
-from scriptrun.data.mount.block_cache import Keep
-from scriptrun.data.mount.large_files import Place, Pools
-from scriptrun.data.stores.timeouts import Patience
+from scriptrun.data.errors import FileChanged, StoreUnreachable
+from scriptrun.data.mount.block_cache import MountCache
+from scriptrun.data.mount.large_files import FileLocation, FetchPools
+from scriptrun.data.stores.timeouts import Backoff
 
 #: files up to this many bytes are downloaded whole
 SMALL = 1 << 20
 #: bytes of small files to hold in memory
-_HELD = 64 << 20
+_MEMORY_LIMIT = 64 << 20
 #: files to download ahead, at most
-_MOST = 64
+_MAX_AHEAD = 64
 #: sequences of files read in order to track
-_RUNS = 64
+_MAX_RUNS = 64
 
-Following = Callable[[str, int], list[Place]]
+NextFiles = Callable[[str, int], list[FileLocation]]
 
 
-class Small:
+class SmallFiles:
     """The small files of a mount. ``next_files(path, count)`` returns the files after a path."""
 
-    def __init__(self, keep: Keep, pools: Pools, following: Following) -> None:
-        self._keep, self._pools, self._following = keep, pools, following
+    def __init__(self, cache: MountCache, pools: FetchPools, next_files: NextFiles) -> None:
+        self._cache, self._pools, self._next_files = cache, pools, next_files
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, tuple[Future[bytes], int]] = OrderedDict()
-        self._bytes = 0
+        self._contents: OrderedDict[str, tuple[Future[bytes], int]] = OrderedDict()
+        self._total_size = 0
         #: by the path expected next: how many files have been read in order before it
         self._runs: OrderedDict[str, int] = OrderedDict()
 
-    def read(self, place: Place, limit: float) -> bytes:
+    def read(self, location: FileLocation, limit: float) -> bytes:
         """The whole file. Raises DatastoreException if it takes more than ``limit`` seconds."""
-        coming, fresh = self._get(place, self._pools.now)
-        if fresh or place.row.path in self._runs:
-            self._go_ahead(place.row.path)
+        content, is_new = self._request(location, self._pools.urgent)
+        if is_new or location.row.path in self._runs:
+            self._fetch_ahead(location.row.path)
         try:
-            return coming.result(limit)
+            return content.result(limit)
         except TimeoutError:
-            raise Unreachable(f"{place.store.name} does not send {place.path!r}.") from None
+            raise StoreUnreachable(f"{location.store.name} does not send {location.path!r}.") from None
         finally:
-            if coming.done() and coming.exception() is not None:
-                self._forget(place.row.path)
+            if content.done() and content.exception() is not None:
+                self._forget(location.row.path)
 
-    def _get(self, place: Place, pool: ThreadPoolExecutor) -> tuple[Future[bytes], bool]:
+    def _request(self, location: FileLocation, pool: ThreadPoolExecutor) -> tuple[Future[bytes], bool]:
         """The future of the file's content, and whether it is a new request."""
-        path, size = place.row.path, place.row.size
+        path, size = location.row.path, location.row.size
         with self._lock:
-            held = self._held.get(path)
-            if held is not None:
-                return held[0], False
-            coming = pool.submit(self._bring, place)
-            self._held[path] = coming, size
-            self._bytes += size
-            while self._bytes > _HELD:
-                self._bytes -= self._held.popitem(last=False)[1][1]
-            return coming, True
+            stored = self._contents.get(path)
+            if stored is not None:
+                return stored[0], False
+            content = pool.submit(self._fetch, location)
+            self._contents[path] = content, size
+            self._total_size += size
+            while self._total_size > _MEMORY_LIMIT:
+                self._total_size -= self._contents.popitem(last=False)[1][1]
+            return content, True
 
     def _forget(self, path: str) -> None:
         with self._lock:
-            self._bytes -= self._held.pop(path, (None, 0))[1]
+            self._total_size -= self._contents.pop(path, (None, 0))[1]
 
-    def _bring(self, place: Place) -> bytes:
+    def _fetch(self, location: FileLocation) -> bytes:
         """Download the file, or read it from the cache. Runs in a pool thread."""
-        kept = self._keep.open(place.key)
-        if kept is not None:
-            with kept:
-                return kept.read()
-        patience = Patience()
+        cached = self._cache.open(location.key)
+        if cached is not None:
+            with cached:
+                return cached.read()
+        backoff = Backoff()
         while True:
             try:
-                data = b"".join(place.store.pieces(place.path, place.row.etag))
+                data = b"".join(location.store.pieces(location.path, location.row.etag))
                 break
-            except Unreachable as error:
-                if not patience.wait(error.after):
+            except StoreUnreachable as error:
+                if not backoff.wait(error.retry_after):
                     raise
-        if len(data) != place.row.size:
+        if len(data) != location.row.size:
             raise FileChanged(
-                f"File {place.path!r} in {place.store.name} has changed: it has {len(data)} "
-                f"bytes, expected {place.row.size}."
+                f"File {location.path!r} in {location.store.name} has changed: it has {len(data)} "
+                f"bytes, expected {location.row.size}."
             )
         with contextlib.suppress(OSError):  # the disk is full: do without a cache
-            self._keep.save(place.key, data)
+            self._cache.save(location.key, data)
         return data
 
-    def _go_ahead(self, path: str) -> None:
+    def _fetch_ahead(self, path: str) -> None:
         """Download the next files if files are being read in the order of their names."""
         run = self._runs.pop(path, 0) + 1
-        after = self._following(path, min(_MOST, 1 << run) if run > 1 else 1)
-        if not after:
+        locations = self._next_files(path, min(_MAX_AHEAD, 1 << run) if run > 1 else 1)
+        if not locations:
             return
-        self._runs[after[0].row.path] = run
-        if len(self._runs) > _RUNS:
+        self._runs[locations[0].row.path] = run
+        if len(self._runs) > _MAX_RUNS:
             self._runs.popitem(last=False)
         if run > 1:
-            for place in after:
-                if 0 < place.row.size <= SMALL and not os.path.exists(self._keep.file(place.key)):
-                    self._get(place, self._pools.ahead)
+            for location in locations:
+                if 0 < location.row.size <= SMALL and not os.path.exists(self._cache.file_path(location.key)):
+                    self._request(location, self._pools.ahead)

@@ -15,7 +15,7 @@ _NAME = re.compile(r"scriptrun-(\d+)-(\d+)")
 _LAZILY = 2  # MNT_DETACH
 
 
-class Mount(NamedTuple):
+class MountEntry(NamedTuple):
     """One of scriptrun's mounts, and the process that serves it."""
 
     mountpoint: str
@@ -33,25 +33,25 @@ def name_of_this_process() -> str:
     return f"scriptrun-{os.getpid()}-{identity.start_time(os.getpid())}"
 
 
-def ours() -> list[Mount]:
+def our_mounts() -> list[MountEntry]:
     """Scriptrun's mounts that this process can see; none without /proc."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
             lines = table.readlines()
     except OSError:
         return []
-    return [found for found in map(_mount, lines) if found is not None]
+    return [entry for entry in map(_parse_line, lines) if entry is not None]
 
 
-def _mount(line: str) -> Mount | None:
+def _parse_line(line: str) -> MountEntry | None:
     """Parse a line of mountinfo (man 5 proc); None if it is not a scriptrun mount."""
     before, _, after = line.partition(" - ")
     kind, source, *_ = after.split(" ")
     name = _NAME.fullmatch(source)
     if kind != _TYPE or name is None:
         return None
-    place = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4])
-    return Mount(place, int(name[1]), name[2])
+    mountpoint = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4])
+    return MountEntry(mountpoint, int(name[1]), name[2])
 
 
 def unmount(mountpoint: str) -> bool:
@@ -63,7 +63,7 @@ def unmount(mountpoint: str) -> bool:
         return code == 0
     tool = shutil.which("fusermount3") or "fusermount"
     try:
-        done = subprocess.run([tool, "-uz", "--", mountpoint], capture_output=True)
+        result = subprocess.run([tool, "-uz", "--", mountpoint], capture_output=True)
     except OSError:
         return False
-    return done.returncode == 0
+    return result.returncode == 0

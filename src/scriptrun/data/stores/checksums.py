@@ -9,15 +9,15 @@ from typing import BinaryIO
 #: bytes of a part of a multipart upload, at least
 PART = 8 << 20
 #: parts of a file, at most: S3 allows 10,000
-_MOST = 9_000
+_MAX_PARTS = 9_000
 
 
 def part_size(size: int) -> int:
     """The part size for a file of ``size`` bytes: a whole number of MiB."""
-    return max(PART, -(-size // _MOST >> 20) + 1 << 20)
+    return max(PART, -(-size // _MAX_PARTS >> 20) + 1 << 20)
 
 
-def size_of(file: BinaryIO) -> int:
+def remaining_size(file: BinaryIO) -> int:
     """The number of bytes left in an open file."""
     begin = file.tell()
     end = file.seek(0, os.SEEK_END)
@@ -25,16 +25,16 @@ def size_of(file: BinaryIO) -> int:
     return end - begin
 
 
-class Sums:
+class EtagReader:
     """An open file that computes its parts' MD5s as it is read; or bytes passed to ``add``."""
 
     def __init__(self, file: BinaryIO | None, part: int) -> None:
         self.part = part
         self.size = 0
         self._file = file
-        self._done: list[bytes] = []
-        self._now = hashlib.md5(usedforsecurity=False)
-        self._left = part
+        self._part_digests: list[bytes] = []
+        self._current = hashlib.md5(usedforsecurity=False)
+        self._part_left = part
 
     def read(self, count: int = -1, /) -> bytes:
         """Read up to ``count`` bytes, as a file does."""
@@ -58,16 +58,16 @@ class Sums:
         self.size += len(data)
         view = memoryview(data)
         while view:
-            if not self._left:
-                self._done.append(self._now.digest())
-                self._now, self._left = hashlib.md5(usedforsecurity=False), self.part
-            self._now.update(view[: self._left])
-            taken = min(len(view), self._left)
-            view, self._left = view[taken:], self._left - taken
+            if not self._part_left:
+                self._part_digests.append(self._current.digest())
+                self._current, self._part_left = hashlib.md5(usedforsecurity=False), self.part
+            self._current.update(view[: self._part_left])
+            count = min(len(view), self._part_left)
+            view, self._part_left = view[count:], self._part_left - count
 
     def etag(self) -> str:
         """The ETag as S3 computes it: the MD5, or the MD5 of the parts' MD5s and their number."""
-        if not self._done:
-            return self._now.hexdigest()
-        parts = [*self._done, self._now.digest()]
+        if not self._part_digests:
+            return self._current.hexdigest()
+        parts = [*self._part_digests, self._current.digest()]
         return f"{hashlib.md5(b''.join(parts), usedforsecurity=False).hexdigest()}-{len(parts)}"

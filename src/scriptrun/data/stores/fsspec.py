@@ -15,15 +15,15 @@ from scriptrun.data.errors import (
     FileChanged,
     FileExists,
     FileMissing,
-    Unreachable,
-    needs,
-    not_whole,
+    StoreUnreachable,
+    missing_package,
+    corrupted_upload,
 )
-from scriptrun.data.stores.local import ranged
-from scriptrun.data.stores.protocol import PIECE, Entry
+from scriptrun.data.stores.local import read_range
+from scriptrun.data.stores.protocol import PIECE, FileEntry
 
 
-class ForeignStore:
+class FsspecStore:
     """The files below ``root`` of an fsspec ``protocol``, opened with ``options``."""
 
     folder: Path | None = None
@@ -35,39 +35,39 @@ class ForeignStore:
         self.root = root.rstrip("/")
         self._protocol = protocol
         self._options = options
-        self._own = threading.local()
+        self._thread_local = threading.local()
 
-    def list(self, folder: str = "") -> Iterator[Entry]:
+    def list(self, folder: str = "") -> Iterator[FileEntry]:
         """Every file below ``folder``, sorted here since drivers do not guarantee an order."""
         try:
             self._system().invalidate_cache()
-            found = self._system().find(self._at(folder), detail=True)
+            infos = self._system().find(self._full_path(folder), detail=True)
         except FileNotFoundError:
             return
         except Exception as error:
-            self._failed(error, "list", folder or "its files")
-        cut = len(self._at("").strip("/")) + 1 if self._at("").strip("/") else 0
-        entries = [_entry(str(name).strip("/")[cut:], info) for name, info in found.items()]
+            self._raise_error(error, "list", folder or "its files")
+        prefix_length = len(self._full_path("").strip("/")) + 1 if self._full_path("").strip("/") else 0
+        entries = [_entry(str(name).strip("/")[prefix_length:], info) for name, info in infos.items()]
         yield from sorted(entries)
 
-    def stat(self, path: str) -> Entry | None:
+    def stat(self, path: str) -> FileEntry | None:
         """The file at ``path``, or None."""
         try:
             self._system().invalidate_cache()
-            info = self._system().info(self._at(path))
+            info = self._system().info(self._full_path(path))
         except FileNotFoundError:
             return None
         except Exception as error:
-            self._failed(error, "read", path)
+            self._raise_error(error, "read", path)
         return _entry(path, info) if info.get("type") == "file" else None
 
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
         """The bytes from ``start`` up to ``end``."""
         self._check(path, etag)
         try:
-            return bytes(self._system().cat_file(self._at(path), start=start, end=end))
+            return bytes(self._system().cat_file(self._full_path(path), start=start, end=end))
         except Exception as error:
-            self._failed(error, "read", path)
+            self._raise_error(error, "read", path)
 
     def pieces(
         self, path: str, etag: str = "", start: int = 0, end: int | None = None
@@ -75,13 +75,13 @@ class ForeignStore:
         """The file, or a range of it, piece by piece."""
         self._check(path, etag)
         try:
-            with self._system().open(self._at(path), "rb") as file:
+            with self._system().open(self._full_path(path), "rb") as file:
                 _read_ahead(file, start, end)
-                yield from ranged(file, start, end)
+                yield from read_range(file, start, end)
         except Exception as error:
-            self._failed(error, "read", path)
+            self._raise_error(error, "read", path)
 
-    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> FileEntry:
         """Store ``file``; whether a partial file is visible depends on the driver.
 
         Drivers have no conditional writes: with ``new`` it checks right before.
@@ -90,63 +90,63 @@ class ForeignStore:
             raise FileExists(f"File {path!r} already exists in {self.name}.")
         begin = file.tell()
         try:
-            self._system().makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
-            with self._system().open(self._at(path), "wb") as out:
+            self._system().makedirs(self._full_path(path).rpartition("/")[0], exist_ok=True)
+            with self._system().open(self._full_path(path), "wb") as out:
                 if hasattr(out, "set_pipelined"):  # SFTP: do not wait for each response
                     out.set_pipelined(True)
                 shutil.copyfileobj(file, out, PIECE)
         except Exception as error:
-            self._failed(error, "write", path)
-        there = self._written(path, file.tell() - begin)
-        if there is None:
-            raise not_whole(path, self.name)
-        return there
+            self._raise_error(error, "write", path)
+        entry = self._wait_for_size(path, file.tell() - begin)
+        if entry is None:
+            raise corrupted_upload(path, self.name)
+        return entry
 
-    def _written(self, path: str, size: int) -> Entry | None:
+    def _wait_for_size(self, path: str, size: int) -> FileEntry | None:
         """Wait until the file has ``size``; None if another writer replaced it."""
         for pause in (0.0, 0.1, 0.4, 1.0):
             time.sleep(pause)
-            there = self.stat(path)
-            if there is not None and there.size == size:
-                return there
+            entry = self.stat(path)
+            if entry is not None and entry.size == size:
+                return entry
         return None
 
     def delete(self, path: str) -> None:
         """Remove the file if it exists."""
         try:
-            self._system().rm_file(self._at(path))
+            self._system().rm_file(self._full_path(path))
         except FileNotFoundError:
             pass
         except Exception as error:
-            self._failed(error, "remove", path)
+            self._raise_error(error, "remove", path)
 
-    def _at(self, path: str) -> str:
+    def _full_path(self, path: str) -> str:
         return f"{self.root}/{path}" if path else self.root
 
     def _check(self, path: str, etag: str) -> None:
-        found = self.stat(path) if etag else None
-        if found is not None and found.etag != etag:
+        entry = self.stat(path) if etag else None
+        if entry is not None and entry.etag != etag:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
     def _system(self) -> Any:
         """The driver, one per thread since many use a single connection."""
-        if not hasattr(self._own, "system"):
-            self._own.system = _open(self._protocol, self._options)
-        return self._own.system
+        if not hasattr(self._thread_local, "system"):
+            self._thread_local.system = _open(self._protocol, self._options)
+        return self._thread_local.system
 
-    def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
+    def _raise_error(self, error: Exception, action: str, subject: str) -> NoReturn:
         if isinstance(error, DatastoreException):
             raise error
         if isinstance(error, FileNotFoundError):
-            raise FileMissing(f"File {what!r} not found in {self.name}.") from None
+            raise FileMissing(f"File {subject!r} not found in {self.name}.") from None
         if isinstance(error, PermissionError):
-            why = "permission denied"
-            raise DatastoreException(f"Cannot {did} {what} in {self.name}: {why}.") from None
-        self._own.__dict__.pop(
+            reason = "permission denied"
+            raise DatastoreException(f"Cannot {action} {subject} in {self.name}: {reason}.") from None
+        self._thread_local.__dict__.pop(
             "system", None
         )  # its connection may be broken: open a new one next time
-        kind = Unreachable if isinstance(error, _BROKEN) else DatastoreException
-        raise kind(f"Cannot {did} {what} in {self.name}: {_reason(error)}.") from None
+        error_class = StoreUnreachable if isinstance(error, _RETRYABLE) else DatastoreException
+        raise error_class(f"Cannot {action} {subject} in {self.name}: {_reason(error)}.") from None
 
 
 def _read_ahead(file: Any, start: int, end: int | None) -> None:
@@ -157,7 +157,7 @@ def _read_ahead(file: Any, start: int, end: int | None) -> None:
 
 
 #: errors worth a retry
-_BROKEN = (OSError, EOFError)
+_RETRYABLE = (OSError, EOFError)
 #: messages for the exceptions of drivers
 _REASONS = {
     "AuthenticationException": "invalid username, key or password",
@@ -180,7 +180,7 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
     try:
         import fsspec
     except ImportError:
-        raise needs("fsspec", f"A datastore on {protocol}") from None
+        raise missing_package("fsspec", f"A datastore on {protocol}") from None
     try:
         return fsspec.filesystem(protocol, skip_instance_cache=True, **options)
     except ValueError:
@@ -198,15 +198,15 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
         ) from None
 
 
-def _entry(path: str, info: dict[str, Any]) -> Entry:
+def _entry(path: str, info: dict[str, Any]) -> FileEntry:
     names = ("mtime", "modified", "last_modified", "modify", "created")
-    modified = _seconds(next((info[name] for name in names if info.get(name)), 0.0))
+    modified = _timestamp(next((info[name] for name in names if info.get(name)), 0.0))
     size = int(info.get("size") or 0)
     etag = info.get("ETag") or info.get("etag") or (f"{modified:.6f}-{size}" if modified else "")
-    return Entry(path, size, str(etag).strip('"'), modified)
+    return FileEntry(path, size, str(etag).strip('"'), modified)
 
 
-def _seconds(moment: Any) -> float:
+def _timestamp(moment: Any) -> float:
     """A driver's time in seconds since 1970: it may be a datetime, digits (FTP) or a number."""
     if isinstance(moment, str):
         digits = moment.partition(".")[0]

@@ -15,16 +15,16 @@ def folder_of(pattern: str) -> str:
     return pattern.partition("*")[0].rpartition("/")[0]
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
+def compile_glob(pattern: str) -> re.Pattern[str]:
     """Compile ``pattern`` to a regex for ``fullmatch``; ``a/**/b`` matches ``a/b`` too."""
-    made = ""
+    regex = ""
     for piece in re.split(r"(\*\*/|\*+)", pattern):
-        if piece == "**/" and made.endswith(("", "/")):
-            made += "(?:.*/)?"
+        if piece == "**/" and regex.endswith(("", "/")):
+            regex += "(?:.*/)?"
         elif piece.startswith("**"):
-            made += ".*" + re.escape(piece.lstrip("*"))
+            regex += ".*" + re.escape(piece.lstrip("*"))
         elif piece == "*":
-            made += "[^/]*"
+            regex += "[^/]*"
         else:
-            made += re.escape(piece)
-    return re.compile(made, re.DOTALL)
+            regex += re.escape(piece)
+    return re.compile(regex, re.DOTALL)

@@ -15,13 +15,13 @@ from scriptrun.data.errors import (
     FileExists,
     FileMissing,
     NoRanges,
-    Refused,
-    Unreachable,
-    not_whole,
+    AccessDenied,
+    StoreUnreachable,
+    corrupted_upload,
 )
-from scriptrun.data.stores.checksums import Sums, part_size, size_of
-from scriptrun.data.stores.protocol import PIECE, Entry
-from scriptrun.data.stores.timeouts import waited
+from scriptrun.data.stores.checksums import EtagReader, part_size, remaining_size
+from scriptrun.data.stores.protocol import PIECE, FileEntry
+from scriptrun.data.stores.timeouts import run_interruptible
 
 #: opens the obstore store on first use, since that loads a large library
 Opener = Callable[[], Any]
@@ -36,31 +36,31 @@ class ObjectStore:
     sums = True
     at_once = 32
 
-    def __init__(self, name: str, opener: Opener, sealed: bool = True) -> None:
-        """``sealed``: the connection itself protects the bytes in transit (TLS)."""
+    def __init__(self, name: str, opener: Opener, encrypted: bool = True) -> None:
+        """``encrypted``: the connection itself protects the bytes in transit (TLS)."""
         self.name = name
         self._opener = opener
-        self._sealed = sealed
+        self._encrypted = encrypted
         self._lock = threading.Lock()
-        self._opened: Any = None
+        self._client: Any = None
 
     def prepare(self) -> None:
         """Load obstore ahead of the first request; sends no request."""
         with contextlib.suppress(Exception):  # reported on first use
             self._store()
 
-    def list(self, folder: str = "") -> Iterator[Entry]:
+    def list(self, folder: str = "") -> Iterator[FileEntry]:
         """Every object below ``folder``, a page of 1,000 at a time."""
         import obstore
 
         try:
             pages = iter(obstore.list(self._store(), folder or None, chunk_size=1000))
-            while page := waited(lambda: next(pages, None)):
+            while page := run_interruptible(lambda: next(pages, None)):
                 for entry in map(_entry, page):
                     if entry.size or not self._is_marker(entry.path):
                         yield entry
         except Exception as error:
-            self._failed(error, "list", folder or "its files")
+            self._raise_error(error, "list", folder or "its files")
 
     def _is_marker(self, path: str) -> bool:
         """Whether an empty object only marks a folder: its key ends with a slash.
@@ -69,16 +69,16 @@ class ObjectStore:
         """
         return self.stat(path) is None
 
-    def stat(self, path: str) -> Entry | None:
+    def stat(self, path: str) -> FileEntry | None:
         """The object at ``path``, or None."""
         import obstore
 
         try:
-            return _entry(waited(lambda: obstore.head(self._store(), path)))
+            return _entry(run_interruptible(lambda: obstore.head(self._store(), path)))
         except FileNotFoundError:
             return None
         except Exception as error:
-            self._failed(error, "read", path)
+            self._raise_error(error, "read", path)
 
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
         """A range of the object; without range requests, cut from the whole."""
@@ -103,21 +103,21 @@ class ObjectStore:
     def _get(self, path: str, etag: str, options: dict[str, Any]) -> Iterator[bytes]:
         import obstore
 
-        wanted: Any = {**options, "if_match": f'"{etag}"'} if etag else options
+        request_options: Any = {**options, "if_match": f'"{etag}"'} if etag else options
         try:
-            found = obstore.get(self._store(), path, options=wanted)
-            if etag and _bare(found.meta["e_tag"]) != etag:  # If-Match unsupported
+            response = obstore.get(self._store(), path, options=request_options)
+            if etag and _normalize_etag(response.meta["e_tag"]) != etag:  # If-Match unsupported
                 raise FileChanged(f"File {path!r} in {self.name} has changed.")
-            begin, end = found.range
+            begin, end = response.range
             if end - begin <= PIECE:  # for small files a stream would double the cost
-                yield bytes(found.bytes())
+                yield bytes(response.bytes())
                 return
-            for piece in found.stream(PIECE):
+            for piece in response.stream(PIECE):
                 yield bytes(piece)
         except Exception as error:
-            self._failed(error, "read", path)
+            self._raise_error(error, "read", path)
 
-    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> FileEntry:
         """Upload the object; a large one in parts, visible once the last has arrived.
 
         Verifies it by its ETag if that is the MD5 (of parts: the MD5 of theirs). Otherwise it
@@ -125,67 +125,67 @@ class ObjectStore:
         """
         import obstore
 
-        size = size_of(file)
-        sent = Sums(file, part_size(size))
-        how: dict[str, Any] = {"chunk_size": sent.part, "max_concurrency": _PARTS_AT_ONCE}
-        if new and size <= sent.part:
-            how["mode"] = "create"
+        size = remaining_size(file)
+        reader = EtagReader(file, part_size(size))
+        put_options: dict[str, Any] = {"chunk_size": reader.part, "max_concurrency": _PARTS_AT_ONCE}
+        if new and size <= reader.part:
+            put_options["mode"] = "create"
         elif new and self.stat(path) is not None:
             raise FileExists(f"File {path!r} already exists in {self.name}.")
         try:
-            data: Any = sent.read() if size <= sent.part else sent
-            done = waited(lambda: obstore.put(self._store(), path, data, **how))
+            data: Any = reader.read() if size <= reader.part else reader
+            result = run_interruptible(lambda: obstore.put(self._store(), path, data, **put_options))
         except Exception as error:
-            self._failed(error, "write", path)
-        if sent.size != size:
+            self._raise_error(error, "write", path)
+        if reader.size != size:
             raise DatastoreException(f"The local file for {path!r} changed during the upload.")
-        return self._checked(Entry(path, size, _bare(done["e_tag"])), sent)
+        return self._verify(FileEntry(path, size, _normalize_etag(result["e_tag"])), reader)
 
-    def _checked(self, entry: Entry, sent: Sums) -> Entry:
+    def _verify(self, entry: FileEntry, reader: EtagReader) -> FileEntry:
         """The entry of the uploaded object; raises DatastoreException if it differs."""
-        if entry.etag == sent.etag():
+        if entry.etag == reader.etag():
             return entry if "-" not in entry.etag else self.stat(entry.path) or entry
-        there = entry
-        if entry.size > sent.part:  # in parts: some servers report a different ETag later
-            there = self.stat(entry.path) or Entry(entry.path, -1)
-        if there.size != entry.size or not (self._sealed or self._reads_as(there, sent)):
-            raise not_whole(entry.path, self.name)
-        return there
+        stored = entry
+        if entry.size > reader.part:  # in parts: some servers report a different ETag later
+            stored = self.stat(entry.path) or FileEntry(entry.path, -1)
+        if stored.size != entry.size or not (self._encrypted or self._matches_on_read(stored, reader)):
+            raise corrupted_upload(entry.path, self.name)
+        return stored
 
-    def _reads_as(self, entry: Entry, sent: Sums) -> bool:
-        back = Sums(None, sent.part)
+    def _matches_on_read(self, entry: FileEntry, reader: EtagReader) -> bool:
+        read_back = EtagReader(None, reader.part)
         try:
             for piece in self.pieces(entry.path, entry.etag):
-                back.add(piece)
+                read_back.add(piece)
         except (FileChanged, FileMissing):  # another client has written or removed it since
             return True
-        return back.etag() == sent.etag()
+        return read_back.etag() == reader.etag()
 
     def delete(self, path: str) -> None:
         """Remove the object if it exists."""
         import obstore
 
         try:
-            waited(lambda: obstore.delete(self._store(), path))
+            run_interruptible(lambda: obstore.delete(self._store(), path))
         except FileNotFoundError:
             pass
         except Exception as error:
-            self._failed(error, "remove", path)
+            self._raise_error(error, "remove", path)
 
     def _store(self) -> Any:
         with self._lock:
-            if self._opened is None:
-                self._opened = self._opener()
-            return self._opened
+            if self._client is None:
+                self._client = self._opener()
+            return self._client
 
-    def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
+    def _raise_error(self, error: Exception, action: str, subject: str) -> NoReturn:
         if isinstance(error, DatastoreException):
             raise error
         if type(error).__name__ == "AlreadyExistsError":
-            raise FileExists(f"File {what!r} already exists in {self.name}.") from None
-        if type(error).__name__ == "PreconditionError" and self.stat(what) is None:
+            raise FileExists(f"File {subject!r} already exists in {self.name}.") from None
+        if type(error).__name__ == "PreconditionError" and self.stat(subject) is None:
             error = FileNotFoundError()
-        raise _sentence(error, self.name, did, what) from None
+        raise _translate_error(error, self.name, action, subject) from None
 
 
 #: error codes of S3 and Azure Blob, and our messages for them
@@ -207,66 +207,66 @@ _CREDENTIALS = (
 )
 
 
-def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreException:
+def _translate_error(error: Exception, name: str, action: str, subject: str) -> DatastoreException:
     """Translate an error of obstore; its text may contain addresses and headers, so drop it."""
     kind, text = type(error).__name__, str(error)
     if kind == "PreconditionError":
-        return FileChanged(f"File {what!r} in {name} has changed.")
+        return FileChanged(f"File {subject!r} in {name} has changed.")
     code = next(iter(re.findall(r"<Code>(\w+)</Code>", text)), "")
     if code not in _CODES and isinstance(error, FileNotFoundError):
-        return FileMissing(f"File {what!r} not found in {name}.")
+        return FileMissing(f"File {subject!r} not found in {name}.")
     if "non-partial response" in text:
         return NoRanges(f"The server of {name} does not support range requests.")
     status = next(iter(re.findall(r"status code: (\d{3})", text)), "")
-    refused = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
-    reason = _CODES.get(code) or _reason(text, status, refused)
-    later = status in _LATER or reason in _BROKEN
-    kinds = {_MAY_NOT: Refused, _CODES["AuthorizationFailure"]: Refused}
-    return (Unreachable if later else kinds.get(reason, DatastoreException))(
-        f"Cannot {did} {what} in {name}: {reason}.",
-        _CREDENTIALS if refused or reason == _NONE_FOUND else "",
+    is_denied = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
+    reason = _CODES.get(code) or _reason(text, status, is_denied)
+    is_temporary = status in _RETRYABLE_STATUSES or reason in _RETRYABLE_REASONS
+    error_classes = {_DENIED: AccessDenied, _CODES["AuthorizationFailure"]: AccessDenied}
+    return (StoreUnreachable if is_temporary else error_classes.get(reason, DatastoreException))(
+        f"Cannot {action} {subject} in {name}: {reason}.",
+        _CREDENTIALS if is_denied or reason == _NO_CREDENTIALS else "",
     )
 
 
-def _reason(text: str, status: str, refused: bool) -> str:
+def _reason(text: str, status: str, is_denied: bool) -> str:
     if _METADATA in text:
-        return _NONE_FOUND
-    if refused:
-        return _MAY_NOT
+        return _NO_CREDENTIALS
+    if is_denied:
+        return _DENIED
     if status:
         return f"the server returned {status}"
     for pattern, reason in _REASONS.items():
         if re.search(pattern, text):
             return reason
-    return _BREAK
+    return _CONNECTION_LOST
 
 
 #: HTTP statuses worth a retry
-_LATER = ("408", "429", "500", "502", "503", "504")
+_RETRYABLE_STATUSES = ("408", "429", "500", "502", "503", "504")
 #: the metadata service of cloud machines, the last place to look for credentials
 _METADATA = "169.254.169.254"
-_MAY_NOT = "invalid credentials, or permission denied"
-_NONE_FOUND = "no valid credentials found"
-_BREAK = "the connection was lost or the response was invalid"
+_DENIED = "invalid credentials, or permission denied"
+_NO_CREDENTIALS = "no valid credentials found"
+_CONNECTION_LOST = "the connection was lost or the response was invalid"
 _REASONS = {
     "Error parsing Path|empty path segment": "it contains an invalid path (e.g. ../x or a//b)",
     "kind: Connect|Connection refused|dns error": "the server is unreachable",
     "kind: Timeout|timed out": "the request timed out",
-    r"[Cc]redential|[Tt]oken": _NONE_FOUND,
+    r"[Cc]redential|[Tt]oken": _NO_CREDENTIALS,
 }
-_BROKEN = (_BREAK, "the server is unreachable", "the request timed out")
+_RETRYABLE_REASONS = (_CONNECTION_LOST, "the server is unreachable", "the request timed out")
 
 
-def _entry(meta: Any) -> Entry:
+def _entry(meta: Any) -> FileEntry:
     modified = meta.get("last_modified")
-    return Entry(
+    return FileEntry(
         meta["path"],
         meta["size"],
-        _bare(meta.get("e_tag")),
+        _normalize_etag(meta.get("e_tag")),
         modified.timestamp() if modified else 0.0,
     )
 
 
-def _bare(etag: str | None) -> str:
+def _normalize_etag(etag: str | None) -> str:
     """The ETag without quotes and weak prefix: servers are inconsistent about these."""
     return (etag or "").removeprefix("W/").strip('"')

@@ -7,20 +7,20 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from scriptrun.data.errors import DatastoreException, needs
+from scriptrun.data.errors import DatastoreException, missing_package
 from scriptrun.data.stores import credentials as store_credentials
 from scriptrun.data.stores.timeouts import CONNECT, REQUEST, time_limit
 
 Settings = dict[str, Any]
 
 #: each provider's login library, and obstore's credential provider for it
-_CHAINS = {
+_LOGIN_LIBRARIES = {
     "Azure": ("azure.identity", "obstore.auth.azure", "AzureCredentialProvider"),
     "S3": ("boto3", "obstore.auth.boto3", "Boto3CredentialProvider"),
     "GCS": ("google.auth", "obstore.auth.google", "GoogleCredentialProvider"),
 }
 #: variables that mean that the environment provides credentials
-_VARIABLES = {
+_CREDENTIAL_VARIABLES = {
     "Azure": ("AZURE_STORAGE_", "AZURE_CLIENT_", "AZURE_FEDERATED_TOKEN_FILE"),
     "S3": ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_"),
     "GCS": ("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_APPLICATION_CREDENTIALS"),
@@ -97,12 +97,12 @@ def _secret(settings: Settings) -> str:
 
 
 def _open(
-    kind: str, store: str, place: str, config: Settings, settings: Settings, endpoint: str
+    kind: str, class_name: str, bucket: str, config: Settings, settings: Settings, endpoint: str
 ) -> Any:
     try:
         import obstore.store as stores
     except ImportError:
-        raise needs("obstore", f"A datastore on {kind}") from None
+        raise missing_package("obstore", f"A datastore on {kind}") from None
     limit = timedelta(seconds=time_limit())
     options: Settings = {
         "client_options": {
@@ -119,21 +119,21 @@ def _open(
     if settings.get("anonymous"):
         config["skip_signature"] = True
     elif not settings.get("secret"):
-        options |= _chain(kind)
+        options |= _login_options(kind)
     try:
-        return getattr(stores, store)(place, config=config, **options)
+        return getattr(stores, class_name)(bucket, config=config, **options)
     except Exception as error:
         raise DatastoreException(
-            f"Invalid settings of the datastore on {kind} ({place}): {type(error).__name__}.",
+            f"Invalid settings of the datastore on {kind} ({bucket}): {type(error).__name__}.",
             "Check its URL, its names and the format of its secret.",
         ) from None
 
 
-def _chain(kind: str) -> Settings:
+def _login_options(kind: str) -> Settings:
     """Use the provider's own login if its library is installed and no variable overrides it."""
-    if any(name.startswith(_VARIABLES[kind]) for name in os.environ):
+    if any(name.startswith(_CREDENTIAL_VARIABLES[kind]) for name in os.environ):
         return {}
-    library, module, provider = _CHAINS[kind]
+    library, module, provider = _LOGIN_LIBRARIES[kind]
     try:
         importlib.import_module(library)
         return {"credential_provider": getattr(importlib.import_module(module), provider)()}

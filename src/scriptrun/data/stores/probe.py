@@ -13,7 +13,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.values import Value, fresh
 
 #: the actions to try, in this order
-DEEDS = ("list", "write", "read", "delete")
+ACTIONS = ("list", "write", "read", "delete")
 _CONTENT = b"scriptrun wrote this file to see whether it may, and removes it at once.\n"
 
 
@@ -23,15 +23,15 @@ class Probe(Value, frozen=False):
     ``problems`` has a sentence for each action that failed, ``notes`` for each not tried.
     """
 
-    may: dict[str, bool | None] = fresh(default_factory=lambda: dict.fromkeys(DEEDS))
-    reasons: dict[str, str] = fresh(default_factory=dict)
+    allowed: dict[str, bool | None] = fresh(default_factory=lambda: dict.fromkeys(ACTIONS))
+    problems: dict[str, str] = fresh(default_factory=dict)
     notes: dict[str, str] = fresh(default_factory=dict)
     hint: str = ""
 
     @property
-    def refused(self) -> bool:
+    def has_problems(self) -> bool:
         """Whether an action failed."""
-        return bool(self.reasons)
+        return bool(self.problems)
 
 
 def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> Probe:
@@ -40,75 +40,75 @@ def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> 
     ``path`` is a file to read if nothing is written: for an HTTP or ``anonymous`` datastore, and
     without ``writes``. Never raises for a failed action.
     """
-    tried = _Trial(Probe())
-    store = tried.does("list", lambda: datastore.store)
+    trial = _Trial(Probe())
+    store = trial.attempt("list", lambda: datastore.store)
     if store is None:
-        return tried.found
+        return trial.result
     if isinstance(datastore, HttpDatastore):
-        _by_address(tried, store, path)
-        return tried.found
-    first = tried.does("list", lambda: next(iter(store.list()), None))
-    if tried.found.refused:
-        return tried.found  # with invalid credentials every other action would fail alike
+        _try_url(trial, store, path)
+        return trial.result
+    first_entry = trial.attempt("list", lambda: next(iter(store.list()), None))
+    if trial.result.has_problems:
+        return trial.result  # with invalid credentials every other action would fail alike
     if writes and not datastore.settings.get("anonymous"):
-        _by_file(tried, store)
-        return tried.found
-    why = "skipped: anonymous access" if writes else "skipped"
-    tried.found.notes |= {"write": why, "delete": why}
-    _read(tried, store, path or (first.path if first is not None else ""))
-    return tried.found
+        _try_writing(trial, store)
+        return trial.result
+    note = "skipped: anonymous access" if writes else "skipped"
+    trial.result.notes |= {"write": note, "delete": note}
+    _try_reading(trial, store, path or (first_entry.path if first_entry is not None else ""))
+    return trial.result
 
 
 class _Trial:
     """Tries actions, and records their results."""
 
-    def __init__(self, found: Probe) -> None:
-        self.found = found
+    def __init__(self, result: Probe) -> None:
+        self.result = result
 
-    def does(self, deed: str, work: Callable[[], Any]) -> Any:
+    def attempt(self, action: str, work: Callable[[], Any]) -> Any:
         """What ``work`` returns; None if it fails."""
         try:
-            made = work()
+            value = work()
         except DatastoreException as error:
-            self.found.may[deed] = False
-            self.found.reasons[deed] = error.message
-            self.found.hint = error.hint or self.found.hint
+            self.result.allowed[action] = False
+            self.result.problems[action] = error.message
+            self.result.hint = error.hint or self.result.hint
             return None
-        self.found.may[deed] = True
-        return made
+        self.result.allowed[action] = True
+        return value
 
 
-def _by_file(tried: _Trial, store: Store) -> None:
+def _try_writing(trial: _Trial, store: Store) -> None:
     path = f"scriptrun-check-{files.unique(12)}.txt"
-    if tried.does("write", lambda: store.write(path, io.BytesIO(_CONTENT))) is None:
-        tried.found.notes |= {"delete": "skipped: nothing was written"}
-        first = next(iter(store.list()), None)
-        _read(tried, store, first.path if first is not None else "")
+    if trial.attempt("write", lambda: store.write(path, io.BytesIO(_CONTENT))) is None:
+        trial.result.notes |= {"delete": "skipped: nothing was written"}
+        first_entry = next(iter(store.list()), None)
+        _try_reading(trial, store, first_entry.path if first_entry is not None else "")
         return
-    data = tried.does("read", lambda: store.read(path, 0, len(_CONTENT)))
+    data = trial.attempt("read", lambda: store.read(path, 0, len(_CONTENT)))
     if data is not None and data != _CONTENT:
-        tried.found.may["read"] = False
-        tried.found.reasons["read"] = (
+        trial.result.allowed["read"] = False
+        trial.result.problems["read"] = (
             f"The content read from {store.name} differs from the content written."
         )
-    tried.does("delete", lambda: store.delete(path))
-    if tried.found.may["delete"] is False:
-        tried.found.reasons["delete"] += f" File {path!r} remains there."
+    trial.attempt("delete", lambda: store.delete(path))
+    if trial.result.allowed["delete"] is False:
+        trial.result.problems["delete"] += f" File {path!r} remains there."
 
 
-def _by_address(tried: _Trial, store: Store, path: str) -> None:
-    only = "HTTP datastores are read-only"
-    tried.found.may["list"] = None
-    tried.found.notes |= {"list": only, "write": only, "delete": only}
+def _try_url(trial: _Trial, store: Store, path: str) -> None:
+    note = "HTTP datastores are read-only"
+    trial.result.allowed["list"] = None
+    trial.result.notes |= {"list": note, "write": note, "delete": note}
     if path:
-        _read(tried, store, path)
-    elif tried.does("read", lambda: (store.stat(""), True)):
-        tried.found.may["read"] = None
-        tried.found.notes["read"] = "the server responds; to read a file, use --path a/file"
+        _try_reading(trial, store, path)
+    elif trial.attempt("read", lambda: (store.stat(""), True)):
+        trial.result.allowed["read"] = None
+        trial.result.notes["read"] = "the server responds; to read a file, use --path a/file"
 
 
-def _read(tried: _Trial, store: Store, path: str) -> None:
+def _try_reading(trial: _Trial, store: Store, path: str) -> None:
     if path:
-        tried.does("read", lambda: store.read(path, 0, 1))
+        trial.attempt("read", lambda: store.read(path, 0, 1))
     else:
-        tried.found.notes["read"] = "skipped: no files"
+        trial.result.notes["read"] = "skipped: no files"

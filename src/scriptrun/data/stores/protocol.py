@@ -12,7 +12,7 @@ from scriptrun.data.errors import DatastoreException
 PIECE = 1 << 20
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """One file of a store.
 
     ``path`` uses slashes without a leading one; ``size`` is in bytes (-1 if unknown); ``etag``
@@ -45,10 +45,10 @@ class Store(Protocol):
     def folder(self) -> Path | None:
         """The local directory that holds the files, or None for remote storage."""
 
-    def list(self, folder: str = "") -> Iterator[Entry]:
+    def list(self, folder: str = "") -> Iterator[FileEntry]:
         """Every file below ``folder`` (all of them for ""), in the order of their paths."""
 
-    def stat(self, path: str) -> Entry | None:
+    def stat(self, path: str) -> FileEntry | None:
         """The file at ``path``, or None."""
 
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
@@ -62,7 +62,7 @@ class Store(Protocol):
         Raises NoRanges if ``start`` or ``end`` is given and the server has no range requests.
         """
 
-    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> FileEntry:
         """Store the rest of ``file`` at ``path`` atomically.
 
         Verifies the stored file before it returns the entry. With ``new`` an existing file is kept

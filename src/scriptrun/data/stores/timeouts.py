@@ -18,10 +18,10 @@ CONNECT = 10.0
 #: seconds for one request in total, while bytes keep arriving
 REQUEST = 3600.0
 #: seconds to wait before a retry: at first, and at most
-_FIRST, _MOST = 0.2, 5.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.2, 5.0
 #: the longest Retry-After of a server that is followed, in seconds
-_ASKED = 120.0
-Answer = TypeVar("Answer")
+_MAX_RETRY_AFTER = 120.0
+Result = TypeVar("Answer")
 
 
 def time_limit() -> float:
@@ -32,45 +32,45 @@ def time_limit() -> float:
         return 60.0
 
 
-def waited(call: Callable[[], Answer]) -> Answer:
+def run_interruptible(call: Callable[[], Result]) -> Result:
     """Run ``call``, which may ignore Ctrl-C for long, and return its result.
 
     It runs in another thread while the main thread waits, so that Ctrl-C works at once.
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
-    done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
     def work() -> None:
         try:
-            done.put((call(), None))
+            outcome.put((call(), None))
         except BaseException as error:
-            done.put((None, error))
+            outcome.put((None, error))
 
     threading.Thread(target=work, name="scriptrun-call", daemon=True).start()
-    answer, error = done.get()
+    result, error = outcome.get()
     if error is not None:
         raise error
-    return answer  # type: ignore[no-any-return]
+    return result  # type: ignore[no-any-return]
 
 
-class Patience:
+class Backoff:
     """Waits between retries, longer each time, until nothing has arrived for the time limit."""
 
     def __init__(self) -> None:
         self._limit = time_limit()
-        self.renew()
+        self.reset()
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Restart the time limit, since data has arrived."""
-        self._until = time.monotonic() + self._limit
-        self._wait = _FIRST
+        self._deadline = time.monotonic() + self._limit
+        self._pause = _FIRST_PAUSE
 
-    def wait(self, asked: float = 0.0) -> bool:
-        """Sleep before a retry, at least ``asked`` seconds; False if the time is up."""
-        pause = max(self._wait, min(asked, _ASKED))
-        if time.monotonic() + pause > self._until:
+    def wait(self, retry_after: float = 0.0) -> bool:
+        """Sleep before a retry, at least ``retry_after`` seconds; False if the time is up."""
+        pause = max(self._pause, min(retry_after, _MAX_RETRY_AFTER))
+        if time.monotonic() + pause > self._deadline:
             return False
         time.sleep(pause)
-        self._wait = min(self._wait * 2, _MOST)
+        self._pause = min(self._pause * 2, _MAX_PAUSE)
         return True

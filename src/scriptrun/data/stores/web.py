@@ -15,17 +15,17 @@ from scriptrun.data.errors import (
     FileMissing,
     NoListing,
     NoRanges,
-    Unreachable,
+    StoreUnreachable,
 )
-from scriptrun.data.stores.protocol import PIECE, Entry
-from scriptrun.data.stores.timeouts import Patience, time_limit
-from scriptrun.data.stores.web_headers import announced, seconds
+from scriptrun.data.stores.protocol import PIECE, FileEntry
+from scriptrun.data.stores.timeouts import Backoff, time_limit
+from scriptrun.data.stores.web_headers import expected_digest, retry_after_seconds
 from scriptrun.data.stores.web_listing import links
 
 #: files whose headers are requested in one batch when a folder is listed
-_STATS = 256
+_STAT_BATCH = 256
 #: HTTP statuses worth a retry
-_AGAIN = (408, 429, 500, 502, 503, 504)
+_RETRYABLE_STATUSES = (408, 429, 500, 502, 503, 504)
 
 
 class WebStore:
@@ -43,21 +43,21 @@ class WebStore:
         self.root = root.rstrip("/")
         self._headers = headers or {}
 
-    def list(self, folder: str = "") -> Iterator[Entry]:
+    def list(self, folder: str = "") -> Iterator[FileEntry]:
         """The files that the server's index pages link. Raises NoListing if there are none."""
         prefix = f"{folder}/" if folder else ""
-        names = self._index(folder)
+        names = self._list_names(folder)
         files: Any = []
         for name in names:
             if not name.endswith("/"):
                 files.append(prefix + name)
-            if name.endswith("/") or name == names[-1] or len(files) == _STATS:
-                yield from self._entries(files)
+            if name.endswith("/") or name == names[-1] or len(files) == _STAT_BATCH:
+                yield from self._stat_all(files)
                 files = []
             if name.endswith("/"):
                 yield from self.list(prefix + name[:-1])
 
-    def _entries(self, paths: Sequence[str]) -> Sequence[Entry]:
+    def _stat_all(self, paths: Sequence[str]) -> Sequence[FileEntry]:
         """The entries of the files; broken links are skipped."""
         from concurrent.futures import ThreadPoolExecutor
 
@@ -66,13 +66,13 @@ class WebStore:
         with ThreadPoolExecutor(self.at_once, "scriptrun-web") as pool:
             return [entry for entry in pool.map(self.stat, paths) if entry is not None]
 
-    def _index(self, folder: str) -> Sequence[str]:
+    def _list_names(self, folder: str) -> Sequence[str]:
         """The names in ``folder``, sorted; those of folders end with a slash."""
         try:
-            with self._ask(f"{folder}/" if folder else "", "GET") as answer:
-                if answer.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
-                    text = answer.read().decode("utf-8", "replace")
-                    return links(text, _with_slash(answer.url) if not folder else answer.url)
+            with self._request(f"{folder}/" if folder else "", "GET") as response:
+                if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+                    text = response.read().decode("utf-8", "replace")
+                    return links(text, _with_slash(response.url) if not folder else response.url)
         except FileMissing:
             pass
         raise NoListing(
@@ -80,13 +80,13 @@ class WebStore:
             "Give each file's full path, without * or folders.",
         )
 
-    def stat(self, path: str) -> Entry | None:
+    def stat(self, path: str) -> FileEntry | None:
         """The file's entry from its headers; None if the server returns 404 or 410."""
         try:
-            with self._ask(path, "HEAD") as answer:
-                if path and answer.url == _with_slash(address(self.root, path) + self._query):
+            with self._request(path, "HEAD") as response:
+                if path and response.url == _with_slash(address(self.root, path) + self._query):
                     return None  # a folder: the server redirected to its index page
-                return _entry(path, answer.headers)
+                return _entry(path, response.headers)
         except FileMissing:
             return None
 
@@ -94,38 +94,38 @@ class WebStore:
         """A range of the file; without range requests, cut from the whole."""
         if end <= start:
             return b""
-        with self._ask(path, "GET", {"Range": f"bytes={start}-{end - 1}"}) as answer:
-            self._check(path, answer.headers, etag)
-            if answer.status != 206:
-                answer.read(start)
-            return bytes(answer.read(end - start))
+        with self._request(path, "GET", {"Range": f"bytes={start}-{end - 1}"}) as response:
+            self._check(path, response.headers, etag)
+            if response.status != 206:
+                response.read(start)
+            return bytes(response.read(end - start))
 
     def pieces(
         self, path: str, etag: str = "", start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
         """The file, or a range of it; verified if the server sends a digest."""
-        begin = f"bytes={start}-"
-        wanted = {"Range": begin if end is None else f"{begin}{end - 1}"}
-        with self._ask(path, "GET", wanted if start or end is not None else {}) as answer:
-            self._check(path, answer.headers, etag)
-            if answer.status != 206 and (start or end is not None):
+        range_start = f"bytes={start}-"
+        range_header = {"Range": range_start if end is None else f"{range_start}{end - 1}"}
+        with self._request(path, "GET", range_header if start or end is not None else {}) as response:
+            self._check(path, response.headers, etag)
+            if response.status != 206 and (start or end is not None):
                 raise NoRanges(f"The server of {self.name} does not support range requests.")
-            digest = announced(answer.headers) if answer.status == 200 else None
+            digest = expected_digest(response.headers) if response.status == 200 else None
             try:
-                for piece in _body(answer):
+                for piece in _body(response):
                     if digest is not None:
                         digest.add(piece)
                     yield piece
             except OSError as error:
-                raise self._unreachable(_why(error)) from None
-            if digest is not None and not digest.is_right():
+                raise self._connection_error(_reason(error)) from None
+            if digest is not None and not digest.matches():
                 raise DatastoreException(
                     f"File {path!r} from {self.name} was corrupted during download: "
                     "its digest differs.",
                     "Try again. If it fails again, the connection or a proxy is altering the data.",
                 )
 
-    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> FileEntry:
         """Raise DatastoreException: the store is read-only."""
         raise self._read_only()
 
@@ -140,65 +140,65 @@ class WebStore:
         if etag and _entry(path, headers).etag != etag:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
-    def _ask(self, path: str, method: str, headers: dict[str, str] | None = None) -> Any:
+    def _request(self, path: str, method: str, headers: dict[str, str] | None = None) -> Any:
         """Send a request, with retries on temporary errors, and return the response."""
         import urllib.error
         import urllib.request
 
         url = address(self.root, path) + self._query
-        every = {"User-Agent": "scriptrun", "Accept-Encoding": "identity", **self._headers}
-        request = urllib.request.Request(url, method=method, headers={**every, **(headers or {})})
-        patience = Patience()
+        all_headers = {"User-Agent": "scriptrun", "Accept-Encoding": "identity", **self._headers}
+        request = urllib.request.Request(url, method=method, headers={**all_headers, **(headers or {})})
+        backoff = Backoff()
         while True:
-            asked = 0.0
+            retry_after = 0.0
             try:
                 return urllib.request.urlopen(request, timeout=time_limit())
             except urllib.error.HTTPError as error:
                 error.close()
-                if error.code not in _AGAIN:
-                    raise self._refused(path, error.code) from None
+                if error.code not in _RETRYABLE_STATUSES:
+                    raise self._status_error(path, error.code) from None
                 reason = f"the server returned {error.code}"
-                asked = seconds(error.headers.get("Retry-After"))
+                retry_after = retry_after_seconds(error.headers.get("Retry-After"))
             except OSError as error:
-                reason = _why(error)
-            if reason == _NOBODY or not patience.wait(asked):
-                raise self._unreachable(reason) from None
+                reason = _reason(error)
+            if reason == _NO_SERVER or not backoff.wait(retry_after):
+                raise self._connection_error(reason) from None
 
-    def _refused(self, path: str, code: int) -> DatastoreException:
+    def _status_error(self, path: str, code: int) -> DatastoreException:
         if code in (404, 410):
             return FileMissing(f"File {path!r} not found in {self.name}.")
-        what = "denied access" if code in (401, 403) else f"returned {code}"
-        return DatastoreException(f"Cannot read {path!r} in {self.name}: the server {what}.")
+        outcome = "denied access" if code in (401, 403) else f"returned {code}"
+        return DatastoreException(f"Cannot read {path!r} in {self.name}: the server {outcome}.")
 
-    def _unreachable(self, reason: str) -> DatastoreException:
-        kind = DatastoreException if reason == _NOBODY else Unreachable
-        return kind(f"Cannot read from {self.name}: {reason}.")
+    def _connection_error(self, reason: str) -> DatastoreException:
+        error_class = DatastoreException if reason == _NO_SERVER else StoreUnreachable
+        return error_class(f"Cannot read from {self.name}: {reason}.")
 
 
-def _body(answer: Any) -> Iterator[bytes]:
+def _body(response: Any) -> Iterator[bytes]:
     """The response's body; raises OSError if it is shorter than its Content-Length."""
     import http.client
 
-    left = int(answer.headers.get("Content-Length") or -1)
+    remaining = int(response.headers.get("Content-Length") or -1)
     try:
-        while piece := answer.read(PIECE):
-            left -= len(piece) if left > 0 else 0
+        while piece := response.read(PIECE):
+            remaining -= len(piece) if remaining > 0 else 0
             yield piece
     except http.client.HTTPException:
         raise ConnectionError from None
-    if left > 0:
+    if remaining > 0:
         raise ConnectionError
 
 
-_NOBODY = "unknown host or connection refused"
+_NO_SERVER = "unknown host or connection refused"
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     import socket
 
     cause = getattr(error, "reason", error)
     if isinstance(cause, ConnectionRefusedError | socket.gaierror):
-        return _NOBODY
+        return _NO_SERVER
     if isinstance(cause, TimeoutError):
         return "the request timed out"
     return "the connection was lost"
@@ -213,19 +213,19 @@ def address(root: str, path: str) -> str:
 
 def _with_slash(url: str) -> str:
     """The URL with a slash at the end of its path, as index pages have."""
-    before, question, query = url.partition("?")
-    return before.rstrip("/") + "/" + question + query
+    base, question, query = url.partition("?")
+    return base.rstrip("/") + "/" + question + query
 
 
-def _entry(path: str, headers: Any) -> Entry:
+def _entry(path: str, headers: Any) -> FileEntry:
     from email.utils import parsedate_to_datetime
 
     etag = (headers.get("ETag") or "").removeprefix("W/").strip('"')
-    changed = headers.get("Last-Modified")
+    last_modified = headers.get("Last-Modified")
     try:
-        modified = parsedate_to_datetime(changed).timestamp() if changed else 0.0
+        modified = parsedate_to_datetime(last_modified).timestamp() if last_modified else 0.0
     except ValueError:
         modified = 0.0
     length = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length")
     size = int(length) if length and length.isdigit() else -1
-    return Entry(path, size, etag or (f"{modified:.0f}" if modified else ""), modified)
+    return FileEntry(path, size, etag or (f"{modified:.0f}" if modified else ""), modified)

@@ -20,11 +20,11 @@ def links(page: str, url: str) -> list[str]:
     import html
 
     hrefs = ("".join(groups) for groups in _HREF.findall(page))
-    found = {_name(urljoin(url, html.unescape(each)), url) for each in hrefs}
-    return sorted(found - {""})
+    names = {_link_name(urljoin(url, html.unescape(href)), url) for href in hrefs}
+    return sorted(names - {""})
 
 
-def _name(link: str, url: str) -> str:
+def _link_name(link: str, url: str) -> str:
     """The name of ``link`` if it is a direct child of the folder ``url``, else ""."""
     parts, base = urlsplit(link), urlsplit(url)
     folder = unquote(base.path).rpartition("/")[0] + "/"

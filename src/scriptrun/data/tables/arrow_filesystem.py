@@ -9,20 +9,20 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from scriptrun.data.cache.download import Incoming, steady
+from scriptrun.data.cache.download import RemoteFile, resuming_pieces
 from scriptrun.data.errors import DatasetExecutionError
-from scriptrun.data.stores.protocol import Entry, Store
+from scriptrun.data.stores.protocol import FileEntry, Store
 
 #: seconds to wait for pyarrow's threads when the process exits
-_LAST = 5.0
+_EXIT_TIMEOUT = 5.0
 
 
-class Ranges(io.RawIOBase):
+class RangeFile(io.RawIOBase):
     """One file of a store, read by ranges on access."""
 
-    def __init__(self, store: Store, entry: Entry) -> None:
+    def __init__(self, store: Store, entry: FileEntry) -> None:
         super().__init__()
-        self._store, self._entry, self._at = store, entry, 0
+        self._store, self._entry, self._position = store, entry, 0
 
     def readable(self) -> bool:
         """Always true."""
@@ -34,28 +34,28 @@ class Ranges(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move the position; reads nothing."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._entry.size}[whence]
-        self._at = base + offset
-        return self._at
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._entry.size}[whence]
+        self._position = base + offset
+        return self._position
 
     def tell(self) -> int:
         """The position of the next read."""
-        return self._at
+        return self._position
 
     def read(self, size: int = -1) -> bytes:
         """Read ``size`` bytes, fewer only at the end."""
-        end = self._entry.size if size < 0 else min(self._at + size, self._entry.size)
-        data = self._store.read(self._entry.path, self._at, end, self._entry.etag)
-        self._at += len(data)
+        end = self._entry.size if size < 0 else min(self._position + size, self._entry.size)
+        data = self._store.read(self._entry.path, self._position, end, self._entry.etag)
+        self._position += len(data)
         return data
 
 
-class Stream(io.RawIOBase):
+class PieceStream(io.RawIOBase):
     """One file of a store, read sequentially."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         super().__init__()
-        self._pieces, self._left = pieces, b""
+        self._pieces, self._rest = pieces, b""
 
     def readable(self) -> bool:
         """Always true."""
@@ -63,15 +63,15 @@ class Stream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` from the next piece; return 0 at the end."""
-        while not self._left:
+        while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._left = piece
-        taken = self._left[: len(buffer)]
-        buffer[: len(taken)] = taken
-        self._left = self._left[len(taken) :]
-        return len(taken)
+            self._rest = piece
+        chunk = self._rest[: len(buffer)]
+        buffer[: len(chunk)] = chunk
+        self._rest = self._rest[len(chunk) :]
+        return len(chunk)
 
 
 class Handle:
@@ -82,11 +82,11 @@ class Handle:
     def __init__(self, file: io.RawIOBase | io.BufferedReader) -> None:
         self.read, self.close = file.read, file.close
         self.seek, self.tell = file.seek, file.tell
-        _held.add(self)
+        _open_handles.add(self)
 
 
 #: the files that pyarrow's threads may still have open
-_held: weakref.WeakSet[Handle] = weakref.WeakSet()
+_open_handles: weakref.WeakSet[Handle] = weakref.WeakSet()
 
 
 @atexit.register
@@ -96,16 +96,16 @@ def _wait_for_threads() -> None:
     A thread that does so while the interpreter shuts down aborts the whole process
     (SIGABRT: "terminate called without an active exception").
     """
-    until = time.monotonic() + _LAST
-    while len(_held) and time.monotonic() < until:
+    deadline = time.monotonic() + _EXIT_TIMEOUT
+    while len(_open_handles) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
-def file_system(files: dict[str, Incoming]) -> Any:
+def file_system(files: dict[str, RemoteFile]) -> Any:
     """A read-only pyarrow file system of ``files``, by their paths in the dataset."""
     from pyarrow import PythonFile, fs
 
-    def refused(self: Any, *words: Any, **more: Any) -> Any:
+    def reject(self: Any, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError("dataset files are read-only")
 
     def info(self: Any, paths: list[str]) -> list[Any]:
@@ -116,15 +116,15 @@ def file_system(files: dict[str, Incoming]) -> Any:
         ]
 
     def open_file(self: Any, path: str) -> Any:
-        each = files[path]
-        return PythonFile(Handle(Ranges(each.store, _sized(each))), mode="r")
+        file = files[path]
+        return PythonFile(Handle(RangeFile(file.store, _entry_with_size(file))), mode="r")
 
     def open_stream(self: Any, path: str) -> Any:
-        each = files[path]
-        pieces = steady(each.store, each.entry.path, each.entry.etag)
-        return PythonFile(Handle(io.BufferedReader(Stream(pieces), 1 << 20)), mode="r")
+        file = files[path]
+        pieces = resuming_pieces(file.store, file.entry.path, file.entry.etag)
+        return PythonFile(Handle(io.BufferedReader(PieceStream(pieces), 1 << 20)), mode="r")
 
-    methods: dict[str, Any] = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, refused)
+    methods: dict[str, Any] = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, reject)
     methods |= {
         "get_type_name": lambda self: "scriptrun",
         "get_file_info": info,
@@ -135,15 +135,15 @@ def file_system(files: dict[str, Incoming]) -> Any:
     return fs.PyFileSystem(type("Files", (fs.FileSystemHandler,), methods)())
 
 
-def _sized(each: Incoming) -> Entry:
+def _entry_with_size(file: RemoteFile) -> FileEntry:
     """The entry with its size, which an HTTP server may not have listed."""
-    entry = each.entry
+    entry = file.entry
     if entry.size >= 0:
         return entry
-    found = each.store.stat(entry.path)
-    if found is None or found.size < 0:
+    current = file.store.stat(entry.path)
+    if current is None or current.size < 0:
         raise DatasetExecutionError(
-            f"The server does not report the size of {entry.path!r} in {each.store.name}, which "
+            f"The server does not report the size of {entry.path!r} in {file.store.name}, which "
             "is required to read it by ranges."
         )
-    return found._replace(etag=entry.etag)
+    return current._replace(etag=entry.etag)

@@ -54,7 +54,7 @@ class Expression:
 
     def isin(self, values: Iterable[object]) -> Expression:
         """Whether the column is one of ``values``."""
-        return Expression(["in", self.value, [_plain(each) for each in values]])
+        return Expression(["in", self.value, [_json_value(item) for item in values]])
 
     def contains(self, text: str) -> Expression:
         """Whether the column's text contains ``text``."""
@@ -77,7 +77,7 @@ class Expression:
         return f"Expression({self.value!r})"
 
     def _with(self, name: str, other: object) -> Expression:
-        return Expression([name, self.value, _plain(other)])
+        return Expression([name, self.value, _json_value(other)])
 
 
 def column(name: str) -> Expression:
@@ -85,13 +85,13 @@ def column(name: str) -> Expression:
     return Expression(["column", name])
 
 
-def names_in(value: Value) -> set[str]:
+def column_names(value: Value) -> set[str]:
     """The names of the columns that a condition uses."""
     if not isinstance(value, list) or not value:
         return set()
     if value[0] == "column":
         return {value[1]}
-    return set().union(*(names_in(each) for each in value[1:])) if len(value) > 1 else set()
+    return set().union(*(column_names(operand) for operand in value[1:])) if len(value) > 1 else set()
 
 
 def to_arrow(value: Value) -> Any:
@@ -106,9 +106,9 @@ def to_arrow(value: Value) -> Any:
     if name == "datetime":
         return pc.scalar(datetime.datetime.fromisoformat(first))
     left = to_arrow(first)
-    if name in _ALONE:
-        return _ALONE[name](left, *rest)
-    return getattr(operator, _JOINS.get(name, str(name)))(left, to_arrow(rest[0]))
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name](left, *rest)
+    return getattr(operator, _OPERATORS.get(name, str(name)))(left, to_arrow(rest[0]))
 
 
 def _contains(left: Any, text: str) -> Any:
@@ -124,17 +124,17 @@ def _starts(left: Any, text: str) -> Any:
 
 
 #: operations whose second operand, if any, is a plain value
-_ALONE: dict[str, Callable[..., Any]] = {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "not": operator.invert,
     "null": lambda left: left.is_null(),
     "in": lambda left, values: left.isin(values),
     "contains": _contains,
     "starts": _starts,
 }
-_JOINS: dict[Any, str] = {"and": "and_", "or": "or_"}
+_OPERATORS: dict[Any, str] = {"and": "and_", "or": "or_"}
 
 
-def _plain(other: object) -> Value:
+def _json_value(other: object) -> Value:
     if isinstance(other, Expression):
         return other.value
     if isinstance(other, datetime.datetime | datetime.date):

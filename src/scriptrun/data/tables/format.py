@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, needs
+from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, missing_package
 
 Options = dict[str, Any]
 #: files to inspect for the columns and their types
-_LOOKED_AT = 50
+_SAMPLE_FILES = 50
 #: encodings by their names in the SDK v1
 _ENCODINGS = {
     "utf8": "utf8",
@@ -28,7 +28,7 @@ def arrow() -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise needs("pyarrow", "Reading tables") from None
+        raise missing_package("pyarrow", "Reading tables") from None
     return pyarrow
 
 
@@ -61,81 +61,81 @@ def _delimited(options: Options, names: list[str] | None) -> Any:
     from pyarrow import csv, dataset
 
     encoding = str(options.get("encoding", "utf8"))
-    read = csv.ReadOptions(
+    reading = csv.ReadOptions(
         encoding=_ENCODINGS.get(encoding.lower().replace("-", ""), encoding),
         autogenerate_column_names=not options["header"] and names is None,
         column_names=names,
     )
     types = options.get("types", {}).values()
-    formats = [form for each in types for form in each.get("formats") or ()]
-    convert = csv.ConvertOptions(
+    formats = [text_format for column_type in types for text_format in column_type.get("formats") or ()]
+    conversion = csv.ConvertOptions(
         strings_can_be_null=not options.get("empty_as_string"),
         timestamp_parsers=[*formats, csv.ISO8601] if formats else None,
     )
-    parse = csv.ParseOptions(
+    parsing = csv.ParseOptions(
         delimiter=options["separator"], newlines_in_values=bool(options.get("multi_line"))
     )
-    return dataset.CsvFileFormat(parse_options=parse, convert_options=convert, read_options=read)
+    return dataset.CsvFileFormat(parse_options=parsing, convert_options=conversion, read_options=reading)
 
 
 def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
     """The (format, schema) of the files, from a sample of them."""
     pa = arrow()
-    shape = file_format(options)
-    looked = [*paths[: _LOOKED_AT - 1], paths[-1]] if len(paths) > _LOOKED_AT else paths
+    arrow_format = file_format(options)
+    sample = [*paths[: _SAMPLE_FILES - 1], paths[-1]] if len(paths) > _SAMPLE_FILES else paths
     try:
-        schemas = [shape.inspect(path, system) for path in looked]
+        schemas = [arrow_format.inspect(path, system) for path in sample]
         schema = pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowException as error:
-        raise unreadable(error) from None
+        raise unreadable_error(error) from None
     if options["format"] == "delimited" and not options["header"]:
         names = [f"Column{number + 1}" for number in range(len(schema))]
         schema = pa.schema(list(zip(names, schema.types, strict=True)))
-        shape = file_format(options, names)
+        arrow_format = file_format(options, names)
     if not options.get("infer", True):
         schema = pa.schema([(name, pa.string()) for name in schema.names])
     elif options["format"] == "delimited":
-        kinds = [type_of({"type": "datetime"}) if pa.types.is_date(t) else t for t in schema.types]
-        schema = pa.schema(list(zip(schema.names, kinds, strict=True)))  # as in v1
-    return shape, _typed(schema, options.get("types", {}))
+        column_types = [type_of({"type": "datetime"}) if pa.types.is_date(t) else t for t in schema.types]
+        schema = pa.schema(list(zip(schema.names, column_types, strict=True)))  # as in v1
+    return arrow_format, _apply_types(schema, options.get("types", {}))
 
 
-def _typed(schema: Any, types: dict[str, Options]) -> Any:
+def _apply_types(schema: Any, types: dict[str, Options]) -> Any:
     pa = arrow()
     for name, value in types.items():
         if name not in schema.names:
-            raise no_column(name, schema.names)
+            raise missing_column(name, schema.names)
         schema = schema.set(schema.get_field_index(name), pa.field(name, type_of(value)))
     return schema
 
 
-def widened(schema: Any, error: Exception) -> Any:
+def widen(schema: Any, error: Exception) -> Any:
     """``schema`` with a wider type for the column in ``error``, or None.
 
     Types are inferred from the first rows of files; a later value may not fit.
     """
     pa = arrow()
-    found = re.search(r"CSV column #(\d+)", str(error))
-    if found is None or int(found.group(1)) >= len(schema):
+    match = re.search(r"CSV column #(\d+)", str(error))
+    if match is None or int(match.group(1)) >= len(schema):
         return None
-    place = int(found.group(1))
-    field = schema.field(place)
+    index = int(match.group(1))
+    field = schema.field(index)
     if field.type == pa.string():
         return None
-    wide = pa.float64() if pa.types.is_integer(field.type) else pa.string()
-    return schema.set(place, pa.field(field.name, wide))
+    wider_type = pa.float64() if pa.types.is_integer(field.type) else pa.string()
+    return schema.set(index, pa.field(field.name, wider_type))
 
 
-def no_column(name: str, known: list[str]) -> DatasetValidationError:
+def missing_column(name: str, available: list[str]) -> DatasetValidationError:
     """The error for an unknown column."""
     return DatasetValidationError(
-        f"The table has no column {name!r}.", f"Columns: {', '.join(known[:50])}."
+        f"The table has no column {name!r}.", f"Columns: {', '.join(available[:50])}."
     )
 
 
-def unreadable(error: Exception) -> DatasetExecutionError:
+def unreadable_error(error: Exception) -> DatasetExecutionError:
     """The error for files that pyarrow cannot read; uses only the first line of its message."""
-    first = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines()
     return DatasetExecutionError(
-        f"Cannot read the files as a table: {first[0] if first else type(error).__name__}"
+        f"Cannot read the files as a table: {lines[0] if lines else type(error).__name__}"
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 #: rows per batch when writing text
-_ROWS = 65_536
+_BATCH_ROWS = 65_536
 
 
-def write(table: Any, form: str) -> dict[str, Any]:
+def write(table: Any, file_format: str) -> dict[str, Any]:
     """Write a ``pyarrow.Table`` to a new temporary file, as ``parquet`` or ``csv``.
 
     Returns ``path`` and ``columns``, a name and a kind for each. The reader removes the file.
@@ -21,23 +21,23 @@ def write(table: Any, form: str) -> dict[str, Any]:
     """
     import tempfile
 
-    number, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix=f".{form}")
-    os.close(number)
+    descriptor, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix=f".{file_format}")
+    os.close(descriptor)
     try:
-        if form == "parquet":
+        if file_format == "parquet":
             from pyarrow import parquet
 
             parquet.write_table(table, path)
             kinds = [""] * table.num_columns
         else:
-            kinds = [_kind(column) for column in table.columns]
+            kinds = [_csv_kind(column) for column in table.columns]
             _write_csv(table, kinds, Path(path))
     except BaseException:
         os.unlink(path)
         raise
     return {
         "path": path,
-        "columns": [list(each) for each in zip(table.column_names, kinds, strict=True)],
+        "columns": [list(pair) for pair in zip(table.column_names, kinds, strict=True)],
     }
 
 
@@ -60,7 +60,7 @@ class Frame:
         parquet.write_table(self._table, file)
 
 
-def _kind(column: Any) -> str:
+def _csv_kind(column: Any) -> str:
     """The kind of the column in the CSV."""
     from pyarrow import types
 
@@ -78,12 +78,12 @@ def _kind(column: Any) -> str:
 def _write_csv(table: Any, kinds: list[str], path: Path) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
-        for batch in table.to_batches(_ROWS):
-            columns = map(_column, kinds, batch.columns)
+        for batch in table.to_batches(_BATCH_ROWS):
+            columns = map(_column_texts, kinds, batch.columns)
             out.writerows(zip(*columns, strict=True))
 
 
-def _column(kind: str, values: Any) -> list[str]:
+def _column_texts(kind: str, values: Any) -> list[str]:
     text = _TEXTS.get(kind, str)
     return [r"\N" if value is None else text(value) for value in values.to_pylist()]
 

@@ -20,7 +20,7 @@ _DATES = {
 }
 
 
-class Format(Value):
+class PathFormat(Value):
     """A compiled format: ``columns`` maps each name to its date format, or to None for text."""
 
     text: str
@@ -32,20 +32,20 @@ class Format(Value):
 
         Raises DatasetValidationError if the path does not match.
         """
-        found = self.regex.search(f"/{path}")
-        if found is None:
+        match = self.regex.search(f"/{path}")
+        if match is None:
             raise DatasetValidationError(
                 f"File {path!r} does not match the partition_format {self.text!r}.",
                 "Select matching files, or change partition_format.",
             )
-        made: dict[str, Any] = {}
-        for name, form in self.columns.items():
-            text = found.group(name)
-            made[name] = text if form is None else datetime.datetime.strptime(text, form)
-        return made
+        column_values: dict[str, Any] = {}
+        for name, date_format in self.columns.items():
+            text = match.group(name)
+            column_values[name] = text if date_format is None else datetime.datetime.strptime(text, date_format)
+        return column_values
 
 
-def compiled(text: str) -> Format:
+def compile_format(text: str) -> PathFormat:
     """Compile a partition format; it matches the end of paths, ``*`` matches within a name.
 
     Raises DatasetValidationError if it has no column, or a duplicate one.
@@ -56,23 +56,23 @@ def compiled(text: str) -> Format:
         regex += re.escape(literal).replace(r"\*", "[^/]*")
         if not field:
             continue
-        name, _, form = field.partition(":")
+        name, _, date_format = field.partition(":")
         if not name.isidentifier() or name in columns:
             raise DatasetValidationError(
                 f"Invalid or duplicate column {{{field}}} in partition_format {text!r}."
             )
-        pattern, columns[name] = _dated(form) if form else ("[^/]+", None)
+        pattern, columns[name] = _date_pattern(date_format) if date_format else ("[^/]+", None)
         regex += f"(?P<{name}>{pattern})"
     if not columns:
         raise DatasetValidationError(f"partition_format {text!r} has no column in braces.")
     start = "(?:^|/)" if not text.startswith("/") else ""
-    return Format(text, re.compile(f"{start}{regex}$"), columns)
+    return PathFormat(text, re.compile(f"{start}{regex}$"), columns)
 
 
-def _dated(form: str) -> tuple[str, str]:
-    pattern, python = "", ""
-    for word in re.findall(r"yyyy|MM|dd|HH|mm|ss|.", form, re.DOTALL):
-        matched, name = _DATES.get(word, (re.escape(word), word.replace("%", "%%")))
-        pattern += matched
-        python += name
-    return pattern, python
+def _date_pattern(date_format: str) -> tuple[str, str]:
+    pattern, strptime_format = "", ""
+    for part in re.findall(r"yyyy|MM|dd|HH|mm|ss|.", date_format, re.DOTALL):
+        part_pattern, directive = _DATES.get(part, (re.escape(part), part.replace("%", "%%")))
+        pattern += part_pattern
+        strptime_format += directive
+    return pattern, strptime_format

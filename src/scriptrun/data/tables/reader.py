@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from scriptrun.data.cache.transfer import Incoming
+from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.errors import FileChanged
 from scriptrun.data.tables import arrow_filesystem, expressions, partitions
@@ -14,76 +14,76 @@ from scriptrun.data.tables import format as table_format
 
 Options = dict[str, Any]
 #: operations that pyarrow's scanner can apply, since they do not count rows
-_EARLY = {"keep", "drop", "filter"}
+_PUSHED_DOWN = {"keep", "drop", "filter"}
 
 
 def read(files: Content, options: Options) -> Any:
     """Read ``files`` as a pyarrow.Table and apply the operations in ``options``."""
     pa = table_format.arrow()
-    table = Table(files, options)
+    table = TableFiles(files, options)
     while True:
         try:
             return pa.Table.from_batches(table.batches(), table.schema_after())
         except pa.ArrowInvalid as error:
-            wider = table_format.widened(table.schema, error)
+            wider = table_format.widen(table.schema, error)
             if wider is None:
-                raise table_format.unreadable(error) from None
+                raise table_format.unreadable_error(error) from None
             table.schema = wider
         except pa.ArrowException as error:
-            raise table_format.unreadable(error) from None
+            raise table_format.unreadable_error(error) from None
 
 
-class Table:
+class TableFiles:
     """The files as a pyarrow dataset. ``schema`` has the columns of the files themselves."""
 
     def __init__(self, files: Content, options: Options) -> None:
         self.options = options
-        self.files = {each.path: each for each in files.incoming()}
+        self.files = {file.path: file for file in files.remote_files()}
         self.system, self.paths = _system(self.files)
-        self.shape, self.schema = table_format.columns(options, self.system, self.paths)
+        self.arrow_format, self.schema = table_format.columns(options, self.system, self.paths)
 
     def _dataset(self) -> Any:
         from pyarrow import dataset
 
-        added = self._added()
-        values = [self._values(path) for path in self.files] if added else []
-        parts = [_all_equal(each) for each in values] or None
+        path_columns = self._path_columns()
+        values = [self._path_values(path) for path in self.files] if path_columns else []
+        conditions = [_equality_condition(path_values) for path_values in values] or None
         return dataset.FileSystemDataset.from_paths(
             self.paths,
-            schema=self._whole(),
-            format=self.shape,
+            schema=self._full_schema(),
+            format=self.arrow_format,
             filesystem=self.system,
-            partitions=parts,
+            partitions=conditions,
         )
 
-    def _whole(self) -> Any:
+    def _full_schema(self) -> Any:
         schema = self.schema
-        for name, kind in self._added().items():
+        for name, kind in self._path_columns().items():
             if name not in schema.names:
                 schema = schema.append(table_format.arrow().field(name, kind))
         return schema
 
-    def _added(self) -> dict[str, Any]:
+    def _path_columns(self) -> dict[str, Any]:
         """The columns from paths, and their types."""
         pa = table_format.arrow()
-        made = {"Path": pa.string()} if self.options.get("include_path") else {}
+        columns = {"Path": pa.string()} if self.options.get("include_path") else {}
         if self.options.get("partition_format"):
-            form = partitions.compiled(self.options["partition_format"])
-            for name, dated in form.columns.items():
-                made[name] = pa.timestamp("us") if dated else pa.string()
-        return made
+            path_format = partitions.compile_format(self.options["partition_format"])
+            for name, date_format in path_format.columns.items():
+                columns[name] = pa.timestamp("us") if date_format else pa.string()
+        return columns
 
-    def _values(self, path: str) -> dict[str, Any]:
-        made: dict[str, Any] = {"Path": f"/{path}"} if self.options.get("include_path") else {}
+    def _path_values(self, path: str) -> dict[str, Any]:
+        values: dict[str, Any] = {"Path": f"/{path}"} if self.options.get("include_path") else {}
         if self.options.get("partition_format"):
-            made |= partitions.compiled(self.options["partition_format"]).values(path)
-        return made
+            values |= partitions.compile_format(self.options["partition_format"]).values(path)
+        return values
 
     def schema_after(self) -> Any:
         """The schema after all operations."""
-        whole = self._whole()
-        kept = _kept(list(whole.names), self.options.get("ops", []))
-        return table_format.arrow().schema([whole.field(name) for name in kept])
+        schema = self._full_schema()
+        names = _remaining_columns(list(schema.names), self.options.get("ops", []))
+        return table_format.arrow().schema([schema.field(name) for name in names])
 
     def batches(self) -> Iterator[Any]:
         """The rows after all operations, batch by batch.
@@ -92,105 +92,105 @@ class Table:
         needs; the rest is applied here.
         """
         ops = self.options.get("ops", [])
-        names = list(self._whole().names)
-        early = list(itertools.takewhile(lambda op: not _EARLY.isdisjoint(op), ops))
-        late = ops[len(early) :]
+        names = list(self._full_schema().names)
+        early = list(itertools.takewhile(lambda operation: not _PUSHED_DOWN.isdisjoint(operation), ops))
+        remaining = ops[len(early) :]
         condition = None
         for number, op in enumerate(early):
             if "filter" in op:
-                _check(expressions.names_in(op["filter"]), _kept(names, early[:number]))
-                one = expressions.to_arrow(op["filter"])
-                condition = one if condition is None else condition & one
-        ahead = {"batch_readahead": 1, "fragment_readahead": 1} if late else {}
-        scanner = self._dataset().scanner(columns=_kept(names, early), filter=condition, **ahead)
-        found: Iterator[Any] = scanner.to_batches()
-        for op in late:
-            found = _applied(found, op)
-        return found
+                _check_columns(expressions.column_names(op["filter"]), _remaining_columns(names, early[:number]))
+                next_condition = expressions.to_arrow(op["filter"])
+                condition = next_condition if condition is None else condition & next_condition
+        readahead = {"batch_readahead": 1, "fragment_readahead": 1} if remaining else {}
+        scanner = self._dataset().scanner(columns=_remaining_columns(names, early), filter=condition, **readahead)
+        rows: Iterator[Any] = scanner.to_batches()
+        for op in remaining:
+            rows = _apply(rows, op)
+        return rows
 
 
-def _system(files: dict[str, Incoming]) -> tuple[Any, list[str]]:
+def _system(files: dict[str, RemoteFile]) -> tuple[Any, list[str]]:
     """(file system, paths there): the local file system if all files are local."""
     from pyarrow import fs
 
-    from_here = [each.store.folder for each in files.values()]
-    if not all(from_here):
+    local_folders = [file.store.folder for file in files.values()]
+    if not all(local_folders):
         return arrow_filesystem.file_system(files), list(files)
     paths = []
-    for folder, each in zip(from_here, files.values(), strict=True):
-        found = each.store.stat(each.entry.path)
-        if found is None or (each.entry.etag and found.etag != each.entry.etag):
+    for folder, remote_file in zip(local_folders, files.values(), strict=True):
+        entry = remote_file.store.stat(remote_file.entry.path)
+        if entry is None or (remote_file.entry.etag and entry.etag != remote_file.entry.etag):
             raise FileChanged(
-                f"File {each.entry.path!r} in {each.store.name} has changed or is missing."
+                f"File {remote_file.entry.path!r} in {remote_file.store.name} has changed or is missing."
             )
-        paths.append(str(folder / each.entry.path))  # type: ignore[operator]
+        paths.append(str(folder / remote_file.entry.path))  # type: ignore[operator]
     return fs.LocalFileSystem(), paths
 
 
-def _all_equal(values: dict[str, Any]) -> Any:
+def _equality_condition(values: dict[str, Any]) -> Any:
     import pyarrow.compute as pc
 
-    made = None
+    condition = None
     for name, value in values.items():
-        one = pc.field(name) == pc.scalar(value)
-        made = one if made is None else made & one
-    return made
+        equality = pc.field(name) == pc.scalar(value)
+        condition = equality if condition is None else condition & equality
+    return condition
 
 
-def _kept(names: list[str], ops: list[Options]) -> list[str]:
+def _remaining_columns(names: list[str], ops: list[Options]) -> list[str]:
     """The columns after ``ops``. Raises DatasetValidationError for unknown ones."""
     for op in ops:
         if "keep" in op:
-            _check(op["keep"], names)
+            _check_columns(op["keep"], names)
             names = list(op["keep"])
         elif "drop" in op:
-            _check(op["drop"], names)
+            _check_columns(op["drop"], names)
             names = [name for name in names if name not in op["drop"]]
     return names
 
 
-def _check(wanted: Any, names: list[str]) -> None:
-    for name in wanted:
+def _check_columns(requested: Any, names: list[str]) -> None:
+    for name in requested:
         if name not in names:
-            raise table_format.no_column(name, names)
+            raise table_format.missing_column(name, names)
 
 
-def _applied(batches: Iterator[Any], op: Options) -> Iterator[Any]:
+def _apply(batches: Iterator[Any], op: Options) -> Iterator[Any]:
     """Apply one operation to the batches lazily."""
     if "take" in op or "skip" in op:
-        return _sliced(batches, op.get("skip", 0), op.get("take"))
+        return _slice(batches, op.get("skip", 0), op.get("take"))
     if "part" in op:
         low, high = op["part"]
-        return _parted(batches, low, high, op["seed"])
+        return _select_part(batches, low, high, op["seed"])
     if "filter" in op:
         condition = expressions.to_arrow(op["filter"])
         return (batch.filter(condition) for batch in batches)
-    return (batch.select(_kept(batch.schema.names, [op])) for batch in batches)
+    return (batch.select(_remaining_columns(batch.schema.names, [op])) for batch in batches)
 
 
-def _sliced(batches: Iterator[Any], skip: int, take: int | None) -> Iterator[Any]:
-    left = take
+def _slice(batches: Iterator[Any], skip: int, take: int | None) -> Iterator[Any]:
+    remaining = take
     for batch in batches:
-        if left == 0:
+        if remaining == 0:
             return
-        passed = min(skip, batch.num_rows)
-        skip -= passed
-        kept = batch.slice(passed) if left is None else batch.slice(passed, left)
-        left = left if left is None else left - kept.num_rows
-        yield kept
+        skipped = min(skip, batch.num_rows)
+        skip -= skipped
+        part = batch.slice(skipped) if remaining is None else batch.slice(skipped, remaining)
+        remaining = remaining if remaining is None else remaining - part.num_rows
+        yield part
 
 
-def _parted(batches: Iterator[Any], low: float, high: float, seed: int) -> Iterator[Any]:
+def _select_part(batches: Iterator[Any], low: float, high: float, seed: int) -> Iterator[Any]:
     """The rows whose number, hashed with ``seed`` (splitmix64), falls between two fractions."""
     import numpy as np
     import pyarrow as pa
 
-    done = 0
+    offset = 0
     for batch in batches:
-        mixed = np.arange(done, done + batch.num_rows, dtype=np.uint64)
-        mixed += np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)
+        hashes = np.arange(offset, offset + batch.num_rows, dtype=np.uint64)
+        hashes += np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        share = mixed.astype(np.float64) / 2.0**64
-        done += batch.num_rows
-        yield batch.filter(pa.array((share >= low) & (share < high)))
+            hashes = (hashes ^ (hashes >> np.uint64(shift))) * np.uint64(factor)
+        shares = hashes.astype(np.float64) / 2.0**64
+        offset += batch.num_rows
+        yield batch.filter(pa.array((shares >= low) & (shares < high)))

@@ -27,12 +27,12 @@ class TimeColumns:
         ``partition_timestamp`` is a column from the files' paths: whole files are skipped by it.
         ``validate`` checks now that the columns exist.
         """
-        old = kwargs.get("fine_grain_timestamp"), kwargs.get("coarse_grain_timestamp")
-        names = [timestamp or old[0], partition_timestamp or old[1]]
-        made: Self = self._with(self._content, timestamps=names)  # type: ignore[attr-defined]
+        v1_names = kwargs.get("fine_grain_timestamp"), kwargs.get("coarse_grain_timestamp")
+        names = [timestamp or v1_names[0], partition_timestamp or v1_names[1]]
+        table: Self = self._with(self._content, timestamps=names)  # type: ignore[attr-defined]
         if validate:
-            made.keep_columns([name for name in names if name], validate=True)  # type: ignore[attr-defined]
-        return made
+            table.keep_columns([name for name in names if name], validate=True)  # type: ignore[attr-defined]
+        return table
 
     @property
     def timestamp_columns(self) -> tuple[str | None, str | None]:
@@ -70,7 +70,7 @@ class TimeColumns:
         return self._between(now - time_delta, None, include_boundary)
 
     def _between(
-        self, start: datetime.datetime | None, end: datetime.datetime | None, bounds: bool
+        self, start: datetime.datetime | None, end: datetime.datetime | None, inclusive: bool
     ) -> Self:
         fine, coarse = self.timestamp_columns
         if fine is None and coarse is None:
@@ -78,27 +78,27 @@ class TimeColumns:
                 "The table has no timestamp column.",
                 "Set it first: dataset.with_timestamp_columns(timestamp='when').",
             )
-        made = self
+        table = self
         if coarse is not None:  # whole files: the file at the boundary may have rows on both sides
-            made = made._where(coarse, start, end, True)
+            table = table._where(coarse, start, end, True)
         if fine is not None:
-            made = made._where(fine, start, end, bounds)
-        return made
+            table = table._where(fine, start, end, inclusive)
+        return table
 
     def _where(
         self,
         name: str,
         start: datetime.datetime | None,
         end: datetime.datetime | None,
-        bounds: bool,
+        inclusive: bool,
     ) -> Self:
         conditions: list[Expression] = []
         if start is not None:
-            conditions.append(column(name) >= start if bounds else column(name) > start)
+            conditions.append(column(name) >= start if inclusive else column(name) > start)
         if end is not None:
-            conditions.append(column(name) <= end if bounds else column(name) < end)
-        made: Any = self
+            conditions.append(column(name) <= end if inclusive else column(name) < end)
+        table: Any = self
         for condition in conditions:
-            made = made.filter(condition)
-        found: Self = made
-        return found
+            table = table.filter(condition)
+        result: Self = table
+        return result

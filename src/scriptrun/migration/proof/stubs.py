@@ -24,12 +24,12 @@ from scriptrun.data.datasets import content
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
-from scriptrun.data.datasets.sources import Place, Source
+from scriptrun.data.datasets.sources import StoreRef, Source
 from scriptrun.data.datasets.tabular import TabularDataset
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
-from scriptrun.data.stores.protocol import Entry
+from scriptrun.data.stores.protocol import FileEntry
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError
@@ -96,7 +96,7 @@ def adopt(home: Any, target: Any) -> None:
         importlib.import_module("scriptrun.dropin.azureml.compute").adopt(home, target)
 
 
-def _is_here(place: Place) -> bool:
+def _is_here(place: StoreRef) -> bool:
     """Whether the place is a directory on this machine."""
     if place.datastore is not None:
         return place.datastore.kind == "Local"
@@ -107,18 +107,18 @@ def _entries(given: Given) -> None:
     """Make every remote or empty source list one empty file."""
     listed, folder_of = Source.entries, content._folder
 
-    def entries(self: Source) -> Iterator[Entry]:
+    def entries(self: Source) -> Iterator[FileEntry]:
         found = False
-        for entry in listed(self) if _is_here(self.place) else ():
+        for entry in listed(self) if _is_here(self.store_ref) else ():
             found = True
             yield entry
         if not found:
             if _PLACE not in self.path:
                 given.say(f"files at {self}")
-            yield Entry("/".join(filter(None, [self.folder, _PLACE])), 0)
+            yield FileEntry("/".join(filter(None, [self.folder, _PLACE])), 0)
 
     def folder(source: Source) -> str:
-        return folder_of(source) if _is_here(source.place) else source.folder
+        return folder_of(source) if _is_here(source.store_ref) else source.folder
 
     setattr(Source, "entries", entries)  # noqa: B010
     setattr(content, "_folder", folder)  # noqa: B010
@@ -181,13 +181,13 @@ def _kept(
     """Register a datastore without accessing it or storing its credentials."""
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
     datastore_records.put(workspace, name, record, overwrite)
-    return datastore_classes.of_record(workspace, name, record)
+    return datastore_classes.from_record(workspace, name, record)
 
 
 def _moves_here(thing: AbstractDatastore | AbstractDataset) -> bool:
     if isinstance(thing, AbstractDatastore):
-        return _is_here(Place(thing))
-    return all(_is_here(source.place) for source in thing._content.sources)
+        return _is_here(StoreRef(thing))
+    return all(_is_here(source.store_ref) for source in thing._content.sources)
 
 
 def _retrieve(given: Given, url: str, filename: Any = None, *_: Any, **__: Any) -> tuple[str, Any]:
