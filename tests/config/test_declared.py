@@ -61,7 +61,7 @@ def _line(wheel: Path) -> str:
     return f'<a href="{wheel.name}#sha256={digest}">{wheel.name}</a>\n'
 
 
-def built(made: Environment, folder: Path) -> ensure.Ready:
+def built(made: Environment, folder: Path) -> ensure.ReadyEnvironment:
     return ensure.ensure(environment_spec(made), folder / "locks", lambda _: None)
 
 
@@ -145,7 +145,7 @@ def lock(folder: Path) -> None:
     uv_tool.run(["lock", "--project", str(folder)], str(folder), lambda _: None, lambda: False)
 
 
-def versions(ready: ensure.Ready) -> set[str]:
+def versions(ready: ensure.ReadyEnvironment) -> set[str]:
     code = "import importlib.metadata as m; print(*(d.name + d.version for d in m.distributions()))"
     return set(subprocess.check_output([ready.python, "-I", "-c", code], text=True).split())
 

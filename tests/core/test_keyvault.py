@@ -71,7 +71,7 @@ def test_what_a_workspace_does_finds_its_own(vault):
     )
     spec = build_environment.spec_of(environment)
     assert not build_environment.plan(vault.workspace, spec).reasons
-    assert build_secrets.of(spec, vault.workspace) == {"mine": "s3cr3t"}
+    assert build_secrets.find_secrets(spec, vault.workspace) == {"mine": "s3cr3t"}
     assert "secret 'mine'" in " ".join(builder.check(spec))  # out of any workspace
     store = Datastore.register_http(vault.workspace, "web", "http://127.0.0.1:9/", secret="headers")
     assert store.store is not None

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun.environments import build_process
-from scriptrun.environments.builder import Stopped, never
+from scriptrun.environments.builder import BuildCanceled, never
 from scriptrun.environments.conda import builder as conda_builder
 from scriptrun.environments.conda import client, platforms, worker
 from scriptrun.environments.conda import lock as conda_lock
@@ -81,15 +81,15 @@ def test_what_a_tool_has_started_ends_with_it(tree):
     build_process.end(process)
 
 
-@pytest.mark.parametrize(("stop", "limit", "kind"), [(True, "0", Stopped), (False, "0.01", None)])
+@pytest.mark.parametrize(("stop", "limit", "kind"), [(True, "0", BuildCanceled), (False, "0.01", None)])
 def test_a_watch_ends_it_and_says_why(tree, monkeypatch, stop, limit, kind):
     monkeypatch.setenv(build_process.VARIABLE, limit)
     process, child = tree
-    watch = build_process.Watch(process, lambda: stop)
+    watch = build_process.Watchdog(process, lambda: stop)
     process.wait()
-    watch.over()
+    watch.close()
     with pytest.raises(EnvironmentException) as caught:
-        watch.judge("Building x")
+        watch.raise_if_ended("Building x")
     assert type(caught.value) is (kind or EnvironmentException)
     assert "Building x" in caught.value.message and not lives(child)
 
@@ -97,10 +97,10 @@ def test_a_watch_ends_it_and_says_why(tree, monkeypatch, stop, limit, kind):
 def test_a_tool_that_ends_by_itself_is_not_judged(monkeypatch):
     monkeypatch.setenv(build_process.VARIABLE, "0")
     process = subprocess.Popen([sys.executable, "-c", ""])
-    watch = build_process.Watch(process, never)
+    watch = build_process.Watchdog(process, never)
     process.wait()
-    watch.over()
-    assert watch.judge() is None
+    watch.close()
+    assert watch.raise_if_ended() is None
 
 
 # interpreters that are there
@@ -150,14 +150,14 @@ def test_a_lock_of_an_interpreter_names_what_is_installed_and_is_kept(tmp_path):
     lock = existing.Existing.resolve(spec, print, never)
     made = existing.Existing(spec, lock)
     assert lock["version"] == ".".join(map(str, sys.version_info[:3]))
-    assert existing.Existing.known(spec) == lock and made.ill("") == ""
+    assert existing.Existing.quick_lockfile(spec) == lock and made.why_unhealthy("") == ""
     site = Path(next(each for each in made.sites("") if str(place) in each))
     (site / "red-1.0.dist-info").mkdir()
     (site / "red-1.0.dist-info" / "METADATA").write_text("Name: red\nVersion: 1.0\n")
     more = existing.Existing(spec, existing.Existing.resolve(spec, print, never))
-    assert more.key() != made.key() and "red" in json.dumps(more.lock["distributions"])
+    assert more.key() != made.key() and "red" in json.dumps(more.lockfile["distributions"])
     (place / "bin" / "python").unlink()
-    assert "is missing" in made.ill("") and existing.Existing.known(spec) is None
+    assert "is missing" in made.why_unhealthy("") and existing.Existing.quick_lockfile(spec) is None
 
 
 # uv's locks
@@ -165,28 +165,28 @@ def test_a_lock_of_an_interpreter_names_what_is_installed_and_is_kept(tmp_path):
 
 def test_a_lock_for_a_python_that_need_not_be_here(request_of, said):
     spec = request_of("old", "red==1.0")
-    text, changes = uv_lock.for_one(requirements.of(spec), "3.8", (), spec.pins, said.append, never)
+    text, changes = uv_lock.lock_for_version(requirements.from_spec(spec), "3.8", (), spec.pins, said.append, never)
     assert [line.split()[0] for line in text.splitlines() if "==" in line] == [
         "old==1.0",
         "red==1.0",
     ]
     assert changes == {} and "--hash=sha256:" in text and "find-links" not in text
     with pytest.raises(EnvironmentException, match="old"):
-        uv_lock.for_one(requirements.of(spec), "3.12", (), spec.pins, said.append, never)
+        uv_lock.lock_for_version(requirements.from_spec(spec), "3.12", (), spec.pins, said.append, never)
 
 
 def test_a_pin_that_is_not_to_be_had_is_relaxed_only_where_it_may_be(request_of, said):
-    request = requirements.of(request_of("red==1.5"))
+    request = requirements.from_spec(request_of("red==1.5"))
     with pytest.raises(EnvironmentException, match=r"red==1\.5"):
-        uv_lock.for_one(request, "3.11", (), "exact", said.append, never)
-    text, changes = uv_lock.for_one(request, "3.11", (), RELAX, said.append, never)
+        uv_lock.lock_for_version(request, "3.11", (), "exact", said.append, never)
+    text, changes = uv_lock.lock_for_version(request, "3.11", (), RELAX, said.append, never)
     assert changes["red"][0] == "1.5" and f"red=={changes['red'][1]}" in text
 
 
 def test_nothing_is_asked_where_nothing_is_wanted(said):
-    request = requirements.of(EnvironmentSpec("packages"))
+    request = requirements.from_spec(EnvironmentSpec("packages"))
     python, _ = discovery.choose(None)
-    assert uv_lock.compiled(request, python, ("--no-such-flag",), said.append, never) == ""
+    assert uv_lock.lock_as_is(request, python, ("--no-such-flag",), said.append, never) == ""
 
 
 def test_a_place_of_uv_is_ill_when_something_of_it_goes(request_of, tmp_path, said):
@@ -194,7 +194,7 @@ def test_a_place_of_uv_is_ill_when_something_of_it_goes(request_of, tmp_path, sa
     lock = uv_lock.resolve(spec, said.append, never)
     made, place = uv_builder.Uv(spec, lock), str(tmp_path / "key" / "place")
     made.build(place, said.append, never)
-    assert made.ill(place) == ""
+    assert made.why_unhealthy(place) == ""
     assert (
         uv_builder.Uv(spec, {**lock, "created": "x", "tool": "y", "notes": ["z"]}).key()
         == made.key()
@@ -206,7 +206,7 @@ def test_a_place_of_uv_is_ill_when_something_of_it_goes(request_of, tmp_path, sa
     (site,) = (Path(each) for each in made.sites(place))
     (next(site.glob("red-*.dist-info")) / "METADATA").unlink()
     (next(site.glob("red-*.dist-info"))).rename(site / "gone")
-    assert "red" in made.ill(place)
+    assert "red" in made.why_unhealthy(place)
 
 
 # rattler
@@ -246,11 +246,11 @@ def test_where_packages_are_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("RATTLER_CACHE_DIR", "mine")
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     monkeypatch.setenv("HOME", "/home/me")
-    assert client.cache() == tmp_path / "mine"
+    assert client.cache_folder() == tmp_path / "mine"
     monkeypatch.delenv("RATTLER_CACHE_DIR")
-    assert client.cache() == Path("/x/rattler/cache")
+    assert client.cache_folder() == Path("/x/rattler/cache")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert client.cache() == Path("/home/me/.cache/rattler/cache")
+    assert client.cache_folder() == Path("/home/me/.cache/rattler/cache")
 
 
 def test_one_worker_answers_several_questions_and_none_after_a_stop(tmp_path, said, monkeypatch):
@@ -261,7 +261,7 @@ def test_one_worker_answers_several_questions_and_none_after_a_stop(tmp_path, sa
             with pytest.raises(EnvironmentException) as caught:
                 ask("read_lock", **lock)
             assert "exited" not in caught.value.message
-    with pytest.raises(Stopped), client.asking(said.append, lambda: True) as ask:
+    with pytest.raises(BuildCanceled), client.asking(said.append, lambda: True) as ask:
         ask("read_lock", **lock)
 
 
@@ -302,14 +302,14 @@ def test_a_lock_for_another_machine_or_without_python_is_refused():
 def test_pip_takes_what_conda_brings_and_does_not_name_it(request_of, said):
     red = {"name": "red", "version": "1.0", "depends": ["python >=3.8"]}
     spec = request_of("blue")
-    text, changes = conda_pip.locked(spec, "3.11", [red], said.append, never)
+    text, changes = conda_pip.lock_requirements(spec, "3.11", [red], said.append, never)
     assert [line.split()[0] for line in text.splitlines() if "==" in line] == ["blue==1.0"]
     assert changes == {}
     newer = {**red, "version": "2.0"}
     with pytest.raises(EnvironmentException, match="red"):
-        conda_pip.locked(spec, "3.11", [newer], said.append, never)
+        conda_pip.lock_requirements(spec, "3.11", [newer], said.append, never)
     other = {**newer, "depends": ["libc"]}  # no Python package of that name
-    text, _ = conda_pip.locked(spec, "3.11", [other], said.append, never)
+    text, _ = conda_pip.lock_requirements(spec, "3.11", [other], said.append, never)
     assert "red==1.0" in text
 
 
@@ -317,7 +317,7 @@ def test_a_prefix_is_laid_out_for_another_place(conda, tmp_path, said):
     spec = EnvironmentSpec(CONDA, conda=("python",), channels=(conda,))
     lock = conda_lock.resolve(spec, said.append, never)
     prefix = tmp_path / "prefix"
-    conda_builder.install(spec, lock, str(prefix), said.append, never, elsewhere="/opt/elsewhere")
+    conda_builder.install(spec, lock, str(prefix), said.append, never, final_prefix="/opt/elsewhere")
     made = conda_builder.Conda(spec, lock)
     assert os.path.lexists(made.python(str(prefix)))
     metas = [json.loads(path.read_text()) for path in (prefix / "conda-meta").glob("*.json")]

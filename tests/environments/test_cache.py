@@ -67,19 +67,19 @@ def test_plan_of_what_is_refused(locks):
 
 
 def test_listing_and_removing(request_of, locks, said):
-    assert cache_listing.listing() == []
+    assert cache_listing.list_environments() == []
     old = ensure.ensure(request_of("blue", name="old"), locks, said.append)
     new = ensure.ensure(request_of("red", name="new"), locks, said.append)
     os.utime(os.path.join(old.place, cache_folders.MARKER), (1, 1))
-    entries = cache_listing.listing()
+    entries = cache_listing.list_environments()
     assert [entry.names for entry in entries] == [("new",), ("old",)]
     assert entries[1].packages == 2
     assert entries[1].size > 1000
     assert cache_listing.age(entries[1]) > 10**6
     ensure.find(request_of("blue"), locks)
-    assert cache_listing.listing()[0].names == ("old",)
+    assert cache_listing.list_environments()[0].names == ("old",)
     cache_listing.remove(new.key[:10])
-    assert [entry.key for entry in cache_listing.listing()] == [old.key]
+    assert [entry.key for entry in cache_listing.list_environments()] == [old.key]
     assert not os.path.exists(new.place)
 
 

@@ -71,9 +71,9 @@ def test_versions_and_builds_are_solved_and_pip_comes_on_top(conda, wheels, lock
     assert told == "1.0 slow_0 1.0"
     assert any(line.startswith(" + green=1.0=slow_0") for line in said)
     assert cache_listing.plan(spec, locks).cached
-    [entry] = cache_listing.listing()
+    [entry] = cache_listing.list_environments()
     assert entry.packages == 5
-    assert dependency_paths.pulled_by(ready.sites, ready.place)["red"] == ["blue", "ontop"]
+    assert dependency_paths.reverse_dependencies(ready.sites, ready.place)["red"] == ["blue", "ontop"]
 
 
 def test_a_later_channel_helps_where_the_first_does_not_do(conda, locks, said, tmp_path):
@@ -348,7 +348,7 @@ def test_a_full_disk_is_told_as_one(conda, own_channel, locks, said, tmp_path, m
 )
 def test_what_channels_mean(asked, meant, monkeypatch):
     monkeypatch.setenv("CONDARC", os.devnull)
-    assert conda_channels.of(asked) == tuple(meant)
+    assert conda_channels.normalize(asked) == tuple(meant)
 
 
 def test_condas_own_settings_count(tmp_path, monkeypatch):
@@ -358,7 +358,7 @@ def test_condas_own_settings_count(tmp_path, monkeypatch):
         "default_channels: [main]\ncustom_channels: {team: https://team.example.org/}\n"
     )
     meant = ("https://team.example.org/team", "https://mirror.example.org/conda/main")
-    assert conda_channels.of([]) == meant
+    assert conda_channels.normalize([]) == meant
 
 
 @settings(max_examples=60, deadline=None)
@@ -374,7 +374,7 @@ def test_the_name_in_a_spec_is_the_one_that_rattler_reads(name, version, channel
 
 
 def test_secrets_are_told_from_channels_without():
-    found = conda_channels.troubles(
+    found = conda_channels.problems(
         [
             "https://u:hunter2@a.org/c",
             "https://a.org/t/to-ken-1/c",
@@ -385,7 +385,7 @@ def test_secrets_are_told_from_channels_without():
     assert len(found) == 3
     assert "hunter2" not in text
     assert "to-ken-1" not in text
-    assert conda_channels.troubles(["https://a.org/t/c", "conda-forge", "file:///a/b"]) == []
+    assert conda_channels.problems(["https://a.org/t/c", "conda-forge", "file:///a/b"]) == []
 
 
 def test_what_rattler_says_of_a_full_disk_and_a_wrong_digest_has_its_own_sentence():
@@ -399,5 +399,5 @@ def test_what_rattler_says_of_a_full_disk_and_a_wrong_digest_has_its_own_sentenc
 
 def test_a_python_is_always_wished_for():
     spec = EnvironmentSpec(CONDA, conda=("r-base",), python="3.8")
-    assert conda_request.of(spec).python == "python 3.8.*"
-    assert conda_request.of(spec.replace(python=">=3.8,<3.10")).python == "python >=3.8,<3.10"
+    assert conda_request.from_spec(spec).python == "python 3.8.*"
+    assert conda_request.from_spec(spec.replace(python=">=3.8,<3.10")).python == "python >=3.8,<3.10"

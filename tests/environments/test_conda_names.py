@@ -41,7 +41,7 @@ from scriptrun.environments.conda import pypi_names
 def test_a_conda_spec_means_the_same_to_pip(conda, pip):
     translation = pypi_names.translate([conda])
     assert translation.requirements == (pip,)
-    assert translation.unknown == translation.troubles == ()
+    assert translation.unknown == translation.problems == ()
     Requirement(pip)
 
 
@@ -57,7 +57,7 @@ def test_python_and_what_wheels_bring_along_are_no_requirements():
 def test_all_unknown_packages_are_listed_at_once():
     translation = pypi_names.translate(["r-base=4.1", "numpy", "gcc_linux-64", "ffmpeg"])
     assert translation.unknown == ("r-base=4.1", "gcc_linux-64", "ffmpeg")
-    text = pypi_names.refusal(translation.unknown)
+    text = pypi_names.unknown_packages_problem(translation.unknown)
     assert "'r-base=4.1', 'gcc_linux-64', 'ffmpeg'" in text
 
 
@@ -65,7 +65,7 @@ def test_all_unknown_packages_are_listed_at_once():
 def test_what_cannot_be_said_is_a_trouble_and_not_dropped(spec):
     translation = pypi_names.translate([spec])
     assert translation.requirements == ()
-    assert f"'{spec.strip()}'" in translation.troubles[0]
+    assert f"'{spec.strip()}'" in translation.problems[0]
 
 
 @given(st.lists(st.integers(0, 99), min_size=2, max_size=3), st.integers(0, 99))
@@ -93,7 +93,7 @@ def test_the_old_curated_environments_are_understood():
         for spec in _conda_specs(json.loads(path.read_text("utf-8")))
     }
     translation = pypi_names.translate(sorted(specs))
-    assert translation.troubles == ()
+    assert translation.problems == ()
     for requirement in translation.requirements:
         Requirement(requirement)
 

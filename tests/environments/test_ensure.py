@@ -17,7 +17,7 @@ import pytest
 from wheel_making import make_wheel
 
 from scriptrun.environments import ensure
-from scriptrun.environments.builder import Stopped
+from scriptrun.environments.builder import BuildCanceled
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.spec.environment import EnvironmentSpec
@@ -109,7 +109,7 @@ def test_a_lock_of_another_platform_is_left_alone(request_of, locks, said):
     assert ensure.find(spec, locks).key == ready.key
     assert json.loads((locks / f"{spec.digest()}.json").read_text()) == foreign
     with pytest.raises(EnvironmentException, match="is for plan9-mips"):
-        ensure.ensure(spec, locks, said.append, lock=foreign)
+        ensure.ensure(spec, locks, said.append, lockfile=foreign)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"platform": 3}'])
@@ -139,8 +139,8 @@ def test_who_waits_says_for_whom(request_of, locks, said):
     ready = ensure.ensure(spec, locks, said.append)
     cache_listing.remove(ready.key)
     waited: list[str] = []
-    with flocks.flock(cache_folders.build_lock(ready.key)):
-        Path(f"{cache_folders.build_lock(ready.key)}.owner").write_text(
+    with flocks.flock(cache_folders.flock_path(ready.key)):
+        Path(f"{cache_folders.flock_path(ready.key)}.owner").write_text(
             '{"pid": 4711, "host": "there"}'
         )
         thread = threading.Thread(target=ensure.ensure, args=(spec, locks, waited.append))
@@ -155,7 +155,7 @@ def test_waiting_can_be_given_up(request_of, locks, said):
     spec = request_of("red")
     ready = ensure.ensure(spec, locks, said.append)
     cache_listing.remove(ready.key)
-    with flocks.flock(cache_folders.build_lock(ready.key)), pytest.raises(Stopped):
+    with flocks.flock(cache_folders.flock_path(ready.key)), pytest.raises(BuildCanceled):
         ensure.ensure(spec, locks, said.append, stop=lambda: True)
 
 
@@ -178,7 +178,7 @@ def test_a_killed_build_is_never_taken_for_good(request_of, tmp_path):
         assert cache_folders.unfinished(ready.key) == []
         # uv, orphaned by the kill, may still be at work in what it began
         until(
-            lambda key=ready.key: not cache_listing.users(cache_folders.of_key(key)),
+            lambda key=ready.key: not cache_listing.pids_using(cache_folders.key_folder(key)),
             "the killed build's uv goes on",
         )
         cache_listing.remove(ready.key)
@@ -188,7 +188,7 @@ def test_a_build_killed_halfway_is_built_again_with_a_reason(request_of, locks, 
     spec = request_of("blue")
     key = ensure.ensure(spec, locks, said.append).key
     cache_listing.remove(key)
-    os.makedirs(os.path.join(cache_folders.of_key(key), "1", "bin"))  # what uv venv had made so far
+    os.makedirs(os.path.join(cache_folders.key_folder(key), "1", "bin"))  # what uv venv had made so far
     assert ensure.find(spec, locks) is None
     said.clear()
     ready = ensure.ensure(spec, locks, said.append)

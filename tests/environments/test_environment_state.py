@@ -33,16 +33,16 @@ def _lock(**facts):
 def test_the_first_lock_of_a_request_stands(tmp_path):
     folder = tmp_path / "locks"
     assert locks.read(folder, SPEC) is None
-    assert locks.keep(folder, SPEC, _lock(n=1)) == _lock(n=1)
-    assert locks.keep(folder, SPEC, _lock(n=2)) == _lock(n=1)
+    assert locks.store(folder, SPEC, _lock(n=1)) == _lock(n=1)
+    assert locks.store(folder, SPEC, _lock(n=2)) == _lock(n=1)
     assert locks.read(folder, SPEC) == _lock(n=1)
     assert locks.read(folder, OTHER) is None
-    assert locks.keep(folder, SPEC, _lock(n=3), upgrade=True) == _lock(n=3)
+    assert locks.store(folder, SPEC, _lock(n=3), upgrade=True) == _lock(n=3)
     assert locks.read(folder, SPEC) == _lock(n=3)
 
 
 def test_a_name_is_no_part_of_the_request(tmp_path):
-    locks.keep(tmp_path, SPEC, _lock(n=1))
+    locks.store(tmp_path, SPEC, _lock(n=1))
     assert locks.read(tmp_path, SPEC.replace(name="mine", notes=("a",))) == _lock(n=1)
 
 
@@ -52,16 +52,16 @@ def test_the_lock_of_another_platform_stays_beside_ours(tmp_path, upgrade):
     first = tmp_path / f"{SPEC.digest()}.json"
     first.write_text(json.dumps(foreign))
     assert locks.read(tmp_path, SPEC) is None
-    assert locks.keep(tmp_path, SPEC, _lock(n=1), upgrade=upgrade) == _lock(n=1)
+    assert locks.store(tmp_path, SPEC, _lock(n=1), upgrade=upgrade) == _lock(n=1)
     assert json.loads(first.read_text()) == foreign
     assert locks.read(tmp_path, SPEC) == _lock(n=1)
-    assert locks.keep(tmp_path, SPEC, _lock(n=2)) == _lock(n=1)
+    assert locks.store(tmp_path, SPEC, _lock(n=2)) == _lock(n=1)
 
 
 def test_a_damaged_lock_is_replaced(tmp_path):
     (tmp_path / f"{SPEC.digest()}.json").write_text('{"platform": ')
     assert locks.read(tmp_path, SPEC) is None
-    assert locks.keep(tmp_path, SPEC, _lock(n=1)) == _lock(n=1)
+    assert locks.store(tmp_path, SPEC, _lock(n=1)) == _lock(n=1)
     assert locks.read(tmp_path, SPEC) == _lock(n=1)
 
 
@@ -83,14 +83,14 @@ def place(tmp_path):
 
 
 def _ill(place, python=sys.executable, folders=None):
-    return health.ill(
+    return health.why_unhealthy(
         str(place), python, (str(place / "site-packages"),) if folders is None else folders
     )
 
 
 def test_a_place_is_well_until_something_becomes_of_it(place):
     assert _ill(place) != "", "nothing is written down yet"
-    health.write_down(str(place), sys.executable, (str(place / "site-packages"),))
+    health.record(str(place), sys.executable, (str(place / "site-packages"),))
     assert _ill(place) == ""
     (place / "site-packages" / "__pycache__").mkdir()
     assert _ill(place) == "", "what is no package may come"
@@ -105,7 +105,7 @@ def test_a_place_is_well_until_something_becomes_of_it(place):
 def test_an_interpreter_that_is_gone_or_another_is_noticed(place, tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\n")
-    health.write_down(str(place), str(python), (str(place / "site-packages"),))
+    health.record(str(place), str(python), (str(place / "site-packages"),))
     assert _ill(place, str(python)) == ""
     python.write_text("#!/bin/sh\n# another one\n")
     assert str(python) in _ill(place, str(python))
@@ -114,7 +114,7 @@ def test_an_interpreter_that_is_gone_or_another_is_noticed(place, tmp_path):
 
 
 def test_of_many_packages_the_first_are_named(place):
-    health.write_down(str(place), sys.executable, (str(place / "site-packages"),))
+    health.record(str(place), sys.executable, (str(place / "site-packages"),))
     for number in range(5):
         (place / "site-packages" / f"n{number}-1.dist-info").mkdir()
     assert _ill(place).endswith("n0-1, n1-1, n2-1 and 2 more")
@@ -122,7 +122,7 @@ def test_of_many_packages_the_first_are_named(place):
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{"])
 def test_a_note_that_is_damaged_means_to_build_again(place, content):
-    (place / health.BUILT).write_text(content)
+    (place / health.RECORD_FILE).write_text(content)
     assert _ill(place) != ""
 
 
@@ -135,20 +135,20 @@ def test_a_note_that_is_damaged_means_to_build_again(place, content):
     ],
 )
 def test_how_many_packages_a_lock_names(lock, count):
-    assert build_plan.count(lock) == count
+    assert build_plan.package_count(lock) == count
 
 
 def test_a_plan_says_what_would_be_done():
     here = ".".join(map(str, sys.version_info[:2]))
-    assert len(build_plan.unlocked(EnvironmentSpec(kind=INTERPRETER))) == 1
-    assert len(build_plan.unlocked(EnvironmentSpec(kind=CONDA, conda=("six",)))) == 2
-    steps = build_plan.unlocked(SPEC.replace(python=here))
+    assert len(build_plan.steps_without_lockfile(EnvironmentSpec(kind=INTERPRETER))) == 1
+    assert len(build_plan.steps_without_lockfile(EnvironmentSpec(kind=CONDA, conda=("six",)))) == 2
+    steps = build_plan.steps_without_lockfile(SPEC.replace(python=here))
     assert here in steps[0]
     lock = {"python": here, "requirements": "a==1\nb==2\n"}
-    again = build_plan.locked(SPEC, lock, "key", "it lacks six", {})
+    again = build_plan.steps_from_lockfile(SPEC, lock, "key", "it lacks six", {})
     assert "it lacks six" in again[-1]
     assert "2 packages" in again[-1]
-    assert "it lacks" not in build_plan.locked(SPEC, lock, "key", "", {})[-1]
+    assert "it lacks" not in build_plan.steps_from_lockfile(SPEC, lock, "key", "", {})[-1]
 
 
 def test_the_file_that_is_named_holds_condas_settings(tmp_path, monkeypatch):
@@ -177,7 +177,7 @@ def test_settings_that_cannot_be_read_are_none(tmp_path, monkeypatch, content):
     ("value", "listed"), [(None, []), ("a", []), (["a", 1], ["a", "1"]), ({}, []), ([], [])]
 )
 def test_a_setting_that_is_no_list_is_empty(value, listed):
-    assert conda_settings.listed(value) == listed
+    assert conda_settings.as_list(value) == listed
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_setting_that_is_no_list_is_empty(value, listed):
     ],
 )
 def test_what_bounds_a_package_from_above_is_a_pin(spec, pin):
-    found = relax_pins.pin_of(spec)
+    found = relax_pins.parse_pin(spec)
     assert (found and (found.name, found.version, found.build)) == pin
 
 
@@ -213,7 +213,7 @@ def test_what_bounds_a_package_from_above_is_a_pin(spec, pin):
     ],
 )
 def test_whether_a_record_is_what_was_asked_for(pin, version, build, kept):
-    assert relax_pins.Pin(*pin).kept_by({"version": version, "build": build}) is kept
+    assert relax_pins.CondaPin(*pin).matches({"version": version, "build": build}) is kept
 
 
 class Channels:
@@ -263,14 +263,14 @@ class Channels:
 )
 def test_pins_change_as_little_as_can_be(specs, changed):
     channels = Channels(a="1.0 2.0 3.0", b="1.0")
-    way, changes = relax_pins.relaxed(specs, channels)
+    way, changes = relax_pins.relax(specs, channels)
     assert changes == changed
     assert channels(way, False), "what is given can be solved"
 
 
 def test_what_no_channel_has_cannot_be_relaxed():
     with pytest.raises(Unsolvable):
-        relax_pins.relaxed(["a=1.0", "unknown=1"], Channels(a="1.0"))
+        relax_pins.relax(["a=1.0", "unknown=1"], Channels(a="1.0"))
 
 
 def _package(tmp_path, name, content, said=None):
@@ -363,7 +363,7 @@ def test_repositories_of_a_lock_become_folders(tmp_path, git_alone):
     address = (tmp_path / "repo").as_uri()
     text = f"a @ git+{address}@{commit}#subdirectory=pkg\nsix==1 --hash=sha256:00\n"
     said = []
-    made, trees = image_git.fetched(
+    made, trees = image_git.fetch_repositories(
         text, {}, str(tmp_path / "trees"), "/in/image", said.append, lambda: False
     )
     ((tree, goal),) = trees.items()
@@ -371,7 +371,7 @@ def test_repositories_of_a_lock_become_folders(tmp_path, git_alone):
     assert (Path(tree) / "pkg" / "word.txt").read_text() == "first"
     assert goal.startswith("/in/image/")
     assert any(commit in line for line in said)
-    assert image_git.fetched("six==1\n", {}, str(tmp_path), "/x", said.append, lambda: False) == (
+    assert image_git.fetch_repositories("six==1\n", {}, str(tmp_path), "/x", said.append, lambda: False) == (
         "six==1\n",
         {},
     )
@@ -380,7 +380,7 @@ def test_repositories_of_a_lock_become_folders(tmp_path, git_alone):
 def test_a_repository_that_cannot_be_fetched_is_named(tmp_path, git_alone):
     text = f"a @ git+file://{tmp_path}/gone@{'0' * 40}"
     with pytest.raises(EnvironmentException, match="gone"):
-        image_git.fetched(text, {}, str(tmp_path / "t"), "/x", lambda _: None, lambda: False)
+        image_git.fetch_repositories(text, {}, str(tmp_path / "t"), "/x", lambda _: None, lambda: False)
 
 
 @pytest.mark.parametrize("ref", ["", "#main", "#main:pkg", "#:pkg"])
@@ -388,13 +388,13 @@ def test_a_build_context_in_git_is_fetched(tmp_path, git_alone, ref):
     _repository(tmp_path / "repo")
     (tmp_path / "t").mkdir()
     context = {"type": "git", "path": (tmp_path / "repo").as_uri() + ref}
-    place = image_context.brought(context, str(tmp_path / "t"), lambda _: None, lambda: False)
+    place = image_context.fetch_context(context, str(tmp_path / "t"), lambda _: None, lambda: False)
     below = "word.txt" if ref.endswith(":pkg") else "pkg/word.txt"
     assert (Path(place) / below).read_text() == "second"
 
 
 def test_a_build_context_of_this_machine_is_itself(tmp_path):
     context = {"type": "local", "path": str(tmp_path)}
-    assert image_context.brought(context, "/nowhere", lambda _: None, lambda: False) == str(
+    assert image_context.fetch_context(context, "/nowhere", lambda _: None, lambda: False) == str(
         tmp_path
     )

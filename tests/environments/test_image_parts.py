@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pods import BARE, BASE
 
-from scriptrun.environments.builder import Stopped, never
+from scriptrun.environments.builder import BuildCanceled, never
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.image import base, build, builder, export, plan, registry, removal, tool
 from scriptrun.environments.image import conda as image_conda
@@ -54,16 +54,16 @@ def test_a_registry_is_put_before_a_bare_name(name, address, full):
 )
 def test_another_platform_is_named(platform, foreign):
     spec = image(docker={"platform": platform})
-    assert base.foreign(spec) == foreign
+    assert base.foreign_platform(spec) == foreign
     if foreign:
         with pytest.raises(EnvironmentException, match=foreign):
-            image_conda.locked(spec, {}, "", print, never)
+            image_conda.lock_packages(spec, {}, "", print, never)
 
 
 def test_what_a_base_is_in_words():
-    assert "Dockerfile" in base.named(image(docker={"dockerfile": "FROM x"}))
-    assert "/src" in base.named(image(docker={"build_context": {"path": "/src"}}))
-    assert base.named(image("x:1")) == "x:1"
+    assert "Dockerfile" in base.describe(image(docker={"dockerfile": "FROM x"}))
+    assert "/src" in base.describe(image(docker={"build_context": {"path": "/src"}}))
+    assert base.describe(image("x:1")) == "x:1"
 
 
 def test_why_an_image_cannot_be_built(tmp_path):
@@ -80,12 +80,12 @@ def test_why_an_image_cannot_be_built(tmp_path):
 @given(st.text("abc/:", min_size=1), st.text("abc/:", min_size=1), st.text(max_size=3))
 def test_layers_of_other_content_have_other_names(one, other, note):
     lock = {"conda": [{"name": one}], "requirements": "", "notes": [note]}
-    names = {build.venv_tag(one, "python"), image_conda.tag(lock, one)}
+    names = {build.venv_tag(one, "python"), image_conda.layer_tag(lock, one)}
     assert len(names) == 2 and all(each.startswith("localhost/scriptrun-") for each in names)
     assert (build.venv_tag(other, "python") in names) is (one == other)
-    assert (image_conda.tag({**lock, "notes": []}, other) in names) is (one == other)
+    assert (image_conda.layer_tag({**lock, "notes": []}, other) in names) is (one == other)
     made = builder.Image(image(), {**lock, "kind": IMAGE, "base": one})
-    assert made.key() == builder.Image(image(), {**made.lock, "notes": []}).key()
+    assert made.key() == builder.Image(image(), {**made.lockfile, "notes": []}).key()
 
 
 @pytest.mark.parametrize(("packages", "words"), [("", "virtual environment"), (CONDA, "conda")])
@@ -110,11 +110,11 @@ def test_without_a_container_tool_all_say_so(tmp_path, packages, words):
 def test_an_image_for_nodes_is_ill_without_its_file(tmp_path):
     spec = image(docker={"nodes": "apptainer"})
     made = builder.Image(spec, {"kind": IMAGE, "base": "x", "interpreter": "/opt/p"})
-    assert "interrupted" in made.ill(str(tmp_path))
+    assert "interrupted" in made.why_unhealthy(str(tmp_path))
     (tmp_path / builder.NOTE).write_text('{"image": "x", "kind": "podman", "unpushed": "why"}')
-    assert "image.sif" in made.ill(str(tmp_path))
+    assert "image.sif" in made.why_unhealthy(str(tmp_path))
     (tmp_path / "image.sif").write_text("")
-    assert made.ill(str(tmp_path)) == ""
+    assert made.why_unhealthy(str(tmp_path)) == ""
     ready = made.ready(str(tmp_path), cached=True, seconds=0)
     assert (ready.python, ready.bin, ready.notes) == ("/opt/p", "", ("why",))
     told = ready.container
@@ -156,7 +156,7 @@ def test_bytes_that_are_no_text_and_no_line_at_all_are_borne():
 
 def test_what_is_told_to_stop_is_ended():
     _, run = execute("import time; time.sleep(3600)", stop=lambda: True)
-    with pytest.raises(Stopped):
+    with pytest.raises(BuildCanceled):
         run()
 
 
@@ -184,7 +184,7 @@ def test_a_failure_names_its_step_and_leaves_out_the_tools_own_log():
     assert "failed at STEP 2/2: RUN false" in error.message and "again" not in error.message
     assert "again" in tool.failure("Building x", "podman", [remark], 1).message
     many = tool.failure("x", "podman", [f"line {n}" for n in range(99)], 1).message
-    assert "line 98" in many and many.count("\n") == tool.SHOWN
+    assert "line 98" in many and many.count("\n") == tool.TAIL_LINES
 
 
 @settings(max_examples=20)
@@ -192,7 +192,7 @@ def test_a_failure_names_its_step_and_leaves_out_the_tools_own_log():
 def test_a_login_is_for_its_block_and_its_owner(username, password):
     if any(0xD800 <= ord(each) < 0xE000 for each in username + password):
         return
-    with tool.logged_in("r:1", username, password) as environ:
+    with tool.registry_login("r:1", username, password) as environ:
         path = environ["REGISTRY_AUTH_FILE"]
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         assert os.path.dirname(path) == environ["DOCKER_CONFIG"]
@@ -200,7 +200,7 @@ def test_a_login_is_for_its_block_and_its_owner(username, password):
             auth = json.load(handle)["auths"]["r:1"]["auth"]
         assert base64.b64decode(auth).decode() == f"{username}:{password}"
     assert not os.path.exists(path)
-    with tool.logged_in("r:1", username, "") as environ:
+    with tool.registry_login("r:1", username, "") as environ:
         assert environ == {}
 
 
@@ -209,13 +209,13 @@ def test_a_login_is_for_its_block_and_its_owner(username, password):
 
 @pytest.mark.podman
 def test_a_base_is_looked_at_and_what_is_missing_is_named(podman, said):
-    assert base.get(image(BASE), said.append, never) == registry.id_of(BASE)
-    assert registry.id_of("localhost/none:1") == ""
-    facts = image_lock.look(image(BASE), BASE, said.append, never)
+    assert base.get(image(BASE), said.append, never) == registry.image_id(BASE)
+    assert registry.image_id("localhost/none:1") == ""
+    facts = image_lock.inspect_base(image(BASE), BASE, said.append, never)
     assert facts["shell"] and facts["interpreter"] and facts["python"].startswith("3.")
-    assert image_lock.look(image(BARE), BARE, said.append, never)["interpreter"] is None
+    assert image_lock.inspect_base(image(BARE), BARE, said.append, never)["interpreter"] is None
     with pytest.raises(EnvironmentException, match="no interpreter 'pypy'"):
-        image_lock.look(image(BASE, interpreter="pypy"), BASE, said.append, never)
+        image_lock.inspect_base(image(BASE, interpreter="pypy"), BASE, said.append, never)
     with pytest.raises(EnvironmentException, match="not found on this machine"):
         base.get(image("localhost/none:1"), said.append, never)
     with pytest.raises(EnvironmentException, match="Cannot inspect"):
@@ -234,12 +234,12 @@ def test_layers_that_another_environment_needs_stay(podman):
         cache_folders.mark(place, {"lock": key})
     found = container_tool.require()
     removal.remove_layers(found, places[0])
-    assert registry.id_of("localhost/scriptrun-base:first")
+    assert registry.image_id("localhost/scriptrun-base:first")
     building = cache_folders.reserve("3" * 40)
     cache_folders.discard(places[1])
     removal.remove_layers(found, places[0])
-    assert registry.id_of("localhost/scriptrun-base:first"), "who builds may stand on it"
+    assert registry.image_id("localhost/scriptrun-base:first"), "who builds may stand on it"
     cache_folders.discard(building)
     removal.remove_layers(found, places[0])
-    assert not registry.id_of("localhost/scriptrun-base:first")
-    assert registry.id_of(BASE)
+    assert not registry.image_id("localhost/scriptrun-base:first")
+    assert registry.image_id(BASE)

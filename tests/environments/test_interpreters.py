@@ -33,14 +33,14 @@ def test_what_is_told_from_files_is_what_the_interpreter_says(locks, said):
     assert ready.cached
 
 
-@pytest.mark.parametrize("path", sorted({python.path for python in interpreter_discovery.found()}))
+@pytest.mark.parametrize("path", sorted({python.path for python in interpreter_discovery.find_all()}))
 def test_every_interpreter_here_is_told_truly(path):
-    told = interpreter_facts.look(path)
-    started = interpreter_facts._started(path)
+    told = interpreter_facts.from_files(path)
+    started = interpreter_facts._from_interpreter(path)
     if told is not None:
         assert told.version == started.version
         assert set(told.sites) >= {s for s in started.sites if os.path.isdir(s)}
-    assert interpreter_facts.ask(path).version == started.version
+    assert interpreter_facts.get(path).version == started.version
 
 
 def test_an_interpreter_is_asked_once_and_again_when_it_changed(tmp_path, monkeypatch):
@@ -54,10 +54,10 @@ def test_an_interpreter_is_asked_once_and_again_when_it_changed(tmp_path, monkey
 
     write("")
     for _ in range(3):
-        interpreter_facts.ask(str(odd))
+        interpreter_facts.get(str(odd))
     assert log.read_text() == "start\n"
     write("# another\n")
-    interpreter_facts.ask(str(odd))
+    interpreter_facts.get(str(odd))
     assert log.read_text() == "start\nstart\n"
 
 

@@ -67,7 +67,7 @@ def test_what_has_changed_since_it_was_locked_is_not_installed(tmp_path, library
     (plain / "mylib.py").write_text("answer = 3\n")
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(tmp_path / "another"))
     with pytest.raises(EnvironmentException, match="has changed since"):
-        ensure.ensure(spec, locks, print, lock=first.lock)
+        ensure.ensure(spec, locks, print, lockfile=first.lock)
 
 
 def test_paths_are_found_in_all_forms(library):
@@ -76,6 +76,6 @@ def test_paths_are_found_in_all_forms(library):
         f"{library}[extra]; os_name == 'posix'",
         f"mylib @ file://{library}",
     ):
-        assert local_sources.path_of(text) == str(library)
-    assert local_sources.path_of("six==1.0") is None
-    assert local_sources.path_of("/no/such/thing") is None
+        assert local_sources.local_path(text) == str(library)
+    assert local_sources.local_path("six==1.0") is None
+    assert local_sources.local_path("/no/such/thing") is None

@@ -34,7 +34,7 @@ def unused(place, seconds):
 
 
 def left():
-    return sorted(entry.names[0] for entry in cache_listing.listing())
+    return sorted(entry.names[0] for entry in cache_listing.list_environments())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def left():
     ],
 )
 def test_what_goes(three, asked, stay):
-    would = cache_prune.prune(**asked, dry=True)
+    would = cache_prune.prune(**asked, dry_run=True)
     assert left() == ["mid", "new", "old"]
     done = cache_prune.prune(**asked)
     assert left() == stay
@@ -60,13 +60,13 @@ def test_what_goes(three, asked, stay):
 
 def test_what_is_in_use_stays(three, request_of, locks):
     ready = ensure.find(request_of("red==2.0"), locks)  # handed out just now
-    (running,) = (entry for entry in cache_listing.listing() if entry.names == ("mid",))
+    (running,) = (entry for entry in cache_listing.list_environments() if entry.names == ("mid",))
     python = os.path.join(running.place, "bin", "python")
     with subprocess.Popen([python, "-c", "input()"], stdin=subprocess.PIPE) as process:
         done = cache_prune.prune()
         process.communicate(b"\n")
     assert left() == ["mid", "old"] and os.path.exists(ready.python)
-    reasons = {entry.names[0]: reason for entry, reason in done.kept}
+    reasons = {entry.names[0]: reason for entry, reason in done.skipped}
     assert "less than a minute ago" in reasons["old"]
     assert f"process {process.pid}" in reasons["mid"]
 
@@ -75,14 +75,14 @@ def test_a_build_keeps_the_cache_within_its_limit(
     three, request_of, locks, said, wheels, monkeypatch
 ):
     make_wheel(wheels, "green", "1.0")
-    sizes = {entry.names[0]: entry.size for entry in cache_listing.listing()}
-    monkeypatch.setenv(cache_limit.LIMIT, str(sum(sizes.values()) + 1000))
+    sizes = {entry.names[0]: entry.size for entry in cache_listing.list_environments()}
+    monkeypatch.setenv(cache_limit.LIMIT_VARIABLE, str(sum(sizes.values()) + 1000))
     ensure.ensure(request_of("green", name="last"), locks, said.append)
     assert "old" not in left() and {"last", "new"} <= set(left())
     assert any(
-        "old from the cache, unused since" in line and cache_limit.LIMIT in line for line in said
+        "old from the cache, unused since" in line and cache_limit.LIMIT_VARIABLE in line for line in said
     )
-    monkeypatch.setenv(cache_limit.LIMIT, "much")
+    monkeypatch.setenv(cache_limit.LIMIT_VARIABLE, "much")
     assert any("='much'" in reason for reason in builder.check(request_of("green")))
     before = (left(), list(said))
     with pytest.raises(UserErrorException, match="Invalid size"):
@@ -91,16 +91,16 @@ def test_a_build_keeps_the_cache_within_its_limit(
 
 
 def test_runs_that_used_it_are_remembered(three, tmp_path):
-    place = cache_folders.current(three["new"])[0]
+    place = cache_folders.newest_complete(three["new"])[0]
     for number in (1, 2, 1):
-        cache_usage.note(place, tmp_path / f"run_{number}")
-    (entry,) = (entry for entry in cache_listing.listing() if entry.names == ("new",))
+        cache_usage.record_run(place, tmp_path / f"run_{number}")
+    (entry,) = (entry for entry in cache_listing.list_environments() if entry.names == ("new",))
     assert entry.runs == ("run_1", "run_2")
     path = os.path.join(os.path.dirname(place), cache_usage.NAME)
     with open(path, "a") as handle:
         handle.write('"half a li')
-    cache_usage.note("/dev/null/nowhere/1", tmp_path)
-    assert [os.path.basename(each) for each in cache_usage.of(os.path.dirname(place))] == [
+    cache_usage.record_run("/dev/null/nowhere/1", tmp_path)
+    assert [os.path.basename(each) for each in cache_usage.read_runs(os.path.dirname(place))] == [
         "run_1",
         "run_2",
     ]
@@ -108,8 +108,8 @@ def test_runs_that_used_it_are_remembered(three, tmp_path):
 
 def test_what_is_remembered_stays_short(three, tmp_path, monkeypatch):
     monkeypatch.setattr(cache_usage, "LIMIT", 1000)
-    place = cache_folders.current(three["new"])[0]
+    place = cache_folders.newest_complete(three["new"])[0]
     for number in range(100):
-        cache_usage.note(place, tmp_path / f"run_{number}")
-    kept = cache_usage.of(os.path.dirname(place))
+        cache_usage.record_run(place, tmp_path / f"run_{number}")
+    kept = cache_usage.read_runs(os.path.dirname(place))
     assert kept[0].endswith("run_99") and 0 < len(kept) < 40

@@ -11,12 +11,12 @@ from scriptrun.environments import dependency_paths, ensure
 def test_what_pulled_what(request_of, locks, said, wheels):
     make_wheel(wheels, "top", "1.0", needs=("blue", "red; extra == 'colours'"))
     ready = ensure.ensure(request_of("top", name="t"), locks, said.append)
-    parents = dependency_paths.pulled_by(ready.sites)
+    parents = dependency_paths.reverse_dependencies(ready.sites)
     assert parents == {"top": [], "blue": ["top"], "red": ["blue", "top[colours]"]}
-    assert dependency_paths.chain("blue", parents, ["Top>=1"]) == ["top", "blue"]
-    assert dependency_paths.chain("top", parents, ["top"]) == ["top"]
-    assert dependency_paths.chain("red", parents, ["red", "top"]) == ["red"]
-    assert dependency_paths.chain("red", parents, []) == []
+    assert dependency_paths.shortest_chain("blue", parents, ["Top>=1"]) == ["top", "blue"]
+    assert dependency_paths.shortest_chain("top", parents, ["top"]) == ["top"]
+    assert dependency_paths.shortest_chain("red", parents, ["red", "top"]) == ["red"]
+    assert dependency_paths.shortest_chain("red", parents, []) == []
 
 
 def test_conda_packages_say_what_they_depend_on(tmp_path):
@@ -26,7 +26,7 @@ def test_conda_packages_say_what_they_depend_on(tmp_path):
     for name, depends in records.items():
         (meta / f"{name}-1-0.json").write_text(json.dumps({"name": name, "depends": depends}))
     (meta / "history").write_text("")
-    parents = dependency_paths.pulled_by((), str(tmp_path))
+    parents = dependency_paths.reverse_dependencies((), str(tmp_path))
     assert parents == {"numpy": [], "python": ["numpy"], "libblas": ["numpy"]}
 
 

@@ -148,7 +148,7 @@ def test_old_names_work_in_what_was_relaxed(request_of, locks, said, aged, tmp_p
     ],
 )
 def test_pins_are_recognised(line, name, version):
-    pin = uv_relax_pins.pin_of(line)
+    pin = uv_relax_pins.parse_pin(line)
     assert (pin.name, pin.version) == (name, version)
 
 
@@ -156,13 +156,13 @@ def test_pins_are_recognised(line, name, version):
     "line", ["numpy", "numpy>=1.2", "numpy!=1.3", "-e .", "a @ file:///x==1", "./x==1"]
 )
 def test_what_bounds_nothing_is_no_pin(line):
-    assert uv_relax_pins.pin_of(line) is None
+    assert uv_relax_pins.parse_pin(line) is None
 
 
 @given(st.from_regex(r"[a-z][a-z0-9]{0,5}==\d{1,2}(\.\d{1,2}){0,2}", fullmatch=True))
 def test_a_relaxed_pin_still_allows_what_was_asked(line):
-    pin = uv_relax_pins.pin_of(line)
+    pin = uv_relax_pins.parse_pin(line)
     assert pin.just(pin.version) == line
     assert pin.at_least() == line.replace("==", ">=")
     locked = f"{pin.name}=={pin.version} \\\n    --hash=sha256:00\n"
-    assert uv_relax_pins.changed([pin], locked) == {}
+    assert uv_relax_pins.changed_pins([pin], locked) == {}

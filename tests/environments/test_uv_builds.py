@@ -17,7 +17,7 @@ from scriptrun.environments.interpreter import discovery as interpreter_discover
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
-HERE = sorted({".".join(map(str, python.minor)) for python in interpreter_discovery.found()})
+HERE = sorted({".".join(map(str, python.minor)) for python in interpreter_discovery.find_all()})
 needs_38 = pytest.mark.skipif("3.8" not in HERE, reason="this machine has no Python 3.8")
 
 
@@ -105,7 +105,7 @@ def test_a_wheel_that_changed_since_it_was_locked_is_refused(
     monkeypatch.setenv("UV_CACHE_DIR", str(wheels / "empty-cache"))
     lock = {**lock, "requirements": lock["requirements"] + "# once more\n"}  # another place
     with pytest.raises(EnvironmentException, match=r"'red==1\.0' do not match the lockfile"):
-        ensure.ensure(spec, locks, said.append, lock=lock)
+        ensure.ensure(spec, locks, said.append, lockfile=lock)
 
 
 def test_a_direct_reference_needs_no_hash(request_of, locks, said, wheels, tmp_path):

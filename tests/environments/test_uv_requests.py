@@ -61,21 +61,21 @@ def spec(*pip, options=(), conda=(), **more):
     ],
 )
 def test_options_go_into_the_file_or_to_uv_itself(options, kept, flags):
-    made = requirements.of(spec("six", options=options))
+    made = requirements.from_spec(spec("six", options=options))
     assert (made.options, made.flags, made.lines) == (kept, flags, ("six",))
-    assert requirements.of(spec("six", *options)) == made, (
+    assert requirements.from_spec(spec("six", *options)) == made, (
         "among the requirements they are the same"
     )
 
 
 def test_comments_blank_lines_and_doubles_are_left_out():
-    made = requirements.of(spec("  six ", "# why", "", "six", "-e /x/y", "--editable /z"))
+    made = requirements.from_spec(spec("  six ", "# why", "", "six", "-e /x/y", "--editable /z"))
     assert made.lines == ("six", "-e /x/y", "--editable /z")
     assert made.direct() == ["-e /x/y", "--editable /z"]
 
 
 def test_what_is_locked_is_installed_without_resolving():
-    made = requirements.of(
+    made = requirements.from_spec(
         spec(options=("--pre", "--no-deps", "--trusted-host h", "--extra-index-url https://h/"))
     )
     options, flags = made.for_sync()
@@ -89,7 +89,7 @@ def test_indexes_of_a_project_count_when_it_is_installed():
         "extra-index-url": ["https://c/"],
         "find-links": ["/d"],
     }
-    options, flags = requirements.of(spec("six", uv=table)).for_sync()
+    options, flags = requirements.from_spec(spec("six", uv=table)).for_sync()
     assert options == (
         "--index-url https://a/",
         "--extra-index-url https://b/",
@@ -112,7 +112,7 @@ def test_indexes_of_a_project_count_when_it_is_installed():
     ],
 )
 def test_lines_that_cannot_be_met_are_named(secrets, line, named):
-    (said,) = requirements.troubles(spec("numpy", line))
+    (said,) = requirements.problems(spec("numpy", line))
     assert named in said
 
 
@@ -122,23 +122,23 @@ def test_lines_that_cannot_be_met_are_named(secrets, line, named):
     "-e=/x --no-index --extra-index-url=https://${TOKEN}@h/ # $VAR \\ ssh://git@h/r".split(),
 )
 def test_lines_that_can(secrets, line):
-    assert requirements.troubles(spec(line)) == []
+    assert requirements.problems(spec(line)) == []
 
 
 def test_a_password_in_a_line_is_told_without_being_shown(secrets):
-    (said,) = requirements.troubles(spec("six", options=("-i https://me:hunter2@h/",)))
+    (said,) = requirements.problems(spec("six", options=("-i https://me:hunter2@h/",)))
     assert "hunter2" not in said
     assert "h/" in said
 
 
 def test_a_secret_that_is_not_here_is_named_and_one_that_is_is_fine(secrets):
     line = "-i https://u:${secret:mine}@h/"
-    (said,) = requirements.troubles(spec("six", options=(line,)))
+    (said,) = requirements.problems(spec("six", options=(line,)))
     assert "'mine'" in said
     secrets("mine", "x")
-    assert requirements.troubles(spec("six", options=(line,))) == []
+    assert requirements.problems(spec("six", options=(line,))) == []
     table = {"index": [{"url": "https://u:${secret:other}@h/"}]}
-    (said,) = requirements.troubles(spec("six", uv=table))
+    (said,) = requirements.problems(spec("six", uv=table))
     assert "'other'" in said
 
 
@@ -174,7 +174,7 @@ def test_digests_that_are_given_stand_over_the_indexs(locked, given_):
         f"{name.upper()}[x] == 1 {' '.join('--hash=sha256:' + e for e in each)}"
         for name, each in given_.items()
     ]
-    made = lock_inputs.with_given_digests(text(locked, " \\\n    "), lines)
+    made = lock_inputs.keep_requested_digests(text(locked, " \\\n    "), lines)
     wanted = {name: given_.get(name, each) for name, each in locked.items()}
     assert made == text(wanted, " \\\n    ")
     assert requirements.all_hashed(made)
@@ -193,7 +193,7 @@ def test_a_request_is_written_as_a_file_of_requirements_for_its_user_alone(secre
     assert "s3cret" not in text
     assert text.splitlines()[-1] == "six==1"
     assert Path(path).stat().st_mode & 0o077 == 0
-    filled = index_credentials.expanded(text, private)
+    filled = index_credentials.expand_variables(text, private)
     assert "https://u:s3cret%2Fx@h/" in filled
 
 
@@ -245,12 +245,12 @@ def test_named_indexes_of_a_project_have_their_logins_in_variables(secrets, tmp_
     [("me:pw", "me:pw"), ("token", "__token__:token"), ("m/e:p:w", "m%2Fe:p%3Aw")],
 )
 def test_the_secret_of_a_host_is_its_login(secrets, value, login):
-    assert index_credentials.of_host("h:80") == ""
-    secrets(index_credentials.by_host("h:80"), value)
-    assert index_credentials.of_host("h:80") == login
+    assert index_credentials.login_for("h:80") == ""
+    secrets(index_credentials.host_secret_name("h:80"), value)
+    assert index_credentials.login_for("h:80") == login
     text, private = index_credentials.filled("-i https://h:80/simple\nsix @ https://h:80/x.whl")
     assert value not in text
-    assert index_credentials.expanded(text, private).splitlines() == [
+    assert index_credentials.expand_variables(text, private).splitlines() == [
         f"-i https://{login}@h:80/simple",
         "six @ https://h:80/x.whl",
     ], "only lines that name an index get it"
@@ -265,10 +265,10 @@ def test_a_lock_names_the_secret_again(name, tmp_path_factory):
         patch.setattr(vault, "_offered", {name: "hidden-value"})
         line = f"-i https://u:${{secret:{name}}}@h/simple"
         text, private = index_credentials.filled(line)
-        assert index_credentials.named(line) == [name]
-        assert index_credentials.restored(text, [line]) == line
+        assert index_credentials.secret_names(line) == [name]
+        assert index_credentials.restore_references(text, [line]) == line
         assert "hidden-value" not in text
-        assert "hidden-value" in index_credentials.told(private)
+        assert "hidden-value" in index_credentials.values_to_mask(private)
 
 
 def test_a_repository_gets_its_login_by_gits_variables(secrets):
@@ -280,8 +280,8 @@ def test_a_repository_gets_its_login_by_gits_variables(secrets):
     assert private["GIT_CONFIG_KEY_0"] == "http.https://h/.extraHeader"
     sent = private["GIT_CONFIG_VALUE_0"].rpartition(" ")[2]
     assert base64.b64decode(sent) == b"me:t0ken"
-    assert sent in index_credentials.told(private)
-    assert index_credentials.restored(text, [line]) == line
+    assert sent in index_credentials.values_to_mask(private)
+    assert index_credentials.restore_references(text, [line]) == line
 
 
 def test_a_secret_that_is_not_there_is_an_error(secrets):
@@ -297,7 +297,7 @@ def test_uvs_variables_as_lines_of_options():
         "UV_FIND_LINKS": "/c,/d",
         "UV_OFFLINE": "1",
     }
-    rest, lines = index_credentials.as_lines(variables)
+    rest, lines = index_credentials.split_index_options(variables)
     assert rest == {"UV_OFFLINE": "1"}
     assert sorted(lines) == [
         "--extra-index-url https://a/",
@@ -316,7 +316,7 @@ def test_uvs_variables_get_the_logins_of_their_hosts(secrets):
         "UV_INDEX_URL": "https://${secret:mine}@c/",
         "A": "https://a/",
     }
-    made = index_credentials.in_addresses(given_)
+    made = index_credentials.with_index_secrets(given_)
     assert made == {
         "UV_INDEX": "https://u:p@a/s https://b/",
         "UV_INDEX_URL": "https://x%2Fy@c/",
@@ -417,8 +417,8 @@ def test_whatever_uv_says_there_is_a_sentence(lines):
     ],
 )
 def test_whether_something_else_may_do(line, python, versions):
-    assert errors.another_python_may_do([line]) is python
-    assert errors.other_versions_may_do([line]) is versions
+    assert errors.another_python_may_help([line]) is python
+    assert errors.other_versions_may_help([line]) is versions
 
 
 def test_old_names_are_put_where_python_loads_them(tmp_path):

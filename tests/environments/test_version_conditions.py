@@ -30,7 +30,7 @@ def test_what_is_no_condition(text):
 
 
 def test_the_own_python_comes_first_and_then_the_newest():
-    own = interpreter_discovery.interpreters_minor()
+    own = interpreter_discovery.running_minor()
     assert interpreter_discovery.choose(">=3.6")[0].minor == own
     other = (
         interpreter_discovery.choose(f"!={own[0]}.{own[1]}.*")[0]

@@ -35,7 +35,7 @@ def model(workspace, tmp_path):
 
 
 def test_everything_that_decided_the_model_is_named(workspace, model):
-    found = lineage.of(model)
+    found = lineage.model_lineage(model)
     run = found["run"]
     assert run["id"] == model.run_id and run["state"] == "Completed"
     assert run["snapshot"] == {"digest": model.run.job.snapshot, "kept": True}
@@ -59,9 +59,9 @@ def test_the_command_tells_it(workspace, model):
 
 def test_parts_that_are_gone_are_said_to_be(workspace, model):
     shutil.rmtree(workspace.snapshots_folder)
-    assert lineage.of(model)["run"]["snapshot"]["kept"] is False
+    assert lineage.model_lineage(model)["run"]["snapshot"]["kept"] is False
     shutil.rmtree(model.run.path)
-    assert lineage.of(model)["run"] == {"id": model.run_id, "gone": True}
+    assert lineage.model_lineage(model)["run"] == {"id": model.run_id, "gone": True}
     command = [sys.executable, "-m", "scriptrun", "lineage", "net:1"]
     done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
     assert "missing from the workspace" in done.stdout and done.returncode == 0
@@ -69,4 +69,4 @@ def test_parts_that_are_gone_are_said_to_be(workspace, model):
 
 def test_a_model_of_a_path_has_no_run(workspace, tmp_path):
     made = Model.register(workspace, str(tmp_path / "digits.csv"), "plain")
-    assert lineage.of(made)["run"] is None
+    assert lineage.model_lineage(made)["run"] is None

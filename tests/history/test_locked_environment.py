@@ -40,43 +40,43 @@ def run_of(workspace, name, day=1, **facts):
 
 def test_a_built_one_is_meant_by_the_beginning_of_its_key(workspace):
     places = [built(key) for key in KEYS]
-    found = locked_environment.of(workspace, KEYS[1][:21])
-    assert (found.key, found.place, found.name) == (KEYS[1], places[1], KEYS[1][:12])
-    assert (found.lock, found.asked) == (LOCK, ("numpy",))
+    found = locked_environment.find(workspace, KEYS[1][:21])
+    assert (found.key, found.folder, found.name) == (KEYS[1], places[1], KEYS[1][:12])
+    assert (found.lockfile, found.requested) == (LOCK, ("numpy",))
     with pytest.raises(UserErrorException, match="not an environment"):
-        locked_environment.of(workspace, "aaaa")
+        locked_environment.find(workspace, "aaaa")
 
 
 def test_a_build_that_was_not_finished_is_none(workspace):
     cache_folders.reserve(KEYS[0])
     with pytest.raises(UserErrorException, match=KEYS[0]):
-        locked_environment.of(workspace, KEYS[0])
+        locked_environment.find(workspace, KEYS[0])
 
 
 def test_a_run_has_its_own_lock_and_may_have_none(workspace):
     asked = EnvironmentSpec(pip=("numpy",), conda=("python=3.11",))
     folder = run_of(workspace, "locked_run", environment=asked)
-    bare = locked_environment.of(workspace, "locked_run")
-    assert (bare.lock, bare.packages, bare.place) == ({}, {}, None)
-    assert bare.asked == ("python=3.11", "numpy") and bare.why() == {}
+    bare = locked_environment.find(workspace, "locked_run")
+    assert (bare.lockfile, bare.packages, bare.folder) == ({}, {}, None)
+    assert bare.requested == ("python=3.11", "numpy") and bare.dependency_chains() == {}
     (folder / environment_record.LOCKFILE).write_text(json.dumps(LOCK))
-    assert locked_environment.of(workspace, "locked_run").lock == LOCK
+    assert locked_environment.find(workspace, "locked_run").lockfile == LOCK
 
 
 @pytest.mark.parametrize("text", ["", "nothing", ":1", "../x", "a:b:c"])
 def test_what_means_nothing_is_refused(workspace, text):
     with pytest.raises(ScriptrunError):
-        locked_environment.of(workspace, text)
+        locked_environment.find(workspace, text)
 
 
 def test_a_registered_one_is_meant_by_its_name_and_version(workspace):
     made = Environment("mine")
     made.python.user_managed_dependencies = True
     made.register(workspace)
-    assert locked_environment.of(workspace, "mine").name == "mine"
-    assert locked_environment.of(workspace, "mine:1").asked == ()
+    assert locked_environment.find(workspace, "mine").name == "mine"
+    assert locked_environment.find(workspace, "mine:1").requested == ()
     with pytest.raises(ScriptrunError, match="mine"):
-        locked_environment.of(workspace, "mine:7")
+        locked_environment.find(workspace, "mine:7")
 
 
 def test_runs_that_used_a_dataset_are_found_newest_first_and_odd_records_are_passed_over(workspace):
@@ -85,6 +85,6 @@ def test_runs_that_used_a_dataset_are_found_newest_first_and_odd_records_are_pas
         run_of(workspace, name, day, data={} if name == "mid" else used)
     run_of(workspace, "other", 4, data={"inputs": [{"dataset": {"id": None}}, {"dataset": None}]})
     (run_of(workspace, "cut", 5) / "job.json").write_text('{"cut')
-    assert dataset_usage.runs_of(workspace, {"id": "D1"}) == ["new", "old"]
-    assert dataset_usage.runs_of(workspace, {"id": None}) == []
-    assert dataset_usage.runs_of(workspace, {"id": "D1"}, look=0) == []
+    assert dataset_usage.run_ids(workspace, {"id": "D1"}) == ["new", "old"]
+    assert dataset_usage.run_ids(workspace, {"id": None}) == []
+    assert dataset_usage.run_ids(workspace, {"id": "D1"}, limit=0) == []

@@ -37,12 +37,12 @@ def home(tmp_path):
     ],
 )
 def test_only_what_is_named_and_known(home, spec, names):
-    assert build_secrets.of(spec, home, {}) == {name: f"value of {name}" for name in names}
+    assert build_secrets.find_secrets(spec, home, {}) == {name: f"value of {name}" for name in names}
 
 
 def test_the_submitters_variables_come_first(home):
     spec = EnvironmentSpec(PACKAGES, pip_options=("-i https://a.io/s",))
-    assert build_secrets.of(spec, home, {"SCRIPTRUN_SECRET_INDEX_A_IO": "theirs"}) == {
+    assert build_secrets.find_secrets(spec, home, {"SCRIPTRUN_SECRET_INDEX_A_IO": "theirs"}) == {
         "index-a.io": "theirs"
     }
     assert build_secrets.as_variables({"index-a.io": "x"}) == {"SCRIPTRUN_SECRET_INDEX_A_IO": "x"}

@@ -66,7 +66,7 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
     assert [each["name"] for each in lock["conda"]] == ["blue", "pin", "python", "red", "tool"]
     assert all(each["url"] and each["sha256"] and each["build"] for each in lock["conda"])
     assert compare_runs.packages(lock)["red"] == "1.0=py_0"
-    visit = reopen.lay_out(run, bench.root / "visit", print)
+    visit = reopen.copy_run(run, bench.root / "visit", print)
     assert (visit.environ["CONDA_PREFIX"], visit.environ["TOOL_HOME"]) == (
         prefix,
         said["TOOL_HOME"],

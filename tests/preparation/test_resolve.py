@@ -14,7 +14,7 @@ def placed(requirement):
     environment = Environment("lib")
     environment.python.conda_dependencies.add_pip_package(requirement)
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
-    return resolve_environment.placed(described, None)
+    return resolve_environment.resolve(described, None)
 
 
 def notes(requirement):
@@ -55,7 +55,7 @@ def test_an_image_of_azures_is_no_container_for_old_code(podman, image, pins, ki
     environment.docker.base_image = image or environment.docker.base_image
     environment.python.conda_dependencies.add_pip_package("six==1.0")
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
-    spec, said = resolve_environment.placed(described, None, pins)
+    spec, said = resolve_environment.resolve(described, None, pins)
     assert (spec.kind, spec.pins) == (kind, pins)
     assert any("as processes" in each for each in said) is (kind == PACKAGES)
 
@@ -65,5 +65,5 @@ def test_pins_may_be_relaxed_whoever_installs(package):
     environment = Environment("old")
     environment.python.conda_dependencies.add_conda_package(package)
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
-    assert resolve_environment.placed(described, None, RELAX)[0].pins == RELAX
-    assert resolve_environment.placed(described, None)[0].pins == EXACT
+    assert resolve_environment.resolve(described, None, RELAX)[0].pins == RELAX
+    assert resolve_environment.resolve(described, None)[0].pins == EXACT

@@ -12,7 +12,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import NoRoom
 from scriptrun.engines.local import slots
 from scriptrun.engines.local.engine import Local
-from scriptrun.environments.builder import Ready
+from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.preparation import environment_record
 from scriptrun.queue import start, tickets
 from scriptrun.registry import compute_targets
@@ -33,7 +33,7 @@ def made(tmp_path):
     run_folder.publish(folder, job)
     environ = {"PATH": os.defpath, "MINE": "ü"}
     ticket = tickets.write(tickets.queue_of(home.id), folder, environ)
-    ready = Ready("key", sys.executable, None, os.path.dirname(sys.executable), {"a": 1})
+    ready = ReadyEnvironment("key", sys.executable, None, os.path.dirname(sys.executable), {"a": 1})
     return home, job, folder, ready, ticket
 
 
@@ -56,7 +56,7 @@ def test_a_run_waits_for_room_and_keeps_its_ticket(made):
     finally:
         held.close()
     assert ticket.path.exists() and run_folder.read_result(folder) is None
-    assert environment_record.read_lock(folder) == {"a": 1}
+    assert environment_record.read_lockfile(folder) == {"a": 1}
 
 
 def test_of_two_who_start_one_attempt_one_has_it(made):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.environments.builder import Ready
+from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
@@ -132,18 +132,18 @@ def test_what_a_run_goes_on_from(home):
 
 
 def _ready(**facts):
-    return Ready(
+    return ReadyEnvironment(
         **{"key": "k", "python": "/p", "place": None, "bin": "/b", "lock": {"a": 1}, **facts}
     )
 
 
 def test_a_runs_environment_is_written_down_once(home):
     _, folder = _run(home)
-    assert environment_record.read_lock(folder) is None
+    assert environment_record.read_lockfile(folder) is None
     ready = _ready(notes=("a note",), lock={"a": 1, "relaxed": {"six": ["1", "2"]}})
-    environment_record.write_lock(folder, ready)
-    environment_record.write_lock(folder, _ready(lock={"a": 2}))
-    assert environment_record.read_lock(folder)["a"] == 1
+    environment_record.write_lockfile(folder, ready)
+    environment_record.write_lockfile(folder, _ready(lock={"a": 2}))
+    assert environment_record.read_lockfile(folder)["a"] == 1
     told = events.read(folder)
     assert [each["kind"] for each in told].count("environment") == 1
     assert [each["message"] for each in told if each["kind"] == "note"] == ["a note"]
@@ -156,7 +156,7 @@ def test_an_interpreter_that_is_there_makes_a_run_ready(home):
         home, environment=EnvironmentSpec(kind=INTERPRETER, interpreter=sys.executable)
     )
     assert prepare_run.prepare(home, job, folder) == 0
-    assert environment_record.read_lock(folder) is not None
+    assert environment_record.read_lockfile(folder) is not None
     assert run_state.read_status(folder).state == "Preparing"
     (told,) = [each for each in events.read(folder) if each["kind"] == "environment"]
     assert os.path.realpath(told["python"]) == os.path.realpath(sys.executable)
@@ -170,7 +170,7 @@ def test_one_that_is_not_ends_the_run_with_the_reason(home, tmp_path):
     assert (told.state, told.is_final) == ("Failed", True)
     assert gone in told.reason
     assert gone in (folder / environment_record.LOG).read_text()
-    assert environment_record.read_lock(folder) is None
+    assert environment_record.read_lockfile(folder) is None
 
 
 @pytest.mark.parametrize(

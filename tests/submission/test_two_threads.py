@@ -168,7 +168,7 @@ def test_each_builds_in_its_own_cache_folder_with_its_own_secret(sides):
     meeting = Meeting()
 
     def work(side: Side) -> None:
-        visit = reopen.lay_out(side.written(), side.root / "copy", meeting.once())
+        visit = reopen.copy_run(side.written(), side.root / "copy", meeting.once())
         assert side.owns(visit.python)
 
     meeting.both(work, sides)
@@ -185,7 +185,7 @@ def test_many_submissions_find_their_own(sides, often):
             assert prepare_run.prepare(side.workspace, run.job, run.path) == 0, _log(run)
             told = [e for e in events.read(run.path / "events" / "prepare.jsonl") if "place" in e]
             assert [side.owns(each["place"]) for each in told] == [True]
-            assert build_secrets.of(side.spec, side.workspace) == {SECRET: side.password}
+            assert build_secrets.find_secrets(side.spec, side.workspace) == {SECRET: side.password}
             assert keyvault.get_secret(SECRET) == side.password
 
     meeting.both(work, sides)
@@ -225,7 +225,7 @@ def test_each_asks_the_registry_of_its_own_workspace(sides, tmp_path, monkeypatc
         environment.python.conda_dependencies.add_pip_package(name)
         spec = build_environment.spec_of(environment)
         lock = {"kind": spec.kind, "platform": platform_tag(), "base": name, "requirements": name}
-        locks.keep(side.workspace.locks_folder, spec, lock)
+        locks.store(side.workspace.locks_folder, spec, lock)
         said: list[str] = []
         first = meeting.once()
         build_environment.build(

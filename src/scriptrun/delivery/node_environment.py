@@ -42,7 +42,7 @@ def build(workspace: WorkspaceFiles, folder: Path, node: int) -> dict[str, str |
                 environment,
                 workspace.locks_folder,
                 log,
-                lock=environment_record.read_lock(folder),
+                lockfile=environment_record.read_lockfile(folder),
                 registry=image_registries.for_build(environment, workspace),
             )
     except (ScriptrunError, OSError) as error:

@@ -72,7 +72,7 @@ def _interpreter(python: str) -> Check:
     problems = interpreter_existing.Existing.check(spec)
     if problems:
         return Check("jobs' python", "bad", problems[0])
-    facts = interpreter_facts.ask(python)
+    facts = interpreter_facts.get(python)
     summary = f"{facts.version}, {python}"
     if tuple(map(int, facts.version.split(".")[:2])) < (3, 6):
         return Check("jobs' python", "bad", summary, "Jobs need Python 3.6 or newer.")
@@ -85,8 +85,8 @@ def _uv() -> Check:
 
 
 def _conda() -> Check:
-    if conda_request.is_here():
-        return Check("conda", "ok", f"py-rattler, packages in {conda_client.cache()}")
+    if conda_request.is_installed():
+        return Check("conda", "ok", f"py-rattler, packages in {conda_client.cache_folder()}")
     return Check("conda", "ok", f"no py-rattler; {conda_request.INSTALL} for packages not on PyPI")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from scriptrun.environments.builder import Lock, Registry, builder_class
+from scriptrun.environments.builder import Lockfile, ImageRegistry, builder_class
 from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
@@ -13,60 +13,60 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
+def steps_without_lockfile(spec: EnvironmentSpec) -> tuple[str, ...]:
     """The steps for a request that has no lockfile yet."""
     if not builder_class(spec.kind).builds:
         return ("Query the interpreter's packages once.",)
     if spec.kind == IMAGE:
-        steps: tuple[str, ...] = _loaded("image.plan").unlocked(spec)
-        return steps
+        image_steps: tuple[str, ...] = _load("image.plan").unlocked(spec)
+        return image_steps
     if spec.kind == CONDA:
         return (
             "Lock the conda packages, including Python: solve them against their channels.",
             "Build from the lockfile.",
         )
     return (
-        *_python(spec.python),
+        *_python_steps(spec.python),
         "Lock the requirements: resolve them against the package index.",
         "Build from the lockfile.",
     )
 
 
-def locked(
-    spec: EnvironmentSpec, lock: Lock, key: str, ill: str, registry: Registry
+def steps_from_lockfile(
+    spec: EnvironmentSpec, lockfile: Lockfile, key: str, problem: str, registry: ImageRegistry
 ) -> tuple[str, ...]:
-    """The steps from ``lock``; ``ill`` is why an existing build is unusable, or ""."""
-    again = f" again, because {ill}" if ill else ""
-    step = f"Build{again}: {count(lock)} packages from the lockfile."
+    """The steps from ``lockfile``; ``problem`` is why an existing build is unusable, or ""."""
+    reason = f" again, because {problem}" if problem else ""
+    build_step = f"Build{reason}: {package_count(lockfile)} packages from the lockfile."
     if spec.kind == IMAGE:
-        return (step, *_loaded("image.plan").locked(spec, lock, key, registry))
-    return (*(_python(lock["python"]) if spec.kind == PACKAGES else ()), step)
+        return (build_step, *_load("image.plan").locked(spec, lockfile, key, registry))
+    return (*(_python_steps(lockfile["python"]) if spec.kind == PACKAGES else ()), build_step)
 
 
-def count(lock: Lock) -> int:
-    """The number of packages in ``lock``."""
-    lines = str(lock.get("requirements", "")).splitlines()
-    own = sum(1 for line in lines if line[:1].strip() and line[:1] != "#")
-    return own + len(lock.get("conda", ()))
+def package_count(lockfile: Lockfile) -> int:
+    """The number of packages in ``lockfile``."""
+    lines = str(lockfile.get("requirements", "")).splitlines()
+    pip_count = sum(1 for line in lines if line[:1].strip() and line[:1] != "#")
+    return pip_count + len(lockfile.get("conda", ()))
 
 
-def _python(wanted: str | None) -> tuple[str, ...]:
+def _python_steps(requested: str | None) -> tuple[str, ...]:
     """Which interpreter the build would use or download with uv; () if that is unknown."""
-    pythons = _loaded("interpreter.discovery")
-    if pythons.missing(wanted):
-        version = _loaded("interpreter.download").offered(wanted or "")
-        lacks = f"Python {wanted} is not on this machine"
-        return (f"Download Python {version} with uv ({lacks}).",) if version else ()
+    discovery = _load("interpreter.discovery")
+    if discovery.missing(requested):
+        version = _load("interpreter.download").offered(requested or "")
+        reason = f"Python {requested} is not on this machine"
+        return (f"Download Python {version} with uv ({reason}).",) if version else ()
     try:
-        python, remark = pythons.choose(wanted)
+        python, remark = discovery.choose(requested)
     except EnvironmentException:  # one that does not start
         return ()
-    use = f"Use Python {python.version}, {python.path}"
-    if not wanted:
-        return (f"{use}, or another installed version that the packages support.",)
-    return (f"{use}.", *filter(None, [remark]))
+    step = f"Use Python {python.version}, {python.path}"
+    if not requested:
+        return (f"{step}, or another installed version that the packages support.",)
+    return (f"{step}.", *filter(None, [remark]))
 
 
-def _loaded(name: str) -> Any:
+def _load(name: str) -> Any:
     """Import a module that starts processes; most plans do not need it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

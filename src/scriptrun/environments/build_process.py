@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from scriptrun.environments.builder import Stop, Stopped
+from scriptrun.environments.builder import Stop, BuildCanceled
 from scriptrun.spec.errors import EnvironmentException
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psutil
 
 #: seconds that one call of a tool may take by default
-DEFAULT = 3600.0
+DEFAULT_LIMIT = 3600.0
 VARIABLE = "SCRIPTRUN_BUILD_TIMEOUT"
 
 
@@ -31,7 +31,7 @@ def limit() -> float:
     """
     text = os.environ.get(VARIABLE, "").strip()
     try:
-        return float(text) if text else DEFAULT
+        return float(text) if text else DEFAULT_LIMIT
     except ValueError:
         raise EnvironmentException(
             f"Invalid {VARIABLE}={text!r}: expected a number of seconds.",
@@ -46,22 +46,22 @@ def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
     """
     import psutil
 
-    family = _below(process.pid)
+    descendants = _descendants(process.pid)
     process.terminate()
     try:
         process.wait(grace)
     except subprocess.TimeoutExpired:
         process.kill()
-    while family:  # they may have started more in the meantime
-        more = {child for each in family for child in _below(each.pid)} - family
-        for each in family:
+    while descendants:  # they may have started more in the meantime
+        late_starters = {child for parent in descendants for child in _descendants(parent.pid)} - descendants
+        for descendant in descendants:
             with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-        _wait(family)
-        family = more
+                descendant.kill()
+        _wait_until_gone(descendants)
+        descendants = late_starters
 
 
-def _below(pid: int) -> set[psutil.Process]:
+def _descendants(pid: int) -> set[psutil.Process]:
     import psutil
 
     try:
@@ -70,50 +70,50 @@ def _below(pid: int) -> set[psutil.Process]:
         return set()
 
 
-def _wait(family: set[psutil.Process], patience: float = 60.0) -> None:
+def _wait_until_gone(processes: set[psutil.Process], timeout: float = 60.0) -> None:
     """Wait until none of them is alive; a zombie counts as gone."""
-    until = time.monotonic() + patience
-    while any(_lives(each) for each in family) and time.monotonic() < until:
+    deadline = time.monotonic() + timeout
+    while any(_is_alive(process) for process in processes) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def _lives(one: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     import psutil
 
     try:
-        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-class Watch:
+class Watchdog:
     """A thread that ends ``process`` when ``stop`` returns true or the time limit is exceeded."""
 
     def __init__(self, process: subprocess.Popen[bytes], stop: Stop) -> None:
         self._process, self._stop, self._limit = process, stop, limit()
-        self._over = threading.Event()
+        self._closed = threading.Event()
         self._reason = ""
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._poll, daemon=True)
         self._thread.start()
 
-    def over(self) -> None:
+    def close(self) -> None:
         """Stop watching: the process has ended."""
-        self._over.set()
+        self._closed.set()
         self._thread.join()
 
-    def judge(self, doing: str = "Building the environment") -> None:
+    def raise_if_ended(self, action: str = "Building the environment") -> None:
         """Raise BuildCanceled or EnvironmentException if the watchdog ended the process."""
         if self._reason == "stopped":
-            raise Stopped(f"{doing} was canceled.")
+            raise BuildCanceled(f"{action} was canceled.")
         if self._reason:
             raise EnvironmentException(
-                f"{doing} timed out after {self._limit:g} s.",
+                f"{action} timed out after {self._limit:g} s.",
                 f"See the environment's log. To change the limit, set {VARIABLE} (0: no limit).",
             )
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         began = time.monotonic()
-        while not self._over.wait(0.1):
+        while not self._closed.wait(0.1):
             if self._stop():
                 self._reason = "stopped"
             elif self._limit and time.monotonic() - began > self._limit:

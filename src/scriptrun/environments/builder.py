@@ -21,13 +21,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
-Lock = dict[str, "Any"]
+Lockfile = dict[str, "Any"]
 Log = Callable[[str], None]
 #: polled during long work: true cancels it
 Stop = Callable[[], bool]
 
 #: where a workspace shares its images: ``address`` and optionally ``username``; may be empty
-Registry = Mapping[str, str]
+ImageRegistry = Mapping[str, str]
 
 #: dotted names, so that a lookup imports only the builder that it needs
 BUILDERS = {
@@ -38,7 +38,7 @@ BUILDERS = {
 }
 
 
-class Ready(Value):
+class ReadyEnvironment(Value):
     """An environment that can be used now.
 
     ``python`` is the absolute path of its interpreter and ``bin`` the folder of that. ``place`` is
@@ -51,7 +51,7 @@ class Ready(Value):
     python: str
     place: str | None
     bin: str
-    lock: Lock
+    lock: Lockfile
     cached: bool = True
     seconds: float = 0.0
     sites: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Ready(Value):
     container: dict[str, Any] | None = None
 
 
-class Stopped(EnvironmentException):
+class BuildCanceled(EnvironmentException):
     """The build was canceled: ``stop`` returned true."""
 
 
@@ -71,9 +71,9 @@ class Builder(ABC):
     #: False if nothing is ever built (``folder`` is then unused)
     builds: ClassVar[bool] = True
 
-    def __init__(self, spec: EnvironmentSpec, lock: Lock, registry: Registry | None = None) -> None:
+    def __init__(self, spec: EnvironmentSpec, lockfile: Lockfile, registry: ImageRegistry | None = None) -> None:
         self.spec = spec
-        self.lock = lock
+        self.lockfile = lockfile
         self.registry = registry or {}
 
     @classmethod
@@ -82,13 +82,13 @@ class Builder(ABC):
         """Problems with ``spec`` on this machine that are known without resolving it."""
 
     @classmethod
-    def known(cls, spec: EnvironmentSpec) -> Lock | None:
+    def quick_lockfile(cls, spec: EnvironmentSpec) -> Lockfile | None:
         """The lockfile if it can be made without starting a process, else None."""
         return None
 
     @classmethod
     @abstractmethod
-    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
         """Lock the request. Raises EnvironmentException with the package and the reason."""
 
     @abstractmethod
@@ -96,50 +96,50 @@ class Builder(ABC):
         """A digest of exactly what the build depends on: equal keys may share one build."""
 
     @abstractmethod
-    def build(self, place: str, log: Log, stop: Stop) -> None:
-        """Build into ``place``, an empty directory. Raises EnvironmentException."""
+    def build(self, folder: str, log: Log, stop: Stop) -> None:
+        """Build into ``folder``, an empty directory. Raises EnvironmentException."""
 
     @abstractmethod
-    def ill(self, place: str) -> str:
-        """Why ``place`` must be built again ("it is missing six"), or "".
+    def why_unhealthy(self, folder: str) -> str:
+        """Why ``folder`` must be built again ("it is missing six"), or "".
 
         Starts no process.
         """
 
     @abstractmethod
-    def python(self, place: str) -> str:
-        """The absolute path of the interpreter in ``place``."""
+    def python(self, folder: str) -> str:
+        """The absolute path of the interpreter in ``folder``."""
 
     @abstractmethod
-    def sites(self, place: str) -> tuple[str, ...]:
-        """The site-packages folders of ``place``."""
+    def sites(self, folder: str) -> tuple[str, ...]:
+        """The site-packages folders of ``folder``."""
 
     @classmethod
-    def let_go(cls, place: str) -> None:
-        """Remove what the build stored outside ``place``, which is about to be removed.
+    def remove_external(cls, folder: str) -> None:
+        """Remove what the build stored outside ``folder``, which is about to be removed.
 
         Raises EnvironmentException if it is still in use.
         """
         return None  # most kinds store nothing outside
 
     @classmethod
-    def size(cls, place: str) -> int | None:
-        """The bytes that the build stored outside ``place``; None if it stored nothing there."""
+    def external_size(cls, folder: str) -> int | None:
+        """The bytes that the build stored outside ``folder``; None if it stored nothing there."""
         return None
 
-    def ready(self, place: str | None, *, cached: bool, seconds: float) -> Ready:
-        """The environment built in ``place``, ready for use."""
-        python = self.python(place or "")
-        return Ready(
+    def ready(self, folder: str | None, *, cached: bool, seconds: float) -> ReadyEnvironment:
+        """The environment built in ``folder``, ready for use."""
+        python = self.python(folder or "")
+        return ReadyEnvironment(
             key=self.key(),
             python=python,
-            place=place,
+            place=folder,
             bin=os.path.dirname(python),
-            lock=self.lock,
+            lock=self.lockfile,
             cached=cached,
             seconds=seconds,
-            sites=self.sites(place or ""),
-            notes=tuple(self.lock.get("notes", ())),
+            sites=self.sites(folder or ""),
+            notes=tuple(self.lockfile.get("notes", ())),
         )
 
 
@@ -151,15 +151,15 @@ def builder_class(kind: str) -> type[Builder]:
             "Valid kinds: " + ", ".join(sorted(BUILDERS)) + ".",
         )
     module, _, name = BUILDERS[kind].partition(":")
-    found: type[Builder] = getattr(importlib.import_module(module), name)
-    return found
+    cls: type[Builder] = getattr(importlib.import_module(module), name)
+    return cls
 
 
 def check(spec: EnvironmentSpec) -> list[str]:
     """All problems with ``spec`` on this machine that are known without resolving it."""
     cls = builder_class(spec.kind)
-    size = cache_limit.trouble() if cls.builds else ""
-    return [*cls.check(spec), *filter(None, [size])]
+    size_problem = cache_limit.problem() if cls.builds else ""
+    return [*cls.check(spec), *filter(None, [size_problem])]
 
 
 def never() -> bool:

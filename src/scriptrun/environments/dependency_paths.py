@@ -18,82 +18,82 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([\w.-]+)['\"]")
 
 
-def pulled_by(folders: Iterable[str], prefix: str = "") -> dict[str, list[str]]:
+def reverse_dependencies(folders: Iterable[str], prefix: str = "") -> dict[str, list[str]]:
     """By the name of each installed package: the packages that require it, sorted.
 
     A package that requires it only for an extra is listed as ``name[extra]``.
     """
-    asks = _from_metadata(folders)
-    for name, wanted in _from_conda(prefix).items():
-        asks.setdefault(name, set()).update(wanted)
-    found: dict[str, set[str]] = {name: set() for name in asks}
-    for name, wanted in asks.items():
-        for each in wanted:
-            package, _, extra = each.partition("[")
-            if package in found and package != name:
-                found[package].add(f"{name}[{extra}" if extra else name)
-    return {name: sorted(parents) for name, parents in found.items()}
+    requirements = _requirements_from_metadata(folders)
+    for name, required in _requirements_from_conda(prefix).items():
+        requirements.setdefault(name, set()).update(required)
+    required_by: dict[str, set[str]] = {name: set() for name in requirements}
+    for name, required in requirements.items():
+        for requirement in required:
+            package, _, extra = requirement.partition("[")
+            if package in required_by and package != name:
+                required_by[package].add(f"{name}[{extra}" if extra else name)
+    return {name: sorted(parents) for name, parents in required_by.items()}
 
 
-def chain(name: str, parents: Mapping[str, list[str]], asked: Iterable[str]) -> list[str]:
-    """The shortest chain from one of ``asked`` (requirement lines) down to ``name``; [] if none.
+def shortest_chain(name: str, parents: Mapping[str, list[str]], requested: Iterable[str]) -> list[str]:
+    """The shortest chain from one of ``requested`` (requirement lines) down to ``name``; [] if none.
 
     The chain of a package that was requested directly is its own name alone.
     """
-    wanted = {requirement_name(each) for each in asked}
-    ways, seen = [[name]], {name}
-    for way in ways:
-        if way[0] in wanted:
-            return way
-        for parent in parents.get(way[0], ()):
-            bare = parent.partition("[")[0]
-            if bare not in seen:
-                seen.add(bare)
-                ways.append([bare, *way])
+    roots = {requirement_name(line) for line in requested}
+    chains, visited = [[name]], {name}
+    for links in chains:
+        if links[0] in roots:
+            return links
+        for parent in parents.get(links[0], ()):
+            parent_name = parent.partition("[")[0]
+            if parent_name not in visited:
+                visited.add(parent_name)
+                chains.append([parent_name, *links])
     return []
 
 
 def requirement_name(line: str) -> str:
     """The name in a requirement line or a conda specification (``numpy>=1``); "" for a URL."""
-    found = _NAME.match(line.rpartition("::")[2])
-    if found is None or "/" in line.partition("@")[0]:
+    match = _NAME.match(line.rpartition("::")[2])
+    if match is None or "/" in line.partition("@")[0]:
         return ""
-    return site_packages.normal(found[1])
+    return site_packages.normal(match[1])
 
 
-def _from_metadata(folders: Iterable[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+def _requirements_from_metadata(folders: Iterable[str]) -> dict[str, set[str]]:
+    requirements: dict[str, set[str]] = {}
     for folder in folders:
         for entry in site_packages.names([folder]):
             parsed = site_packages.distribution(entry)
             if parsed is not None:
-                found.setdefault(parsed[0], set()).update(_wanted(os.path.join(folder, entry)))
-    return found
+                requirements.setdefault(parsed[0], set()).update(_read_requires_dist(os.path.join(folder, entry)))
+    return requirements
 
 
-def _wanted(folder: str) -> set[str]:
+def _read_requires_dist(folder: str) -> set[str]:
     """The requirements in the METADATA of the dist-info ``folder``."""
     try:
         with open(os.path.join(folder, "METADATA"), encoding="utf-8", errors="replace") as handle:
-            head = handle.read().partition("\n\n")[0]
+            headers = handle.read().partition("\n\n")[0]
     except OSError:
         return set()
-    found = set()
-    for line in head.splitlines():
+    names = set()
+    for line in headers.splitlines():
         if line.startswith("Requires-Dist:"):
             text = line.partition(":")[2]
             name, extra = requirement_name(text), _EXTRA.search(text)
-            found.add(f"{name}[{extra[1]}]" if extra else name)
-    return found - {""}
+            names.add(f"{name}[{extra[1]}]" if extra else name)
+    return names - {""}
 
 
-def _from_conda(prefix: str) -> dict[str, set[str]]:
+def _requirements_from_conda(prefix: str) -> dict[str, set[str]]:
     folder = os.path.join(prefix, "conda-meta") if prefix else ""
-    names = os.listdir(folder) if folder and os.path.isdir(folder) else []
-    found = {}
-    for name in names:
+    filenames = os.listdir(folder) if folder and os.path.isdir(folder) else []
+    requirements = {}
+    for name in filenames:
         record = read_json(os.path.join(folder, name)) if name.endswith(".json") else None
         if isinstance(record, dict):
-            wanted = {requirement_name(each) for each in record.get("depends", ())}
-            found[site_packages.normal(str(record.get("name", "")))] = wanted - {""}
-    return found
+            required = {requirement_name(spec) for spec in record.get("depends", ())}
+            requirements[site_packages.normal(str(record.get("name", "")))] = required - {""}
+    return requirements

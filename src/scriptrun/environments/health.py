@@ -14,47 +14,47 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: the name of the record in the build's folder
-BUILT = "built.json"
+RECORD_FILE = "built.json"
 
 
-def write_down(place: str, python: str, folders: tuple[str, ...]) -> None:
-    """Record the interpreter ``python`` and the contents of ``folders`` in ``place``."""
-    made = {
+def record(folder: str, python: str, site_folders: tuple[str, ...]) -> None:
+    """Record the interpreter ``python`` and the contents of ``site_folders`` in ``folder``."""
+    facts = {
         "python": os.path.realpath(python),
         "stamp": interpreter_facts.stamp(python),
-        "names": site_packages.names(folders),
+        "names": site_packages.names(site_folders),
     }
-    write_atomic(os.path.join(place, BUILT), to_json(made))
+    write_atomic(os.path.join(folder, RECORD_FILE), to_json(facts))
 
 
-def ill(place: str, python: str, folders: tuple[str, ...]) -> str:
-    """Why ``place`` must be built again; "" if it matches its record."""
-    made = read_json(os.path.join(place, BUILT))
-    if not isinstance(made, dict):
+def why_unhealthy(folder: str, python: str, site_folders: tuple[str, ...]) -> str:
+    """Why ``folder`` must be built again; "" if it matches its record."""
+    facts = read_json(os.path.join(folder, RECORD_FILE))
+    if not isinstance(facts, dict):
         return "its build was interrupted"
-    return _ill_python(python, made) or _ill_folders(folders, made)
+    return _python_problem(python, facts) or _packages_problem(site_folders, facts)
 
 
-def _ill_python(python: str, made: dict[str, Any]) -> str:
+def _python_problem(python: str, facts: dict[str, Any]) -> str:
     try:
-        now = interpreter_facts.stamp(python)
+        stamp = interpreter_facts.stamp(python)
     except OSError:
-        return f"its interpreter {made.get('python')} is missing"
-    return "" if now == made.get("stamp") else f"its interpreter {made.get('python')} has changed"
+        return f"its interpreter {facts.get('python')} is missing"
+    return "" if stamp == facts.get("stamp") else f"its interpreter {facts.get('python')} has changed"
 
 
-def _ill_folders(folders: tuple[str, ...], made: dict[str, Any]) -> str:
+def _packages_problem(site_folders: tuple[str, ...], facts: dict[str, Any]) -> str:
     """Packages that were removed or installed since the build."""
-    if not folders:
+    if not site_folders:
         return "its site-packages is missing"
-    now, then = set(site_packages.names(folders)), set(made.get("names", ()))
-    lost = sorted(then - now)
-    if lost:
-        return f"it is missing {_few(lost)}"
-    added = sorted(name for name in now - then if site_packages.is_metadata(name))
-    return f"it has unexpected packages: {_few(added)}" if added else ""
+    current, recorded = set(site_packages.names(site_folders)), set(facts.get("names", ()))
+    missing = sorted(recorded - current)
+    if missing:
+        return f"it is missing {_join_first(missing)}"
+    added = sorted(name for name in current - recorded if site_packages.is_metadata(name))
+    return f"it has unexpected packages: {_join_first(added)}" if added else ""
 
 
-def _few(names: list[str]) -> str:
+def _join_first(names: list[str]) -> str:
     shown = ", ".join(re.sub(r"\.(dist|egg)-info$", "", name) for name in names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

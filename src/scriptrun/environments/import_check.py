@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from scriptrun.environments import site_packages
-from scriptrun.environments.builder import Ready
+from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
@@ -55,7 +55,7 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
 }
 
 #: import name to the packages that depend on it, so scripts often leave it out
-BROUGHT: dict[str, tuple[str, ...]] = {
+DEPENDENTS: dict[str, tuple[str, ...]] = {
     "numpy": ("pandas", "scipy", "scikit-learn", "tensorflow", "matplotlib", "xgboost", "lightgbm"),
     "scipy": ("scikit-learn", "statsmodels", "xgboost", "lightgbm", "scikit-image"),
     "joblib": ("scikit-learn",),
@@ -76,7 +76,7 @@ BROUGHT: dict[str, tuple[str, ...]] = {
 }
 
 #: modules of older standard libraries, and modules that every job has
-_ALSO_THERE = frozenset(
+_ALWAYS_AVAILABLE = frozenset(
     ["asynchat", "asyncore", "distutils", "imp", "smtpd", "scriptrun", "azureml", "_winreg"]
 )
 
@@ -91,25 +91,25 @@ def script_imports(source: bytes) -> set[str]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    return set(_imported(tree.body))
+    return set(_iter_imports(tree.body))
 
 
-def missing(modules: Iterable[str], environment: Ready | EnvironmentSpec) -> list[str]:
+def missing(modules: Iterable[str], environment: ReadyEnvironment | EnvironmentSpec) -> list[str]:
     """The ``modules`` (top-level names) that ``environment`` lacks, sorted.
 
     An existing environment is searched in its site-packages folders. A request that is not built
     yet is judged by its package names alone, so transitive dependencies may be reported as missing.
     """
-    wanted = {name for name in modules if name and not _in_standard_library(name)}
-    if not wanted:
+    candidates = {name for name in modules if name and not _in_standard_library(name)}
+    if not candidates:
         return []
-    if isinstance(environment, Ready):
-        return sorted(name for name in wanted if not _held(name, _paths(environment.sites)))
-    if environment.kind == INTERPRETER or _cannot_tell(environment):
+    if isinstance(environment, ReadyEnvironment):
+        return sorted(name for name in candidates if not _is_installed(name, _search_path(environment.sites)))
+    if environment.kind == INTERPRETER or _has_unnamed_requirements(environment):
         return []
-    asked = {_distribution_name(line) for line in uv_requirements.of(environment).lines}
-    asked.update(name.replace("_", "-") for name in map(pypi_names.name_of, environment.conda))
-    return sorted(name for name in wanted if not _asked_for(name, asked))
+    requested = {_distribution_name(line) for line in uv_requirements.from_spec(environment).lines}
+    requested.update(name.replace("_", "-") for name in map(pypi_names.name_of, environment.conda))
+    return sorted(name for name in candidates if not _is_requested(name, requested))
 
 
 def distributions_for(module: str) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def distributions_for(module: str) -> tuple[str, ...]:
     return DISTRIBUTIONS.get(module, (module.lower().replace("_", "-"),))
 
 
-def _imported(body: Iterable[ast.AST]) -> Iterator[str]:
+def _iter_imports(body: Iterable[ast.AST]) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -126,47 +126,47 @@ def _imported(body: Iterable[ast.AST]) -> Iterator[str]:
                 yield node.module.partition(".")[0]
         elif isinstance(node, ast.Try):
             parts = [node.orelse, node.finalbody, *(handler.body for handler in node.handlers)]
-            for part in parts if _forgives(node) else [node.body, *parts]:
-                yield from _imported(part)
+            for part in parts if _catches_import_error(node) else [node.body, *parts]:
+                yield from _iter_imports(part)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            yield from _imported(node.orelse)
+            yield from _iter_imports(node.orelse)
         else:
-            yield from _imported(ast.iter_child_nodes(node))
+            yield from _iter_imports(ast.iter_child_nodes(node))
 
 
-def _forgives(node: ast.Try) -> bool:
+def _catches_import_error(node: ast.Try) -> bool:
     """Whether the ``try`` catches a failed import."""
-    forgiving = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+    error_names = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
     for handler in node.handlers:
         if handler.type is None:
             return True
-        names = {each.id for each in ast.walk(handler.type) if isinstance(each, ast.Name)}
-        if names & forgiving:
+        names = {child.id for child in ast.walk(handler.type) if isinstance(child, ast.Name)}
+        if names & error_names:
             return True
     return False
 
 
 def _in_standard_library(name: str) -> bool:
-    return name in sys.stdlib_module_names or name in _ALSO_THERE
+    return name in sys.stdlib_module_names or name in _ALWAYS_AVAILABLE
 
 
-def _paths(folders: Iterable[str]) -> list[str]:
+def _search_path(folders: Iterable[str]) -> list[str]:
     """Site-packages folders, and the folders that their ``.pth`` files add."""
-    found: list[str] = []
+    paths: list[str] = []
     for folder in folders:
-        found.append(folder)
+        paths.append(folder)
         for pth in glob.glob(os.path.join(glob.escape(folder), "*.pth")):
-            found += [line for line in _lines(pth) if line.startswith(os.sep)]
-    return found
+            paths += [line for line in _lines(pth) if line.startswith(os.sep)]
+    return paths
 
 
-def _held(name: str, folders: Iterable[str]) -> bool:
+def _is_installed(name: str, folders: Iterable[str]) -> bool:
     return any(_in_folder(name, folder) for folder in folders)
 
 
 def _in_folder(name: str, folder: str) -> bool:
-    for leaf in (name, f"{name}.py", f"{name}.pyc"):
-        if os.path.exists(os.path.join(folder, leaf)):
+    for filename in (name, f"{name}.py", f"{name}.pyc"):
+        if os.path.exists(os.path.join(folder, filename)):
             return True
     stem = os.path.join(glob.escape(folder), glob.escape(name))
     if glob.glob(f"{stem}.*.so") or glob.glob(f"{stem}.so") or glob.glob(f"{stem}.*.pyd"):
@@ -183,17 +183,17 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def _cannot_tell(spec: EnvironmentSpec) -> bool:
+def _has_unnamed_requirements(spec: EnvironmentSpec) -> bool:
     """Whether the contents are unknown from package names: paths, URLs or a container."""
     return spec.container or any(
-        not _distribution_name(line) for line in uv_requirements.of(spec).lines
+        not _distribution_name(line) for line in uv_requirements.from_spec(spec).lines
     )
 
 
 def _distribution_name(line: str) -> str:
-    found = re.match(r"\s*([A-Za-z0-9][\w.-]*)\s*(?=$|[\s\[<>=!~;@])", line)
-    return site_packages.normal(found[1]) if found else ""
+    match = re.match(r"\s*([A-Za-z0-9][\w.-]*)\s*(?=$|[\s\[<>=!~;@])", line)
+    return site_packages.normal(match[1]) if match else ""
 
 
-def _asked_for(module: str, asked: set[str]) -> bool:
-    return bool(asked & {*distributions_for(module), *BROUGHT.get(module, ())})
+def _is_requested(module: str, requested: set[str]) -> bool:
+    return bool(requested & {*distributions_for(module), *DEPENDENTS.get(module, ())})

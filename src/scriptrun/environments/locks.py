@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun.environments.builder import Lock, platform_tag
+from scriptrun.environments.builder import Lockfile, platform_tag
 from scriptrun.runtime.files import publish, read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 #: keys that are for people only and do not change the content key
-_REMARKS = ("format", "created", "requested", "notes", "tool")
+_INFORMATIONAL = ("format", "created", "requested", "notes", "tool")
 
 
-def content_key(lock: Mapping[str, Any]) -> str:
-    """The digest of everything in ``lock`` that affects the build: 32 hexadecimal digits."""
-    return digest_of({name: value for name, value in lock.items() if name not in _REMARKS})[:32]
+def content_key(lockfile: Mapping[str, Any]) -> str:
+    """The digest of everything in ``lockfile`` that affects the build: 32 hexadecimal digits."""
+    return digest_of({name: value for name, value in lockfile.items() if name not in _INFORMATIONAL})[:32]
 
 
-def read(locks: Path, spec: EnvironmentSpec) -> Lock | None:
+def read(locks_folder: Path, spec: EnvironmentSpec) -> Lockfile | None:
     """The lockfile of ``spec`` for this platform, or None."""
-    for path in _paths(locks, spec):
-        lock = read_json(path)
-        if isinstance(lock, dict) and lock.get("platform") == platform_tag():
-            return lock
+    for path in _paths(locks_folder, spec):
+        lockfile = read_json(path)
+        if isinstance(lockfile, dict) and lockfile.get("platform") == platform_tag():
+            return lockfile
     return None
 
 
-def keep(locks: Path, spec: EnvironmentSpec, lock: Lock, *, upgrade: bool = False) -> Lock:
-    """Store ``lock`` for ``spec`` unless it has a lockfile already; return the stored one.
+def store(locks_folder: Path, spec: EnvironmentSpec, lockfile: Lockfile, *, upgrade: bool = False) -> Lockfile:
+    """Store ``lockfile`` for ``spec`` unless it has a lockfile already; return the stored one.
 
     ``upgrade`` replaces an existing lockfile.
     """
-    first, own = _paths(locks, spec)
-    os.makedirs(locks, exist_ok=True)
-    for path in (first, own):
-        there = read_json(path)
-        mine = isinstance(there, dict) and there.get("platform") == platform_tag()
-        if there is None or (mine and upgrade):
+    shared_path, platform_path = _paths(locks_folder, spec)
+    os.makedirs(locks_folder, exist_ok=True)
+    for path in (shared_path, platform_path):
+        stored = read_json(path)
+        same_platform = isinstance(stored, dict) and stored.get("platform") == platform_tag()
+        if stored is None or (same_platform and upgrade):
             if upgrade or os.path.exists(path):
-                write_atomic(path, to_json(lock))
-                return lock
-            if publish(path, to_json(lock)):
-                return lock
-        standing = read(locks, spec)
-        if standing is not None:
-            return standing
-    return lock
+                write_atomic(path, to_json(lockfile))
+                return lockfile
+            if publish(path, to_json(lockfile)):
+                return lockfile
+        current = read(locks_folder, spec)
+        if current is not None:
+            return current
+    return lockfile
 
 
-def _paths(locks: Path, spec: EnvironmentSpec) -> tuple[str, str]:
+def _paths(locks_folder: Path, spec: EnvironmentSpec) -> tuple[str, str]:
     """The request's file, and the platform's own file for a workspace shared by platforms."""
-    stem = os.path.join(os.fspath(locks), spec.digest())
+    stem = os.path.join(os.fspath(locks_folder), spec.digest())
     return f"{stem}.json", f"{stem}.{platform_tag()}.json"

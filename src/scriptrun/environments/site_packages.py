@@ -17,15 +17,15 @@ else:
 _METADATA = (".dist-info", ".egg-info")
 
 
-def of_prefix(prefix: str, *, windows: bool = os.name == "nt") -> tuple[str, ...]:
+def find_folders(prefix: str, *, windows: bool = os.name == "nt") -> tuple[str, ...]:
     """The site-packages directories of an environment made by venv, virtualenv, uv or conda."""
     if windows:
         candidates = [os.path.join(prefix, "Lib", "site-packages")]
     else:
         candidates = [
-            found
+            folder
             for lib in ("lib", "lib64")
-            for found in sorted(
+            for folder in sorted(
                 glob.glob(os.path.join(glob.escape(prefix), lib, "python*", "site-packages"))
             )
         ]
@@ -35,25 +35,25 @@ def of_prefix(prefix: str, *, windows: bool = os.name == "nt") -> tuple[str, ...
 
 def names(sites: Iterable[str]) -> list[str]:
     """The names of all entries of ``sites``, sorted, without bytecode folders."""
-    found: set[str] = set()
+    entries: set[str] = set()
     for site in sites:
         try:
-            found.update(os.listdir(site))
+            entries.update(os.listdir(site))
         except OSError:
             continue
-    found.discard("__pycache__")
-    return sorted(found)
+    entries.discard("__pycache__")
+    return sorted(entries)
 
 
 def distributions(sites: Iterable[str]) -> list[str]:
     """The installed distributions as ``name==version``, sorted; the first folder wins."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for site in sites:
         for entry in names([site]):
             parsed = distribution(entry)
             if parsed is not None:
-                found.setdefault(*parsed)
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
+                versions.setdefault(*parsed)
+    return [f"{name}=={version}" for name, version in sorted(versions.items())]
 
 
 def distribution(entry: str) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scriptrun.core.run import Run
 
 #: bytes above which a file's text is not compared line by line
-TEXT = 1_000_000
+MAX_TEXT_SIZE = 1_000_000
 
 Pair = tuple["Any", "Any"]
 
@@ -52,25 +52,25 @@ class Comparison(Value):
 
 def compare(first: Run, second: Run) -> Comparison:
     """Compare two runs. Raises SnapshotException if a snapshot is damaged."""
-    one, two = first.job, second.job
-    facts = ("experiment", "script", "command", "max_run_duration_seconds")
-    job = {name: (getattr(one, name), getattr(two, name)) for name in facts}
-    job["compute_target"] = (one.target.name, two.target.name)
+    first_job, second_job = first.job, second.job
+    fields = ("experiment", "script", "command", "max_run_duration_seconds")
+    job = {name: (getattr(first_job, name), getattr(second_job, name)) for name in fields}
+    job["compute_target"] = (first_job.target.name, second_job.target.name)
     job["state"] = (first.get_status(), second.get_status())
-    arguments = summary.readable_arguments(one), summary.readable_arguments(two)
+    arguments = summary.readable_arguments(first_job), summary.readable_arguments(second_job)
     return Comparison(
         code=list(code_changes(first, second)),
         job={name: pair for name, pair in job.items() if pair[0] != pair[1]},
         arguments=None if arguments[0] == arguments[1] else arguments,
-        data=differing(summary.describe_data(one), summary.describe_data(two)),
-        packages=differing(packages(lock_of(first)), packages(lock_of(second))),
-        variables=_variables(one, two),
-        metrics=differing(metrics.read(first.path), metrics.read(second.path)),
-        outputs=differing(digests(first.path), digests(second.path)),
+        data=differences(summary.describe_data(first_job), summary.describe_data(second_job)),
+        packages=differences(packages(lockfile_of(first)), packages(lockfile_of(second))),
+        variables=_variable_differences(first_job, second_job),
+        metrics=differences(metrics.read(first.path), metrics.read(second.path)),
+        outputs=differences(digests(first.path), digests(second.path)),
     )
 
 
-def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pair]:
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pair]:
     """The names whose values differ, with both values; None for a missing one."""
     return {
         name: (first.get(name), second.get(name))
@@ -79,59 +79,59 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _equal(one: Any, two: Any) -> bool:
+def _equal(first: Any, second: Any) -> bool:
     """Whether the contents are equal; NaN equals NaN."""
-    if isinstance(one, float) and isinstance(two, float):
-        return one == two or (one != one and two != two)  # noqa: PLR0124
-    if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(map(_equal, one, two))
-    if isinstance(one, dict) and isinstance(two, dict):
-        return one.keys() == two.keys() and all(_equal(one[key], two[key]) for key in one)
-    return bool(one == two)
+    if isinstance(first, float) and isinstance(second, float):
+        return first == second or (first != first and second != second)  # noqa: PLR0124
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(_equal, first, second))
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(_equal(first[key], second[key]) for key in first)
+    return bool(first == second)
 
 
-def lock_of(run: Run) -> dict[str, Any]:
+def lockfile_of(run: Run) -> dict[str, Any]:
     """The lockfile of the run's environment; {} if it was never locked."""
-    return environment_record.read_lock(run.path) or {}
+    return environment_record.read_lockfile(run.path) or {}
 
 
-def packages(lock: Mapping[str, Any]) -> dict[str, str]:
+def packages(lockfile: Mapping[str, Any]) -> dict[str, str]:
     """The versions of a lockfile's packages by name, including ``python``."""
-    found: dict[str, str] = {}
-    python = lock.get("version") or lock.get("python")
+    versions: dict[str, str] = {}
+    python = lockfile.get("version") or lockfile.get("python")
     if python:
-        found["python"] = str(python)
-    lines = [*lock.get("distributions", ()), *str(lock.get("requirements", "")).splitlines()]
+        versions["python"] = str(python)
+    lines = [*lockfile.get("distributions", ()), *str(lockfile.get("requirements", "")).splitlines()]
     for line in lines:
         text = line.partition(" ")[0].rstrip("\\")
         name, mark, version = text.partition("==")
         if text and not text.startswith(("#", "-")):
-            found[site_packages.normal(name.partition("[")[0])] = version if mark else line.strip()
-    for each in lock.get("conda", ()):
-        found[site_packages.normal(each["name"])] = f"{each['version']}={each['build']}"
-    return found
+            versions[site_packages.normal(name.partition("[")[0])] = version if mark else line.strip()
+    for package in lockfile.get("conda", ()):
+        versions[site_packages.normal(package["name"])] = f"{package['version']}={package['build']}"
+    return versions
 
 
-def _variables(one: Any, two: Any) -> dict[str, Pair]:
+def _variable_differences(first_job: Any, second_job: Any) -> dict[str, Pair]:
     """The variables that differ; the values of passed-through ones are unknown."""
-    return differing(
-        {**dict.fromkeys(one.passed, "(passed through)"), **one.variables},
-        {**dict.fromkeys(two.passed, "(passed through)"), **two.variables},
+    return differences(
+        {**dict.fromkeys(first_job.passed, "(passed through)"), **first_job.variables},
+        {**dict.fromkeys(second_job.passed, "(passed through)"), **second_job.variables},
     )
 
 
 def code_changes(first: Run, second: Run) -> Iterator[Change]:
     """The files that differ between the two snapshots, with diffs of text files."""
-    one, two = first.job.snapshot, second.job.snapshot
-    if one == two:
+    first_digest, second_digest = first.job.snapshot, second.job.snapshot
+    if first_digest == second_digest:
         return
     before, after = _manifest(first), _manifest(second)
     changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
-    old = contents.read(first.workspace.snapshots_folder, one, changed, TEXT) if one else {}
-    new = contents.read(second.workspace.snapshots_folder, two, changed, TEXT) if two else {}
+    old = contents.read(first.workspace.snapshots_folder, first_digest, changed, MAX_TEXT_SIZE) if first_digest else {}
+    new = contents.read(second.workspace.snapshots_folder, second_digest, changed, MAX_TEXT_SIZE) if second_digest else {}
     for path in changed:
-        how = "added" if path not in before else "removed" if path not in after else "changed"
-        yield Change(path, how, unified(path, old.get(path, b""), new.get(path, b"")))
+        kind = "added" if path not in before else "removed" if path not in after else "changed"
+        yield Change(path, kind, unified_diff(path, old.get(path, b""), new.get(path, b"")))
 
 
 def _manifest(run: Run) -> dict[str, tuple[str, str, str]]:
@@ -140,13 +140,13 @@ def _manifest(run: Run) -> dict[str, tuple[str, str, str]]:
         return {}
     entries = snapshots.manifest(run.workspace.snapshots_folder, run.job.snapshot)
     return {
-        each.path: (each.kind, each.digest, each.target)
-        for each in entries
-        if each.kind != "folder"
+        entry.path: (entry.kind, entry.digest, entry.target)
+        for entry in entries
+        if entry.kind != "folder"
     }
 
 
-def unified(path: str, old: bytes | None, new: bytes | None) -> str:
+def unified_diff(path: str, old: bytes | None, new: bytes | None) -> str:
     """The unified diff of two texts; "" if one is too large or binary."""
     if old is None or new is None or b"\0" in old or b"\0" in new:
         return ""
@@ -163,12 +163,12 @@ def unified(path: str, old: bytes | None, new: bytes | None) -> str:
 
 def digests(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file in the run's outputs/."""
-    found = {}
+    hashes = {}
     for name in artifacts.names(folder):
-        place = artifacts.path_of(folder, name) if name.startswith("outputs/") else None
-        if place is not None:
-            found[name] = _digest(place)
-    return found
+        path = artifacts.path_of(folder, name) if name.startswith("outputs/") else None
+        if path is not None:
+            hashes[name] = _digest(path)
+    return hashes
 
 
 def _digest(path: Path) -> str:

@@ -11,27 +11,27 @@ from scriptrun.runtime import files
 from scriptrun.tracking import run_folder
 
 #: the number of newest runs to search
-LOOK = 2_000
+LIMIT = 2_000
 
 
-def runs_of(home: WorkspaceFiles, head: dict[str, Any], look: int = LOOK) -> list[str]:
-    """The IDs of the runs that read a dataset ``head``, newest first.
+def run_ids(workspace: WorkspaceFiles, version: dict[str, Any], limit: int = LIMIT) -> list[str]:
+    """The IDs of the runs that read a dataset ``version``, newest first.
 
-    Searches about the ``look`` newest runs of the workspace.
+    Searches about the ``limit`` newest runs of the workspace.
     """
-    found = []
-    for folder in itertools.islice(run_folder.all_folders(home.runs_folder), look):
+    runs = []
+    for folder in itertools.islice(run_folder.all_folders(workspace.runs_folder), limit):
         job = files.read_json(str(folder / "job.json")) or {}
-        if any(_is(each, head) for each in _datasets(job)):
-            found.append((str(job.get("created")), folder.name))
-    return [name for _, name in sorted(found, reverse=True)]
+        if any(_is_version(dataset, version) for dataset in _datasets(job)):
+            runs.append((str(job.get("created")), folder.name))
+    return [name for _, name in sorted(runs, reverse=True)]
 
 
 def _datasets(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for each in (job.get("data") or {}).get("inputs") or ():
-        yield each.get("dataset") or {}
+    for binding in (job.get("data") or {}).get("inputs") or ():
+        yield binding.get("dataset") or {}
 
 
-def _is(used: dict[str, Any], head: dict[str, Any]) -> bool:
+def _is_version(dataset: dict[str, Any], version: dict[str, Any]) -> bool:
     """Whether the IDs are equal; a dataset of that name in another workspace has another ID."""
-    return bool(used.get("id")) and used.get("id") == head["id"]
+    return bool(dataset.get("id")) and dataset.get("id") == version["id"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Plan(Value):
+class SubmissionPlan(Value):
     """What a submission would upload, prepare and execute. Sizes are in bytes.
 
     ``files`` is path to size and ``ignored`` path to the rule that ignores it; ``environment`` has
@@ -36,21 +36,21 @@ class Plan(Value):
     notes: list[str] = fresh(default_factory=list)
 
 
-def plan(submission: Submission, workspace: Workspace) -> Plan:
+def plan(submission: Submission, workspace: Workspace) -> SubmissionPlan:
     """Plan ``submission``. Raises SnapshotException for an unreadable source."""
     job = submission.job
-    found = snapshots.inspect(submission.source or job.source_directory)
-    ignored = {path: str(reason) for path, reason in found.ignored.items()}
-    elsewhere = remote.for_target(job.target)
+    inspection = snapshots.inspect(submission.source or job.source_directory)
+    ignored = {path: str(reason) for path, reason in inspection.ignored.items()}
+    remote_runs = remote.for_target(job.target)
     folder = run_folder.folder_of(workspace.runs_folder, job)
-    folder = elsewhere.folder_of(job) if elsewhere is not None else folder
-    warnings = [*submission.warnings, *found.warnings, *_left_out(submission, found)]
-    return Plan(
+    folder = remote_runs.folder_of(job) if remote_runs is not None else folder
+    warnings = [*submission.warnings, *inspection.warnings, *_ignored_script_warning(submission, inspection)]
+    return SubmissionPlan(
         source=job.source_directory,
-        files=found.files,
+        files=inspection.files,
         ignored=ignored,
-        size=found.size,
-        environment=_environment(submission, workspace),
+        size=inspection.size,
+        environment=_plan_environment(submission, workspace),
         execution=submission.engine.render(job, folder),
         run={
             "experiment": job.experiment,
@@ -67,9 +67,9 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
     )
 
 
-def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]:
+def _plan_environment(submission: Submission, workspace: Workspace) -> dict[str, Any]:
     spec = submission.job.environment
-    told = build_environment.plan(workspace, spec)
+    build_plan = build_environment.plan(workspace, spec)
     return {
         "kind": spec.kind,
         "name": spec.name,
@@ -77,18 +77,18 @@ def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]
         "python": spec.python,
         "requirements": list(spec.pip),
         "conda": list(spec.conda),
-        "locked": told.locked,
-        "cached": told.cached,
-        "steps": list(told.steps),
-        "last_seconds": told.last_seconds,
-        "place": told.place,
+        "locked": build_plan.locked,
+        "cached": build_plan.cached,
+        "steps": list(build_plan.steps),
+        "last_seconds": build_plan.last_seconds,
+        "place": build_plan.place,
     }
 
 
-def _left_out(submission: Submission, found: preview.Inspection) -> list[str]:
+def _ignored_script_warning(submission: Submission, inspection: preview.Inspection) -> list[str]:
     """A warning if the ignore rules exclude the script from its own snapshot."""
     script = submission.job.script
-    if not script or script in found.files:
+    if not script or script in inspection.files:
         return []
     reason = snapshots.why_ignored(submission.job.source_directory, script)
     return [f"{script} is not in the snapshot: {reason}"] if reason else []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def of(model: Model) -> dict[str, Any]:
+def model_lineage(model: Model) -> dict[str, Any]:
     """The lineage of ``model`` as JSON values: ``model``, ``datasets`` and ``run``.
 
     ``run`` is None if the model was registered from a path; for a deleted run it only has ``id``
@@ -30,21 +30,21 @@ def of(model: Model) -> dict[str, Any]:
             "tags": model.tags,
         },
         "datasets": datasets_of(model),
-        "run": _of_model(model),
+        "run": _model_run(model),
     }
 
 
-def _of_model(model: Model) -> dict[str, Any] | None:
+def _model_run(model: Model) -> dict[str, Any] | None:
     if not model.run_id:
         return None
     run = model.run
-    return {"id": model.run_id, "gone": True} if run is None else of_run(run)
+    return {"id": model.run_id, "gone": True} if run is None else run_lineage(run)
 
 
-def of_run(run: Run) -> dict[str, Any]:
+def run_lineage(run: Run) -> dict[str, Any]:
     """The run with its code, environment and data, as JSON values."""
     job, properties = run.job, run.get_properties()
-    there = job.snapshot is not None and snapshots.exists(
+    snapshot_exists = job.snapshot is not None and snapshots.exists(
         run.workspace.snapshots_folder, job.snapshot
     )
     parent = run.parent
@@ -58,25 +58,25 @@ def of_run(run: Run) -> dict[str, Any]:
         "arguments": list(job.arguments),
         "rerun_of": job.rerun_of,
         "parent": None if parent is None else {"id": parent.id, "kind": parent.job.kind},
-        "snapshot": {"digest": job.snapshot, "kept": there},
+        "snapshot": {"digest": job.snapshot, "kept": snapshot_exists},
         "commit": properties.get("azureml.git.commit"),
         "dirty": properties.get("azureml.git.dirty") == "True",
-        "environment": _environment(run),
-        "datasets": [_input(each) for each in summary.input_datasets(job)],
+        "environment": _environment_facts(run),
+        "datasets": [_input_dataset(details) for details in summary.input_datasets(job)],
     }
 
 
-def _environment(run: Run) -> dict[str, Any]:
-    lock = compare_runs.lock_of(run)
-    if not lock:
+def _environment_facts(run: Run) -> dict[str, Any]:
+    lockfile = compare_runs.lockfile_of(run)
+    if not lockfile:
         return {"lock": None, "python": None, "packages": {}}
-    packages = compare_runs.packages(lock)
-    return {"lock": digest_of(lock), "python": packages.pop("python", None), "packages": packages}
+    packages = compare_runs.packages(lockfile)
+    return {"lock": digest_of(lockfile), "python": packages.pop("python", None), "packages": packages}
 
 
-def _input(found: dict[str, Any]) -> dict[str, Any]:
-    how = found["consumptionDetails"]
-    return {"input": how["inputName"], **found["dataset"]}
+def _input_dataset(details: dict[str, Any]) -> dict[str, Any]:
+    consumption = details["consumptionDetails"]
+    return {"input": consumption["inputName"], **details["dataset"]}
 
 
 def datasets_of(model: Model) -> dict[str, list[dict[str, Any]]]:
@@ -84,10 +84,10 @@ def datasets_of(model: Model) -> dict[str, list[dict[str, Any]]]:
 
     ``name`` and ``version`` of an unregistered dataset are None.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
-    for word, dataset_id in model.serialize().get("datasets") or ():
-        found.setdefault(word, []).append(_dataset(model, dataset_id))
-    return found
+    datasets: dict[str, list[dict[str, Any]]] = {}
+    for purpose, dataset_id in model.serialize().get("datasets") or ():
+        datasets.setdefault(purpose, []).append(_dataset(model, dataset_id))
+    return datasets
 
 
 def _dataset(model: Model, dataset_id: str) -> dict[str, Any]:

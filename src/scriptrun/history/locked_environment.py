@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
 
 
-class Locked(Value):
+class LockedEnvironment(Value):
     """An environment with its lockfile, which is empty if it was never locked.
 
     ``requested`` are the requirements in its definition, ``folder`` is its build, or None.
     """
 
     name: str
-    lock: dict[str, Any]
-    asked: tuple[str, ...]
+    lockfile: dict[str, Any]
+    requested: tuple[str, ...]
     key: str | None = None
-    place: str | None = None
+    folder: str | None = None
 
     @property
     def packages(self) -> dict[str, str]:
         """The versions of its packages by name, including ``python``."""
-        return compare_runs.packages(self.lock)
+        return compare_runs.packages(self.lockfile)
 
-    def why(self) -> dict[str, list[str]]:
+    def dependency_chains(self) -> dict[str, list[str]]:
         """By package: the chain from a requested package down to it; {} before it is built."""
-        folders = site_packages.of_prefix(self.place) if self.place else ()
-        parents = dependency_paths.pulled_by(folders, self.place or "")
-        return {name: dependency_paths.chain(name, parents, self.asked) for name in sorted(parents)}
+        folders = site_packages.find_folders(self.folder) if self.folder else ()
+        parents = dependency_paths.reverse_dependencies(folders, self.folder or "")
+        return {name: dependency_paths.shortest_chain(name, parents, self.requested) for name in sorted(parents)}
 
 
-def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locked:
+def find(workspace: Workspace, text: str, interpreter: str | None = None) -> LockedEnvironment:
     """Find the environment ``text``: ``NAME[:VERSION]``, a key or name in the cache, or a run.
 
     ``interpreter`` is used by an environment that names none. Raises UserErrorException if nothing
@@ -57,32 +57,32 @@ def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locke
     except EnvironmentException as error:
         if version:
             raise
-        return _built(text) or _of_run(workspace, text, error)
+        return _from_cache(text) or _from_run(workspace, text, error)
     spec = build_environment.spec_of(environment, interpreter)
     plan = build_environment.plan(workspace, spec)
-    return Locked(text, plan.lock or {}, _asked(spec), plan.key, plan.place)
+    return LockedEnvironment(text, plan.lock or {}, _requested(spec), plan.key, plan.place)
 
 
-def _built(text: str) -> Locked | None:
+def _from_cache(text: str) -> LockedEnvironment | None:
     """The cached environment with the key or name ``text``, or None."""
-    key = _key(text)
-    there = cache_folders.current(key) if key else None
-    if key is None or there is None:
+    key = _find_key(text)
+    built = cache_folders.newest_complete(key) if key else None
+    if key is None or built is None:
         return None
-    lock = there[1].get("lock", {})
-    return Locked(key[:12], lock, tuple(lock.get("requested", ())), key, there[0])
+    lockfile = built[1].get("lock", {})
+    return LockedEnvironment(key[:12], lockfile, tuple(lockfile.get("requested", ())), key, built[0])
 
 
-def _key(text: str) -> str | None:
+def _find_key(text: str) -> str | None:
     """The key of the last used environment named ``text``, else the key with that prefix."""
     try:
-        named = (each.key for each in cache_listing.listing() if text in each.names)
-        return next(named, "") or cache_listing.whole_key(text)
+        keys = (environment.key for environment in cache_listing.list_environments() if text in environment.names)
+        return next(keys, "") or cache_listing.expand_key(text)
     except EnvironmentException:
         return None
 
 
-def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Locked:
+def _from_run(workspace: Workspace, text: str, error: EnvironmentException) -> LockedEnvironment:
     try:
         run = Run.find(workspace, text)
     except UserErrorException:
@@ -90,11 +90,11 @@ def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Loc
             f"{text!r} is not an environment, an environment key or a run.", error.hint
         ) from None
     facts = run.get_details().get("environment") or {}
-    lock = environment_record.read_lock(run.path) or {}
+    lockfile = environment_record.read_lockfile(run.path) or {}
     key = facts.get("key")
-    there = cache_folders.current(key) if key else None
-    return Locked(run.id, lock, _asked(run.job.environment), key, there[0] if there else None)
+    built = cache_folders.newest_complete(key) if key else None
+    return LockedEnvironment(run.id, lockfile, _requested(run.job.environment), key, built[0] if built else None)
 
 
-def _asked(spec: EnvironmentSpec) -> tuple[str, ...]:
+def _requested(spec: EnvironmentSpec) -> tuple[str, ...]:
     return (*spec.conda, *spec.pip)

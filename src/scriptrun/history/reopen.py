@@ -27,10 +27,10 @@ else:
     helper = later("scriptrun.delivery.helper")
 
 #: variables that tie a process to its run; a shell must not log to a finished run
-_TIES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
+_RUN_VARIABLES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
 
 
-class Visit(Value):
+class RunCopy(Value):
     """A copy of a run: its folder, the variables for a process in it, and the run's Python.
 
     Call ``release_data`` when done, to release the run's data.
@@ -39,10 +39,10 @@ class Visit(Value):
     folder: Path
     environ: dict[str, str]
     python: str
-    let_go: Callable[[], object] = lambda: None
+    release_data: Callable[[], object] = lambda: None
 
 
-def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
+def copy_run(run: Run, folder: Path, log: Callable[[str], None]) -> RunCopy:
     """Copy the run's snapshot into ``folder`` and prepare its environment.
 
     ``log`` gets the lines of the environment's build. Code in the copy prints what it would log to
@@ -57,44 +57,44 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
         [f"the passed-through variable {name} is not set" for name in missing],
         f"Cannot reopen {run.id}",
     )
-    lock = None if job.environment.kind == INTERPRETER else environment_record.read_lock(run.path)
+    lockfile = None if job.environment.kind == INTERPRETER else environment_record.read_lockfile(run.path)
     cache = resolve_environment.cache_folder_of(job.target, workspace)
     with vault.for_workspace(workspace.id):
         ready = ensure.ensure(
             job.environment,
             workspace.locks_folder,
             log,
-            lock=lock,
+            lockfile=lockfile,
             cache=cache,
             registry=image_registries.for_build(job.environment, workspace),
         )
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
     environ = _environ(run, ready)
     if not (job.data.get("inputs") or job.data.get("outputs")):
-        return Visit(folder, environ, ready.python)
-    data, let_go = helper.deliver_to_visit(workspace, job.to_dict(), folder.parent, folder)
-    return Visit(folder, {**environ, **data}, ready.python, let_go)
+        return RunCopy(folder, environ, ready.python)
+    data, release_data = helper.deliver_to_visit(workspace, job.to_dict(), folder.parent, folder)
+    return RunCopy(folder, {**environ, **data}, ready.python, release_data)
 
 
-def _environ(run: Run, ready: builder.Ready) -> dict[str, str]:
+def _environ(run: Run, ready: builder.ReadyEnvironment) -> dict[str, str]:
     """The variables of the job's process, without those that tie it to its run."""
     prefix = conda_prefix.find_prefix(ready.bin)
     try:
-        there = conda_prefix.activate(prefix, dict(os.environ)) if prefix else os.environ
+        base = conda_prefix.activate(prefix, dict(os.environ)) if prefix else os.environ
     except OSError as error:
         raise EnvironmentException(f"{run.id}: {error.strerror}.") from error
-    environ = {**there, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
-    for name in _TIES:
+    environ = {**base, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
+    for name in _RUN_VARIABLES:
         environ.pop(name, None)
-    runtime, rest = str(job_runtime.install(run.workspace.directory)), environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = search_path.build_pythonpath(run.job.to_dict(), runtime, rest)
+    runtime, python_path = str(job_runtime.install(run.workspace.directory)), environ.get("PYTHONPATH")
+    environ["PYTHONPATH"] = search_path.build_pythonpath(run.job.to_dict(), runtime, python_path)
     if not prefix:
-        environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)
+        environ["PATH"] = _prepend(ready.bin, environ.get("PATH") or os.defpath)
         environ.pop("VIRTUAL_ENV", None)
     if ready.place and not prefix:
         environ["VIRTUAL_ENV"] = ready.place
     return environ
 
 
-def _joined(first: str, rest: str | None) -> str:
+def _prepend(first: str, rest: str | None) -> str:
     return f"{first}{os.pathsep}{rest}" if rest else first

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
 
 
-class Again(Value):
+class StartedRerun(Value):
     """A started rerun, and warnings about what has changed since the original."""
 
     run: Run
@@ -46,114 +46,114 @@ class Verdict(Value):
     outputs: dict[str, Any] = fresh(default_factory=dict)
 
 
-def start(run: Run, display_name: str = "") -> Again:
+def start(run: Run, display_name: str = "") -> StartedRerun:
     """Rerun ``run`` and return at once.
 
     Raises RunConfigurationException with all problems.
     """
-    workspace, job = run.workspace, _job(run, display_name)
-    refuse(_reasons(job, workspace), f"Cannot rerun {run.id}")
-    lock, warnings = _lock(run, job, workspace)
-    folder = submit.submit_job(job, workspace, warnings, lockfile=lock)
-    return Again(Run.at(workspace, folder), warnings)
+    workspace, job = run.workspace, _new_job(run, display_name)
+    refuse(_problems(job, workspace), f"Cannot rerun {run.id}")
+    lockfile, warnings = _choose_lockfile(run, job, workspace)
+    folder = submit.submit_job(job, workspace, warnings, lockfile=lockfile)
+    return StartedRerun(Run.at(workspace, folder), warnings)
 
 
-def _job(run: Run, display_name: str) -> JobSpec:
+def _new_job(run: Run, display_name: str) -> JobSpec:
     """The same job with a new ID; everything that affects its outcome is unchanged."""
-    before = run.job
-    if before.kind == SWEEP:
+    original = run.job
+    if original.kind == SWEEP:
         raise UserErrorException(
             f"Run {run.id} is a sweep and cannot be rerun.",
             "Rerun one of its runs, or continue it with `scriptrun sweep resume`.",
         )
-    if before.script is None and before.command is None:
+    if original.script is None and original.command is None:
         raise UserErrorException(
             f"Run {run.id} is an interactive run and cannot be rerun.",
             "Only runs of a script or a command can be rerun.",
         )
-    new = ids.new_id(before.experiment)
-    name = "" if before.display_name == before.id else before.display_name
-    return before.replace(
-        id=new,
+    new_id = ids.new_id(original.experiment)
+    name = "" if original.display_name == original.id else original.display_name
+    return original.replace(
+        id=new_id,
         created=ids.now(),
-        display_name=display_name or name or new,
+        display_name=display_name or name or new_id,
         parent=None,
-        root=new,
-        submitted_by={**identity.identify(), "user": before.submitted_by.get("user", "")},
-        rerun_of=before.id,
+        root=new_id,
+        submitted_by={**identity.identify(), "user": original.submitted_by.get("user", "")},
+        rerun_of=original.id,
     )
 
 
-def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
+def _problems(job: JobSpec, workspace: Workspace) -> list[str]:
     with vault.for_workspace(workspace.id):
-        reasons = builder.check(job.environment)
-    reasons += compute_targets.engine_of(job.target).check(job)
+        problems = builder.check(job.environment)
+    problems += compute_targets.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
-        reasons.append(f"snapshot {(job.snapshot or '')[:16]} is missing from the workspace")
-    reasons += _data_reasons(job, workspace)
+        problems.append(f"snapshot {(job.snapshot or '')[:16]} is missing from the workspace")
+    problems += _data_problems(job, workspace)
     missing = [name for name in job.passed if name not in os.environ]
-    return reasons + [f"the passed-through variable {name} is not set" for name in missing]
+    return problems + [f"the passed-through variable {name} is not set" for name in missing]
 
 
-def _data_reasons(job: JobSpec, workspace: Workspace) -> list[str]:
+def _data_problems(job: JobSpec, workspace: Workspace) -> list[str]:
     """Report missing dataset manifests: without them the same files cannot be read."""
-    pins = [each["dataset"] for each in job.data.get("inputs") or () if each.get("dataset")]
-    lists = workspace.directory / "manifests"
+    datasets = [binding["dataset"] for binding in job.data.get("inputs") or () if binding.get("dataset")]
+    manifests_folder = workspace.directory / "manifests"
     return [
-        f"dataset manifest {pin['manifest'][:16]} is missing from the workspace"
-        for pin in pins
-        if not (lists / f"{pin['manifest']}.manifest").exists()
+        f"dataset manifest {dataset['manifest'][:16]} is missing from the workspace"
+        for dataset in datasets
+        if not (manifests_folder / f"{dataset['manifest']}.manifest").exists()
     ]
 
 
-def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] | None, list[str]]:
+def _choose_lockfile(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] | None, list[str]]:
     """The lockfile to use, and warnings about what has changed since the run."""
-    lock = compare_runs.lock_of(run) or None
+    lockfile = compare_runs.lockfile_of(run) or None
     if job.environment.kind != INTERPRETER:
-        if lock is None:
+        if lockfile is None:
             return None, [f"{run.id} has no lockfile; resolving its requirements again"]
-        return lock, []
+        return lockfile, []
     if remote.for_target(job.target) is not None:
         return None, []  # its interpreter is on the cluster and is checked there
     now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock
-    return None, [f"{line} since {run.id}" for line in drift(lock or {}, now)]
+    return None, [f"{line} since {run.id}" for line in drift(lockfile or {}, now)]
 
 
 def drift(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The package changes of an interpreter, which is never locked, as phrases."""
     if not then:
         return []
-    found = []
-    pairs = compare_runs.differing(compare_runs.packages(then), compare_runs.packages(now))
+    changes = []
+    pairs = compare_runs.differences(compare_runs.packages(then), compare_runs.packages(now))
     for name, (before, after) in pairs.items():
         if before is None:
-            found.append(f"{name} {after} was installed")
+            changes.append(f"{name} {after} was installed")
         elif after is None:
-            found.append(f"{name} {before} was removed")
+            changes.append(f"{name} {before} was removed")
         else:
-            found.append(f"{name} changed from {before} to {after}")
-    return found
+            changes.append(f"{name} changed from {before} to {after}")
+    return changes
 
 
-def verify(first: Run, again: Run) -> Verdict:
+def verify(first: Run, rerun: Run) -> Verdict:
     """Compare a finished rerun with its original: states, metrics, digests of outputs."""
-    before, after = first.standing, again.standing
+    before, after = first.standing, rerun.standing
     if not before.is_final:
         return Verdict("cannot", [f"{first.id} has not finished (state: {before.state})"])
     if after.state == states.CANCELED or not after.is_final:
-        return Verdict("cannot", [f"{again.id} is {after.state}"])
+        return Verdict("cannot", [f"{rerun.id} is {after.state}"])
     if after.exit_code is None and after.state == states.FAILED:
-        return Verdict("cannot", [f"{again.id} did not finish: {after.reason}"])
-    found = compare_runs.compare(first, again)
-    what = []
+        return Verdict("cannot", [f"{rerun.id} did not finish: {after.reason}"])
+    comparison = compare_runs.compare(first, rerun)
+    differences = []
     if before.state != after.state:
-        what.append(f"state changed from {before.state} to {after.state}")
+        differences.append(f"state changed from {before.state} to {after.state}")
     elif before.exit_code != after.exit_code:
-        what.append(f"exit code changed from {before.exit_code} to {after.exit_code}")
-    what += [f"metric {name!r} differs" for name in found.metrics]
-    what += [f"file {name!r} differs" for name in found.outputs]
-    if what:
-        return Verdict("drifted", what, found.metrics, found.outputs)
+        differences.append(f"exit code changed from {before.exit_code} to {after.exit_code}")
+    differences += [f"metric {name!r} differs" for name in comparison.metrics]
+    differences += [f"file {name!r} differs" for name in comparison.outputs]
+    if differences:
+        return Verdict("drifted", differences, comparison.metrics, comparison.outputs)
     if not first.get_metrics() and not compare_runs.digests(first.path):
         return Verdict(
             "same", ["neither run has metrics or outputs; compared only their final states"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
     """The request of a job in ``environment`` here. Raises RunConfigurationException."""
     config = ScriptRunConfig(".", command="true", environment=environment)
-    return resolve_environment.placed(describe.describe(config), interpreter)[0]
+    return resolve_environment.resolve(describe.describe(config), interpreter)[0]
 
 
 def build(
@@ -37,48 +37,48 @@ def build(
     log: Callable[[str], None],
     upgrade: bool = False,
     interpreter: str | None = None,
-) -> builder.Ready:
+) -> builder.ReadyEnvironment:
     """Lock and build ``environment`` unless it is cached; ``log`` gets each line of output.
 
     ``upgrade`` resolves it again and replaces the workspace's lockfile. Raises
     EnvironmentException, which names the package and the reason.
     """
     with vault.for_workspace(workspace.id):
-        spec = _checked(environment, interpreter)
+        spec = _checked_spec(environment, interpreter)
         registry = image_registries.for_build(spec, workspace)
         return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade, registry=registry)
 
 
 def build_first(
-    to_be: WorkspaceFiles,
-    make: Callable[[], WorkspaceFiles],
+    workspace: WorkspaceFiles,
+    create_workspace: Callable[[], WorkspaceFiles],
     environment: Environment,
     log: Callable[[str], None],
     interpreter: str | None = None,
-) -> builder.Ready:
-    """Build for a workspace that does not exist yet, and create it with ``make`` afterwards.
+) -> builder.ReadyEnvironment:
+    """Build for a workspace that does not exist yet, and create it with ``create_workspace`` afterwards.
 
     A failed build leaves no workspace behind.
     """
-    spec = _checked(environment, interpreter)
-    registry = image_registries.for_build(spec, to_be)
+    spec = _checked_spec(environment, interpreter)
+    registry = image_registries.for_build(spec, workspace)
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
         ready = ensure.ensure(spec, Path(folder), log, registry=registry)
     if builder.builder_class(spec.kind).builds:
-        locks.keep(make().locks_folder, spec, ready.lock)
+        locks.store(create_workspace().locks_folder, spec, ready.lock)
     return ready
 
 
-def plan(workspace: WorkspaceFiles, spec: EnvironmentSpec) -> cache_listing.Plan:
+def plan(workspace: WorkspaceFiles, spec: EnvironmentSpec) -> cache_listing.BuildPlan:
     """The steps that a build of ``spec`` would take now; builds nothing."""
     with vault.for_workspace(workspace.id):
         registry = image_registries.for_build(spec, workspace)
         return cache_listing.plan(spec, workspace.locks_folder, registry)
 
 
-def _checked(environment: Environment, interpreter: str | None) -> EnvironmentSpec:
+def _checked_spec(environment: Environment, interpreter: str | None) -> EnvironmentSpec:
     spec = spec_of(environment, interpreter)
-    refuse(cache_listing.troubles(spec), "Cannot build this environment")
+    refuse(cache_listing.problems(spec), "Cannot build this environment")
     return spec
 
 
@@ -91,7 +91,7 @@ class ImageBuildDetails:
     status = "Succeeded"
     log_url = None
 
-    def __init__(self, ready: builder.Ready, lines: list[str]) -> None:
+    def __init__(self, ready: builder.ReadyEnvironment, lines: list[str]) -> None:
         self.ready, self._lines = ready, lines
 
     def wait_for_completion(self, show_output: bool = True) -> ImageBuildDetails:
@@ -119,14 +119,14 @@ class DockerImageDetails(dict[str, "Any"]):
     @property
     def image(self) -> str | None:
         """The image's ID; None for an environment that is not an image."""
-        found: str | None = self["image"]
-        return found
+        value: str | None = self["image"]
+        return value
 
     @property
     def repository(self) -> str | None:
         """The name of the base image."""
-        found: str | None = self["repository"]
-        return found
+        value: str | None = self["repository"]
+        return value
 
     @property
     def registry(self) -> dict[str, Any]:
@@ -136,37 +136,37 @@ class DockerImageDetails(dict[str, "Any"]):
     @property
     def interpreter_path(self) -> str | None:
         """The Python that jobs run in: in the image, or on this machine."""
-        found: str | None = self["interpreterPath"]
-        return found
+        value: str | None = self["interpreterPath"]
+        return value
 
     @property
     def environment_path(self) -> str | None:
         """The prefix of the packages: in the image, or on this machine."""
-        found: str | None = self["environmentPath"]
-        return found
+        value: str | None = self["environmentPath"]
+        return value
 
     @property
     def dockerfile(self) -> str | None:
         """The environment's Dockerfile."""
-        found: str | None = self["dockerfile"]
-        return found
+        value: str | None = self["dockerfile"]
+        return value
 
 
 def image_details(workspace: WorkspaceFiles, environment: Environment) -> DockerImageDetails:
     """The image details of ``environment``, without building anything."""
     spec = spec_of(environment)
     ready = find(spec, workspace.locks_folder)
-    told = (ready.container if ready is not None else None) or {}
+    container = (ready.container if ready is not None else None) or {}
     python = ready.python if ready is not None else None
-    place = ready.place if ready is not None and not told else None
-    if told and python:
-        place = python.rpartition("/bin/")[0] or None
+    path = ready.place if ready is not None and not container else None
+    if container and python:
+        path = python.rpartition("/bin/")[0] or None
     return DockerImageDetails(
-        imageExist=bool(told.get("image")),
-        image=told.get("image"),
+        imageExist=bool(container.get("image")),
+        image=container.get("image"),
         repository=spec.image,
         registry=spec.docker.get("registry") or {},
         interpreterPath=python,
-        environmentPath=place,
+        environmentPath=path,
         dockerfile=spec.docker.get("dockerfile"),
     )

@@ -22,7 +22,7 @@ from scriptrun.store.secrets import vault
 _HOST = re.compile(r"https?://(?:[^/@\s\"]*@)?([\w.:\[\]-]+)")
 
 
-def of(
+def find_secrets(
     spec: EnvironmentSpec, workspace: WorkspaceFiles, environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """The values of the secrets that ``spec`` references and that exist here, by name.
@@ -31,28 +31,28 @@ def of(
     (``index-HOST``) and by its image's registry. ``environ`` are the submitter's variables
     (default: this process's).
     """
-    seen = os.environ if environ is None else environ
-    found = {}
+    variables = os.environ if environ is None else environ
+    secrets = {}
     with vault.for_workspace(workspace.id):
-        for name in dict.fromkeys(_names(spec)):
-            value = seen.get(vault.variable(name))
+        for name in dict.fromkeys(_secret_names(spec)):
+            value = variables.get(vault.variable(name))
             if not value and vault.exists(name):
                 value = vault.find(name)
             if value:
-                found[name] = value
-    return found
+                secrets[name] = value
+    return secrets
 
 
-def as_variables(lent: Mapping[str, str]) -> dict[str, str]:
-    """``lent`` as the variables that other processes read them from."""
-    return {vault.variable(name): value for name, value in lent.items()}
+def as_variables(secrets: Mapping[str, str]) -> dict[str, str]:
+    """``secrets`` as the variables that other processes read them from."""
+    return {vault.variable(name): value for name, value in secrets.items()}
 
 
-def _names(spec: EnvironmentSpec) -> Iterable[str]:
-    channels = conda_channels.of(spec.channels) if spec.kind == CONDA else spec.channels
+def _secret_names(spec: EnvironmentSpec) -> Iterable[str]:
+    channels = conda_channels.normalize(spec.channels) if spec.kind == CONDA else spec.channels
     text = json.dumps([spec.pip, spec.pip_options, channels, spec.uv], ensure_ascii=False)
-    yield from index_credentials.named(text)
-    yield from map(index_credentials.by_host, _HOST.findall(text))
+    yield from index_credentials.secret_names(text)
+    yield from map(index_credentials.host_secret_name, _HOST.findall(text))
     address = (spec.docker.get("registry") or {}).get("address")
     if address:
         yield container_tool.registry_secret(address)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.environments.builder import Ready
+    from scriptrun.environments.builder import ReadyEnvironment
 
 
 LOCKFILE = "environment.lock.json"
@@ -20,7 +20,7 @@ LOCKFILE = "environment.lock.json"
 LOG = "system_logs/environment.txt"
 
 
-def write_lock(folder: Path, ready: Ready) -> None:
+def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
     """Store the lockfile in the run's folder and record its environment, once per run."""
     if not (folder / LOCKFILE).exists():
         files.publish(str(folder / LOCKFILE), files.to_json(ready.lock))
@@ -36,16 +36,16 @@ def write_lock(folder: Path, ready: Ready) -> None:
         seconds=ready.seconds,
     )
     if ready.place:
-        cache_usage.note(ready.place, folder)
+        cache_usage.record_run(ready.place, folder)
     for note in ready.notes:
         writer.write("note", message=note)
     relaxed = ready.lock.get("relaxed")
     if relaxed:
-        said = ", ".join(f"{name} {asked} -> {given}" for name, (asked, given) in relaxed.items())
-        writer.write("tag", set={"pins relaxed": said})
+        changes = ", ".join(f"{name} {requested} -> {actual}" for name, (requested, actual) in relaxed.items())
+        writer.write("tag", set={"pins relaxed": changes})
 
 
-def read_lock(folder: Path) -> dict[str, Any] | None:
+def read_lockfile(folder: Path) -> dict[str, Any] | None:
     """The lockfile of the run's environment, or None if it is not locked yet."""
-    lock: dict[str, Any] | None = files.read_json(str(folder / LOCKFILE))
-    return lock
+    lockfile: dict[str, Any] | None = files.read_json(str(folder / LOCKFILE))
+    return lockfile

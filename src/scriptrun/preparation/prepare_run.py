@@ -32,7 +32,7 @@ def prepare(workspace: WorkspaceFiles, job: JobSpec, folder: Path) -> int:
     writer.write("state", state=states.PREPARING)
     log = _Log(folder)
     try:
-        lock = environment_record.read_lock(folder)
+        lockfile = environment_record.read_lockfile(folder)
         registry = image_registries.for_build(job.environment, workspace)
         cache = resolve_environment.cache_folder_of(job.target, workspace)
         with vault.for_workspace(workspace.id):
@@ -40,14 +40,14 @@ def prepare(workspace: WorkspaceFiles, job: JobSpec, folder: Path) -> int:
                 job.environment,
                 workspace.locks_folder,
                 log.line,
-                lock=lock,
+                lockfile=lockfile,
                 cache=cache,
                 registry=registry,
             )
-        environment_record.write_lock(folder, ready)
+        environment_record.write_lockfile(folder, ready)
     except ScriptrunError as error:
         log.line(str(error))
-        reason = f"environment build failed: {error.message}{_nearest(job)}"
+        reason = f"environment build failed: {error.message}{_nearest_curated(job)}"
         return end_failed(folder, reason)
     except Exception as error:  # a bug or a machine failure must end the run, too
         log.line(traceback.format_exc())
@@ -55,10 +55,10 @@ def prepare(workspace: WorkspaceFiles, job: JobSpec, folder: Path) -> int:
     return 0
 
 
-def _nearest(job: JobSpec) -> str:
+def _nearest_curated(job: JobSpec) -> str:
     """A hint that names the nearest current environment of an old curated one, or ""."""
-    near = curated.nearest_current(job.environment.name)
-    return f" The nearest current curated environment is {near!r}." if near else ""
+    nearest = curated.nearest_current(job.environment.name)
+    return f" The nearest current curated environment is {nearest!r}." if nearest else ""
 
 
 class _Log:

@@ -32,7 +32,7 @@ else:
     container_tool = later("scriptrun.store.container_tool")
 
 
-def placed(
+def resolve(
     described: Described, interpreter: str | None, pins: str = EXACT, engine: Engine | None = None
 ) -> tuple[EnvironmentSpec, tuple[str, ...]]:
     """The environment request with all open choices made, and notes for the run.
@@ -47,7 +47,7 @@ def placed(
     if pins == AUTO or (pins != EXACT and (spec.pip or spec.conda)):
         spec = spec.replace(pins=pins)  # always keep AUTO: it gives the job the old names
     if spec.container and (spec.docker.get("own") or (pins != AUTO and _has_containers(engine))):
-        return _in_a_container(spec, engine), ()
+        return _image_spec(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
         spec = spec.replace(interpreter=interpreter or sys.executable)
         notes.append(f"no environment given; using {spec.interpreter}")
@@ -55,9 +55,9 @@ def placed(
         notes.append(f"{spec.image} runs as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
     spec = spec.replace(local=local_sources.digests(spec.pip))
-    if spec.kind == PACKAGES and (spec.locked or _is_for_conda(spec)):
+    if spec.kind == PACKAGES and (spec.locked or _needs_conda(spec)):
         spec = spec.replace(kind=CONDA)
-    return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
+    return spec, (*notes, *filter(None, map(_editable_note, spec.pip)))
 
 
 def _has_containers(engine: Engine | None) -> bool:
@@ -67,14 +67,14 @@ def _has_containers(engine: Engine | None) -> bool:
     return container_tool.tool() is not None
 
 
-def _is_for_conda(spec: EnvironmentSpec) -> bool:
+def _needs_conda(spec: EnvironmentSpec) -> bool:
     """Whether the packages come from conda channels; decided once, at submission."""
-    return bool(spec.conda or spec.channels) and conda_request.wanted(spec)
+    return bool(spec.conda or spec.channels) and conda_request.uses_conda(spec)
 
 
-def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec:
+def _image_spec(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec:
     """The request for an image, with the digests of local sources and of a local image."""
-    if _is_for_conda(spec):
+    if _needs_conda(spec):
         spec = spec.replace(docker={**spec.docker, "packages": CONDA})
     if engine is not None and engine.traits.containers:
         spec = spec.replace(docker={**spec.docker, "nodes": engine.traits.containers})
@@ -84,9 +84,9 @@ def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> Environment
     context = spec.docker.get("build_context") or {}
     if context and os.path.isdir(context["path"]):
         local |= local_sources.digests((context["path"],))
-    made_here = container_tool.local_image(spec.image or "")
-    if made_here:
-        local[spec.image or ""] = made_here
+    local_image = container_tool.local_image(spec.image or "")
+    if local_image:
+        local[spec.image or ""] = local_image
     return spec.replace(kind=IMAGE, local=local)
 
 
@@ -101,7 +101,7 @@ def cache_folder_of(target: Target, workspace: WorkspaceFiles) -> Path | None:
     return (Path(root).expanduser() / ".scriptrun" if root else workspace.directory) / "cache"
 
 
-def _of_an_editable(requirement: str) -> str:
+def _editable_note(requirement: str) -> str:
     """The note for an editable requirement, which is used in place; "" for all others."""
     if requirement.partition(" ")[0] not in ("-e", "--editable"):
         return ""

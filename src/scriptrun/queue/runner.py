@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoAnswer, NoRoom
 from scriptrun.engines.local import engine as local_engine
-from scriptrun.environments.builder import Ready
+from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.preparation import resolve as resolve_environment
@@ -110,7 +110,7 @@ class Runner(Value, frozen=False):
     building: dict[str, tuple[int, _WaitingRun]] = fresh(default_factory=dict)
     tries: dict[str, int] = fresh(default_factory=dict)
     failed: dict[str, tuple[float, str]] = fresh(default_factory=dict)
-    ready: dict[str, tuple[float, Ready | None]] = fresh(default_factory=dict)
+    ready: dict[str, tuple[float, ReadyEnvironment | None]] = fresh(default_factory=dict)
     #: when to retry a run whose cluster did not answer, by ticket name
     retry_at: dict[str, float] = fresh(default_factory=dict)
 
@@ -150,7 +150,7 @@ class Runner(Value, frozen=False):
             elif not self._start(item, environment, (attempts or [0])[-1] + 1) and item.line is not None:
                 full.add(item.line)
 
-    def _find(self, item: _WaitingRun) -> Ready | None:
+    def _find(self, item: _WaitingRun) -> ReadyEnvironment | None:
         """The run's environment if it is ready; a recent check is reused."""
         checked_at, environment = self.ready.get(item.digest, (0.0, None))
         if environment is None or time.monotonic() - checked_at > FRESH_SECONDS:
@@ -173,7 +173,7 @@ class Runner(Value, frozen=False):
         if job is None:
             _drop_if_abandoned(ticket)
             return None
-        lockfile = environment_record.read_lock(ticket.folder)
+        lockfile = environment_record.read_lockfile(ticket.folder)
         cache = resolve_environment.cache_folder_of(job.target, self.workspace)
         digest = job.environment.digest() + (digest_of(lockfile) if lockfile else "") + str(cache or "")
         self.loaded[path.name] = _WaitingRun(ticket, job, digest, lockfile, cache, _line_of(job))
@@ -208,7 +208,7 @@ class Runner(Value, frozen=False):
         unstarted.end_failed(item.ticket.folder, reason, state)
         tickets.drop(item.ticket.path)
 
-    def _start(self, item: _WaitingRun, environment: Ready, attempt: int) -> bool:
+    def _start(self, item: _WaitingRun, environment: ReadyEnvironment, attempt: int) -> bool:
         """Start the run; False if the machine is full."""
         folder, name = item.ticket.folder, item.ticket.path.name
         try:

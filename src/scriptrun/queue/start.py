@@ -15,7 +15,7 @@ from scriptrun.store import job_runtime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.environments.builder import Ready
+    from scriptrun.environments.builder import ReadyEnvironment
     from scriptrun.preparation import build_secrets, data_bundle
     from scriptrun.registry.workspace_files import WorkspaceFiles
 else:
@@ -27,7 +27,7 @@ def start(
     workspace: WorkspaceFiles,
     job: JobSpec,
     folder: Path,
-    ready: Ready,
+    ready: ReadyEnvironment,
     ticket: tickets.Ticket,
     attempt: int = 1,
 ) -> None:
@@ -39,7 +39,7 @@ def start(
     """
     engine = compute_targets.engine_of(job.target)
     order = make_order(workspace, job, folder, ready, ticket, attempt)
-    environment_record.write_lock(folder, ready)
+    environment_record.write_lockfile(folder, ready)
     engine.submit(job, order)
 
 
@@ -47,7 +47,7 @@ def make_order(
     workspace: WorkspaceFiles,
     job: JobSpec,
     folder: Path,
-    ready: Ready,
+    ready: ReadyEnvironment,
     ticket: tickets.Ticket,
     attempt: int = 1,
 ) -> Order:
@@ -67,7 +67,7 @@ def make_order(
         wake=workers.runner(workspace).wake(),
         tool=(sys.executable, "-P"),
         container=ready.container,
-        secrets=build_secrets.of(job.environment, workspace, ticket.environ)
+        secrets=build_secrets.find_secrets(job.environment, workspace, ticket.environ)
         if traits.builds_on_nodes
         else {},
         data={} if traits.shared_files or not job.data else data_bundle.contents(workspace, job),

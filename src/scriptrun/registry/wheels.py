@@ -66,7 +66,7 @@ def stored_name(path: Path) -> str:
 
 def local_files(spec: EnvironmentSpec) -> dict[str, Path]:
     """The local files among the requirements, by their path as written there."""
-    paths = [path for path in map(local_sources.path_of, spec.pip) if path]
+    paths = [path for path in map(local_sources.local_path, spec.pip) if path]
     return {path: Path(path) for path in paths if os.path.isfile(path)}
 
 
@@ -78,7 +78,7 @@ def with_paths(spec: EnvironmentSpec, new_paths: dict[str, str]) -> EnvironmentS
 
 
 def _replace_path(line: str, new_paths: dict[str, str]) -> str:
-    path = local_sources.path_of(line)
+    path = local_sources.local_path(line)
     if path is None or path not in new_paths:
         return line
     name, at_sign, _ = line.partition("@")

@@ -142,7 +142,7 @@ def _submit(
         "warnings": warnings,
         "lock": lockfile,
         "environ": {name: os.environ[name] for name in job.passed},
-        "secrets": build_secrets.as_variables(build_secrets.of(job.environment, workspace)),
+        "secrets": build_secrets.as_variables(build_secrets.find_secrets(job.environment, workspace)),
     }
     if job.data.get("inputs") or job.data.get("outputs"):
         question["data"] = data_bundle.pack(workspace, job)

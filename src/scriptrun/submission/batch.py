@@ -69,7 +69,7 @@ def _submit_group(workspace: WorkspaceFiles, group: list[PendingRun]) -> set[str
     pairs = []
     for run in group:
         assert run.ready is not None
-        environment_record.write_lock(run.folder, run.ready)
+        environment_record.write_lockfile(run.folder, run.ready)
         order = start_run.make_order(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
     engine = compute_targets.engine_of(group[0].job.target)

@@ -93,7 +93,7 @@ def check(
     engine = _engine(workspace, described.target, problems)
     is_remote = engine is not None and engine.traits.login_node is not None
     interpreter = (engine and engine.interpreter()) or origin.interpreter
-    environment, notes = resolve_environment.placed(described, interpreter, origin.pins, engine)
+    environment, notes = resolve_environment.resolve(described, interpreter, origin.pins, engine)
     with vault.for_workspace(workspace.id):
         problems += [] if is_remote else environments.check(environment)  # else remotely
     problems += [

@@ -9,10 +9,10 @@ from scriptrun.spec.job import JobSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.environments.builder import Ready
+    from scriptrun.environments.builder import ReadyEnvironment
 
 
-def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
+def missing_imports(job: JobSpec, ready: ReadyEnvironment | None) -> list[str]:
     """A warning for every module that the script imports and the environment lacks."""
     if not job.script or not job.snapshot or job.environment.container:
         return []

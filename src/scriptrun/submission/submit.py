@@ -130,7 +130,7 @@ class PendingRun(Value):
 
     job: JobSpec
     folder: Path
-    ready: environments.Ready | None
+    ready: environments.ReadyEnvironment | None
     ticket: tickets.Ticket
 
 
@@ -139,7 +139,7 @@ def create_run(
     workspace: WorkspaceFiles,
     warnings: list[str],
     lockfile: dict[str, Any] | None = None,
-    ready: environments.Ready | None = None,
+    ready: environments.ReadyEnvironment | None = None,
 ) -> PendingRun:
     """Record ``job`` as a queued run. If that raises WorkspaceException, nothing is left of it.
 
@@ -169,7 +169,7 @@ def create_run(
 
 
 def _add_import_warnings(
-    job: JobSpec, folder: Path, ready: environments.Ready | None, warnings: list[str]
+    job: JobSpec, folder: Path, ready: environments.ReadyEnvironment | None, warnings: list[str]
 ) -> None:
     """Add warnings once the run has been submitted, so that they do not delay it."""
     messages = import_warnings.missing_imports(job, ready)

@@ -15,7 +15,7 @@ from typing import Any
 from scriptrun import remote
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import NoRoom
-from scriptrun.environments.builder import Ready
+from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
@@ -45,7 +45,7 @@ class Launching:
         self._mine = f"-{run_id}_"
         self._wake = ensure_driver.worker(home, run_id).wake()
         self._lock: dict[str, Any] | None = None
-        self._ready: tuple[float, Ready | None] = (0.0, None)
+        self._ready: tuple[float, ReadyEnvironment | None] = (0.0, None)
 
     def start(self, found: Sequence[Child], jobs: Sequence[JobSpec]) -> None:
         """Record the runs and start or queue them, as one array job if possible."""
@@ -101,7 +101,7 @@ class Launching:
         order = start_run.make_order(self.home, run.job, run.folder, run.ready, run.ticket)
         order.wake = self._wake
         try:
-            environment_record.write_lock(run.folder, run.ready)
+            environment_record.write_lockfile(run.folder, run.ready)
             compute_targets.engine_of(run.job.target).submit(run.job, order)
         except (NoRoom, OSError):
             return False
@@ -109,7 +109,7 @@ class Launching:
             self.own[pid] = number
         return True
 
-    def _found(self, job: JobSpec) -> Ready | None:
+    def _found(self, job: JobSpec) -> ReadyEnvironment | None:
         """The runs' environment; a recent check of it is reused."""
         when, ready = self._ready
         if ready is None or time.monotonic() - when > FRESH:
@@ -122,7 +122,7 @@ class Launching:
     def _settled_lock(self) -> dict[str, Any] | None:
         """The lockfile of the sweep's environment, if one of its runs has it already."""
         for child in self.journal.children.values():
-            lock = environment_record.read_lock(child.folder(Path(self.home.runs_folder)))
+            lock = environment_record.read_lockfile(child.folder(Path(self.home.runs_folder)))
             if lock is not None:
                 return lock
         return None

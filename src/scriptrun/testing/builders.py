@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.environments.builder import Builder, Ready, Stopped, builder_class, check, never
+from scriptrun.environments.builder import Builder, ReadyEnvironment, BuildCanceled, builder_class, check, never
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.ensure import ensure, find
 from scriptrun.spec.environment import EnvironmentSpec
@@ -57,11 +57,11 @@ class BuilderSuite:
         return tmp_path / "workspace" / "locks"
 
     @pytest.fixture
-    def ready(self, spec: EnvironmentSpec, locks: Path) -> Ready:
+    def ready(self, spec: EnvironmentSpec, locks: Path) -> ReadyEnvironment:
         """The request, met."""
         return ensure(spec, locks, quiet)
 
-    def builder(self, spec: EnvironmentSpec, ready: Ready) -> Builder:
+    def builder(self, spec: EnvironmentSpec, ready: ReadyEnvironment) -> Builder:
         """The builder of the environment ``ready``."""
         return builder_class(spec.kind)(spec, ready.lock)
 
@@ -69,14 +69,14 @@ class BuilderSuite:
         """``check`` finds nothing."""
         assert check(spec) == []
 
-    def test_its_interpreter_runs(self, ready: Ready) -> None:
+    def test_its_interpreter_runs(self, ready: ReadyEnvironment) -> None:
         """The path is absolute and a Python."""
         assert os.path.isabs(ready.python)
         assert os.path.dirname(ready.python) == ready.bin
         result = subprocess.run([ready.python, "-c", "print(6 * 7)"], capture_output=True, check=True)
         assert result.stdout.strip() == b"42"
 
-    def test_it_is_found_again(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:
+    def test_it_is_found_again(self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path) -> None:
         """What was met once is found without building, and is the same."""
         second = find(spec, locks)
         assert second is not None
@@ -85,7 +85,7 @@ class BuilderSuite:
         assert second.lock == ready.lock
 
     def test_its_name_is_not_its_content(
-        self, spec: EnvironmentSpec, ready: Ready, locks: Path
+        self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path
     ) -> None:
         """Another name and version of the same content is the same environment."""
         renamed = find(spec.replace(name="renamed", version="7"), locks)
@@ -93,25 +93,25 @@ class BuilderSuite:
         assert renamed.key == ready.key
 
     def test_other_content_has_another_key(
-        self, other: EnvironmentSpec, ready: Ready, locks: Path
+        self, other: EnvironmentSpec, ready: ReadyEnvironment, locks: Path
     ) -> None:
         """Two requests with other content don't share a place."""
         assert ensure(other, locks, quiet).key != ready.key
 
-    def test_its_lock_is_json(self, ready: Ready) -> None:
+    def test_its_lock_is_json(self, ready: ReadyEnvironment) -> None:
         """The lock survives being written down, and names kind and platform."""
         assert json.loads(json.dumps(ready.lock)) == ready.lock
         assert {"kind", "platform", "python"} <= ready.lock.keys()
 
     def test_its_lock_gives_the_same_again(
-        self, spec: EnvironmentSpec, ready: Ready, tmp_path: Path
+        self, spec: EnvironmentSpec, ready: ReadyEnvironment, tmp_path: Path
     ) -> None:
         """An earlier run's lock, in a workspace that knows nothing of it, gives the same key."""
-        second = ensure(spec, tmp_path / "elsewhere", quiet, lock=ready.lock)
+        second = ensure(spec, tmp_path / "elsewhere", quiet, lockfile=ready.lock)
         assert second.key == ready.key
         assert not (tmp_path / "elsewhere").exists()
 
-    def test_its_site_directories_are_there(self, ready: Ready) -> None:
+    def test_its_site_directories_are_there(self, ready: ReadyEnvironment) -> None:
         """At least one of the site directories exists."""
         assert any(os.path.isdir(site) for site in ready.sites)
 
@@ -125,17 +125,17 @@ class BuilderSuite:
         assert "Traceback" not in str(error.value)
         assert find(hopeless, locks) is None
 
-    def test_looking_after_it_starts_nothing(self, spec: EnvironmentSpec, ready: Ready) -> None:
+    def test_looking_after_it_starts_nothing(self, spec: EnvironmentSpec, ready: ReadyEnvironment) -> None:
         """A healthy environment stays healthy, however often it is checked."""
         builder = self.builder(spec, ready)
-        assert [builder.ill(ready.place or "") for _ in range(3)] == ["", "", ""]
+        assert [builder.why_unhealthy(ready.place or "") for _ in range(3)] == ["", "", ""]
 
 
 class BuildingSuite(BuilderSuite):
     """The cases of builders that build a place, beside those of all."""
 
     def test_a_place_that_lost_its_marker_is_built_again(
-        self, spec: EnvironmentSpec, ready: Ready, locks: Path
+        self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path
     ) -> None:
         """Without its marker, an environment is replaced, and the log says so."""
         assert ready.place is not None
@@ -147,19 +147,19 @@ class BuildingSuite(BuilderSuite):
         assert "because its build was interrupted" in "\n".join(log)
         assert not os.path.exists(ready.place)
 
-    def test_a_gutted_place_is_ill(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:
+    def test_a_gutted_place_is_ill(self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path) -> None:
         """An environment whose packages are gone is detected and rebuilt, with a reason."""
         assert ready.place is not None
         for site in ready.sites:
             shutil.rmtree(site)
-        assert self.builder(spec, ready).ill(ready.place) != ""
+        assert self.builder(spec, ready).why_unhealthy(ready.place) != ""
         log: list[str] = []
         assert not ensure(spec, locks, log.append).cached
         assert "again, because " in "\n".join(log)
 
     def test_stop_gives_up(self, spec: EnvironmentSpec, locks: Path) -> None:
         """``stop`` ends the build before anything is created."""
-        with pytest.raises(Stopped):
+        with pytest.raises(BuildCanceled):
             ensure(spec, locks, quiet, stop=lambda: True)
         assert find(spec, locks) is None
         assert not ensure(spec, locks, quiet, stop=never).cached

@@ -55,7 +55,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if dataset.name is None:
         return _show_source(dataset, args)
     head = dataset_versions.get(workspace, dataset.name, dataset.version)
-    used = dataset_usage.runs_of(workspace, head)
+    used = dataset_usage.run_ids(workspace, head)
     limit = None if args.files or args.json else SHOWN
     rows = [(row.path, row.size, row.etag) for row in itertools.islice(dataset.listed(), limit)]
     value = {

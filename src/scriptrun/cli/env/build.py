@@ -82,26 +82,26 @@ def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable
         older_than=sizes.age(args.older_than, "--older-than") if args.older_than else None,
         keep=args.keep,
         max_size=sizes.size(args.max_size, "--max-size") if args.max_size else None,
-        dry=args.dry_run,
+        dry_run=args.dry_run,
     )
     value = {
         "removed": [entry.as_dict() for entry in done.removed],
-        "kept": [{**entry.as_dict(), "reason": reason} for entry, reason in done.kept],
+        "kept": [{**entry.as_dict(), "reason": reason} for entry, reason in done.skipped],
         "freed": done.freed,
     }
     return value, lambda: _print_pruned(done, args.dry_run)
 
 
-def _print_pruned(done: cache_prune.Pruned, dry: bool) -> None:
+def _print_pruned(done: cache_prune.PruneResult, dry: bool) -> None:
     for entry in done.removed:
         print(f"{'Would remove' if dry else 'Removed'} {_named(entry)}, {output.size(entry.size)}")
-    for entry, reason in done.kept:
+    for entry, reason in done.skipped:
         print(f"Kept {_named(entry)}: {reason}")
     freed = output.size(done.freed)
     print(f"Would free {freed}." if dry else f"Freed {freed}.")
 
 
-def _named(entry: cache_listing.Entry) -> str:
+def _named(entry: cache_listing.BuiltEnvironment) -> str:
     return f"{entry.key[:12]} ({', '.join(entry.names)})" if entry.names else entry.key[:12]
 
 

@@ -30,14 +30,14 @@ _SHOWN = 5
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """List the named environments, and the built ones with size, age, last use and runs."""
-    built = cache_listing.listing()
+    built = cache_listing.list_environments()
     named = [] if getattr(args, "built", False) else _named(workspace)
     value = {"named": named, "built": [entry.as_dict() for entry in built]}
     whole = getattr(args, "all", False)
     return value, lambda: _print_list(named, built, whole)
 
 
-def _print_list(named: list[dict[str, str]], built: list[cache_listing.Entry], whole: bool) -> None:
+def _print_list(named: list[dict[str, str]], built: list[cache_listing.BuiltEnvironment], whole: bool) -> None:
     shown = [each for each in named if whole or each["kind"] != "curated (old)"]
     if shown:
         heads = ("NAME", "VERSION", "KIND")
@@ -75,7 +75,7 @@ def _kind(workspace: Workspace, name: str, environment: Environment) -> str:
     return "curated" if curated.is_current(name) else "curated (old)"
 
 
-def _built(entry: cache_listing.Entry) -> tuple[str, ...]:
+def _built(entry: cache_listing.BuiltEnvironment) -> tuple[str, ...]:
     return (
         entry.key[:12],
         entry.python,
@@ -91,9 +91,9 @@ def _built(entry: cache_listing.Entry) -> tuple[str, ...]:
 
 def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """Show the requested packages, the locked ones with their dependents, and the runs."""
-    found = locked_environment.of(workspace, args.environment, _python(workspace))
-    why, runs = found.why(), _runs(found.key)
-    told = {"key": found.key, "place": found.place, "packages": found.packages, "why": why}
+    found = locked_environment.find(workspace, args.environment, _python(workspace))
+    why, runs = found.dependency_chains(), _runs(found.key)
+    told = {"key": found.key, "place": found.folder, "packages": found.packages, "why": why}
     value = {"name": found.name, **told, "runs": runs}
     pairs: list[tuple[str, str]] = []
     environment = _environment(workspace, args.environment)
@@ -101,8 +101,8 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
         more, pairs = _described(workspace, environment)
         value |= more
     else:
-        pairs = [("name", found.name), ("requested", "\n".join(found.asked))]
-        pairs += [("python", str(found.lock.get("python") or "")), ("built", found.place or "")]
+        pairs = [("name", found.name), ("requested", "\n".join(found.requested))]
+        pairs += [("python", str(found.lockfile.get("python") or "")), ("built", found.folder or "")]
     pairs += [("locked", "\n".join(_packages(found, why))), ("used by", "\n".join(_some(runs)))]
     return value, lambda: output.facts(pairs)
 
@@ -145,7 +145,7 @@ def _image(spec: EnvironmentSpec) -> str:
     return "built from a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
 
 
-def _packages(found: locked_environment.Locked, why: dict[str, list[str]]) -> list[str]:
+def _packages(found: locked_environment.LockedEnvironment, why: dict[str, list[str]]) -> list[str]:
     """Return one line per package: its version, and the packages that require it."""
     lines = []
     for name, version in found.packages.items():
@@ -155,7 +155,7 @@ def _packages(found: locked_environment.Locked, why: dict[str, list[str]]) -> li
 
 
 def _runs(key: str | None) -> list[str]:
-    there = [entry for entry in cache_listing.listing() if entry.key == key] if key else []
+    there = [entry for entry in cache_listing.list_environments() if entry.key == key] if key else []
     return list(there[0].runs) if there else []
 
 
@@ -168,14 +168,14 @@ def diff(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
     """Show the packages that differ between two environments."""
     python = _python(workspace)
     pair = [_locked(workspace, each, python) for each in (args.first, args.second)]
-    differing = compare_runs.differing(pair[0].packages, pair[1].packages)
+    differing = compare_runs.differences(pair[0].packages, pair[1].packages)
     value = {"a": pair[0].name, "b": pair[1].name, "packages": differing}
     return value, lambda: _print_diff(pair, differing)
 
 
-def _locked(workspace: Workspace, text: str, python: str) -> locked_environment.Locked:
-    found = locked_environment.of(workspace, text, python)
-    if not found.lock:
+def _locked(workspace: Workspace, text: str, python: str) -> locked_environment.LockedEnvironment:
+    found = locked_environment.find(workspace, text, python)
+    if not found.lockfile:
         raise EnvironmentException(
             f"Environment {text!r} is not locked, so its exact packages are unknown.",
             f"To lock and build it, run: scriptrun env build {text}",
@@ -184,7 +184,7 @@ def _locked(workspace: Workspace, text: str, python: str) -> locked_environment.
 
 
 def _print_diff(
-    pair: list[locked_environment.Locked], differing: dict[str, compare_runs.Pair]
+    pair: list[locked_environment.LockedEnvironment], differing: dict[str, compare_runs.Pair]
 ) -> None:
     if not differing:
         print(f"{pair[0].name} and {pair[1].name} have the same packages.")

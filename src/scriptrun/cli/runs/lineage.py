@@ -32,7 +32,7 @@ def arguments(parser: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the model's lineage and return the exit code."""
     name, _, version = args.model.partition(":")
-    found = lineage.of(Model(workspace_here.existing(), name, version=version or None))
+    found = lineage.model_lineage(Model(workspace_here.existing(), name, version=version or None))
     if args.json:
         output.as_json(found)
         return 0

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(
         prefix="scriptrun-shell-", ignore_cleanup_errors=True
     ) as place:
-        visit = reopen.lay_out(found, Path(place, "source"), cli_errors.say)
+        visit = reopen.copy_run(found, Path(place, "source"), cli_errors.say)
         if not args.rest:
             cli_errors.say(_greeting(found, visit.folder))
         command = args.rest or [os.environ.get("SHELL") or "/bin/sh"]
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             return cli_errors.wrong(f"Cannot start {command[0]!r}: {error.strerror}.")
         finally:
-            visit.let_go()
+            visit.release_data()
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 

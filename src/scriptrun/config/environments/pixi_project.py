@@ -32,7 +32,7 @@ def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependenc
     lock = os.path.join(os.path.abspath(os.fspath(path)), "pixi.lock")
     if not os.path.isfile(lock):
         raise EnvironmentException(f"{str(lock)!r} does not exist.", "Create it with: pixi lock")
-    if not conda_request.is_here():
+    if not conda_request.is_installed():
         raise EnvironmentException(
             f"Reading {str(lock)!r} requires py-rattler.", f"Run: {conda_request.INSTALL}"
         )

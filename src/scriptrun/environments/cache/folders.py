@@ -30,7 +30,7 @@ def root(cache: CacheFolder = None) -> str:
     return os.path.join(paths.cache_root() if cache is None else cache, "environments")
 
 
-def of_key(key: str, cache: CacheFolder = None) -> str:
+def key_folder(key: str, cache: CacheFolder = None) -> str:
     """The folder of all builds of ``key``."""
     return os.path.join(root(cache), key)
 
@@ -38,19 +38,19 @@ def of_key(key: str, cache: CacheFolder = None) -> str:
 def numbers(key: str, cache: CacheFolder = None) -> list[int]:
     """The numbers of all builds of ``key``, complete or not, newest first."""
     try:
-        names = os.listdir(of_key(key, cache))
+        names = os.listdir(key_folder(key, cache))
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 
-def current(key: str, cache: CacheFolder = None) -> tuple[str, dict[str, Any]] | None:
+def newest_complete(key: str, cache: CacheFolder = None) -> tuple[str, dict[str, Any]] | None:
     """The folder and the marker of the newest complete build of ``key``, or None."""
     for number in numbers(key, cache):
-        place = os.path.join(of_key(key, cache), str(number))
-        marker = read_json(os.path.join(place, MARKER))
+        folder = os.path.join(key_folder(key, cache), str(number))
+        marker = read_json(os.path.join(folder, MARKER))
         if isinstance(marker, dict):
-            return place, marker
+            return folder, marker
     return None
 
 
@@ -60,34 +60,34 @@ def reserve(key: str, cache: CacheFolder = None) -> str:
     It is created here and not by the builder, so that processes left over from a killed build
     never share a folder with the next build.
     """
-    os.makedirs(of_key(key, cache), exist_ok=True)
-    place = os.path.join(of_key(key, cache), str(max(numbers(key, cache), default=0) + 1))
-    os.mkdir(place)
-    return place
+    os.makedirs(key_folder(key, cache), exist_ok=True)
+    folder = os.path.join(key_folder(key, cache), str(max(numbers(key, cache), default=0) + 1))
+    os.mkdir(folder)
+    return folder
 
 
-def mark(place: str, marker: dict[str, Any]) -> None:
-    """Mark ``place`` as complete."""
-    write_atomic(os.path.join(place, MARKER), to_json(marker))
+def mark(folder: str, marker: dict[str, Any]) -> None:
+    """Mark ``folder`` as complete."""
+    write_atomic(os.path.join(folder, MARKER), to_json(marker))
 
 
-def touch(place: str) -> None:
-    """Record that ``place`` was used now; does nothing if the cache is not writable."""
+def touch(folder: str) -> None:
+    """Record that ``folder`` was used now; does nothing if the cache is not writable."""
     try:
-        os.utime(os.path.join(place, MARKER))
+        os.utime(os.path.join(folder, MARKER))
     except OSError:
         pass
 
 
-def last_use(place: str) -> float:
-    """When ``place`` was last used, in seconds since 1970."""
+def last_use(folder: str) -> float:
+    """When ``folder`` was last used, in seconds since 1970."""
     try:
-        return os.stat(os.path.join(place, MARKER)).st_mtime
+        return os.stat(os.path.join(folder, MARKER)).st_mtime
     except OSError:
         return 0.0
 
 
-def build_lock(key: str) -> Path:
+def flock_path(key: str) -> Path:
     """The lock file to hold while building or removing ``key``."""
     return paths.cache_root() / "locks" / f"environment-build-{key}"
 
@@ -95,24 +95,24 @@ def build_lock(key: str) -> Path:
 def discard_all(key: str, cache: CacheFolder = None) -> None:
     """Remove all builds of ``key``."""
     for number in numbers(key, cache):
-        discard(os.path.join(of_key(key, cache), str(number)))
+        discard(os.path.join(key_folder(key, cache), str(number)))
     import shutil
 
-    shutil.rmtree(of_key(key, cache), ignore_errors=True)
+    shutil.rmtree(key_folder(key, cache), ignore_errors=True)
 
 
 def unfinished(key: str, cache: CacheFolder = None) -> list[str]:
     """The folders of ``key`` without a marker, left behind by killed builds."""
-    places = [os.path.join(of_key(key, cache), str(number)) for number in numbers(key, cache)]
-    return [place for place in places if not os.path.exists(os.path.join(place, MARKER))]
+    folders = [os.path.join(key_folder(key, cache), str(number)) for number in numbers(key, cache)]
+    return [folder for folder in folders if not os.path.exists(os.path.join(folder, MARKER))]
 
 
-def discard(place: str) -> None:
-    """Remove ``place``, its marker first, so that a partial folder never counts as complete."""
+def discard(folder: str) -> None:
+    """Remove ``folder``, its marker first, so that a partial folder never counts as complete."""
     try:
-        os.unlink(os.path.join(place, MARKER))
+        os.unlink(os.path.join(folder, MARKER))
     except OSError:
         pass
     import shutil
 
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)

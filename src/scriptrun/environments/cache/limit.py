@@ -14,22 +14,22 @@ else:
     sizes = later("scriptrun.store.sizes")
 
 #: the cache's maximum size ("50GB", "200 GiB"); default: half of the disk space available to it
-LIMIT = "SCRIPTRUN_ENVIRONMENT_CACHE_SIZE"
+LIMIT_VARIABLE = "SCRIPTRUN_ENVIRONMENT_CACHE_SIZE"
 
 
-def given() -> int | None:
+def read_limit() -> int | None:
     """The variable's value in bytes; None if it is not set.
 
     Raises UserErrorException if it is not a size.
     """
-    named = os.environ.get(LIMIT, "")
-    return sizes.size(named, LIMIT) if named else None
+    text = os.environ.get(LIMIT_VARIABLE, "")
+    return sizes.size(text, LIMIT_VARIABLE) if text else None
 
 
-def trouble() -> str:
+def problem() -> str:
     """What is wrong with the variable and how to fix it, or ""."""
     try:
-        given()
+        read_limit()
     except UserErrorException as error:
         return f"{error.message} {error.hint}"
     return ""

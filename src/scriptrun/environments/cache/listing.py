@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from scriptrun.environments import build_plan
-from scriptrun.environments.builder import Lock, Registry, builder_class, check
+from scriptrun.environments.builder import Lockfile, ImageRegistry, builder_class, check
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import usage as cache_usage
-from scriptrun.environments.lookup import known_builder, state
+from scriptrun.environments.lookup import locked_builder, inspect_cache
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
@@ -18,7 +18,7 @@ from scriptrun.store import container_tool
 from scriptrun.store.locks import flocks
 
 
-class Plan(Value):
+class BuildPlan(Value):
     """What ``ensure`` would do: ``steps`` are sentences; ``last_seconds`` is how long the last
     build took.
     """
@@ -30,10 +30,10 @@ class Plan(Value):
     last_seconds: float | None = None
     key: str | None = None
     place: str | None = None
-    lock: Lock | None = None
+    lock: Lockfile | None = None
 
 
-class Entry(Value):
+class BuiltEnvironment(Value):
     """One built environment: sizes in bytes, times in seconds since 1970 (UTC).
 
     ``runs`` are the IDs of the runs that used it, newest first.
@@ -52,47 +52,47 @@ class Entry(Value):
     runs: tuple[str, ...] = ()
 
 
-def plan(spec: EnvironmentSpec, locks: Path, registry: Registry | None = None) -> Plan:
+def plan(spec: EnvironmentSpec, locks_folder: Path, registry: ImageRegistry | None = None) -> BuildPlan:
     """What a build of ``spec`` would do now; builds, downloads and writes nothing.
 
     It may run programs: an interpreter for its version, uv for the Pythons that it can download,
     the container tool for the layers in its store.
     """
-    reasons = tuple(check(spec))
-    builder = None if reasons else known_builder(spec, locks, registry=registry)
+    problems = tuple(check(spec))
+    builder = None if problems else locked_builder(spec, locks_folder, registry=registry)
     if builder is None:
-        steps = () if reasons else build_plan.unlocked(spec)
-        return Plan(locked=False, cached=False, steps=steps, reasons=reasons)
-    place, ill = state(builder)
+        steps = () if problems else build_plan.steps_without_lockfile(spec)
+        return BuildPlan(locked=False, cached=False, steps=steps, reasons=problems)
+    folder, problem = inspect_cache(builder)
     key = builder.key()
-    well = not ill and (place is not None or not builder.builds)
-    there = cache_folders.current(key)
-    return Plan(
+    is_ready = not problem and (folder is not None or not builder.builds)
+    built = cache_folders.newest_complete(key)
+    return BuildPlan(
         locked=True,
-        cached=well,
-        steps=() if well else build_plan.locked(spec, builder.lock, key, ill, builder.registry),
-        last_seconds=there[1].get("seconds") if there else None,
+        cached=is_ready,
+        steps=() if is_ready else build_plan.steps_from_lockfile(spec, builder.lockfile, key, problem, builder.registry),
+        last_seconds=built[1].get("seconds") if built else None,
         key=key,
-        place=place,
-        lock=builder.lock,
+        place=folder,
+        lock=builder.lockfile,
     )
 
 
-def troubles(spec: EnvironmentSpec) -> list[str]:
+def problems(spec: EnvironmentSpec) -> list[str]:
     """Problems with building ``spec`` here that are known without resolving it."""
-    lacking = container_tool.problem() if spec.kind == IMAGE else ""
-    if lacking:
-        return [f"images require a container tool, but {lacking}. {container_tool.INSTALL_HINT}."]
+    tool_problem = container_tool.problem() if spec.kind == IMAGE else ""
+    if tool_problem:
+        return [f"images require a container tool, but {tool_problem}. {container_tool.INSTALL_HINT}."]
     return check(spec)
 
 
-def listing() -> list[Entry]:
+def list_environments() -> list[BuiltEnvironment]:
     """All environments in this machine's cache, the last used first."""
     try:
         keys = os.listdir(cache_folders.root())
     except FileNotFoundError:
         return []
-    entries = [entry for key in keys if (entry := _entry(key)) is not None]
+    entries = [entry for key in keys if (entry := _read_environment(key)) is not None]
     return sorted(entries, key=lambda entry: entry.used, reverse=True)
 
 
@@ -102,74 +102,74 @@ def remove(key: str) -> None:
     Also removes what it stored elsewhere (an image in the container tool's store). Raises
     EnvironmentException if it does not exist, is being built, or is in use.
     """
-    key = whole_key(key)
-    lock = flocks.try_flock(cache_folders.build_lock(key))
-    if lock is None:
+    key = expand_key(key)
+    flock = flocks.try_flock(cache_folders.flock_path(key))
+    if flock is None:
         raise EnvironmentException(
             f"Environment {key} is being built.", "Wait until the build finishes."
         )
-    with lock:
-        pids = users(cache_folders.of_key(key))
+    with flock:
+        pids = pids_using(cache_folders.key_folder(key))
         if pids:
             raise EnvironmentException(
                 f"Environment {key} is in use by process {', '.join(map(str, pids))}.",
                 "Cancel the runs that use it, or wait for them to finish.",
             )
-        there = cache_folders.current(key)
-        if there is not None and there[1].get("kind"):
-            builder_class(there[1]["kind"]).let_go(there[0])
+        built = cache_folders.newest_complete(key)
+        if built is not None and built[1].get("kind"):
+            builder_class(built[1]["kind"]).remove_external(built[0])
         cache_folders.discard_all(key)
 
 
-def users(folder: str) -> list[int]:
+def pids_using(folder: str) -> list[int]:
     """The IDs of this machine's processes that run an interpreter or script in ``folder``."""
     import psutil
 
-    inside = folder + os.sep
-    found = []
+    prefix = folder + os.sep
+    pids = []
     for process in psutil.process_iter(["pid", "cmdline"]):
-        if any(word.startswith(inside) for word in process.info["cmdline"] or ()):
-            found.append(int(process.info["pid"]))
-    return sorted(found)
+        if any(argument.startswith(prefix) for argument in process.info["cmdline"] or ()):
+            pids.append(int(process.info["pid"]))
+    return sorted(pids)
 
 
-def whole_key(beginning: str) -> str:
-    """The only key that starts with ``beginning``. Raises EnvironmentException otherwise."""
+def expand_key(prefix: str) -> str:
+    """The only key that starts with ``prefix``. Raises EnvironmentException otherwise."""
     keys = os.listdir(cache_folders.root()) if os.path.isdir(cache_folders.root()) else []
-    fitting = [key for key in keys if beginning and key.startswith(beginning)]
-    if len(fitting) == 1:
-        return fitting[0]
-    what = "is ambiguous" if fitting else "does not exist"
+    matches = [key for key in keys if prefix and key.startswith(prefix)]
+    if len(matches) == 1:
+        return matches[0]
+    problem = "is ambiguous" if matches else "does not exist"
     raise EnvironmentException(
-        f"Environment key {beginning!r} {what}.",
+        f"Environment key {prefix!r} {problem}.",
         "To list built environments, run: scriptrun env list",
     )
 
 
-def _entry(key: str) -> Entry | None:
-    there = cache_folders.current(key)
-    if there is None:
+def _read_environment(key: str) -> BuiltEnvironment | None:
+    built = cache_folders.newest_complete(key)
+    if built is None:
         return None
-    place, marker = there
-    lock = marker.get("lock", {})
-    return Entry(
+    folder, marker = built
+    lockfile = marker.get("lock", {})
+    return BuiltEnvironment(
         key=key,
-        place=place,
+        place=folder,
         names=tuple(marker.get("names", ())),
-        python=str(lock.get("python") or ""),
-        packages=build_plan.count(lock),
-        size=int(marker.get("size") or size_of(place)),
+        python=str(lockfile.get("python") or ""),
+        packages=build_plan.package_count(lockfile),
+        size=int(marker.get("size") or disk_size(folder)),
         built=float(marker.get("built", 0.0)),
-        used=cache_folders.last_use(place),
+        used=cache_folders.last_use(folder),
         seconds=float(marker.get("seconds", 0.0)),
         kind=str(marker.get("kind", "")),
-        runs=tuple(os.path.basename(each) for each in cache_usage.of(cache_folders.of_key(key))),
+        runs=tuple(os.path.basename(path) for path in cache_usage.read_runs(cache_folders.key_folder(key))),
     )
 
 
-def size_of(place: str) -> int:
-    """The size of ``place`` in bytes, including files linked from uv's cache."""
-    total, folders = 0, [place]
+def disk_size(folder: str) -> int:
+    """The size of ``folder`` in bytes, including files linked from uv's cache."""
+    total, folders = 0, [folder]
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
@@ -183,6 +183,6 @@ def size_of(place: str) -> int:
     return total
 
 
-def age(entry: Entry) -> float:
-    """Seconds since ``entry`` was last used."""
-    return max(0.0, time.time() - entry.used)
+def age(environment: BuiltEnvironment) -> float:
+    """Seconds since ``environment`` was last used."""
+    return max(0.0, time.time() - environment.used)

@@ -10,7 +10,7 @@ from scriptrun.environments.builder import Log
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import limit as cache_limit
 from scriptrun.environments.cache import listing as cache_listing
-from scriptrun.environments.cache.listing import Entry
+from scriptrun.environments.cache.listing import BuiltEnvironment
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
@@ -19,11 +19,11 @@ from scriptrun.store import paths
 FRESH = 60.0
 
 
-class Pruned(Value):
+class PruneResult(Value):
     """The removed environments, and those that could not be removed, each with the reason."""
 
-    removed: tuple[Entry, ...]
-    kept: tuple[tuple[Entry, str], ...]
+    removed: tuple[BuiltEnvironment, ...]
+    skipped: tuple[tuple[BuiltEnvironment, str], ...]
 
     @property
     def freed(self) -> int:
@@ -36,81 +36,81 @@ def prune(
     older_than: float | None = None,
     keep: int | None = None,
     max_size: int | None = None,
-    dry: bool = False,
-) -> Pruned:
+    dry_run: bool = False,
+) -> PruneResult:
     """Remove built environments, the longest unused first.
 
     ``older_than``: those unused for this many seconds. ``keep``: all but this many last used.
     ``max_size``: until the rest is at most this many bytes. An environment goes if any of them
-    selects it; without any, all go. ``dry`` only reports what would be removed.
+    selects it; without any, all go. ``dry_run`` only reports what would be removed.
     """
-    entries = cache_listing.listing()
+    entries = cache_listing.list_environments()
     if older_than is None and keep is None and max_size is None:
-        chosen = entries
+        selected = entries
     else:
-        chosen = list(_chosen(entries, older_than, keep, max_size))
-    return _remove(sorted(chosen, key=lambda entry: entry.used), dry)
+        selected = list(_select(entries, older_than, keep, max_size))
+    return _remove(sorted(selected, key=lambda entry: entry.used), dry_run)
 
 
-def _chosen(
-    entries: Sequence[Entry], older_than: float | None, keep: int | None, max_size: int | None
-) -> Iterator[Entry]:
+def _select(
+    entries: Sequence[BuiltEnvironment], older_than: float | None, keep: int | None, max_size: int | None
+) -> Iterator[BuiltEnvironment]:
     """The ``entries`` to remove; they are sorted by last use, newest first."""
     total = 0
     for number, entry in enumerate(entries):
         total += entry.size
         old = older_than is not None and cache_listing.age(entry) > older_than
-        if old or (keep is not None and number >= keep) or _over(total, max_size):
+        if old or (keep is not None and number >= keep) or _exceeds(total, max_size):
             yield entry
 
 
-def _over(total: int, limit: int | None) -> bool:
+def _exceeds(total: int, limit: int | None) -> bool:
     return limit is not None and total > limit
 
 
-def _remove(entries: Iterable[Entry], dry: bool = False) -> Pruned:
-    removed, kept = [], []
+def _remove(entries: Iterable[BuiltEnvironment], dry_run: bool = False) -> PruneResult:
+    removed, skipped = [], []
     for entry in entries:
-        reason = _in_use(entry)
-        if not reason and not dry:
+        reason = _why_in_use(entry)
+        if not reason and not dry_run:
             try:
                 cache_listing.remove(entry.key)
             except EnvironmentException as error:
                 reason = error.message
         if reason:
-            kept.append((entry, reason))
+            skipped.append((entry, reason))
         else:
             removed.append(entry)
-    return Pruned(tuple(removed), tuple(kept))
+    return PruneResult(tuple(removed), tuple(skipped))
 
 
-def _in_use(entry: Entry) -> str:
+def _why_in_use(entry: BuiltEnvironment) -> str:
     if cache_listing.age(entry) < FRESH:
         return "built or used less than a minute ago"
-    pids = cache_listing.users(cache_folders.of_key(entry.key))
+    pids = cache_listing.pids_using(cache_folders.key_folder(entry.key))
     return f"in use by process {', '.join(map(str, pids))}" if pids else ""
 
 
-def limit(entries: Sequence[Entry]) -> int:
+def size_limit(entries: Sequence[BuiltEnvironment]) -> int:
     """The maximum size of the cache in bytes; ``entries`` are its current contents.
 
     Raises UserErrorException if the variable that sets it is not a size.
     """
-    named = cache_limit.given()
-    if named is not None:
-        return named
+    configured = cache_limit.read_limit()
+    if configured is not None:
+        return configured
     used = sum(entry.size for entry in entries)
     return (used + shutil.disk_usage(paths.cache_root()).free) // 2
 
 
-def keep_within(place: str, log: Log) -> None:
-    """After a build in ``place``: remove others until the cache is within its size limit."""
-    entries = cache_listing.listing()
-    own = sum(entry.size for entry in entries if entry.place == place)
-    others = [entry for entry in entries if entry.place != place]
-    over = list(_chosen(others, None, None, max(0, limit(entries) - own)))
-    for entry in _remove(reversed(over)).removed:
-        since = time.strftime("%Y-%m-%d", time.localtime(entry.used))
+def enforce_limit(folder: str, log: Log) -> None:
+    """After a build in ``folder``: remove others until the cache is within its size limit."""
+    entries = cache_listing.list_environments()
+    new_size = sum(entry.size for entry in entries if entry.place == folder)
+    others = [entry for entry in entries if entry.place != folder]
+    excess = list(_select(others, None, None, max(0, size_limit(entries) - new_size)))
+    for entry in _remove(reversed(excess)).removed:
+        last_used = time.strftime("%Y-%m-%d", time.localtime(entry.used))
         names = ", ".join(entry.names) or entry.key[:12]
-        gone = f"Removed environment {names} from the cache, unused since {since}"
-        log(f"{gone} (see {cache_limit.LIMIT}).")
+        message = f"Removed environment {names} from the cache, unused since {last_used}"
+        log(f"{message} (see {cache_limit.LIMIT_VARIABLE}).")

@@ -16,10 +16,10 @@ NAME = "runs.jsonl"
 LIMIT = 1 << 20
 
 
-def note(place: str, folder: str | os.PathLike[str]) -> None:
+def record_run(environment_folder: str, run_folder: str | os.PathLike[str]) -> None:
     """Record that a run uses an environment; does nothing if the cache is not writable."""
-    path = _file(os.path.dirname(place))
-    line = json.dumps(os.fspath(folder)).encode() + b"\n"
+    path = _record_path(os.path.dirname(environment_folder))
+    line = json.dumps(os.fspath(run_folder)).encode() + b"\n"
     try:
         events.append(path, line)
         if os.path.getsize(path) > LIMIT:
@@ -28,15 +28,15 @@ def note(place: str, folder: str | os.PathLike[str]) -> None:
         pass
 
 
-def of(folder: str) -> list[str]:
-    """The folders of the runs that used the builds in ``folder``, newest first."""
+def read_runs(key_folder: str) -> list[str]:
+    """The folders of the runs that used the builds in ``key_folder``, newest first."""
     try:
-        with open(_file(folder), encoding="utf-8") as handle:
+        with open(_record_path(key_folder), encoding="utf-8") as handle:
             lines = handle.read().splitlines()
     except OSError:
         return []
-    folders = (json.loads(line) for line in reversed(lines) if line.endswith('"'))
-    return list(dict.fromkeys(folders))
+    run_folders = (json.loads(line) for line in reversed(lines) if line.endswith('"'))
+    return list(dict.fromkeys(run_folders))
 
 
 def _shorten(path: str) -> None:
@@ -45,5 +45,5 @@ def _shorten(path: str) -> None:
     write_atomic(path, b"".join(lines[len(lines) // 2 :]))
 
 
-def _file(folder: str) -> str:
+def _record_path(folder: str) -> str:
     return os.path.join(folder, NAME)

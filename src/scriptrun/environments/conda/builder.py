@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from scriptrun.environments.builder import Builder, Lock, Log, Stop
+from scriptrun.environments.builder import Builder, Lockfile, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.spec.later import later
@@ -47,88 +47,88 @@ class Conda(Builder):
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
         """Report a missing py-rattler, channels with passwords, and invalid lines."""
-        return conda_request.troubles(spec)
+        return conda_request.problems(spec)
 
     @classmethod
-    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
         """All packages with build, URL and digests, for this platform."""
-        _loaded("conda.client").prepare()
-        lock: Lock = _loaded("conda.lock").resolve(spec, log, stop)
-        return lock
+        _load("conda.client").prepare()
+        lockfile: Lockfile = _load("conda.lock").resolve(spec, log, stop)
+        return lockfile
 
     def key(self) -> str:
         """The digest of platform and locked packages."""
-        return content_key(self.lock)
+        return content_key(self.lockfile)
 
-    def build(self, place: str, log: Log, stop: Stop) -> None:
+    def build(self, folder: str, log: Log, stop: Stop) -> None:
         """Install the locked packages: conda packages, then pip packages."""
-        _loaded("conda.client").prepare()
-        local_sources.refuse_changed(self.lock.get("local") or {})
-        install(self.spec, self.lock, place, log, stop)
-        if self.lock["requirements"]:
-            _loaded("conda.pip").install(self.spec, self.lock, self.python(place), log, stop)
-        if self.lock.get("relaxed"):
-            _loaded("uv.compat_names").put(self.sites(place)[0])
-        health.write_down(place, self.python(place), self._looked_at(place))
+        _load("conda.client").prepare()
+        local_sources.refuse_changed(self.lockfile.get("local") or {})
+        install(self.spec, self.lockfile, folder, log, stop)
+        if self.lockfile["requirements"]:
+            _load("conda.pip").install(self.spec, self.lockfile, self.python(folder), log, stop)
+        if self.lockfile.get("relaxed"):
+            _load("uv.compat_names").put(self.sites(folder)[0])
+        health.record(folder, self.python(folder), self._checked_folders(folder))
 
-    def ill(self, place: str) -> str:
+    def why_unhealthy(self, folder: str) -> str:
         """Compare the interpreter, packages and their records with those after the build."""
-        return health.ill(place, self.python(place), self._looked_at(place))
+        return health.why_unhealthy(folder, self.python(folder), self._checked_folders(folder))
 
-    def python(self, place: str) -> str:
+    def python(self, folder: str) -> str:
         """``bin/python`` in the prefix."""
-        return os.path.join(place, "bin", "python")
+        return os.path.join(folder, "bin", "python")
 
-    def sites(self, place: str) -> tuple[str, ...]:
+    def sites(self, folder: str) -> tuple[str, ...]:
         """The prefix's site-packages."""
-        return site_packages.of_prefix(place)
+        return site_packages.find_folders(folder)
 
-    def _looked_at(self, place: str) -> tuple[str, ...]:
-        return (*self.sites(place), os.path.join(place, "conda-meta"))
+    def _checked_folders(self, folder: str) -> tuple[str, ...]:
+        return (*self.sites(folder), os.path.join(folder, "conda-meta"))
 
 
 def install(
     spec: EnvironmentSpec,
-    lock: Lock,
+    lockfile: Lockfile,
     prefix: str,
     log: Log,
     stop: Stop,
-    elsewhere: str | None = None,
+    final_prefix: str | None = None,
 ) -> None:
-    """Install the locked conda packages into ``prefix``, which will move to ``elsewhere``."""
-    channels = conda_channels.of(spec.channels)
-    records = [_whole(each, channels) for each in lock["conda"]]
-    told = {"records": records, "files": dict(_here(records)), "elsewhere": elsewhere}
-    with _loaded("conda.client").asking(log, stop) as ask:
-        ask("install", prefix=prefix, logins=conda_channels.logins(channels), **told)
-    if records != lock["conda"]:
-        _forget_tokens(prefix)
+    """Install the locked conda packages into ``prefix``, which will move to ``final_prefix``."""
+    channels = conda_channels.normalize(spec.channels)
+    records = [_with_token(record, channels) for record in lockfile["conda"]]
+    arguments = {"records": records, "files": dict(_local_packages(records)), "elsewhere": final_prefix}
+    with _load("conda.client").asking(log, stop) as ask:
+        ask("install", prefix=prefix, logins=conda_channels.logins(channels), **arguments)
+    if records != lockfile["conda"]:
+        _remove_tokens(prefix)
 
 
-def _whole(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
+def _with_token(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
     """The record with its channel's token in its URLs."""
-    told = {name: conda_channels.filled(record[name], channels) for name in ("url", "channel")}
-    return {**record, **told}
+    addresses = {name: conda_channels.with_token(record[name], channels) for name in ("url", "channel")}
+    return {**record, **addresses}
 
 
-def _forget_tokens(prefix: str) -> None:
+def _remove_tokens(prefix: str) -> None:
     """Remove tokens from the URLs that rattler records for each package."""
     for path in Path(prefix, "conda-meta").glob("*.json"):
         text = path.read_text("utf-8")
-        if conda_channels.bare(text) != text:
-            path.write_text(conda_channels.bare(text), "utf-8")
+        if conda_channels.redact(text) != text:
+            path.write_text(conda_channels.redact(text), "utf-8")
 
 
-def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+def _local_packages(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, str, str]]]:
     """The packages on this machine: name, and the values of a PackageFile."""
-    for each in records:
-        address = parse.urlsplit(each["url"])
+    for record in records:
+        address = parse.urlsplit(record["url"])
         path = parse.unquote(address.path)
-        if address.scheme == "file" and each.get("sha256") and os.path.exists(path):
-            entry = "-".join(str(each[name]) for name in ("name", "version", "build"))
-            yield each["name"], (entry, path, each["sha256"])
+        if address.scheme == "file" and record.get("sha256") and os.path.exists(path):
+            entry = "-".join(str(record[name]) for name in ("name", "version", "build"))
+            yield record["name"], (entry, path, record["sha256"])
 
 
-def _loaded(name: str) -> Any:
+def _load(name: str) -> Any:
     """Import a module that starts processes; a cached prefix is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -29,67 +29,67 @@ _LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
 _TOKEN = re.compile(r"/t/[^/\s]+(?=/)")
 
 
-def of(asked: Iterable[str]) -> tuple[str, ...]:
+def normalize(names: Iterable[str]) -> tuple[str, ...]:
     """The URLs of the channels, in order and without duplicates, with ``defaults`` expanded.
 
     Without any (``nodefaults`` is not a channel), those in conda's settings, else conda-forge.
     Variables stay as ``${NAME}``.
     """
     settings = conda_settings.settings()
-    wanted = [each for each in map(str.strip, asked) if each and each != "nodefaults"]
-    if not wanted:
-        wanted = [
-            each for each in conda_settings.listed(settings.get("channels")) if each != "nodefaults"
+    channels = [name for name in map(str.strip, names) if name and name != "nodefaults"]
+    if not channels:
+        channels = [
+            configured for configured in conda_settings.as_list(settings.get("channels")) if configured != "nodefaults"
         ]
-    found: list[str] = []
-    for channel in wanted or ["conda-forge"]:
-        found += _address(channel, settings)
-    return tuple(dict.fromkeys(found))
+    addresses: list[str] = []
+    for channel in channels or ["conda-forge"]:
+        addresses += _addresses(channel, settings)
+    return tuple(dict.fromkeys(addresses))
 
 
-def troubles(asked: Iterable[str]) -> list[str]:
+def problems(channels: Iterable[str]) -> list[str]:
     """Problems with the channels: a password, an unset variable, a missing secret."""
-    found = []
-    for channel in asked:
+    messages = []
+    for channel in channels:
         secret = _SECRET.search(channel)
         if secret:
             shown = channel.replace(secret[1] or secret[2], "***")
-            found.append(
+            messages.append(
                 f"channel {shown!r} contains a password; use a variable or secret instead "
                 "(${NAME} or ${secret:NAME}), or ~/.netrc"
             )
-        found += [
+        messages += [
             f"channel {channel!r} uses the variable {name}, which is not set"
             for name in _VARIABLE.findall(channel)
             if name not in os.environ
         ]
-        found += [
+        messages += [
             f"channel {channel!r} uses the secret {name!r}, which does not exist; run: "
             f"scriptrun secret set {name}"
-            for name in index_credentials.named(channel)
+            for name in index_credentials.secret_names(channel)
             if not vault.exists(name)
         ]
-    return found
+    return messages
 
 
-def expanded(channel: str) -> str:
+def fill_variables(channel: str) -> str:
     """The channel with the values of its variables: for rattler only, never stored."""
-    reasons = troubles([channel])
-    if reasons:
-        raise EnvironmentException(" ".join(reasons))
+    messages = problems([channel])
+    if messages:
+        raise EnvironmentException(" ".join(messages))
     text, values = index_credentials.filled(channel)
     return _VARIABLE.sub(lambda match: {**os.environ, **values}[match[1]], text)
 
 
 def logins(channels: Iterable[str]) -> dict[str, str]:
     """``USER:PASSWORD`` by host, from the channels and the secrets ``index-HOST``."""
-    found = {}
-    for address in map(urlsplit, map(expanded, channels)):
+    by_host = {}
+    for address in map(urlsplit, map(fill_variables, channels)):
         login, _, host = address.netloc.rpartition("@")
-        login = login or index_credentials.of_host(host)
+        login = login or index_credentials.login_for(host)
         if login:
-            found[address.hostname or host] = unquote(login)
-    return found
+            by_host[address.hostname or host] = unquote(login)
+    return by_host
 
 
 def without_login(address: str) -> str:
@@ -97,26 +97,26 @@ def without_login(address: str) -> str:
     return _LOGIN.sub("", address)
 
 
-def bare(address: str) -> str:
+def redact(address: str) -> str:
     """``address`` without user name, password and token."""
     return _TOKEN.sub("", without_login(address))
 
 
-def filled(address: str, channels: Iterable[str]) -> str:
+def with_token(address: str, channels: Iterable[str]) -> str:
     """``address`` from a lockfile, with the token of its channel."""
     for channel in channels:
-        whole = without_login(expanded(channel)).rstrip("/") + "/"
-        if address.startswith(bare(whole)):
-            return whole + address.removeprefix(bare(whole))
+        full_address = without_login(fill_variables(channel)).rstrip("/") + "/"
+        if address.startswith(redact(full_address)):
+            return full_address + address.removeprefix(redact(full_address))
     return address
 
 
-def _address(channel: str, settings: dict[str, Any]) -> list[str]:
+def _addresses(channel: str, settings: dict[str, Any]) -> list[str]:
     if channel == "defaults":
         return [
             part
-            for each in conda_settings.listed(settings.get("default_channels")) or DEFAULTS
-            for part in _address(each, {**settings, "default_channels": None})
+            for name in conda_settings.as_list(settings.get("default_channels")) or DEFAULTS
+            for part in _addresses(name, {**settings, "default_channels": None})
         ]
     if "://" in channel:
         return [channel.rstrip("/")]
@@ -126,4 +126,4 @@ def _address(channel: str, settings: dict[str, Any]) -> list[str]:
     custom = settings.get("custom_channels")
     base = custom.get(first) if isinstance(custom, dict) else None
     base = base or settings.get("channel_alias") or _ALIAS
-    return ["/".join(each for each in (str(base).rstrip("/"), first, rest) if each)]
+    return ["/".join(segment for segment in (str(base).rstrip("/"), first, rest) if segment)]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scriptrun.environments import build_process
-from scriptrun.environments.builder import Log, Stop, Stopped
+from scriptrun.environments.builder import Log, Stop, BuildCanceled
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
 
@@ -30,14 +30,14 @@ _WORKER = str(Path(__file__).with_name("worker.py"))
 Ask = Callable[..., dict[str, "Any"]]
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """The cache of packages and channel data: rattler's own, which pixi shares.
 
     RATTLER_CACHE_DIR, else ``rattler/cache`` in the user's cache directory.
     """
-    given = os.environ.get("RATTLER_CACHE_DIR")
-    if given:
-        return Path(given).absolute()
+    folder = os.environ.get("RATTLER_CACHE_DIR")
+    if folder:
+        return Path(folder).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base, "rattler", "cache")
 
@@ -46,7 +46,7 @@ class _Worker:
     """A worker process, and the thread that reads its output."""
 
     def __init__(self) -> None:
-        self.owner, self.used = os.getpid(), time.monotonic()
+        self.owner_pid, self.last_used = os.getpid(), time.monotonic()
         self.environ = dict(os.environ)
         self.process = subprocess.Popen(
             [sys.executable, "-S", "-P", _WORKER, *filter(None, sys.path)],
@@ -77,9 +77,9 @@ class _Worker:
 
 
 #: seconds for which an idle worker may be reused: less than it waits for a request
-_FRESH = 2.0
+_MAX_IDLE = 2.0
 #: workers that wait briefly for the next request
-_waiting: list[_Worker] = []
+_idle_workers: list[_Worker] = []
 
 
 @contextmanager
@@ -89,31 +89,31 @@ def asking(log: Log, stop: Stop) -> Iterator[Ask]:
     rattler's progress goes to ``log``. Raises EnvironmentException with rattler's reason, and
     BuildCanceled if ``stop`` returns true; the worker is then ended.
     """
-    worker = _taken()
+    worker = _take_worker()
 
-    def ask(verb: str, **told: Any) -> dict[str, Any]:
-        question = {"verb": verb, "cache": str(cache()), **told}
+    def ask(verb: str, **arguments: Any) -> dict[str, Any]:
+        question = {"verb": verb, "cache": str(cache_folder()), **arguments}
         try:
             worker.send(question)
         except BrokenPipeError:
-            raise _broken(worker) from None
-        return _answer(worker, log, stop)
+            raise _exit_error(worker) from None
+        return _wait_for_answer(worker, log, stop)
 
     try:
         yield ask
     except BaseException:
         worker.end()
         raise
-    worker.used = time.monotonic()
-    _waiting.append(worker)
+    worker.last_used = time.monotonic()
+    _idle_workers.append(worker)
 
 
 def prepare() -> None:
     """Start a worker that imports rattler before its first request."""
-    _waiting.append(_taken())
+    _idle_workers.append(_take_worker())
 
 
-def _taken() -> _Worker:
+def _take_worker() -> _Worker:
     """Take an idle worker, or start a new one.
 
     A worker that may be about to exit, or was started with other variables (CONDA_OVERRIDE_CUDA, a
@@ -121,25 +121,25 @@ def _taken() -> _Worker:
     """
     while True:
         try:
-            worker = _waiting.pop()
+            worker = _idle_workers.pop()
         except IndexError:
             return _Worker()
-        if worker.owner != os.getpid():
+        if worker.owner_pid != os.getpid():
             continue  # this process was forked; the worker belongs to the parent
-        fresh = time.monotonic() - worker.used < _FRESH and worker.environ == os.environ
-        if fresh and worker.process.poll() is None:
+        is_usable = time.monotonic() - worker.last_used < _MAX_IDLE and worker.environ == os.environ
+        if is_usable and worker.process.poll() is None:
             return worker
         worker.end()
 
 
-def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
-    began, allowed = time.monotonic(), build_process.limit()
+def _wait_for_answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
+    began, limit = time.monotonic(), build_process.limit()
     while True:
         if stop():
-            raise Stopped("The conda environment build was canceled.")
-        if allowed and time.monotonic() - began > allowed:
+            raise BuildCanceled("The conda environment build was canceled.")
+        if limit and time.monotonic() - began > limit:
             raise EnvironmentException(
-                f"The conda environment build timed out after {allowed:g} s.",
+                f"The conda environment build timed out after {limit:g} s.",
                 f"To change the limit, set {build_process.VARIABLE} (0: no limit).",
             )
         try:
@@ -147,18 +147,18 @@ def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
         except queue.Empty:
             continue
         if not line:
-            raise _broken(worker)
-        told = json.loads(line)
-        if "said" in told:
-            log(told["said"])
-        elif "error" in told:
-            raise conda_errors.explain(told["error"], told["message"])
+            raise _exit_error(worker)
+        message = json.loads(line)
+        if "said" in message:
+            log(message["said"])
+        elif "error" in message:
+            raise conda_errors.explain(message["error"], message["message"])
         else:
-            found: dict[str, Any] = told["answer"]
-            return found
+            answer: dict[str, Any] = message["answer"]
+            return answer
 
 
-def _broken(worker: _Worker) -> EnvironmentException:
+def _exit_error(worker: _Worker) -> EnvironmentException:
     code = worker.process.wait()
     return EnvironmentException(
         f"py-rattler exited unexpectedly (exit code {code}).",

@@ -30,7 +30,7 @@ class Changed(Exception):
     """Files that do not match the lockfile."""
 
 
-class File(NamedTuple):
+class PackageFile(NamedTuple):
     """A package on this machine: its entry in rattler's cache, its path, its SHA-256."""
 
     entry: str
@@ -42,53 +42,53 @@ class Digests:
     """Verifies ``files``: the values of a PackageFile by package name."""
 
     def __init__(self, cache: Path, files: dict[str, Sequence[str]]) -> None:
-        self._files, self._cache = {name: File(*each) for name, each in files.items()}, cache
-        self._seen = {name: threading.Event() for name in files}
+        self._files, self._cache = {name: PackageFile(*values) for name, values in files.items()}, cache
+        self._verified = {name: threading.Event() for name in files}
 
     def wait(self, name: str) -> None:
         """Return when the package may be linked: its digest is verified or needs no check."""
-        if name in self._seen:
-            self._seen[name].wait()
+        if name in self._verified:
+            self._verified[name].wait()
 
-    async def look_during(self, installing: Awaitable[object]) -> None:
-        """Verify the files during ``installing``; before it if no note can be written.
+    async def look_during(self, installation: Awaitable[object]) -> None:
+        """Verify the files during ``installation``; before it if no note can be written.
 
         Raises Changed.
         """
-        note = self._noted() if self._files else None
-        if note is None:
-            await self._look_at_all()
-            await installing
+        flock = self._write_note() if self._files else None
+        if flock is None:
+            await self._verify_all()
+            await installation
         else:
-            await asyncio.gather(self._look_at_all(note), installing)
+            await asyncio.gather(self._verify_all(flock), installation)
 
-    async def _look_at_all(self, note: Flock | None = None) -> None:
-        found = await asyncio.gather(*(asyncio.to_thread(self._look, name) for name in self._files))
-        changed = [each for each in found if each]
+    async def _verify_all(self, flock: Flock | None = None) -> None:
+        results = await asyncio.gather(*(asyncio.to_thread(self._verify, name) for name in self._files))
+        changed = [path for path in results if path]
         if changed:
             raise Changed(", ".join(changed))
-        if note is not None:
-            note.path.unlink()
-            note.release()
+        if flock is not None:
+            flock.path.unlink()
+            flock.release()
 
-    def _noted(self) -> Flock | None:
+    def _write_note(self) -> Flock | None:
         """Write the note and hold its file lock; None if it cannot be written."""
         try:
-            note = flocks.share(self._cache / NOTES / f"{unique()}.json")
+            flock = flocks.share(self._cache / NOTES / f"{unique()}.json")
             os.write(
-                note.fileno(), json.dumps([each.entry for each in self._files.values()]).encode()
+                flock.fileno(), json.dumps([file.entry for file in self._files.values()]).encode()
             )
         except OSError:
             return None
-        return note
+        return flock
 
-    def _look(self, name: str) -> str:
+    def _verify(self, name: str) -> str:
         """The file's path if it has changed, else ""."""
         with open(self._files[name].path, "rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
-        if found != self._files[name].sha256:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        if digest != self._files[name].sha256:
             return self._files[name].path
-        self._seen[name].set()
+        self._verified[name].set()
         return ""
 
 
@@ -96,20 +96,20 @@ def drop(cache: Path) -> None:
     """Remove from rattler's cache what processes that are gone unpacked but did not verify."""
     folder = cache / NOTES
     for path in folder.iterdir() if folder.exists() else ():
-        lock = flocks.try_flock(path)
-        if lock is None:
+        flock = flocks.try_flock(path)
+        if flock is None:
             continue  # a process is verifying it
-        with lock:
+        with flock:
             for entry in read_json(path) or ():
-                _drop(cache / PACKAGES, entry)
+                _remove_package(cache / PACKAGES, entry)
             path.unlink(missing_ok=True)
 
 
-def _drop(packages: Path, entry: str) -> None:
+def _remove_package(packages_folder: Path, entry: str) -> None:
     import shutil
 
-    for path in packages.iterdir() if packages.exists() else ():
+    for path in packages_folder.iterdir() if packages_folder.exists() else ():
         if path.name.startswith(entry) and path.is_dir():
-            with flocks.flock(packages / f"{path.name}.lock") as lock:  # rattler's own
-                os.ftruncate(lock.fileno(), 0)  # rattler then treats the package as absent
+            with flocks.flock(packages_folder / f"{path.name}.lock") as flock:  # rattler's own
+                os.ftruncate(flock.fileno(), 0)  # rattler then treats the package as absent
                 shutil.rmtree(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from scriptrun.environments.builder import Lock, Log, Stop, platform_tag
+from scriptrun.environments.builder import Lockfile, Log, Stop, platform_tag
 from scriptrun.environments.conda import channels as conda_channels
 from scriptrun.environments.conda import client as conda_client
 from scriptrun.environments.conda import platforms as conda_platforms
@@ -15,7 +15,7 @@ from scriptrun.environments.conda import request as conda_request
 from scriptrun.environments.conda.client import Ask
 from scriptrun.environments.conda.errors import Unsolvable
 from scriptrun.environments.conda.relax_pins import Changes
-from scriptrun.environments.conda.request import Wishes
+from scriptrun.environments.conda.request import CondaRequest
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.environments.locks import FORMAT
 from scriptrun.environments.uv import relax_pins as uv_relax_pins
@@ -32,81 +32,81 @@ else:
     conda_pip = later("scriptrun.environments.conda.pip")
 
 #: fields of a package record that do not affect the build
-_UNKEPT = ("indexed_timestamp", "timestamp", "legacy_bz2_md5", "legacy_bz2_size")
+_VOLATILE_FIELDS = ("indexed_timestamp", "timestamp", "legacy_bz2_md5", "legacy_bz2_size")
 
 
-def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Lock:
+def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Lockfile:
     """The lockfile of ``spec`` for this platform. Raises EnvironmentException with the reason.
 
     ``glibc`` is the C library's version where the packages will run ("": this machine's).
     """
-    reasons = conda_request.troubles(spec)
-    if reasons:
-        raise EnvironmentException("\n".join(reasons))
+    problems = conda_request.problems(spec)
+    if problems:
+        raise EnvironmentException("\n".join(problems))
     if spec.locked:
-        return _given(spec)
-    wishes = conda_request.of(spec)
-    log(f"Solving conda packages from {', '.join(map(conda_channels.bare, wishes.channels))}.")
+        return _lockfile_from_request(spec)
+    request = conda_request.from_spec(spec)
+    log(f"Solving conda packages from {', '.join(map(conda_channels.redact, request.channels))}.")
     with conda_client.asking(log, stop) as ask:
         may_relax = spec.pins != EXACT
-        answer, notes, changes = _solved(ask, wishes, glibc, log, may_relax=may_relax)
+        answer, notes, changes = _solve_request(ask, request, glibc, log, may_relax=may_relax)
     records = answer["records"]
-    python = _python(records)
-    kept = sorted((_kept(each) for each in records), key=lambda each: str(each["name"]))
+    python = _python_version(records)
+    packages = sorted((_lockfile_record(record) for record in records), key=lambda package: str(package["name"]))
     requirements = ""
     if spec.pip:
-        requirements, more = conda_pip.locked(spec, python, kept, log, stop)
-        changes = {**changes, **more}
+        requirements, pip_changes = conda_pip.lock_requirements(spec, python, packages, log, stop)
+        changes = {**changes, **pip_changes}
     if changes:
-        notes = [*notes, f"pins relaxed: {uv_relax_pins.sentence(changes)}"]
+        notes = [*notes, f"pins relaxed: {uv_relax_pins.describe_changes(changes)}"]
         log(notes[-1])
-    requested = [*filter(None, [wishes.python]), *wishes.specs, *spec.pip]
-    notes = [_said(wishes), *notes]
-    lock = _lock(spec, kept, requirements, requested, notes, answer["tool"])
+    requested = [*filter(None, [request.python]), *request.specs, *spec.pip]
+    notes = [_install_note(request), *notes]
+    lockfile = _make_lockfile(spec, packages, requirements, requested, notes, answer["tool"])
     return (
-        {**lock, "relaxed": {name: list(pair) for name, pair in changes.items()}}
+        {**lockfile, "relaxed": {name: list(pair) for name, pair in changes.items()}}
         if changes
-        else lock
+        else lockfile
     )
 
 
-def _given(spec: EnvironmentSpec) -> Lock:
+def _lockfile_from_request(spec: EnvironmentSpec) -> Lockfile:
     """Convert the request's own lockfile. Raises EnvironmentException if it lacks this platform."""
-    here = spec.locked.get(conda_platforms.subdir())
-    if here is None:
+    platform_packages = spec.locked.get(conda_platforms.subdir())
+    if platform_packages is None:
         raise EnvironmentException(
             f"The environment is locked for {', '.join(spec.locked)}, but this machine is "
             f"{conda_platforms.subdir()}.",
             "Lock it for this platform too: pixi workspace platform add "
             f"{conda_platforms.subdir()}",
         )
-    kept = sorted(map(_kept, here["conda"]), key=lambda each: str(each["name"]))
-    if not _python(kept):
+    packages = sorted(map(_lockfile_record, platform_packages["conda"]), key=lambda package: str(package["name"]))
+    if not _python_version(packages):
         raise EnvironmentException(
             "The environment's lockfile has no Python, which jobs require.",
             "Add python to the project's conda packages and lock it again.",
         )
-    lines = (line.replace(" --hash", " \\\n    --hash") for line in here["pip"])
+    lines = (line.replace(" --hash", " \\\n    --hash") for line in platform_packages["pip"])
     text = "".join(f"{line}\n" for line in lines)
-    names = [f"{each['name']}={each['version']}={each['build']}" for each in kept]
+    names = [f"{record['name']}={record['version']}={record['build']}" for record in packages]
     note = "py-rattler installs the conda packages exactly as in the project's lockfile."
-    return _lock(spec, kept, text, [*names, *here["pip"]], [note], "pixi.lock")
+    return _make_lockfile(spec, packages, text, [*names, *platform_packages["pip"]], [note], "pixi.lock")
 
 
-def _lock(
+def _make_lockfile(
     spec: EnvironmentSpec,
-    kept: list[dict[str, Any]],
+    packages: list[dict[str, Any]],
     requirements: str,
     requested: list[str],
     notes: list[str],
     tool: str,
-) -> Lock:
+) -> Lockfile:
     return {
         "format": FORMAT,
         "kind": CONDA,
         "platform": platform_tag(),
-        "python": _python(kept),
-        "conda": kept,
+        "python": _python_version(packages),
+        "conda": packages,
         "requirements": requirements,
         **({"local": spec.local} if spec.local else {}),
         "requested": requested,
@@ -116,40 +116,40 @@ def _lock(
     }
 
 
-def _solved(
-    ask: Ask, wishes: Wishes, glibc: str, log: Log, *, may_relax: bool
+def _solve_request(
+    ask: Ask, request: CondaRequest, glibc: str, log: Log, *, may_relax: bool
 ) -> tuple[dict[str, Any], list[str], Changes]:
     """rattler's answer, notes about how it was solved, and the pins that changed."""
-    own = ".".join(map(str, interpreter_discovery.interpreters_minor()))
-    found = map(conda_channels.expanded, wishes.channels)
-    more = {
-        "channels": [conda_channels.without_login(each) for each in found],
-        "logins": conda_channels.logins(wishes.channels),
+    running_python = ".".join(map(str, interpreter_discovery.running_minor()))
+    channels = map(conda_channels.fill_variables, request.channels)
+    options = {
+        "channels": [conda_channels.without_login(channel) for channel in channels],
+        "logins": conda_channels.logins(request.channels),
         "glibc": glibc,
     }
     try:
-        return *_exact(ask, wishes, own, more, log), {}
+        return *_solve_exactly(ask, request, running_python, options, log), {}
     except Unsolvable:
         if not may_relax:
             raise
-    python = wishes.python or "python"
+    python = request.python or "python"
 
     def solve(specs: Sequence[str], lowest: bool) -> list[dict[str, Any]]:
-        several = [*specs, *_any_python(specs)]
-        answer = ask("solve", specs=several, strict=False, lowest=lowest, **more)
+        all_specs = [*specs, *_missing_python(specs)]
+        answer = ask("solve", specs=all_specs, strict=False, lowest=lowest, **options)
         records: list[dict[str, Any]] = answer["records"]
         return records
 
-    specs, changes = conda_relax_pins.relaxed([*wishes.specs, python], solve)
-    return ask("solve", specs=specs, strict=False, **more), [], changes
+    specs, changes = conda_relax_pins.relax([*request.specs, python], solve)
+    return ask("solve", specs=specs, strict=False, **options), [], changes
 
 
-def _any_python(specs: Sequence[str]) -> list[str]:
-    return [] if any(pypi_names.name_of(each) == "python" for each in specs) else ["python"]
+def _missing_python(specs: Sequence[str]) -> list[str]:
+    return [] if any(pypi_names.name_of(spec) == "python" for spec in specs) else ["python"]
 
 
-def _exact(
-    ask: Ask, wishes: Wishes, own: str, more: dict[str, Any], log: Log
+def _solve_exactly(
+    ask: Ask, request: CondaRequest, running_python: str, options: dict[str, Any], log: Log
 ) -> tuple[dict[str, Any], list[str]]:
     """Solve the request without relaxing any pin.
 
@@ -157,19 +157,19 @@ def _exact(
     priority is strict (the first channel that has a package is the only one for it) unless that has
     no solution.
     """
-    first = wishes.python or f"python {own}.*"
-    tries = [(first, True, "")]
-    if not wishes.python:
-        tries.append(("python", True, f"Python {own} is incompatible with the packages."))
-    if len(wishes.channels) > 1:
+    python_spec = request.python or f"python {running_python}.*"
+    attempts = [(python_spec, True, "")]
+    if not request.python:
+        attempts.append(("python", True, f"Python {running_python} is incompatible with the packages."))
+    if len(request.channels) > 1:
         note = (
             "Also using lower-priority channels, because strict channel priority has no solution."
         )
-        tries.append((wishes.python or "python", False, note))
+        attempts.append((request.python or "python", False, note))
     failure: Unsolvable | None = None
-    for python, strict, note in tries:
+    for python, strict, note in attempts:
         try:
-            answer = ask("solve", specs=[*wishes.specs, python], strict=strict, **more)
+            answer = ask("solve", specs=[*request.specs, python], strict=strict, **options)
         except Unsolvable as error:
             failure = error
             continue
@@ -180,19 +180,19 @@ def _exact(
     raise failure
 
 
-def _python(records: list[dict[str, Any]]) -> str:
-    return next((str(each["version"]) for each in records if each["name"] == "python"), "")
+def _python_version(records: list[dict[str, Any]]) -> str:
+    return next((str(record["version"]) for record in records if record["name"] == "python"), "")
 
 
-def _kept(record: dict[str, Any]) -> dict[str, Any]:
+def _lockfile_record(record: dict[str, Any]) -> dict[str, Any]:
     """A package record as the lockfile stores it: without timestamps and passwords."""
-    kept = {name: value for name, value in record.items() if name not in _UNKEPT}
+    fields = {name: value for name, value in record.items() if name not in _VOLATILE_FIELDS}
     for name in ("url", "channel"):
-        kept[name] = conda_channels.bare(kept[name])
-    return kept
+        fields[name] = conda_channels.redact(fields[name])
+    return fields
 
 
-def _said(wishes: Wishes) -> str:
-    channels = ", ".join(map(conda_channels.bare, wishes.channels))
-    named = ", ".join(wishes.specs) or "Python"
-    return f"py-rattler installs conda packages from {channels}: {named}."
+def _install_note(request: CondaRequest) -> str:
+    channels = ", ".join(map(conda_channels.redact, request.channels))
+    specs = ", ".join(request.specs) or "Python"
+    return f"py-rattler installs conda packages from {channels}: {specs}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from scriptrun.environments.builder import Lock, Log, Stop
+from scriptrun.environments.builder import Lockfile, Log, Stop
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.uv import index_credentials
 from scriptrun.environments.uv import lock as uv_lock
@@ -20,53 +20,53 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def locked(
+def lock_requirements(
     spec: EnvironmentSpec, python: str, records: list[dict[str, Any]], log: Log, stop: Stop
 ) -> tuple[str, uv_lock.Changes]:
     """The requirements of ``spec.pip`` with versions and hashes, and the pins that changed.
 
     The conda packages stay as they are; pip packages are resolved to be compatible with them.
     """
-    request = uv_requirements.of(spec.replace(conda=(), python=None))
-    brought = dict(_brought(records))
+    request = uv_requirements.from_spec(spec.replace(conda=(), python=None))
+    conda_versions = dict(_python_packages(records))
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
         path = os.path.join(folder, "brought.txt")
-        lines = [f"{name}=={version}\n" for name, version in brought.items()]
+        lines = [f"{name}=={version}\n" for name, version in conda_versions.items()]
         write_atomic(path, "".join(lines).encode())
         flags = ["--constraints", path]
-        for name in brought:
+        for name in conda_versions:
             flags += ["--no-emit-package", name]
-        text, changes = uv_lock.for_one(request, python, tuple(flags), spec.pins, log, stop)
+        text, changes = uv_lock.lock_for_version(request, python, tuple(flags), spec.pins, log, stop)
     if spec.pins == EXACT:
         return text, {}
     return text, {
-        **uv_relax_pins.changed(uv_relax_pins.pins_of(request.lines), "".join(lines)),
+        **uv_relax_pins.changed_pins(uv_relax_pins.parse_pins(request.lines), "".join(lines)),
         **changes,
     }
 
 
-def install(spec: EnvironmentSpec, lock: Lock, python: str, log: Log, stop: Stop) -> None:
+def install(spec: EnvironmentSpec, lockfile: Lockfile, python: str, log: Log, stop: Stop) -> None:
     """Install the locked requirements into the prefix of ``python``; conda packages stay."""
-    text = lock["requirements"]
-    options, flags = uv_requirements.of(spec.replace(conda=(), python=None)).for_sync()
-    told, private = index_credentials.filled("\n".join([*options, text]))
+    text = lockfile["requirements"]
+    options, flags = uv_requirements.from_spec(spec.replace(conda=(), python=None)).for_sync()
+    content, secrets = index_credentials.filled("\n".join([*options, text]))
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         path = os.path.join(folder, "requirements.txt")
-        write_atomic(path, told.encode(), 0o600)
-        words = ["pip", "install", "--python", python, "--no-deps", "--break-system-packages"]
-        words += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
-        words += ["--refresh"] if lock.get("local") else []
-        uv_tool.run([*words, *flags, "-r", path], folder, log, stop, private)
+        write_atomic(path, content.encode(), 0o600)
+        arguments = ["pip", "install", "--python", python, "--no-deps", "--break-system-packages"]
+        arguments += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
+        arguments += ["--refresh"] if lockfile.get("local") else []
+        uv_tool.run([*arguments, *flags, "-r", path], folder, log, stop, secrets)
 
 
-def _brought(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _python_packages(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """The Python packages among the conda records: PyPI names and versions."""
     return [
-        (pypi_names.RENAMED.get(each["name"], each["name"]), each["version"])
-        for each in records
-        if each["name"] != "python"
-        and (each.get("noarch") == "python" or _needs_python(each))
-        and not each["name"].startswith("_")
+        (pypi_names.RENAMED.get(record["name"], record["name"]), record["version"])
+        for record in records
+        if record["name"] != "python"
+        and (record.get("noarch") == "python" or _needs_python(record))
+        and not record["name"].startswith("_")
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scriptrun.environments.builder import platform_tag
 
-_WORDS = {
+_SUBDIRS = {
     "linux-x86_64": "linux-64",
     "linux-aarch64": "linux-aarch64",
     "linux-ppc64le": "linux-ppc64le",
@@ -16,4 +16,4 @@ _WORDS = {
 
 def subdir() -> str:
     """conda's name of this machine's platform, such as "linux-64"."""
-    return _WORDS.get(platform_tag(), platform_tag())
+    return _SUBDIRS.get(platform_tag(), platform_tag())

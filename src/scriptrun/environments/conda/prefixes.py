@@ -33,7 +33,7 @@ def find(name: str) -> str | None:
     if os.sep in name:
         path = os.path.abspath(os.path.expanduser(name))
         return path if is_prefix(path) else None
-    for prefix in _base() if name in _BASE else _named(name):
+    for prefix in _base_prefixes() if name in _BASE else _candidate_prefixes(name):
         if is_prefix(prefix):
             return prefix
     return None
@@ -50,13 +50,13 @@ def content(prefix: str) -> dict[str, Any]:
     The channels are those that the packages came from, sorted by number of packages.
     """
     records = list(_records(prefix))
-    conda = sorted(f"{each['name']}={each['version']}" for each in records)
+    conda = sorted(f"{record['name']}={record['version']}" for record in records)
     counts: dict[str, int] = {}
-    for each in records:
-        name = channel_name(str(each.get("channel") or ""))
+    for package in records:
+        name = channel_name(str(package.get("channel") or ""))
         counts[name] = counts.get(name, 0) + 1
     channels = sorted(filter(None, counts), key=lambda name: -counts[name])
-    pip = _of_pip(prefix, records)
+    pip = _pip_requirements(prefix, records)
     return {
         "name": os.path.basename(prefix),
         "dependencies": [*conda, {"pip": pip}] if pip else conda,
@@ -76,67 +76,67 @@ def channel_name(address: str) -> str:
 def _records(prefix: str) -> Iterator[dict[str, Any]]:
     for path in sorted(Path(prefix, "conda-meta").glob("*.json")):
         try:
-            found = json.loads(path.read_text("utf-8"))
+            record = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(found, dict) and found.get("name") and found.get("version"):
-            yield found
+        if isinstance(record, dict) and record.get("name") and record.get("version"):
+            yield record
 
 
-def _of_pip(prefix: str, records: list[dict[str, Any]]) -> list[str]:
+def _pip_requirements(prefix: str, records: list[dict[str, Any]]) -> list[str]:
     """The distributions that no conda package installed; those from a URL are named by it."""
-    brought = {
+    conda_metadata = {
         name
-        for each in records
-        for file in each.get("files") or ()
+        for record in records
+        for file in record.get("files") or ()
         for name in file.split("/")
         if site_packages.is_metadata(name)
     }
-    found = []
-    for site in site_packages.of_prefix(prefix):
+    requirements = []
+    for site in site_packages.find_folders(prefix):
         for entry in site_packages.names([site]):
             parsed = site_packages.distribution(entry)
-            if parsed is not None and entry not in brought:
-                found.append(_requirement(Path(site, entry), *parsed))
-    return sorted(found)
+            if parsed is not None and entry not in conda_metadata:
+                requirements.append(_requirement(Path(site, entry), *parsed))
+    return sorted(requirements)
 
 
 def _requirement(metadata: Path, name: str, version: str) -> str:
     """``name==version``, or the URL that it was installed from (PEP 610's direct_url.json)."""
     try:
-        told = json.loads((metadata / "direct_url.json").read_text("utf-8"))
+        direct_url = json.loads((metadata / "direct_url.json").read_text("utf-8"))
     except (OSError, ValueError):
         return f"{name}=={version}"
-    address = str(told.get("url", ""))
-    if told.get("dir_info", {}).get("editable"):
+    address = str(direct_url.get("url", ""))
+    if direct_url.get("dir_info", {}).get("editable"):
         return f"-e {address.removeprefix('file://')}"
-    commit = told.get("vcs_info", {}).get("commit_id")
+    commit = direct_url.get("vcs_info", {}).get("commit_id")
     return f"{name} @ git+{address}@{commit}" if commit else f"{name} @ {address}"
 
 
-def _named(name: str) -> Iterator[str]:
-    for prefix in (*_active(), *_noted()):
+def _candidate_prefixes(name: str) -> Iterator[str]:
+    for prefix in (*_active_prefixes(), *_registered_prefixes()):
         if os.path.basename(prefix) == name:
             yield prefix
-    for folder in _folders():
+    for folder in _environment_folders():
         yield os.path.join(folder, name)
-    here = Path.cwd()
-    for project in (here, *here.parents):
+    cwd = Path.cwd()
+    for project in (cwd, *cwd.parents):
         yield str(project / ".pixi" / "envs" / name)
 
 
-def _base() -> Iterator[str]:
-    for prefix in (*_active(), *_noted()):
-        if any(os.path.isdir(os.path.join(prefix, each)) for each in ("condabin", "envs")):
+def _base_prefixes() -> Iterator[str]:
+    for prefix in (*_active_prefixes(), *_registered_prefixes()):
+        if any(os.path.isdir(os.path.join(prefix, subfolder)) for subfolder in ("condabin", "envs")):
             yield prefix
     yield from _roots()
 
 
-def _active() -> list[str]:
+def _active_prefixes() -> list[str]:
     return [os.environ["CONDA_PREFIX"]] if os.environ.get("CONDA_PREFIX") else []
 
 
-def _noted() -> list[str]:
+def _registered_prefixes() -> list[str]:
     try:
         text = Path("~/.conda/environments.txt").expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError):
@@ -144,11 +144,11 @@ def _noted() -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _folders() -> Iterator[str]:
+def _environment_folders() -> Iterator[str]:
     for variable in ("CONDA_ENVS_DIRS", "CONDA_ENVS_PATH"):
         yield from filter(None, os.environ.get(variable, "").split(os.pathsep))
     yield from map(
-        os.path.expanduser, conda_settings.listed(conda_settings.settings().get("envs_dirs"))
+        os.path.expanduser, conda_settings.as_list(conda_settings.settings().get("envs_dirs"))
     )
     for root in _roots():
         yield os.path.join(root, "envs")
@@ -159,7 +159,7 @@ def _roots() -> Iterator[str]:
         yield os.environ["MAMBA_ROOT_PREFIX"]
     if os.environ.get("CONDA_EXE"):
         yield os.path.dirname(os.path.dirname(os.environ["CONDA_EXE"]))
-    for prefix in (*_active(), *_noted()):
+    for prefix in (*_active_prefixes(), *_registered_prefixes()):
         if os.path.basename(os.path.dirname(prefix)) == "envs":
             yield os.path.dirname(os.path.dirname(prefix))
     yield from map(os.path.expanduser, _ROOTS)

@@ -82,7 +82,7 @@ SAME = frozenset(
 )
 
 #: conda packages that PyPI's wheels bundle or the machine provides
-CARRIED = frozenset(
+BUNDLED = frozenset(
     """
     blas bzip2 ca-certificates cpuonly cuda cuda-runtime cuda-toolkit cudatoolkit cudnn freetype
     intel-openmp libblas libcblas libffi libgcc libgcc-ng libgfortran libgfortran-ng liblapack
@@ -107,28 +107,28 @@ class Translation(Value):
     requirements: tuple[str, ...]
     notes: tuple[str, ...]
     unknown: tuple[str, ...]
-    troubles: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
 def translate(specs: Iterable[str]) -> Translation:
     """Translate conda specs to PEP 508 requirements where the tables know them; never raises."""
     python: str | None = None
     requirements: list[str] = []
-    carried: list[str] = []
+    bundled: list[str] = []
     unknown: list[str] = []
-    troubles: list[str] = []
+    problems: list[str] = []
     for spec in (spec.strip() for spec in specs):
-        found = _SPEC.fullmatch(spec)
-        name = found["name"].lower() if found else ""
-        clauses = _clauses((found["rest"] or "") if found else "", RENAMED.get(name, name))
-        if found is None or clauses is None:
-            troubles.append(
+        match = _SPEC.fullmatch(spec)
+        name = match["name"].lower() if match else ""
+        clauses = _clauses((match["rest"] or "") if match else "", RENAMED.get(name, name))
+        if match is None or clauses is None:
+            problems.append(
                 f"invalid conda requirement {spec!r}; use e.g. numpy=1.16 or numpy>=1.16,<2"
             )
         elif name == "python":
             python = clauses.replace("==", "").replace(".*", "") or None
-        elif name in CARRIED:
-            carried.append(name)
+        elif name in BUNDLED:
+            bundled.append(name)
         elif name in RENAMED or name in SAME:
             requirements.append(RENAMED.get(name, name) + clauses)
         else:
@@ -136,24 +136,24 @@ def translate(specs: Iterable[str]) -> Translation:
     return Translation(
         python,
         tuple(requirements),
-        tuple(_notes(requirements, carried)),
+        tuple(_notes(requirements, bundled)),
         tuple(unknown),
-        tuple(troubles),
+        tuple(problems),
     )
 
 
 def name_of(spec: str) -> str:
     """The package name in a conda spec, in lower case; "" if the spec is invalid."""
-    found = _SPEC.fullmatch(spec.strip())
-    return found["name"].lower() if found else ""
+    match = _SPEC.fullmatch(spec.strip())
+    return match["name"].lower() if match else ""
 
 
-def refusal(unknown: Sequence[str]) -> str:
+def unknown_packages_problem(unknown: Sequence[str]) -> str:
     """A sentence that names the conda packages that are not on PyPI, and what to do."""
     names = ", ".join(f"'{name}'" for name in unknown)
-    those = "conda packages that are" if len(unknown) > 1 else "a conda package that is"
+    kind = "conda packages that are" if len(unknown) > 1 else "a conda package that is"
     return (
-        f"the environment requires {those} not known to be on PyPI: {names}; "
+        f"the environment requires {kind} not known to be on PyPI: {names}; "
         "list the PyPI equivalent under pip, remove it, "
         "or create the conda environment yourself and give its interpreter's path"
     )
@@ -162,9 +162,9 @@ def refusal(unknown: Sequence[str]) -> str:
 def _clauses(text: str, name: str) -> str | None:
     """conda's version part as a PEP 440 specifier, "" for any; None if it has no equivalent."""
     text = text.strip()
-    build = re.fullmatch(r"((?:={1,2}\s*)?\d[\w.*+!]*)(?:=|\s+)([\w.*]+)", text)
-    if build:  # name=version=build, or "name version build"
-        text = build[1]
+    with_build = re.fullmatch(r"((?:={1,2}\s*)?\d[\w.*+!]*)(?:=|\s+)([\w.*]+)", text)
+    if with_build:  # name=version=build, or "name version build"
+        text = with_build[1]
     if not text or text.lstrip("= ") == "*":
         return ""
     if "|" in text:
@@ -174,25 +174,25 @@ def _clauses(text: str, name: str) -> str | None:
 
 
 def _clause(text: str, name: str) -> str | None:
-    found = _CLAUSE.fullmatch(text)
-    if found is None:
+    match = _CLAUSE.fullmatch(text)
+    if match is None:
         return None
-    sign, version = found[1] or "==", found[2]
+    operator, version = match[1] or "==", match[2]
     stem = version.rstrip("*").rstrip(".")
     if not re.match(r"\d", stem):
         return "" if version == "*" else None
-    fuzzy = sign == "=" or version.endswith("*") or (sign == "==" and name in _FOURTH_NUMBER)
-    if fuzzy and sign in ("=", "=="):
+    fuzzy = operator == "=" or version.endswith("*") or (operator == "==" and name in _FOURTH_NUMBER)
+    if fuzzy and operator in ("=", "=="):
         return f"=={stem}.*"
-    if fuzzy and sign == "!=":
+    if fuzzy and operator == "!=":
         return f"!={stem}.*"
-    return f"{sign}{stem}"
+    return f"{operator}{stem}"
 
 
-def _notes(requirements: Sequence[str], carried: Sequence[str]) -> list[str]:
+def _notes(requirements: Sequence[str], bundled: Sequence[str]) -> list[str]:
     notes = []
     if requirements:
         notes.append(f"Installing conda packages from PyPI with uv: {', '.join(requirements)}.")
-    if carried:
-        notes.append(f"Skipping conda packages that PyPI wheels include: {', '.join(carried)}.")
+    if bundled:
+        notes.append(f"Skipping conda packages that PyPI wheels include: {', '.join(bundled)}.")
     return notes

@@ -30,7 +30,7 @@ _BOUNDED = re.compile(r"[<~]=?\s*\d")
 _LOWER = re.compile(r"(?:>=|~=)\s*(\d[\w.+!]*)")
 
 
-class Pin(Value):
+class CondaPin(Value):
     """A specification that bounds its package from above: its lowest version, and its build."""
 
     name: str
@@ -38,7 +38,7 @@ class Pin(Value):
     build: str = ""
 
     @property
-    def asked(self) -> str:
+    def requested(self) -> str:
         """The requested version and build, as people write them."""
         return f"{self.version}={self.build}" if self.build else self.version
 
@@ -46,7 +46,7 @@ class Pin(Value):
         """The specification without its upper bound."""
         return f"{self.name} >={self.version}" if self.version else self.name
 
-    def kept_by(self, record: dict[str, Any]) -> bool:
+    def matches(self, record: dict[str, Any]) -> bool:
         """Whether ``record`` matches the pin; true if the pin names no version."""
         version, build = str(record["version"]), str(record["build"])
         if not (version + ".").startswith(self.version + ".") and self.version:
@@ -54,63 +54,63 @@ class Pin(Value):
         return not self.build or re.fullmatch(self.build.replace("*", ".*"), build) is not None
 
 
-def relaxed(specs: Sequence[str], solve: Solve) -> tuple[list[str], Changes]:
+def relax(specs: Sequence[str], solve: Solve) -> tuple[list[str], Changes]:
     """A solvable version of ``specs`` with as few changed pins as possible, and the changes.
 
     Raises Unsolvable if not even the bare names have a solution.
     """
-    pins = {spec: pin for spec in specs if (pin := pin_of(spec)) is not None}
+    pins = {spec: pin for spec in specs if (pin := parse_pin(spec)) is not None}
     failure: Unsolvable | None = None
-    for way in _ways(specs, pins, solve):
+    for attempt in _attempts(specs, pins, solve):
         try:
-            records = {each["name"]: each for each in solve(way, False)}
+            records = {record["name"]: record for record in solve(attempt, False)}
         except Unsolvable as error:
             failure = error
             continue
-        return way, {
-            pin.name: (pin.asked, _given(pin, records[pin.name]))
+        return attempt, {
+            pin.name: (pin.requested, _installed_version(pin, records[pin.name]))
             for pin in pins.values()
-            if pin.name in records and not pin.kept_by(records[pin.name])
+            if pin.name in records and not pin.matches(records[pin.name])
         }
     assert failure is not None
     raise failure
 
 
-def pin_of(spec: str) -> Pin | None:
+def parse_pin(spec: str) -> CondaPin | None:
     """Parse a conda specification; None if it has no upper bound."""
     name = pypi_names.name_of(spec)
-    found = _PINNED.fullmatch(spec.strip())
-    if name and found:
-        return Pin(name, found[1] or found[3], found[2] or "")
+    match = _PINNED.fullmatch(spec.strip())
+    if name and match:
+        return CondaPin(name, match[1] or match[3], match[2] or "")
     if not name or not _BOUNDED.search(spec):
         return None
     lower = _LOWER.search(spec)
-    return Pin(name, lower[1] if lower else "")
+    return CondaPin(name, lower[1] if lower else "")
 
 
-def _ways(specs: Sequence[str], pins: dict[str, Pin], solve: Solve) -> Iterator[list[str]]:
+def _attempts(specs: Sequence[str], pins: dict[str, CondaPin], solve: Solve) -> Iterator[list[str]]:
     """Increasingly loose versions of ``specs``."""
-    gone = {spec: pin for spec, pin in pins.items() if not _can([spec], solve)}
-    for loose in [gone, pins] if 0 < len(gone) < len(pins) else [pins]:
-        yield from _nearest(specs, loose, solve)
-        yield [loose[each].at_least() if each in loose else each for each in specs]
-    yield [pins[each].name if each in pins else each for each in specs]
+    unavailable = {spec: pin for spec, pin in pins.items() if not _is_solvable([spec], solve)}
+    for relaxing in [unavailable, pins] if 0 < len(unavailable) < len(pins) else [pins]:
+        yield from _lowest_versions(specs, relaxing, solve)
+        yield [relaxing[requirement].at_least() if requirement in relaxing else requirement for requirement in specs]
+    yield [pins[spec_text].name if spec_text in pins else spec_text for spec_text in specs]
 
 
-def _nearest(specs: Sequence[str], loose: dict[str, Pin], solve: Solve) -> Iterator[list[str]]:
-    """``specs`` with the ``loose`` pins at the lowest versions compatible with the rest."""
-    wanted = [loose[each].at_least() if each in loose else each for each in specs]
+def _lowest_versions(specs: Sequence[str], relaxing: dict[str, CondaPin], solve: Solve) -> Iterator[list[str]]:
+    """``specs`` with the ``relaxing`` pins at the lowest versions compatible with the rest."""
+    lower_bounds = [relaxing[spec].at_least() if spec in relaxing else spec for spec in specs]
     try:
-        found = {each["name"]: str(each["version"]) for each in solve(wanted, True)}
+        versions = {record["name"]: str(record["version"]) for record in solve(lower_bounds, True)}
     except Unsolvable:
         return
     yield [
-        f"{loose[each].name} =={found[loose[each].name]}" if each in loose else each
-        for each in specs
+        f"{relaxing[requirement].name} =={versions[relaxing[requirement].name]}" if requirement in relaxing else requirement
+        for requirement in specs
     ]
 
 
-def _can(specs: Sequence[str], solve: Solve) -> bool:
+def _is_solvable(specs: Sequence[str], solve: Solve) -> bool:
     try:
         solve(specs, False)
     except Unsolvable:
@@ -118,6 +118,6 @@ def _can(specs: Sequence[str], solve: Solve) -> bool:
     return True
 
 
-def _given(pin: Pin, record: dict[str, Any]) -> str:
+def _installed_version(pin: CondaPin, record: dict[str, Any]) -> str:
     version = str(record["version"])
     return f"{version}={record['build']}" if pin.build else version

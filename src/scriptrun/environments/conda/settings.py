@@ -24,9 +24,9 @@ def settings() -> dict[str, Any]:
     return {}
 
 
-def listed(value: object) -> list[str]:
+def as_list(value: object) -> list[str]:
     """A setting that is a list, as strings; [] for any other value."""
-    return [str(each) for each in value] if isinstance(value, list) else []
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _read(path: str) -> dict[str, Any]:
 
     try:
         with open(path, encoding="utf-8") as handle:
-            found = yaml.safe_load(os.path.expandvars(handle.read()))
+            content = yaml.safe_load(os.path.expandvars(handle.read()))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

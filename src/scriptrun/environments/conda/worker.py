@@ -19,18 +19,18 @@ from typing import Any
 
 #: seconds to wait for the next request before exiting
 IDLE = 3.0
-Told = dict[str, Any]
-Say = Callable[[Told], None]
+Message = dict[str, Any]
+Reply = Callable[[Message], None]
 
 
 def main() -> None:
     """Answer requests until stdin is closed or none arrives in time."""
-    goal = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # anything else that is printed must not mix with the answers
 
-    def say(told: Told) -> None:
-        goal.write(json.dumps(told) + "\n")
-        goal.flush()
+    def reply(message: Message) -> None:
+        output.write(json.dumps(message) + "\n")
+        output.flush()
 
     sys.path[:0] = sys.argv[1:]  # the parent's path: this process started without site
     sys.path.append(str(Path(__file__).parents[3]))  # in the parent's path it may be ""
@@ -45,11 +45,11 @@ def main() -> None:
             break
         question = json.loads(line)
         try:
-            say({"answer": asyncio.run(_VERBS[question["verb"]](question, say))})
+            reply({"answer": asyncio.run(_VERBS[question["verb"]](question, reply))})
         except Exception as error:
-            say({"error": type(error).__name__, "message": str(error)})
+            reply({"error": type(error).__name__, "message": str(error)})
         except BaseException as error:  # a panic in rattler derives from no Exception
-            say({"error": "Panic", "message": str(error)})
+            reply({"error": "Panic", "message": str(error)})
         _digests()  # import it before the next request
     os._exit(0)  # rattler's threads crash if the interpreter shuts down under them
 
@@ -64,10 +64,10 @@ _clients: dict[str, Any] = {}
 
 def _client(logins: dict[str, str]) -> Any:
     """A client that logs in to the hosts of ``logins``, and to those in rattler's own settings."""
-    named = json.dumps(logins)
-    if named not in _clients:
-        _clients[named] = _new_client(logins)
-    return _clients[named]
+    key = json.dumps(logins)
+    if key not in _clients:
+        _clients[key] = _new_client(logins)
+    return _clients[key]
 
 
 def _new_client(logins: dict[str, str]) -> Any:
@@ -85,83 +85,83 @@ def _new_client(logins: dict[str, str]) -> Any:
     return Client([*middlewares, OciMiddleware()], user_agent="scriptrun")
 
 
-async def _solve(question: Told, say: Say) -> Told:
+async def _solve(question: Message, reply: Reply) -> Message:
     """Solve ``specs`` against ``channels``: exact packages, and the virtual packages considered."""
     import rattler
 
     overrides = rattler.VirtualPackageOverrides.from_env()
     if question.get("glibc"):
         overrides.libc = rattler.Override.string(question["glibc"])
-    virtual = [each.into_generic() for each in rattler.VirtualPackage.detect(overrides)]
-    specs = [rattler.MatchSpec(each) for each in question["specs"]]
+    virtual_packages = [package.into_generic() for package in rattler.VirtualPackage.detect(overrides)]
+    specs = [rattler.MatchSpec(spec) for spec in question["specs"]]
     priority, client = rattler.ChannelPriority, _client(question["logins"])
     records = await rattler.solve(
-        sources=[rattler.Channel(each) for each in question["channels"]],
+        sources=[rattler.Channel(channel) for channel in question["channels"]],
         specs=specs,
         gateway=rattler.Gateway(cache_dir=Path(question["cache"], "repodata"), client=client),
-        virtual_packages=virtual,
+        virtual_packages=virtual_packages,
         channel_priority=priority.Strict if question["strict"] else priority.Disabled,
         strategy="lowest-direct" if question.get("lowest") else "highest",
     )
     return {
-        "records": [json.loads(each.to_json()) for each in records],
-        "virtual": [str(each) for each in virtual],
+        "records": [json.loads(record.to_json()) for record in records],
+        "virtual": [str(virtual_package) for virtual_package in virtual_packages],
         "tool": f"py-rattler {rattler.__version__}",
     }
 
 
-async def _install(question: Told, say: Say) -> Told:
+async def _install(question: Message, reply: Reply) -> Message:
     """Install the locked packages into ``prefix``, with the paths of ``elsewhere`` if given."""
     import rattler
 
     conda_digests = _digests()
-    place = Path(question["cache"])
-    cache = rattler.PackageCache.new_layered(
-        [str(place / conda_digests.PACKAGES)], validation_mode=rattler.ValidationMode.full()
+    cache_folder = Path(question["cache"])
+    package_cache = rattler.PackageCache.new_layered(
+        [str(cache_folder / conda_digests.PACKAGES)], validation_mode=rattler.ValidationMode.full()
     )
-    records = [_record(each) for each in question["records"]]
-    conda_digests.drop(place)
-    digests = conda_digests.Digests(place, question["files"])
-    installing = rattler.install(
+    records = [_make_record(fields) for fields in question["records"]]
+    conda_digests.drop(cache_folder)
+    digests = conda_digests.Digests(cache_folder, question["files"])
+    installation = rattler.install(
         records,
         target_prefix=question["prefix"],
-        package_cache=cache,
+        package_cache=package_cache,
         execute_link_scripts=True,
         client=_client(question["logins"]),
-        reporter=_Reporter([str(each) for each in records], say, digests.wait),
+        reporter=_Reporter([str(record) for record in records], reply, digests.wait),
         alternative_target_prefix=question.get("elsewhere"),
     )
-    await digests.look_during(installing)
+    await digests.look_during(installation)
     return {}
 
 
-async def _read_lock(question: Told, say: Say) -> Told:
+async def _read_lockfile(question: Message, reply: Reply) -> Message:
     """The packages of an environment in a ``pixi.lock`` by platform; channels None: not found."""
     from rattler import LockFile
 
-    lock = LockFile.from_path(Path(question["path"]))
-    environment = lock.environment(question["environment"])
-    names = [name for name, _ in lock.environments()]
+    lockfile = LockFile.from_path(Path(question["path"]))
+    environment = lockfile.environment(question["environment"])
+    names = [name for name, _ in lockfile.environments()]
     if environment is None:
         return {"environments": names, "channels": None}
     platforms = {
-        each.name: {
-            "conda": _locked(environment.conda_repodata_records_for_platform(each)),
-            "pypi": [_told(one) for one in environment.pypi_packages_for_platform(each) or ()],
+        platform.name: {
+            "conda": _locked_records(environment.conda_repodata_records_for_platform(platform)),
+            "pypi": [_pypi_package(package) for package in environment.pypi_packages_for_platform(platform) or ()],
         }
-        for each in environment.platforms()
+        for platform in environment.platforms()
     }
-    channels = [str(each) for each in environment.channels()]
+    channels = [str(channel) for channel in environment.channels()]
     return {"environments": names, "channels": channels, "platforms": platforms}
 
 
-def _locked(records: Any) -> list[Told]:
-    unkept = ("indexed_timestamp", "timestamp", "purls", "legacy_bz2_md5", "legacy_bz2_size")
-    found = [json.loads(each.to_json()) for each in records or ()]
-    return [{k: v for k, v in each.items() if k not in unkept} for each in found]
+def _locked_records(records: Any) -> list[Message]:
+    volatile = ("indexed_timestamp", "timestamp", "purls", "legacy_bz2_md5", "legacy_bz2_size")
+    rows = [json.loads(record.to_json()) for record in records or ()]
+    return [{k: v for k, v in row.items() if k not in volatile} for row in rows]
 
 
-def _told(package: Any) -> Told:
+def _pypi_package(package: Any) -> Message:
     try:
         digest = package.hashes.sha256
     except AttributeError:  # local files and git repositories have none
@@ -174,44 +174,44 @@ def _told(package: Any) -> Told:
     }
 
 
-def _record(told: Told) -> Any:
+def _make_record(fields: Message) -> Any:
     """A locked package as a rattler record."""
     from rattler import PackageRecord, RepoDataRecord
     from rattler.package import BuildString
 
-    kept = ("build_number", "subdir", "arch", "platform", "noarch", "depends", "constrains")
-    also = ("size", "features", "license", "license_family", "python_site_packages_path")
+    required_names = ("build_number", "subdir", "arch", "platform", "noarch", "depends", "constrains")
+    optional_names = ("size", "features", "license", "license_family", "python_site_packages_path")
     record = PackageRecord(
-        name=told["name"],
-        version=told["version"],
-        build=BuildString(told["build"]),
-        sha256=bytes.fromhex(told["sha256"]) if told.get("sha256") else None,
-        md5=bytes.fromhex(told["md5"]) if told.get("md5") else None,
-        **{name: told[name] for name in (*kept, *also) if name in told},
+        name=fields["name"],
+        version=fields["version"],
+        build=BuildString(fields["build"]),
+        sha256=bytes.fromhex(fields["sha256"]) if fields.get("sha256") else None,
+        md5=bytes.fromhex(fields["md5"]) if fields.get("md5") else None,
+        **{name: fields[name] for name in (*required_names, *optional_names) if name in fields},
     )
-    return RepoDataRecord(record, told["fn"], told["url"], told["channel"])
+    return RepoDataRecord(record, fields["fn"], fields["url"], fields["channel"])
 
 
 class _Reporter:
     """Reports rattler's progress as lines; called from rattler's threads, so it must not raise."""
 
-    def __init__(self, names: list[str], say: Say, wait: Callable[[str], None]) -> None:
-        self._names, self._say, self._wait = names, say, wait
+    def __init__(self, names: list[str], reply: Reply, wait: Callable[[str], None]) -> None:
+        self._names, self._reply, self._wait = names, reply, wait
 
     def on_download_start(self, cache_entry: int) -> int:
         return cache_entry
 
     def on_link_start(self, operation: int, package_name: str) -> int:
         self._wait(package_name)
-        found = next((each for each in self._names if each.startswith(f"{package_name}=")), "")
-        self._say({"said": f" + {found or package_name}"})
+        label = next((name for name in self._names if name.startswith(f"{package_name}=")), "")
+        self._reply({"said": f" + {label or package_name}"})
         return operation
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         return lambda *_: 0
 
 
-_VERBS = {"solve": _solve, "install": _install, "read_lock": _read_lock}
+_VERBS = {"solve": _solve, "install": _install, "read_lock": _read_lockfile}
 
 if __name__ == "__main__":
     main()

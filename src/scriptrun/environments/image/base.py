@@ -10,8 +10,8 @@ from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.image import context as image_context
 from scriptrun.environments.image import registry as image_registry
 from scriptrun.environments.image import tool as image_tool
-from scriptrun.environments.image.builder import is_made
-from scriptrun.environments.image.registry import id_of
+from scriptrun.environments.image.builder import builds_base
+from scriptrun.environments.image.registry import image_id
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -29,12 +29,12 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
 
     An existing image is not pulled again. Raises EnvironmentException.
     """
-    if is_made(spec):
-        return _built(spec, log, stop)
+    if builds_base(spec):
+        return _build(spec, log, stop)
     image = full_name(spec)
-    there = id_of(image)
-    if there:
-        return there
+    stored_id = image_id(image)
+    if stored_id:
+        return stored_id
     if image.startswith("localhost/"):
         raise EnvironmentException(
             f"Image {image!r} not found on this machine.", "Build it, or use one from a registry."
@@ -42,14 +42,14 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     registry = spec.docker.get("registry") or {}
     log(f"Pulling {image}.")
     address, user = registry.get("address") or "", registry.get("username") or ""
-    image_registry.pull(image, _platform(spec), address, user, log, stop)
-    pulled = id_of(image)
-    if not pulled:
+    image_registry.pull(image, _platform_arguments(spec), address, user, log, stop)
+    pulled_id = image_id(image)
+    if not pulled_id:
         raise EnvironmentException(f"Image {image!r} is missing after pulling it.")
-    return pulled
+    return pulled_id
 
 
-def named(spec: EnvironmentSpec) -> str:
+def describe(spec: EnvironmentSpec) -> str:
     """A description of the base image for messages."""
     context = spec.docker.get("build_context")
     if spec.docker.get("dockerfile"):
@@ -66,51 +66,51 @@ def full_name(spec: EnvironmentSpec) -> str:
     return f"{address.rstrip('/')}/{image}" if address and bare else image
 
 
-def foreign(spec: EnvironmentSpec) -> str:
+def foreign_platform(spec: EnvironmentSpec) -> str:
     """The requested platform if it is not this machine's, else ""."""
-    asked = spec.docker.get("platform") or {}
+    platform = spec.docker.get("platform") or {}
     machine = os.uname().machine
-    wanted = str(asked.get("architecture") or "").lower()
-    if not wanted or wanted in ("amd64", _ARCHITECTURES.get(machine, machine)):
+    architecture = str(platform.get("architecture") or "").lower()
+    if not architecture or architecture in ("amd64", _ARCHITECTURES.get(machine, machine)):
         return ""  # amd64 is the SDK's default
-    return f"{str(asked.get('os') or 'linux').lower()}/{wanted}"
+    return f"{str(platform.get('os') or 'linux').lower()}/{architecture}"
 
 
 def inspect(image: str) -> dict[str, Any]:
     """The image's configuration: Env, User, Entrypoint and the like."""
-    said = container_tool.run(
+    result = container_tool.run(
         container_tool.require(), ["image", "inspect", "--format", "{{json .Config}}", image]
     )
-    if said.code:
-        raise EnvironmentException(f"Cannot inspect image {image!r}: {said.error}")
-    found: dict[str, Any] = json.loads(said.out) or {}
-    return found
+    if result.code:
+        raise EnvironmentException(f"Cannot inspect image {image!r}: {result.error}")
+    config: dict[str, Any] = json.loads(result.out) or {}
+    return config
 
 
-def _platform(spec: EnvironmentSpec) -> list[str]:
-    asked = foreign(spec)
-    return ["--platform", asked] if asked else []
+def _platform_arguments(spec: EnvironmentSpec) -> list[str]:
+    platform = foreign_platform(spec)
+    return ["--platform", platform] if platform else []
 
 
-def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
+def _build(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     """Build the Dockerfile or the context; the tool's own cache decides which layers are reused."""
     docker = spec.docker
-    asked = [docker.get("dockerfile"), docker.get("build_context"), spec.local, foreign(spec)]
-    tag = f"localhost/scriptrun-base:{digest_of(asked)[:32]}"
-    words = ["build", "--tag", tag, *_platform(spec)]
+    inputs = [docker.get("dockerfile"), docker.get("build_context"), spec.local, foreign_platform(spec)]
+    tag = f"localhost/scriptrun-base:{digest_of(inputs)[:32]}"
+    arguments = ["build", "--tag", tag, *_platform_arguments(spec)]
     if container_tool.require().kind == "podman":
-        words += ["--format", "docker", "--layers", "--network=host"]  # the network that jobs have
+        arguments += ["--format", "docker", "--layers", "--network=host"]  # the network that jobs have
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         context = docker.get("build_context")
         if context:
-            place = image_context.brought(context, folder, log, stop)
-            file = os.path.join(place, context.get("dockerfile") or "Dockerfile")
-            words += ["--file", file, place]
+            context_folder = image_context.fetch_context(context, folder, log, stop)
+            file = os.path.join(context_folder, context.get("dockerfile") or "Dockerfile")
+            arguments += ["--file", file, context_folder]
         else:
             path = os.path.join(folder, "Dockerfile")
             with open(path, "w", encoding="utf-8") as handle:
                 handle.write(docker["dockerfile"])
-            words += ["--file", path, folder]
-        log(f"Building the image {named(spec)}.")
-        image_tool.run(words, f"Building image {named(spec)}", log, stop)
-    return id_of(tag)
+            arguments += ["--file", path, folder]
+        log(f"Building the image {describe(spec)}.")
+        image_tool.run(arguments, f"Building image {describe(spec)}", log, stop)
+    return image_id(tag)

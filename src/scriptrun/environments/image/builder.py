@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from scriptrun.environments.builder import Builder, Lock, Log, Ready, Stop
+from scriptrun.environments.builder import Builder, Lockfile, Log, ReadyEnvironment, Stop
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.environments.locks import content_key
 from scriptrun.environments.uv import requirements as uv_requirements
@@ -40,38 +40,38 @@ class Image(Builder):
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
         """Report invalid packages and build contexts; the engine checks for container support."""
-        found = _troubles(spec) if has_packages(spec) else []
+        problems = _problems(spec) if has_packages(spec) else []
         context = spec.docker.get("build_context") or {}
         path = context.get("path")
         if context and context.get("type", "local") == "local" and not os.path.isdir(path or ""):
-            found.append(f"build context {str(path)!r} is not a directory on this machine")
-        return found
+            problems.append(f"build context {str(path)!r} is not a directory on this machine")
+        return problems
 
     @classmethod
-    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
         """The base by its ID, its contents, and the packages with versions and hashes."""
-        lock: Lock = _loaded("image.lock").resolve(spec, log, stop)
-        return lock
+        lockfile: Lockfile = _load("image.lock").resolve(spec, log, stop)
+        return lockfile
 
     def key(self) -> str:
         """The digest of base, platform and locked packages."""
-        return content_key(self.lock)
+        return content_key(self.lockfile)
 
-    def build(self, place: str, log: Log, stop: Stop) -> None:
+    def build(self, folder: str, log: Log, stop: Stop) -> None:
         """Ensure that the image is in the tool's store, and record its ID."""
-        image = _loaded("image.build").build(
-            self.spec, self.lock, self.key(), self.registry, log, stop
+        image = _load("image.build").build(
+            self.spec, self.lockfile, self.key(), self.registry, log, stop
         )
         tool = container_tool.require()
         note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
-        note["kept"] = kept_as(tool, image)
-        note["tag"] = tag_of(self.key()) if is_packed(self.lock) else ""
-        if has_packages(self.spec) or is_made(self.spec):
-            push = _loaded("image.registry").push
+        note["kept"] = store_path(tool, image)
+        note["tag"] = tag_of(self.key()) if adds_packages(self.lockfile) else ""
+        if has_packages(self.spec) or builds_base(self.spec):
+            push = _load("image.registry").push
             note["unpushed"] = push(image, self.key(), self.registry, log, stop)
         if self.nodes:
-            _loaded("image.export").carry(self.nodes, image, place, log, stop)
-        write_atomic(os.path.join(place, NOTE), to_json(note))
+            _load("image.export").carry(self.nodes, image, folder, log, stop)
+        write_atomic(os.path.join(folder, NOTE), to_json(note))
 
     @property
     def nodes(self) -> str:
@@ -79,63 +79,63 @@ class Image(Builder):
         return str(self.spec.docker.get("nodes") or "")
 
     @classmethod
-    def let_go(cls, place: str) -> None:
+    def remove_external(cls, folder: str) -> None:
         """Remove the layers built here from the tool's store; pulled images stay."""
-        note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.tool()
+        note, tool = read_json(os.path.join(folder, NOTE)) or {}, container_tool.tool()
         tag = note.get("tag")
         if tool is None or tool.kind != note.get("kind"):
             return
-        said = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.ToolOutput(0, "", "")
-        if said.code and "in use" in said.error:
+        result = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.ToolOutput(0, "", "")
+        if result.code and "in use" in result.error:
             raise EnvironmentException(
                 f"Image {tag!r} is in use by a container.", "Wait for its run to finish."
             )
-        _loaded("image.removal").remove_layers(tool, place)
+        _load("image.removal").remove_layers(tool, folder)
 
     @classmethod
-    def size(cls, place: str) -> int | None:
+    def external_size(cls, folder: str) -> int | None:
         """The size of the image in bytes, including its base."""
-        note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.require()
-        said = container_tool.run(
+        note, tool = read_json(os.path.join(folder, NOTE)) or {}, container_tool.require()
+        result = container_tool.run(
             tool, ["image", "inspect", "--format", "{{.Size}}", note["image"]]
         )
-        return int(said.out) if said.out.strip().isdigit() else None
+        return int(result.out) if result.out.strip().isdigit() else None
 
-    def ill(self, place: str) -> str:
+    def why_unhealthy(self, folder: str) -> str:
         """Whether the image is missing from the store, judged by files alone."""
-        note = read_json(os.path.join(place, NOTE))
+        note = read_json(os.path.join(folder, NOTE))
         if not isinstance(note, dict):
             return "its build was interrupted"
         if self.nodes:
-            gone = not os.path.exists(os.path.join(place, FILES[self.nodes]))
-            return f"its file {FILES[self.nodes]} is missing" if gone else ""
+            is_missing = not os.path.exists(os.path.join(folder, FILES[self.nodes]))
+            return f"its file {FILES[self.nodes]} is missing" if is_missing else ""
         tool = container_tool.tool()
         if tool is not None and (tool.kind, tool.root) != (note["kind"], note["root"]):
             return f"its image is in another {note['kind']} store ({note['root'] or 'unknown'})"
-        kept = note["kept"]
-        if kept and os.path.isdir(os.path.dirname(kept)) and not os.path.exists(kept):
+        stored_path = note["kept"]
+        if stored_path and os.path.isdir(os.path.dirname(stored_path)) and not os.path.exists(stored_path):
             return f"its image is missing from {note['kind']}'s store"
         return ""
 
-    def python(self, place: str) -> str:
+    def python(self, folder: str) -> str:
         """The path of the interpreter in the image; "python3" if none was found."""
-        return str(self.lock.get("interpreter") or "python3")
+        return str(self.lockfile.get("interpreter") or "python3")
 
-    def sites(self, place: str) -> tuple[str, ...]:
+    def sites(self, folder: str) -> tuple[str, ...]:
         """Empty: this machine cannot look into the image."""
         return ()
 
-    def ready(self, place: str | None, *, cached: bool, seconds: float) -> Ready:
+    def ready(self, folder: str | None, *, cached: bool, seconds: float) -> ReadyEnvironment:
         """The environment with what the launcher needs to start containers."""
-        made = super().ready(place, cached=cached, seconds=seconds)
-        note: dict[str, Any] = read_json(os.path.join(place or "", NOTE)) or {}
+        environment = super().ready(folder, cached=cached, seconds=seconds)
+        note: dict[str, Any] = read_json(os.path.join(folder or "", NOTE)) or {}
         if self.nodes:
-            file = os.path.join(place or "", FILES[self.nodes])
+            file = os.path.join(folder or "", FILES[self.nodes])
             note |= {"kind": self.nodes, "tool": self.nodes, "file": file}
-        notes = (*made.notes, *filter(None, [note.get("unpushed")]))
-        return made.replace(bin="", container=self._told(note), notes=notes)
+        notes = (*environment.notes, *filter(None, [note.get("unpushed")]))
+        return environment.replace(bin="", container=self._container_settings(note), notes=notes)
 
-    def _told(self, note: dict[str, Any]) -> dict[str, Any]:
+    def _container_settings(self, note: dict[str, Any]) -> dict[str, Any]:
         docker, tool = self.spec.docker, container_tool.tool()
         rootless = tool.rootless if tool is not None else False
         as_root = rootless or note.get("kind") == "podman"
@@ -146,16 +146,16 @@ class Image(Builder):
             "runtime": tool.runtime if tool is not None else "",
             "image": note.get("image"),
             "file": note.get("file"),
-            "named": self.spec.image or self.lock.get("named") or note.get("image"),
+            "named": self.spec.image or self.lockfile.get("named") or note.get("image"),
             "user": "0:0" if as_root else f"{os.getuid()}:{os.getgid()}",
-            "python": self.lock.get("interpreter"),
-            "shell": self.lock.get("shell"),
-            "mpi": self.lock.get("mpi"),
-            "mlflow": self.lock.get("mlflow"),
-            "environ": self.lock.get("environ") or {},
+            "python": self.lockfile.get("interpreter"),
+            "shell": self.lockfile.get("shell"),
+            "mpi": self.lockfile.get("mpi"),
+            "mlflow": self.lockfile.get("mlflow"),
+            "environ": self.lockfile.get("environ") or {},
             "shm_size": docker.get("shm_size"),
             "arguments": docker.get("arguments") or [],
-            "platform": self.lock.get("foreign") or "",
+            "platform": self.lockfile.get("foreign") or "",
         }
 
 
@@ -164,15 +164,15 @@ def tag_of(key: str) -> str:
     return f"localhost/scriptrun-env:{key}"
 
 
-def _troubles(spec: EnvironmentSpec) -> list[str]:
+def _problems(spec: EnvironmentSpec) -> list[str]:
     if spec.docker.get("packages") == CONDA:
-        return conda_request.troubles(spec)
-    return uv_requirements.troubles(spec.replace(python=None))
+        return conda_request.problems(spec)
+    return uv_requirements.problems(spec.replace(python=None))
 
 
-def is_packed(lock: Lock) -> bool:
+def adds_packages(lockfile: Lockfile) -> bool:
     """Whether the lockfile has packages on top of the base image."""
-    return bool(lock.get("requirements") or lock.get("conda"))
+    return bool(lockfile.get("requirements") or lockfile.get("conda"))
 
 
 def has_packages(spec: EnvironmentSpec) -> bool:
@@ -180,18 +180,18 @@ def has_packages(spec: EnvironmentSpec) -> bool:
     return bool(spec.pip or spec.conda)
 
 
-def is_made(spec: EnvironmentSpec) -> bool:
+def builds_base(spec: EnvironmentSpec) -> bool:
     """Whether the base is built here; a rebuild may then differ, as its steps download files."""
     return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
 
 
-def kept_as(tool: container_tool.Tool, image: str) -> str:
+def store_path(tool: container_tool.Tool, image: str) -> str:
     """The path that exists in podman's store as long as the image does; "" if unknown."""
     if tool.kind != "podman" or not tool.root:
         return ""
     return os.path.join(tool.root, f"{tool.driver}-images", image.removeprefix("sha256:"))
 
 
-def _loaded(name: str) -> Any:
+def _load(name: str) -> Any:
     """Import a module that starts the tool; a cached image is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

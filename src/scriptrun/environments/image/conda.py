@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 
-from scriptrun.environments.builder import Lock, Log, Stop
+from scriptrun.environments.builder import Lockfile, Log, Stop
 from scriptrun.environments.conda import builder as conda_builder
 from scriptrun.environments.conda import lock as conda_lock
 from scriptrun.environments.image import base as image_base
@@ -26,45 +26,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
-_SOURCE = (
+_PRINT_ENVIRON = "import json, os; print(json.dumps(dict(os.environ)))"
+_SOURCE_SCRIPTS = (
     'for each in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$each" >&2; done; '
     'exec "$0" -c "$1"'
 )
 #: the keys that a conda lockfile and an image's lockfile share
-_TAKEN = ("conda", "python", "requirements", "requested", "notes", "relaxed")
+_SHARED_KEYS = ("conda", "python", "requirements", "requested", "notes", "relaxed")
 _MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
 
 
-def locked(
+def lock_packages(
     spec: EnvironmentSpec, facts: dict[str, Any], glibc: str, log: Log, stop: Stop
 ) -> dict[str, Any]:
     """The lockfile entries for the conda packages of an image; ``glibc`` is the image's version."""
-    if image_base.foreign(spec):
+    if image_base.foreign_platform(spec):
         raise EnvironmentException(
             f"Cannot install conda packages into an image for another platform "
-            f"({image_base.foreign(spec)}).",
+            f"({image_base.foreign_platform(spec)}).",
             "Keep the default environment.docker.platform, or use a Dockerfile.",
         )
-    found = conda_lock.resolve(spec, log, stop, glibc=glibc)
-    names = {each["name"] for each in found["conda"]}
-    own_mpi = next((kind for name, kind in _MPI.items() if name in names), facts["mpi"])
+    conda_lockfile = conda_lock.resolve(spec, log, stop, glibc=glibc)
+    names = {package["name"] for package in conda_lockfile["conda"]}
+    mpi = next((kind for name, kind in _MPI.items() if name in names), facts["mpi"])
     path = f"{VENV}/bin:{facts['environ'].get('PATH', os.defpath)}"
     return {
-        **{name: found[name] for name in _TAKEN if name in found},
+        **{name: conda_lockfile[name] for name in _SHARED_KEYS if name in conda_lockfile},
         "interpreter": f"{VENV}/bin/python",
         "environ": {**facts["environ"], "PATH": path},
-        "mpi": own_mpi,
+        "mpi": mpi,
     }
 
 
-def tag(lock: Lock, base: str) -> str:
+def layer_tag(lockfile: Lockfile, base: str) -> str:
     """The tag of the layer with only the conda packages."""
-    return f"localhost/scriptrun-conda:{digest_of([base, lock['conda']])[:32]}"
+    return f"localhost/scriptrun-conda:{digest_of([base, lockfile['conda']])[:32]}"
 
 
-def fill(
-    spec: EnvironmentSpec, lock: Lock, base: str, name: str, log: Log, stop: Stop
+def create_container(
+    spec: EnvironmentSpec, lockfile: Lockfile, base: str, name: str, log: Log, stop: Stop
 ) -> tuple[dict[str, str], bool]:
     """Create the container ``name`` from ``base`` with the prefix in it, without starting it.
 
@@ -74,19 +74,19 @@ def fill(
         root = os.path.join(folder, "root")
         prefix = os.path.join(root, *VENV.split("/"))
         os.makedirs(prefix)
-        conda_builder.install(spec, lock, prefix, log, stop, elsewhere=VENV)
+        conda_builder.install(spec, lockfile, prefix, log, stop, final_prefix=VENV)
         create = ["create", "--name", name, "--pull=never", "--network=none", base, "true"]
-        image_tool.run(create, f"Preparing image {lock['named']}", log, stop)
+        image_tool.run(create, f"Preparing image {lockfile['named']}", log, stop)
         copy = ["cp", f"{root}/.", f"{name}:/"]
-        image_tool.run(copy, f"Copying conda packages into {lock['named']}", log, stop)
+        image_tool.run(copy, f"Copying conda packages into {lockfile['named']}", log, stop)
         return conda_prefix.settings(prefix), bool(conda_prefix.scripts(prefix))
 
 
-def activated(image: str) -> dict[str, str]:
+def activation_variables(image: str) -> dict[str, str]:
     """The variables set by the activation scripts in ``image``. Raises EnvironmentException."""
     python = f"{VENV}/bin/python"
-    before = _variables(image, [python, "-c", _PRINT])
-    after = _variables(image, ["/bin/sh", "-c", _SOURCE, python, _PRINT])
+    before = _read_variables(image, [python, "-c", _PRINT_ENVIRON])
+    after = _read_variables(image, ["/bin/sh", "-c", _SOURCE_SCRIPTS, python, _PRINT_ENVIRON])
     return {
         name: value
         for name, value in after.items()
@@ -94,16 +94,16 @@ def activated(image: str) -> dict[str, str]:
     }
 
 
-def _variables(image: str, argv: list[str]) -> dict[str, str]:
-    words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
-    words += ["--security-opt", "label=disable", "--env", f"CONDA_PREFIX={VENV}"]
-    said = container_tool.run(
-        container_tool.require(), [*words, "--entrypoint", "", image, *argv], timeout=120
+def _read_variables(image: str, argv: list[str]) -> dict[str, str]:
+    arguments = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
+    arguments += ["--security-opt", "label=disable", "--env", f"CONDA_PREFIX={VENV}"]
+    result = container_tool.run(
+        container_tool.require(), [*arguments, "--entrypoint", "", image, *argv], timeout=120
     )
-    if said.code or not said.out.startswith("{"):
+    if result.code or not result.out.startswith("{"):
         raise EnvironmentException(
-            f"Activating the conda environment in the image failed: {said.error}",
+            f"Activating the conda environment in the image failed: {result.error}",
             "Check its scripts in etc/conda/activate.d, which run with /bin/sh.",
         )
-    found: dict[str, str] = json.loads(said.out)
-    return found
+    variables: dict[str, str] = json.loads(result.out)
+    return variables

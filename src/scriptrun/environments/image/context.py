@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def brought(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> str:
+def fetch_context(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> str:
     """The context's folder on this machine; a git repository is fetched into ``folder``.
 
     It is fetched by this machine's git with the user's credentials, not by the container tool.
     ``URL#REF:FOLDER`` is docker's notation. Raises EnvironmentException.
     """
-    place = str(context["path"])
+    path = str(context["path"])
     if context.get("type") != "git":
-        return place
+        return path
     git = shutil.which("git")
     if git is None:
         raise EnvironmentException(
-            f"Build context {place!r} requires git, which is not installed.",
+            f"Build context {path!r} requires git, which is not installed.",
             "Install git, or use DockerBuildContext.from_local_directory.",
         )
-    address, _, rest = place.partition("#")
-    ref, _, below = rest.partition(":")
+    address, _, rest = path.partition("#")
+    ref, _, subfolder = rest.partition(":")
     tree = os.path.join(folder, "tree")
-    started = [git, "-C", tree]
+    git_command = [git, "-C", tree]
     os.mkdir(tree)
-    for words in (
+    for arguments in (
         ["init", "--quiet"],
         ["fetch", "--quiet", "--depth", "1", "--", address, ref or "HEAD"],
         ["checkout", "--quiet", "FETCH_HEAD"],
@@ -43,11 +43,11 @@ def brought(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> st
         ["log", "-1", "--format=Build context commit: %H."],
     ):
         image_tool.execute(
-            [*started, *words],
+            [*git_command, *arguments],
             "git",
-            f"Fetching build context {place}",
+            f"Fetching build context {path}",
             log,
             stop,
             environ={"GIT_TERMINAL_PROMPT": "0"},
         )
-    return os.path.join(tree, below.strip("/"))
+    return os.path.join(tree, subfolder.strip("/"))

@@ -17,35 +17,35 @@ from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 
 
-def carry(kind: str, image: str, place: str, log: Log, stop: Stop) -> None:
-    """Export ``image`` from the local store to ``place``, in the file format of ``kind``.
+def carry(kind: str, image: str, folder: str, log: Log, stop: Stop) -> None:
+    """Export ``image`` from the local store to ``folder``, in the file format of ``kind``.
 
     Raises EnvironmentException, also if the tool that writes this format is missing.
     """
-    goal, tool = os.path.join(place, FILES[kind]), container_tool.require()
-    log(f"Exporting the image for {kind} on the nodes: {goal}")
+    target, tool = os.path.join(folder, FILES[kind]), container_tool.require()
+    log(f"Exporting the image for {kind} on the nodes: {target}")
     if kind == "enroot":
         source = f"podman://{image}" if tool.kind == "podman" else f"dockerd://{image}"
-        _make([_program("enroot"), "import", "--output", goal, source], kind, log, stop)
+        _convert([_find_program("enroot"), "import", "--output", target, source], kind, log, stop)
         return
-    archive = os.path.join(place, FILES["podman"])
-    words = ["save", *(["--format", "docker-archive"] if tool.kind == "podman" else [])]
-    image_tool.run([*words, "--output", archive, image], "Saving the image", _quiet, stop)
+    archive = os.path.join(folder, FILES["podman"])
+    arguments = ["save", *(["--format", "docker-archive"] if tool.kind == "podman" else [])]
+    image_tool.run([*arguments, "--output", archive, image], "Saving the image", _quiet, stop)
     if kind == "apptainer":
-        program = _program("apptainer", "singularity")
-        _make([program, "build", goal, f"docker-archive:{archive}"], kind, log, stop)
+        program = _find_program("apptainer", "singularity")
+        _convert([program, "build", target, f"docker-archive:{archive}"], kind, log, stop)
         os.unlink(archive)
 
 
-def _make(argv: list[str], kind: str, log: Log, stop: Stop) -> None:
+def _convert(argv: list[str], kind: str, log: Log, stop: Stop) -> None:
     image_tool.execute(argv, kind, f"Converting the image for {kind}", _quiet, stop)
 
 
-def _program(*names: str) -> str:
+def _find_program(*names: str) -> str:
     for name in names:
-        found = shutil.which(name)
-        if found:
-            return found
+        path = shutil.which(name)
+        if path:
+            return path
     raise EnvironmentException(
         f"Preparing images for {names[0]} requires {names[0]} on this machine, but it is not "
         "installed.",

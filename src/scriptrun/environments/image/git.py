@@ -11,40 +11,40 @@ import re
 import shutil
 from collections.abc import Mapping
 
-from scriptrun.environments.builder import Log, Stop, Stopped
+from scriptrun.environments.builder import Log, Stop, BuildCanceled
 from scriptrun.environments.image import tool as image_tool
 from scriptrun.environments.uv import index_credentials
 from scriptrun.spec.errors import EnvironmentException
 
 #: a repository in uv's lockfile: URL, commit, and the package's folder in it
-_LOCKED = re.compile(r"git\+(\S+?)@([0-9a-f]{40})(#[^\s;]*)?(?=[\s;]|$)")
-_BELOW = re.compile(r"[#&]subdirectory=([^&\s]+)")
+_LOCKED_REPOSITORY = re.compile(r"git\+(\S+?)@([0-9a-f]{40})(#[^\s;]*)?(?=[\s;]|$)")
+_SUBDIRECTORY = re.compile(r"[#&]subdirectory=([^&\s]+)")
 
 
-def fetched(
-    text: str, private: Mapping[str, str], folder: str, goal: str, log: Log, stop: Stop
+def fetch_repositories(
+    text: str, secrets: Mapping[str, str], folder: str, mount_point: str, log: Log, stop: Stop
 ) -> tuple[str, dict[str, str]]:
     """Replace the repositories in the locked ``text`` by local folders, and return their mounts.
 
-    Each is fetched into ``folder``, with the variables ``private`` for git, to be mounted below
-    ``goal`` in the container, writable, since builds write beside their sources. Raises
+    Each is fetched into ``folder``, with the variables ``secrets`` for git, to be mounted below
+    ``mount_point`` in the container, writable, since builds write beside their sources. Raises
     EnvironmentException.
     """
     trees: dict[str, str] = {}
 
-    def put(match: re.Match[str]) -> str:
-        address, commit, rest = match[1], match[2], match[3] or ""
+    def replace(match: re.Match[str]) -> str:
+        address, commit, fragment = match[1], match[2], match[3] or ""
         tree = os.path.join(folder, f"{len(trees)}-{commit}")
-        _fetch(address, commit, tree, private, log, stop)
-        trees[tree] = f"{goal}/{os.path.basename(tree)}"
-        below = _BELOW.search(rest)
-        return f"file://{trees[tree]}{'/' + below[1].strip('/') if below else ''}"
+        _fetch(address, commit, tree, secrets, log, stop)
+        trees[tree] = f"{mount_point}/{os.path.basename(tree)}"
+        subdirectory = _SUBDIRECTORY.search(fragment)
+        return f"file://{trees[tree]}{'/' + subdirectory[1].strip('/') if subdirectory else ''}"
 
-    return _LOCKED.sub(put, text), trees
+    return _LOCKED_REPOSITORY.sub(replace, text), trees
 
 
 def _fetch(
-    address: str, commit: str, tree: str, private: Mapping[str, str], log: Log, stop: Stop
+    address: str, commit: str, tree: str, secrets: Mapping[str, str], log: Log, stop: Stop
 ) -> None:
     git = shutil.which("git")
     if git is None:
@@ -54,22 +54,22 @@ def _fetch(
         )
     os.makedirs(tree)
 
-    def run(*words: str) -> None:
+    def run(*arguments: str) -> None:
         image_tool.execute(
-            [git, "-C", tree, *words],
+            [git, "-C", tree, *arguments],
             "git",
             f"Fetching repository {address}",
             log,
             stop,
-            environ={"GIT_TERMINAL_PROMPT": "0", **_variables(private)},
-            told=index_credentials.told(private),
+            environ={"GIT_TERMINAL_PROMPT": "0", **_git_variables(secrets)},
+            masked=index_credentials.values_to_mask(secrets),
         )
 
     log(f"Fetching {address} at {commit}.")
     run("init", "--quiet")
     try:
         run("fetch", "--quiet", "--depth", "1", "--", address, commit)
-    except Stopped:
+    except BuildCanceled:
         raise
     except EnvironmentException:  # a server that serves only whole branches
         run("fetch", "--quiet", "--", address, "+refs/*:refs/fetched/*")
@@ -77,5 +77,5 @@ def _fetch(
     run("submodule", "--quiet", "update", "--init", "--recursive")
 
 
-def _variables(private: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in private.items() if name.startswith("GIT_CONFIG")}
+def _git_variables(secrets: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in secrets.items() if name.startswith("GIT_CONFIG")}

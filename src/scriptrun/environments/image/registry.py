@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.environments.builder import Log, Registry, Stop
+from scriptrun.environments.builder import Log, ImageRegistry, Stop
 from scriptrun.environments.image import tool as image_tool
 from scriptrun.spec.errors import EnvironmentException, SecretException
 from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
 
-_HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
+_LOCAL_REGISTRY = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 
 
-def pull(image: str, words: list[str], address: str, username: str, log: Log, stop: Stop) -> None:
-    """Pull ``image`` as ``username`` of the registry ``address``; ``words`` are extra options.
+def pull(image: str, options: list[str], address: str, username: str, log: Log, stop: Stop) -> None:
+    """Pull ``image`` as ``username`` of the registry ``address``; ``options`` are extra options.
 
     The password is the registry's secret, if there is one. Raises EnvironmentException.
     """
-    _with_login(["pull", "--quiet", *words], image, address, username, "Pulling", log, stop)
+    _run_with_login(["pull", "--quiet", *options], image, address, username, "Pulling", log, stop)
 
 
-def fetch(key: str, tag: str, registry: Registry, log: Log, stop: Stop) -> str:
+def fetch(key: str, tag: str, registry: ImageRegistry, log: Log, stop: Stop) -> str:
     """Pull the shared image for ``key``, tag it as ``tag``, and return its ID.
 
     Returns "" if nobody pushed one.
@@ -37,11 +37,11 @@ def fetch(key: str, tag: str, registry: Registry, log: Log, stop: Stop) -> str:
             log(error.message)
         return ""
     log(f"Pulling existing image {image}.")
-    _rename(image, tag)
-    return id_of(tag)
+    _retag(image, tag)
+    return image_id(tag)
 
 
-def push(image: str, key: str, registry: Registry, log: Log, stop: Stop) -> str:
+def push(image: str, key: str, registry: ImageRegistry, log: Log, stop: Stop) -> str:
     """Push ``image`` to the ``registry`` with the tag ``key``.
 
     Returns why it could not be pushed, since jobs on this machine run without that. "" if it was
@@ -51,48 +51,48 @@ def push(image: str, key: str, registry: Registry, log: Log, stop: Stop) -> str:
     if not name:
         return ""
     try:
-        said = container_tool.run(container_tool.require(), ["tag", image, name])
-        if said.code:
-            raise EnvironmentException(f"Invalid image name {name!r}: {said.error}")
-        words = ["push", *(["--quiet"] if container_tool.require().kind == "podman" else [])]
+        result = container_tool.run(container_tool.require(), ["tag", image, name])
+        if result.code:
+            raise EnvironmentException(f"Invalid image name {name!r}: {result.error}")
+        arguments = ["push", *(["--quiet"] if container_tool.require().kind == "podman" else [])]
         log(f"Pushing image {name}.")
         user = registry.get("username") or ""
-        _with_login(words, name, registry["address"], user, "Pushing", lambda _: None, stop)
+        _run_with_login(arguments, name, registry["address"], user, "Pushing", lambda _: None, stop)
     except EnvironmentException as error:
         log(str(error))
-        return f"cannot push the image to {registry['address']}: {_last(error.message)}"
+        return f"cannot push the image to {registry['address']}: {_last_line(error.message)}"
     finally:
         container_tool.run(container_tool.require(), ["rmi", name])  # removes only the tag
     return ""
 
 
-def _rename(image: str, tag: str) -> None:
-    for words in (["tag", image, tag], ["rmi", image]):
-        container_tool.run(container_tool.require(), words)
+def _retag(image: str, tag: str) -> None:
+    for arguments in (["tag", image, tag], ["rmi", image]):
+        container_tool.run(container_tool.require(), arguments)
 
 
-def shared_name(key: str, registry: Registry) -> str:
+def shared_name(key: str, registry: ImageRegistry) -> str:
     """The name of the image for ``key`` in the registry; "" without a registry."""
     address = registry.get("address")
     return f"{address}/scriptrun-env:{key}" if address else ""
 
 
-def id_of(image: str) -> str:
+def image_id(image: str) -> str:
     """The ID of an image in the tool's store; "" if it is missing."""
-    said = container_tool.run(
+    result = container_tool.run(
         container_tool.require(), ["image", "inspect", "--format", "{{.Id}}", image]
     )
-    return said.out.splitlines()[0].removeprefix("sha256:") if said.code == 0 and said.out else ""
+    return result.out.splitlines()[0].removeprefix("sha256:") if result.code == 0 and result.out else ""
 
 
-def _with_login(
-    words: list[str], image: str, address: str, username: str, doing: str, log: Log, stop: Stop
+def _run_with_login(
+    arguments: list[str], image: str, address: str, username: str, action: str, log: Log, stop: Stop
 ) -> None:
-    secret = _password(address)
-    words = [*words, *_unencrypted(image), image]
+    password = _password(address)
+    arguments = [*arguments, *_tls_options(image), image]
     host = address.rpartition("://")[2].partition("/")[0]
-    with image_tool.logged_in(host, username, secret) as environ:
-        image_tool.run(words, f"{doing} image {image}", log, stop, environ=environ, told=(secret,))
+    with image_tool.registry_login(host, username, password) as environ:
+        image_tool.run(arguments, f"{action} image {image}", log, stop, environ=environ, masked=(password,))
 
 
 def _password(address: str) -> str:
@@ -103,11 +103,11 @@ def _password(address: str) -> str:
         return ""
 
 
-def _unencrypted(image: str) -> list[str]:
+def _tls_options(image: str) -> list[str]:
     """Allow a registry on this machine without TLS, as docker does."""
-    there = _HERE.match(image) and container_tool.require().kind == "podman"
-    return ["--tls-verify=false"] if there else []
+    is_local = _LOCAL_REGISTRY.match(image) and container_tool.require().kind == "podman"
+    return ["--tls-verify=false"] if is_local else []
 
 
-def _last(message: str) -> str:
+def _last_line(message: str) -> str:
     return message.strip().splitlines()[-1].strip()

@@ -18,39 +18,39 @@ from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 
 #: the number of last lines that an error shows
-SHOWN = 20
+TAIL_LINES = 20
 #: a line of podman's own log, such as a warning that it retries
 _REMARK = re.compile(r'time="[^"]*" level=')
 
 
 def run(
-    words: Sequence[str],
-    doing: str,
+    arguments: Sequence[str],
+    action: str,
     log: Log,
     stop: Stop,
     *,
     environ: Mapping[str, str] | None = None,
-    told: Sequence[str] = (),
+    masked: Sequence[str] = (),
 ) -> list[str]:
     """Run the tool and return its lines, which also go to ``log`` as they appear.
 
-    ``doing`` names the action in errors, as in "Pulling image x"; the secrets in ``told`` are
+    ``action`` names the action in errors, as in "Pulling image x"; the secrets in ``masked`` are
     masked. Raises EnvironmentException with the last lines, and BuildCanceled.
     """
     tool = container_tool.require()
-    argv = [*tool.line, *words]
-    return execute(argv, tool.kind, doing, log, stop, environ=environ, told=told)
+    argv = [*tool.line, *arguments]
+    return execute(argv, tool.kind, action, log, stop, environ=environ, masked=masked)
 
 
 def execute(
     argv: Sequence[str],
     kind: str,
-    doing: str,
+    action: str,
     log: Log,
     stop: Stop,
     *,
     environ: Mapping[str, str] | None = None,
-    told: Sequence[str] = (),
+    masked: Sequence[str] = (),
 ) -> list[str]:
     """Like ``run``, for any program; ``kind`` is its name."""
     process = subprocess.Popen(
@@ -60,41 +60,41 @@ def execute(
         stderr=subprocess.STDOUT,
         env={**podman.VARIABLES, **os.environ, **(environ or {})},
     )
-    watch = build_process.Watch(process, stop)
+    watchdog = build_process.Watchdog(process, stop)
     lines = []
     assert process.stdout is not None
     try:
         with process.stdout:
-            for raw in process.stdout:
-                line = raw.decode("utf-8", "replace").rstrip()
-                for secret in told:
+            for raw_line in process.stdout:
+                line = raw_line.decode("utf-8", "replace").rstrip()
+                for secret in masked:
                     line = line.replace(secret, "***") if secret else line
                 lines.append(line)
                 log(line)
         process.wait()
     finally:
-        watch.over()
-    watch.judge(doing)
+        watchdog.close()
+    watchdog.raise_if_ended(action)
     if process.returncode != 0:
-        raise failure(doing, kind, lines, process.returncode)
+        raise failure(action, kind, lines, process.returncode)
     return lines
 
 
-def failure(doing: str, kind: str, lines: Sequence[str], code: int) -> EnvironmentException:
+def failure(action: str, kind: str, lines: Sequence[str], code: int) -> EnvironmentException:
     """The error for a failed action: its step, the last lines and a hint."""
     lines = [line for line in lines if not _REMARK.match(line)] or lines
-    text = "\n".join(lines[-SHOWN:])
+    text = "\n".join(lines[-TAIL_LINES:])
     step = next((line for line in reversed(lines) if line.startswith(("STEP ", "Step "))), "")
-    where = f" at {step}" if step else ""
-    hint = _hint(text.lower(), kind, doing.startswith("Pulling") or "registry" in text)
-    shown = "\n".join(f"  {line}" for line in lines[-SHOWN:]) or f"  (exit code {code})"
-    return EnvironmentException(f"{doing} failed{where}:\n{shown}", hint)
+    location = f" at {step}" if step else ""
+    hint = _hint(text.lower(), kind, action.startswith("Pulling") or "registry" in text)
+    shown = "\n".join(f"  {line}" for line in lines[-TAIL_LINES:]) or f"  (exit code {code})"
+    return EnvironmentException(f"{action} failed{location}:\n{shown}", hint)
 
 
-def _hint(text: str, kind: str, pulls: bool) -> str:
+def _hint(text: str, kind: str, uses_registry: bool) -> str:
     if "no space left" in text:
         return f"The disk is full. To free space, run: {kind} image prune"
-    if not pulls:
+    if not uses_registry:
         return ""
     if any(word in text for word in ("unauthorized", "authentication required", "denied")):
         return (
@@ -109,7 +109,7 @@ def _hint(text: str, kind: str, pulls: bool) -> str:
 
 
 @contextmanager
-def logged_in(address: str, username: str, password: str) -> Iterator[dict[str, str]]:
+def registry_login(address: str, username: str, password: str) -> Iterator[dict[str, str]]:
     """Yield variables that log the tool in to a registry, for the block only.
 
     The credentials are in a file that only its owner can read, never on a command line. Its format

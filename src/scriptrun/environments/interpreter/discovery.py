@@ -47,140 +47,140 @@ class Python(Value):
 
 def parse(text: str) -> tuple[int, ...] | None:
     """The numbers of a requested version ("3.8", "==3.8.13", "3.8.*"); None for anything else."""
-    found = _VERSION.fullmatch(text.strip())
-    return tuple(int(part) for part in found.groups() if part is not None) if found else None
+    match = _VERSION.fullmatch(text.strip())
+    return tuple(int(part) for part in match.groups() if part is not None) if match else None
 
 
-def is_version(wanted: str) -> bool:
-    """Whether ``wanted`` is a version or a condition on one."""
-    return parse(wanted) is not None or version_ranges.parse(wanted) is not None
+def is_version(requested: str) -> bool:
+    """Whether ``requested`` is a version or a condition on one."""
+    return parse(requested) is not None or version_ranges.parse(requested) is not None
 
 
-def fits(wanted: str, version: tuple[int, ...]) -> bool:
-    """Whether ``version`` (three numbers) satisfies ``wanted``."""
-    numbers = parse(wanted)
+def fits(requested: str, version: tuple[int, ...]) -> bool:
+    """Whether ``version`` (three numbers) satisfies ``requested``."""
+    numbers = parse(requested)
     if numbers is not None:
         return version[: len(numbers)] == numbers
-    return version_ranges.fits(version, version_ranges.parse(wanted) or ())
+    return version_ranges.fits(version, version_ranges.parse(requested) or ())
 
 
-def found() -> Iterator[Python]:
+def find_all() -> Iterator[Python]:
     """All interpreters on this machine, by preference; a path may occur twice."""
     running = interpreter_facts.running()
-    yield _python(running.python, running.version)
-    for pattern in _managed():
-        for path in sorted(glob.glob(pattern), key=_natural, reverse=True):
+    yield _make_python(running.python, running.version)
+    for pattern in _managed_patterns():
+        for path in sorted(glob.glob(pattern), key=_version_numbers, reverse=True):
             version = re.search(
                 r"(\d+\.\d+\.\d+)", os.path.basename(os.path.dirname(os.path.dirname(path)))
             )
             if version and path.endswith("python" + version[1].rpartition(".")[0]):
-                yield _python(path, version[1])
+                yield _make_python(path, version[1])
     for folder in (*os.environ.get("PATH", "").split(os.pathsep), *_SYSTEM):
         if folder and os.path.basename(folder) != "shims":
-            yield from _named(folder)
+            yield from _pythons_in(folder)
 
 
-def choose(wanted: str | None) -> tuple[Python, str]:
-    """The interpreter for ``wanted``, and a note if its patch version differs from it, else "".
+def choose(requested: str | None) -> tuple[Python, str]:
+    """The interpreter for ``requested``, and a note if its patch version differs from it, else "".
 
     The minor version must match; the patch version is the same, else the newest. Among those that
     satisfy a condition, the interpreter that runs scriptrun comes first, then the newest. None
     requests the minor version that runs scriptrun. Raises EnvironmentException if none matches.
     """
-    reason = missing(wanted)
-    if reason:
-        raise EnvironmentException(reason, _how_to_install(wanted))
-    numbers = parse(wanted) if wanted else None
-    if wanted and numbers is None:
-        return _best(list(_meeting(wanted))), ""
-    fitting = list(_fitting(numbers or interpreters_minor()))
+    problem = missing(requested)
+    if problem:
+        raise EnvironmentException(problem, _install_hint(requested))
+    numbers = parse(requested) if requested else None
+    if requested and numbers is None:
+        return _best(list(_meeting_condition(requested))), ""
+    candidates = list(_of_minor(numbers or running_minor()))
     if numbers is None or len(numbers) < 3:
-        return whole(fitting[0]), ""
-    exact = (python for python in map(whole, fitting) if python.patch == numbers[2])
-    first = next(exact, None)  # the others are not started for their versions
-    if first is not None:
-        return first, ""
-    newest = max((whole(python) for python in fitting), key=lambda python: python.patch or 0)
-    asked = ".".join(map(str, numbers))
+        return with_patch(candidates[0]), ""
+    exact_matches = (python for python in map(with_patch, candidates) if python.patch == numbers[2])
+    exact_match = next(exact_matches, None)  # the others are not started for their versions
+    if exact_match is not None:
+        return exact_match, ""
+    newest = max((with_patch(python) for python in candidates), key=lambda python: python.patch or 0)
+    exact = ".".join(map(str, numbers))
     return (
         newest,
-        f"Python {asked} requested; using {newest.version}, the installed version of that series.",
+        f"Python {exact} requested; using {newest.version}, the installed version of that series.",
     )
 
 
-def missing(wanted: str | None) -> str:
-    """Why no interpreter on this machine satisfies ``wanted``, or ""."""
-    if not wanted:
+def missing(requested: str | None) -> str:
+    """Why no interpreter on this machine satisfies ``requested``, or ""."""
+    if not requested:
         return ""
-    numbers = parse(wanted)
-    if not is_version(wanted):
+    numbers = parse(requested)
+    if not is_version(requested):
         return (
-            f"invalid Python version {wanted!r}; use e.g. 3.10 or "
+            f"invalid Python version {requested!r}; use e.g. 3.10 or "
             "3.8.13, or a specifier, e.g. >=3.9,<3.12"
         )
     if numbers is not None and numbers[:2] < OLDEST[: len(numbers)]:
         return (
-            f"the environment requires Python {wanted}, but scriptrun supports "
+            f"the environment requires Python {requested}, but scriptrun supports "
             "Python 3.6 and newer"
         )
-    if any(True for _ in (_fitting(numbers) if numbers else _meeting(wanted))):
+    if any(True for _ in (_of_minor(numbers) if numbers else _meeting_condition(requested))):
         return ""
-    here = sorted({python.minor for python in found() if python.minor >= OLDEST})
-    names = ", ".join(f"{major}.{minor}" for major, minor in here)
-    return f"The environment requires Python {wanted}, which is not installed (installed: {names})."
+    installed = sorted({python.minor for python in find_all() if python.minor >= OLDEST})
+    names = ", ".join(f"{major}.{minor}" for major, minor in installed)
+    return f"The environment requires Python {requested}, which is not installed (installed: {names})."
 
 
-def hint(wanted: str | None) -> str:
+def hint(requested: str | None) -> str:
     """What to do if the interpreter is missing."""
-    return _how_to_install(wanted)
+    return _install_hint(requested)
 
 
 def others() -> list[Python]:
     """A Python of each other minor version: older ones, newest first, then newer ones."""
-    own = interpreters_minor()
-    minors = {python.minor for python in found() if python.minor >= OLDEST} - {own}
-    older = sorted((minor for minor in minors if minor < own), reverse=True)
-    newer = sorted(minor for minor in minors if minor > own)
+    current_minor = running_minor()
+    minors = {python.minor for python in find_all() if python.minor >= OLDEST} - {current_minor}
+    older = sorted((minor for minor in minors if minor < current_minor), reverse=True)
+    newer = sorted(minor for minor in minors if minor > current_minor)
     return [choose(f"{minor[0]}.{minor[1]}")[0] for minor in (*older, *newer)]
 
 
-def interpreters_minor() -> tuple[int, ...]:
+def running_minor() -> tuple[int, ...]:
     """The minor version of the interpreter that runs scriptrun."""
     return parse(interpreter_facts.running().version.rpartition(".")[0]) or ()
 
 
-def whole(python: Python) -> Python:
+def with_patch(python: Python) -> Python:
     """``python`` with its patch version; starts the interpreter if that is unknown."""
     if python.patch is not None:
         return python
-    return _python(python.path, interpreter_facts.ask(python.path).version)
+    return _make_python(python.path, interpreter_facts.get(python.path).version)
 
 
-def _fitting(numbers: tuple[int, ...]) -> Iterator[Python]:
-    seen = set()
-    for python in found():
+def _of_minor(numbers: tuple[int, ...]) -> Iterator[Python]:
+    visited = set()
+    for python in find_all():
         if python.minor[: len(numbers)] != numbers[:2] or python.minor < OLDEST:
             continue
         real = os.path.realpath(python.path)
-        if real not in seen and os.access(real, os.X_OK):
-            seen.add(real)
+        if real not in visited and os.access(real, os.X_OK):
+            visited.add(real)
             yield python
 
 
-def _meeting(condition: str) -> Iterator[Python]:
+def _meeting_condition(condition: str) -> Iterator[Python]:
     """The interpreters that satisfy ``condition``; started if their version is unknown."""
-    for python in _fitting(()):
-        known = whole(python)
-        if fits(condition, (*known.minor, known.patch or 0)):
-            yield known
+    for python in _of_minor(()):
+        resolved = with_patch(python)
+        if fits(condition, (*resolved.minor, resolved.patch or 0)):
+            yield resolved
 
 
-def _best(fitting: list[Python]) -> Python:
-    own = interpreters_minor()
-    return max(fitting, key=lambda each: (each.minor == own, each.minor, each.patch or 0))
+def _best(candidates: list[Python]) -> Python:
+    current_minor = running_minor()
+    return max(candidates, key=lambda python: (python.minor == current_minor, python.minor, python.patch or 0))
 
 
-def _managed() -> list[str]:
+def _managed_patterns() -> list[str]:
     home = os.path.expanduser("~")
     pyenv = os.environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv")
     data = os.environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
@@ -191,27 +191,27 @@ def _managed() -> list[str]:
     ]
 
 
-def _named(folder: str) -> Iterator[Python]:
+def _pythons_in(folder: str) -> Iterator[Python]:
     for path in sorted(
-        glob.glob(os.path.join(glob.escape(folder), "python3.*")), key=_natural, reverse=True
+        glob.glob(os.path.join(glob.escape(folder), "python3.*")), key=_version_numbers, reverse=True
     ):
         minor = re.fullmatch(r"python3\.(\d+)", os.path.basename(path))
         if minor and not os.path.exists(os.path.join(os.path.dirname(folder), "pyvenv.cfg")):
             yield Python(path, (3, int(minor[1])), None)
 
 
-def _python(path: str, version: str) -> Python:
+def _make_python(path: str, version: str) -> Python:
     major, minor, patch = (int(part) for part in version.split(".")[:3])
     return Python(path, (major, minor), patch)
 
 
-def _natural(path: str) -> list[int]:
+def _version_numbers(path: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", path)]
 
 
-def _how_to_install(wanted: str | None) -> str:
-    minor = ".".join(map(str, (parse(wanted or "") or ())[:2]))
-    minor = minor or (f"'{wanted}'" if wanted and is_version(wanted) else "3.11")
+def _install_hint(requested: str | None) -> str:
+    minor = ".".join(map(str, (parse(requested or "") or ())[:2]))
+    minor = minor or (f"'{requested}'" if requested and is_version(requested) else "3.11")
     return (
         f"Install it (uv python install {minor}, or pyenv install {minor}), "
         "or request an installed version."

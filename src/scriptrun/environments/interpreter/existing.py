@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from scriptrun.environments import site_packages
-from scriptrun.environments.builder import Builder, Lock, Log, Stop, platform_tag
+from scriptrun.environments.builder import Builder, Lockfile, Log, Stop, platform_tag
 from scriptrun.environments.interpreter import facts as interpreter_facts
-from scriptrun.environments.interpreter.facts import Facts
+from scriptrun.environments.interpreter.facts import InterpreterFacts
 from scriptrun.environments.locks import FORMAT, content_key
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -22,42 +22,42 @@ class Existing(Builder):
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
         """Report why the interpreter cannot be used."""
-        reason = _trouble(spec)
-        return [reason] if reason else []
+        problem = _problem(spec)
+        return [problem] if problem else []
 
     @classmethod
-    def known(cls, spec: EnvironmentSpec) -> Lock | None:
+    def quick_lockfile(cls, spec: EnvironmentSpec) -> Lockfile | None:
         """The lockfile from files alone; None if the interpreter must be started."""
         python = locate(spec)
-        facts = interpreter_facts.look(python) if python else None
-        return _lock(facts) if facts else None
+        facts = interpreter_facts.from_files(python) if python else None
+        return _make_lockfile(facts) if facts else None
 
     @classmethod
-    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
         """Record the version and the installed distributions of the interpreter."""
-        python, trouble = locate(spec), _trouble(spec)
-        if python is None or trouble:
-            raise EnvironmentException(trouble)
-        return _lock(interpreter_facts.ask(python))
+        python, problem = locate(spec), _problem(spec)
+        if python is None or problem:
+            raise EnvironmentException(problem)
+        return _make_lockfile(interpreter_facts.get(python))
 
     def key(self) -> str:
         """The digest of the interpreter and its installed distributions."""
-        return content_key(self.lock)
+        return content_key(self.lockfile)
 
-    def build(self, place: str, log: Log, stop: Stop) -> None:
+    def build(self, folder: str, log: Log, stop: Stop) -> None:
         """Nothing is built."""
 
-    def ill(self, place: str) -> str:
+    def why_unhealthy(self, folder: str) -> str:
         """Whether the interpreter is missing."""
-        return "" if _runnable(self.lock["python"]) else f"{self.lock['python']} is missing"
+        return "" if _runnable(self.lockfile["python"]) else f"{self.lockfile['python']} is missing"
 
-    def python(self, place: str) -> str:
+    def python(self, folder: str) -> str:
         """The interpreter's own path."""
-        return str(self.lock["python"])
+        return str(self.lockfile["python"])
 
-    def sites(self, place: str) -> tuple[str, ...]:
+    def sites(self, folder: str) -> tuple[str, ...]:
         """Its site-packages folders."""
-        return tuple(self.lock["sites"])
+        return tuple(self.lockfile["sites"])
 
 
 def locate(spec: EnvironmentSpec) -> str | None:
@@ -66,12 +66,12 @@ def locate(spec: EnvironmentSpec) -> str | None:
     if os.sep not in name:
         import shutil
 
-        found = shutil.which(name or "python3") or shutil.which(name or "python")
-        return os.path.abspath(found) if found else None
+        path = shutil.which(name or "python3") or shutil.which(name or "python")
+        return os.path.abspath(path) if path else None
     return os.path.abspath(name) if _runnable(name) else None
 
 
-def _lock(facts: Facts) -> Lock:
+def _make_lockfile(facts: InterpreterFacts) -> Lockfile:
     return {
         "format": FORMAT,
         "kind": INTERPRETER,
@@ -85,7 +85,7 @@ def _lock(facts: Facts) -> Lock:
 
 
 def _too_old(python: str) -> str:
-    facts = interpreter_facts.look(python)
+    facts = interpreter_facts.from_files(python)
     version = facts.version.split(".") if facts else []
     if [int(part) for part in version[:2] if part.isdigit()] >= [3, 6] or len(version) < 2:
         return ""
@@ -95,27 +95,27 @@ def _too_old(python: str) -> str:
     )
 
 
-def _trouble(spec: EnvironmentSpec) -> str:
+def _problem(spec: EnvironmentSpec) -> str:
     python = locate(spec)
     if python is not None:
         return _too_old(python)
     name = spec.interpreter or "python3"
-    asked = f"interpreter {name!r} of the environment "
+    label = f"interpreter {name!r} of the environment "
     path = os.path.expanduser(name)
     if os.sep not in name:
-        return f"{asked}is not on PATH; give the path of an existing interpreter"
+        return f"{label}is not on PATH; give the path of an existing interpreter"
     if os.path.isdir(path):
         return (
-            f"{asked}is a directory; give the path of the interpreter in it, e.g. {path}/bin/python"
+            f"{label}is a directory; give the path of the interpreter in it, e.g. {path}/bin/python"
         )
     if os.path.exists(path):
-        return f"{asked}is not executable; give the path of a Python interpreter"
+        return f"{label}is not executable; give the path of a Python interpreter"
     if os.path.lexists(path):
         return (
-            f"{asked}is a link to {os.path.realpath(path)}, which is "
+            f"{label}is a link to {os.path.realpath(path)}, which is "
             "missing; recreate the environment"
         )
-    return f"{asked}does not exist; give the path of a Python interpreter"
+    return f"{label}does not exist; give the path of a Python interpreter"
 
 
 def _runnable(path: str) -> bool:

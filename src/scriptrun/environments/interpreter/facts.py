@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     glob = later("glob")
 
-_ASK = """
+_PROBE = """
 import json, sys
 try:
     import site
@@ -39,7 +39,7 @@ print(json.dumps({"version": version, "prefix": sys.prefix, "sites": dirs}))
 """
 
 
-class Facts(Value):
+class InterpreterFacts(Value):
     """One interpreter; ``python`` is its absolute path, links unresolved, as venvs are links."""
 
     python: str
@@ -50,26 +50,26 @@ class Facts(Value):
 
 def stamp(path: str) -> list[int]:
     """Numbers that change if ``path`` is replaced. Raises OSError if it is missing."""
-    found = os.stat(path)
-    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
+    status = os.stat(path)
+    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
 
 
-def look(python: str) -> Facts | None:
+def from_files(python: str) -> InterpreterFacts | None:
     """The facts of ``python`` from files alone, or None if they do not suffice."""
-    return _of_venv(python) or _of_conda(python) or _of_pyenv(python) or _remembered(python)
+    return _from_venv(python) or _from_conda(python) or _from_pyenv(python) or _from_cache(python)
 
 
-def ask(python: str) -> Facts:
+def get(python: str) -> InterpreterFacts:
     """The facts of ``python``; starts it if necessary. Raises EnvironmentException."""
-    found = look(python)
-    if found is not None:
-        return found
-    facts = _started(python)
-    _remember(facts)
+    from_disk = from_files(python)
+    if from_disk is not None:
+        return from_disk
+    facts = _from_interpreter(python)
+    _write_cache(facts)
     return facts
 
 
-def _of_venv(python: str) -> Facts | None:
+def _from_venv(python: str) -> InterpreterFacts | None:
     prefix = os.path.dirname(os.path.dirname(python))
     settings = _pyvenv(os.path.join(prefix, "pyvenv.cfg"))
     version = re.match(
@@ -77,13 +77,13 @@ def _of_venv(python: str) -> Facts | None:
     )
     if version is None:
         return None
-    own = site_packages.of_prefix(prefix)
+    sites = site_packages.find_folders(prefix)
     if settings.get("include-system-site-packages", "false").lower() == "true":
-        base = _base(settings, version[0])
+        base = _base_facts(settings, version[0])
         if base is None:  # e.g. Debian's Python, with packages elsewhere: start it
             return None
-        own += base.sites
-    return Facts(python, version[0], prefix, own)
+        sites += base.sites
+    return InterpreterFacts(python, version[0], prefix, sites)
 
 
 def _pyvenv(path: str) -> dict[str, str]:
@@ -95,30 +95,30 @@ def _pyvenv(path: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _base(settings: dict[str, str], version: str) -> Facts | None:
+def _base_facts(settings: dict[str, str], version: str) -> InterpreterFacts | None:
     """The facts of a virtual environment's base interpreter, from files alone."""
     home, minor = settings.get("home", ""), version.rpartition(".")[0]
-    return look(os.path.join(home, f"python{minor}")) if home else None
+    return from_files(os.path.join(home, f"python{minor}")) if home else None
 
 
-def _of_conda(python: str) -> Facts | None:
+def _from_conda(python: str) -> InterpreterFacts | None:
     prefix = os.path.dirname(os.path.dirname(python))
     records = glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "python-[23]*.json"))
     if len(records) != 1:
         return None
     version = os.path.basename(records[0]).split("-")[1]
-    return Facts(python, version, prefix, site_packages.of_prefix(prefix))
+    return InterpreterFacts(python, version, prefix, site_packages.find_folders(prefix))
 
 
-def _of_pyenv(python: str) -> Facts | None:
+def _from_pyenv(python: str) -> InterpreterFacts | None:
     """A Python managed by pyenv or uv: the name of its folder is its version."""
     prefix = os.path.dirname(os.path.dirname(os.path.realpath(python)))
     name = os.path.basename(prefix)
-    found = re.fullmatch(r"(?:cpython-)?(\d+\.\d+\.\d+)(?:-[\w.-]+)?", name)
-    if found is None or os.path.basename(os.path.dirname(prefix)) not in ("versions", "python"):
+    match = re.fullmatch(r"(?:cpython-)?(\d+\.\d+\.\d+)(?:-[\w.-]+)?", name)
+    if match is None or os.path.basename(os.path.dirname(prefix)) not in ("versions", "python"):
         return None
-    own = site_packages.of_prefix(prefix)
-    return Facts(python, found[1], prefix, own + _user_site(found[1])) if own else None
+    sites = site_packages.find_folders(prefix)
+    return InterpreterFacts(python, match[1], prefix, sites + _user_site(match[1])) if sites else None
 
 
 def _user_site(version: str) -> tuple[str, ...]:
@@ -128,22 +128,22 @@ def _user_site(version: str) -> tuple[str, ...]:
     return (path,) if os.path.isdir(path) and not os.environ.get("PYTHONNOUSERSITE") else ()
 
 
-def _memory(python: str) -> str:
+def _cache_path(python: str) -> str:
     return os.path.join(paths.cache_root(), "interpreters", digest_of(python)[:32] + ".json")
 
 
-def _remembered(python: str) -> Facts | None:
-    kept = read_json(_memory(python))
+def _from_cache(python: str) -> InterpreterFacts | None:
+    cached = read_json(_cache_path(python))
     try:
-        if not isinstance(kept, dict) or kept.pop("stamp") != stamp(python):
+        if not isinstance(cached, dict) or cached.pop("stamp") != stamp(python):
             return None
-        return Facts(**{**kept, "sites": tuple(kept["sites"])})
+        return InterpreterFacts(**{**cached, "sites": tuple(cached["sites"])})
     except (OSError, KeyError, TypeError):
         return None
 
 
-def _remember(facts: Facts) -> None:
-    path = _memory(facts.python)
+def _write_cache(facts: InterpreterFacts) -> None:
+    path = _cache_path(facts.python)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_atomic(path, to_json({**facts.as_dict(), "stamp": stamp(facts.python)}))
@@ -151,29 +151,29 @@ def _remember(facts: Facts) -> None:
         pass  # without a cache, the interpreter is started every time
 
 
-def _started(python: str) -> Facts:
+def _from_interpreter(python: str) -> InterpreterFacts:
     import subprocess
 
     variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     try:
-        done = subprocess.run(
-            [python, "-c", _ASK],
+        result = subprocess.run(
+            [python, "-c", _PROBE],
             capture_output=True,
             text=True,
             timeout=60,
             env=variables,
             check=False,
         )
-        answer = json.loads(done.stdout.strip().rpartition("\n")[2])
+        answer = json.loads(result.stdout.strip().rpartition("\n")[2])
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         raise EnvironmentException(
             f"{python!r} does not behave like a Python interpreter.",
             "Give the path of a Python interpreter.",
         ) from error
-    return Facts(python, answer["version"], answer["prefix"], tuple(answer["sites"]))
+    return InterpreterFacts(python, answer["version"], answer["prefix"], tuple(answer["sites"]))
 
 
-def running() -> Facts:
+def running() -> InterpreterFacts:
     """The base interpreter that runs scriptrun, without its virtual environment."""
     base = getattr(sys, "_base_executable", None) or sys.executable
     version = "{}.{}.{}".format(*sys.version_info[:3])
@@ -181,4 +181,4 @@ def running() -> Facts:
         os.path.dirname(base), f"python{sys.version_info[0]}.{sys.version_info[1]}"
     )
     python = minor_named if os.path.exists(minor_named) else base
-    return Facts(python, version, sys.base_prefix, ())
+    return InterpreterFacts(python, version, sys.base_prefix, ())

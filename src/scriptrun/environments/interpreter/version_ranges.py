@@ -14,15 +14,15 @@ Clause = tuple[str, tuple[int, ...], bool]
 Version = tuple[int, ...]
 
 _CLAUSE = re.compile(r"(~=|===?|!=|<=|>=|<|>|=)\s*(\d+(?:\.\d+){0,2})(\.\*)?")
-_COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 def parse(text: str) -> tuple[Clause, ...] | None:
     """The clauses of ``text``: sign, numbers and whether ``.*`` follows; None for anything else."""
-    found = [_CLAUSE.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
-    if not found or None in found:
+    matches = [_CLAUSE.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
+    if not matches or None in matches:
         return None
-    clauses = [match for match in found if match is not None]
+    clauses = [match for match in matches if match is not None]
     return tuple((m[1], tuple(map(int, m[2].split("."))), bool(m[3])) for m in clauses)
 
 
@@ -32,18 +32,18 @@ def fits(version: Version, clauses: tuple[Clause, ...]) -> bool:
 
 
 def _meets(version: Version, sign: str, numbers: Version, wildcard: bool) -> bool:
-    if sign in _COMPARED:
-        return bool(_COMPARED[sign](version, _padded(numbers)))
+    if sign in _COMPARISONS:
+        return bool(_COMPARISONS[sign](version, _pad(numbers)))
     if sign == "~=":
-        return version >= _padded(numbers) and _begins(version, numbers[:-1])
+        return version >= _pad(numbers) and _starts_with(version, numbers[:-1])
     # conda's "=3.8" means any 3.8, and so does a user's "==3.8" for a Python
-    same = _begins(version, numbers) if wildcard or len(numbers) < 3 else version == numbers
-    return not same if sign == "!=" else same
+    equal = _starts_with(version, numbers) if wildcard or len(numbers) < 3 else version == numbers
+    return not equal if sign == "!=" else equal
 
 
-def _begins(version: Version, numbers: Version) -> bool:
+def _starts_with(version: Version, numbers: Version) -> bool:
     return version[: len(numbers)] == numbers
 
 
-def _padded(numbers: Version) -> Version:
+def _pad(numbers: Version) -> Version:
     return (*numbers, 0, 0)[:3]

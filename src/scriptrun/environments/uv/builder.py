@@ -11,7 +11,7 @@ import importlib
 import os
 
 from scriptrun.environments import health, site_packages
-from scriptrun.environments.builder import Builder, Lock, Log, Stop
+from scriptrun.environments.builder import Builder, Lockfile, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.environments.uv import local_sources
 from scriptrun.environments.uv import requirements as uv_requirements
@@ -31,62 +31,62 @@ class Uv(Builder):
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
         """Report conda packages not on PyPI, an unavailable Python, and invalid lines."""
-        return uv_requirements.troubles(spec)
+        return uv_requirements.problems(spec)
 
     @classmethod
-    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
         """All packages with versions and hashes, for one Python and this platform."""
-        lock: Lock = _loaded("uv.lock").resolve(spec, log, stop)
-        return lock
+        lockfile: Lockfile = _load("uv.lock").resolve(spec, log, stop)
+        return lockfile
 
     def key(self) -> str:
         """The digest of Python, platform and locked packages."""
-        return content_key(self.lock)
+        return content_key(self.lockfile)
 
-    def build(self, place: str, log: Log, stop: Stop) -> None:
+    def build(self, folder: str, log: Log, stop: Stop) -> None:
         """Create the virtual environment and install the locked packages."""
-        python, remark = _loaded("interpreter.download").obtain(self.lock["python"], log, stop)
+        python, remark = _load("interpreter.download").obtain(self.lockfile["python"], log, stop)
         if remark:
             log(remark)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        local_sources.refuse_changed(self.lock.get("local") or {})
-        cwd = os.path.dirname(place)
-        _loaded("uv.tool").run(
-            ["venv", "--python", python.path, "--no-project", place], cwd, log, stop
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        local_sources.refuse_changed(self.lockfile.get("local") or {})
+        cwd = os.path.dirname(folder)
+        _load("uv.tool").run(
+            ["venv", "--python", python.path, "--no-project", folder], cwd, log, stop
         )
-        if self.lock["requirements"].strip():
-            self._sync(place, log, stop)
-        if self.lock.get("relaxed"):
-            _loaded("uv.compat_names").put(self.sites(place)[0])
-        health.write_down(place, self.python(place), self.sites(place))
+        if self.lockfile["requirements"].strip():
+            self._sync(folder, log, stop)
+        if self.lockfile.get("relaxed"):
+            _load("uv.compat_names").put(self.sites(folder)[0])
+        health.record(folder, self.python(folder), self.sites(folder))
 
-    def ill(self, place: str) -> str:
+    def why_unhealthy(self, folder: str) -> str:
         """Compare the interpreter and packages with those after the build."""
-        return health.ill(place, self.python(place), self.sites(place))
+        return health.why_unhealthy(folder, self.python(folder), self.sites(folder))
 
-    def python(self, place: str) -> str:
+    def python(self, folder: str) -> str:
         """``bin/python`` in the environment."""
-        return os.path.join(place, *_BIN, "python.exe" if os.name == "nt" else "python")
+        return os.path.join(folder, *_BIN_PARTS, "python.exe" if os.name == "nt" else "python")
 
-    def sites(self, place: str) -> tuple[str, ...]:
+    def sites(self, folder: str) -> tuple[str, ...]:
         """The environment's site-packages."""
-        return site_packages.of_prefix(place)
+        return site_packages.find_folders(folder)
 
-    def _sync(self, place: str, log: Log, stop: Stop) -> None:
-        options, flags = uv_requirements.of(self.spec).for_sync()
-        text = self.lock["requirements"]
-        path = os.path.join(place, "requirements.txt")
-        told, private = _loaded("uv.index_credentials").filled("\n".join([*options, text]))
-        write_atomic(path, told.encode(), 0o600)
-        words = ["pip", "sync", "--python", self.python(place)]
-        words += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
-        words += ["--refresh"] if self.lock.get("local") else []
-        _loaded("uv.tool").run([*words, *flags, path], place, log, stop, private)
-
-
-_BIN = ("Scripts",) if os.name == "nt" else ("bin",)
+    def _sync(self, folder: str, log: Log, stop: Stop) -> None:
+        options, flags = uv_requirements.from_spec(self.spec).for_sync()
+        text = self.lockfile["requirements"]
+        path = os.path.join(folder, "requirements.txt")
+        content, secrets = _load("uv.index_credentials").filled("\n".join([*options, text]))
+        write_atomic(path, content.encode(), 0o600)
+        arguments = ["pip", "sync", "--python", self.python(folder)]
+        arguments += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
+        arguments += ["--refresh"] if self.lockfile.get("local") else []
+        _load("uv.tool").run([*arguments, *flags, path], folder, log, stop, secrets)
 
 
-def _loaded(name: str) -> Any:
+_BIN_PARTS = ("Scripts",) if os.name == "nt" else ("bin",)
+
+
+def _load(name: str) -> Any:
     """Import a module that starts uv; a cached environment is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 else:
     parse = later("urllib.parse")
 
-_NAMED = re.compile(r"\$\{secret:([^}]+)\}")
-_FILLED = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
+_SECRET_REFERENCE = re.compile(r"\$\{secret:([^}]+)\}")
+_SECRET_VARIABLE = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
 _BASIC = "Authorization: Basic "
 #: a repository whose URL references a secret: the text before the login, the login, the host
 _REPOSITORY = re.compile(r"(git\+https?://)([^/@\s]*\$\{secret:[^}]+\}[^/@\s]*)@([^/\s]+)(?=/)")
 #: a URL without credentials: the text before its host, and the host
-_BARE = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
+_BARE_ADDRESS = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
 #: the index name in uv's notation: ``house=https://...``
-_NAME = re.compile(r"^[\w-]+=")
-_DEFAULT = re.compile(r"(?:--index-url|-i)[\s=]+(\S+)")
+_INDEX_NAME = re.compile(r"^[\w-]+=")
+_DEFAULT_INDEX = re.compile(r"(?:--index-url|-i)[\s=]+(\S+)")
 #: uv's variables that hold index URLs
-_INDEXES = (
+_INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
     "UV_INDEX_URL",
@@ -42,12 +42,12 @@ _INDEXES = (
 )
 
 
-def named(text: str) -> list[str]:
+def secret_names(text: str) -> list[str]:
     """The names of the secrets that ``text`` references as ``${secret:NAME}``."""
-    return _NAMED.findall(text)
+    return _SECRET_REFERENCE.findall(text)
 
 
-def by_host(host: str) -> str:
+def host_secret_name(host: str) -> str:
     """The name of the secret for all indexes on ``host`` (which may include a port)."""
     return f"index-{host}"
 
@@ -61,73 +61,73 @@ def filled(text: str) -> tuple[str, dict[str, str]]:
     """
     environ: dict[str, str] = {}
 
-    def by_name(match: re.Match[str]) -> str:
-        return f"${{{_variable(match[1], environ)}}}"
+    def variable_for(match: re.Match[str]) -> str:
+        return f"${{{_add_variable(match[1], environ)}}}"
 
-    text = _for_git(text, environ)
-    lines = [_with_host(line, environ) for line in _NAMED.sub(by_name, text).split("\n")]
+    text = _move_git_logins(text, environ)
+    lines = [_with_host_variable(line, environ) for line in _SECRET_REFERENCE.sub(variable_for, text).split("\n")]
     for line in lines:
-        option = _DEFAULT.match(line)
+        option = _DEFAULT_INDEX.match(line)
         if option:
-            environ[_INDEXES[0]] = expanded(option[1], environ)
+            environ[_INDEX_VARIABLES[0]] = expand_variables(option[1], environ)
     return "\n".join(lines), environ
 
 
-def restored(text: str, lines: Iterable[str] = ()) -> str:
+def restore_references(text: str, lines: Iterable[str] = ()) -> str:
     """``text`` with the secret references of ``lines`` that ``filled`` replaced."""
     for match in _REPOSITORY.finditer("\n".join(lines)):
         text = text.replace(f"{match[1]}{match[3]}/", f"{match[0]}/")
-    return _FILLED.sub(lambda match: f"${{secret:{bytes.fromhex(match[1]).decode()}}}", text)
+    return _SECRET_VARIABLE.sub(lambda match: f"${{secret:{bytes.fromhex(match[1]).decode()}}}", text)
 
 
-def expanded(text: str, variables: Mapping[str, str]) -> str:
+def expand_variables(text: str, variables: Mapping[str, str]) -> str:
     """``text`` with references to ``variables`` (and this process's) replaced by their values."""
-    every = {**os.environ, **variables}
-    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: every.get(match[1], match[0]), text)
+    values = {**os.environ, **variables}
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: values.get(match[1], match[0]), text)
 
 
-def unquoted(text: str) -> str:
+def unquote(text: str) -> str:
     """``text`` of a URL with its percent escapes decoded."""
     return parse.unquote(text)
 
 
-def in_addresses(variables: Mapping[str, str]) -> dict[str, str]:
+def with_index_secrets(variables: Mapping[str, str]) -> dict[str, str]:
     """uv's variables with the secrets filled in to their index URLs."""
     return {
-        name: _with_values(value) if name in _INDEXES else value
+        name: _with_secret_values(value) if name in _INDEX_VARIABLES else value
         for name, value in variables.items()
     }
 
 
-def as_lines(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def split_index_options(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """``variables`` without those that hold index URLs, and these as option lines."""
-    words = {"UV_FIND_LINKS": "--find-links", "UV_INDEX_URL": "--index-url"}
-    words |= {"UV_DEFAULT_INDEX": "--index-url"}
+    options = {"UV_FIND_LINKS": "--find-links", "UV_INDEX_URL": "--index-url"}
+    options |= {"UV_DEFAULT_INDEX": "--index-url"}
     lines = [
-        f"{words.get(name, '--extra-index-url')} {_NAME.sub('', address)}"
-        for name in _INDEXES
+        f"{options.get(name, '--extra-index-url')} {_INDEX_NAME.sub('', address)}"
+        for name in _INDEX_VARIABLES
         for address in re.split(r"[\s,]+", variables.get(name, ""))
         if address and not (name == "UV_INDEX_URL" and variables.get("UV_DEFAULT_INDEX"))
     ]
-    return {name: each for name, each in variables.items() if name not in _INDEXES}, lines
+    return {name: value for name, value in variables.items() if name not in _INDEX_VARIABLES}, lines
 
 
-def told(values: Mapping[str, str]) -> list[str]:
+def values_to_mask(values: Mapping[str, str]) -> list[str]:
     """The secret parts of ``values`` to mask in output, both URL-encoded and decoded."""
-    git = ("GIT_CONFIG_KEY", "GIT_CONFIG_COUNT")
-    private = [
+    git_prefixes = ("GIT_CONFIG_KEY", "GIT_CONFIG_COUNT")
+    secret_values = [
         value.removeprefix(_BASIC)
         for name, value in values.items()
-        if name not in _INDEXES and not name.startswith(git)
+        if name not in _INDEX_VARIABLES and not name.startswith(git_prefixes)
     ]
-    parts = {part for value in private for part in (value, *value.split(":"))}
-    whole = parts | {parse.unquote(part) for part in parts}
-    return sorted((part for part in whole if len(part) > 3), key=len, reverse=True)
+    parts = {part for value in secret_values for part in (value, *value.split(":"))}
+    all_parts = parts | {parse.unquote(part) for part in parts}
+    return sorted((part for part in all_parts if len(part) > 3), key=len, reverse=True)
 
 
-def of_host(host: str) -> str:
+def login_for(host: str) -> str:
     """``USER:PASSWORD`` for ``host``, URL-encoded; "" if it has no secret."""
-    name = by_host(host)
+    name = host_secret_name(host)
     if not vault.exists(name):
         return ""
     user, colon, password = vault.find(name).partition(":")
@@ -136,7 +136,7 @@ def of_host(host: str) -> str:
     return f"{parse.quote(user, safe='')}:{parse.quote(password, safe='')}"
 
 
-def _for_git(text: str, environ: dict[str, str]) -> str:
+def _move_git_logins(text: str, environ: dict[str, str]) -> str:
     """``text`` with repository URLs without logins, which git gets from variables instead.
 
     Otherwise uv would pass them to git on its command line
@@ -144,7 +144,7 @@ def _for_git(text: str, environ: dict[str, str]) -> str:
     """
     headers: dict[str, str] = {}
     for match in _REPOSITORY.finditer(text):
-        login = _NAMED.sub(lambda named: vault.find(named[1]), parse.unquote(match[2]))
+        login = _SECRET_REFERENCE.sub(lambda reference: vault.find(reference[1]), parse.unquote(match[2]))
         pair = login if ":" in login else f"{login}:"
         base = match[1].removeprefix("git+") + match[3] + "/"
         token = base64.b64encode(pair.encode()).decode()
@@ -156,32 +156,32 @@ def _for_git(text: str, environ: dict[str, str]) -> str:
     return _REPOSITORY.sub(r"\1\3", text)
 
 
-def _variable(name: str, environ: dict[str, str]) -> str:
-    made = "SCRIPTRUN_FILLED_" + name.encode().hex().upper()
-    environ[made] = parse.quote(vault.find(name), safe="")
-    return made
+def _add_variable(name: str, environ: dict[str, str]) -> str:
+    variable = "SCRIPTRUN_FILLED_" + name.encode().hex().upper()
+    environ[variable] = parse.quote(vault.find(name), safe="")
+    return variable
 
 
-def _with_host(line: str, environ: dict[str, str]) -> str:
+def _with_host_variable(line: str, environ: dict[str, str]) -> str:
     if not line.startswith("-") or line.startswith(("-e", "--editable", "--hash")):
         return line
 
-    def put(match: re.Match[str]) -> str:
-        value = of_host(match[2])
+    def replace(match: re.Match[str]) -> str:
+        value = login_for(match[2])
         if not value:
             return match[0]
-        made = "SCRIPTRUN_INDEX_" + match[2].encode().hex().upper()
-        environ[made] = value
-        return f"{match[1]}${{{made}}}@{match[2]}"
+        variable = "SCRIPTRUN_INDEX_" + match[2].encode().hex().upper()
+        environ[variable] = value
+        return f"{match[1]}${{{variable}}}@{match[2]}"
 
-    return _BARE.sub(put, line)
+    return _BARE_ADDRESS.sub(replace, line)
 
 
-def _with_values(text: str) -> str:
-    text = _NAMED.sub(lambda match: parse.quote(vault.find(match[1]), safe=""), text)
+def _with_secret_values(text: str) -> str:
+    text = _SECRET_REFERENCE.sub(lambda match: parse.quote(vault.find(match[1]), safe=""), text)
 
-    def put(match: re.Match[str]) -> str:
-        value = of_host(match[2])
+    def replace(match: re.Match[str]) -> str:
+        value = login_for(match[2])
         return f"{match[1]}{value}@{match[2]}" if value else match[0]
 
-    return _BARE.sub(put, text)
+    return _BARE_ADDRESS.sub(replace, text)

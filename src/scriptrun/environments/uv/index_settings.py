@@ -13,7 +13,7 @@ import os
 import sys
 import urllib.parse
 
-_OWN = (
+_UV_INDEX_VARIABLES = (
     "UV_INDEX",
     "UV_DEFAULT_INDEX",
     "UV_INDEX_URL",
@@ -23,7 +23,7 @@ _OWN = (
     "UV_CONFIG_FILE",
 )
 
-_WORDS = {
+_UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_EXTRA_INDEX_URL",
     "find-links": "UV_FIND_LINKS",
@@ -35,12 +35,12 @@ _WORDS = {
 
 def as_uv_variables() -> dict[str, str]:
     """pip's settings as uv's variables; {} if uv has index settings of its own."""
-    if any(os.environ.get(name) for name in _OWN) or _uv_has_a_file():
+    if any(os.environ.get(name) for name in _UV_INDEX_VARIABLES) or _uv_has_config_file():
         return {}
-    told = settings()
-    named = {_WORDS[name]: _joined(name, value) for name, value in told.items() if name in _WORDS}
-    variables = {name: value for name, value in named.items() if value}
-    if told.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+    pip_settings = settings()
+    translated = {_UV_NAMES[name]: _uv_value(name, value) for name, value in pip_settings.items() if name in _UV_NAMES}
+    variables = {name: value for name, value in translated.items() if value}
+    if pip_settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         variables["UV_NO_INDEX"] = "1"
     if "UV_EXTRA_INDEX_URL" in variables:
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
@@ -49,19 +49,19 @@ def as_uv_variables() -> dict[str, str]:
 
 def settings() -> dict[str, str]:
     """pip's settings for installing, by their long names: variables override files."""
-    told: dict[str, str] = {}
+    values: dict[str, str] = {}
     for path in files():
-        told.update(_read(path))
+        values.update(_read(path))
     for name, value in os.environ.items():
         if name.startswith("PIP_") and value:
-            told[name[4:].lower().replace("_", "-")] = value
-    return told
+            values[name[4:].lower().replace("_", "-")] = value
+    return values
 
 
 def files() -> list[str]:
     """pip's configuration files in the order in which they override one another."""
-    named = os.environ.get("PIP_CONFIG_FILE", "")
-    if named == os.devnull:
+    configured = os.environ.get("PIP_CONFIG_FILE", "")
+    if configured == os.devnull:
         return []
     home = os.path.expanduser("~")
     shared = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
@@ -72,7 +72,7 @@ def files() -> list[str]:
         os.path.join(home, ".pip", "pip.conf"),
         os.path.join(user, "pip", "pip.conf"),
     ]
-    paths += [os.path.join(sys.prefix, "pip.conf"), named]
+    paths += [os.path.join(sys.prefix, "pip.conf"), configured]
     return [path for path in paths if path and os.path.isfile(path)]
 
 
@@ -91,22 +91,22 @@ def _read(path: str) -> dict[str, str]:
     }
 
 
-def _joined(name: str, value: str) -> str:
+def _uv_value(name: str, value: str) -> str:
     if name != "find-links":
         return " ".join(value.split())
-    places = map(os.path.expanduser, value.split())
-    return ",".join(each for each in places if not _is_missing(each))
+    addresses = map(os.path.expanduser, value.split())
+    return ",".join(address for address in addresses if not _is_missing(address))
 
 
-def _is_missing(place: str) -> bool:
-    """Whether ``place`` is a missing path or file:// URL, which pip ignores and uv rejects."""
-    if "://" not in place:
-        return not os.path.exists(place)
-    path = place.partition("://")[2].partition("#")[0]
-    return place.startswith("file://") and not os.path.exists(urllib.parse.unquote(path))
+def _is_missing(address: str) -> bool:
+    """Whether ``address`` is a missing path or file:// URL, which pip ignores and uv rejects."""
+    if "://" not in address:
+        return not os.path.exists(address)
+    path = address.partition("://")[2].partition("#")[0]
+    return address.startswith("file://") and not os.path.exists(urllib.parse.unquote(path))
 
 
-def _uv_has_a_file() -> bool:
+def _uv_has_config_file() -> bool:
     user = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return any(
         os.path.isfile(path) for path in (os.path.join(user, "uv", "uv.toml"), "/etc/uv/uv.toml")

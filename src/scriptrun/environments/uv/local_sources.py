@@ -18,21 +18,21 @@ else:
     parse = later("urllib.parse")
 
 #: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
-_PLACE = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
+_LOCAL_PATH = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
 #: build output, and files that are not part of a package
-_PASSED_BY = {
+_IGNORED = {
     ".git", ".hg", "__pycache__", "build", "dist", ".venv", "node_modules", ".scriptrun", ".tox",
     ".nox", ".ruff_cache", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints",
 }  # fmt: skip
 
 
-def path_of(requirement: str) -> str | None:
+def local_path(requirement: str) -> str | None:
     """The folder or file on this machine that ``requirement`` installs; None for all others.
 
     Editable installs do not count, since they are used in place.
     """
-    found = re.match(_PLACE, requirement)
-    path = found[1].strip() if found else ""
+    match = re.match(_LOCAL_PATH, requirement)
+    path = match[1].strip() if match else ""
     if "%" in path and "file://" in requirement:
         path = parse.unquote(path)
     return path if path and os.path.exists(path) else None
@@ -40,17 +40,17 @@ def path_of(requirement: str) -> str | None:
 
 def digests(requirements: Iterable[str]) -> dict[str, str]:
     """The SHA-256 of the contents of each requirement on this machine, by path."""
-    paths = sorted({path for path in map(path_of, requirements) if path})
+    paths = sorted({path for path in map(local_path, requirements) if path})
     return {path: _digest(path) for path in paths}
 
 
-def refuse_changed(locked: dict[str, str]) -> None:
-    """Raise EnvironmentException if any of ``locked`` (path to digest) has changed.
+def refuse_changed(locked_digests: dict[str, str]) -> None:
+    """Raise EnvironmentException if any of ``locked_digests`` (path to digest) has changed.
 
     A locked folder must not be installed with other contents.
     """
-    now = digests(locked) if locked else {}
-    changed = [path for path, digest in locked.items() if now.get(path) != digest]
+    current_digests = digests(locked_digests) if locked_digests else {}
+    changed = [path for path, digest in locked_digests.items() if current_digests.get(path) != digest]
     if changed:
         raise EnvironmentException(
             f"{', '.join(changed)} has changed since the environment was locked.",
@@ -59,27 +59,27 @@ def refuse_changed(locked: dict[str, str]) -> None:
 
 
 def _digest(path: str) -> str:
-    total = hashlib.sha256()
-    for name, place in _files(path):
+    hasher = hashlib.sha256()
+    for name, file_path in _files(path):
         try:
-            with open(place, "rb") as handle:
+            with open(file_path, "rb") as handle:
                 content = hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError:
             continue  # a socket or unreadable file is not part of a package
-        total.update(f"{name}\0{content}\0".encode("utf-8", "surrogateescape"))
-    return str(total.hexdigest())
+        hasher.update(f"{name}\0{content}\0".encode("utf-8", "surrogateescape"))
+    return str(hasher.hexdigest())
 
 
 def _files(path: str) -> Iterator[tuple[str, str]]:
     if os.path.isfile(path):
         yield "", path
     for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not _is_passed_by(name))
+        folders[:] = sorted(name for name in folders if not _is_ignored(name))
         for name in sorted(names):
-            place = os.path.join(folder, name)
-            if os.path.isfile(place):
-                yield os.path.relpath(place, path), place
+            file_path = os.path.join(folder, name)
+            if os.path.isfile(file_path):
+                yield os.path.relpath(file_path, path), file_path
 
 
-def _is_passed_by(name: str) -> bool:
-    return name in _PASSED_BY or name.endswith(".egg-info")
+def _is_ignored(name: str) -> bool:
+    return name in _IGNORED or name.endswith(".egg-info")

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Sequence
 
-from scriptrun.environments.builder import Lock, Log, Stop, Stopped, platform_tag
+from scriptrun.environments.builder import Lockfile, Log, Stop, BuildCanceled, platform_tag
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.environments.interpreter import download as interpreter_download
 from scriptrun.environments.interpreter.discovery import Python
@@ -24,32 +24,32 @@ from scriptrun.spec.errors import EnvironmentException
 Changes = dict[str, tuple[str, str]]
 
 #: the Pythons to look for wheels of old releases for, the most common first
-_VERSIONS = ("3.7", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
-_EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*$")
+_WHEEL_VERSIONS = ("3.7", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+_EXACT_PIN = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*$")
 
 
-def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
     """The lockfile of ``spec`` for this platform.
 
     Without a requested Python version, it is that of the interpreter that runs scriptrun, or, if
     the packages are unavailable for it, another installed version that they are available for.
     """
-    reasons = uv_requirements.troubles(spec)
-    if reasons:
-        raise EnvironmentException("\n".join(reasons))
-    request = uv_requirements.of(spec)
+    problems = uv_requirements.problems(spec)
+    if problems:
+        raise EnvironmentException("\n".join(problems))
+    request = uv_requirements.from_spec(spec)
     for note in request.notes:
         log(note)
     changes: Changes = {}
     try:
-        python, remark, text = _exact(request, spec.pins == EXACT, log, stop)
-    except Stopped:
+        python, remark, text = _lock_exactly(request, spec.pins == EXACT, log, stop)
+    except BuildCanceled:
         raise
     except EnvironmentException as failure:
-        if spec.pins == EXACT or _is_no_matter_of_versions(failure):
+        if spec.pins == EXACT or _is_unrelated_to_versions(failure):
             raise
-        python, text, changes = _relaxed(request, log, stop)
-        remark = f"pins relaxed: {uv_relax_pins.sentence(changes)}" if changes else ""
+        python, text, changes = _lock_relaxed(request, log, stop)
+        remark = f"pins relaxed: {uv_relax_pins.describe_changes(changes)}" if changes else ""
     if remark:
         log(remark)
     notes = [*request.notes, *filter(None, [remark])]
@@ -69,143 +69,143 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     }
 
 
-def _exact(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
-    """Lock without relaxing pins; unless ``built`` is true, pinned packages must have a wheel."""
+def _lock_exactly(request: Request, may_build: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
+    """Lock without relaxing pins; unless ``may_build`` is true, pinned packages must have a wheel."""
     if not request.python:
-        return _any_python(request, built, log, stop)
+        return _lock_for_any_python(request, may_build, log, stop)
     python, remark = interpreter_download.obtain(request.python, log, stop)
-    flags = () if built else _wheels_of(_pins(request.lines))
-    return python, remark, _compile(request, python, flags, log if built else _unheard, stop)
+    flags = () if may_build else _only_binary_flags(_pins(request.lines))
+    return python, remark, _compile(request, python, flags, log if may_build else _discard, stop)
 
 
-def _is_no_matter_of_versions(failure: EnvironmentException) -> bool:
+def _is_unrelated_to_versions(failure: EnvironmentException) -> bool:
     """Whether other versions would fail too: the index is unreachable, the disk is full, ..."""
-    return isinstance(failure, uv_tool.UvFailure) and not failure.other_versions_may_do
+    return isinstance(failure, uv_tool.UvError) and not failure.other_versions_may_help
 
 
-def _relaxed(
+def _lock_relaxed(
     request: Request,
     log: Log,
     stop: Stop,
-    more: tuple[str, ...] = (),
+    extra_flags: tuple[str, ...] = (),
     candidates: Sequence[Python] = (),
 ) -> tuple[Python, str, Changes]:
     def compile(request: Request, python: Python, flags: tuple[str, ...]) -> str:
         if stop():
-            raise Stopped("Locking the environment was canceled.")
-        return _compile(request, python, (*more, *flags), _unheard, stop)
+            raise BuildCanceled("Locking the environment was canceled.")
+        return _compile(request, python, (*extra_flags, *flags), _discard, stop)
 
-    found = uv_relax_pins.relaxed(request, compile, log, candidates)
-    return found.python, found.text, found.changes
+    result = uv_relax_pins.relax(request, compile, log, candidates)
+    return result.python, result.text, result.changes
 
 
-def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
+def _lock_for_any_python(request: Request, may_build: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
     """Lock for the first installed Python that the packages are available for.
 
     The Python that runs scriptrun comes first. Packages pinned to one version must have a wheel,
     since an old release rarely builds on a newer Python. Only releases without any wheel may be
-    built; if no Python satisfies that, all may be built (unless ``built`` is false).
+    built; if no Python satisfies that, all may be built (unless ``may_build`` is false).
     """
-    own, _ = interpreter_discovery.choose(None)
+    running_python, _ = interpreter_discovery.choose(None)
     pins = _pins(request.lines)
     try:
-        return own, "", _compile(request, own, _wheels_of(pins), log, stop)
-    except uv_tool.UvFailure as failure:
-        if not failure.another_python_may_do:
+        return running_python, "", _compile(request, running_python, _only_binary_flags(pins), log, stop)
+    except uv_tool.UvError as failure:
+        if not failure.another_python_may_help:
             raise
     log(
-        f"The packages are unavailable for Python {own.version}; "
+        f"The packages are unavailable for Python {running_python.version}; "
         "trying other installed versions."
     )
-    others = interpreter_discovery.others()
-    answer = _first(request, others, pins, stop)
+    other_pythons = interpreter_discovery.others()
+    answer = _first_lockable(request, other_pythons, pins, stop)
     if answer is None:
         with_wheels = {
-            name: pin for name, pin in pins.items() if _had_a_wheel(request, pin, own, stop)
+            name: pin for name, pin in pins.items() if _has_wheel(request, pin, running_python, stop)
         }
         if with_wheels != pins:
-            answer = _first(request, [own, *others], with_wheels, stop)
+            answer = _first_lockable(request, [running_python, *other_pythons], with_wheels, stop)
     if answer is None:
-        flags = () if built else _wheels_of(with_wheels)
-        return own, "", _compile(request, own, flags, log, stop)
+        flags = () if may_build else _only_binary_flags(with_wheels)
+        return running_python, "", _compile(request, running_python, flags, log, stop)
     python, text = answer
-    if python == own:
-        return own, "", text
-    remark = f"Using Python {python.version}: the packages are unavailable for {own.version}."
+    if python == running_python:
+        return running_python, "", text
+    remark = f"Using Python {python.version}: the packages are unavailable for {running_python.version}."
     return python, remark, text
 
 
-def _first(
+def _first_lockable(
     request: Request, candidates: list[Python], pins: dict[str, str], stop: Stop
 ) -> tuple[Python, str] | None:
     """The first of ``candidates`` that ``request`` can be locked for, and the locked text."""
     for python in candidates:
         try:
-            return python, _compile(request, python, _wheels_of(pins), _unheard, stop)
-        except uv_tool.UvFailure:
+            return python, _compile(request, python, _only_binary_flags(pins), _discard, stop)
+        except uv_tool.UvError:
             continue
     return None
 
 
-def _had_a_wheel(request: Request, pin: str, own: Python, stop: Stop) -> bool:
+def _has_wheel(request: Request, pin: str, running_python: Python, stop: Stop) -> bool:
     """Whether the release that ``pin`` names has a wheel for any Python, installed or not."""
-    alone = request.replace(python=None, lines=(pin,))
-    name = _EXACT.match(pin)
-    flags = ("--no-deps", *_wheels_of({name[1]: pin} if name else {}))
+    pin_request = request.replace(python=None, lines=(pin,))
+    name = _EXACT_PIN.match(pin)
+    flags = ("--no-deps", *_only_binary_flags({name[1]: pin} if name else {}))
     return any(
-        _can(alone, own, ("--python-version", version, *flags), stop) for version in _VERSIONS
+        _is_lockable(pin_request, running_python, ("--python-version", version, *flags), stop) for version in _WHEEL_VERSIONS
     )
 
 
-def _can(request: Request, python: Python, flags: tuple[str, ...], stop: Stop) -> bool:
+def _is_lockable(request: Request, python: Python, flags: tuple[str, ...], stop: Stop) -> bool:
     try:
-        _compile(request, python, flags, _unheard, stop)
-    except uv_tool.UvFailure:
+        _compile(request, python, flags, _discard, stop)
+    except uv_tool.UvError:
         return False
     return True
 
 
 def _pins(lines: Iterable[str]) -> dict[str, str]:
     """The requirements that are pinned to one version, by name."""
-    found = ((_EXACT.match(line.partition(";")[0]), line) for line in lines)
-    return {match[1]: line for match, line in found if match}
+    matches = ((_EXACT_PIN.match(line.partition(";")[0]), line) for line in lines)
+    return {match[1]: line for match, line in matches if match}
 
 
-def _wheels_of(pins: Iterable[str]) -> tuple[str, ...]:
+def _only_binary_flags(pins: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"--only-binary={name}" for name in pins)
 
 
-def _unheard(line: str) -> None:
+def _discard(line: str) -> None:
     """The log of attempts whose errors are of no use to the user."""
 
 
-def compiled(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
+def lock_as_is(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
     """Lock ``request`` unchanged for ``python`` with uv's ``flags``; the locked text."""
     for note in request.notes:
         log(note)
     return _compile(request, python, flags, log, stop)
 
 
-def for_one(
+def lock_for_version(
     request: Request, version: str, flags: tuple[str, ...], pins: str, log: Log, stop: Stop
 ) -> tuple[str, Changes]:
     """Lock ``request`` for a Python ``version``, which need not be installed, with uv's ``flags``.
 
     Returns the locked text and the pins that changed: none if ``pins`` is EXACT.
     """
-    own, _ = interpreter_discovery.choose(None)
+    running_python, _ = interpreter_discovery.choose(None)
     flags = ("--python-version", version, *flags)
     if pins == EXACT:
-        return compiled(request, own, flags, log, stop), {}
-    wheels = _wheels_of(_pins(request.lines))
+        return lock_as_is(request, running_python, flags, log, stop), {}
+    wheel_flags = _only_binary_flags(_pins(request.lines))
     try:
-        return compiled(request, own, (*flags, *wheels), _unheard, stop), {}
-    except uv_tool.UvFailure as failure:
-        if _is_no_matter_of_versions(failure):
+        return lock_as_is(request, running_python, (*flags, *wheel_flags), _discard, stop), {}
+    except uv_tool.UvError as failure:
+        if _is_unrelated_to_versions(failure):
             raise
     major, minor, *patch = map(int, re.findall(r"\d+", version)[:3])
-    there = Python(own.path, (major, minor), patch[0] if patch else None)
-    _, text, changes = _relaxed(request, log, stop, flags, [there])
+    target = Python(running_python.path, (major, minor), patch[0] if patch else None)
+    _, text, changes = _lock_relaxed(request, log, stop, flags, [target])
     return text, changes
 
 
@@ -214,16 +214,16 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
     if not request.lines:
         return ""
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
-        sources, private = lock_inputs.write(request, python.minor, folder)
+        sources, secrets = lock_inputs.write(request, python.minor, folder)
         arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
         arguments += ["--no-header", "--no-annotate", *flags, *request.flags, *sources]
-        if any(local_sources.path_of(line) for line in request.lines):
+        if any(local_sources.local_path(line) for line in request.lines):
             arguments.append("--refresh")  # uv does not notice changes in a folder
         try:
-            text = uv_tool.run(arguments, folder, log, stop, private)
-        except uv_tool.UvFailure as failure:
+            text = uv_tool.run(arguments, folder, log, stop, secrets)
+        except uv_tool.UvError as failure:
             failure.name_package(request.direct())
             raise
-    kept = (line for line in text.splitlines() if line.strip() and not line.startswith("--"))
-    text = lock_inputs.with_given_digests("".join(f"{line}\n" for line in kept), request.lines)
-    return index_credentials.restored(text, request.lines)
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("--"))
+    text = lock_inputs.keep_requested_digests("".join(f"{line}\n" for line in lines), request.lines)
+    return index_credentials.restore_references(text, request.lines)

@@ -23,38 +23,38 @@ def write(
 ) -> tuple[list[str], dict[str, str]]:
     """Write the files into ``folder``; returns their paths and the variables with their secrets."""
     lines = [*request.options, *([] if request.uv else request.lines), ""]
-    told, private = index_credentials.filled("\n".join(lines))
-    paths = [_written(folder, "requirements.in", told)] if told.strip() else []
+    text, secrets = index_credentials.filled("\n".join(lines))
+    paths = [_write_file(folder, "requirements.in", text)] if text.strip() else []
     if request.uv:
-        table, more = _without_credentials(request.uv)
-        paths.append(_written(folder, "pyproject.toml", _project(request, minor, table)))
-        private |= more
-    return paths, private
+        table, index_secrets = _without_credentials(request.uv)
+        paths.append(_write_file(folder, "pyproject.toml", _project(request, minor, table)))
+        secrets |= index_secrets
+    return paths, secrets
 
 
-def with_given_digests(locked: str, lines: Iterable[str]) -> str:
+def keep_requested_digests(locked: str, lines: Iterable[str]) -> str:
     """``locked`` with the digests that ``lines`` name (``--hash=``) instead of the index's.
 
     uv checks packages against them when installing, but lists the index's digests when locking.
     """
-    given = {
-        _pin(line): line[line.index("--hash=") :].split() for line in lines if "--hash=" in line
+    digests_by_pin = {
+        _pin_key(line): line[line.index("--hash=") :].split() for line in lines if "--hash=" in line
     }
-    if not given:
+    if not digests_by_pin:
         return locked
-    made = []
+    parts = []
     for line in locked.replace("\\\n", " ").splitlines():
-        digests = given.get(_pin(line)) or re.findall(r"--hash=\S+", line)
-        made.append(" \\\n    ".join([line.partition(" --hash=")[0].strip(), *digests]) + "\n")
-    return "".join(made)
+        digests = digests_by_pin.get(_pin_key(line)) or re.findall(r"--hash=\S+", line)
+        parts.append(" \\\n    ".join([line.partition(" --hash=")[0].strip(), *digests]) + "\n")
+    return "".join(parts)
 
 
-def _pin(line: str) -> str:
+def _pin_key(line: str) -> str:
     """The requirement's name and version without extras, to match requirements by."""
     return re.sub(r"\[[^\]]*\]|\s", "", line.partition(";")[0].partition(" --hash=")[0]).lower()
 
 
-def _written(folder: str, name: str, text: str) -> str:
+def _write_file(folder: str, name: str, text: str) -> str:
     path = os.path.join(folder, name)
     write_atomic(path, text.encode(), 0o600)
     return path
@@ -68,37 +68,37 @@ def _project(request: Request, minor: tuple[int, int], table: dict[str, Any]) ->
         "dependencies": list(request.lines),
     }
     return (
-        f"[project]\n{_table(project)}\n"
-        f"[tool.uv]\n{_table({**table, 'package': False})}\n"
+        f"[project]\n{_toml_table(project)}\n"
+        f"[tool.uv]\n{_toml_table({**table, 'package': False})}\n"
     )
 
 
 def _without_credentials(table: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """``table`` with URLs without credentials, and uv's variables for those of named indexes."""
     indexes: list[dict[str, Any]] = []
-    private: dict[str, str] = {}
-    for each in table.get("index") or ():
-        filled, values = index_credentials.filled(f"--extra-index-url {each.get('url', '')}")
-        pair = _CREDENTIALS.search(index_credentials.expanded(filled, values))
-        bare = _CREDENTIALS.sub("", str(each.get("url", "")))
-        name = str(each.get("name") or f"index-{len(indexes)}")
-        indexes.append({**each, "name": name, "url": bare})
-        if pair:
+    secrets: dict[str, str] = {}
+    for index in table.get("index") or ():
+        option, values = index_credentials.filled(f"--extra-index-url {index.get('url', '')}")
+        login = _CREDENTIALS.search(index_credentials.expand_variables(option, values))
+        url = _CREDENTIALS.sub("", str(index.get("url", "")))
+        name = str(index.get("name") or f"index-{len(indexes)}")
+        indexes.append({**index, "name": name, "url": url})
+        if login:
             variable = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-            private[f"{variable}_USERNAME"] = index_credentials.unquoted(pair[1])
-            private[f"{variable}_PASSWORD"] = index_credentials.unquoted(pair[2] or "")
-    return ({**table, "index": indexes} if indexes else table), private
+            secrets[f"{variable}_USERNAME"] = index_credentials.unquote(login[1])
+            secrets[f"{variable}_PASSWORD"] = index_credentials.unquote(login[2] or "")
+    return ({**table, "index": indexes} if indexes else table), secrets
 
 
-def _table(values: dict[str, Any]) -> str:
-    return "".join(f"{json.dumps(name)} = {_value(value)}\n" for name, value in values.items())
+def _toml_table(values: dict[str, Any]) -> str:
+    return "".join(f"{json.dumps(name)} = {_toml_value(value)}\n" for name, value in values.items())
 
 
-def _value(value: Any) -> str:
+def _toml_value(value: Any) -> str:
     """A value as TOML, whose strings and numbers match JSON but whose tables do not."""
     if isinstance(value, dict):
-        pairs = (f"{json.dumps(name)} = {_value(each)}" for name, each in value.items())
+        pairs = (f"{json.dumps(name)} = {_toml_value(item)}" for name, item in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
     return json.dumps(value)

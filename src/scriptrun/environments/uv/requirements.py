@@ -23,8 +23,8 @@ else:
 
 _OPTION = re.compile(r"-\w\b|--[\w-]+")
 #: the first character of a requirement, an option, a path, a comment or a variable
-_BEGINS = re.compile(r"[\w./~$#\\-]")
-_PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
+_FIRST_CHARACTER = re.compile(r"[\w./~$#\\-]")
+_RELATIVE_PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
 _SECRET = re.compile(r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@")
 _KNOWN_OPTIONS = {
     "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--no-binary",
@@ -58,14 +58,14 @@ class Request(Value):
         pairs = [
             pair for pair in _pairs(self.flags) if pair[0] not in ("--prerelease", "--no-deps")
         ]
-        options = [*self.options, *_of_indexes(self.uv)]
+        options = [*self.options, *_index_options(self.uv)]
         if self.uv and len(options) > 1:
             pairs = [pair for pair in pairs if pair[0] != "--index-strategy"]
             pairs.append(("--index-strategy", "unsafe-best-match"))
         return tuple(dict.fromkeys(options)), tuple(word for pair in pairs for word in pair)
 
 
-def of(spec: EnvironmentSpec) -> Request:
+def from_spec(spec: EnvironmentSpec) -> Request:
     """The uv request for ``spec``, without the lines that ``problems`` reports."""
     conda = pypi_names.translate(spec.conda)
     options, flags = _options(
@@ -81,19 +81,19 @@ def of(spec: EnvironmentSpec) -> Request:
     )
 
 
-def troubles(spec: EnvironmentSpec) -> list[str]:
+def problems(spec: EnvironmentSpec) -> list[str]:
     """All problems with ``spec`` that are known without resolving it."""
     conda = pypi_names.translate(spec.conda)
-    wanted = spec.python or conda.python
-    found = [pypi_names.refusal(conda.unknown)] if conda.unknown else []
-    found += list(conda.troubles)
-    if not (spec.pins != EXACT and _is_a_python_3(wanted)) and interpreter_discovery.missing(
-        wanted
+    requested_python = spec.python or conda.python
+    messages = [pypi_names.unknown_packages_problem(conda.unknown)] if conda.unknown else []
+    messages += list(conda.problems)
+    if not (spec.pins != EXACT and _is_python_3(requested_python)) and interpreter_discovery.missing(
+        requested_python
     ):
-        found += filter(None, [interpreter_download.trouble(wanted)])
-    for line in (*spec.pip, *spec.pip_options, *_of_indexes(spec.uv)):
-        found += _trouble_of(line)
-    return found
+        messages += filter(None, [interpreter_download.unobtainable_problem(requested_python)])
+    for line in (*spec.pip, *spec.pip_options, *_index_options(spec.uv)):
+        messages += _line_problems(line)
+    return messages
 
 
 def all_hashed(locked: str) -> bool:
@@ -102,14 +102,14 @@ def all_hashed(locked: str) -> bool:
     return all("--hash=" in line for line in lines if line.strip() and not line.startswith("#"))
 
 
-def _is_a_python_3(wanted: str | None) -> bool:
+def _is_python_3(requested: str | None) -> bool:
     """Whether it is a Python 3, so that relaxing may use another one."""
-    return (interpreter_discovery.parse(wanted or "") or (0,))[0] == 3
+    return (interpreter_discovery.parse(requested or "") or (0,))[0] == 3
 
 
 def _requirements(lines: tuple[str, ...]) -> list[str]:
-    kept = (line.strip() for line in lines)
-    return [line for line in kept if line and not line.startswith("#") and not _is_option(line)]
+    stripped = (line.strip() for line in lines)
+    return [line for line in stripped if line and not line.startswith("#") and not _is_option(line)]
 
 
 def _is_option(line: str) -> bool:
@@ -118,9 +118,9 @@ def _is_option(line: str) -> bool:
 
 def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Lines for the requirements file, and arguments for options that uv ignores there."""
-    kept: list[str] = []
+    option_lines: list[str] = []
     flags: list[str] = []
-    for line in (_unquoted(line.strip()) for line in lines):
+    for line in (_strip_quotes(line.strip()) for line in lines):
         word, _, value = line.replace("=", " ", 1).partition(" ")
         if word == "--pre":
             flags += ["--prerelease", "allow"]
@@ -131,13 +131,13 @@ def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         elif word == "--no-deps":
             flags.append(word)
         elif word != "--prefer-binary" and _is_option(line):
-            kept.append(line)
-    if "--index-strategy" not in flags and any(o.startswith("--extra-index-url") for o in kept):
+            option_lines.append(line)
+    if "--index-strategy" not in flags and any(o.startswith("--extra-index-url") for o in option_lines):
         flags += ["--index-strategy", "unsafe-best-match"]  # pip's behavior
-    return tuple(dict.fromkeys(kept)), tuple(flags)
+    return tuple(dict.fromkeys(option_lines)), tuple(flags)
 
 
-def _unquoted(line: str) -> str:
+def _strip_quotes(line: str) -> str:
     """An option line without the quotes around its value, as pip's own parser reads it."""
     return line.replace('"', "").replace("'", "") if _is_option(line) else line
 
@@ -153,40 +153,40 @@ def _pairs(flags: tuple[str, ...]) -> list[tuple[str, ...]]:
     return pairs
 
 
-def _of_indexes(uv: dict[str, Any]) -> list[str]:
+def _index_options(uv: dict[str, Any]) -> list[str]:
     """The indexes in a ``[tool.uv]`` table as pip option lines."""
-    found = [
-        ("--index-url " if each.get("default") else "--extra-index-url ") + str(each.get("url"))
-        for each in uv.get("index") or ()
+    options = [
+        ("--index-url " if index.get("default") else "--extra-index-url ") + str(index.get("url"))
+        for index in uv.get("index") or ()
     ]
-    found += [f"--index-url {uv['index-url']}"] if uv.get("index-url") else []
-    found += [f"--extra-index-url {each}" for each in uv.get("extra-index-url") or ()]
-    return found + [f"--find-links {each}" for each in uv.get("find-links") or ()]
+    options += [f"--index-url {uv['index-url']}"] if uv.get("index-url") else []
+    options += [f"--extra-index-url {url}" for url in uv.get("extra-index-url") or ()]
+    return options + [f"--find-links {path}" for path in uv.get("find-links") or ()]
 
 
-def _trouble_of(line: str) -> list[str]:
+def _line_problems(line: str) -> list[str]:
     line = line.strip()
-    names = index_credentials.named(line) if "${secret:" in line else []
-    absent = [name for name in names if not vault.exists(name)]
-    if absent:
+    names = index_credentials.secret_names(line) if "${secret:" in line else []
+    missing = [name for name in names if not vault.exists(name)]
+    if missing:
         return [
-            f"requirement {line!r} uses the secret {each!r}, which does not exist; run: "
-            f"scriptrun secret set {each}"
-            for each in absent
+            f"requirement {line!r} uses the secret {missing_name!r}, which does not exist; run: "
+            f"scriptrun secret set {missing_name}"
+            for missing_name in missing
         ]
-    secret = _SECRET.search(line)
-    if secret:
-        shown = line.replace(secret[1], "***")
+    password = _SECRET.search(line)
+    if password:
+        shown = line.replace(password[1], "***")
         return [
             f"requirement {shown!r} contains a password; store it as a secret "
             "(scriptrun secret set NAME) and use ${secret:NAME}, or use a variable: ${NAME}"
         ]
-    if line and not _BEGINS.match(line):
+    if line and not _FIRST_CHARACTER.match(line):
         return [
             f"invalid requirement {line!r}: it starts with {line[0]!r}; "
             "use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2"
         ]
-    if _PATH.match(line):
+    if _RELATIVE_PATH.match(line):
         return [f"requirement {line!r} is a relative path; use an absolute path or a URL"]
     if _is_option(line):
         word = _OPTION.match(line)

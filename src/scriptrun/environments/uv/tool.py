@@ -16,27 +16,27 @@ from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.uv import index_credentials
 from scriptrun.environments.uv.errors import (
     UNNAMED,
-    another_python_may_do,
+    another_python_may_help,
     explain,
-    other_versions_may_do,
+    other_versions_may_help,
     redact,
 )
 from scriptrun.environments.uv.index_settings import as_uv_variables
 from scriptrun.spec.errors import EnvironmentException
 
 #: lines of uv that would mislead: relative paths, and hints to activate the environment
-_UNTOLD = ("Creating virtual environment at", "Activate with:", "Using Python ")
+_HIDDEN_LINES = ("Creating virtual environment at", "Activate with:", "Using Python ")
 
 
-class UvFailure(EnvironmentException):
+class UvError(EnvironmentException):
     """uv failed.
 
     ``another_python_may_help`` and ``other_versions_may_help``: whether the Python version or the
     package versions may be the cause.
     """
 
-    another_python_may_do = False
-    other_versions_may_do = False
+    another_python_may_help = False
+    other_versions_may_help = False
 
     def name_package(self, direct: Sequence[str]) -> None:
         """Name the package if uv did not: one of those given by path or URL."""
@@ -52,8 +52,8 @@ def binary() -> str:
 
         return os.fspath(uv.find_uv_bin())
     except (ImportError, FileNotFoundError):
-        beside = os.path.join(os.path.dirname(sys.executable), "uv")
-        path = beside if os.path.exists(beside) else shutil.which("uv")
+        sibling = os.path.join(os.path.dirname(sys.executable), "uv")
+        path = sibling if os.path.exists(sibling) else shutil.which("uv")
     if not path:
         raise EnvironmentException(
             "Building environments requires uv, which is not installed.",
@@ -69,8 +69,8 @@ def version() -> str:
     except ImportError:
         return ""
     site = os.path.dirname(os.path.dirname(os.fspath(uv.__file__)))
-    found = glob.glob(os.path.join(glob.escape(site), "uv-*.dist-info"))
-    return os.path.basename(found[0]).removesuffix(".dist-info")[3:] if found else ""
+    metadata = glob.glob(os.path.join(glob.escape(site), "uv-*.dist-info"))
+    return os.path.basename(metadata[0]).removesuffix(".dist-info")[3:] if metadata else ""
 
 
 def variables(command: Sequence[str]) -> dict[str, str]:
@@ -79,12 +79,12 @@ def variables(command: Sequence[str]) -> dict[str, str]:
     Python is not downloaded unless the user has set UV_PYTHON_DOWNLOADS. Constraints apply when
     locking, not when installing a lockfile. Index URLs have their secrets filled in.
     """
-    made = {"UV_PYTHON_DOWNLOADS": "never", **as_uv_variables(), **os.environ}
-    made = index_credentials.in_addresses(made)
-    unwanted = {"VIRTUAL_ENV", "CONDA_PREFIX"}
+    environ = {"UV_PYTHON_DOWNLOADS": "never", **as_uv_variables(), **os.environ}
+    environ = index_credentials.with_index_secrets(environ)
+    excluded = {"VIRTUAL_ENV", "CONDA_PREFIX"}
     if "compile" not in command:
-        unwanted |= {"UV_CONSTRAINT", "UV_OVERRIDE"}
-    return {name: value for name, value in made.items() if name not in unwanted}
+        excluded |= {"UV_CONSTRAINT", "UV_OVERRIDE"}
+    return {name: value for name, value in environ.items() if name not in excluded}
 
 
 def run(
@@ -92,11 +92,11 @@ def run(
     cwd: str,
     log: Log,
     stop: Stop,
-    private: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> str:
     """Run uv and return its stdout; the lines of its stderr go to ``log`` as they appear.
 
-    ``private`` are extra variables, whose values are masked in the output. Raises
+    ``secrets`` are extra variables, whose values are masked in the output. Raises
     EnvironmentException with the package and the reason if uv fails or exceeds the time limit, and
     BuildCanceled if ``stop`` returns true.
     """
@@ -104,50 +104,50 @@ def run(
         process = subprocess.Popen(
             [binary(), *arguments],
             cwd=cwd,
-            env={**variables(arguments), **(private or {})},
+            env={**variables(arguments), **(secrets or {})},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.PIPE,
         )
-        lines = _follow(process, log, stop, index_credentials.told(private or {}))
+        lines = _read_lines(process, log, stop, index_credentials.values_to_mask(secrets or {}))
         if process.returncode != 0:
-            failure = UvFailure(*explain(lines))
-            failure.another_python_may_do = another_python_may_do(lines)
-            failure.other_versions_may_do = other_versions_may_do(lines)
+            failure = UvError(*explain(lines))
+            failure.another_python_may_help = another_python_may_help(lines)
+            failure.other_versions_may_help = other_versions_may_help(lines)
             raise failure
         out.seek(0)
         return out.read().decode("utf-8", "replace")
 
 
-def _follow(
+def _read_lines(
     process: subprocess.Popen[bytes], log: Log, stop: Stop, masked: Sequence[str]
 ) -> list[str]:
-    watch = build_process.Watch(process, stop)
+    watchdog = build_process.Watchdog(process, stop)
     lines: list[str] = []
     try:
         assert process.stderr is not None
-        for raw in process.stderr:
-            line = redact(re.sub(r"\x1b\[[0-9;]*m", "", raw.decode("utf-8", "replace")).rstrip())
+        for raw_line in process.stderr:
+            line = redact(re.sub(r"\x1b\[[0-9;]*m", "", raw_line.decode("utf-8", "replace")).rstrip())
             for value in masked:
                 line = line.replace(value, "***")
             lines.append(line)
-            if not line.startswith(_UNTOLD):
+            if not line.startswith(_HIDDEN_LINES):
                 log(line)
         process.wait()
     except BaseException:
         build_process.end(process)
         raise
     finally:
-        watch.over()
+        watchdog.close()
         if process.stderr is not None:
             process.stderr.close()
         process.wait()
-    watch.judge(f"Building {_unfinished(lines) or 'the environment'}")
+    watchdog.raise_if_ended(f"Building {_unfinished_build(lines) or 'the environment'}")
     return lines
 
 
-def _unfinished(lines: Sequence[str]) -> str:
+def _unfinished_build(lines: Sequence[str]) -> str:
     """The package whose build uv started but did not finish; "" for none."""
-    begun = re.findall(r"^\s*Building (\S+)", "\n".join(lines), re.MULTILINE)
-    built = re.findall(r"^\s*Built (\S+)", "\n".join(lines), re.MULTILINE)
-    return next((name for name in begun if name not in built), "")
+    started = re.findall(r"^\s*Building (\S+)", "\n".join(lines), re.MULTILINE)
+    finished = re.findall(r"^\s*Built (\S+)", "\n".join(lines), re.MULTILINE)
+    return next((name for name in started if name not in finished), "")

@@ -57,7 +57,7 @@ def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
         return Packages(None, [], [], [], [], spec.interpreter, False)
     if spec.kind == CONDA:
         return _of_conda(spec, lock)
-    asked = uv_requirements.of(spec)
+    asked = uv_requirements.from_spec(spec)
     if lock and lock.get("requirements"):
         lines = str(lock["requirements"]).replace(" \\\n    ", " ").splitlines()
         return Packages(lock.get("python"), lines, list(asked.options), [], [], None, True)
@@ -74,7 +74,7 @@ def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
 
 
 def _of_conda(spec: EnvironmentSpec, lock: dict[str, Any] | None) -> Packages:
-    asked, channels = uv_requirements.of(spec.replace(conda=())), list(spec.channels)
+    asked, channels = uv_requirements.from_spec(spec.replace(conda=())), list(spec.channels)
     if not lock:
         lines = list(asked.lines)
         return Packages(
