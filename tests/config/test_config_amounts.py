@@ -51,7 +51,7 @@ from scriptrun.spec.values import fresh
     ],
 )
 def test_sizes(given_, size):
-    assert resources.size_of(given_) == size
+    assert resources.parse_size(given_) == size
 
 
 @given(
@@ -61,7 +61,7 @@ def test_sizes(given_, size):
 )
 def test_units_are_powers_of_1024_in_any_case(number, unit, end):
     power = "KMGT".index(unit.upper()) + 1
-    assert resources.size_of(f"{number}{unit}{end}") == number * 1024**power
+    assert resources.parse_size(f"{number}{unit}{end}") == number * 1024**power
 
 
 def _job(distributed=None, nodes=1, **asked):
@@ -89,7 +89,7 @@ def _job(distributed=None, nodes=1, **asked):
 )
 def test_what_a_node_is_asked_for(config, found):
     assert resources.problems(config) == []
-    assert resources.of(config) == found
+    assert resources.node_resources(config) == found
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_a_section_that_counts_differently_is_a_note_and_only_of_its_own_kind():
 def test_what_is_data_is_asked_of_the_caller_and_its_none_is_a_problem():
     thing, other = object(), object()
     config = ScriptRunConfig(".", script="a.py", arguments=["--in", thing, other])
-    (said,) = checks.problems(config, lambda value: "text" if value is thing else None)
+    (said,) = checks.config_problems(config, lambda value: "text" if value is thing else None)
     assert "arguments[2]" in said
-    assert len(checks.problems(config)) == 2
+    assert len(checks.config_problems(config)) == 2
 
 
 @pytest.mark.parametrize(
@@ -228,25 +228,25 @@ class _Data:
 )
 def test_whether_a_job_asks_for_data(change, asks):
     config = ScriptRunConfig(".", **{"script": "a.py", **change})
-    assert checks.names_data(config) is asks
-    assert checks.names_data("no config") is False
+    assert checks.may_use_data(config) is asks
+    assert checks.may_use_data("no config") is False
 
 
 def test_a_variable_may_be_data():
     config = ScriptRunConfig(".", script="a.py")
     config.run_config.environment_variables = {"A": "plain"}
-    assert not checks.names_data(config)
+    assert not checks.may_use_data(config)
     config.run_config.environment_variables = {"A": _Data()}
-    assert checks.names_data(config)
+    assert checks.may_use_data(config)
 
 
 def test_script_and_arguments_of_the_run_config_count_where_none_are_given():
     run = RunConfiguration(script="inner.py", arguments=["--inner"])
     config = ScriptRunConfig(".", run_config=run)
-    assert (checks.chosen(config), checks.arguments(config)) == (("inner.py", ""), ["--inner"])
+    assert (checks.script_and_command(config), checks.arguments(config)) == (("inner.py", ""), ["--inner"])
     config = ScriptRunConfig(".", script="outer.py", arguments=["--outer"], run_config=run)
-    assert (checks.chosen(config)[0], checks.arguments(config)) == ("outer.py", ["--outer"])
-    assert checks.chosen(ScriptRunConfig(".", command="ls", run_config=run)) == (None, "ls")
+    assert (checks.script_and_command(config)[0], checks.arguments(config)) == ("outer.py", ["--outer"])
+    assert checks.script_and_command(ScriptRunConfig(".", command="ls", run_config=run)) == (None, "ls")
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_script_and_arguments_of_the_run_config_count_where_none_are_given():
 )  # fmt: skip
 def test_causes_for_which_a_run_is_started_again(causes, bad):
     config = _job(retry_on=causes)
-    said = checks.problems(config)
+    said = checks.config_problems(config)
     assert len(said) == len(bad)
     assert all(each in text for each, text in zip(bad, said, strict=True))
 
@@ -274,12 +274,12 @@ def test_causes_for_which_a_run_is_started_again(causes, bad):
 def test_a_warning_comes_before_the_end(warn, limit, good):
     config = _job(warn_before_seconds=warn)
     config.run_config.max_run_duration_seconds = limit
-    assert (checks.problems(config) == []) is good
+    assert (checks.config_problems(config) == []) is good
 
 
 @pytest.mark.parametrize("retries", [-1, "2", None, 1.5])
 def test_retries_are_a_whole_number(retries):
-    (said,) = checks.problems(_job(retries=retries))
+    (said,) = checks.config_problems(_job(retries=retries))
     assert repr(retries) in said
 
 
@@ -287,26 +287,26 @@ def test_retries_are_a_whole_number(retries):
 def test_names_that_no_variable_can_have(name):
     config = _job()
     config.run_config.environment_variables = {"GOOD": "1", name: "x"}
-    (said,) = checks.problems(config)
+    (said,) = checks.config_problems(config)
     assert repr(name) in said
 
 
 def test_arguments_in_one_text_must_be_words():
     config = ScriptRunConfig(".", script="a.py", arguments="--name 'open")
-    (said,) = checks.problems(config)
+    (said,) = checks.config_problems(config)
     assert "--name 'open" in said
-    assert checks.problems(ScriptRunConfig(".", script="a.py", arguments="--name 'a b'")) == []
+    assert checks.config_problems(ScriptRunConfig(".", script="a.py", arguments="--name 'a b'")) == []
 
 
 @pytest.mark.parametrize("values", [[1, 2], (1,), {"a": 1}, {1}])
 def test_a_list_within_arguments_is_named_with_its_place(values):
-    (said,) = checks.problems(ScriptRunConfig(".", script="a.py", arguments=["a", values]))
+    (said,) = checks.config_problems(ScriptRunConfig(".", script="a.py", arguments=["a", values]))
     assert "arguments[1]" in said
     assert type(values).__name__ in said
 
 
 def test_a_long_value_is_not_shown_whole():
-    (said,) = checks.problems(ScriptRunConfig("x" * 3, script=["x" * 100]))
+    (said,) = checks.config_problems(ScriptRunConfig("x" * 3, script=["x" * 100]))
     assert "x" * 100 not in said
 
 
@@ -417,5 +417,5 @@ def test_the_nearest_name_is_told_else_all(name, known, said):
 
 def test_a_path_is_taken_for_source_and_script():
     config = ScriptRunConfig(PurePosixPath("a"), script=PurePosixPath("b.py"))
-    assert checks.problems(config) == []
-    assert os.fspath(checks.chosen(config)[0]) == "b.py"
+    assert checks.config_problems(config) == []
+    assert os.fspath(checks.script_and_command(config)[0]) == "b.py"

@@ -159,7 +159,7 @@ def test_a_project_has_what_its_lock_says(project):
     assert versions(built(more, project)) == {"violet1.0", "mine1.0", "blue1.0"}
     assert Environment.from_dict(json.loads(json.dumps(made.to_dict()))) == made
     (project / ".python-version").write_text("# ours\ncpython@3.11\n")
-    assert uv_project.of_project(project, None, (), True).get_python_version() == "3.11"
+    assert uv_project.read_project(project, None, (), True).get_python_version() == "3.11"
 
 
 def test_a_wheel_that_is_another_than_the_locked_one_is_refused(project):

@@ -68,7 +68,7 @@ def test_a_submission_is_refused_with_all_of_it():
     config = ScriptRunConfig(
         ".", command="true", environment=environment, docker_runtime_config=docker
     )
-    said = " ".join(describe.problems(config))
+    said = " ".join(describe.config_problems(config))
     assert "'No Image'" in said
     assert "shm_size='much'" in said
 

@@ -69,7 +69,7 @@ def _conda_files(draw) -> str:
 @given(source=_conda_files(), other=_conda_files())
 def test_comments_never_change_what_is_read(source, other):
     text = yaml.safe_dump(yaml.safe_load(other), sort_keys=False)
-    assert yaml.safe_load(conda_comments.carried(source, text)) == yaml.safe_load(text)
+    assert yaml.safe_load(conda_comments.with_comments(source, text)) == yaml.safe_load(text)
 
 
 @settings(max_examples=100, suppress_health_check=list(HealthCheck))
@@ -77,7 +77,7 @@ def test_comments_never_change_what_is_read(source, other):
 def test_every_comment_comes_along_where_its_line_is_still_there(source):
     text = "".join(f"{line}\n" for line in source.splitlines() if line.split("#")[0].strip())
     plain = yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
-    made = conda_comments.carried(source, plain)
+    made = conda_comments.with_comments(source, plain)
     assert made.count("# why") == source.count("# why")
     assert made.count("# about it") == source.count("# about it")
 
@@ -100,7 +100,7 @@ def test_every_comment_comes_along_where_its_line_is_still_there(source):
     ],
 )  # fmt: skip
 def test_a_comment_belongs_to_its_package(source, text, made):
-    assert conda_comments.carried(source, text) == made
+    assert conda_comments.with_comments(source, text) == made
 
 
 @pytest.fixture
@@ -135,10 +135,10 @@ def offered(tmp_path, monkeypatch):
     ],
 )
 def test_passwords_in_addresses_become_secrets(offered, line, made, values):
-    lines, found = index_logins.parted([line])
+    lines, found = index_logins.replace_passwords([line])
     assert (lines, found) == ([made], values)
     assert offered == values
-    assert index_logins.parted(lines) == (lines, {}), "what was parted once stays so"
+    assert index_logins.replace_passwords(lines) == (lines, {}), "what was parted once stays so"
     assert len(index_logins.notes(values)) == len(values)
     assert all(
         value not in note for note in index_logins.notes(values) for value in values.values()
@@ -151,12 +151,12 @@ def test_a_conda_file_without_its_passwords_is_otherwise_the_same(offered):
         "dependencies": ["python=3.8", {"pip": ["-i https://u:tok@h/", "six"]}],
         "channels": ["c"],
     }
-    made = index_logins.bare(content)
+    made = index_logins.without_passwords(content)
     assert "tok" not in json.dumps(made)
     pip = ["-i https://u:${secret:login-u-h}@h/", "six"]
     assert made == {**content, "dependencies": ["python=3.8", {"pip": pip}]}
     assert content["dependencies"][1]["pip"][0].count("tok") == 1, "the argument stays as it was"
-    assert index_logins.bare({}) == {"dependencies": []}
+    assert index_logins.without_passwords({}) == {"dependencies": []}
 
 
 TOML = st.dictionaries(
@@ -310,17 +310,17 @@ def _prefix(folder: Path, **packages: str) -> Path:
 
 def test_a_conda_environment_is_told_by_its_records(tmp_path):
     prefix = _prefix(tmp_path / "env", python="3.9.1", numpy="1.20")
-    found = conda_export.of_environment(str(prefix))
+    found = conda_export.read_environment(str(prefix))
     assert found.conda_packages == ["numpy=1.20", "python=3.9.1"]
     assert found.conda_channels == ["conda-forge"]
-    assert conda_export.missing(str(prefix)) == ""
+    assert conda_export.missing_base_problem(str(prefix)) == ""
 
 
 def test_a_conda_environment_that_is_not_there_is_named(tmp_path):
     (tmp_path / "no-env").mkdir()
     for name in (str(tmp_path / "gone"), str(tmp_path / "no-env")):
-        assert conda_export.of_environment(name) is None
-        assert name in conda_export.missing(name)
+        assert conda_export.read_environment(name) is None
+        assert name in conda_export.missing_base_problem(name)
 
 
 def _conda(channels, packages, pip=()):
@@ -331,21 +331,21 @@ def _conda(channels, packages, pip=()):
 def test_what_is_built_upon_another_has_its_own_wishes_first():
     base = _conda(["b", "c"], ["python=3.8", "numpy=1.1", "kept"], ["six==1", "Old_Name==2"])
     own = _conda(["a", "b"], ["python=3.9", "numpy=2"], ["--no-index", "six==3", "old-name==4"])
-    made = conda_export.upon(base, own, python=False)
+    made = conda_export.merge_onto(base, own, use_python=False)
     assert made.conda_channels == ["a", "b", "c"]
     assert sorted(made.conda_packages) == ["kept", "numpy=2", "python=3.8"]
     assert (made.pip_options, made.pip_packages) == (["--no-index"], ["six==3", "old-name==4"])
-    made = conda_export.upon(base, own, python=True)
+    made = conda_export.merge_onto(base, own, use_python=True)
     assert "python=3.9" in made.conda_packages
     assert base.pip_packages == ["six==1", "Old_Name==2"], "the base stays as it was"
 
 
 def test_a_project_without_a_lock_of_pixi_is_named(tmp_path):
     with pytest.raises(EnvironmentException, match=r"pixi\.lock"):
-        pixi_project.of_project(tmp_path, "default")
+        pixi_project.read_project(tmp_path, "default")
     (tmp_path / "pixi.lock").mkdir()
     with pytest.raises(EnvironmentException, match=r"pixi\.lock"):
-        pixi_project.of_project(str(tmp_path), "default")
+        pixi_project.read_project(str(tmp_path), "default")
 
 
 def test_an_environment_comes_back_from_its_directory_and_its_dict(tmp_path):

@@ -102,7 +102,7 @@ def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path,
     assert "its driver on far has sent no heartbeat" in sweep.standing.reason
     sweep.resume()
     until(lambda: five_minutes_pass() or mark.read_text().count("\n") == 4)
-    assert leases.holder(ensure_driver.lease_of(sweep.path))[0]["host"] == identity.host()
+    assert leases.holder(ensure_driver.lease_path(sweep.path))[0]["host"] == identity.host()
     os.kill(late, signal.SIGCONT)
     until(lambda: late not in driver_of(sweep))
     assert "another host has taken over" in sweep.get_diagnostics()

@@ -15,7 +15,7 @@ from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.submission import import_warnings, interactive, resume_from
 from scriptrun.sweeps import children, status
-from scriptrun.sweeps.journal import Child
+from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import events, run_folder, run_state, unstarted
 
 
@@ -186,7 +186,7 @@ def test_one_that_is_not_ends_the_run_with_the_reason(home, tmp_path):
 )
 def test_a_point_becomes_a_job_of_its_own(template, arguments, command):
     parent = _job(id="s", display_name="sweep")
-    child = Child(3, "s_3", {"--lr": 0.1, "name": "a b"}, "2024-05-02T00:00:00.000000Z")
+    child = ChildRun(3, "s_3", {"--lr": 0.1, "name": "a b"}, "2024-05-02T00:00:00.000000Z")
     made = children.job_of(_job(**template), parent, child, None)
     assert (made.id, made.parent, made.created, made.display_name) == (
         "s_3",
@@ -200,7 +200,7 @@ def test_a_point_becomes_a_job_of_its_own(template, arguments, command):
 
 def test_a_point_that_goes_on_from_a_run_has_its_outputs():
     template = _job(command="python a.py", data={"variables": {"A": "1"}})
-    child = Child(0, "s_0", {"lr": 1}, "2024-05-02T00:00:00.000000Z", source="t_4")
+    child = ChildRun(0, "s_0", {"lr": 1}, "2024-05-02T00:00:00.000000Z", source="t_4")
     made = children.job_of(template, _job(id="s"), child, "/runs/t_4/outputs")
     assert made.data["variables"] == {"A": "1", resume_from.VARIABLE: "/runs/t_4/outputs"}
     assert made.command.endswith(f'--resume-from "${resume_from.VARIABLE}"'), (
@@ -218,10 +218,10 @@ def test_a_sweep_that_has_ended_is_as_its_result_says(home):
 
 def test_what_a_killed_driver_left_is_taken_away_and_a_run_is_not(home):
     whole, folder = _run(home)
-    children.clear(home, whole)
+    children.remove_partial(home, whole)
     assert (folder / "job.json").exists()
     half = _job(id="half")
     left = run_folder.make(home.runs_folder, half)
-    children.clear(home, half)
-    children.clear(home, half)
+    children.remove_partial(home, half)
+    children.remove_partial(home, half)
     assert not left.exists()

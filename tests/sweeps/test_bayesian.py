@@ -28,12 +28,12 @@ def worth(point):
 
 
 def history(count):
-    adviser = bayesian.Adviser(SPACE, 7, True)
+    adviser = bayesian.BayesianSampler(SPACE, 7, True)
     found = []
     for number in range(count):
         point, raw = adviser.ask(number)
         found.append((point, raw))
-        adviser.ended(number, worth(point))
+        adviser.add_result(number, worth(point))
     return found
 
 
@@ -47,32 +47,32 @@ def test_points_lie_in_the_space():
 
 def test_a_new_driver_gives_the_same_point_from_the_journal():
     before = history(16)
-    again = bayesian.Adviser(SPACE, 7, True)
+    again = bayesian.BayesianSampler(SPACE, 7, True)
     for number, (point, raw) in enumerate(before[:15]):
-        again.begun(number, point, raw)
+        again.add_running(number, point, raw)
     for number, (point, _) in enumerate(before[:15]):
-        again.ended(number, worth(point))
+        again.add_result(number, worth(point))
     assert again.ask(15) == before[15]
 
 
 def test_failed_and_foreign_points_do_no_harm():
-    adviser = bayesian.Adviser({"x": uniform(0, 1)}, 1, False)
-    adviser.begun(0, {"x": 0.5})
-    adviser.ended(0, None)
-    adviser.begun(1, {"x": 0.6})
-    adviser.ended(1, math.nan)
-    adviser.ended(7, 1.0)
-    adviser.elsewhere({"y": 3}, 0.1)
-    adviser.elsewhere({"x": 0.2}, 0.1)
+    adviser = bayesian.BayesianSampler({"x": uniform(0, 1)}, 1, False)
+    adviser.add_running(0, {"x": 0.5})
+    adviser.add_result(0, None)
+    adviser.add_running(1, {"x": 0.6})
+    adviser.add_result(1, math.nan)
+    adviser.add_result(7, 1.0)
+    adviser.add_completed({"y": 3}, 0.1)
+    adviser.add_completed({"x": 0.2}, 0.1)
     assert 0 <= adviser.ask(2)[0]["x"] <= 1
 
 
 def test_it_finds_what_is_good():
-    adviser = bayesian.Adviser({"x": uniform(0, 1)}, 3, False)
+    adviser = bayesian.BayesianSampler({"x": uniform(0, 1)}, 3, False)
     points = []
     for number in range(40):
         point, _ = adviser.ask(number)
         points.append(point["x"])
-        adviser.ended(number, (point["x"] - 0.3) ** 2)
+        adviser.add_result(number, (point["x"] - 0.3) ** 2)
     late = points[-10:]
     assert sum(abs(x - 0.3) for x in late) / 10 < 0.15

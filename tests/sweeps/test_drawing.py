@@ -32,7 +32,7 @@ def test_each_distribution_keeps_its_documented_meaning(seed):
     chance = random.Random(seed)
 
     def draw(expression):
-        return sweep_sampling.drawn(expression, chance)
+        return sweep_sampling.draw_value(expression, chance)
 
     assert draw(choice("a", "b")) in ("a", "b")
     assert draw(randint(3)) in (0, 1, 2)
@@ -60,7 +60,7 @@ def test_each_distribution_keeps_its_documented_meaning(seed):
 )
 def test_means_and_spreads(expression, undo, mean, spread):
     chance = random.Random(1)
-    values = [undo(sweep_sampling.drawn(expression, chance)) for _ in range(4000)]
+    values = [undo(sweep_sampling.draw_value(expression, chance)) for _ in range(4000)]
     assert abs(statistics.fmean(values) - mean) < 0.1
     assert abs(statistics.stdev(values) - spread) < 0.1
 
@@ -68,18 +68,18 @@ def test_means_and_spreads(expression, undo, mean, spread):
 def test_a_grid_has_every_combination_once_in_order():
     space = {"a": choice(1, 2), "b": choice("x", "y", "z")}
     seen, found = set(), []
-    while (point := sweep_sampling.grid(space, seen)) is not None:
+    while (point := sweep_sampling.next_grid_point(space, seen)) is not None:
         found.append((point["a"], point["b"]))
-        seen.add(sweep_sampling.key(point))
+        seen.add(sweep_sampling.point_key(point))
     assert found == [(a, b) for a in (1, 2) for b in "xyz"]
 
 
 def test_a_grid_passes_over_points_of_other_sweeps():
     space = {"a": choice(1, 2, 3)}
-    seen = {sweep_sampling.key({"a": 2}), sweep_sampling.key({"a": 7})}
-    assert sweep_sampling.grid(space, seen) in ({"a": 1}, {"a": 3})
-    seen |= {sweep_sampling.key({"a": 3}), sweep_sampling.key({"a": 1})}
-    assert sweep_sampling.grid(space, seen) is None
+    seen = {sweep_sampling.point_key({"a": 2}), sweep_sampling.point_key({"a": 7})}
+    assert sweep_sampling.next_grid_point(space, seen) in ({"a": 1}, {"a": 3})
+    seen |= {sweep_sampling.point_key({"a": 3}), sweep_sampling.point_key({"a": 1})}
+    assert sweep_sampling.next_grid_point(space, seen) is None
 
 
 @given(SEEDS)
@@ -87,10 +87,10 @@ def test_random_points_of_a_finite_space_come_once_each(seed):
     space = {"a": choice(*range(4)), "b": randint(5)}
     seen = set()
     for number in range(20):
-        point = sweep_sampling.at_random(space, seed, number, seen)
-        assert sweep_sampling.key(point) not in seen
-        seen.add(sweep_sampling.key(point))
-    assert sweep_sampling.at_random(space, seed, 20, seen) is None
+        point = sweep_sampling.random_point(space, seed, number, seen)
+        assert sweep_sampling.point_key(point) not in seen
+        seen.add(sweep_sampling.point_key(point))
+    assert sweep_sampling.random_point(space, seed, 20, seen) is None
 
 
 @given(SEEDS)
@@ -98,15 +98,15 @@ def test_the_same_seed_gives_the_same_points(seed):
     space = {"lr": loguniform(-6, -1), "n": choice(32, 64), "k": normal(0, 1)}
 
     def points():
-        return [sweep_sampling.at_random(space, seed, number, set()) for number in range(5)]
+        return [sweep_sampling.random_point(space, seed, number, set()) for number in range(5)]
 
     assert points() == points()
-    assert len({sweep_sampling.key(each) for each in points()}) == 5
+    assert len({sweep_sampling.point_key(each) for each in points()}) == 5
 
 
 def test_choices_may_hold_anything():
     space = {"layers": choice([1, 2], [3]), "flag": choice(True, None)}
-    assert sweep_sampling.size(space) == 4
-    assert sweep_sampling.at(space, 0) == {"layers": [1, 2], "flag": True}
-    assert sweep_sampling.at(space, 3) == {"layers": [3], "flag": None}
-    assert sweep_sampling.at(space, 4) is None
+    assert sweep_sampling.space_size(space) == 4
+    assert sweep_sampling.grid_point(space, 0) == {"layers": [1, 2], "flag": True}
+    assert sweep_sampling.grid_point(space, 3) == {"layers": [3], "flag": None}
+    assert sweep_sampling.grid_point(space, 4) is None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.sweeps.journal import ChildRun, Journal
 
 
 def child(number, **more):
-    return Child(number, f"HD_x_{number}", {"lr": 0.1, "n": None}, "2026-01-02T03:04:05Z", **more)
+    return ChildRun(number, f"HD_x_{number}", {"lr": 0.1, "n": None}, "2026-01-02T03:04:05Z", **more)
 
 
 def test_points_and_ends_come_back(tmp_path):
@@ -51,7 +51,7 @@ def test_a_point_stands_as_it_was_first_written(tmp_path):
     journal.add(child(0))
     journal.close()
     other = Journal(tmp_path)
-    other.add(Child(0, "HD_x_0", {"lr": 0.9}, "2026-01-02T03:04:05Z"))
+    other.add(ChildRun(0, "HD_x_0", {"lr": 0.9}, "2026-01-02T03:04:05Z"))
     assert Journal(tmp_path).read().children[0].parameters == {"lr": 0.1, "n": None}
 
 

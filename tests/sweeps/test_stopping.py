@@ -24,7 +24,7 @@ def stopped(policy, reports, interval, maximizes=True):
         name
         for name, values in reports.items()
         if len(values) >= interval
-        and early_stopping.verdict(policy, name, interval, reports, maximizes)
+        and early_stopping.stop_reason(policy, name, interval, reports, maximizes)
     }
 
 
@@ -42,10 +42,10 @@ def test_bandit_goes_by_the_best_so_far_not_by_the_last():
 def test_a_run_that_is_ahead_is_judged_again_by_all_that_it_has_logged():
     policy = BanditPolicy(slack_factor=0.1)
     reports = {"bad": [0.1] * 9, "rising": [0.1] * 8 + [0.9], "good": [0.9] * 3}
-    assert early_stopping.looks_back(policy) and not early_stopping.looks_back(AshaPolicy())
-    assert early_stopping.verdict(policy, "bad", 3, reports, True, again=True)
-    assert not early_stopping.verdict(policy, "rising", 3, reports, True, again=True)
-    assert early_stopping.verdict(policy, "rising", 3, reports, True)
+    assert early_stopping.revisits_intervals(policy) and not early_stopping.revisits_intervals(AshaPolicy())
+    assert early_stopping.stop_reason(policy, "bad", 3, reports, True, is_revisit=True)
+    assert not early_stopping.stop_reason(policy, "rising", 3, reports, True, is_revisit=True)
+    assert early_stopping.stop_reason(policy, "rising", 3, reports, True)
 
 
 def test_bandit_when_minimizing():
@@ -99,14 +99,14 @@ def test_asha_keeps_the_best_third_of_a_rung():
     ],
 )
 def test_when_a_policy_is_applied(policy, intervals):
-    assert early_stopping.due(policy, 0, 6) == intervals
-    assert early_stopping.due(policy, 3, 6) == [each for each in intervals if each > 3]
+    assert early_stopping.due_intervals(policy, 0, 6) == intervals
+    assert early_stopping.due_intervals(policy, 3, 6) == [each for each in intervals if each > 3]
 
 
 def test_what_is_no_number_is_worse_than_any():
     reports = {"good": [0.5], "nan": [math.nan]}
     assert stopped(BanditPolicy(slack_factor=0.5), reports, 1) == {"nan"}
-    assert "missing" in early_stopping.verdict(
+    assert "missing" in early_stopping.stop_reason(
         BanditPolicy(slack_factor=0.5), "nan", 1, reports, True
     )
     assert stopped(BanditPolicy(slack_factor=0.5), {"nan": [math.nan]}, 1) == set()
@@ -114,5 +114,5 @@ def test_what_is_no_number_is_worse_than_any():
 
 
 def test_no_policy_stops_nothing():
-    assert not early_stopping.watches(NoTerminationPolicy())
+    assert not early_stopping.stops_runs(NoTerminationPolicy())
     assert stopped(NoTerminationPolicy(), {"a": [0.1], "b": [9]}, 1) == set()

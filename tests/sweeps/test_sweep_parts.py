@@ -15,8 +15,8 @@ from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.store.locks import flocks
 from scriptrun.submission.submit import PendingRun
 from scriptrun.sweeps import active_runs, driver, ensure_driver, hyperdrive_run, record, submit
-from scriptrun.sweeps.journal import Child, Journal
-from scriptrun.sweeps.launch import Launching
+from scriptrun.sweeps.journal import ChildRun, Journal
+from scriptrun.sweeps.launch import RunStarter
 from scriptrun.testing.jobs import PATIENCE
 from scriptrun.tracking import run_folder
 
@@ -30,7 +30,7 @@ def folder(tuner):
 def written(tuner, **settings):
     workspace = tuner.workspace
     found = submit.check(tuner.config("--mark", "m", **settings), workspace, "tune")
-    held = flocks.try_flock(ensure_driver.lock_of(workspace.id, "kept"))
+    held = flocks.try_flock(ensure_driver.flock_path(workspace.id, "kept"))
     with held:
         config = tuner.config("--mark", "m", custom_run_id="kept", **settings)
         folder = submit.start(config, workspace, found)
@@ -64,7 +64,7 @@ def test_what_is_wrong_with_its_job_is_said_too(tuner):
 def test_a_sweep_is_written_down_before_it_is_driven(tuner, folder):
     run = Run.get(tuner.workspace, "kept")
     assert isinstance(run, HyperDriveRun) and run.get_status() == "Queued"
-    assert ensure_driver.ticket_of(tuner.workspace.id, "kept").exists()
+    assert ensure_driver.ticket_path(tuner.workspace.id, "kept").exists()
     assert (run.journal().children, run.get_hyperparameters(), run.get_metrics()) == ({}, {}, {})
     assert (run.get_best_run_by_primary_metric(), list(run.get_children())) == (None, [])
     assert run.get_diagnostics() == "" and run.limits.max_total_runs == 4
@@ -102,22 +102,22 @@ def drive(tuner, run_id):
 def test_a_driver_leaves_what_is_not_its_own(tuner):
     assert drive(tuner, "none").returncode == 0
     before = written(tuner)
-    with flocks.try_flock(ensure_driver.lock_of(tuner.workspace.id, "kept")):
+    with flocks.try_flock(ensure_driver.flock_path(tuner.workspace.id, "kept")):
         assert drive(tuner, "kept").returncode == 0
     assert run_folder.read_result(before) is None
-    assert ensure_driver.ticket_of(tuner.workspace.id, "kept").exists()
+    assert ensure_driver.ticket_path(tuner.workspace.id, "kept").exists()
     Run.get(tuner.workspace, "kept").cancel()
 
 
 def test_a_driver_that_breaks_again_and_again_ends_a_sweep_that_had_begun(tuner, folder):
     (folder / "attempts" / "1").mkdir(parents=True)
     (folder / record.FILE).write_text('{"cut')
-    for _ in range(driver.TRIES):
+    for _ in range(driver.MAX_CRASHES):
         assert run_folder.read_result(folder) is None
         assert drive(tuner, "kept").returncode == 0
     value = run_folder.read_result(folder)
-    assert value["state"] == "Failed" and f"crashed {driver.TRIES} times" in value["reason"]
-    assert not ensure_driver.ticket_of(tuner.workspace.id, "kept").exists()
+    assert value["state"] == "Failed" and f"crashed {driver.MAX_CRASHES} times" in value["reason"]
+    assert not ensure_driver.ticket_path(tuner.workspace.id, "kept").exists()
 
 
 def test_a_drivers_log_takes_any_words_and_no_disk_stops_it(tmp_path):
@@ -133,18 +133,18 @@ def flight_of(tuner, folder):
     journal = Journal(folder).read()
     for number in range(2):
         point = {"parameters": {"--x": 0.5}, "created": "2024-05-01T10:00:00.000000Z"}
-        journal.add(Child(number=number, id=f"kept_{number}", **point))
-    launching = Launching(tuner.workspace, "kept", journal, forks=True)
+        journal.add(ChildRun(number=number, id=f"kept_{number}", **point))
+    launching = RunStarter(tuner.workspace, "kept", journal, forks=True)
     log = driver.Log(folder)
     sweep = record.read(folder)
-    return active_runs.Flight(tuner.workspace, sweep, journal, launching, log), launching
+    return active_runs.ActiveRuns(tuner.workspace, sweep, journal, launching, log), launching
 
 
 def test_points_without_a_run_end_at_once_when_all_shall(tuner, folder):
     flight, _ = flight_of(tuner, folder)
-    assert flight.lacks_any() and flight.begun() == set() and flight.not_begun() == 0
+    assert flight.lacks_any() and flight.begun() == set() and flight.waiting_count() == 0
     assert [child.number for child in flight.unsubmitted()] == [0, 1]
-    assert active_runs.FAST <= flight.pause() <= active_runs.SLOW
+    assert active_runs.MIN_PAUSE <= flight.pause() <= active_runs.MAX_PAUSE
     flight.stop_all("enough")
     assert flight.live == {} and not flight.lacks_any()
     told = Journal(folder).read().children.values()
@@ -161,7 +161,7 @@ def test_a_run_is_stopped_with_the_reason_that_its_end_will_give(tuner):
 
 def test_what_is_parked_and_has_ended_is_not_started(tuner, folder):
     _, launching = flight_of(tuner, folder)
-    launching.retry()
+    launching.start_parked()
     run = tuner.experiment.start_logging()
     run.complete()
     assert run_folder.read_result(run.path) is not None
@@ -169,8 +169,8 @@ def test_what_is_parked_and_has_ended_is_not_started(tuner, folder):
     ticket = tickets.write(queue, run.path, {})
     ready = object()
     launching.parked[0] = PendingRun(run.job, run.path, ready, ticket)
-    launching.retry()
-    assert (launching.parked, launching.own) == ({}, {})
+    launching.start_parked()
+    assert (launching.parked, launching.guards) == ({}, {})
     tickets.drop(ticket.path)
     Run.get(tuner.workspace, "kept").cancel()
 
@@ -179,7 +179,7 @@ def test_a_run_that_another_host_left_waiting_waits_here_once(tuner, folder):
     flight, launching = flight_of(tuner, folder)
     begun = flight.live[0].folder(tuner.workspace.runs_folder)
     (begun / "attempts" / "1").mkdir(parents=True)
-    launching.queue_here(flight.live[0])
+    launching.requeue_locally(flight.live[0])
     assert tickets.find(tickets.queue_of(tuner.workspace.id), "kept_0") is None
     assert os.listdir(begun) == ["attempts"]
     Run.get(tuner.workspace, "kept").cancel()

@@ -13,7 +13,7 @@ import pytest
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.sweeps import children, proposals, termination
-from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.sweeps.journal import ChildRun, Journal
 from scriptrun.tracking import run_folder
 
 CREATED = "2024-05-01T10:00:00.000000Z"
@@ -31,7 +31,7 @@ def _run(home, run_id) -> Path:
     return folder
 
 
-def _sweep(home, run_id, *kept: Child) -> Path:
+def _sweep(home, run_id, *kept: ChildRun) -> Path:
     folder = _run(home, run_id)
     journal = Journal(folder)
     for each in kept:
@@ -43,7 +43,7 @@ def _sweep(home, run_id, *kept: Child) -> Path:
 
 
 def child(number, state="", **facts):
-    return Child(number, f"s_{number}", {"lr": number}, CREATED, state=state, **facts)
+    return ChildRun(number, f"s_{number}", {"lr": number}, CREATED, state=state, **facts)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_outputs_of_a_run_that_is_gone_on_from(home):
 
 
 def test_other_sweeps_that_are_gone_are_passed_over(home):
-    assert proposals.others(home, SimpleNamespace(resume_from=["gone", "gone"])) == []
+    assert proposals.resumed_sweeps(home, SimpleNamespace(resume_from=["gone", "gone"])) == []
 
 
 def _log(folder: Path, *lines: dict) -> None:
@@ -73,7 +73,7 @@ def _log(folder: Path, *lines: dict) -> None:
 
 def test_values_of_the_metric_are_its_numbers_alone(home):
     folder = _run(home, "r")
-    values = children.Values(folder, "loss")
+    values = children.MetricValues(folder, "loss")
     assert values.poll() == children.values_of(folder, "loss") == []
     _log(
         folder,
@@ -125,23 +125,23 @@ FAILED = [child(n, "Failed", reason=f"exit code {n}", ended=time.time()) for n i
 
 def test_a_sweep_goes_on_while_nothing_stands_against_it(home):
     driver = standing(home, child(0, "Completed"), child(1))
-    assert termination.at_once(driver) is None
-    assert termination.may_go_on(driver)
-    assert termination.when_idle(driver) is None
+    assert termination.immediate_outcome(driver) is None
+    assert termination.can_start_runs(driver)
+    assert termination.final_outcome(driver) is None
 
 
 def test_a_request_to_cancel_ends_it(home):
     driver = standing(home, child(0, "Completed"))
     (driver.folder / "cancel.json").write_text("{}")
-    assert termination.at_once(driver).state == "Canceled"
+    assert termination.immediate_outcome(driver).state == "Canceled"
 
 
 @pytest.mark.parametrize(("first", "state"), [("Completed", "Completed"), ("Failed", "Canceled")])
 def test_when_its_time_is_over_what_completed_counts(home, first, state):
-    ending = termination.at_once(standing(home, child(0, first), minutes=1))
+    ending = termination.immediate_outcome(standing(home, child(0, first), minutes=1))
     assert (ending.state, "1" in ending.reason) == (state, True)
     driver = standing_again(home, minutes=10**9)
-    assert termination.at_once(driver) is None
+    assert termination.immediate_outcome(driver) is None
 
 
 def standing_again(home, **facts):
@@ -151,13 +151,13 @@ def standing_again(home, **facts):
 
 def test_where_the_first_all_fail_no_other_is_begun(home):
     driver = standing(home, *FAILED)
-    assert termination.all_fail(driver)
-    assert not termination.may_go_on(driver)
-    ending = termination.at_once(driver)
+    assert termination.all_failed(driver)
+    assert not termination.can_start_runs(driver)
+    ending = termination.immediate_outcome(driver)
     assert ending.state == "Failed"
     assert "exit code 0" in ending.reason
-    assert termination.at_once(standing_again(home, live=frozenset({3}))) is None, "one has begun"
-    assert not termination.all_fail(standing_again(home, began=time.time() + 9)), "it was resumed"
+    assert termination.immediate_outcome(standing_again(home, live=frozenset({3}))) is None, "one has begun"
+    assert not termination.all_failed(standing_again(home, began=time.time() + 9)), "it was resumed"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_where_the_first_all_fail_no_other_is_begun(home):
 def test_one_that_came_to_something_lets_it_go_on(home, more):
     driver = standing(home, *FAILED, more)
     driver.journal.children[3] = more
-    assert not termination.all_fail(driver)
+    assert not termination.all_failed(driver)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_one_that_came_to_something_lets_it_go_on(home, more):
     ],
 )
 def test_how_it_ends_when_all_have_ended(home, kept, facts, state):
-    ending = termination.when_idle(standing(home, *kept, **facts))
+    ending = termination.final_outcome(standing(home, *kept, **facts))
     assert ending.state == state
     if state == "Failed":
         assert "why" in ending.reason

@@ -317,7 +317,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_two_drivers_at_once_are_one(tuner, tmp_path):
     gate = tmp_path / "gate"
     sweep = tuner.submit("--gate", gate)
-    lock = ensure_driver.lock_of(tuner.workspace.id, sweep.id)
+    lock = ensure_driver.flock_path(tuner.workspace.id, sweep.id)
 
     def is_driven():
         taken = flocks.try_flock(lock)
@@ -341,7 +341,7 @@ def test_a_run_that_ends_starts_the_driver_again_without_anybody_looking(tuner, 
     until(lambda: not driver_of(sweep))
     gate.touch()
     until(lambda: mark.read_text().count("\n") == 4)
-    lock = ensure_driver.lock_of(tuner.workspace.id, sweep.id)
+    lock = ensure_driver.flock_path(tuner.workspace.id, sweep.id)
     until(lambda: (taken := flocks.try_flock(lock)) and not taken.release())
     assert ended(sweep).state == "Completed"
 

@@ -8,7 +8,7 @@ import types
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.section_base import Section
-from scriptrun.config.yaml_text import Plain, plain
+from scriptrun.config.yaml_text import PlainScalar, plain
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
 from scriptrun.spec.suggestion import did_you_mean
@@ -30,7 +30,7 @@ def camel(name: str) -> str:
 
 
 @functools.cache
-def keys_of(kind: Any) -> dict[str, str]:
+def names_by_key(kind: Any) -> dict[str, str]:
     """The field names by their keys in the file, in the file's order."""
     return {kind.wire_names.get(name, camel(name)): name for name in kind.fields}
 
@@ -41,13 +41,13 @@ def to_wire(value: Any) -> Any:
         kind: Any = type(value)
         return {
             key: to_wire(getattr(value, name))
-            for key, name in keys_of(kind).items()
+            for key, name in names_by_key(kind).items()
             if name not in value.unwritten
         }
     if isinstance(value, dict):
-        return {str(key): to_wire(each) for key, each in value.items()}
+        return {str(key): to_wire(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [to_wire(each) for each in value]
+        return [to_wire(element) for element in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, os.PathLike):
@@ -65,16 +65,16 @@ def from_wire(section: S, data: Any, where: str, problems: list[str]) -> S:
     if data is None:
         return section
     if not isinstance(data, dict):
-        problems.append(f"{where.rstrip('.')}: {_wanted('a mapping', data)}")
+        problems.append(f"{where.rstrip('.')}: {_mismatch('a mapping', data)}")
         return section
     kind: Any = type(section)
-    keys, kinds = keys_of(kind), _kinds(kind)
+    keys, field_types = names_by_key(kind), _field_types(kind)
     for key, value in data.items():
         name = keys.get(str(key))
         if name is not None:
-            found = convert(value, kinds[name], f"{where}{key}", problems)
-            if found is not None or _allows_none(kinds[name]):
-                section.__dict__[name] = found
+            converted = convert(value, field_types[name], f"{where}{key}", problems)
+            if converted is not None or _allows_none(field_types[name]):
+                section.__dict__[name] = converted
         elif key not in section.ignored_keys:
             problems.append(f"{where}{key}: unknown key{did_you_mean(str(key), keys)}")
     return section
@@ -86,7 +86,7 @@ def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # n
         return plain(value)
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
-        return convert(value, _fitting(kind, value), where, problems)
+        return convert(value, _union_member(kind, value), where, problems)
     if origin is dict:
         return _convert_dict(value, typing.get_args(kind)[1], where, problems)
     if origin is list:
@@ -100,16 +100,16 @@ def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # n
 
 def _convert_dict(value: Any, kind: Any, where: str, problems: list[str]) -> Any:
     if not isinstance(value, dict):
-        problems.append(f"{where}: {_wanted('a mapping', value)}")
+        problems.append(f"{where}: {_mismatch('a mapping', value)}")
         return None
-    return {str(k): convert(each, kind, f"{where}.{k}", problems) for k, each in value.items()}
+    return {str(k): convert(item, kind, f"{where}.{k}", problems) for k, item in value.items()}
 
 
 def _convert_list(value: Any, kind: Any, where: str, problems: list[str]) -> Any:
     if not isinstance(value, list):
-        problems.append(f"{where}: {_wanted('a list', value)}")
+        problems.append(f"{where}: {_mismatch('a list', value)}")
         return None
-    return [convert(each, kind, f"{where}[{i}]", problems) for i, each in enumerate(value)]
+    return [convert(item, kind, f"{where}[{i}]", problems) for i, item in enumerate(value)]
 
 
 def _convert_conda(value: Any, where: str, problems: list[str]) -> Any:
@@ -121,36 +121,36 @@ def _convert_conda(value: Any, where: str, problems: list[str]) -> Any:
 
 
 def _convert_scalar(value: Any, kind: type, where: str, problems: list[str]) -> Any:
-    seen = value.value if isinstance(value, Plain) else value
-    if kind is str and isinstance(seen, bool) and not isinstance(value, Plain):
-        return "true" if seen else "false"
+    scalar = value.value if isinstance(value, PlainScalar) else value
+    if kind is str and isinstance(scalar, bool) and not isinstance(value, PlainScalar):
+        return "true" if scalar else "false"
     if kind is str and not isinstance(value, dict | list):
         return str(value)
-    if type(seen) is kind or (kind is float and type(seen) is int):
-        return seen
-    problems.append(f"{where}: {_wanted(_NAMES[kind], value)}")
+    if type(scalar) is kind or (kind is float and type(scalar) is int):
+        return scalar
+    problems.append(f"{where}: {_mismatch(_NAMES[kind], value)}")
     return None
 
 
 _NAMES = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
 
 
-def _wanted(what: str, value: Any) -> str:
+def _mismatch(expected: str, value: Any) -> str:
     names = {"dict": "a mapping", "list": "a list"}
     shown = names.get(type(value).__name__) or repr(plain(value))
-    return f"expected {what}, not {shown}"
+    return f"expected {expected}, not {shown}"
 
 
 @functools.cache
-def _kinds(kind: Any) -> dict[str, Any]:
+def _field_types(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind, localns={"Any": typing.Any, "ClassVar": typing.ClassVar})
 
 
-def _fitting(kind: Any, value: Any) -> Any:
+def _union_member(kind: Any, value: Any) -> Any:
     """The member of a union to convert to: the list or dict if ``value`` is one, else the first."""
-    kinds = [each for each in typing.get_args(kind) if each is not type(None)]
-    same = [each for each in kinds if typing.get_origin(each) is type(value)]
-    return (same or kinds)[0]
+    members = [member for member in typing.get_args(kind) if member is not type(None)]
+    matching = [candidate for candidate in members if typing.get_origin(candidate) is type(value)]
+    return (matching or members)[0]
 
 
 def _allows_none(kind: Any) -> bool:

@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 Resolve = Callable[[object], str | None]
 
 
-def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[str]:
+def config_problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[str]:
     """All problems of ``config``; an empty list if it is valid."""
     if not isinstance(config, ScriptRunConfig):
-        return [f"expected a ScriptRunConfig, not {_what(config)}"]
+        return [f"expected a ScriptRunConfig, not {_describe_value(config)}"]
     run = config.run_config
     if not isinstance(run, RunConfiguration):
-        return [f"run_config must be a RunConfiguration, not {_what(run)}"]
-    found = _source(config) + _what_runs(config) + _arguments(config, resolve)
-    found += _distributed(config) + _duration(run) + _retry(config)
-    found += resources.problems(config) + _variables(run) + _docker(run)
+        return [f"run_config must be a RunConfiguration, not {_describe_value(run)}"]
+    messages = _source_problems(config) + _script_problems(config) + _argument_problems(config, resolve)
+    messages += _distribution_problems(config) + _duration_problems(run) + _retry_problems(config)
+    messages += resources.problems(config) + _variable_problems(run) + _docker_problems(run)
     if isinstance(run.environment, Environment):
         docker = run.docker if isinstance(run.docker, DockerConfiguration) else None
-        return found + environment_request.problems(run.environment, docker)
-    given = _what(run.environment)
+        return messages + environment_request.problems(run.environment, docker)
+    actual = _describe_value(run.environment)
     hint = "use Environment.get(workspace, name) for a registered environment"
-    return [*found, f"environment must be an Environment, not {given}; {hint}"]
+    return [*messages, f"environment must be an Environment, not {actual}; {hint}"]
 
 
-def chosen(config: ScriptRunConfig) -> tuple[Any, Any]:
+def script_and_command(config: ScriptRunConfig) -> tuple[Any, Any]:
     """The script and command: those of ScriptRunConfig, else those of its run_config."""
     if config.script or config.command:
         return config.script, config.command
@@ -53,11 +53,11 @@ def chosen(config: ScriptRunConfig) -> tuple[Any, Any]:
 
 def arguments(config: ScriptRunConfig) -> Any:
     """The arguments: those of ScriptRunConfig, else those of its run_config."""
-    given = config.arguments
-    return given if given not in (None, [], (), "") else config.run_config.arguments
+    value = config.arguments
+    return value if value not in (None, [], (), "") else config.run_config.arguments
 
 
-def names_data(config: object) -> bool:
+def may_use_data(config: object) -> bool:
     """Whether the job may use data: as an object, a section, or a string that refers to data."""
     if not isinstance(config, ScriptRunConfig) or not isinstance(
         config.run_config, RunConfiguration
@@ -69,12 +69,12 @@ def names_data(config: object) -> bool:
     values = [config.resume_from] if hasattr(config.resume_from, "path_on_datastore") else []
     if isinstance(run.environment_variables, dict):
         values += run.environment_variables.values()
-    for each in (arguments(config), chosen(config)[1]):
-        values += each if isinstance(each, list | tuple) else [each]
-    return any(not is_plain(each) or _refers(each) for each in values)
+    for source in (arguments(config), script_and_command(config)[1]):
+        values += source if isinstance(source, list | tuple) else [source]
+    return any(not is_plain(value) or _has_data_reference(value) for value in values)
 
 
-def _refers(value: object) -> bool:
+def _has_data_reference(value: object) -> bool:
     return isinstance(value, str) and "AZUREML_DATAREFERENCE_" in value
 
 
@@ -87,48 +87,48 @@ def is_plain(value: object) -> bool:
     return isinstance(value, numbers.Number)
 
 
-def _source(config: ScriptRunConfig) -> list[str]:
+def _source_problems(config: ScriptRunConfig) -> list[str]:
     if isinstance(config.source_directory, str | os.PathLike):
         return []
-    given = _what(config.source_directory)
-    return [f"source_directory must be a path, not {given}"]
+    actual = _describe_value(config.source_directory)
+    return [f"source_directory must be a path, not {actual}"]
 
 
-def _what_runs(config: ScriptRunConfig) -> list[str]:
-    script, command = chosen(config)
+def _script_problems(config: ScriptRunConfig) -> list[str]:
+    script, command = script_and_command(config)
     if script and command:
         return ["script and command cannot be used together; command replaces script and arguments"]
     if not script and not command:
         return ["nothing to run; set script='train.py' or command"]
     if script and not isinstance(script, str | os.PathLike):
-        return [f"script must be a path in the source directory, not {_what(script)}"]
+        return [f"script must be a path in the source directory, not {_describe_value(script)}"]
     if command and config.arguments:
         return ["arguments and command cannot be used together; put the arguments in the command"]
     if command and not _is_command(command):
-        return [f"command must be a string or a list of strings, not {_what(command)}"]
+        return [f"command must be a string or a list of strings, not {_describe_value(command)}"]
     return []
 
 
 def _is_command(command: object) -> bool:
     if isinstance(command, list | tuple):
-        return all(not isinstance(each, list | tuple | dict) for each in command)
+        return all(not isinstance(word, list | tuple | dict) for word in command)
     return isinstance(command, str)
 
 
-def _arguments(config: ScriptRunConfig, resolve: Resolve | None) -> list[str]:
-    found = []
-    listed = [("arguments", arguments(config)), ("command", chosen(config)[1])]
-    for name, values in listed:
+def _argument_problems(config: ScriptRunConfig, resolve: Resolve | None) -> list[str]:
+    problems = []
+    sources = [("arguments", arguments(config)), ("command", script_and_command(config)[1])]
+    for name, values in sources:
         if isinstance(values, list | tuple):
-            found += _in_list(name, values, resolve)
+            problems += _list_problems(name, values, resolve)
         elif name == "arguments" and isinstance(values, str):
-            found += _in_text(values)
+            problems += _text_problems(values)
         elif name == "arguments" and values is not None:
-            found.append(f"arguments must be a flat list, not {_what(values)}")
-    return found
+            problems.append(f"arguments must be a flat list, not {_describe_value(values)}")
+    return problems
 
 
-def _in_text(text: str) -> list[str]:
+def _text_problems(text: str) -> list[str]:
     import shlex
 
     try:
@@ -138,36 +138,36 @@ def _in_text(text: str) -> list[str]:
     return []
 
 
-def _in_list(name: str, values: Any, resolve: Resolve | None) -> list[str]:
-    found = []
-    for number, each in enumerate(values):
-        if is_plain(each) or (resolve is not None and resolve(each) is not None):
+def _list_problems(name: str, values: Any, resolve: Resolve | None) -> list[str]:
+    problems = []
+    for index, value in enumerate(values):
+        if is_plain(value) or (resolve is not None and resolve(value) is not None):
             continue
-        if isinstance(each, list | tuple | dict | set):
-            found.append(f"{name}[{number}] is {_what(each)}, but {name} must be a flat list")
+        if isinstance(value, list | tuple | dict | set):
+            problems.append(f"{name}[{index}] is {_describe_value(value)}, but {name} must be a flat list")
         else:
-            found.append(
-                f"{name}[{number}] must be a string, a number, a path, None or data, "
-                f"not {_what(each)}"
+            problems.append(
+                f"{name}[{index}] must be a string, a number, a path, None or data, "
+                f"not {_describe_value(value)}"
             )
-    return found
+    return problems
 
 
-def _distributed(config: ScriptRunConfig) -> list[str]:
-    given = config.distributed_job_config
-    kinds = (MpiConfiguration, PyTorchConfiguration, TensorflowConfiguration)
-    if given is not None and not isinstance(given, kinds):
+def _distribution_problems(config: ScriptRunConfig) -> list[str]:
+    job_config = config.distributed_job_config
+    classes = (MpiConfiguration, PyTorchConfiguration, TensorflowConfiguration)
+    if job_config is not None and not isinstance(job_config, classes):
         return [
             "distributed_job_config must be an MpiConfiguration, PyTorchConfiguration or "
-            f"TensorflowConfiguration, not {_what(given)}"
+            f"TensorflowConfiguration, not {_describe_value(job_config)}"
         ]
     return distribution_spec.problems(config.run_config)
 
 
-def _duration(run: RunConfiguration) -> list[str]:
+def _duration_problems(run: RunConfiguration) -> list[str]:
     seconds = run.max_run_duration_seconds
-    good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
-    if seconds is None or good:
+    is_valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+    if seconds is None or is_valid:
         return []
     return [f"max_run_duration_seconds must be greater than 0, not {seconds!r}"]
 
@@ -175,56 +175,56 @@ def _duration(run: RunConfiguration) -> list[str]:
 _CAUSE = re.compile(r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SIG[A-Z0-9]+")
 
 
-def causes(config: ScriptRunConfig) -> list[str]:
+def retry_causes(config: ScriptRunConfig) -> list[str]:
     """The causes for which a run is retried, given as a list or a comma-separated string."""
-    on = config.retry_on
-    return [each.strip() for each in on.split(",")] if isinstance(on, str) else list(on)
+    retry_on = config.retry_on
+    return [cause.strip() for cause in retry_on.split(",")] if isinstance(retry_on, str) else list(retry_on)
 
 
-def _retry(config: ScriptRunConfig) -> list[str]:
-    found = []
+def _retry_problems(config: ScriptRunConfig) -> list[str]:
+    problems = []
     if not isinstance(config.retries, int) or config.retries < 0:
-        found.append(f"retries must be a non-negative integer, not {config.retries!r}")
-    found += [
+        problems.append(f"retries must be a non-negative integer, not {config.retries!r}")
+    problems += [
         f"invalid cause {cause!r} in retry_on; use preempted, node-lost, time-limit, exit:CODE "
         "or signal:NAME"
-        for cause in causes(config)
+        for cause in retry_causes(config)
         if not isinstance(cause, str) or not _CAUSE.fullmatch(cause)
     ]
     warn, limit = config.warn_before_seconds, config.run_config.max_run_duration_seconds
     if warn is not None and (not isinstance(limit, int | float) or not 0 < warn < limit):
-        found.append(
+        problems.append(
             f"warn_before_seconds must be less than max_run_duration_seconds ({limit!r}), "
             f"not {warn!r}"
         )
-    return found
+    return problems
 
 
-def _variables(run: RunConfiguration) -> list[str]:
-    listed = {"run_config.environment_variables": run.environment_variables}
+def _variable_problems(run: RunConfiguration) -> list[str]:
+    variables_by_owner = {"run_config.environment_variables": run.environment_variables}
     if isinstance(run.environment, Environment):
-        listed["environment.environment_variables"] = run.environment.environment_variables
-    found = []
-    for where, variables in listed.items():
+        variables_by_owner["environment.environment_variables"] = run.environment.environment_variables
+    problems = []
+    for owner, variables in variables_by_owner.items():
         if not isinstance(variables, dict | None):
-            found.append(f"{where} must be a dict of names to values, not {_what(variables)}")
+            problems.append(f"{owner} must be a dict of names to values, not {_describe_value(variables)}")
             continue
-        bad = [name for name in variables or {} if not _is_variable_name(name)]
-        found += [f"invalid variable name {name!r} in {where}" for name in bad]
-    return found
+        invalid_names = [name for name in variables or {} if not _is_variable_name(name)]
+        problems += [f"invalid variable name {name!r} in {owner}" for name in invalid_names]
+    return problems
 
 
 def _is_variable_name(name: object) -> bool:
     return isinstance(name, str) and name != "" and "=" not in name and "\0" not in name
 
 
-def _docker(run: RunConfiguration) -> list[str]:
+def _docker_problems(run: RunConfiguration) -> list[str]:
     if isinstance(run.docker, DockerConfiguration):
         return []
-    return [f"docker_runtime_config must be a DockerConfiguration, not {_what(run.docker)}"]
+    return [f"docker_runtime_config must be a DockerConfiguration, not {_describe_value(run.docker)}"]
 
 
-def _what(value: object) -> str:
+def _describe_value(value: object) -> str:
     shown = repr(value)
     name = type(value).__name__
     article = "an" if name[:1].lower() in "aeiou" else "a"

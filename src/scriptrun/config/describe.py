@@ -6,9 +6,9 @@ import os
 
 from scriptrun.config import checks, distribution_spec, resources
 from scriptrun.config.camel_case import to_wire
-from scriptrun.config.checks import Resolve, problems
+from scriptrun.config.checks import Resolve, config_problems
 from scriptrun.config.environments.environment import Environment
-from scriptrun.config.environments.request import environment_spec, was_chosen
+from scriptrun.config.environments.request import environment_spec, is_user_chosen
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.environment import EnvironmentSpec
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 else:
     script_header = later("scriptrun.config.environments.script_header")
 
-__all__ = ["Described", "describe", "problems", "run_definition", "variables"]
+__all__ = ["JobDescription", "describe", "config_problems", "run_definition", "variables"]
 
 
-class Described(Value):
+class JobDescription(Value):
     """A validated configuration, with the field names of JobSpec.
 
     ``target`` is the user's name or object (default: "local"); ``script`` is as the user wrote it;
@@ -55,44 +55,44 @@ class Described(Value):
     notes: tuple[str, ...] = ()
 
 
-def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Described:
+def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> JobDescription:
     """Check ``config`` and describe its job.
 
     ``resolve`` returns the text of an argument that is data, None for any other. Raises
     RunConfigurationException with all problems.
     """
-    refuse(problems(config, resolve))
+    refuse(config_problems(config, resolve))
     run = config.run_config
-    script, command = checks.chosen(config)
-    declared = _declared(config, script if not command else None)
-    environment = environment_spec(declared, run.docker)
-    arguments = () if command else _words(checks.arguments(config), resolve)
-    line = _command_line(command, resolve)
-    return Described(
+    script, command = checks.script_and_command(config)
+    user_environment = _user_environment(config, script if not command else None)
+    environment = environment_spec(user_environment, run.docker)
+    arguments = () if command else _split_arguments(checks.arguments(config), resolve)
+    command_line = _command_line(command, resolve)
+    return JobDescription(
         source_directory=os.fspath(config.source_directory),
         script=os.fspath(script) if script and not command else None,
         arguments=arguments,
-        command=line,
+        command=command_line,
         environment=environment,
         target=run.target or "local",
         distribution=distribution_spec.distribution(run),
         variables=variables(run, resolve),
         max_run_duration_seconds=run.max_run_duration_seconds,
         warn_before_seconds=config.warn_before_seconds,
-        retry=_retry(config),
-        resources=resources.of(config),
+        retry=_retry_settings(config),
+        resources=resources.node_resources(config),
         docker=environment.container,
         resume_from=config.resume_from,
-        run_definition=run_definition(run, script, arguments, line, declared),
+        run_definition=run_definition(run, script, arguments, command_line, user_environment),
         notes=(*environment.notes, *distribution_spec.notes(run)),
     )
 
 
-def _retry(config: ScriptRunConfig) -> dict[str, Any]:
+def _retry_settings(config: ScriptRunConfig) -> dict[str, Any]:
     """``JobSpec.retry``: the limit and the causes; {} for no retries."""
     if not config.retries:
         return {}
-    causes = checks.causes(config)
+    causes = checks.retry_causes(config)
     if config.warn_before_seconds and "time-limit" not in causes:
         causes.append("time-limit")
     return {"limit": config.retries, "on": causes}
@@ -100,29 +100,29 @@ def _retry(config: ScriptRunConfig) -> dict[str, Any]:
 
 def variables(run: RunConfiguration, resolve: Resolve | None = None) -> dict[str, str]:
     """The job's variables: those of the environment, then those of the run configuration."""
-    both = {**(run.environment.environment_variables or {}), **(run.environment_variables or {})}
-    return {str(name): _value(value, resolve) for name, value in both.items()}
+    merged = {**(run.environment.environment_variables or {}), **(run.environment_variables or {})}
+    return {str(name): _variable_text(value, resolve) for name, value in merged.items()}
 
 
-def _value(value: Any, resolve: Resolve | None) -> str:
+def _variable_text(value: Any, resolve: Resolve | None) -> str:
     if value is None:
         return ""
-    found = None if resolve is None or checks.is_plain(value) else resolve(value)
-    return str(value) if found is None else found
+    text = None if resolve is None or checks.is_plain(value) else resolve(value)
+    return str(value) if text is None else text
 
 
-def _declared(config: ScriptRunConfig, script: Any) -> Environment:
+def _user_environment(config: ScriptRunConfig, script: Any) -> Environment:
     """The environment that the user chose, else the one in the script's inline metadata."""
-    chosen: Environment = config.run_config.environment
-    if not script or was_chosen(chosen):
-        return chosen
+    environment: Environment = config.run_config.environment
+    if not script or is_user_chosen(environment):
+        return environment
     path = os.path.join(config.source_directory or ".", os.fspath(script))
     conda = script_header.find(path) if _has_header(path) else None
     if conda is None:
-        return chosen
-    made = chosen.clone(os.path.basename(os.fspath(script)))
-    made.python.conda_dependencies = conda
-    return made
+        return environment
+    script_environment = environment.clone(os.path.basename(os.fspath(script)))
+    script_environment.python.conda_dependencies = conda
+    return script_environment
 
 
 def _has_header(path: str) -> bool:
@@ -145,20 +145,20 @@ def run_definition(
 
     ``environment`` replaces the configuration's environment.
     """
-    chosen = environment or run.environment
-    made: dict[str, Any] = {**to_wire(run), "environment": to_wire(chosen)}
-    made["script"] = to_wire(script) or None
-    made["arguments"] = list(arguments)
-    made["command"] = command or ""
-    conda = chosen.python.conda_dependencies
-    made["environment"]["python"]["condaDependencies"] = conda.without_logins()
-    registry = made["environment"]["docker"]["baseImageRegistry"]
+    effective = environment or run.environment
+    definition: dict[str, Any] = {**to_wire(run), "environment": to_wire(effective)}
+    definition["script"] = to_wire(script) or None
+    definition["arguments"] = list(arguments)
+    definition["command"] = command or ""
+    conda = effective.python.conda_dependencies
+    definition["environment"]["python"]["condaDependencies"] = conda.without_logins()
+    registry = definition["environment"]["docker"]["baseImageRegistry"]
     if isinstance(registry, dict) and registry.get("password"):
         registry["password"] = None
-    return made
+    return definition
 
 
-def _words(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
+def _split_arguments(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
     if isinstance(values, str):
         import shlex
 
@@ -167,17 +167,17 @@ def _words(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
 
 
 def _texts(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
-    return tuple(_text(each, resolve) for each in values)
+    return tuple(_text(value, resolve) for value in values)
 
 
 def _text(value: Any, resolve: Resolve | None) -> str:
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
-    found = resolve(value) if resolve is not None else None
+    data_text = resolve(value) if resolve is not None else None
     if checks.is_plain(value):
-        return found or str(value)
-    assert found is not None, "checked before"
-    return found
+        return data_text or str(value)
+    assert data_text is not None, "checked before"
+    return data_text
 
 
 def _command_line(command: Any, resolve: Resolve | None) -> str | None:

@@ -40,34 +40,34 @@ def _pytorch(config: RunConfiguration, backend: str, nodes: int) -> Distribution
 
 def problems(config: RunConfiguration) -> list[str]:
     """The problems with nodes and processes, as sentences."""
-    found = [_not_positive("node_count", config.node_count)]
+    messages = [_integer_problem("node_count", config.node_count)]
     communicator = str(config.communicator).lower()
     if communicator in _MPI:
         count = config.mpi.process_count_per_node
-        found.append(_not_positive("mpi.process_count_per_node", count))
+        messages.append(_integer_problem("mpi.process_count_per_node", count))
     elif communicator in _PYTORCH:
-        found += _pytorch_problems(config)
+        messages += _pytorch_problems(config)
     elif communicator in _TENSORFLOW:
         servers = config.tensorflow.parameter_server_count
-        found.append(_not_positive("tensorflow.parameter_server_count", servers, least=0))
+        messages.append(_integer_problem("tensorflow.parameter_server_count", servers, minimum=0))
     elif communicator not in ("none", ""):
-        found.append(
+        messages.append(
             f"invalid communicator {config.communicator!r}; use None, IntelMpi, OpenMpi, Nccl, "
             "Gloo or ParameterServer"
         )
-    return [each for each in found if each]
+    return [message for message in messages if message]
 
 
 def notes(config: RunConfiguration) -> list[str]:
     """Notes for the user: node counts in sections that run_config.node_count overrides."""
     communicator = str(config.communicator).lower()
-    inner = {
+    section_counts = {
         "mpi.node_count": config.mpi.node_count if communicator in _MPI else None,
         "pytorch.node_count": config.pytorch.node_count if communicator in _PYTORCH else None,
     }
     return [
         f"run_config.node_count={config.node_count} overrides {name}={count}"
-        for name, count in inner.items()
+        for name, count in section_counts.items()
         if count is not None and count != config.node_count
     ]
 
@@ -76,10 +76,10 @@ def _pytorch_problems(config: RunConfiguration) -> list[str]:
     count, nodes = config.pytorch.process_count, config.node_count
     if count is None:
         return []
-    bad = _not_positive("pytorch.process_count", count)
-    if bad:
-        return [bad]
-    if _is_count(nodes) and nodes > 0 and count % nodes:
+    problem = _integer_problem("pytorch.process_count", count)
+    if problem:
+        return [problem]
+    if _is_integer(nodes) and nodes > 0 and count % nodes:
         return [
             f"process_count={count} of PyTorchConfiguration must be a multiple of "
             f"node_count={nodes}; it is the total across all nodes"
@@ -87,11 +87,11 @@ def _pytorch_problems(config: RunConfiguration) -> list[str]:
     return []
 
 
-def _is_count(value: Any) -> bool:
+def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _not_positive(name: str, value: Any, least: int = 1) -> str:
-    if _is_count(value) and value >= least:
+def _integer_problem(name: str, value: Any, minimum: int = 1) -> str:
+    if _is_integer(value) and value >= minimum:
         return ""
-    return f"{name} must be an integer of at least {least}, not {value!r}"
+    return f"{name} must be an integer of at least {minimum}, not {value!r}"

@@ -25,13 +25,13 @@ _KINDS = ("local", "git")
 
 def problems(section: DockerSection, job: DockerConfiguration | None = None) -> list[str]:
     """The problems with the container settings, as sentences."""
-    found = [*_of_image(section.base_image), *_of_context(section.build_context)]
-    for source in filter(None, (section, job)):
-        found += _of_size(source.shm_size)
-    return list(dict.fromkeys(found))
+    messages = [*_image_problems(section.base_image), *_context_problems(section.build_context)]
+    for settings in filter(None, (section, job)):
+        messages += _size_problems(settings.shm_size)
+    return list(dict.fromkeys(messages))
 
 
-def _of_image(image: Any) -> list[str]:
+def _image_problems(image: Any) -> list[str]:
     if not image or _REFERENCE.fullmatch(str(image)) or _ID.fullmatch(str(image)):
         return []
     return [
@@ -40,24 +40,24 @@ def _of_image(image: Any) -> list[str]:
     ]
 
 
-def _of_size(size: Any) -> list[str]:
+def _size_problems(size: Any) -> list[str]:
     if not size or _SIZE.fullmatch(str(size).strip()):
         return []
     return [f"invalid shm_size={str(size)!r}; use a number and a unit, e.g. '2g' or '512m'"]
 
 
-def _of_context(context: DockerBuildContext | None) -> list[str]:
+def _context_problems(context: DockerBuildContext | None) -> list[str]:
     if context is None:
         return []
-    place, kind = str(context.location or ""), context.location_type
+    location, kind = str(context.location or ""), context.location_type
     if kind not in (None, *_KINDS) and not context.is_remote:
         return [f"invalid location_type={kind!r} of DockerBuildContext; use 'local' or 'git'"]
-    if not place:
+    if not location:
         return ["DockerBuildContext requires a location: a directory or a repository URL"]
-    file = os.path.join(place, context.dockerfile_path or "Dockerfile")
-    if not context.is_remote and os.path.isdir(place) and not os.path.isfile(file):
+    dockerfile = os.path.join(location, context.dockerfile_path or "Dockerfile")
+    if not context.is_remote and os.path.isdir(location) and not os.path.isfile(dockerfile):
         return [
-            f"build context {str(place)!r} has no {context.dockerfile_path or 'Dockerfile'}; "
+            f"build context {str(location)!r} has no {context.dockerfile_path or 'Dockerfile'}; "
             "set dockerfile_path, relative to the context"
         ]
     return []

@@ -20,31 +20,31 @@ NAMES = ("cpus", "gpus", "memory")
 BINDINGS = ("node", "process")
 
 
-def of(config: ScriptRunConfig) -> dict[str, Any]:
+def node_resources(config: ScriptRunConfig) -> dict[str, Any]:
     """``JobSpec.resources``: the requested amounts per node, memory in bytes."""
-    ranks = _ranks(distribution_spec.distribution(config.run_config))
-    found: dict[str, Any] = {}
+    ranks = _ranks_per_node(distribution_spec.distribution(config.run_config))
+    amounts: dict[str, Any] = {}
     for name in NAMES:
-        a_node, a_rank = getattr(config, name), getattr(config, f"{name}_per_process")
-        found[name] = _count(name, a_node)
-        if a_rank is not None:
-            found[name] = (_count(name, a_rank) or 0) * ranks[name]
-    found["gpu_binding"] = config.gpu_binding if config.gpu_binding != "node" else None
-    return {name: value for name, value in found.items() if value is not None}
+        per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")
+        amounts[name] = _parse_amount(name, per_node)
+        if per_process is not None:
+            amounts[name] = (_parse_amount(name, per_process) or 0) * ranks[name]
+    amounts["gpu_binding"] = config.gpu_binding if config.gpu_binding != "node" else None
+    return {name: value for name, value in amounts.items() if value is not None}
 
 
-def _count(name: str, value: Any) -> int | None:
-    return size_of(value) if name == "memory" else value
+def _parse_amount(name: str, value: Any) -> int | None:
+    return parse_size(value) if name == "memory" else value
 
 
-def _ranks(spread: Distribution) -> dict[str, int]:
+def _ranks_per_node(distribution: Distribution) -> dict[str, int]:
     """The maximum number of ranks per node that use each resource; servers use no GPU."""
-    servers = -(-int(spread.settings.get("parameter_servers", 0)) // spread.nodes)
-    each = spread.processes_per_node
-    return {"cpus": each + servers, "gpus": each, "memory": each + servers}
+    servers = -(-int(distribution.settings.get("parameter_servers", 0)) // distribution.nodes)
+    processes = distribution.processes_per_node
+    return {"cpus": processes + servers, "gpus": processes, "memory": processes + servers}
 
 
-def size_of(value: object) -> int | None:
+def parse_size(value: object) -> int | None:
     """Bytes from a number or a string such as ``16G`` (powers of 1024); None if invalid."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -54,31 +54,31 @@ def size_of(value: object) -> int | None:
 
 def problems(config: ScriptRunConfig) -> list[str]:
     """The problems with the requested resources, as sentences."""
-    found = []
+    messages = []
     for name in NAMES:
-        a_node, a_rank = getattr(config, name), getattr(config, f"{name}_per_process")
-        found += _bad(name, name, a_node, "node")
-        found += _bad(name, f"{name}_per_process", a_rank, "process")
-        if a_node is not None and a_rank is not None:
-            found.append(
-                f"{name}={a_node!r} and {name}_per_process={a_rank!r} cannot be used "
+        per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")
+        messages += _amount_problems(name, name, per_node, "node")
+        messages += _amount_problems(name, f"{name}_per_process", per_process, "process")
+        if per_node is not None and per_process is not None:
+            messages.append(
+                f"{name}={per_node!r} and {name}_per_process={per_process!r} cannot be used "
                 "together"
             )
     if config.gpu_binding not in BINDINGS:
-        found.append(
+        messages.append(
             f"invalid gpu_binding {config.gpu_binding!r}; use 'node' (each rank sees all GPUs of "
             "its node) or 'process' (each rank sees its own share)"
         )
-    return found
+    return messages
 
 
-def _bad(kind: str, name: str, value: Any, whose: str) -> list[str]:
-    least = 0 if kind == "gpus" else 1
-    if value is None or (size_of(value) if kind == "memory" else _is_count(value, least)):
+def _amount_problems(kind: str, name: str, value: Any, unit: str) -> list[str]:
+    minimum = 0 if kind == "gpus" else 1
+    if value is None or (parse_size(value) if kind == "memory" else _is_count(value, minimum)):
         return []
-    wanted = "a size, e.g. 16G" if kind == "memory" else f"an integer of at least {least}"
-    return [f"{name} (per {whose}) must be {wanted}, not {value!r}"]
+    expected = "a size, e.g. 16G" if kind == "memory" else f"an integer of at least {minimum}"
+    return [f"{name} (per {unit}) must be {expected}, not {value!r}"]
 
 
-def _is_count(value: Any, least: int) -> bool:
-    return type(value) is int and value >= least
+def _is_count(value: Any, minimum: int) -> bool:
+    return type(value) is int and value >= minimum

@@ -25,66 +25,66 @@ ENVIRONMENT_FILE_NAME = "environment.yml"
 
 def find(path: str | os.PathLike[str], name: str | None = None) -> str:
     """The path of a run configuration file. Raises RunConfigurationException, with suggestions."""
-    place = os.fspath(path)
-    if name is None and os.path.isfile(place):
-        return place
-    if name is None and not os.path.isdir(place):
-        name, place = os.path.basename(place), os.path.dirname(place)
+    root = os.fspath(path)
+    if name is None and os.path.isfile(root):
+        return root
+    if name is None and not os.path.isdir(root):
+        name, root = os.path.basename(root), os.path.dirname(root)
     for folder in FOLDERS:
         for ending in (SUFFIX, "", ".yml", ".yaml"):
-            candidate = os.path.join(place, folder, f"{name}{ending}")
+            candidate = os.path.join(root, folder, f"{name}{ending}")
             if name and os.path.isfile(candidate):
                 return candidate
-    return _only_one(place, name)
+    return _single_file(root, name)
 
 
-def _only_one(place: str, name: str | None) -> str:
-    there = sorted(_all_in(place), key=os.path.basename)
-    if name is None and len(there) == 1:
-        return there[0]
-    names = {os.path.basename(each).removesuffix(SUFFIX) for each in there}
-    asked = f"Run configuration {name!r} not found" if name else "No single run configuration"
+def _single_file(root: str, name: str | None) -> str:
+    paths = sorted(_files_in(root), key=os.path.basename)
+    if name is None and len(paths) == 1:
+        return paths[0]
+    names = {os.path.basename(path).removesuffix(SUFFIX) for path in paths}
+    problem = f"Run configuration {name!r} not found" if name else "No single run configuration"
     raise RunConfigurationException(
-        f"{asked} in {os.path.abspath(place)!r}{did_you_mean(name or '', names)}",
+        f"{problem} in {os.path.abspath(root)!r}{did_you_mean(name or '', names)}",
         "scriptrun searches .azureml/, aml_config/ and the directory itself.",
     )
 
 
-def _all_in(place: str) -> list[str]:
-    found = []
+def _files_in(root: str) -> list[str]:
+    paths = []
     for folder in FOLDERS:
-        inside = os.path.join(place, folder)
-        if os.path.isdir(inside):
-            found += [os.path.join(inside, e) for e in os.listdir(inside) if e.endswith(SUFFIX)]
-    return found
+        subfolder = os.path.join(root, folder)
+        if os.path.isdir(subfolder):
+            paths += [os.path.join(subfolder, file_name) for file_name in os.listdir(subfolder) if file_name.endswith(SUFFIX)]
+    return paths
 
 
-def load(made: C, path: str | os.PathLike[str], name: str | None) -> C:
-    """Fill ``made`` from the run configuration file that ``find`` returns."""
-    place = find(path, name)
-    shown = os.path.basename(place)
-    data = _read(place)
+def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
+    """Fill ``config`` from the run configuration file that ``find`` returns."""
+    file_path = find(path, name)
+    file_name = os.path.basename(file_path)
+    data = _read_yaml(file_path)
     problems: list[str] = []
-    from_wire(made, _with_environment(data, place), "", problems)
-    refuse([f"{shown}: {each.lstrip(': ')}" for each in problems], f"Cannot use {place}")
-    _read_conda_file(made, place, _names_conda_inline(data))
-    return made
+    from_wire(config, _with_environment(data, file_path), "", problems)
+    refuse([f"{file_name}: {problem.lstrip(': ')}" for problem in problems], f"Cannot use {file_path}")
+    _read_conda_file(config, file_path, _names_conda_inline(data))
+    return config
 
 
-def _read(place: str) -> Any:
+def _read_yaml(path: str) -> Any:
     try:
-        with open(place, encoding="utf-8-sig") as handle:
-            return yaml_text.load(handle.read(), os.path.basename(place))
+        with open(path, encoding="utf-8-sig") as handle:
+            return yaml_text.load(handle.read(), os.path.basename(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RunConfigurationException(f"Cannot read {str(place)!r}: {reason}.") from None
+        raise RunConfigurationException(f"Cannot read {str(path)!r}: {reason}.") from None
 
 
-def _with_environment(data: Any, place: str) -> Any:
+def _with_environment(data: Any, path: str) -> Any:
     """``data`` with the environment from the separate file, if it refers to one."""
     if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
         return data
-    return {**data, "environment": _read(os.path.join(os.path.dirname(place), data["environment"]))}
+    return {**data, "environment": _read_yaml(os.path.join(os.path.dirname(path), data["environment"]))}
 
 
 def _names_conda_inline(data: Any) -> bool:
@@ -93,19 +93,19 @@ def _names_conda_inline(data: Any) -> bool:
     return isinstance(python, dict) and bool(python.get("condaDependencies"))
 
 
-def _read_conda_file(config: Section, place: str, inline: bool) -> None:
+def _read_conda_file(config: Section, path: str, inline: bool) -> None:
     python = config.environment.python
     if inline or not python.conda_dependencies_file:
         return
-    for root in _roots(place):
+    for root in _conda_roots(path):
         python.read_conda_file(root)
         if python.missing_file is None:
             return
 
 
-def _roots(place: str) -> list[str]:
+def _conda_roots(path: str) -> list[str]:
     """The folders that a relative conda file may be in."""
-    folder = os.path.dirname(os.path.abspath(place))
+    folder = os.path.dirname(os.path.abspath(path))
     if os.path.basename(folder) in FOLDERS:
         return [folder, os.path.dirname(folder)]
     return [folder]
@@ -118,23 +118,23 @@ def save(
     separate_environment_yaml: bool,
 ) -> None:
     """Write ``config`` and its conda file."""
-    place, root = _place(os.fspath(path or "."), name)
+    file_path, root = _file_and_root(os.fspath(path or "."), name)
     content = to_wire(config)
     if separate_environment_yaml:
         environment = to_dict(config.environment)
-        folder = os.path.dirname(place)
+        folder = os.path.dirname(file_path)
         yaml_text.write(os.path.join(folder, ENVIRONMENT_FILE_NAME), yaml_text.dump(environment))
         content["environment"] = ENVIRONMENT_FILE_NAME
     else:
-        content["environment"]["python"]["condaDependenciesFile"] = _save_conda(config, place, root)
-    yaml_text.write(place, yaml_text.dump(content))
+        content["environment"]["python"]["condaDependenciesFile"] = _save_conda(config, file_path, root)
+    yaml_text.write(file_path, yaml_text.dump(content))
 
 
-def _place(path: str, name: str | None) -> tuple[str, str]:
+def _file_and_root(path: str, name: str | None) -> tuple[str, str]:
     if name is None and path.endswith(SUFFIX):
         folder = os.path.dirname(path) or "."
-        inside = os.path.basename(os.path.abspath(folder)) in FOLDERS
-        return path, os.path.join(folder, "..") if inside else folder
+        in_config_folder = os.path.basename(os.path.abspath(folder)) in FOLDERS
+        return path, os.path.join(folder, "..") if in_config_folder else folder
     if not name:
         raise RunConfigurationException(
             "RunConfiguration.save requires a name.", "For example: name='train'."
@@ -142,21 +142,21 @@ def _place(path: str, name: str | None) -> tuple[str, str]:
     return os.path.join(path, ".azureml", name.removesuffix(SUFFIX) + SUFFIX), path
 
 
-def _save_conda(config: Section, place: str, root: str) -> str | None:
+def _save_conda(config: Section, file_path: str, root: str) -> str | None:
     python = config.environment.python
     if python.user_managed_dependencies:
-        kept: str | None = python.conda_dependencies_file
-        return kept
-    folder = os.path.dirname(place)
-    inside = os.path.relpath(os.path.join(folder, CONDA_FILE_NAME), root).replace(os.sep, "/")
-    name: str = python.conda_dependencies_file or inside
+        configured: str | None = python.conda_dependencies_file
+        return configured
+    folder = os.path.dirname(file_path)
+    default_name = os.path.relpath(os.path.join(folder, CONDA_FILE_NAME), root).replace(os.sep, "/")
+    name: str = python.conda_dependencies_file or default_name
     if os.path.basename(name) != CONDA_FILE_NAME:
-        if _holds(os.path.join(root, name), python.conda_dependencies):
+        if _has_content(os.path.join(root, name), python.conda_dependencies):
             return name
-        name = inside  # do not overwrite the user's own file
+        name = default_name  # do not overwrite the user's own file
     python.conda_dependencies.save_to_file(root, name)
     return name
 
 
-def _holds(path: str, conda: CondaDependencies) -> bool:
+def _has_content(path: str, conda: CondaDependencies) -> bool:
     return os.path.isfile(path) and CondaDependencies(path) == conda

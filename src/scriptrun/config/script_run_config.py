@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 Distributed = MpiConfiguration | PyTorchConfiguration | TensorflowConfiguration
 
 
-class Overruled(Value):
+class OverruledArgument(Value):
     """An argument that run_config overrules, with both values."""
 
     argument: str
-    given: Any
-    standing: Any
+    requested: Any
+    effective: Any
 
     def __str__(self) -> str:
-        effective = _short(self.standing)
-        return f"{self.argument}={_short(self.given)} (run_config has {effective})"
+        effective = _short_text(self.effective)
+        return f"{self.argument}={_short_text(self.requested)} (run_config has {effective})"
 
 
 class ScriptRunConfig:
@@ -64,7 +64,7 @@ class ScriptRunConfig:
     resume_from: Any
     distributed_job_config: Distributed | None
     docker_runtime_config: DockerConfiguration | None
-    overruled: tuple[Overruled, ...]
+    overruled: tuple[OverruledArgument, ...]
     run_config: RunConfiguration
     #: the identity that an Azure cluster runs the job with; accepted, without effect
     identity: Any = None
@@ -115,7 +115,7 @@ class ScriptRunConfig:
             overruled=(),
             run_config=RunConfiguration() if run_config is None else run_config,
         )
-        given = {
+        overrides = {
             "compute_target": compute_target,
             "environment": environment,
             "distributed_job_config": distributed_job_config,
@@ -123,13 +123,13 @@ class ScriptRunConfig:
             "max_run_duration_seconds": max_run_duration_seconds,
         }
         if run_config is None:
-            _apply(self.run_config, given)
+            _apply(self.run_config, overrides)
         else:
-            self._overrule(given)
+            self._record_overruled(overrides)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not _is_known(self, name):
-            warnings.warn(_unknown(name), stacklevel=2)
+            warnings.warn(_no_effect_message(name), stacklevel=2)
         object.__setattr__(self, name, value)
 
     @property
@@ -143,23 +143,23 @@ class ScriptRunConfig:
             "Set them on run_config, or remove run_config."
         ]
 
-    def _overrule(self, given: dict[str, Any]) -> None:
-        standing = _standing(self.run_config)
+    def _record_overruled(self, overrides: dict[str, Any]) -> None:
+        current = _current_settings(self.run_config)
         self.overruled = tuple(
-            Overruled(name, value, standing.get(name))
-            for name, value in given.items()
-            if value is not None and not _same(value, standing.get(name))
+            OverruledArgument(name, value, current.get(name))
+            for name, value in overrides.items()
+            if value is not None and not _means_same(value, current.get(name))
         )
         for message in self.overruled_warnings:
             warnings.warn(message, stacklevel=3)
 
     def __repr__(self) -> str:
-        what = f"command={self.command!r}" if self.command else f"script={self.script!r}"
-        return f"ScriptRunConfig(source_directory={self.source_directory!r}, {what})"
+        job = f"command={self.command!r}" if self.command else f"script={self.script!r}"
+        return f"ScriptRunConfig(source_directory={self.source_directory!r}, {job})"
 
 
 #: the arguments that only the constructor reads, and what to set instead later
-_ONCE = {
+_CONSTRUCTOR_ONLY = {
     "distributed_job_config": "framework, communicator, node_count and mpi, pytorch or tensorflow "
     "of run_config",
     "docker_runtime_config": "run_config.docker",
@@ -170,38 +170,38 @@ _ONCE = {
 def _is_known(config: ScriptRunConfig, name: str) -> bool:
     if type(config) is not ScriptRunConfig:
         return True  # a subclass may have any attributes
-    has = name in config.__dict__ or name[:1] == "_" or hasattr(ScriptRunConfig, name)
-    return has and name not in _ONCE
+    exists = name in config.__dict__ or name[:1] == "_" or hasattr(ScriptRunConfig, name)
+    return exists and name not in _CONSTRUCTOR_ONLY
 
 
-def _unknown(name: str) -> str:
+def _no_effect_message(name: str) -> str:
     """The warning for setting a name that has no effect."""
-    instead = f"run_config.{name}" if name in RunConfiguration.fields else _ONCE.get(name, "")
+    instead = f"run_config.{name}" if name in RunConfiguration.fields else _CONSTRUCTOR_ONLY.get(name, "")
     if instead:
         return f"Setting {name!r} on a ScriptRunConfig has no effect; set {instead}."
-    told = f"ScriptRunConfig has no attribute {name!r}, so setting it has no effect"
-    own = [each for each in ScriptRunConfig.__annotations__ if each not in ("overruled", *_ONCE)]
-    inside = [each for each in RunConfiguration.fields if each not in own]
-    near = did_you_mean(name, [*own, *inside])
-    if "did you mean" not in near:
-        return f"{told}."
-    for each in inside:
-        near = near.replace(repr(each), f"'run_config.{each}'")
-    return told + near
+    message = f"ScriptRunConfig has no attribute {name!r}, so setting it has no effect"
+    attributes = [attribute for attribute in ScriptRunConfig.__annotations__ if attribute not in ("overruled", *_CONSTRUCTOR_ONLY)]
+    config_names = [field for field in RunConfiguration.fields if field not in attributes]
+    suggestion = did_you_mean(name, [*attributes, *config_names])
+    if "did you mean" not in suggestion:
+        return f"{message}."
+    for config_name in config_names:
+        suggestion = suggestion.replace(repr(config_name), f"'run_config.{config_name}'")
+    return message + suggestion
 
 
-def _apply(config: RunConfiguration, given: dict[str, Any]) -> None:
-    if given["compute_target"] is not None:
-        config.target = given["compute_target"]
-    if given["environment"] is not None:
-        config.environment = given["environment"]
-    if given["docker_runtime_config"] is not None:
-        config.docker = given["docker_runtime_config"]
-    config.max_run_duration_seconds = given["max_run_duration_seconds"]
-    distribute(config, given["distributed_job_config"])
+def _apply(config: RunConfiguration, overrides: dict[str, Any]) -> None:
+    if overrides["compute_target"] is not None:
+        config.target = overrides["compute_target"]
+    if overrides["environment"] is not None:
+        config.environment = overrides["environment"]
+    if overrides["docker_runtime_config"] is not None:
+        config.docker = overrides["docker_runtime_config"]
+    config.max_run_duration_seconds = overrides["max_run_duration_seconds"]
+    set_distribution(config, overrides["distributed_job_config"])
 
 
-def distribute(config: RunConfiguration, distributed: object) -> None:
+def set_distribution(config: RunConfiguration, distributed: object) -> None:
     """Set framework, communicator and node count as the SDK v1 did (wrong kinds: see checks)."""
     if isinstance(distributed, MpiConfiguration):
         config.mpi = distributed
@@ -217,19 +217,19 @@ def distribute(config: RunConfiguration, distributed: object) -> None:
         config.node_count = distributed.worker_count
 
 
-def _standing(config: Any) -> dict[str, Any]:
+def _current_settings(config: Any) -> dict[str, Any]:
     if not isinstance(config, RunConfiguration):
         return {}
     return {
         "compute_target": config.target,
         "environment": config.environment,
-        "distributed_job_config": distributed_in(config),
+        "distributed_job_config": distributed_section(config),
         "docker_runtime_config": config.docker,
         "max_run_duration_seconds": config.max_run_duration_seconds,
     }
 
 
-def distributed_in(config: RunConfiguration) -> Distributed | None:
+def distributed_section(config: RunConfiguration) -> Distributed | None:
     """The section of ``config`` that distributes the job, by its communicator."""
     by_communicator: dict[str, Distributed] = {
         "intelmpi": config.mpi,
@@ -242,14 +242,14 @@ def distributed_in(config: RunConfiguration) -> Distributed | None:
     return by_communicator.get(str(config.communicator).lower())
 
 
-def _same(value: Any, other: Any) -> bool:
+def _means_same(value: Any, other: Any) -> bool:
     """Whether two values mean the same; a compute target equals its name."""
     if isinstance(value, str) or isinstance(other, str):
         return bool(getattr(value, "name", value) == getattr(other, "name", other))
     return bool(value == other)
 
 
-def _short(value: Any) -> str:
+def _short_text(value: Any) -> str:
     if isinstance(value, Environment):
         return repr(value.name)
     name = getattr(value, "name", None)

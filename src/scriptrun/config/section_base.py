@@ -7,7 +7,7 @@ file has them. (Dataclasses would do the same at ten times the start-up cost.)
 from __future__ import annotations
 
 from scriptrun.spec.suggestion import did_you_mean
-from scriptrun.spec.values import Fresh
+from scriptrun.spec.values import DefaultFactory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class Section:
     ignored_keys: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
-        own = [name for name in cls.__annotations__ if name in cls.__dict__]
-        cls.fields = {**cls.fields, **{name: cls.__dict__[name] for name in own}}
+        annotated = [name for name in cls.__annotations__ if name in cls.__dict__]
+        cls.fields = {**cls.fields, **{name: cls.__dict__[name] for name in annotated}}
 
     def __init__(self, **values: Any) -> None:
         state = self.__dict__
         for name, default in self.fields.items():
-            state[name] = default.make() if isinstance(default, Fresh) else default
+            state[name] = default.make() if isinstance(default, DefaultFactory) else default
         for name, value in values.items():
             setattr(self, name, value)
 
@@ -49,18 +49,18 @@ class Section:
         elif hasattr(type(self), name):
             object.__setattr__(self, name, value)
         else:
-            raise self._unknown(name)
+            raise self._unknown_attribute(name)
 
     def __getattr__(self, name: str) -> Any:
         if name[:1] == "_":
             if name[1:] in self.fields:
                 return self.__dict__[name[1:]]
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise self._unknown(name)
+        raise self._unknown_attribute(name)
 
-    def _unknown(self, name: str) -> AttributeError:
-        near = did_you_mean(name, self.fields)
-        return AttributeError(f"{type(self).__name__} has no attribute {name!r}{near}")
+    def _unknown_attribute(self, name: str) -> AttributeError:
+        suggestion = did_you_mean(name, self.fields)
+        return AttributeError(f"{type(self).__name__} has no attribute {name!r}{suggestion}")
 
     def values(self) -> dict[str, Any]:
         """The fields and their values."""

@@ -17,13 +17,13 @@ else:
     shlex = later("shlex")
 
 
-def words(options: Any) -> list[str]:
+def split_options(options: Any) -> list[str]:
     """Options for the container tool as a list; one string is split as a shell would.
 
     Raises RunConfigurationException for a line whose quotes are not closed.
     """
     if not isinstance(options, str):
-        return [str(each) for each in options or ()]
+        return [str(option) for option in options or ()]
     try:
         return shlex.split(options)
     except ValueError:
@@ -55,7 +55,7 @@ class DockerConfiguration(Section):
         super().__init__(
             use_docker=use_docker,
             shared_volumes=shared_volumes,
-            arguments=words(arguments),
+            arguments=split_options(arguments),
             shm_size=shm_size or "2g",
         )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Plain(str):
+class PlainScalar(str):
     """An unquoted number, date or boolean: its text as written, and its value.
 
     A string field gets "3.10" from ``3.10``, not "3.1".
@@ -23,20 +23,20 @@ class Plain(str):
     value: Any
 
     @classmethod
-    def of(cls, text: str, value: Any) -> Plain:
+    def from_yaml(cls, text: str, value: Any) -> PlainScalar:
         """The scalar ``text``, which YAML parses as ``value``."""
-        made = cls(text)
-        made.value = value
-        return made
+        scalar = cls(text)
+        scalar.value = value
+        return scalar
 
 
 def plain(value: Any) -> Any:
     """``value`` with all plain scalars replaced by their values."""
-    if isinstance(value, Plain):
+    if isinstance(value, PlainScalar):
         return value.value
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list) else value
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(element) for element in value] if isinstance(value, list) else value
 
 
 def load(text: str, where: str) -> Any:
@@ -52,7 +52,7 @@ def load(text: str, where: str) -> Any:
         return yaml.load(text, Loader=_loader())
     except yaml.YAMLError as error:
         raise RunConfigurationException(
-            f"{where}: {_sentence(error)}", "Check the YAML's colons, quotes and indentation."
+            f"{where}: {_error_text(error)}", "Check the YAML's colons, quotes and indentation."
         ) from None
 
 
@@ -73,32 +73,32 @@ def dump(value: Any) -> str:
 
 def write(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` to ``path`` atomically, creating its directory if necessary."""
-    place = os.fspath(path)
-    os.makedirs(os.path.dirname(place) or ".", exist_ok=True)
-    files.write_atomic(place, text.encode("utf-8"))
+    file_path = os.fspath(path)
+    os.makedirs(os.path.dirname(file_path) or ".", exist_ok=True)
+    files.write_atomic(file_path, text.encode("utf-8"))
 
 
-def _sentence(error: Any) -> str:
+def _error_text(error: Any) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{place}invalid YAML ({problem})."
+    position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{position}invalid YAML ({problem})."
 
 
 @functools.cache
 def _loader() -> Any:
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    class ScalarLoader(yaml.SafeLoader):
         """Preserves the text of numbers, dates and booleans."""
 
-    def keep(read: Any) -> Any:
-        return lambda self, node: Plain.of(node.value, read(self, node))
+    def keep_text(construct: Any) -> Any:
+        return lambda self, node: PlainScalar.from_yaml(node.value, construct(self, node))
 
     for kind in ("int", "float", "bool", "timestamp"):
         tag = f"tag:yaml.org,2002:{kind}"
-        Loader.add_constructor(tag, keep(yaml.SafeLoader.yaml_constructors[tag]))
-    return Loader
+        ScalarLoader.add_constructor(tag, keep_text(yaml.SafeLoader.yaml_constructors[tag]))
+    return ScalarLoader
 
 
 @functools.cache
@@ -111,14 +111,14 @@ def _dumper() -> Any:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
-    def nothing(dumper: Any, _: None) -> Any:
+    def represent_none(dumper: Any, _: None) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:null", "")
 
-    def text(dumper: Any, value: str) -> Any:
+    def represent_text(dumper: Any, value: str) -> Any:
         # PyYAML writes a next-line character unescaped, but reads it as a space
         style = '"' if "\x85" in value else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
-    Dumper.add_representer(type(None), nothing)
-    Dumper.add_representer(str, text)
+    Dumper.add_representer(type(None), represent_none)
+    Dumper.add_representer(str, represent_text)
     return Dumper

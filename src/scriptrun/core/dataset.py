@@ -21,16 +21,16 @@ __all__ = [
 ]
 
 
-def of_input(workspace: WorkspaceLike, inputs: list[dict[str, Any]], name: str) -> Any:
+def input_dataset(workspace: WorkspaceLike, inputs: list[dict[str, Any]], name: str) -> Any:
     """The dataset of a job's input ``name``, with exactly the files that were pinned.
 
     An old data reference pins no files, so its dataset has the current ones.
     """
-    wanted = next(each for each in inputs if each["name"] == name)
-    if wanted.get("dataset"):
-        return AbstractDataset.from_pin(workspace, wanted["dataset"])
-    store = datastore_classes.get(workspace, wanted["datastore"])
-    return FileDatasetFactory.from_files((store, wanted["path"]), validate=False)
+    entry = next(job_input for job_input in inputs if job_input["name"] == name)
+    if entry.get("dataset"):
+        return AbstractDataset.from_pin(workspace, entry["dataset"])
+    store = datastore_classes.get(workspace, entry["datastore"])
+    return FileDatasetFactory.from_files((store, entry["path"]), validate=False)
 
 
 class Dataset(AbstractDataset):

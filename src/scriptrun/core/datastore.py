@@ -67,12 +67,12 @@ class Datastore:
 
         Raises DatastoreException if the directory does not exist.
         """
-        place = Path(path).expanduser().absolute()
-        if not place.is_dir():
+        folder = Path(path).expanduser().absolute()
+        if not folder.is_dir():
             raise DatastoreException(
-                f"Directory {str(place)!r} does not exist.", "Create it first."
+                f"Directory {str(folder)!r} does not exist.", "Create it first."
             )
-        return _keep(workspace, datastore_name, {"class": "Local", "path": str(place)}, overwrite)
+        return _keep(workspace, datastore_name, {"class": "Local", "path": str(folder)}, overwrite)
 
     @staticmethod
     def register_azure_blob_container(
@@ -108,9 +108,9 @@ class Datastore:
             "secret": secret,
             "anonymous": anonymous,
         }
-        given = {"sas_token": sas_token, "account_key": account_key}
-        made = _keep(workspace, datastore_name, record, overwrite, given, not skip_validation)
-        return made
+        credentials = {"sas_token": sas_token, "account_key": account_key}
+        datastore = _keep(workspace, datastore_name, record, overwrite, credentials, not skip_validation)
+        return datastore
 
     @staticmethod
     def register_azure_data_lake_gen2(
@@ -143,8 +143,8 @@ class Datastore:
             "secret": secret,
             "credential": "client_secret" if secret and client_id else None,
         }
-        given = {"client_secret": client_secret}
-        return _keep(workspace, datastore_name, record, overwrite, given)
+        credentials = {"client_secret": client_secret}
+        return _keep(workspace, datastore_name, record, overwrite, credentials)
 
     @staticmethod
     def register_azure_file_share(
@@ -164,9 +164,9 @@ class Datastore:
 
         With ``path=``, the folder where this machine mounts the share, it is a local datastore.
         """
-        mounted = more.get("path")
-        if mounted is not None:
-            return Datastore.register_local(workspace, datastore_name, str(mounted), overwrite)
+        mount_path = more.get("path")
+        if mount_path is not None:
+            return Datastore.register_local(workspace, datastore_name, str(mount_path), overwrite)
         record = {
             "class": "AzureFile",
             "container_name": file_share_name,
@@ -174,8 +174,8 @@ class Datastore:
             "protocol": protocol,
             "endpoint": endpoint,
         }
-        given = {"sas_token": sas_token, "account_key": account_key}
-        return _keep(workspace, datastore_name, record, overwrite, given)
+        credentials = {"sas_token": sas_token, "account_key": account_key}
+        return _keep(workspace, datastore_name, record, overwrite, credentials)
 
     @staticmethod
     def register_s3(
@@ -271,7 +271,7 @@ def _keep(
     name: str,
     record: dict[str, Any],
     overwrite: bool,
-    given: dict[str, str | None] | None = None,
+    credential_values: dict[str, str | None] | None = None,
     validate: bool = False,
 ) -> AbstractDatastore:
     """Store the record, and a credential among this user's secrets."""
@@ -282,18 +282,18 @@ def _keep(
             "plain text.",
             "Remove it from the URL and pass the credential as a named secret.",
         )
-    credentials = {kind: value for kind, value in (given or {}).items() if value}
+    credentials = {kind: value for kind, value in (credential_values or {}).items() if value}
     for kind, value in credentials.items():
         record |= {"credential": kind, "secret": datastore_classes.secret_name(workspace, name)}
         datastore_records.check(workspace, name, record, overwrite)
         vault.store(record["secret"], value)
         break
-    made = datastore_classes.from_record(workspace, name, record)
+    datastore = datastore_classes.from_record(workspace, name, record)
     if validate:
         datastore_records.check(workspace, name, record, overwrite)
-        next(iter(made.store.list()), None)
+        next(iter(datastore.store.list()), None)
     datastore_records.put(workspace, name, record, overwrite)
-    return made
+    return datastore
 
 
 def _plain_url(url: str) -> str:
@@ -311,11 +311,11 @@ def _plain_url(url: str) -> str:
 
 
 def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
-    telling = ("password", "passphrase", "secret", "token", "key", "credential")
-    wrong = sorted(name for name in options if any(word in name.lower() for word in telling))
-    if wrong:
+    credential_words = ("password", "passphrase", "secret", "token", "key", "credential")
+    flagged = sorted(name for name in options if any(word in name.lower() for word in credential_words))
+    if flagged:
         raise DatastoreException(
-            f"Option {wrong[0]!r} looks like a credential, but options are stored in plain text.",
-            f"Use credential={wrong[0]!r} and pass the value as a secret: secret='NAME'.",
+            f"Option {flagged[0]!r} looks like a credential, but options are stored in plain text.",
+            f"Use credential={flagged[0]!r} and pass the value as a secret: secret='NAME'.",
         )
     return options

@@ -53,12 +53,12 @@ class Experiment:
     @property
     def tags(self) -> dict[str, Any]:
         """The experiment's tags."""
-        return dict(self._facts().get("tags") or {})
+        return dict(self._record().get("tags") or {})
 
     @property
     def archived_time(self) -> str | None:
         """When it was archived, or None."""
-        return self._facts().get("archived")
+        return self._record().get("archived")
 
     def submit(
         self,
@@ -76,7 +76,7 @@ class Experiment:
         origin = kwargs.get("origin")
         submitter = _submitter_of(config)
         submission = submitter.check(config, self.workspace, self.name, tags, origin)
-        self._make()
+        self._ensure_registered()
         folder = submitter.start(config, self.workspace, submission, origin)
         run = Run.at(self.workspace, folder)
         environment_registry.remember(self.workspace, submission.environment)
@@ -90,13 +90,13 @@ class Experiment:
         self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, Any] | None = None
     ) -> list[Run]:
         """Submit all ``configs``, or none: all are checked before the first one starts."""
-        submissions = [check.check(each, self.workspace, self.name, tags) for each in configs]
-        self._make()
+        submissions = [check.check(config, self.workspace, self.name, tags) for config in configs]
+        self._ensure_registered()
         folders = batch.submit_all(submissions, self.workspace)
         runs = [Run.at(self.workspace, folder) for folder in folders]
-        for environment in {id(each): each for each in map(_environment, configs)}.values():
+        for environment in {id(job_environment): job_environment for job_environment in map(_environment_of, configs)}.values():
             environment_registry.remember(self.workspace, environment)
-        for message in {text for each in submissions for text in each.warnings}:
+        for message in {text for submission in submissions for text in submission.warnings}:
             warnings.warn(message, stacklevel=2)
         return runs
 
@@ -112,7 +112,7 @@ class Experiment:
         A snapshot of ``snapshot_directory`` (default: ``.``) is stored with the run, unless it is
         None. ``display_name`` names the run.
         """
-        self._make()
+        self._ensure_registered()
         folder = interactive.begin(
             self.workspace, self.name, snapshot_directory, kwargs.get("display_name") or ""
         )
@@ -134,19 +134,19 @@ class Experiment:
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags of the experiment; other tags are kept."""
-        self._put(tags={**self.tags, **tags})
+        self._update_record(tags={**self.tags, **tags})
 
     def remove_tags(self, tags: Sequence[str]) -> None:
         """Remove tags; missing names are ignored."""
-        self._put(tags={key: value for key, value in self.tags.items() if key not in tags})
+        self._update_record(tags={key: value for key, value in self.tags.items() if key not in tags})
 
     def archive(self) -> None:
         """Hide the experiment from lists; its runs are kept."""
-        self._put(archived=ids.now())
+        self._update_record(archived=ids.now())
 
     def reactivate(self, new_name: str | None = None) -> None:
         """Show the experiment in lists again."""
-        self._put(archived=None)
+        self._update_record(archived=None)
 
     def refresh(self) -> None:
         """Do nothing: properties are always read from the workspace."""
@@ -167,12 +167,12 @@ class Experiment:
             names = sorted(os.listdir(workspace.directory / "experiments"))
         except FileNotFoundError:
             return []
-        found = [
+        experiments = [
             Experiment(workspace, name[: -len(".json")])
             for name in names
             if name.endswith(".json") and experiment_name in (None, name[: -len(".json")])
         ]
-        return [each for each in found if each._is_shown(view_type, tags or {})]
+        return [experiment for experiment in experiments if experiment._is_shown(view_type, tags or {})]
 
     def _is_shown(self, view_type: str, tags: Mapping[str, Any]) -> bool:
         archived = self.archived_time is not None
@@ -180,13 +180,13 @@ class Experiment:
             return False
         return all(self.tags.get(key) == value for key, value in tags.items())
 
-    def _make(self) -> None:
+    def _ensure_registered(self) -> None:
         experiment_registry.make(self.workspace, self.name)
 
-    def _facts(self) -> dict[str, Any]:
+    def _record(self) -> dict[str, Any]:
         return experiment_registry.read(self.workspace, self.name)
 
-    def _put(self, **changes: Any) -> None:
+    def _update_record(self, **changes: Any) -> None:
         experiment_registry.put(self.workspace, self.name, **changes)
 
     def __repr__(self) -> str:
@@ -198,7 +198,7 @@ class Experiment:
         return f"<b>Experiment</b> {escape(self.name)} in {escape(self.workspace.name)}"
 
 
-def _environment(config: ScriptRunConfig) -> Environment:
+def _environment_of(config: ScriptRunConfig) -> Environment:
     return config.run_config.environment
 
 
@@ -207,5 +207,5 @@ def _submitter_of(config: Any) -> Any:
 
     For an object that is not a config it is that of ScriptRunConfig, whose check reports it.
     """
-    named = getattr(config, "submitter", None)
-    return submit if not isinstance(named, str) else importlib.import_module(named)
+    module_name = getattr(config, "submitter", None)
+    return submit if not isinstance(module_name, str) else importlib.import_module(module_name)

@@ -34,17 +34,17 @@ class Keyvault:
 
         In a job's output it is masked with stars, if it has four or more characters.
         """
-        with self._its_own():
+        with self._workspace_secrets():
             value = vault.find(name)
         masking.hide(value)
         return value
 
     def get_secrets(self, secrets: Iterable[str]) -> dict[str, str | None]:
         """The values by name; None for a missing secret, as in the SDK v1."""
-        with self._its_own():
-            there = {name: exists(name) for name in secrets}
+        with self._workspace_secrets():
+            exists_by_name = {name: exists(name) for name in secrets}
         return {
-            name: self.get_secret(name) if is_there else None for name, is_there in there.items()
+            name: self.get_secret(name) if is_there else None for name, is_there in exists_by_name.items()
         }
 
     def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:
@@ -78,5 +78,5 @@ class Keyvault:
         """The value, and None: content types are not stored."""
         return self.get_secret(name), None
 
-    def _its_own(self) -> AbstractContextManager[None]:
+    def _workspace_secrets(self) -> AbstractContextManager[None]:
         return vault.for_workspace(self.workspace.id)

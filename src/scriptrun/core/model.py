@@ -73,22 +73,22 @@ class Model:
                 "Model requires a name or an ID.", "For example: Model(workspace, 'digits')."
             )
         self.workspace = workspace
-        self._head: VersionRecord = model_registry.get(workspace, name, model_metadata.number(version))
-        narrowed = any(each is not None for each in (tags, properties, run_id, model_framework))
-        if narrowed and version is None:
-            found = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
+        self._head: VersionRecord = model_registry.get(workspace, name, model_metadata.version_number(version))
+        has_criteria = any(criterion is not None for criterion in (tags, properties, run_id, model_framework))
+        if has_criteria and version is None:
+            matches = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
                                model_framework)  # fmt: skip
-            if not found:
+            if not matches:
                 raise UserErrorException(
                     f"No version of model {name!r} matches the given criteria."
                 )
-            self._head = found[0]._head
+            self._head = matches[0]._head
 
     @classmethod
-    def _of(cls, workspace: WorkspaceFiles, head: VersionRecord) -> Model:
-        made = cls.__new__(cls)
-        made.workspace, made._head = workspace, head
-        return made
+    def _from_version(cls, workspace: WorkspaceFiles, head: VersionRecord) -> Model:
+        model = cls.__new__(cls)
+        model.workspace, model._head = workspace, head
+        return model
 
     @staticmethod
     def register(
@@ -114,10 +114,10 @@ class Model:
         """
         files, root = model_registry.files_of(model_path)
         if child_paths is not None:
-            wanted = {f"{root}/{Path(each).as_posix()}" for each in child_paths}
-            files = {path: place for path, place in files.items() if path in wanted}
+            selected = {f"{root}/{Path(child_path).as_posix()}" for child_path in child_paths}
+            files = {path: source for path, source in files.items() if path in selected}
         head = model_metadata.facts(locals())
-        return Model._of(workspace, model_registry.add_version(workspace, model_name, files, root, head))
+        return Model._from_version(workspace, model_registry.add_version(workspace, model_name, files, root, head))
 
     @staticmethod
     def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: Any) -> Model:
@@ -128,7 +128,7 @@ class Model:
         """
         files, root = model_metadata.artifacts_of(run, model_path or model_name)
         head = {**model_metadata.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
-        return Model._of(
+        return Model._from_version(
             run.workspace, model_registry.add_version(run.workspace, model_name, files, root, head)
         )
 
@@ -150,12 +150,12 @@ class Model:
         ``tags`` and ``properties``: names that a version must have, or (name, value) pairs, or a
         dict. ``latest``: only the latest version of each name.
         """
-        found: builtins.list[Model] = []
+        models: builtins.list[Model] = []
         for head in model_registry.all_versions(workspace, name):
-            if latest and any(each.name == head["name"] for each in found):
+            if latest and any(other.name == head["name"] for other in models):
                 continue
-            model = Model._of(workspace, head)
-            if not model_metadata.has(model.tags, tags) or not model_metadata.has(
+            model = Model._from_version(workspace, head)
+            if not model_metadata.has_tags(model.tags, tags) or not model_metadata.has_tags(
                 model.properties, properties
             ):
                 continue
@@ -163,9 +163,9 @@ class Model:
                 continue
             if model_framework not in (None, model.model_framework):
                 continue
-            if dataset_id is None or dataset_id in [each[1] for each in head.get("datasets") or ()]:
-                found.append(model)
-        return found
+            if dataset_id is None or dataset_id in [pair[1] for pair in head.get("datasets") or ()]:
+                models.append(model)
+        return models
 
     @staticmethod
     def get_model_path(
@@ -175,8 +175,8 @@ class Model:
 
         The default workspace is the job's, else that of this directory or the nearest parent.
         """
-        home = _workspace or _here()
-        return str(model_registry.cached_root(home, model_registry.get(home, model_name, version)))
+        workspace = _workspace or _current_workspace()
+        return str(model_registry.cached_root(workspace, model_registry.get(workspace, model_name, version)))
 
     def download(
         self,
@@ -188,8 +188,8 @@ class Model:
 
         Raises UserErrorException if it exists, unless ``exist_ok``.
         """
-        may = exist_ok if exists_ok is None else exists_ok
-        return str(model_registry.copy_to(self.workspace, self._head, Path(target_dir), may))
+        overwrite = exist_ok if exists_ok is None else exists_ok
+        return str(model_registry.copy_to(self.workspace, self._head, Path(target_dir), overwrite))
 
     def delete(self) -> None:
         """Delete this version, with the content that no other version uses."""
@@ -204,8 +204,8 @@ class Model:
         resource_configuration: ResourceConfiguration | None = None,
     ) -> None:
         """Set new values for the given arguments."""
-        given = {name: value for name, value in locals().items() if value is not None}
-        self._change(model_metadata.changes(given))
+        arguments = {name: value for name, value in locals().items() if value is not None}
+        self._change(model_metadata.changes(arguments))
 
     def add_tags(self, tags: Mapping[str, Any]) -> None:
         """Add tags; existing ones get the new values."""
@@ -213,8 +213,8 @@ class Model:
 
     def remove_tags(self, tags: Iterable[str]) -> None:
         """Remove tags by name."""
-        gone = set(tags)
-        self._change({"tags": {key: value for key, value in self.tags.items() if key not in gone}})
+        removed = set(tags)
+        self._change({"tags": {key: value for key, value in self.tags.items() if key not in removed}})
 
     def add_properties(self, properties: Mapping[str, Any]) -> None:
         """Add properties; existing ones keep their values."""
@@ -240,7 +240,7 @@ class Model:
     @property
     def files(self) -> builtins.list[dict[str, Any]]:
         """The files: ``path`` in the model, ``size`` in bytes, ``sha256``."""
-        return [dict(each) for each in self._head["files"]]
+        return [dict(entry) for entry in self._head["files"]]
 
     @property
     def created_time(self) -> datetime.datetime:
@@ -270,9 +270,9 @@ class Model:
     @property
     def run(self) -> Run | None:
         """The run that the model was registered from, or None."""
-        home = Workspace(self.workspace.root)
-        folder = home.find_run(self.run_id) if self.run_id else None
-        return Run.at(home, folder) if folder else None
+        workspace = Workspace(self.workspace.root)
+        folder = workspace.find_run(self.run_id) if self.run_id else None
+        return Run.at(workspace, folder) if folder else None
 
     @property
     def datasets(self) -> dict[str, builtins.list[Any]]:
@@ -280,13 +280,13 @@ class Model:
 
         Datasets that are not registered any more are skipped with a warning.
         """
-        found: dict[str, builtins.list[Any]] = {}
-        for word, dataset in self._head.get("datasets") or ():
+        by_label: dict[str, builtins.list[Any]] = {}
+        for label, dataset_id in self._head.get("datasets") or ():
             try:
-                found.setdefault(word, []).append(Dataset.get_by_id(self.workspace, dataset))
+                by_label.setdefault(label, []).append(Dataset.get_by_id(self.workspace, dataset_id))
             except UserErrorException as error:
-                warnings.warn(f"{word} of model {self.id}: {error.message}", stacklevel=2)
-        return found
+                warnings.warn(f"{label} of model {self.id}: {error.message}", stacklevel=2)
+        return by_label
 
     @property
     def sample_input_dataset(self) -> Any:
@@ -301,12 +301,12 @@ class Model:
     @property
     def resource_configuration(self) -> ResourceConfiguration | None:
         """The resources for serving the model, or None."""
-        kept = self._head.get("resource")
-        return None if kept is None else ResourceConfiguration(**kept)
+        values = self._head.get("resource")
+        return None if values is None else ResourceConfiguration(**values)
 
-    def _dataset(self, word: str) -> Any:
-        kept = self._head.get(word)
-        return None if kept is None else Dataset.get_by_id(self.workspace, kept)
+    def _dataset(self, key: str) -> Any:
+        dataset_id = self._head.get(key)
+        return None if dataset_id is None else Dataset.get_by_id(self.workspace, dataset_id)
 
     def serialize(self) -> dict[str, Any]:
         """The version's record as a JSON value."""
@@ -318,8 +318,8 @@ class Model:
         return Model(workspace, id=model_payload["id"])
 
     def __getattr__(self, name: str) -> Any:
-        if name in _KEPT:
-            return self._head.get(_KEPT[name])
+        if name in _STORED_ATTRIBUTES:
+            return self._head.get(_STORED_ATTRIBUTES[name])
         raise AttributeError(f"'Model' object has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -328,12 +328,12 @@ class Model:
             f"version={self.version}, tags={self.tags}, properties={self.properties})"
         )
 
-    def _change(self, words: VersionRecord) -> None:
-        self._head = model_registry.change(self.workspace, self._head, words)
+    def _change(self, changes: VersionRecord) -> None:
+        self._head = model_registry.change(self.workspace, self._head, changes)
 
 
 #: keys of the version's record by attribute name
-_KEPT = {
+_STORED_ATTRIBUTES = {
     "name": "name",
     "version": "version",
     "description": "description",
@@ -349,6 +349,6 @@ _KEPT = {
 }
 
 
-def _here() -> WorkspaceFiles:
+def _current_workspace() -> WorkspaceFiles:
     root = os.environ.get("SCRIPTRUN_WORKSPACE")
     return WorkspaceFiles(root) if root else WorkspaceFiles.from_config()

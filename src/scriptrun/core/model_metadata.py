@@ -37,49 +37,49 @@ class ResourceConfiguration(Value, frozen=False):
         )
 
 
-def facts(given: Mapping[str, Any]) -> VersionRecord:
+def facts(arguments: Mapping[str, Any]) -> VersionRecord:
     """A version's record, from the arguments of ``Model.register``."""
-    resource = given.get("resource_configuration")
+    resource = arguments.get("resource_configuration")
     return {
-        "description": given.get("description"),
-        "tags": texts(given.get("tags")),
-        "properties": texts(given.get("properties")),
-        "datasets": pairs(given.get("datasets") or ()),
-        "framework": given.get("model_framework"),
-        "framework_version": given.get("model_framework_version"),
-        "sample_input": getattr(given.get("sample_input_dataset"), "id", None),
-        "sample_output": getattr(given.get("sample_output_dataset"), "id", None),
+        "description": arguments.get("description"),
+        "tags": texts(arguments.get("tags")),
+        "properties": texts(arguments.get("properties")),
+        "datasets": pairs(arguments.get("datasets") or ()),
+        "framework": arguments.get("model_framework"),
+        "framework_version": arguments.get("model_framework_version"),
+        "sample_input": getattr(arguments.get("sample_input_dataset"), "id", None),
+        "sample_output": getattr(arguments.get("sample_output_dataset"), "id", None),
         "resource": resource.as_dict() if isinstance(resource, ResourceConfiguration) else None,
         "created_by": os.environ.get("USER") or os.environ.get("LOGNAME") or "",
     }
 
 
-def changes(given: Mapping[str, Any]) -> VersionRecord:
+def changes(arguments: Mapping[str, Any]) -> VersionRecord:
     """The changes to a version's record, from the arguments of ``Model.update``."""
-    kept = {
+    keys = {
         "description": "description",
         "tags": "tags",
         "sample_input_dataset": "sample_input",
         "sample_output_dataset": "sample_output",
         "resource_configuration": "resource",
     }
-    made = facts(given)
-    return {word: made[word] for name, word in kept.items() if name in given}
+    values = facts(arguments)
+    return {key: values[key] for name, key in keys.items() if name in arguments}
 
 
-def texts(given: Any) -> dict[str, str]:
+def texts(tags: Any) -> dict[str, str]:
     """Tags as strings by name. Raises UserErrorException if they are not a dict."""
-    if not given:
+    if not tags:
         return {}
-    if isinstance(given, Mapping):
-        return {str(key): str(value) for key, value in given.items()}
-    raise UserErrorException(f"Tags and properties must be a dict of strings, not {given!r}.")
+    if isinstance(tags, Mapping):
+        return {str(key): str(value) for key, value in tags.items()}
+    raise UserErrorException(f"Tags and properties must be a dict of strings, not {tags!r}.")
 
 
 def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
     """Datasets as [label, id] pairs. Raises UserErrorException if one is not a dataset."""
     try:
-        return [[str(word), str(dataset.id)] for word, dataset in datasets]
+        return [[str(label), str(dataset.id)] for label, dataset in datasets]
     except (TypeError, ValueError, AttributeError):
         raise UserErrorException(
             "A model's datasets must be (label, dataset) pairs.",
@@ -87,15 +87,15 @@ def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
         ) from None
 
 
-def has(there: Mapping[str, str], wanted: Any) -> bool:
-    """Whether the tags include ``wanted``: names, (name, value) pairs, or a dict."""
-    if not wanted:
+def has_tags(tags: Mapping[str, str], expected: Any) -> bool:
+    """Whether the tags include ``expected``: names, (name, value) pairs, or a dict."""
+    if not expected:
         return True
-    if isinstance(wanted, Mapping):
-        return all(there.get(str(key)) == str(value) for key, value in wanted.items())
-    for each in [wanted] if isinstance(wanted, str) else wanted:
-        name, value = (each, None) if isinstance(each, str) else (each[0], each[1])
-        if name not in there or (value is not None and there[name] != str(value)):
+    if isinstance(expected, Mapping):
+        return all(tags.get(str(key)) == str(value) for key, value in expected.items())
+    for item in [expected] if isinstance(expected, str) else expected:
+        name, value = (item, None) if isinstance(item, str) else (item[0], item[1])
+        if name not in tags or (value is not None and tags[name] != str(value)):
             return False
     return True
 
@@ -105,21 +105,21 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
     name = artifacts.normalize_name(path)
     run.bring_home(name)
     root = name.rpartition("/")[2]
-    alone = artifacts.path_of(run.path, name)
-    if alone is not None:
-        return {root: Path(alone)}, root
-    below = [each for each in run.get_file_names() if each.startswith(name + "/")]
-    if not below:
-        known = [each for each in run.get_file_names() if each.startswith("outputs/")]
+    single = artifacts.path_of(run.path, name)
+    if single is not None:
+        return {root: Path(single)}, root
+    names = [file_name for file_name in run.get_file_names() if file_name.startswith(name + "/")]
+    if not names:
+        outputs = [output for output in run.get_file_names() if output.startswith("outputs/")]
         raise UserErrorException(
             f"Run {run.id!r} has no file or folder {path!r}.",
-            f"Files: {', '.join(known[:10]) or 'none'}.",
+            f"Files: {', '.join(outputs[:10]) or 'none'}.",
         )
-    cut = len(name) - len(root)
-    return {each[cut:]: Path(artifacts.path_of(run.path, each) or "") for each in below}, root
+    prefix_length = len(name) - len(root)
+    return {artifact[prefix_length:]: Path(artifacts.path_of(run.path, artifact) or "") for artifact in names}, root
 
 
-def number(version: object) -> int | None:
+def version_number(version: object) -> int | None:
     """A version as an integer; None stays None. Raises UserErrorException if it is invalid."""
     if version is None:
         return None

@@ -103,8 +103,8 @@ class Run(ScriptRun):
 
         ``tags`` and ``properties`` filter: a dict requires all its values, a string its presence.
         """
-        found = find_runs.rows(experiment.workspace, experiment=experiment.name, status=status)
-        for row in found:
+        rows = find_runs.rows(experiment.workspace, experiment=experiment.name, status=status)
+        for row in rows:
             run = Run.at(experiment.workspace, Path(row.folder))
             if find_runs.matches(run, type, tags, properties, include_children):
                 yield run
@@ -329,10 +329,10 @@ class Run(ScriptRun):
         A run without a snapshot gets it as its own. Raises SnapshotException if the folder is not
         readable.
         """
-        taken = snapshots.take(self.workspace.snapshots_folder, file_or_folder_path)
+        snapshot = snapshots.take(self.workspace.snapshots_folder, file_or_folder_path)
         if "ContentSnapshotId" not in self.get_properties():
-            self.add_properties({"ContentSnapshotId": taken.digest})
-        return taken.digest
+            self.add_properties({"ContentSnapshotId": snapshot.digest})
+        return snapshot.digest
 
     def start(self) -> None:
         """Mark an interactive run or a child as running; a submitted run does so by itself."""
@@ -358,7 +358,7 @@ class Run(ScriptRun):
         """The dataset of the input ``name``, with exactly the files that the run used."""
         from scriptrun.core import dataset
 
-        return dataset.of_input(self.workspace, self.job.data["inputs"], name)
+        return dataset.input_dataset(self.workspace, self.job.data["inputs"], name)
 
     def get_snapshot_id(self) -> str | None:
         """The digest of the run's source snapshot."""
@@ -407,6 +407,6 @@ def _class_of(folder: Path) -> type[Run]:
     """The class of the run in ``folder``, recognized by the record file of its kind."""
     for kind in RUN_KINDS.values():
         if kind.record and os.path.exists(folder / kind.record):
-            found: type[Run] = handler(kind.run_class)
-            return found
+            run_class: type[Run] = handler(kind.run_class)
+            return run_class
     return Run

@@ -49,7 +49,7 @@ class Workspace(WorkspaceFiles):
         """The registered models by name, each in its latest version."""
         from scriptrun.core.model import Model
 
-        return {each.name: each for each in Model.list(self, latest=True)}
+        return {model.name: model for model in Model.list(self, latest=True)}
 
     def set_default_datastore(self, name: str) -> None:
         """Set the default datastore by name."""
@@ -87,7 +87,7 @@ class Workspace(WorkspaceFiles):
         """The experiments by name."""
         from scriptrun.core.experiment import Experiment
 
-        return {each.name: each for each in Experiment.list(self)}
+        return {experiment.name: experiment for experiment in Experiment.list(self)}
 
     def register_environment(self, environment: Environment) -> Environment:
         """Register ``environment`` as the next version of its name, unless it is unchanged."""

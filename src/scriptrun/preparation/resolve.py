@@ -21,7 +21,7 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.config.describe import Described
+    from scriptrun.config.describe import JobDescription
     from scriptrun.engines.base import Engine
     from scriptrun.environments.conda import request as conda_request
     from scriptrun.registry.workspace_files import WorkspaceFiles
@@ -33,7 +33,7 @@ else:
 
 
 def resolve(
-    described: Described, interpreter: str | None, pins: str = EXACT, engine: Engine | None = None
+    described: JobDescription, interpreter: str | None, pins: str = EXACT, engine: Engine | None = None
 ) -> tuple[EnvironmentSpec, tuple[str, ...]]:
     """The environment request with all open choices made, and notes for the run.
 

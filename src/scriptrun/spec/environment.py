@@ -74,8 +74,8 @@ class EnvironmentSpec(Value):
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> EnvironmentSpec:
         """The request that ``to_dict`` wrote; unknown keys (a newer format) are ignored."""
-        known = {name: data[name] for name in names_of(cls) if name in data}
+        fields = {name: data[name] for name in names_of(cls) if name in data}
         for name in ("pip", "pip_options", "conda", "channels", "notes"):
-            if name in known:
-                known[name] = tuple(known[name])
-        return cls(**known)
+            if name in fields:
+                fields[name] = tuple(fields[name])
+        return cls(**fields)

@@ -77,14 +77,14 @@ class ActivityFailedException(ScriptrunError):
     exit_code = 1
 
 
-def refuse(reasons: Sequence[str], what: str = "Cannot submit this job") -> None:
-    """Raise one RunConfigurationException for all ``reasons``; return when there are none."""
-    if not reasons:
+def refuse(problems: Sequence[str], summary: str = "Cannot submit this job") -> None:
+    """Raise one RunConfigurationException for all ``problems``; return when there are none."""
+    if not problems:
         return
-    if len(reasons) == 1:
-        raise RunConfigurationException(_sentence(f"{what}: {reasons[0]}"), reasons=reasons)
-    lines = "\n".join(f"  - {reason}" for reason in reasons)
-    raise RunConfigurationException(f"{what} ({len(reasons)} problems):\n{lines}", reasons=reasons)
+    if len(problems) == 1:
+        raise RunConfigurationException(_sentence(f"{summary}: {problems[0]}"), reasons=problems)
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    raise RunConfigurationException(f"{summary} ({len(problems)} problems):\n{lines}", reasons=problems)
 
 
 def _sentence(text: str) -> str:

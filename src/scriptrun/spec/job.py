@@ -92,11 +92,11 @@ class JobSpec(Value):
             raise ValueError(
                 f"job.json has format {data['format']}; this scriptrun supports up to {FORMAT}"
             )
-        known = {name: data[name] for name in names_of(cls) if name in data}
+        fields = {name: data[name] for name in names_of(cls) if name in data}
         for name in ("arguments", "passed", "notes"):
-            if name in known:
-                known[name] = tuple(known[name])
-        known["environment"] = EnvironmentSpec.from_dict(known.get("environment", {}))
-        known["target"] = Target(**known.get("target", {}))
-        known["distribution"] = Distribution(**known.get("distribution", {}))
-        return cls(**known)
+            if name in fields:
+                fields[name] = tuple(fields[name])
+        fields["environment"] = EnvironmentSpec.from_dict(fields.get("environment", {}))
+        fields["target"] = Target(**fields.get("target", {}))
+        fields["distribution"] = Distribution(**fields.get("distribution", {}))
+        return cls(**fields)

@@ -26,7 +26,7 @@ def question(name: str, known: Iterable[str], count: int = 1) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?``, to end a sentence with; the valid names where none is near."""
     known = sorted(known)
-    meant = question(name, known, 2).strip()
-    if meant:
-        return f"; {meant[0].lower()}{meant[1:]}"
+    suggestion = question(name, known, 2).strip()
+    if suggestion:
+        return f"; {suggestion[0].lower()}{suggestion[1:]}"
     return f"; valid names: {', '.join(known)}." if known else "."

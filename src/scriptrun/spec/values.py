@@ -24,7 +24,7 @@ else:
 _MISSING = object()
 
 
-class Fresh:
+class DefaultFactory:
     """A default that is created separately for each value."""
 
     __slots__ = ("make",)
@@ -35,19 +35,19 @@ class Fresh:
 
 def fresh(default_factory: Callable[[], T]) -> T:
     """A field's default that is created separately for each value (lists, dicts and so on)."""
-    return Fresh(default_factory)  # type: ignore[return-value]
+    return DefaultFactory(default_factory)  # type: ignore[return-value]
 
 
 class _AsDataclass:
     """``__dataclass_fields__``, generated on first access."""
 
     def __get__(self, instance: object, owner: type[Value]) -> dict[str, Field[Any]]:
-        made: Any = owner.__dict__.get("_dataclass")
-        if made is None:
-            made = _dataclass_like(owner)
-            type.__setattr__(owner, "_dataclass", made)
-        found: dict[str, Field[Any]] = made.__dataclass_fields__
-        return found
+        generated: Any = owner.__dict__.get("_dataclass")
+        if generated is None:
+            generated = _as_dataclass(owner)
+            type.__setattr__(owner, "_dataclass", generated)
+        fields: dict[str, Field[Any]] = generated.__dataclass_fields__
+        return fields
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(fresh,))
@@ -65,37 +65,37 @@ class Value:
     _frozen: ClassVar[bool] = True
 
     def __init_subclass__(cls, frozen: bool = True) -> None:
-        own = {
+        fields = {
             name: cls.__dict__.get(name, _MISSING)
             for name, kind in _own_annotations(cls).items()
             if not str(kind).startswith("ClassVar")
         }
-        cls._fields = {**cls._fields, **own}
+        cls._fields = {**cls._fields, **fields}
         cls._frozen = frozen
-        for name, default in own.items():
-            if isinstance(default, Fresh):
+        for name, default in fields.items():
+            if isinstance(default, DefaultFactory):
                 delattr(cls, name)
 
-    def __init__(self, *values: Any, **named: Any) -> None:
+    def __init__(self, *values: Any, **keywords: Any) -> None:
         state = self.__dict__
-        known = self._fields
-        state.update(zip(known, values, strict=False))
-        if len(values) == len(known) and not named:
+        fields = self._fields
+        state.update(zip(fields, values, strict=False))
+        if len(values) == len(fields) and not keywords:
             return
-        if len(values) > len(known):
-            raise TypeError(f"{type(self).__name__} takes {len(known)} values, not {len(values)}")
-        for name in named:
+        if len(values) > len(fields):
+            raise TypeError(f"{type(self).__name__} takes {len(fields)} values, not {len(values)}")
+        for name in keywords:
             if name in state:
                 raise TypeError(f"{type(self).__name__} got two values for {name!r}")
-            if name not in known:
+            if name not in fields:
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
-        for name, default in list(known.items())[len(values) :]:
-            if name in named:
-                state[name] = named[name]
+        for name, default in list(fields.items())[len(values) :]:
+            if name in keywords:
+                state[name] = keywords[name]
             elif default is _MISSING:
                 raise TypeError(f"{type(self).__name__} requires a value for {name!r}")
             else:
-                state[name] = default.make() if isinstance(default, Fresh) else default
+                state[name] = default.make() if isinstance(default, DefaultFactory) else default
 
     def __setattr__(self, name: str, value: object) -> None:
         if self._frozen:
@@ -154,39 +154,39 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Value):
         return value.as_dict()
     if isinstance(value, list | tuple):
-        plain = [_plain(each) for each in value]
-        return type(value)(*plain) if hasattr(value, "_fields") else type(value)(plain)
+        items = [_plain(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(entry) for key, entry in value.items()}
     return value
 
 
-def _dataclass_like(cls: type[Value]) -> Any:
+def _as_dataclass(cls: type[Value]) -> Any:
     import dataclasses
 
-    made = []
+    fields = []
     for name, default in cls._fields.items():
         if default is _MISSING:
-            made.append((name, object, dataclasses.field()))
-        elif isinstance(default, Fresh):
-            made.append((name, object, dataclasses.field(default_factory=default.make)))
+            fields.append((name, object, dataclasses.field()))
+        elif isinstance(default, DefaultFactory):
+            fields.append((name, object, dataclasses.field(default_factory=default.make)))
         else:
-            made.append((name, object, dataclasses.field(default=default)))
+            fields.append((name, object, dataclasses.field(default=default)))
     annotations = _annotations(cls)
-    like = dataclasses.make_dataclass(cls.__name__, made)
-    for each in dataclasses.fields(like):
-        each.type = annotations.get(each.name, each.type)
-    return like
+    generated = dataclasses.make_dataclass(cls.__name__, fields)
+    for field in dataclasses.fields(generated):
+        field.type = annotations.get(field.name, field.type)
+    return generated
 
 
 def _annotations(cls: type[Value]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for each in reversed(cls.__mro__):
-        found.update(_own_annotations(each))
-    return found
+    annotations: dict[str, object] = {}
+    for base in reversed(cls.__mro__):
+        annotations.update(_own_annotations(base))
+    return annotations
 
 
 def _own_annotations(cls: type) -> dict[str, object]:
     """The class's own annotations as strings, without loading the module ``inspect``."""
-    found: dict[str, object] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063
-    return found
+    annotations: dict[str, object] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063
+    return annotations

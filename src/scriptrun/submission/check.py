@@ -83,9 +83,9 @@ def check(
     Raises RunConfigurationException with every problem if it cannot be submitted.
     """
     origin = origin or Origin()
-    data = data_binding.DataBinding(config, workspace) if checks.names_data(config) else None
+    data = data_binding.DataBinding(config, workspace) if checks.may_use_data(config) else None
     resolve = data.resolve if data else None
-    refuse([*checks.problems(config, resolve), *experiment_problems(experiment)])
+    refuse([*checks.config_problems(config, resolve), *experiment_problems(experiment)])
     problems: list[str] = []
     described = describe.describe(config, resolve)
     source = source_folder(config.source_directory or ".")
@@ -169,7 +169,7 @@ def _engine(workspace: WorkspaceFiles, target: object, problems: list[str]) -> E
 
 
 def _job(
-    described: describe.Described,
+    described: describe.JobDescription,
     workspace: WorkspaceFiles,
     experiment: str,
     origin: Origin,

@@ -238,7 +238,7 @@ def _as_reference(value: Any, name: str | None) -> DataReference:
 def _referring_texts(config: ScriptRunConfig) -> list[str]:
     """All strings of the job that may refer to data."""
     candidates: list[Any] = []
-    for values in (checks.arguments(config), checks.chosen(config)[1]):
+    for values in (checks.arguments(config), checks.script_and_command(config)[1]):
         candidates += values if isinstance(values, list | tuple) else [values]
     candidates += (config.run_config.environment_variables or {}).values()
     return [text for text in candidates if isinstance(text, str)]

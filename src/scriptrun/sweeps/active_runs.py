@@ -18,8 +18,8 @@ from scriptrun.runtime.launcher import entry
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.sweeps import children, early_stopping, record
-from scriptrun.sweeps.journal import Child, Journal
-from scriptrun.sweeps.launch import Launching
+from scriptrun.sweeps.journal import ChildRun, Journal
+from scriptrun.sweeps.launch import RunStarter
 from scriptrun.tracking import run_folder, run_state
 
 TYPE_CHECKING = False
@@ -28,118 +28,118 @@ if TYPE_CHECKING:
 
 #: seconds between full polls of runs on another host: the minimum, and the maximum to which it
 #: grows while no run starts or ends
-SETTLE_REMOTE = (1.0, 10.0)
+REMOTE_POLL_SECONDS = (1.0, 10.0)
 #: seconds between polls of the metrics
-METRICS = 0.2
+METRICS_POLL_SECONDS = 0.2
 #: minimum and maximum seconds between polls for ended runs
-FAST, SLOW = 0.02, 0.2
+MIN_PAUSE, MAX_PAUSE = 0.02, 0.2
 
 
-class Flight:
+class ActiveRuns:
     """The runs that have not ended according to the journal: ``live``, by number."""
 
     def __init__(
         self,
-        home: Workspace,
+        workspace: Workspace,
         sweep: record.Sweep,
         journal: Journal,
-        launching: Launching,
+        starter: RunStarter,
         log: Any,
     ) -> None:
-        self.home, self.sweep, self.journal = home, sweep, journal
-        self.launching, self.log = launching, log
+        self.workspace, self.sweep, self.journal = workspace, sweep, journal
+        self.starter, self.log = starter, log
         self.live = {n: child for n, child in journal.children.items() if not child.is_over}
-        self.policy = sweep.stopping()
+        self.policy = sweep.create_policy()
         self.reports: dict[str, list[float]] = {}
-        self._values: dict[int, children.Values] = {}
+        self._values: dict[int, children.MetricValues] = {}
         self._jobs: dict[int, JobSpec] = {}
-        self._settled = float("-inf")
-        self._seen, self._moved = (0, -1), 0.0
-        self._stopped: dict[int, str] = {}
+        self._last_poll = float("-inf")
+        self._progress, self._progress_time = (0, -1), 0.0
+        self._stop_reasons: dict[int, str] = {}
         self._next_metrics = 0.0
-        self._lives: list[float] = []
-        self._inherited = False
-        self.remember(each for each in journal.children.values() if each.is_over)
+        self._durations: list[float] = []
+        self._requeued = False
+        self.add_reports(past_child for past_child in journal.children.values() if past_child.is_over)
 
-    def remember(self, ended: Iterable[Child]) -> None:
+    def add_reports(self, finished: Iterable[ChildRun]) -> None:
         """Add the values of runs that have ended, for the policy to compare with."""
-        if not early_stopping.watches(self.policy):
+        if not early_stopping.stops_runs(self.policy):
             return
-        for child in ended:
-            folder = child.folder(self.home.runs_folder)
+        for child in finished:
+            folder = child.folder(self.workspace.runs_folder)
             self.reports[child.id] = children.values_of(folder, self.sweep.metric)
 
-    def queue_here(self) -> None:
+    def requeue_locally(self) -> None:
         """Queue the waiting runs of another host's driver on this host; only once."""
-        if self._inherited or self._is_remote:
+        if self._requeued or self._is_remote:
             return
         for child in self.live.values():
-            job = run_folder.read_job(child.folder(self.home.runs_folder))
+            job = run_folder.read_job(child.folder(self.workspace.runs_folder))
             if job is not None and not identity.is_local(job.submitted_by):
-                self.launching.queue_here(child)
-        self._inherited = True
+                self.starter.requeue_locally(child)
+        self._requeued = True
 
-    def unsubmitted(self) -> list[Child]:
+    def unsubmitted(self) -> list[ChildRun]:
         """The points in the journal without a run, left by a driver that died in between."""
-        found = [child for n, child in self.live.items() if n not in self._jobs]
-        lacking = []
-        for child in found:
-            job = run_folder.read_job(child.folder(self.home.runs_folder))
+        unread = [child for n, child in self.live.items() if n not in self._jobs]
+        missing = []
+        for child in unread:
+            job = run_folder.read_job(child.folder(self.workspace.runs_folder))
             if job is None:
-                lacking.append(child)
+                missing.append(child)
             else:
                 self._jobs[child.number] = job
-        return lacking
+        return missing
 
     def lacks_any(self) -> bool:
         """Whether a point in the journal has no run."""
         return any(
             number not in self._jobs
-            and not (child.folder(self.home.runs_folder) / "job.json").exists()
+            and not (child.folder(self.workspace.runs_folder) / "job.json").exists()
             for number, child in self.live.items()
         )
 
-    def not_begun(self) -> int:
+    def waiting_count(self) -> int:
         """The number of runs that wait for a slot on this machine."""
-        if self.launching.forks:
-            return len(self.launching.parked)
+        if self.starter.forks:
+            return len(self.starter.parked)
         return sum(
-            not (child.folder(self.home.runs_folder) / "attempts").is_dir()
+            not (child.folder(self.workspace.runs_folder) / "attempts").is_dir()
             for child in self.live.values()
         )
 
     def begun(self) -> set[int]:
         """The numbers of the runs that no longer wait, from a full poll."""
         poll_round = PollRound()
-        found = {n: self._status(n, child, True, poll_round) for n, child in self.live.items()}
+        statuses = {n: self._status(n, child, True, poll_round) for n, child in self.live.items()}
         waiting = (states.NOT_STARTED, states.QUEUED)
-        return {n for n, status in found.items() if status and status.state not in waiting}
+        return {n for n, status in statuses.items() if status and status.state not in waiting}
 
-    def look(self) -> list[Child]:
+    def poll(self) -> list[ChildRun]:
         """Record the runs that ended, apply the policy, and return the ended runs."""
         self._reap()
-        now, over = time.monotonic(), []
-        due = now - self._settled >= self._settle_every(now)
-        if due:
-            self._settled = now
+        now, finished = time.monotonic(), []
+        is_full = now - self._last_poll >= self._poll_interval(now)
+        if is_full:
+            self._last_poll = now
         poll_round = PollRound()
         for number, child in list(self.live.items()):
-            status = self._status(number, child, due, poll_round)
+            status = self._status(number, child, is_full, poll_round)
             if status is not None and status.is_final:
-                self._end(child, status)
-                over.append(child)
-        if self.live and early_stopping.watches(self.policy) and now > self._next_metrics:
-            self._next_metrics = now + METRICS
+                self._record_end(child, status)
+                finished.append(child)
+        if self.live and early_stopping.stops_runs(self.policy) and now > self._next_metrics:
+            self._next_metrics = now + METRICS_POLL_SECONDS
             self._apply_policy()
-        return over
+        return finished
 
-    def _settle_every(self, now: float) -> float:
+    def _poll_interval(self, now: float) -> float:
         if self._is_remote:
-            seen = len(self.live), max(self.live, default=-1)
-            if seen != self._seen:
-                self._seen, self._moved = seen, now
-            least, most = SETTLE_REMOTE
-            return min(most, max(least, (now - self._moved) / 4))
+            progress = len(self.live), max(self.live, default=-1)
+            if progress != self._progress:
+                self._progress, self._progress_time = progress, now
+            minimum, maximum = REMOTE_POLL_SECONDS
+            return min(maximum, max(minimum, (now - self._progress_time) / 4))
         return compute_targets.engine_of(self._target).traits.poll_seconds
 
     @property
@@ -157,11 +157,11 @@ class Flight:
 
         Other runs are polled four times in the mean duration of a run.
         """
-        if len(self.launching.own) >= len(self.live):
-            return SLOW
-        lives = self._lives[-20:]
-        mean = sum(lives) / len(lives) if lives else SLOW
-        return min(SLOW, max(FAST, mean / 4))
+        if len(self.starter.guards) >= len(self.live):
+            return MAX_PAUSE
+        durations = self._durations[-20:]
+        mean = sum(durations) / len(durations) if durations else MAX_PAUSE
+        return min(MAX_PAUSE, max(MIN_PAUSE, mean / 4))
 
     def _reap(self) -> None:
         while True:
@@ -171,32 +171,32 @@ class Flight:
                 return
             if pid == 0:
                 return
-            self.launching.own.pop(pid, None)
+            self.starter.guards.pop(pid, None)
             entry.forked.discard(pid)
 
     def _status(
-        self, number: int, child: Child, due: bool, poll_round: PollRound
+        self, number: int, child: ChildRun, is_full: bool, poll_round: PollRound
     ) -> run_state.RunState | None:
-        """The run's status: from its result only, or from all evidence if ``due``.
+        """The run's status: from its result only, or from all evidence if ``is_full``.
 
         A run that this process forked frees its slot when its guard exits.
         """
-        folder = child.folder(self.home.runs_folder)
+        folder = child.folder(self.workspace.runs_folder)
         job = self._jobs.get(number) or run_folder.read_job(folder)
         if job is None:
             return None
         self._jobs[number] = job
-        if not due:
-            own = number in self.launching.own.values()
-            return None if own or run_folder.read_result(folder) is None else run_state.read_status(folder)
-        return run_status.status_of(self.home, folder, job, poll_round=poll_round)
+        if not is_full:
+            is_forked = number in self.starter.guards.values()
+            return None if is_forked or run_folder.read_result(folder) is None else run_state.read_status(folder)
+        return run_status.status_of(self.workspace, folder, job, poll_round=poll_round)
 
-    def _end(self, child: Child, status: run_state.RunState) -> None:
-        folder = child.folder(self.home.runs_folder)
+    def _record_end(self, child: ChildRun, status: run_state.RunState) -> None:
+        folder = child.folder(self.workspace.runs_folder)
         values = children.values_of(folder, self.sweep.metric)
         child.state, child.reason = status.state, status.reason
         if child.state == states.CANCELED:
-            child.reason = self._stopped.get(child.number, child.reason)
+            child.reason = self._stop_reasons.get(child.number, child.reason)
         child.began, child.ended, child.values = status.began, status.ended, len(values)
         for value in values:
             if self.sweep.better(value, child.best):
@@ -208,58 +208,58 @@ class Flight:
             raise
         self.reports[child.id] = values
         if child.began and child.ended:
-            self._lives.append(child.ended - child.began)
+            self._durations.append(child.ended - child.began)
         self.live.pop(child.number, None)
         self._jobs.pop(child.number, None)
-        told = "" if child.best is None else f", {self.sweep.metric} {child.best:.6g}"
-        why = f" ({child.reason})" if child.reason else ""
-        self.log.say(f"{child.id} is {child.state}{why}{told}")
+        metric_text = "" if child.best is None else f", {self.sweep.metric} {child.best:.6g}"
+        reason_text = f" ({child.reason})" if child.reason else ""
+        self.log.say(f"{child.id} is {child.state}{reason_text}{metric_text}")
 
     def _apply_policy(self) -> None:
         """Read the values logged since the last poll, and stop runs according to the policy."""
-        living = list(self.live.values())
-        news = {child.id: self._hear(child) for child in living}
+        live_children = list(self.live.values())
+        value_counts = {child.id: self._poll_values(child) for child in live_children}
         reached = {
-            each for span in news.values() for each in early_stopping.due(self.policy, *span)
+            interval for count_pair in value_counts.values() for interval in early_stopping.due_intervals(self.policy, *count_pair)
         }
-        for child in living:
-            if child.number not in self._stopped:
-                self._judge(child, *news[child.id], sorted(reached))
+        for child in live_children:
+            if child.number not in self._stop_reasons:
+                self._apply_policy_to(child, *value_counts[child.id], sorted(reached))
 
-    def _hear(self, child: Child) -> tuple[int, int]:
+    def _poll_values(self, child: ChildRun) -> tuple[int, int]:
         """The number of metric values at the last poll, and now."""
-        folder = child.folder(self.home.runs_folder)
+        folder = child.folder(self.workspace.runs_folder)
         if child.number not in self._values:
-            self._values[child.number] = children.Values(folder, self.sweep.metric)
+            self._values[child.number] = children.MetricValues(folder, self.sweep.metric)
         before = len(self.reports.get(child.id, ()))
         values = self._values[child.number].poll()
         self.reports[child.id] = list(values)
         return before, len(values)
 
-    def _judge(self, child: Child, before: int, now: int, reached: list[int]) -> None:
+    def _apply_policy_to(self, child: ChildRun, before: int, now: int, reached: list[int]) -> None:
         """Apply the policy to a run at all ``reached`` intervals that it has values for."""
-        own = set(early_stopping.due(self.policy, before, now))
+        new_intervals = set(early_stopping.due_intervals(self.policy, before, now))
         for interval in reached:
-            again = interval not in own
-            if interval > now or (again and not early_stopping.looks_back(self.policy)):
+            is_revisit = interval not in new_intervals
+            if interval > now or (is_revisit and not early_stopping.revisits_intervals(self.policy)):
                 continue
-            reason = early_stopping.verdict(
-                self.policy, child.id, interval, self.reports, self.sweep.maximizes, again
+            reason = early_stopping.stop_reason(
+                self.policy, child.id, interval, self.reports, self.sweep.maximizes, is_revisit
             )
             if reason:
                 self.stop(child, reason)
                 return
 
-    def stop(self, child: Child, reason: str) -> None:
+    def stop(self, child: ChildRun, reason: str) -> None:
         """Cancel a run, with the reason."""
-        if child.number in self._stopped:
+        if child.number in self._stop_reasons:
             return
-        folder = child.folder(self.home.runs_folder)
+        folder = child.folder(self.workspace.runs_folder)
         job = self._jobs.get(child.number) or run_folder.read_job(folder)
         if job is None:
             return
-        stop(self.home, folder, job, reason)
-        self._stopped[child.number] = reason
+        stop(self.workspace, folder, job, reason)
+        self._stop_reasons[child.number] = reason
 
     def stop_all(self, reason: str) -> None:
         """Cancel all runs; a point whose run was never submitted ends at once."""
@@ -271,9 +271,9 @@ class Flight:
             self.stop(child, reason)
 
 
-def stop(home: Workspace, folder: Path, job: JobSpec, reason: str) -> None:
+def stop(workspace: Workspace, folder: Path, job: JobSpec, reason: str) -> None:
     """Cancel a run, with the reason for its result."""
     if remote.for_target(job.target) is None:
         value = {**identity.identify(), "reason": reason}
         files.publish(str(folder / "cancel.json"), files.to_json(value))
-    Run.at(home, folder).cancel()
+    Run.at(workspace, folder).cancel()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _QUANTILES = 1e-6
 
 
-class Adviser:
+class BayesianSampler:
     """Samples points from a search space, given the results so far."""
 
     def __init__(self, space: Mapping[str, Any], seed: int, maximizes: bool) -> None:
@@ -32,7 +32,7 @@ class Adviser:
         direction = "maximize" if maximizes else "minimize"
         self._study = self._optuna.create_study(direction=direction)
         self._trials: dict[int, int] = {}
-        self._distributions = {name: self._distribution(each) for name, each in space.items()}
+        self._distributions = {name: self._distribution(expression) for name, expression in space.items()}
 
     def ask(self, number: int) -> tuple[sweep_sampling.Point, dict[str, Any]]:
         """The point ``number``, and the study's raw parameters for it, stored in the journal."""
@@ -40,29 +40,29 @@ class Adviser:
         sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study.sampler = sampler
         trial = self._study.ask(self._distributions)
-        point = {name: self._value(name, trial.params[name]) for name in self._space}
+        point = {name: self._from_raw(name, trial.params[name]) for name in self._space}
         self._trials[number] = trial.number
         return point, dict(trial.params)
 
-    def begun(
+    def add_running(
         self, number: int, point: Mapping[str, Any], raw: Mapping[str, Any] | None = None
     ) -> None:
         """Add a point of the journal whose run has not ended."""
-        place = self._add(point, raw, self._optuna.trial.TrialState.RUNNING, None)
-        if place is not None:
-            self._trials[number] = place
+        trial_number = self._add(point, raw, self._optuna.trial.TrialState.RUNNING, None)
+        if trial_number is not None:
+            self._trials[number] = trial_number
 
-    def ended(self, number: int, best: float | None) -> None:
+    def add_result(self, number: int, best: float | None) -> None:
         """Add the result of a run: its best value, or None."""
-        known = self._trials.pop(number, None)
-        if known is None:
+        trial_number = self._trials.pop(number, None)
+        if trial_number is None:
             return
         if best is None or math.isnan(best):
-            self._study.tell(known, state=self._optuna.trial.TrialState.FAIL)
+            self._study.tell(trial_number, state=self._optuna.trial.TrialState.FAIL)
         else:
-            self._study.tell(known, best)
+            self._study.tell(trial_number, best)
 
-    def elsewhere(self, point: Mapping[str, Any], best: float) -> None:
+    def add_completed(self, point: Mapping[str, Any], best: float) -> None:
         """Add the result of a run of another sweep."""
         self._add(point, None, self._optuna.trial.TrialState.COMPLETE, best)
 
@@ -74,50 +74,50 @@ class Adviser:
         best: float | None,
     ) -> int | None:
         try:
-            params = raw or {name: self._raw(name, point[name]) for name in self._space}
-            made = self._optuna.trial.create_trial(
+            params = raw or {name: self._to_raw(name, point[name]) for name in self._space}
+            trial = self._optuna.trial.create_trial(
                 state=state, params=params, distributions=self._distributions, value=best
             )
         except (KeyError, ValueError, TypeError):
             return None  # a point of another sweep, outside this search space
-        self._study.add_trial(made)
+        self._study.add_trial(trial)
         return len(self._study.get_trials(deepcopy=False)) - 1
 
     def _distribution(self, expression: list[Any]) -> Any:
-        kinds = self._optuna.distributions
+        distributions = self._optuna.distributions
         name, values = expression
         if name == "choice":
-            return kinds.CategoricalDistribution(
-                [sweep_sampling.key({"": each}) for each in values[0]]
+            return distributions.CategoricalDistribution(
+                [sweep_sampling.point_key({"": option}) for option in values[0]]
             )
         if name == "randint":
-            return kinds.IntDistribution(0, int(values[0]) - 1)
+            return distributions.IntDistribution(0, int(values[0]) - 1)
         if "normal" in name:
-            return kinds.FloatDistribution(_QUANTILES, 1 - _QUANTILES)
-        return kinds.FloatDistribution(float(values[0]), float(values[1]))
+            return distributions.FloatDistribution(_QUANTILES, 1 - _QUANTILES)
+        return distributions.FloatDistribution(float(values[0]), float(values[1]))
 
-    def _value(self, name: str, raw: Any) -> Any:
+    def _from_raw(self, name: str, raw: Any) -> Any:
         """The parameter's value for the script, from the study's raw parameter."""
         kind, values = self._space[name]
         if kind == "choice":
-            return next(each for each in values[0] if sweep_sampling.key({"": each}) == raw)
+            return next(option for option in values[0] if sweep_sampling.point_key({"": option}) == raw)
         if kind == "randint":
             return int(raw)
         if "normal" in kind:
             raw = statistics.NormalDist(values[0], values[1]).inv_cdf(raw)
-        return sweep_sampling.shaped(kind, values, raw)
+        return sweep_sampling.transform(kind, values, raw)
 
-    def _raw(self, name: str, value: Any) -> Any:
+    def _to_raw(self, name: str, value: Any) -> Any:
         """The study's raw parameter, from the value that the script got."""
         kind, values = self._space[name]
         if kind == "choice":
-            return sweep_sampling.key({"": value})
+            return sweep_sampling.point_key({"": value})
         if kind == "randint":
             return int(value)
-        raw = sweep_sampling.unshaped(kind, float(value))
+        raw = sweep_sampling.inverse_transform(kind, float(value))
         if "normal" in kind:
-            share = statistics.NormalDist(values[0], values[1]).cdf(raw)
-            return min(max(share, _QUANTILES), 1 - _QUANTILES)
+            quantile = statistics.NormalDist(values[0], values[1]).cdf(raw)
+            return min(max(quantile, _QUANTILES), 1 - _QUANTILES)
         return min(max(raw, float(values[0])), float(values[1]))
 
 

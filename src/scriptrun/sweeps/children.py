@@ -14,7 +14,7 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import identity
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import resume_from
-from scriptrun.sweeps.journal import Child
+from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import metrics
 
 TYPE_CHECKING = False
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None) -> JobSpec:
+def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | None) -> JobSpec:
     """The job of one point; ``outputs`` is the folder of the run that it resumes from."""
-    words = arguments_of(child.parameters)
+    script_arguments = arguments_of(child.parameters)
     data = template.data
     if outputs is not None:
-        words += resume_from.ARGUMENTS
-        known = data.get("variables") or {}
-        data = {**data, "variables": {**known, resume_from.VARIABLE: outputs}}
-    line = template.command and " ".join([template.command, *map(_shell_word, words)])
-    arguments = template.arguments if template.command else (*template.arguments, *words)
-    said = {name: search_space.text(value) for name, value in child.parameters.items()}
+        script_arguments += resume_from.ARGUMENTS
+        variables = data.get("variables") or {}
+        data = {**data, "variables": {**variables, resume_from.VARIABLE: outputs}}
+    command = template.command and " ".join([template.command, *map(_shell_word, script_arguments)])
+    arguments = template.arguments if template.command else (*template.arguments, *script_arguments)
+    parameter_tags = {name: search_space.text(value) for name, value in child.parameters.items()}
     return template.replace(
         id=child.id,
         created=child.created,
-        display_name=f"{_name_of(parent)}_{child.number}",
+        display_name=f"{_display_name(parent)}_{child.number}",
         arguments=arguments,
-        command=line,
+        command=command,
         data=data,
         parent=parent.id,
         root=parent.root or parent.id,
-        tags={**template.tags, **said, "hyperparameters": json.dumps(child.parameters)},
+        tags={**template.tags, **parameter_tags, "hyperparameters": json.dumps(child.parameters)},
         properties={**template.properties, "azureml.runsource": "hyperdrive"},
-        run_definition=_defined(template.run_definition, arguments, line),
+        run_definition=_run_definition(template.run_definition, arguments, command),
         submitted_by={**template.submitted_by, **identity.identify()},
     )
 
@@ -62,17 +62,17 @@ def _shell_word(word: str) -> str:
     return f'"{word}"' if word == f"${resume_from.VARIABLE}" else shlex.quote(word)
 
 
-def _name_of(parent: JobSpec) -> str:
+def _display_name(parent: JobSpec) -> str:
     return parent.display_name or parent.id
 
 
-def _defined(
-    definition: dict[str, Any], arguments: Sequence[str], line: str | None
+def _run_definition(
+    definition: dict[str, Any], arguments: Sequence[str], command: str | None
 ) -> dict[str, Any]:
-    return {**definition, "arguments": list(arguments), "command": line or ""}
+    return {**definition, "arguments": list(arguments), "command": command or ""}
 
 
-def clear(workspace: WorkspaceFiles, job: JobSpec) -> None:
+def remove_partial(workspace: WorkspaceFiles, job: JobSpec) -> None:
     """Remove a partly written run that a killed driver left."""
     folder = workspace.runs_folder / job.created[:10] / job.id
     if not os.path.isdir(folder) or (folder / "job.json").exists():
@@ -85,27 +85,27 @@ def clear(workspace: WorkspaceFiles, job: JobSpec) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class Values:
+class MetricValues:
     """The values of the primary metric that a run has logged so far."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._follower, self._name = metrics.Follower(folder), name
-        self.found: list[float] = []
+        self.logged: list[float] = []
 
     def poll(self) -> list[float]:
         """All values so far, in order; each is an interval for the policies."""
         for point in self._follower.poll():
             if point.name == self._name:
                 values = point.value if point.kind == "list" else [point.value]
-                self.found += [float(each) for each in values if _is_number(each)]
-        return self.found
+                self.logged += [float(value) for value in values if _is_number(value)]
+        return self.logged
 
 
 def values_of(folder: Path, name: str) -> list[float]:
     """All values of the metric ``name`` of a run, including those logged with MLflow."""
-    found = metrics.read(folder, name).get(name)
-    values: list[Any] = found if isinstance(found, list) else [found]
-    return [float(each) for each in values if _is_number(each)]
+    logged = metrics.read(folder, name).get(name)
+    values: list[Any] = logged if isinstance(logged, list) else [logged]
+    return [float(item) for item in values if _is_number(item)]
 
 
 def _is_number(value: Any) -> bool:

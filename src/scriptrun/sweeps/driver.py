@@ -27,10 +27,10 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.store.locks import flocks, leases
 from scriptrun.sweeps import children, ensure_driver, record, termination
-from scriptrun.sweeps.active_runs import Flight
+from scriptrun.sweeps.active_runs import ActiveRuns
 from scriptrun.sweeps.journal import Journal
-from scriptrun.sweeps.launch import Launching
-from scriptrun.sweeps.proposals import Points, outputs_of
+from scriptrun.sweeps.launch import RunStarter
+from scriptrun.sweeps.proposals import PointSource, outputs_of
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 
@@ -39,68 +39,68 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: seconds to wait after a write error, such as a full disk
-PAUSE = 5.0
+RETRY_SECONDS = 5.0
 #: the maximum number of runs that wait for a local slot; of active remote runs with Bayesian
 #: sampling
-AHEAD, ADVISED = 2, 4
+QUEUED_AHEAD, MAX_ADAPTIVE_RUNS = 2, 4
 #: the number of driver crashes after which the sweep fails
-TRIES = 3
+MAX_CRASHES = 3
 
 
 def main(root: str, run_id: str) -> None:
     """Drive the sweep ``run_id`` of the workspace in ``root`` to its end."""
     processes.set_process_name(processes.SWEEP)
     workspace = Workspace(root)
-    lock = flocks.try_flock(ensure_driver.lock_of(workspace.id, run_id))
-    if lock is None:
+    flock = flocks.try_flock(ensure_driver.flock_path(workspace.id, run_id))
+    if flock is None:
         return
-    with lock:
+    with flock:
         folder = workspace.find_run(run_id)
-        ticket = ensure_driver.ticket_of(workspace.id, run_id)
+        ticket = ensure_driver.ticket_path(workspace.id, run_id)
         if folder is None:
             return
         _take_environment((files.read_json(str(ticket)) or {}).get("environ"))
-        lease = _lease(folder)
+        lease = _take_lease(folder)
         if lease is not None:
             try:
                 Driver(workspace, folder, lease).run()
             except Exception as error:
-                if not _give_up(folder, error):
+                if not _record_crash(folder, error):
                     return  # keep the lease: it names the host that the next driver runs on
             lease.release()
         ticket.unlink(missing_ok=True)
 
 
-def _lease(folder: Path) -> leases.Lease | None:
+def _take_lease(folder: Path) -> leases.Lease | None:
     """The driver's lease; None if another host's driver has it, or it is not writable."""
     while True:
         try:
-            return leases.inherit(ensure_driver.lease_of(folder), thread=False)
+            return leases.inherit(ensure_driver.lease_path(folder), thread=False)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 return None
-            time.sleep(PAUSE)
+            time.sleep(RETRY_SECONDS)
 
 
 def _take_environment(environ: dict[str, str] | None) -> None:
     """Use the submitter's environment, but keep this process's ``SCRIPTRUN_`` variables."""
     if environ is None:
         return
-    ours = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
+    own_variables = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
     os.environ.clear()
-    os.environ.update({**environ, **ours})
+    os.environ.update({**environ, **own_variables})
 
 
-def _give_up(folder: Path, error: Exception) -> bool:
+def _record_crash(folder: Path, error: Exception) -> bool:
     """Log a crash of the driver; True if there were too many and the sweep has failed."""
     text = "".join(traceback.format_exception(error))
     Log(folder, "system_logs/driver.txt").say(text.rstrip())
-    broke = folder / "system_logs" / "driver.txt"
-    times = broke.read_text("utf-8", "replace").count("Traceback (most recent call last)")
-    if times < TRIES:
+    log_path = folder / "system_logs" / "driver.txt"
+    crashes = log_path.read_text("utf-8", "replace").count("Traceback (most recent call last)")
+    if crashes < MAX_CRASHES:
         return False
     attempt = (run_folder.attempts(folder) or [1])[-1]
-    reason = f"its driver crashed {times} times: {type(error).__name__}: {error}"
+    reason = f"its driver crashed {crashes} times: {type(error).__name__}: {error}"
     results.publish(str(folder), attempt, results.result(states.FAILED, reason, by="driver"))
     run_folder.touch(folder)
     return True
@@ -114,9 +114,9 @@ class Log:
 
     def say(self, line: str) -> None:
         """Append ``line``."""
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         try:
-            events.append(str(self._path), f"{moment} {line}\n".encode("utf-8", "replace"))
+            events.append(str(self._path), f"{timestamp} {line}\n".encode("utf-8", "replace"))
         except OSError:
             pass
 
@@ -132,17 +132,17 @@ class Driver:
         self.job, self.template = job, self.sweep.template()
         self.log = Log(folder)
         self.journal = Journal(folder).read()
-        self.points = Points(workspace, job.id, self.sweep, self.journal)
-        forks = not self.points.is_advised  # Optuna loads NumPy, which starts threads
+        self.points = PointSource(workspace, job.id, self.sweep, self.journal)
+        forks = not self.points.is_adaptive  # Optuna loads NumPy, which starts threads
         if forks:
             local_engine.allow_fork()
             runner.make_forks_cheap()
-        self.launching = Launching(workspace, job.id, self.journal, forks)
-        self.flight = Flight(workspace, self.sweep, self.journal, self.launching, self.log)
-        self.flight.remember(self.points.reports())
+        self.starter = RunStarter(workspace, job.id, self.journal, forks)
+        self.flight = ActiveRuns(workspace, self.sweep, self.journal, self.starter, self.log)
+        self.flight.add_reports(self.points.previous_children())
         self.exhausted = False
         self.hopes: set[int] | None = None
-        self.ending: termination.Ending | None = None
+        self.outcome: termination.SweepOutcome | None = None
 
     def run(self) -> None:
         """Drive the sweep to its end, or until another host's driver takes over."""
@@ -150,94 +150,94 @@ class Driver:
         while self.lease.heartbeat():
             pause = self.flight.pause()
             try:
-                self.flight.queue_here()
-                self._begin()
-                if self._round():
+                self.flight.requeue_locally()
+                self._open_attempt()
+                if self._poll_once():
                     return
             except (OSError, WorkspaceException, HostUnreachable) as error:
                 self.journal.close()
                 self.log.say(f"waiting: {error}")
-                pause = PAUSE  # e.g. a full disk
+                pause = RETRY_SECONDS  # e.g. a full disk
             processes.sleep_until_wakeup(wake, pause)
         self.log.say("stopping this driver: another host has taken over")
 
-    def _begin(self) -> None:
+    def _open_attempt(self) -> None:
         """Open the attempt: read its number, start time and the current limits."""
         self.attempt = (run_folder.attempts(self.folder) or [1])[-1]
-        place = Path(results.attempt_folder(str(self.folder), self.attempt))
-        begun = files.read_json(str(place / "begun.json"))
-        if begun is None:
-            place.mkdir(parents=True, exist_ok=True)
-            begun = {"t": time.time()}
-            files.publish(str(place / "begun.json"), files.to_json(begun))
+        attempt_folder = Path(results.attempt_folder(str(self.folder), self.attempt))
+        start_record = files.read_json(str(attempt_folder / "begun.json"))
+        if start_record is None:
+            attempt_folder.mkdir(parents=True, exist_ok=True)
+            start_record = {"t": time.time()}
+            files.publish(str(attempt_folder / "begun.json"), files.to_json(start_record))
             later_writer(self.folder, "driver").write("state", state=states.RUNNING)
-        self.began = float(begun["t"])
+        self.began = float(start_record["t"])
         self.changes, self.limits = record.limits(self.folder, self.sweep)
 
-    def _round(self) -> bool:
+    def _poll_once(self) -> bool:
         """Poll, stop and start runs; True if the sweep has ended."""
-        over = self.flight.look()
-        if not termination.all_fail(self):
-            self.launching.retry()
-        for child in over:
-            self.points.ended(child)
-        termination.tell_of_first(self, over)
-        self.ending = self.ending or termination.at_once(self)
-        if self.ending is not None:
-            self.flight.stop_all(self.ending.reason.partition("\n")[0])
-        elif termination.may_go_on(self):
-            while self._fill():
+        finished = self.flight.poll()
+        if not termination.all_failed(self):
+            self.starter.start_parked()
+        for child in finished:
+            self.points.mark_ended(child)
+        termination.report_first(self, finished)
+        self.outcome = self.outcome or termination.immediate_outcome(self)
+        if self.outcome is not None:
+            self.flight.stop_all(self.outcome.reason.partition("\n")[0])
+        elif termination.can_start_runs(self):
+            while self._start_runs():
                 pass  # until there is no capacity left
         if self.flight.live:
             return False
-        ending = self.ending or termination.when_idle(self)
-        return ending is not None and self._end(ending)
+        outcome = self.outcome or termination.final_outcome(self)
+        return outcome is not None and self._publish_outcome(outcome)
 
-    def _fill(self) -> bool:
+    def _start_runs(self) -> bool:
         """Start journaled points that were never submitted, then new ones; False if none."""
         if not self.lease.heartbeat():
             return False
-        waiting = self.flight.unsubmitted()
-        room = self._room() + len(waiting)
-        while len(waiting) < room and self.journal.next_number < self.limits.max_total_runs:
+        pending = self.flight.unsubmitted()
+        capacity = self._capacity() + len(pending)
+        while len(pending) < capacity and self.journal.next_number < self.limits.max_total_runs:
             child = self.points.next()
             if child is None:
                 self.exhausted = True
                 break
             self.journal.add(child)
             self.flight.live[child.number] = child
-            self.points.written(child)
-            waiting.append(child)
-        if waiting:
-            self._submit(waiting)
-        return bool(waiting) and self.ending is None
+            self.points.mark_written(child)
+            pending.append(child)
+        if pending:
+            self._submit_runs(pending)
+        return bool(pending) and self.outcome is None
 
-    def _room(self) -> int:
+    def _capacity(self) -> int:
         """The number of runs that may be started now.
 
         On this machine a few more than there are slots, so that the next one starts at once but
         its point is chosen late. Elsewhere the limit of active runs, less with Bayesian sampling,
         which learns from runs that ended.
         """
-        room = self.limits.at_once - len(self.flight.live)
+        capacity = self.limits.at_once - len(self.flight.live)
         if compute_targets.engine_of(self.template.target).traits.is_local:
-            ahead = 1 if self.points.is_advised else AHEAD
-            return min(room, ahead - self.flight.not_begun())
-        if self.points.is_advised and self.limits.max_concurrent_runs is None:
-            return min(room, ADVISED - len(self.flight.live))
-        return room
+            ahead = 1 if self.points.is_adaptive else QUEUED_AHEAD
+            return min(capacity, ahead - self.flight.waiting_count())
+        if self.points.is_adaptive and self.limits.max_concurrent_runs is None:
+            return min(capacity, MAX_ADAPTIVE_RUNS - len(self.flight.live))
+        return capacity
 
-    def _submit(self, found: list[Any]) -> None:
-        jobs = [self._job_of(child) for child in found]
-        for child in found:
-            words = " ".join(children.arguments_of(child.parameters))
-            self.log.say(f"submitting {child.id}: {words}")
+    def _submit_runs(self, new_children: list[Any]) -> None:
+        jobs = [self._job_of(child) for child in new_children]
+        for child in new_children:
+            arguments = " ".join(children.arguments_of(child.parameters))
+            self.log.say(f"submitting {child.id}: {arguments}")
         try:
-            self.launching.start(found, jobs)
+            self.starter.start(new_children, jobs)
         except (WorkspaceException, HostUnreachable):
             raise
         except ScriptrunError as error:
-            self.ending = termination.Ending(states.FAILED, f"cannot submit runs: {error}")
+            self.outcome = termination.SweepOutcome(states.FAILED, f"cannot submit runs: {error}")
 
     def _job_of(self, child: Any) -> Any:
         outputs = None
@@ -245,18 +245,18 @@ class Driver:
             outputs = outputs_of(self.workspace, child.source, self.template.target)
         return children.job_of(self.template, self.job, child, outputs)
 
-    def _end(self, ending: termination.Ending) -> bool:
+    def _publish_outcome(self, outcome: termination.SweepOutcome) -> bool:
         """Publish the sweep's result; False if it was extended in the meantime."""
         if record.limits(self.folder, self.sweep)[0] != self.changes:
             return False
-        termination.leave_word(self, ending)
-        value = results.result(ending.state, ending.reason, began=self.began, by="driver", node=0)
+        termination.record_best(self, outcome)
+        value = results.result(outcome.state, outcome.reason, began=self.began, by="driver", node=0)
         results.publish(str(self.folder), self.attempt, value)
         run_folder.touch(self.folder)
         self.log.say(
-            f"{self.job.id} is {ending.state}" + (f": {ending.reason}" if ending.reason else "")
+            f"{self.job.id} is {outcome.state}" + (f": {outcome.reason}" if outcome.reason else "")
         )
-        if record.limits(self.folder, self.sweep)[0] != self.changes and not self.ending:
+        if record.limits(self.folder, self.sweep)[0] != self.changes and not self.outcome:
             record.open_attempt(self.folder, self.attempt)
             return False
         self.journal.close()

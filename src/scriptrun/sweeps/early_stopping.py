@@ -22,21 +22,21 @@ from scriptrun.config.sweeps.early_stopping import (
 Reports = Mapping[str, Sequence[float]]
 
 
-def watches(policy: EarlyTerminationPolicy) -> bool:
+def stops_runs(policy: EarlyTerminationPolicy) -> bool:
     """Whether the policy can stop runs, so that metrics must be read while runs are active."""
     return not isinstance(policy, NoTerminationPolicy)
 
 
-def due(policy: EarlyTerminationPolicy, before: int, now: int) -> list[int]:
+def due_intervals(policy: EarlyTerminationPolicy, before: int, now: int) -> list[int]:
     """The intervals to apply the policy at, for a run going from ``before`` to ``now`` values."""
-    found = range(before + 1, now + 1)
+    intervals = range(before + 1, now + 1)
     if isinstance(policy, AshaPolicy):
-        return [each for each in found if _is_rung(policy, each)]
+        return [rung for rung in intervals if _is_rung(policy, rung)]
     every, first = policy.evaluation_interval, policy.delay_evaluation
-    return [each for each in found if each % every == 0 and each >= first]
+    return [interval for interval in intervals if interval % every == 0 and interval >= first]
 
 
-def looks_back(policy: EarlyTerminationPolicy) -> bool:
+def revisits_intervals(policy: EarlyTerminationPolicy) -> bool:
     """Whether the policy applies to a run again when other runs reach an interval it has passed.
 
     Otherwise a bad run that is always ahead of the good ones would never be stopped. ASHA decides
@@ -45,31 +45,31 @@ def looks_back(policy: EarlyTerminationPolicy) -> bool:
     return not isinstance(policy, AshaPolicy)
 
 
-def verdict(
+def stop_reason(
     policy: EarlyTerminationPolicy,
     run: str,
     interval: int,
     reports: Reports,
     maximizes: bool,
-    again: bool = False,
+    is_revisit: bool = False,
 ) -> str:
     """Why to stop the run at ``interval``; "" if it continues.
 
-    ``again``: the run has passed the interval, so its best value of all counts.
+    ``is_revisit``: the run has passed the interval, so its best value of all counts.
     """
     sign = 1.0 if maximizes else -1.0
-    as_far = {
+    values_by_run = {
         name: [sign * value for value in _numbers(values[:interval])]
         for name, values in reports.items()
         if len(values) >= interval
     }
-    bests = {name: max(values, default=float("-inf")) for name, values in as_far.items()}
-    bound = _bound(policy, as_far, bests)
-    own = [sign * value for value in _numbers(reports[run])] if again else as_far[run]
-    best = max(own, default=float("-inf"))
+    best_values = {name: max(values, default=float("-inf")) for name, values in values_by_run.items()}
+    bound = _bound(policy, values_by_run, best_values)
+    run_values = [sign * value for value in _numbers(reports[run])] if is_revisit else values_by_run[run]
+    best = max(run_values, default=float("-inf"))
     if bound is None or best >= bound:
         return ""
-    shown = f"{sign * best:.6g}" if own else "missing"
+    shown = f"{sign * best:.6g}" if run_values else "missing"
     return (
         f"stopped by {type(policy).__name__} at interval {interval}: best value {shown}, "
         f"required {sign * bound:.6g}"
@@ -82,26 +82,26 @@ def _numbers(values: Sequence[float]) -> list[float]:
 
 def _bound(
     policy: EarlyTerminationPolicy,
-    as_far: Mapping[str, Sequence[float]],
-    bests: Mapping[str, float],
+    values_by_run: Mapping[str, Sequence[float]],
+    best_values: Mapping[str, float],
 ) -> float | None:
     """The bound below which a run is stopped, in terms of larger values being better."""
     if isinstance(policy, BanditPolicy):
-        return _bandit(policy, max(bests.values()))
+        return _bandit_bound(policy, max(best_values.values()))
     if isinstance(policy, MedianStoppingPolicy):
-        means = [statistics.fmean(values) for values in as_far.values() if values]
+        means = [statistics.fmean(values) for values in values_by_run.values() if values]
         return statistics.median(means) if means else None
     if isinstance(policy, TruncationSelectionPolicy):
-        ranked = sorted(bests.values())
+        ranked = sorted(best_values.values())
         return ranked[len(ranked) * policy.truncation_percentage // 100]
     if isinstance(policy, AshaPolicy):
-        ranked = sorted(bests.values(), reverse=True)
-        kept = max(1, len(ranked) // int(policy.properties["reduction_factor"]))
-        return ranked[kept - 1]
+        ranked = sorted(best_values.values(), reverse=True)
+        survivors = max(1, len(ranked) // int(policy.properties["reduction_factor"]))
+        return ranked[survivors - 1]
     return None
 
 
-def _bandit(policy: BanditPolicy, best: float) -> float:
+def _bandit_bound(policy: BanditPolicy, best: float) -> float:
     """The best value less the slack; larger is better, and values may be negative.
 
     Maximizing 0.8 with a factor of 0.2 gives 0.8 / 1.2; minimizing 0.8, which is passed as -0.8,

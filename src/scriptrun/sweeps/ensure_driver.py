@@ -19,45 +19,45 @@ from scriptrun.store.locks import silence as lease_silence
 from scriptrun.tracking import run_folder
 
 #: seconds that a new driver needs to acquire its flock
-BOOT = 2.0
+BOOT_SECONDS = 2.0
 
 
-def place(workspace_id: str) -> Path:
+def sweeps_folder(workspace_id: str) -> Path:
     """The folder of the workspace's sweep flocks and tickets on this host."""
     return paths.runtime_folder("sweeps", workspace_id)
 
 
-def lock_of(workspace_id: str, run_id: str) -> Path:
+def flock_path(workspace_id: str, run_id: str) -> Path:
     """The file that the sweep's driver locks."""
-    return place(workspace_id) / f"{run_id}.lock"
+    return sweeps_folder(workspace_id) / f"{run_id}.lock"
 
 
-def ticket_of(workspace_id: str, run_id: str) -> Path:
+def ticket_path(workspace_id: str, run_id: str) -> Path:
     """The file that requests a driver for the sweep, with the environment of its runs."""
-    return place(workspace_id) / f"{run_id}.json"
+    return sweeps_folder(workspace_id) / f"{run_id}.json"
 
 
-def lease_of(folder: Path) -> Path:
+def lease_path(folder: Path) -> Path:
     """The lease of the driver of the sweep in ``folder``."""
     return folder / "driver"
 
 
-def far_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | None:
+def remote_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | None:
     """The remote host that drives the sweep, and the seconds since its heartbeat; None: this host.
 
     Before the driver has its first lease, the host is the submitter's.
     """
-    found = leases.holder(lease_of(folder))
-    who = found[0] if found else submitter
-    if identity.is_local(who):
+    holder = leases.holder(lease_path(folder))
+    owner = holder[0] if holder else submitter
+    if identity.is_local(owner):
         return None
-    silence = found[1] if found else lease_silence.seconds(str(lease_of(folder)), None)
-    return str(who.get("host")), silence
+    silence = holder[1] if holder else lease_silence.seconds(str(lease_path(folder)), None)
+    return str(owner.get("host")), silence
 
 
 def write_ticket(workspace_id: str, folder: Path) -> Path:
     """Request a driver for the sweep in ``folder``; its runs inherit our environment variables."""
-    path = ticket_of(workspace_id, folder.name)
+    path = ticket_path(workspace_id, folder.name)
     submitter = identity.identify()
     value = {"folder": str(folder), "environ": dict(os.environ), "submitter": submitter}
     files.write_atomic(str(path), files.to_json(value), mode=0o600)
@@ -67,7 +67,7 @@ def write_ticket(workspace_id: str, folder: Path) -> Path:
 def ensure_all(workspace: Any) -> None:
     """Start the missing drivers of all sweeps that request one."""
     try:
-        names = os.listdir(place(workspace.id))
+        names = os.listdir(sweeps_folder(workspace.id))
     except OSError:
         return
     for name in names:
@@ -83,17 +83,17 @@ def ensure(workspace: Any, run_id: str) -> None:
 def worker(workspace: Any, run_id: str) -> workers.Worker:
     """The worker that drives the sweep."""
     return workers.Worker(
-        queue=place(workspace.id),
-        lock_path=lock_of(workspace.id, run_id),
+        queue=sweeps_folder(workspace.id),
+        lock_path=flock_path(workspace.id, run_id),
         command=workers.command("scriptrun.sweeps.driver", str(workspace.root), run_id),
         name=processes.SWEEP,
-        boot_seconds=BOOT,
+        boot_seconds=BOOT_SECONDS,
     )
 
 
 def _is_abandoned(workspace_id: str, run_id: str) -> bool:
     """Whether the sweep was deleted, or its submitter died before recording it."""
-    path = ticket_of(workspace_id, run_id)
+    path = ticket_path(workspace_id, run_id)
     ticket = files.read_json(str(path))
     if not isinstance(ticket, dict) or run_folder.read_job(Path(ticket["folder"])) is not None:
         return False

@@ -17,7 +17,7 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.store.locks import leases
 from scriptrun.sweeps import ensure_driver, ranking, record
-from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.sweeps.journal import ChildRun, Journal
 from scriptrun.tracking import run_folder
 
 
@@ -45,7 +45,7 @@ class HyperDriveRun(Run):
     def _open(self, workspace: Workspace, folder: Path) -> None:
         super()._open(workspace, folder)
         self._sweep: record.Sweep | None = None
-        self._read: tuple[Any, Journal] = (None, Journal(folder))
+        self._cached_journal: tuple[Any, Journal] = (None, Journal(folder))
 
     @property
     def sweep(self) -> record.Sweep:
@@ -59,10 +59,10 @@ class HyperDriveRun(Run):
 
         The files are read again only if something was added.
         """
-        sizes = self._read[1].sizes()
-        if sizes != self._read[0]:
-            self._read = sizes, Journal(self.path).read()
-        return self._read[1]
+        sizes = self._cached_journal[1].sizes()
+        if sizes != self._cached_journal[0]:
+            self._cached_journal = sizes, Journal(self.path).read()
+        return self._cached_journal[1]
 
     @property
     def limits(self) -> record.Limits:
@@ -71,24 +71,24 @@ class HyperDriveRun(Run):
 
     def get_properties(self) -> dict[str, str | None]:
         """The properties; with ``best_child_run_id`` and ``score`` once the sweep has ended."""
-        found = super().get_properties()
+        properties = super().get_properties()
         tags = self.get_tags()
-        return {**found, **{name: tags[name] for name in record.OF_BEST if name in tags}}
+        return {**properties, **{name: tags[name] for name in record.BEST_TAGS if name in tags}}
 
     properties = property(get_properties)
 
     @property
     def hyperdrive_config(self) -> HyperDriveConfig:
         """The submitted configuration, without the job of the runs."""
-        sweep, now = self.sweep, self.limits
+        sweep, limits = self.sweep, self.limits
         return HyperDriveConfig(
-            sweep.way(),
+            sweep.create_sampling(),
             sweep.metric,
             PrimaryMetricGoal.from_str(sweep.goal),
-            now.max_total_runs,
-            now.max_concurrent_runs,
-            now.max_duration_minutes,
-            sweep.stopping(),
+            limits.max_total_runs,
+            limits.max_concurrent_runs,
+            limits.max_duration_minutes,
+            sweep.create_policy(),
         )
 
     def get_children(
@@ -131,11 +131,11 @@ class HyperDriveRun(Run):
         Each is a dict: ``run_id``, ``hyperparameters`` (JSON), ``best_primary_metric`` and
         ``status``. ``top`` limits the number (0: all); ``reverse`` puts the worst first.
         """
-        return ranking.listed(self, top, reverse, discard_no_metric)
+        return ranking.sorted_rows(self, top, reverse, discard_no_metric)
 
     def get_hyperparameters(self) -> dict[str, str]:
         """The parameters of each run, as JSON, by run id."""
-        return {each.id: json.dumps(each.parameters) for each in ranking.children(self)}
+        return {child.id: json.dumps(child.parameters) for child in ranking.children(self)}
 
     def get_metrics(
         self,
@@ -149,8 +149,8 @@ class HyperDriveRun(Run):
 
     def get_termination(self) -> dict[str, str]:
         """The reasons of canceled runs, by run id."""
-        over = ranking.children(self)
-        return {each.id: each.reason for each in over if each.state == states.CANCELED}
+        children = ranking.children(self)
+        return {child.id: child.reason for child in children if child.state == states.CANCELED}
 
     def get_diagnostics(self) -> str:
         """The sweep's log: submitted runs and their results."""
@@ -168,9 +168,9 @@ class HyperDriveRun(Run):
         if self.standing.is_final:
             return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.identify()))
-        far = ensure_driver.far_driver(self.path, self.job.submitted_by)
-        if far is None or self._stands_still():
-            self._drive_here(far)
+        remote = ensure_driver.remote_driver(self.path, self.job.submitted_by)
+        if remote is None or self._is_stalled():
+            self._ensure_local_driver(remote)
 
     def extend(
         self,
@@ -187,16 +187,16 @@ class HyperDriveRun(Run):
             "max_concurrent_runs": max_concurrent_runs,
             "max_duration_minutes": max_duration_minutes,
         }
-        given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
-        if not given:
+        requested: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
+        if not requested:
             raise UserErrorException("No limits to set.", f"Valid limits: {', '.join(changes)}.")
-        new = self.limits.replace(**given)
-        refuse(limit_problems(new), "Cannot set these limits")
-        ended = self.standing.is_final
-        if ended:
-            self._see_what_is_left(new)
-        record.change_limits(self.path, self.sweep, **given)
-        if ended or self.standing.is_final or self._stands_still():
+        limits = self.limits.replace(**requested)
+        refuse(limit_problems(limits), "Cannot set these limits")
+        had_ended = self.standing.is_final
+        if had_ended:
+            self._check_runs_left(limits)
+        record.change_limits(self.path, self.sweep, **requested)
+        if had_ended or self.standing.is_final or self._is_stalled():
             self.resume()
 
     def resume(self) -> None:
@@ -207,41 +207,41 @@ class HyperDriveRun(Run):
         is taken over once this host has seen no heartbeat for 5 minutes (reading ``standing``
         checks it); until then UserErrorException is raised.
         """
-        far = ensure_driver.far_driver(self.path, self.job.submitted_by)
-        over = self.standing.is_final
-        if far is not None and leases.holder(ensure_driver.lease_of(self.path)) is None and over:
-            far = None  # its driver has exited as well
-        if far is not None and far[1] < leases.STALE_SECONDS:
+        remote = ensure_driver.remote_driver(self.path, self.job.submitted_by)
+        is_over = self.standing.is_final
+        if remote is not None and leases.holder(ensure_driver.lease_path(self.path)) is None and is_over:
+            remote = None  # its driver has exited as well
+        if remote is not None and remote[1] < leases.STALE_SECONDS:
             raise UserErrorException(
-                f"The driver of sweep {self.id} runs on {far[0]}; its last heartbeat was "
-                f"{far[1]:.0f} s ago.",
-                f"The sweep continues on {far[0]} by itself. If that host is gone, try again "
+                f"The driver of sweep {self.id} runs on {remote[0]}; its last heartbeat was "
+                f"{remote[1]:.0f} s ago.",
+                f"The sweep continues on {remote[0]} by itself. If that host is gone, try again "
                 f"once it has sent no heartbeat for {leases.STALE_SECONDS:.0f} s.",
             )
-        if over:
-            self._see_what_is_left(self.limits)
-            self._open_again()
-        self._drive_here(far, over)
+        if is_over:
+            self._check_runs_left(self.limits)
+            self._reopen()
+        self._ensure_local_driver(remote, is_over)
 
-    def _see_what_is_left(self, limits: record.Limits) -> None:
+    def _check_runs_left(self, limits: record.Limits) -> None:
         """Raise UserErrorException if an ended sweep could start no more runs within ``limits``."""
-        journal, most = self.journal(), limits.max_total_runs
-        if not all(each.is_over for each in journal.children.values()):
+        journal, max_runs = self.journal(), limits.max_total_runs
+        if not all(child.is_over for child in journal.children.values()):
             return
-        if journal.next_number >= most:
+        if journal.next_number >= max_runs:
             raise UserErrorException(
                 f"Sweep {self.id} has already started {journal.next_number} runs, and "
-                f"max_total_runs is {most}.",
+                f"max_total_runs is {max_runs}.",
                 "Raise the limit: scriptrun sweep resume RUN --max-runs N, or "
                 "extend(max_total_runs=N).",
             )
 
-    def _stands_still(self) -> bool:
+    def _is_stalled(self) -> bool:
         """Whether another host drives the sweep but sends no heartbeat any more."""
-        far = ensure_driver.far_driver(self.path, self.job.submitted_by)
-        return far is not None and far[1] >= leases.STALE_SECONDS
+        remote = ensure_driver.remote_driver(self.path, self.job.submitted_by)
+        return remote is not None and remote[1] >= leases.STALE_SECONDS
 
-    def _open_again(self) -> None:
+    def _reopen(self) -> None:
         attempt = (run_folder.attempts(self.path) or [1])[-1]
         try:
             (self.path / "cancel.json").rename(self.path / f"cancel-{attempt}.json")
@@ -249,12 +249,12 @@ class HyperDriveRun(Run):
             pass
         record.open_attempt(self.path, attempt)
 
-    def _drive_here(self, far: tuple[str, float] | None, anew: bool = False) -> None:
+    def _ensure_local_driver(self, remote: tuple[str, float] | None, is_reopened: bool = False) -> None:
         """Ensure a driver on this host; one that takes over or reopens uses our environment."""
-        if far is not None or anew:
+        if remote is not None or is_reopened:
             ensure_driver.write_ticket(self.workspace.id, self.path)
         ensure_driver.ensure(self.workspace, self.id)
 
-    def children_rows(self) -> builtins.list[Child]:
+    def children_rows(self) -> builtins.list[ChildRun]:
         """The runs from the journal, active ones with their current state."""
         return ranking.children(self)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
-class Child(Value, frozen=False):
+class ChildRun(Value, frozen=False):
     """One run of a sweep, as recorded in the journal.
 
     ``created`` is the time of submission, whose day is part of the folder's path; ``source`` is the
@@ -57,7 +57,7 @@ class Journal(Value, frozen=False):
     """Reads the journal and, for the driver, writes it. ``children`` are by number."""
 
     folder: Path
-    children: dict[int, Child] = fresh(default_factory=dict)
+    children: dict[int, ChildRun] = fresh(default_factory=dict)
     _handle: int = -1
 
     def read(self) -> Journal:
@@ -66,7 +66,7 @@ class Journal(Value, frozen=False):
         for name in self._names():
             for lines in metric_reader.tail(str(self.folder / "journal" / name)):
                 for line in lines:
-                    self._take(line)
+                    self._apply(line)
         return self
 
     def _names(self) -> list[str]:
@@ -78,16 +78,16 @@ class Journal(Value, frozen=False):
 
     def sizes(self) -> list[tuple[str, int]]:
         """The names and sizes of its files, which only grow."""
-        place = self.folder / "journal"
-        return [(name, os.stat(place / name).st_size) for name in self._names()]
+        journal_folder = self.folder / "journal"
+        return [(name, os.stat(journal_folder / name).st_size) for name in self._names()]
 
-    def _take(self, line: Any) -> None:
+    def _apply(self, line: Any) -> None:
         try:
             number = line["n"]
             if "p" in line:
                 self.children.setdefault(
                     number,
-                    Child(
+                    ChildRun(
                         number,
                         line["id"],
                         line["p"],
@@ -104,14 +104,14 @@ class Journal(Value, frozen=False):
         except (KeyError, TypeError):
             return  # not a valid line
 
-    def add(self, child: Child) -> None:
+    def add(self, child: ChildRun) -> None:
         """Record a point, before its run is submitted."""
         point = {"n": child.number, "id": child.id, "p": child.parameters, "created": child.created}
-        more = {"from": child.source, "raw": child.raw}
-        self._write({**point, **{name: each for name, each in more.items() if each}})
+        optional = {"from": child.source, "raw": child.raw}
+        self._write({**point, **{name: value for name, value in optional.items() if value}})
         self.children[child.number] = child
 
-    def end(self, child: Child) -> None:
+    def end(self, child: ChildRun) -> None:
         """Record the result of the run ``child``."""
         line = {"n": child.number, "state": child.state, "reason": child.reason}
         line.update(best=child.best, values=child.values, began=child.began, ended=child.ended)
@@ -121,22 +121,22 @@ class Journal(Value, frozen=False):
         text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
         data = text.encode("utf-8", "surrogatepass")
         if self._handle < 0:
-            self._handle = self._new()
+            self._handle = self._create_file()
         try:
-            done = os.write(self._handle, data)
+            written = os.write(self._handle, data)
         except OSError:
             self.close()
             raise
-        if done < len(data):  # a full disk; the next file starts with a complete line
+        if written < len(data):  # a full disk; the next file starts with a complete line
             self.close()
             raise OSError(28, "No space left on device", str(self.folder))
 
-    def _new(self) -> int:
-        place = self.folder / "journal"
-        place.mkdir(exist_ok=True)
+    def _create_file(self) -> int:
+        journal_folder = self.folder / "journal"
+        journal_folder.mkdir(exist_ok=True)
         names = self._names()
         number = int(names[-1].partition(".")[0]) + 1 if names else 1
-        return os.open(place / f"{number:04d}.jsonl", _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+        return os.open(journal_folder / f"{number:04d}.jsonl", _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
 
     def close(self) -> None:
         """Close the file."""

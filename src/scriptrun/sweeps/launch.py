@@ -28,65 +28,65 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.submission import batch, submit
 from scriptrun.submission.submit import PendingRun
 from scriptrun.sweeps import children, ensure_driver
-from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.sweeps.journal import ChildRun, Journal
 from scriptrun.tracking import run_folder
 
 #: seconds for which a checked environment is not checked again
-FRESH = 1.0
+FRESH_SECONDS = 1.0
 
 
-class Launching:
+class RunStarter:
     """Starts runs. ``guards`` are the processes that this one forked, with the runs' numbers."""
 
-    def __init__(self, home: Workspace, run_id: str, journal: Journal, forks: bool) -> None:
-        self.home, self.journal, self.forks = home, journal, forks
+    def __init__(self, workspace: Workspace, run_id: str, journal: Journal, forks: bool) -> None:
+        self.workspace, self.journal, self.forks = workspace, journal, forks
         self.parked: dict[int, PendingRun] = {}
-        self.own: dict[int, int] = {}
-        self._mine = f"-{run_id}_"
-        self._wake = ensure_driver.worker(home, run_id).wake()
-        self._lock: dict[str, Any] | None = None
-        self._ready: tuple[float, ReadyEnvironment | None] = (0.0, None)
+        self.guards: dict[int, int] = {}
+        self._ticket_part = f"-{run_id}_"
+        self._wake = ensure_driver.worker(workspace, run_id).wake()
+        self._lockfile: dict[str, Any] | None = None
+        self._cached_environment: tuple[float, ReadyEnvironment | None] = (0.0, None)
 
-    def start(self, found: Sequence[Child], jobs: Sequence[JobSpec]) -> None:
+    def start(self, new_children: Sequence[ChildRun], jobs: Sequence[JobSpec]) -> None:
         """Record the runs and start or queue them, as one array job if possible."""
-        if self._lock is None and jobs and jobs[0].environment.kind != INTERPRETER:
-            self._lock = self._settled_lock()
-        written = []
-        for child, job in zip(found, jobs, strict=True):
-            children.clear(self.home, job)
-            elsewhere = remote.for_target(job.target)
-            if elsewhere is not None:
-                elsewhere.submit(job, self.home, [], self._lock, repeats=True)
+        if self._lockfile is None and jobs and jobs[0].environment.kind != INTERPRETER:
+            self._lockfile = self._existing_lockfile()
+        queued = []
+        for child, job in zip(new_children, jobs, strict=True):
+            children.remove_partial(self.workspace, job)
+            remote_runs = remote.for_target(job.target)
+            if remote_runs is not None:
+                remote_runs.submit(job, self.workspace, [], self._lockfile, repeats=True)
                 continue
-            run = submit.create_run(job, self.home, [], self._lock, self._found(job))
+            written_run = submit.create_run(job, self.workspace, [], self._lockfile, self._find_environment(job))
             if self.forks and compute_targets.engine_of(job.target).traits.is_local:
-                self.parked[child.number] = run
+                self.parked[child.number] = written_run
             else:
-                written.append(run)
-        batch.start(self.home, written)
-        self.retry()
+                queued.append(written_run)
+        batch.start(self.workspace, queued)
+        self.start_parked()
 
-    def queue_here(self, child: Child) -> None:
+    def requeue_locally(self, child: ChildRun) -> None:
         """Queue a run on this host that waited on another host, which is gone.
 
         If that host returns, only one of the two can claim the run's first attempt.
         """
-        queue = tickets.queue_of(self.home.id)
-        folder = child.folder(self.home.runs_folder)
+        queue = tickets.queue_of(self.workspace.id)
+        folder = child.folder(self.workspace.runs_folder)
         if tickets.find(queue, child.id) is None and not run_folder.attempts(folder):
             tickets.write(queue, folder, dict(os.environ))
-            workers.ensure_runner(self.home)
+            workers.ensure_runner(self.workspace)
 
-    def retry(self) -> None:
+    def start_parked(self) -> None:
         """Start parked runs in order, as long as the machine has free slots."""
         if not self.parked:
             return
-        waiting = tickets.names(tickets.queue_of(self.home.id))
-        others = next((name for name in waiting if not name[20:].startswith(self._mine)), "~")
+        ticket_names = tickets.names(tickets.queue_of(self.workspace.id))
+        next_other = next((name for name in ticket_names if not name[20:].startswith(self._ticket_part)), "~")
         for number, run in sorted(self.parked.items()):
-            if run.ready is None or others < run.ticket.path.name:
+            if run.ready is None or next_other < run.ticket.path.name:
                 # the runner builds a missing environment, and keeps the order
-                workers.ensure_runner(self.home)
+                workers.ensure_runner(self.workspace)
                 del self.parked[number]
             elif run_folder.read_result(run.folder) is not None:
                 del self.parked[number]
@@ -98,7 +98,7 @@ class Launching:
     def _fork(self, number: int, run: PendingRun) -> bool:
         assert run.ready is not None
         before = set(entry.forked)
-        order = start_run.make_order(self.home, run.job, run.folder, run.ready, run.ticket)
+        order = start_run.make_order(self.workspace, run.job, run.folder, run.ready, run.ticket)
         order.wake = self._wake
         try:
             environment_record.write_lockfile(run.folder, run.ready)
@@ -106,23 +106,23 @@ class Launching:
         except (NoRoom, OSError):
             return False
         for pid in entry.forked - before:
-            self.own[pid] = number
+            self.guards[pid] = number
         return True
 
-    def _found(self, job: JobSpec) -> ReadyEnvironment | None:
+    def _find_environment(self, job: JobSpec) -> ReadyEnvironment | None:
         """The runs' environment; a recent check of it is reused."""
-        when, ready = self._ready
-        if ready is None or time.monotonic() - when > FRESH:
-            when = time.monotonic()
-            cache = resolve_environment.cache_folder_of(job.target, self.home)
-            ready = find(job.environment, self.home.locks_folder, self._lock, cache)
-            self._ready = (when, ready)
+        checked_at, ready = self._cached_environment
+        if ready is None or time.monotonic() - checked_at > FRESH_SECONDS:
+            checked_at = time.monotonic()
+            cache = resolve_environment.cache_folder_of(job.target, self.workspace)
+            ready = find(job.environment, self.workspace.locks_folder, self._lockfile, cache)
+            self._cached_environment = (checked_at, ready)
         return ready
 
-    def _settled_lock(self) -> dict[str, Any] | None:
+    def _existing_lockfile(self) -> dict[str, Any] | None:
         """The lockfile of the sweep's environment, if one of its runs has it already."""
         for child in self.journal.children.values():
-            lock = environment_record.read_lockfile(child.folder(Path(self.home.runs_folder)))
-            if lock is not None:
-                return lock
+            lockfile = environment_record.read_lockfile(child.folder(Path(self.workspace.runs_folder)))
+            if lockfile is not None:
+                return lockfile
         return None

@@ -27,7 +27,7 @@ KIND = SWEEP
 FILE, LOG = RUN_KINDS[SWEEP].record, RUN_KINDS[SWEEP].log
 FORMAT = 1
 #: tags of an ended sweep that are also properties, as in v1
-OF_BEST = ("best_child_run_id", "score", "best_metric_status")
+BEST_TAGS = ("best_child_run_id", "score", "best_metric_status")
 
 
 class Limits(Value):
@@ -64,8 +64,8 @@ class Sweep(Value):
     @property
     def space(self) -> dict[str, Any]:
         """The search space: expressions by parameter name."""
-        found: dict[str, Any] = self.sampling["space"]
-        return found
+        expressions: dict[str, Any] = self.sampling["space"]
+        return expressions
 
     @property
     def maximizes(self) -> bool:
@@ -76,21 +76,21 @@ class Sweep(Value):
         """The template of the runs' jobs."""
         return JobSpec.from_dict(self.child)
 
-    def way(self) -> HyperParameterSampling:
+    def create_sampling(self) -> HyperParameterSampling:
         """The sampling as an object of the public class."""
         return sampling_of(self.sampling)
 
-    def stopping(self) -> early_stopping.EarlyTerminationPolicy:
+    def create_policy(self) -> early_stopping.EarlyTerminationPolicy:
         """The policy as an object of the public class."""
         return early_stopping.from_dict(self.policy)
 
-    def better(self, one: float | None, other: float | None) -> bool:
-        """Whether ``one`` is better than ``other``; None and NaN are worse than any value."""
-        if one is None or math.isnan(one):
+    def better(self, value: float | None, other: float | None) -> bool:
+        """Whether ``value`` is better than ``other``; None and NaN are worse than any value."""
+        if value is None or math.isnan(value):
             return False
         if other is None or math.isnan(other):
             return True
-        return one > other if self.maximizes else one < other
+        return value > other if self.maximizes else value < other
 
 
 def write(folder: Path, sweep: Sweep) -> None:
@@ -113,23 +113,23 @@ def read(folder: Path) -> Sweep:
 
 def limits(folder: Path, sweep: Sweep) -> tuple[int, Limits]:
     """The number of changes to the limits, and the current limits."""
-    number = _changes(folder)
-    value = files.read_json(str(_change(folder, number))) if number else None
+    number = _change_count(folder)
+    value = files.read_json(str(_change_path(folder, number))) if number else None
     return number, Limits(**(value or sweep.limits))
 
 
 def change_limits(folder: Path, sweep: Sweep, **changes: Any) -> Limits:
     """Change the given limits; the others are kept."""
     while True:
-        number, now = limits(folder, sweep)
-        new = Limits(**{**vars(now), **changes})
-        place = _change(folder, number + 1)
-        place.parent.mkdir(exist_ok=True)
-        if files.publish(str(place), files.to_json(vars(new))):
+        number, current = limits(folder, sweep)
+        new = Limits(**{**vars(current), **changes})
+        path = _change_path(folder, number + 1)
+        path.parent.mkdir(exist_ok=True)
+        if files.publish(str(path), files.to_json(vars(new))):
             return new
 
 
-def _changes(folder: Path) -> int:
+def _change_count(folder: Path) -> int:
     try:
         names = os.listdir(folder / "limits")
     except (FileNotFoundError, NotADirectoryError):
@@ -137,7 +137,7 @@ def _changes(folder: Path) -> int:
     return max((int(name[:-5]) for name in names if name[:-5].isdigit()), default=0)
 
 
-def _change(folder: Path, number: int) -> Path:
+def _change_path(folder: Path, number: int) -> Path:
     return folder / "limits" / f"{number}.json"
 
 

@@ -19,11 +19,11 @@ def status_of(workspace: WorkspaceFiles, folder: Path, job: JobSpec) -> run_stat
     status = run_state.read_status(folder)
     if status.is_final:
         return status
-    far = ensure_driver.far_driver(folder, job.submitted_by)
-    if far is None:
+    remote = ensure_driver.remote_driver(folder, job.submitted_by)
+    if remote is None:
         ensure_driver.ensure(workspace, folder.name)
         return status
-    host, silence = far
+    host, silence = remote
     if silence < leases.STALE_SECONDS:
         return status
     return status.replace(

@@ -41,21 +41,21 @@ def check(
 
     Raises RunConfigurationException with all problems.
     """
-    reasons = config.problems()
-    if not reasons:
-        reasons += _warm_problems(config, workspace)
+    problems = config.problems()
+    if not problems:
+        problems += _resume_problems(config, workspace)
         if isinstance(config.hyperparameter_sampling, BayesianParameterSampling):
             bayesian.load()
-    found = None
+    submission = None
     if hasattr(config.run_config, "run_config"):
         try:
-            found = submission_check.check(config.run_config, workspace, experiment, tags, origin)
-            reasons += _outputs_problems(config, found.job.target)
+            submission = submission_check.check(config.run_config, workspace, experiment, tags, origin)
+            problems += _outputs_problems(config, submission.job.target)
         except RunConfigurationException as error:
-            reasons += error.reasons or [str(error)]
-    refuse(reasons, "Cannot submit this sweep")
-    assert found is not None
-    return found
+            problems += error.reasons or [str(error)]
+    refuse(problems, "Cannot submit this sweep")
+    assert submission is not None
+    return submission
 
 
 def start(
@@ -67,8 +67,8 @@ def start(
     """Record the sweep, start its driver and return its folder."""
     origin = origin or submission_check.Origin()
     child = submit.complete(submission, workspace)
-    sweep = _record(config, child)
-    job = _parent(config, child, sweep, origin)
+    sweep = _create_sweep(config, child)
+    job = _sweep_job(config, child, sweep, origin)
     folder = run_folder.make(workspace.runs_folder, job)
     ticket = None
     try:
@@ -89,16 +89,16 @@ def start(
             raise paths.not_writable(folder, error) from error
         raise
     ensure_driver.ensure(workspace, job.id)
-    _remark(child, folder, submission)
+    _record_import_warnings(child, folder, submission)
     return folder
 
 
-def _remark(child: JobSpec, folder: Path, submission: submission_check.Submission) -> None:
+def _record_import_warnings(child: JobSpec, folder: Path, submission: submission_check.Submission) -> None:
     """Warn about missing imports of the job, after the driver was started."""
-    found = import_warnings.missing_imports(child, None)
-    for message in found:
+    messages = import_warnings.missing_imports(child, None)
+    for message in messages:
         later_writer(folder, "remarks").write("warning", message=message)
-    submission.warnings += found
+    submission.warnings += messages
 
 
 def warn(submission: submission_check.Submission, stacklevel: int = 3) -> None:
@@ -107,7 +107,7 @@ def warn(submission: submission_check.Submission, stacklevel: int = 3) -> None:
         warnings.warn(message, stacklevel=stacklevel)
 
 
-def _record(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
+def _create_sweep(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
     sampling = config.hyperparameter_sampling.as_dict()
     seed = sampling["properties"].get("seed")
     return record.Sweep(
@@ -122,12 +122,12 @@ def _record(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
         },
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         child=child.to_dict(),
-        resume_from=[each.id for each in _several(config.resume_from)],
-        resume_child_runs=[each.id for each in _several(config.resume_child_runs)],
+        resume_from=[resumed_sweep.id for resumed_sweep in _as_list(config.resume_from)],
+        resume_child_runs=[resumed_run.id for resumed_run in _as_list(config.resume_child_runs)],
     )
 
 
-def _parent(
+def _sweep_job(
     config: HyperDriveConfig, child: JobSpec, sweep: record.Sweep, origin: submission_check.Origin
 ) -> JobSpec:
     """The sweep's own job, which executes nothing."""
@@ -149,7 +149,7 @@ def _parent(
             "azureml.runsource": "hyperdrive",
             "runTemplate": "HyperDrive",
             "platform": "AML",
-            "space_size": str(sweep_sampling.size(sweep.space) or "infinite_space_size"),
+            "space_size": str(sweep_sampling.space_size(sweep.space) or "infinite_space_size"),
             "primary_metric_config": json.dumps(goal),
             "resume_from": json.dumps(sweep.resume_from or None),
         },
@@ -157,47 +157,47 @@ def _parent(
 
 
 def _notes(sweep: record.Sweep) -> list[str]:
-    count = sweep_sampling.size(sweep.space)
-    found = [f"sampling seed: {sweep.seed}"]
+    count = sweep_sampling.space_size(sweep.space)
+    notes = [f"sampling seed: {sweep.seed}"]
     if sweep.sampling["name"] == "GRID" and count is not None:
-        wanted = sweep.limits["max_total_runs"]
-        if wanted != count:
-            found.append(f"the grid has {count} points, but max_total_runs is {wanted}")
-    return found
+        max_runs = sweep.limits["max_total_runs"]
+        if max_runs != count:
+            notes.append(f"the grid has {count} points, but max_total_runs is {max_runs}")
+    return notes
 
 
-def _warm_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
-    reasons = [
-        f"resume_from expects sweeps, but {_shown(each)} is not a sweep"
-        for each in _several(config.resume_from)
-        if not (hasattr(each, "path") and (each.path / record.FILE).exists())
+def _resume_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
+    problems = [
+        f"resume_from expects sweeps, but {_label(sweep)} is not a sweep"
+        for sweep in _as_list(config.resume_from)
+        if not (hasattr(sweep, "path") and (sweep.path / record.FILE).exists())
     ]
-    reasons += [
-        f"resume_child_runs expects child runs of a sweep, but {_shown(each)} is not one"
-        for each in _several(config.resume_child_runs)
-        if not (hasattr(each, "path") and each.job.parent)
+    problems += [
+        f"resume_child_runs expects child runs of a sweep, but {_label(run)} is not one"
+        for run in _as_list(config.resume_child_runs)
+        if not (hasattr(run, "path") and run.job.parent)
     ]
-    more = len(list(_several(config.resume_child_runs)))
-    if more > config.max_total_runs:
-        reasons.append(f"cannot resume {more} runs: max_total_runs is {config.max_total_runs}")
-    wanted = config.custom_run_id
-    if wanted is not None and not _ID.fullmatch(str(wanted)):
-        reasons.append(f"invalid custom_run_id {wanted!r}; use letters, digits, '_', '-' and '.'")
-    elif wanted is not None and workspace.find_run(wanted) is not None:
-        reasons.append(f"run {wanted!r} already exists")
-    return reasons
+    count = len(list(_as_list(config.resume_child_runs)))
+    if count > config.max_total_runs:
+        problems.append(f"cannot resume {count} runs: max_total_runs is {config.max_total_runs}")
+    run_id = config.custom_run_id
+    if run_id is not None and not _ID.fullmatch(str(run_id)):
+        problems.append(f"invalid custom_run_id {run_id!r}; use letters, digits, '_', '-' and '.'")
+    elif run_id is not None and workspace.find_run(run_id) is not None:
+        problems.append(f"run {run_id!r} already exists")
+    return problems
 
 
 def _outputs_problems(config: HyperDriveConfig, target: Target) -> list[str]:
-    runs = [each for each in _several(config.resume_child_runs) if hasattr(each, "job")]
-    return [reason for each in runs for reason in resume_from.access_problems(each, target)]
+    runs = [run for run in _as_list(config.resume_child_runs) if hasattr(run, "job")]
+    return [problem for child_run in runs for problem in resume_from.access_problems(child_run, target)]
 
 
-def _several(value: Any) -> Iterable[Any]:
+def _as_list(value: Any) -> Iterable[Any]:
     if value is None:
         return []
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _shown(value: Any) -> str:
+def _label(value: Any) -> str:
     return str(getattr(value, "id", None) or type(value).__name__)

@@ -12,61 +12,61 @@ from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.values import Value
 from scriptrun.sweeps import record
-from scriptrun.sweeps.journal import Child
+from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import metrics, run_folder
 from scriptrun.tracking.events import later_writer
 
 #: the number of failed runs, with no useful one, after which no more are started
-FAILURES = 3
+MAX_FAILURES = 3
 
 
-class Ending(Value):
+class SweepOutcome(Value):
     """The state that a sweep ends in, and why."""
 
     state: str
     reason: str = ""
 
 
-def at_once(driver: Any) -> Ending | None:
+def immediate_outcome(driver: Any) -> SweepOutcome | None:
     """The outcome of a sweep that ends now, canceling its active runs; None if it continues."""
     if (driver.folder / "cancel.json").exists():
-        return Ending(states.CANCELED, "the sweep was canceled")
+        return SweepOutcome(states.CANCELED, "the sweep was canceled")
     if _is_hopeless(driver):
-        return Ending(states.FAILED, _why_all_fail(driver))
+        return SweepOutcome(states.FAILED, _failure_reason(driver))
     minutes = driver.limits.max_duration_minutes
     if minutes is not None and time.time() - driver.began >= 60 * minutes:
-        done = any(each.state == states.COMPLETED for each in _children(driver))
-        state = states.COMPLETED if done else states.CANCELED
-        return Ending(state, f"max_duration_minutes={minutes:g} reached")
+        any_completed = any(child.state == states.COMPLETED for child in _children(driver))
+        state = states.COMPLETED if any_completed else states.CANCELED
+        return SweepOutcome(state, f"max_duration_minutes={minutes:g} reached")
     return None
 
 
-def may_go_on(driver: Any) -> bool:
+def can_start_runs(driver: Any) -> bool:
     """Whether new runs may be started."""
-    return not all_fail(driver) and not _all_begun(driver)
+    return not all_failed(driver) and not _all_started(driver)
 
 
-def _all_begun(driver: Any) -> bool:
-    begun: int = driver.journal.next_number
+def _all_started(driver: Any) -> bool:
+    started: int = driver.journal.next_number
     waiting = len(driver.flight.live) and driver.flight.lacks_any()
-    return not waiting and (driver.exhausted or begun >= driver.limits.max_total_runs)
+    return not waiting and (driver.exhausted or started >= driver.limits.max_total_runs)
 
 
-def all_fail(driver: Any) -> bool:
+def all_failed(driver: Any) -> bool:
     """Whether so many runs failed, with no useful one, that the next would fail too.
 
     A resumed sweep may try as many again.
     """
-    found = driver.journal.children.values()
-    if any(map(_came_to_something, found)):  # usually the first one
+    children = driver.journal.children.values()
+    if any(map(_has_result, children)):  # usually the first one
         return False
     failed = [
-        each for each in found if each.state == states.FAILED and (each.ended or 0) >= driver.began
+        child for child in children if child.state == states.FAILED and (child.ended or 0) >= driver.began
     ]
-    return len(failed) >= FAILURES
+    return len(failed) >= MAX_FAILURES
 
 
-def _came_to_something(child: Child) -> bool:
+def _has_result(child: ChildRun) -> bool:
     return child.state == states.COMPLETED or child.values > 0
 
 
@@ -75,7 +75,7 @@ def _is_hopeless(driver: Any) -> bool:
 
     The others are queued, here or on a cluster, and would fail as well.
     """
-    if not all_fail(driver):
+    if not all_failed(driver):
         driver.hopes = None
         return False
     if driver.hopes is None:
@@ -83,31 +83,31 @@ def _is_hopeless(driver: Any) -> bool:
     return not any(number in driver.hopes for number in driver.flight.live)
 
 
-def when_idle(driver: Any) -> Ending | None:
+def final_outcome(driver: Any) -> SweepOutcome | None:
     """The outcome of a sweep without active runs; None if it continues."""
-    if not _all_begun(driver):
+    if not _all_started(driver):
         return None
-    over = _children(driver)
-    kinds = {each.state for each in over}
-    if kinds == {states.CANCELED}:
-        return Ending(states.CANCELED, "all runs were canceled")
-    if kinds == {states.FAILED} or (kinds and not any(map(_came_to_something, over))):
-        return Ending(states.FAILED, _why_all_fail(driver))
-    if driver.exhausted and len(over) < driver.limits.max_total_runs:
-        return Ending(states.COMPLETED, f"all {len(over)} points of the search space were tried")
-    return Ending(states.COMPLETED)
+    children = _children(driver)
+    final_states = {child.state for child in children}
+    if final_states == {states.CANCELED}:
+        return SweepOutcome(states.CANCELED, "all runs were canceled")
+    if final_states == {states.FAILED} or (final_states and not any(map(_has_result, children))):
+        return SweepOutcome(states.FAILED, _failure_reason(driver))
+    if driver.exhausted and len(children) < driver.limits.max_total_runs:
+        return SweepOutcome(states.COMPLETED, f"all {len(children)} points of the search space were tried")
+    return SweepOutcome(states.COMPLETED)
 
 
-def _why_all_fail(driver: Any) -> str:
-    failed = [each for each in _children(driver) if each.state == states.FAILED]
+def _failure_reason(driver: Any) -> str:
+    failed = [child for child in _children(driver) if child.state == states.FAILED]
     first = failed[0]
-    many = "its only run failed" if len(failed) == 1 else f"its first {len(failed)} runs failed"
-    told = f"{many}; run {first.number}: {first.reason}"
+    summary = "its only run failed" if len(failed) == 1 else f"its first {len(failed)} runs failed"
+    reason = f"{summary}; run {first.number}: {first.reason}"
     tail = last_lines(driver, first)
-    return f"{told}\nLast lines of its log:\n{tail}" if tail else told
+    return f"{reason}\nLast lines of its log:\n{tail}" if tail else reason
 
 
-def last_lines(driver: Any, child: Child, count: int = 8) -> str:
+def last_lines(driver: Any, child: ChildRun, count: int = 8) -> str:
     """The last lines of a run's log."""
     folder: Path = child.folder(driver.workspace.runs_folder)
     result = run_folder.read_result(folder) or {}
@@ -115,63 +115,63 @@ def last_lines(driver: Any, child: Child, count: int = 8) -> str:
     return follow.last_lines(folder / str(log), count)
 
 
-def tell_of_first(driver: Any, over: Sequence[Child]) -> None:
+def report_first(driver: Any, finished: Sequence[ChildRun]) -> None:
     """Log the problems of the first runs that end: a failure, or a missing metric.
 
-    ``over`` are the runs that have ended since the last poll; there may be several.
+    ``finished`` are the runs that have ended since the last poll; there may be several.
     """
-    failed, completed = (_first(driver, over, each) for each in (states.FAILED, states.COMPLETED))
+    failed, completed = (_first_finished(driver, finished, state) for state in (states.FAILED, states.COMPLETED))
     if failed is not None:
         tail = last_lines(driver, failed)
         driver.log.say(f"last lines of its log:\n{tail}" if tail else "its log is empty")
     if completed is not None and not completed.values:
-        message = _without_metric(driver, completed)
+        message = _metric_missing_message(driver, completed)
         driver.log.say(message)
         later_writer(driver.folder, "driver").write("warning", message=message)
 
 
-def _first(driver: Any, over: Sequence[Child], state: str) -> Child | None:
-    """The first run in ``state``, if all runs in this state are among those just ``over``."""
-    now = {each.number for each in over}
-    found = [each for each in _children(driver) if each.state == state]
-    return found[0] if found and all(each.number in now for each in found) else None
+def _first_finished(driver: Any, finished: Sequence[ChildRun], state: str) -> ChildRun | None:
+    """The first run in ``state``, if all runs in this state are among those just ``finished``."""
+    finished_numbers = {child.number for child in finished}
+    in_state = [candidate for candidate in _children(driver) if candidate.state == state]
+    return in_state[0] if in_state and all(run.number in finished_numbers for run in in_state) else None
 
 
-def _without_metric(driver: Any, child: Child) -> str:
-    said = f"{child.id} did not log a number named {driver.sweep.metric!r}"
-    return f"{said}; it logged {_logged(driver, child)}"
+def _metric_missing_message(driver: Any, child: ChildRun) -> str:
+    message = f"{child.id} did not log a number named {driver.sweep.metric!r}"
+    return f"{message}; it logged {_logged_names(driver, child)}"
 
 
-def _without_best(driver: Any) -> str:
-    said = f"no best run: no run logged a number named {driver.sweep.metric!r}"
-    first = next((each for each in _children(driver) if each.state == states.COMPLETED), None)
-    return said if first is None else f"{said}; {first.id} logged {_logged(driver, first)}"
+def _no_best_message(driver: Any) -> str:
+    message = f"no best run: no run logged a number named {driver.sweep.metric!r}"
+    first = next((child for child in _children(driver) if child.state == states.COMPLETED), None)
+    return message if first is None else f"{message}; {first.id} logged {_logged_names(driver, first)}"
 
 
-def _logged(driver: Any, child: Child) -> str:
+def _logged_names(driver: Any, child: ChildRun) -> str:
     """The names of the logged metrics, with the value of the primary metric if it is no number."""
-    found = metrics.read(child.folder(driver.workspace.runs_folder))
-    named = [
+    logged = metrics.read(child.folder(driver.workspace.runs_folder))
+    names = [
         name if name != driver.sweep.metric else f"{name} as {str(value)[:60]}"
-        for name, value in found.items()
+        for name, value in logged.items()
     ]
-    return ", ".join(named) or "nothing"
+    return ", ".join(names) or "nothing"
 
 
-def leave_word(driver: Any, ending: Ending) -> None:
+def record_best(driver: Any, outcome: SweepOutcome) -> None:
     """Record the best run in the sweep's tags, with the SDK v1's names."""
-    best: Child | None = None
+    best: ChildRun | None = None
     for child in _children(driver):
         if driver.sweep.better(child.best, best.best if best else None):
             best = child
     writer = later_writer(driver.folder, "driver")
     if best is None:
-        if ending.state == states.COMPLETED:
-            writer.write("warning", message=_without_best(driver))
+        if outcome.state == states.COMPLETED:
+            writer.write("warning", message=_no_best_message(driver))
         return
     facts = (best.id, json.dumps(best.best), "Succeeded")
-    writer.write("tag", set=dict(zip(record.OF_BEST, facts, strict=True)))
+    writer.write("tag", set=dict(zip(record.BEST_TAGS, facts, strict=True)))
 
 
-def _children(driver: Any) -> list[Child]:
+def _children(driver: Any) -> list[ChildRun]:
     return [child for _, child in sorted(driver.journal.children.items())]

@@ -11,7 +11,7 @@ from scriptrun.config.distributed import (
     TensorflowConfiguration,
 )
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.config.script_run_config import ScriptRunConfig, distribute
+from scriptrun.config.script_run_config import ScriptRunConfig, set_distribution
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -24,14 +24,14 @@ def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
                 f"--processes {processes} is not a multiple of --nodes {nodes}.",
                 "--processes is the total across all nodes.",
             )
-        distribute(made, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes))
+        set_distribution(made, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes))
     elif args.distributed == "pytorch":
         backend = "Nccl" if args.gpus else "Gloo"
-        distribute(made, PyTorchConfiguration(backend, processes, nodes))
+        set_distribution(made, PyTorchConfiguration(backend, processes, nodes))
     elif processes is not None:
         raise UserErrorException("--processes requires --mpi or --pytorch.", "Add one of them.")
     elif args.distributed == "tensorflow":
-        distribute(made, TensorflowConfiguration(nodes, 0))
+        set_distribution(made, TensorflowConfiguration(nodes, 0))
     elif nodes != 1:
         made.node_count = nodes
 

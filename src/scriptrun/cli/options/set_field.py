@@ -54,7 +54,7 @@ def _field(place: Section, name: str, path: str) -> str:
     if name in place.fields:
         return name
     kind: Any = type(place)
-    keys = camel_case.keys_of(kind)
+    keys = camel_case.names_by_key(kind)
     if name in keys:
         return keys[name]
     raise UserErrorException(
@@ -64,7 +64,7 @@ def _field(place: Section, name: str, path: str) -> str:
 
 def _converted(kind: Any, field: str, text: str, path: str) -> Any:
     """Convert ``text`` to the field's type: strings unchanged, other types from JSON."""
-    wanted = camel_case._kinds(kind)[field]
+    wanted = camel_case._field_types(kind)[field]
     problems: list[str] = []
     if wanted is str or "str" in str(wanted).replace("dict[str", "").replace("list[str", ""):
         return text

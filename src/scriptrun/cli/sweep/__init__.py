@@ -185,7 +185,7 @@ def _told(config: HyperDriveConfig) -> list[str]:
     way = config.hyperparameter_sampling
     shape = way.as_dict()
     at_once = config.max_concurrent_runs or "as many as fit"
-    count = sweep_sampling.size(shape["space"])
+    count = sweep_sampling.space_size(shape["space"])
     points = "" if count is None else f" over {count} points"
     return [
         f"{shape['name']}{points}, at most {config.max_total_runs} runs, concurrently {at_once}",
@@ -199,7 +199,7 @@ def _told(config: HyperDriveConfig) -> list[str]:
 
 def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDriveConfig:
     sampling = sweep_options.sampling_of(args.sampling, args.params, args.seed)
-    count = sweep_sampling.size(sampling.parameter_space) if args.sampling == "grid" else None
+    count = sweep_sampling.space_size(sampling.parameter_space) if args.sampling == "grid" else None
     return HyperDriveConfig(
         sampling,
         args.metric,

@@ -17,7 +17,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.sweeps import plot as sweep_plot
 from scriptrun.sweeps import ranking
 from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
-from scriptrun.sweeps.journal import Child
+from scriptrun.sweeps.journal import ChildRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def show(run: HyperDriveRun) -> None:
             ("reason", status.reason),
             ("runs", _counts(found, limits.max_total_runs)),
             ("sampling", f"{sweep.sampling['name']}, seed {sweep.seed}"),
-            ("policy", repr(sweep.stopping())),
+            ("policy", repr(sweep.create_policy())),
             ("best", _best(sweep.metric, ordered)),
             ("warnings", "\n".join(run.get_details()["warnings"])),
         ]
@@ -80,7 +80,7 @@ def show(run: HyperDriveRun) -> None:
         print("\n".join(drawn(curve)))
 
 
-def _counts(found: Sequence[Child], most: int) -> str:
+def _counts(found: Sequence[ChildRun], most: int) -> str:
     counts: dict[str, int] = {}
     for each in found:
         counts[each.state] = counts.get(each.state, 0) + 1
@@ -88,7 +88,7 @@ def _counts(found: Sequence[Child], most: int) -> str:
     return f"{len(found)}/{most}" + (f": {shown}" if shown else "")
 
 
-def _best(metric: str, ordered: Sequence[Child]) -> str:
+def _best(metric: str, ordered: Sequence[ChildRun]) -> str:
     if not ordered or ordered[0].best is None:
         return ""
     best = ordered[0]
@@ -99,7 +99,7 @@ def _best(metric: str, ordered: Sequence[Child]) -> str:
     return f"{best.id} ({metric} {output.number(best.best)})\n{said}"
 
 
-def _table(metric: str, names: Sequence[str], ordered: Sequence[Child]) -> None:
+def _table(metric: str, names: Sequence[str], ordered: Sequence[ChildRun]) -> None:
     heads = ["#", metric, *(name.lstrip("-") for name in names), "STATE", "TOOK", "REASON"]
     rows = [_row(each, names) for each in ordered[:SHOWN]]
     if not any(row[-1] for row in rows):
@@ -109,14 +109,14 @@ def _table(metric: str, names: Sequence[str], ordered: Sequence[Child]) -> None:
         print(f"and {len(ordered) - SHOWN} more (use --json or --csv to list all)")
 
 
-def _row(child: Child, names: Sequence[str]) -> list[str]:
+def _row(child: ChildRun, names: Sequence[str]) -> list[str]:
     took = ""
     if child.began is not None:
         end = child.ended if states.is_terminal(child.state) and child.ended else time.time()
         took = output.duration(end - child.began)
     return [
         str(child.number),
-        sweep_plot.shown(child),
+        sweep_plot.best_text(child),
         *(_short(child.parameters.get(name)) for name in names),
         child.state,
         took,

@@ -9,7 +9,7 @@ from scriptrun.config.environments import conda_file
 from scriptrun.config.environments.requirements import (
     is_option,
     requirement_name,
-    settle,
+    expand_lines,
     split_name,
     split_option,
 )
@@ -62,10 +62,10 @@ class CondaDependencies:
         self._content: dict[str, Any]
         self._source = ""
         if conda_dependencies_file_path is None:
-            self._content = _default()
+            self._content = _default_content()
         else:
             self._content, self._source = conda_file.read(conda_dependencies_file_path)
-            self._set_pip(settle(self._pip(), conda_dependencies_file_path))
+            self._set_pip_lines(expand_lines(self._pip_lines(), conda_dependencies_file_path))
 
     @staticmethod
     def create(
@@ -76,30 +76,30 @@ class CondaDependencies:
         pin_sdk_version: bool = True,
     ) -> CondaDependencies:
         """Dependencies from lists. ``pin_sdk_version`` changes nothing: the SDK is not built."""
-        made = CondaDependencies()
+        dependencies = CondaDependencies()
         if python_version is not None:
-            made.set_python_version(python_version)
+            dependencies.set_python_version(python_version)
         if pip_indexurl:
-            made.set_pip_index_url(pip_indexurl)
-        for package in _listed(conda_packages):
-            made.add_conda_package(package)
-        for package in _listed(pip_packages):
-            made.add_pip_package(package)
-        return made
+            dependencies.set_pip_index_url(pip_indexurl)
+        for package in _as_list(conda_packages):
+            dependencies.add_conda_package(package)
+        for package in _as_list(pip_packages):
+            dependencies.add_pip_package(package)
+        return dependencies
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> CondaDependencies:
         """Dependencies from a conda environment file's content."""
-        made = CondaDependencies()
-        made._content = conda_file.checked(content)
-        return made
+        dependencies = CondaDependencies()
+        dependencies._content = conda_file.normalize(content)
+        return dependencies
 
     # reading
 
     @property
     def conda_packages(self) -> list[str]:
         """The conda packages, Python among them."""
-        return [each for each in self._content["dependencies"] if isinstance(each, str)]
+        return [entry for entry in self._content["dependencies"] if isinstance(entry, str)]
 
     @property
     def conda_channels(self) -> list[str]:
@@ -109,12 +109,12 @@ class CondaDependencies:
     @property
     def pip_packages(self) -> list[str]:
         """The pip requirements, without pip's options."""
-        return [each for each in self._pip() if not is_option(each)]
+        return [line for line in self._pip_lines() if not is_option(line)]
 
     @property
     def pip_options(self) -> list[str]:
         """The lines among the pip requirements that are options of pip."""
-        return [each for each in self._pip() if is_option(each)]
+        return [line for line in self._pip_lines() if is_option(line)]
 
     @property
     def uv_settings(self) -> dict[str, Any]:
@@ -152,8 +152,8 @@ class CondaDependencies:
         """Require Python ``version``: "3.8", or a specifier such as ">=3.8"; None for any."""
         version = "" if version is None else str(version).strip()
         spec = f"python={version}" if version[:1].isdigit() else f"python{version}"
-        kept = [each for each in self._content["dependencies"] if not _is_conda(each, "python")]
-        self._content["dependencies"] = [spec, *kept]
+        others = [entry for entry in self._content["dependencies"] if not _is_conda_package(entry, "python")]
+        self._content["dependencies"] = [spec, *others]
 
     def add_channel(self, channel: str) -> None:
         """Add a conda channel, last in order."""
@@ -162,40 +162,40 @@ class CondaDependencies:
 
     def remove_channel(self, channel: str) -> None:
         """Remove a conda channel; a missing one is ignored."""
-        self._content["channels"] = [each for each in self.conda_channels if each != channel]
+        self._content["channels"] = [name for name in self.conda_channels if name != channel]
 
     def add_conda_package(self, conda_package: str) -> None:
         """Add a conda package; one of the same name is replaced."""
-        name = conda_name(_text(conda_package))
+        name = conda_name(_package_text(conda_package))
         if name == "python":
             self.set_python_version(conda_version(conda_package).lstrip("="))
             return
         self.remove_conda_package(name)
-        at = len(self.conda_packages)
-        self._content["dependencies"].insert(at, conda_package)
+        position = len(self.conda_packages)
+        self._content["dependencies"].insert(position, conda_package)
 
     def remove_conda_package(self, conda_package: str) -> None:
         """Remove the conda package of that name; a missing one is ignored."""
         name = conda_name(conda_package)
-        deps = self._content["dependencies"]
-        self._content["dependencies"] = [each for each in deps if not _is_conda(each, name)]
+        entries = self._content["dependencies"]
+        self._content["dependencies"] = [entry for entry in entries if not _is_conda_package(entry, name)]
 
     def add_pip_package(self, pip_package: str) -> None:
         """Add a pip requirement or option; a requirement of the same name is replaced."""
-        if is_option(_text(pip_package)):
-            self._set_pip([*self._pip(), pip_package])
+        if is_option(_package_text(pip_package)):
+            self._set_pip_lines([*self._pip_lines(), pip_package])
             return
         self.remove_pip_package(pip_package)
-        self._set_pip([*self._pip(), pip_package])
+        self._set_pip_lines([*self._pip_lines(), pip_package])
 
     def remove_pip_package(self, pip_package: str) -> None:
         """Remove the pip requirement of that name; a missing one is ignored."""
         name = requirement_name(pip_package)
-        self._set_pip([e for e in self._pip() if is_option(e) or requirement_name(e) != name])
+        self._set_pip_lines([line for line in self._pip_lines() if is_option(line) or requirement_name(line) != name])
 
     def set_pip_requirements(self, pip_requirements: Iterable[str]) -> None:
         """Replace all pip requirements and options with ``pip_requirements``."""
-        self._set_pip(list(_listed(pip_requirements)))
+        self._set_pip_lines(list(_as_list(pip_requirements)))
 
     def set_pip_index_url(self, index_url: str) -> None:
         """Install packages from the index ``index_url`` (optionally prefixed ``--index-url``)."""
@@ -205,41 +205,41 @@ class CondaDependencies:
         """Set a pip option, replacing one of the same name (except ``--extra-index-url``)."""
         if split_option(pip_option)[0] != "--extra-index-url":
             self.remove_pip_option(pip_option)
-        self._set_pip([pip_option, *[each for each in self._pip() if each != pip_option]])
+        self._set_pip_lines([pip_option, *[line for line in self._pip_lines() if line != pip_option]])
 
     def remove_pip_option(self, pip_option: str) -> None:
         """Remove the options of that name, if any."""
         name = split_option(pip_option)[0]
-        kept = [e for e in self._pip() if not is_option(e) or split_option(e)[0] != name]
-        self._set_pip(kept)
+        others = [line for line in self._pip_lines() if not is_option(line) or split_option(line)[0] != name]
+        self._set_pip_lines(others)
 
     def add_tensorflow_pip_package(
         self, core_type: str = "cpu", version: str | None = None
     ) -> None:
         """Add tensorflow, or tensorflow-gpu where ``core_type`` is "gpu", from pip."""
-        self.add_pip_package(_by_core("tensorflow", core_type, "==", version))
+        self.add_pip_package(_package_for_core("tensorflow", core_type, "==", version))
 
     def add_tensorflow_conda_package(
         self, core_type: str = "cpu", version: str | None = None
     ) -> None:
         """Add tensorflow, or tensorflow-gpu where ``core_type`` is "gpu", from conda."""
-        self.add_conda_package(_by_core("tensorflow", core_type, "=", version))
+        self.add_conda_package(_package_for_core("tensorflow", core_type, "=", version))
 
     def add_cntk_package(self, core_type: str = "cpu") -> None:
         """Add cntk, or cntk-gpu where ``core_type`` is "gpu", from pip."""
-        self.add_pip_package(_by_core("cntk", core_type, "==", None))
+        self.add_pip_package(_package_for_core("cntk", core_type, "==", None))
 
     @staticmethod
     def merge_requirements(requirements: Iterable[str]) -> list[str]:
         """Merge to one requirement per distribution, joining version specifiers with commas."""
         merged: dict[str, str] = {}
-        for each in requirements:
-            name = requirement_name(each)
-            rest = split_name(each)[1]
+        for requirement in requirements:
+            name = requirement_name(requirement)
+            specifier = split_name(requirement)[1]
             merged[name] = (
-                f"{merged[name]},{rest}"
-                if merged.get(name) and rest
-                else (merged.get(name) or each.strip())
+                f"{merged[name]},{specifier}"
+                if merged.get(name) and specifier
+                else (merged.get(name) or requirement.strip())
             )
         return list(merged.values())
 
@@ -256,10 +256,10 @@ class CondaDependencies:
 
     def without_logins(self) -> dict[str, Any]:
         """``as_dict``, with references to secrets instead of passwords in URLs."""
-        pip = self._pip()
+        pip = self._pip_lines()
         if not any("@" in line and "://" in line for line in pip):
             return self.as_dict()
-        return index_logins.bare(self.as_dict())
+        return index_logins.without_passwords(self.as_dict())
 
     def serialize_to_string(self) -> str:
         """The conda environment file as YAML text."""
@@ -275,21 +275,21 @@ class CondaDependencies:
 
     def save(self, path: str | os.PathLike[str] | None = None) -> str:
         """Write the file to ``path`` (a file or directory; default: ``.``); return its path."""
-        place = os.fspath(path or CONDA_FILE_NAME)
-        if os.path.isdir(place):
-            place = os.path.join(place, CONDA_FILE_NAME)
-        conda_file.write(place, self._content, self._source)
-        return place
+        file_path = os.fspath(path or CONDA_FILE_NAME)
+        if os.path.isdir(file_path):
+            file_path = os.path.join(file_path, CONDA_FILE_NAME)
+        conda_file.write(file_path, self._content, self._source)
+        return file_path
 
-    def _pip(self) -> list[str]:
-        for each in self._content["dependencies"]:
-            if isinstance(each, dict):
-                return list(each["pip"])
+    def _pip_lines(self) -> list[str]:
+        for entry in self._content["dependencies"]:
+            if isinstance(entry, dict):
+                return list(entry["pip"])
         return []
 
-    def _set_pip(self, lines: list[str]) -> None:
-        kept = self.conda_packages
-        self._content["dependencies"] = [*kept, {"pip": lines}] if lines else kept
+    def _set_pip_lines(self, lines: list[str]) -> None:
+        conda_packages = self.conda_packages
+        self._content["dependencies"] = [*conda_packages, {"pip": lines}] if lines else conda_packages
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CondaDependencies):
@@ -299,10 +299,10 @@ class CondaDependencies:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"CondaDependencies(conda={self.conda_packages!r}, pip={self._pip()!r})"
+        return f"CondaDependencies(conda={self.conda_packages!r}, pip={self._pip_lines()!r})"
 
 
-def _default() -> dict[str, Any]:
+def _default_content() -> dict[str, Any]:
     return {
         "name": "project_environment",
         "dependencies": [f"python={PYTHON_DEFAULT_VERSION}", {"pip": ["azureml-defaults"]}],
@@ -310,11 +310,11 @@ def _default() -> dict[str, Any]:
     }
 
 
-def _listed(packages: Iterable[str] | None) -> Iterable[str]:
+def _as_list(packages: Iterable[str] | None) -> Iterable[str]:
     return [packages] if isinstance(packages, str) else packages or ()
 
 
-def _text(package: object) -> str:
+def _package_text(package: object) -> str:
     if isinstance(package, str):
         return package
     raise UserErrorException(
@@ -323,10 +323,10 @@ def _text(package: object) -> str:
     )
 
 
-def _is_conda(entry: object, name: str) -> bool:
+def _is_conda_package(entry: object, name: str) -> bool:
     return isinstance(entry, str) and conda_name(entry) == name
 
 
-def _by_core(name: str, core_type: str, sign: str, version: str | None) -> str:
-    full = f"{name}-gpu" if core_type == "gpu" else name
-    return f"{full}{sign}{version}" if version else full
+def _package_for_core(name: str, core_type: str, operator: str, version: str | None) -> str:
+    package = f"{name}-gpu" if core_type == "gpu" else name
+    return f"{package}{operator}{version}" if version else package

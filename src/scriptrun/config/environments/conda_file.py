@@ -22,34 +22,34 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
 
     Raises UserErrorException if it is missing or malformed.
     """
-    place = os.fspath(path)
+    file = os.fspath(path)
     try:
-        with open(place, encoding="utf-8-sig") as handle:
+        with open(file, encoding="utf-8-sig") as handle:
             text = handle.read()
     except (OSError, UnicodeDecodeError) as error:
         raise UserErrorException(
-            f"Cannot read conda file {str(place)!r}: {getattr(error, 'strerror', None) or error}.",
+            f"Cannot read conda file {str(file)!r}: {getattr(error, 'strerror', None) or error}.",
             "Give the path of a conda environment file (YAML).",
         ) from None
-    return checked(yaml_text.load(text, place), place), text
+    return normalize(yaml_text.load(text, file), file), text
 
 
-def checked(content: Any, where: str = "The conda specification") -> dict[str, Any]:
+def normalize(content: Any, where: str = "The conda specification") -> dict[str, Any]:
     """``content`` with all lists present. Raises UserErrorException, naming the problem."""
     if content is None:
         content = {}
     if not isinstance(content, dict):
         raise UserErrorException(f"{where}: expected a mapping with 'dependencies'.")
-    made: dict[str, Any] = {str(key): yaml_text.plain(value) for key, value in content.items()}
-    made["dependencies"] = _dependencies(content.get("dependencies"), where)
-    made["channels"] = _texts(content.get("channels"), f"{where}: channels")
-    return made
+    normalized: dict[str, Any] = {str(key): yaml_text.plain(value) for key, value in content.items()}
+    normalized["dependencies"] = _dependencies(content.get("dependencies"), where)
+    normalized["channels"] = _texts(content.get("channels"), f"{where}: channels")
+    return normalized
 
 
 def to_text(content: dict[str, Any], source: str = "") -> str:
     """The file's text, with the comments of ``source``, the text it was read from."""
     text = yaml_text.dump(content)
-    return conda_comments.carried(source, text) if "#" in source else text
+    return conda_comments.with_comments(source, text) if "#" in source else text
 
 
 def write(path: str | os.PathLike[str], content: dict[str, Any], source: str = "") -> None:
@@ -62,14 +62,14 @@ def _dependencies(value: Any, where: str) -> list[Any]:
         raise UserErrorException(f"{where}: dependencies: expected a list.")
     conda: list[Any] = []
     pip: list[str] = []
-    for number, each in enumerate(value or []):
-        if isinstance(each, str):
-            conda.append(str(each))
-        elif isinstance(each, dict) and set(each) == {"pip"}:
-            pip += _texts(each["pip"], f"{where}: dependencies[{number}].pip")
+    for index, entry in enumerate(value or []):
+        if isinstance(entry, str):
+            conda.append(str(entry))
+        elif isinstance(entry, dict) and set(entry) == {"pip"}:
+            pip += _texts(entry["pip"], f"{where}: dependencies[{index}].pip")
         else:
             raise UserErrorException(
-                f"{where}: dependencies[{number}]: {yaml_text.plain(each)!r} is neither a package "
+                f"{where}: dependencies[{index}]: {yaml_text.plain(entry)!r} is neither a package "
                 "nor a 'pip:' list.",
             )
     return [*conda, {"pip": pip}] if pip else conda
@@ -78,6 +78,6 @@ def _dependencies(value: Any, where: str) -> list[Any]:
 def _texts(value: Any, where: str) -> list[str]:
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise UserErrorException(f"{where}: expected a list of strings, not {value!r}.")
-    return [str(each) for each in value]
+    return [str(text) for text in value]

@@ -23,26 +23,26 @@ __all__ = [
     "nearest_current",
     "notes",
     "record",
-    "trouble",
+    "unavailable_problem",
 ]
 
 
 def get(name: str) -> Environment | None:
     """A new copy of the curated environment ``name`` (in any case), or None."""
-    found = record(name)
-    if found is None:
+    entry = record(name)
+    if entry is None:
         return None
-    made = Environment(_by_lower()[name.lower()])
-    made.python.conda_dependencies = CondaDependencies.from_dict(_conda(found))
-    made.python.user_managed_dependencies = bool(found.get("user_managed"))
-    made.docker.base_image = found.get("base_image") or DEFAULT_CPU_IMAGE
-    return made
+    environment = Environment(_names_by_lower()[name.lower()])
+    environment.python.conda_dependencies = CondaDependencies.from_dict(_conda_content(entry))
+    environment.python.user_managed_dependencies = bool(entry.get("user_managed"))
+    environment.docker.base_image = entry.get("base_image") or DEFAULT_CPU_IMAGE
+    return environment
 
 
 def names() -> list[str]:
     """The names of all curated environments: the current ones first."""
-    everything = _records()
-    return sorted(everything, key=lambda name: (not is_current(name), name.lower()))
+    entries = _records()
+    return sorted(entries, key=lambda name: (not is_current(name), name.lower()))
 
 
 def is_current(name: str) -> bool:
@@ -52,33 +52,33 @@ def is_current(name: str) -> bool:
 
 def nearest_current(name: str) -> str | None:
     """The current curated environment closest to the old one ``name``, or None."""
-    found = record(name)
-    return found.get("current") if found else None
+    entry = record(name)
+    return entry.get("current") if entry else None
 
 
 def notes(environment: Environment) -> list[str]:
     """Notes for the user about the definition of a curated environment."""
-    found = record(environment.name or "") or {}
-    told = []
-    if found.get("left_out"):
-        told.append(
-            f"{environment.name} does not include {', '.join(found['left_out'])}, which has no "
+    entry = record(environment.name or "") or {}
+    messages = []
+    if entry.get("left_out"):
+        messages.append(
+            f"{environment.name} does not include {', '.join(entry['left_out'])}, which has no "
             "wheels; if the script requires it, clone the environment and add it."
         )
-    if found.get("derived"):
-        told.append(
+    if entry.get("derived"):
+        messages.append(
             f"The exact packages of {environment.name} were never published; these match its name."
         )
-    return told
+    return messages
 
 
-def trouble(environment: Environment) -> str:
+def unavailable_problem(environment: Environment) -> str:
     """Why the curated ``environment`` cannot be built anywhere but in Azure, or ""."""
-    found = record(environment.name or "") or {}
-    if not (found.get("user_managed") and environment.python.user_managed_dependencies):
+    entry = record(environment.name or "") or {}
+    if not (entry.get("user_managed") and environment.python.user_managed_dependencies):
         return ""
-    near = found.get("current")
-    hint = f" The nearest available environment is {near!r}." if near else ""
+    nearest = entry.get("current")
+    hint = f" The nearest available environment is {nearest!r}." if nearest else ""
     return f"Environment {environment.name!r} is unavailable: its image was never published.{hint}"
 
 
@@ -89,16 +89,16 @@ def record(name: str) -> dict[str, Any] | None:
     constraints against later releases; ``derived`` marks a definition that was never published,
     and ``current`` is the closest current name.
     """
-    known = _by_lower().get(str(name).lower())
-    return None if known is None else _records()[known]
+    full_name = _names_by_lower().get(str(name).lower())
+    return None if full_name is None else _records()[full_name]
 
 
-def _conda(found: dict[str, Any]) -> dict[str, Any]:
-    dependencies: list[Any] = [f"python={found['python']}", *found.get("conda", ())]
-    pip = [*found.get("pip", ()), *found.get("added", ())]
+def _conda_content(entry: dict[str, Any]) -> dict[str, Any]:
+    dependencies: list[Any] = [f"python={entry['python']}", *entry.get("conda", ())]
+    pip = [*entry.get("pip", ()), *entry.get("added", ())]
     if pip:
         dependencies.append({"pip": pip})
-    channels = found.get("channels") or ["conda-forge"]
+    channels = entry.get("channels") or ["conda-forge"]
     return {"name": "project_environment", "dependencies": dependencies, "channels": channels}
 
 
@@ -110,11 +110,11 @@ def _records() -> dict[str, dict[str, Any]]:
         if file_name.endswith(".json"):
             with open(os.path.join(folder, file_name), encoding="utf-8") as handle:
                 content = json.load(handle)
-            for name, each in content["environments"].items():
-                records[name] = {"source": content["source"], **each}
+            for name, entry in content["environments"].items():
+                records[name] = {"source": content["source"], **entry}
     return records
 
 
 @functools.cache
-def _by_lower() -> dict[str, str]:
+def _names_by_lower() -> dict[str, str]:
     return {name.lower(): name for name in _records()}

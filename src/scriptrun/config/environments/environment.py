@@ -51,7 +51,7 @@ Path = str | os.PathLike[str]
 RESERVED = ("azureml", "scriptrun-")
 
 
-def _example() -> dict[str, Any]:
+def _example_variables() -> dict[str, Any]:
     return {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}
 
 
@@ -64,7 +64,7 @@ class Environment(Section):
 
     name: str | None = None
     version: str | None = None
-    environment_variables: dict[str, str | None] = fresh(_example)
+    environment_variables: dict[str, str | None] = fresh(_example_variables)
     python: PythonSection = fresh(PythonSection)
     docker: DockerSection = fresh(DockerSection)
     spark: SparkSection = fresh(SparkSection)
@@ -113,7 +113,7 @@ class Environment(Section):
         defaults). ``install_project``: install the project too, if it is a package. Raises
         EnvironmentException if there is no lockfile, or with uv's error.
         """
-        conda = uv_project.of_project(path, groups, extras, install_project)
+        conda = uv_project.read_project(path, groups, extras, install_project)
         return _with_conda(name, conda)
 
     @staticmethod
@@ -123,7 +123,7 @@ class Environment(Section):
         ``environment`` is one of its environments; the packages are those of ``pixi.lock``, for
         this platform and linux-64. Raises EnvironmentException if they are not locked.
         """
-        return _with_conda(name, pixi_project.of_project(path, environment))
+        return _with_conda(name, pixi_project.read_project(path, environment))
 
     @staticmethod
     def from_script(name: str, path: Path) -> Environment:
@@ -153,11 +153,11 @@ class Environment(Section):
         pip_requirements: Path | None = None,
     ) -> Environment:
         """The image ``image``, optionally with packages from one of the two files."""
-        made = _with_packages(name, conda_specification, pip_requirements)
-        made.docker.base_image = image
+        environment = _with_packages(name, conda_specification, pip_requirements)
+        environment.docker.base_image = image
         if container_registry is not None:
-            made.docker.base_image_registry = container_registry
-        return made
+            environment.docker.base_image_registry = container_registry
+        return environment
 
     @staticmethod
     def from_dockerfile(
@@ -167,20 +167,20 @@ class Environment(Section):
         pip_requirements: Path | None = None,
     ) -> Environment:
         """The image that ``dockerfile`` (its text, or the path of a file) builds."""
-        made = _with_packages(name, conda_specification, pip_requirements)
-        made.docker.base_image = None
-        made.docker.base_dockerfile = dockerfile_text(dockerfile)
-        return made
+        environment = _with_packages(name, conda_specification, pip_requirements)
+        environment.docker.base_image = None
+        environment.docker.base_dockerfile = dockerfile_text(dockerfile)
+        return environment
 
     @staticmethod
     def from_docker_build_context(
         name: str, docker_build_context: DockerBuildContext
     ) -> Environment:
         """The image that a directory with a Dockerfile builds."""
-        made = _with_packages(name, None, None)
-        made.docker.base_image = None
-        made.docker.build_context = docker_build_context
-        return made
+        environment = _with_packages(name, None, None)
+        environment.docker.base_image = None
+        environment.docker.build_context = docker_build_context
+        return environment
 
     @staticmethod
     def from_existing_conda_environment(
@@ -191,14 +191,14 @@ class Environment(Section):
         Finds environments of conda, mamba, micromamba and pixi by name or path, without running
         conda. All packages are pinned to their versions, those from pip too.
         """
-        conda = conda_export.of_environment(conda_environment_name)
+        conda = conda_export.read_environment(conda_environment_name)
         return None if conda is None else _with_conda(name, conda)
 
     def clone(self, new_name: str) -> Environment:
         """An independent copy under another name, without a version."""
-        made = copy.deepcopy(self)
-        made.name, made.version, made.asset_id = new_name, None, None
-        return made
+        environment = copy.deepcopy(self)
+        environment.name, environment.version, environment.asset_id = new_name, None, None
+        return environment
 
     # on disk
 
@@ -245,14 +245,14 @@ class Environment(Section):
                 f"Unsupported label {label!r} for environment {name!r}.",
                 "Give a version, or the label 'Latest'.",
             )
-        found: Environment = workspace.get_environment(name, version)
-        return found
+        environment: Environment = workspace.get_environment(name, version)
+        return environment
 
     @staticmethod
     def list(workspace: Any) -> dict[str, Environment]:
         """All environments of ``workspace``, curated ones too: name to the newest version."""
-        found: dict[str, Environment] = workspace.list_environments()
-        return found
+        environments: dict[str, Environment] = workspace.list_environments()
+        return environments
 
     @staticmethod
     def label(workspace: Any, name: str, version: str, labels: Any) -> None:
@@ -321,23 +321,23 @@ def dockerfile_text(dockerfile: Path) -> str:
 
     Raises EnvironmentException if the file cannot be read.
     """
-    given = os.fspath(dockerfile)
-    if "\n" in given or given.strip().upper().startswith(("FROM ", "ARG ", "#")):
-        return given
+    text = os.fspath(dockerfile)
+    if "\n" in text or text.strip().upper().startswith(("FROM ", "ARG ", "#")):
+        return text
     try:
-        with open(given, encoding="utf-8") as handle:
+        with open(text, encoding="utf-8") as handle:
             return handle.read()
     except OSError as error:
         raise EnvironmentException(
-            f"Cannot read Dockerfile {str(given)!r}: {error.strerror}.",
+            f"Cannot read Dockerfile {str(text)!r}: {error.strerror}.",
             "Give the path of a Dockerfile, or its content.",
         ) from None
 
 
 def _with_conda(name: str, conda: CondaDependencies) -> Environment:
-    made = Environment(name)
-    made.python.conda_dependencies = conda
-    return made
+    environment = Environment(name)
+    environment.python.conda_dependencies = conda
+    return environment
 
 
 def _with_packages(name: str, conda: Path | None, pip: Path | None) -> Environment:
@@ -350,9 +350,9 @@ def _with_packages(name: str, conda: Path | None, pip: Path | None) -> Environme
         return Environment.from_conda_specification(name, conda)
     if pip is not None:
         return Environment.from_pip_requirements(name, pip)
-    made = Environment(name)
-    made.python.user_managed_dependencies = True
-    return made
+    environment = Environment(name)
+    environment.python.user_managed_dependencies = True
+    return environment
 
 
 def _content(environment: Environment) -> dict[str, Any]:

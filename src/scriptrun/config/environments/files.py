@@ -23,20 +23,20 @@ JSON_FILE_NAME = "azureml_environment.json"
 
 def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
     """The content of azureml_environment.json; ``inline`` adds conda and drops the password."""
-    made: dict[str, Any] = to_wire(environment)
-    made["python"]["condaDependenciesFile"] = None
+    content: dict[str, Any] = to_wire(environment)
+    content["python"]["condaDependenciesFile"] = None
     if inline:
-        made["docker"]["baseImageRegistry"]["password"] = None
-        made["python"]["condaDependencies"] = environment.python.conda_dependencies.without_logins()
-    return made
+        content["docker"]["baseImageRegistry"]["password"] = None
+        content["python"]["condaDependencies"] = environment.python.conda_dependencies.without_logins()
+    return content
 
 
-def from_dict(made: E, data: dict[str, Any], where: str) -> E:
-    """Fill ``made`` from ``to_dict``; RunConfigurationException lists all problems."""
+def from_dict(environment: E, data: dict[str, Any], where: str) -> E:
+    """Fill ``environment`` from ``to_dict``; RunConfigurationException lists all problems."""
     problems: list[str] = []
-    from_wire(made, data, "", problems)
+    from_wire(environment, data, "", problems)
     refuse([f"{where}: {problem}" for problem in problems], f"Cannot read {where}")
-    return made
+    return environment
 
 
 def save(environment: Section, path: str | os.PathLike[str], overwrite: bool) -> None:
@@ -52,19 +52,19 @@ def save(environment: Section, path: str | os.PathLike[str], overwrite: bool) ->
     environment.python.conda_dependencies.save_to_file(path)
 
 
-def load(made: E, path: str | os.PathLike[str]) -> E:
-    """Fill ``made`` with the environment in the directory ``path``."""
-    place = os.path.join(path, JSON_FILE_NAME)
+def load(environment: E, path: str | os.PathLike[str]) -> E:
+    """Fill ``environment`` with the environment in the directory ``path``."""
+    json_path = os.path.join(path, JSON_FILE_NAME)
     try:
-        with open(place, encoding="utf-8-sig") as handle:
+        with open(json_path, encoding="utf-8-sig") as handle:
             text = handle.read()
     except (OSError, UnicodeDecodeError) as error:
         raise UserErrorException(
-            f"Cannot read {str(place)!r}: {getattr(error, 'strerror', None) or error}.",
+            f"Cannot read {str(json_path)!r}: {getattr(error, 'strerror', None) or error}.",
             "Give a directory written by Environment.save_to_directory.",
         ) from None
-    from_dict(made, yaml_text.load(text, place), place)
-    conda = os.path.join(path, CONDA_FILE_NAME)
-    if os.path.isfile(conda):
-        made.python.conda_dependencies = CondaDependencies(conda)
-    return made
+    from_dict(environment, yaml_text.load(text, json_path), json_path)
+    conda_path = os.path.join(path, CONDA_FILE_NAME)
+    if os.path.isfile(conda_path):
+        environment.python.conda_dependencies = CondaDependencies(conda_path)
+    return environment

@@ -10,9 +10,9 @@ INTEL_MPI_GPU_IMAGE = "mcr.microsoft.com/azureml/intelmpi2018.3-cuda10.0-cudnn7-
 
 _AZURE_PREFIX = "mcr.microsoft.com/azureml/"
 #: base images of curated environments that are not in Azure's registry
-_OF_CURATED = frozenset({"todrabas/aml_rapids:latest", "microsoft/mmlspark:0.15"})
+_CURATED_BASES = frozenset({"todrabas/aml_rapids:latest", "microsoft/mmlspark:0.15"})
 
 
 def is_azure_image(image: str | None) -> bool:
     """Whether ``image`` is a default of Azure's, or None: not the user's choice."""
-    return not image or image.startswith(_AZURE_PREFIX) or image in _OF_CURATED
+    return not image or image.startswith(_AZURE_PREFIX) or image in _CURATED_BASES

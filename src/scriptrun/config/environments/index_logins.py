@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 _LOGIN = re.compile(r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)")
 
 
-def parted(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+def replace_passwords(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """``lines`` with references to secrets instead of passwords, and the secrets' values."""
     values: dict[str, str] = {}
-    return [_LOGIN.sub(lambda match: _named(match, values), line) for line in lines], values
+    return [_LOGIN.sub(lambda match: _secret_reference(match, values), line) for line in lines], values
 
 
-def bare(content: dict[str, Any]) -> dict[str, Any]:
+def without_passwords(content: dict[str, Any]) -> dict[str, Any]:
     """The content of a conda file with references to secrets instead of passwords."""
-    made = [
-        {"pip": parted(each["pip"])[0]} if isinstance(each, dict) else each
-        for each in content.get("dependencies") or ()
+    dependencies = [
+        {"pip": replace_passwords(entry["pip"])[0]} if isinstance(entry, dict) else entry
+        for entry in content.get("dependencies") or ()
     ]
-    return {**content, "dependencies": made}
+    return {**content, "dependencies": dependencies}
 
 
 def notes(values: Iterable[str]) -> list[str]:
@@ -44,10 +44,10 @@ def notes(values: Iterable[str]) -> list[str]:
     ]
 
 
-def _named(match: re.Match[str], values: dict[str, str]) -> str:
+def _secret_reference(match: re.Match[str], values: dict[str, str]) -> str:
     scheme, user, password, host = match.groups()
     name = f"login-{unquote(user)}-{host}" if password else f"login-{host}"
     values[name] = unquote(password or user)
     vault.offer(name, values[name])
-    before = f"{user}:" if password else ""
-    return f"{scheme}{before}${{secret:{name}}}@{host}"
+    user_prefix = f"{user}:" if password else ""
+    return f"{scheme}{user_prefix}${{secret:{name}}}@{host}"

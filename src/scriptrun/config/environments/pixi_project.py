@@ -24,55 +24,55 @@ else:
     conda_client = later("scriptrun.environments.conda.client")
 
 
-def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependencies:
+def read_project(path: str | os.PathLike[str], environment: str) -> CondaDependencies:
     """The packages of ``environment`` in the ``pixi.lock`` of the directory ``path``.
 
     Raises EnvironmentException if there is no lockfile, or none for this platform.
     """
-    lock = os.path.join(os.path.abspath(os.fspath(path)), "pixi.lock")
-    if not os.path.isfile(lock):
-        raise EnvironmentException(f"{str(lock)!r} does not exist.", "Create it with: pixi lock")
+    lockfile = os.path.join(os.path.abspath(os.fspath(path)), "pixi.lock")
+    if not os.path.isfile(lockfile):
+        raise EnvironmentException(f"{str(lockfile)!r} does not exist.", "Create it with: pixi lock")
     if not conda_request.is_installed():
         raise EnvironmentException(
-            f"Reading {str(lock)!r} requires py-rattler.", f"Run: {conda_request.INSTALL}"
+            f"Reading {str(lockfile)!r} requires py-rattler.", f"Run: {conda_request.INSTALL}"
         )
-    own = conda_platforms.subdir()
+    platform = conda_platforms.subdir()
     try:
         with conda_client.asking(lambda _: None, lambda: False) as ask:
-            found = ask("read_lock", path=lock, environment=environment)
+            content = ask("read_lock", path=lockfile, environment=environment)
     except EnvironmentException as error:
         raise EnvironmentException(
-            f"Cannot read {str(lock)!r}: {error.message}", "Recreate it with: pixi lock"
+            f"Cannot read {str(lockfile)!r}: {error.message}", "Recreate it with: pixi lock"
         ) from None
-    if found["channels"] is None:
-        names = ", ".join(found["environments"])
+    if content["channels"] is None:
+        names = ", ".join(content["environments"])
         raise EnvironmentException(
-            f"{str(lock)!r} has no environment {environment!r}.", f"Environments: {names}."
+            f"{str(lockfile)!r} has no environment {environment!r}.", f"Environments: {names}."
         )
-    platforms = {name: each for name, each in found["platforms"].items() if name in (own, _ALSO)}
-    if own not in platforms:
+    platforms = {name: packages for name, packages in content["platforms"].items() if name in (platform, _CLUSTER_PLATFORM)}
+    if platform not in platforms:
         raise EnvironmentException(
-            f"{str(lock)!r} has no packages for {own}, only for "
-            f"{', '.join(found['platforms'])}.",
-            f"Add them with: pixi workspace platform add {own}",
+            f"{str(lockfile)!r} has no packages for {platform}, only for "
+            f"{', '.join(content['platforms'])}.",
+            f"Add them with: pixi workspace platform add {platform}",
         )
-    return _dependencies(found["channels"], platforms, own, lock, environment)
+    return _dependencies(content["channels"], platforms, platform, lockfile, environment)
 
 
 #: the platform of clusters and containers, whatever this machine's is
-_ALSO = "linux-64"
+_CLUSTER_PLATFORM = "linux-64"
 
 
 def _dependencies(
-    channels: list[str], platforms: dict[str, Any], own: str, lock: str, environment: str
+    channels: list[str], platforms: dict[str, Any], platform: str, lockfile: str, environment: str
 ) -> CondaDependencies:
-    options = _indexes(lock, environment)
+    options = _index_options(lockfile, environment)
     locked = {
-        name: {"conda": each["conda"], "pip": [_line(one, lock) for one in each["pypi"]]}
-        for name, each in platforms.items()
+        name: {"conda": records["conda"], "pip": [_requirement(package, lockfile) for package in records["pypi"]]}
+        for name, records in platforms.items()
     }
-    packages = [f"{one['name']}={one['version']}={one['build']}" for one in locked[own]["conda"]]
-    pip = locked[own]["pip"]
+    packages = [f"{record['name']}={record['version']}={record['build']}" for record in locked[platform]["conda"]]
+    pip = locked[platform]["pip"]
     dependencies: list[Any] = [*sorted(packages)]
     dependencies += [{"pip": [*options, "--no-deps", *pip]}] if pip else []
     return CondaDependencies.from_dict(
@@ -80,20 +80,20 @@ def _dependencies(
     )
 
 
-def _line(package: dict[str, Any], lock: str) -> str:
+def _requirement(package: dict[str, Any], lockfile: str) -> str:
     """A requirement for this package: by digest from an index, else by URL or path."""
     name, location = package["name"], package["location"]
     if location.startswith(("http://", "https://")) and package["sha256"]:
         return f"{name}=={package['version']} --hash=sha256:{package['sha256']}"
     if "://" in location:
         return f"{name} @ {location}"
-    place = os.path.normpath(os.path.join(os.path.dirname(lock), location))
-    return f"{name} @ file://{place}"
+    path = os.path.normpath(os.path.join(os.path.dirname(lockfile), location))
+    return f"{name} @ file://{path}"
 
 
-def _indexes(lock: str, environment: str) -> list[str]:
+def _index_options(lockfile: str, environment: str) -> list[str]:
     """Options for the lockfile's extra indexes; the first one is this machine's default."""
-    with open(lock, encoding="utf-8") as handle:
-        content: Any = yaml_text.plain(yaml_text.load(handle.read(), lock))
+    with open(lockfile, encoding="utf-8") as handle:
+        content: Any = yaml_text.plain(yaml_text.load(handle.read(), lockfile))
     indexes = content["environments"][environment].get("indexes") or []
-    return [f"--extra-index-url {each}" for each in indexes[1:]]
+    return [f"--extra-index-url {url}" for url in indexes[1:]]

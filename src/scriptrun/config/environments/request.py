@@ -18,7 +18,7 @@ from scriptrun.config.environments.images import is_azure_image
 from scriptrun.config.environments.requirements import requirement_name
 from scriptrun.config.environments.sections import DockerSection, PythonSection
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
-from scriptrun.config.sections import DockerConfiguration, words
+from scriptrun.config.sections import DockerConfiguration, split_options
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
@@ -35,7 +35,7 @@ else:
     index_logins = later("scriptrun.config.environments.index_logins")
 
 #: dependencies of the SDK's packages that are kept when those packages are skipped
-BROUGHT_ALONG = {
+SDK_DEPENDENCIES = {
     "azureml-mlflow": ("mlflow-skinny",),
     "azureml-dataprep": ("pandas", "pyarrow"),  # its first releases needed them always
     "azureml-dataset-runtime": ("pandas", "pyarrow"),
@@ -54,28 +54,28 @@ def environment_spec(
     A Python version that is an SDK default becomes None. Azure's base images are recorded only if
     a container is requested; a custom image, Dockerfile or build context always requests one.
     """
-    reserved = curated.is_reserved(environment.name or "")
-    notes = curated.notes(environment) if reserved else []
-    wanted = wants_container(environment, docker)
+    is_reserved = curated.is_reserved(environment.name or "")
+    notes = curated.notes(environment) if is_reserved else []
+    in_container = uses_container(environment, docker)
     common: dict[str, Any] = {
         "name": environment.name or "",
         "version": environment.version,
-        "container": wanted,
-        "image": environment.docker.base_image if wanted else None,
-        "docker": _docker(environment.docker, docker, notes) if wanted else {},
+        "container": in_container,
+        "image": environment.docker.base_image if in_container else None,
+        "docker": _docker_settings(environment.docker, docker, notes) if in_container else {},
     }
     python = environment.python
     if python.user_managed_dependencies:
         return EnvironmentSpec(
-            INTERPRETER, interpreter=_interpreter(python), notes=tuple(notes), **common
+            INTERPRETER, interpreter=_interpreter_path(python), notes=tuple(notes), **common
         )
-    if not was_chosen(environment):
+    if not is_user_chosen(environment):
         return EnvironmentSpec(INTERPRETER, notes=tuple(notes), **common)
     packages = _packages(_with_base(python, notes), notes)
     return EnvironmentSpec(PACKAGES, notes=tuple(notes), **packages, **common)
 
 
-def was_chosen(environment: Environment) -> bool:
+def is_user_chosen(environment: Environment) -> bool:
     """Whether the user chose this environment: not the default one with its default packages."""
     if environment.name not in (DEFAULT_ENVIRONMENT, None):
         return True
@@ -83,25 +83,25 @@ def was_chosen(environment: Environment) -> bool:
     conda: CondaDependencies = python.conda_dependencies
     return bool(
         python.user_managed_dependencies
-        or has_own_image(environment.docker)
-        or [each for each in conda.pip_packages if not _is_sdk(each)]
+        or has_custom_image(environment.docker)
+        or [line for line in conda.pip_packages if not _is_sdk(line)]
         or conda.pip_options
-        or [each for each in conda.conda_packages if conda_name(each) != "python"]
+        or [package for package in conda.conda_packages if conda_name(package) != "python"]
         or _python_version(conda, []) is not None
         or python.base_conda_environment
     )
 
 
-def has_own_image(docker: DockerSection) -> bool:
+def has_custom_image(docker: DockerSection) -> bool:
     """Whether the user set an image, a Dockerfile or a build context."""
-    own = docker.base_dockerfile or docker.build_context
-    return bool(own) or not is_azure_image(docker.base_image)
+    build_source = docker.base_dockerfile or docker.build_context
+    return bool(build_source) or not is_azure_image(docker.base_image)
 
 
-def wants_container(environment: Environment, docker: DockerConfiguration | None = None) -> bool:
+def uses_container(environment: Environment, docker: DockerConfiguration | None = None) -> bool:
     """Whether a container is requested, by either docker section or by a custom image."""
-    asked = environment.docker.enabled or (docker is not None and docker.use_docker)
-    return bool(asked or has_own_image(environment.docker))
+    requested = environment.docker.enabled or (docker is not None and docker.use_docker)
+    return bool(requested or has_custom_image(environment.docker))
 
 
 def problems(environment: Environment, job: DockerConfiguration | None = None) -> list[str]:
@@ -109,29 +109,29 @@ def problems(environment: Environment, job: DockerConfiguration | None = None) -
 
     ``job`` is the DockerConfiguration of the job.
     """
-    found: list[str] = []
+    messages: list[str] = []
     python, docker = environment.python, environment.docker
     if curated.is_reserved(environment.name or ""):
-        found += filter(None, [curated.trouble(environment)])
+        messages += filter(None, [curated.unavailable_problem(environment)])
     if python.missing_file and not python.user_managed_dependencies:
-        found.append(
+        messages.append(
             f"conda file {str(python.missing_file)!r} of environment {environment.name!r} does not "
             "exist; create it, or set environment.python.conda_dependencies"
         )
     if python.base_conda_environment:
-        found += filter(None, [conda_export.missing(python.base_conda_environment)])
+        messages += filter(None, [conda_export.missing_base_problem(python.base_conda_environment)])
     if not isinstance(python.conda_dependencies, CondaDependencies):
-        found.append("environment.python.conda_dependencies must be a CondaDependencies object")
+        messages.append("environment.python.conda_dependencies must be a CondaDependencies object")
     if docker.base_image and docker.base_dockerfile:
-        found.append(
+        messages.append(
             f"environment {environment.name!r} has both docker.base_image and "
             "docker.base_dockerfile; set base_image to None to build the Dockerfile"
         )
     if docker.base_dockerfile:
-        found += _dockerfile_problems(docker.base_dockerfile)
-    if wants_container(environment, job):
-        found += docker_checks.problems(docker, job)
-    return found
+        messages += _dockerfile_problems(docker.base_dockerfile)
+    if uses_container(environment, job):
+        messages += docker_checks.problems(docker, job)
+    return messages
 
 
 def _dockerfile_problems(dockerfile: Any) -> list[str]:
@@ -142,7 +142,7 @@ def _dockerfile_problems(dockerfile: Any) -> list[str]:
     return []
 
 
-def _interpreter(python: PythonSection) -> str | None:
+def _interpreter_path(python: PythonSection) -> str | None:
     path = os.fspath(python.interpreter_path or "")
     if path not in _DEFAULT_INTERPRETERS:
         return path
@@ -155,17 +155,17 @@ def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
     """The dependencies, merged onto those of the base environment if there is one."""
     conda: CondaDependencies = python.conda_dependencies
     name = python.base_conda_environment
-    base = conda_export.of_environment(name) if name else None
+    base = conda_export.read_environment(name) if name else None
     if base is None:
         return conda
     notes.append(f"rebuilding the packages of conda environment {name!r}, plus these")
-    return conda_export.upon(base, conda, _python_version(conda, []) is not None)
+    return conda_export.merge_onto(base, conda, _python_version(conda, []) is not None)
 
 
 def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
     pip = _without_logins(_without_sdk(conda.pip_packages, notes), notes)
     version = _python_version(conda, notes)
-    others = [each for each in conda.conda_packages if conda_name(each) != "python"]
+    others = [package for package in conda.conda_packages if conda_name(package) != "python"]
     return {
         "python": version,
         "pip": tuple(pip),
@@ -181,9 +181,9 @@ def _without_logins(lines: list[str], notes: list[str]) -> list[str]:
     """``lines`` with secrets instead of passwords; this process can use the secrets at once."""
     if not any("@" in line and "://" in line for line in lines):
         return lines
-    kept, values = index_logins.parted(lines)
+    safe_lines, values = index_logins.replace_passwords(lines)
     notes += index_logins.notes(values)
-    return kept
+    return safe_lines
 
 
 def _python_version(conda: CondaDependencies, notes: list[str]) -> str | None:
@@ -205,49 +205,49 @@ def _is_sdk(requirement: str) -> bool:
 
 
 def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
-    kept = [each for each in requirements if not _is_sdk(each)]
-    left_out = [each for each in requirements if _is_sdk(each)]
-    names = {requirement_name(each) for each in kept}
-    added = [each for sdk in left_out for each in _brought_along(sdk) if each not in names]
+    others = [line for line in requirements if not _is_sdk(line)]
+    sdk_packages = [requirement for requirement in requirements if _is_sdk(requirement)]
+    names = {requirement_name(other) for other in others}
+    added = [dependency for sdk in sdk_packages for dependency in _sdk_dependencies(sdk) if dependency not in names]
     added = list(dict.fromkeys(added))
-    if left_out and left_out != ["azureml-defaults"]:
-        note = f"{', '.join(left_out)}: skipped, replaced by scriptrun"
+    if sdk_packages and sdk_packages != ["azureml-defaults"]:
+        note = f"{', '.join(sdk_packages)}: skipped, replaced by scriptrun"
         notes.append(
             note + (f"; keeping their dependencies: {', '.join(added)}." if added else ".")
         )
-    return kept + added
+    return others + added
 
 
-def _brought_along(requirement: str) -> tuple[str, ...]:
-    return BROUGHT_ALONG.get(requirement_name(requirement), ())
+def _sdk_dependencies(requirement: str) -> tuple[str, ...]:
+    return SDK_DEPENDENCIES.get(requirement_name(requirement), ())
 
 
-def _docker(
+def _docker_settings(
     section: DockerSection, job: DockerConfiguration | None, notes: list[str]
 ) -> dict[str, Any]:
     source = job if job is not None and job.use_docker else section
-    made: dict[str, Any] = {
-        "own": has_own_image(section),
+    settings: dict[str, Any] = {
+        "own": has_custom_image(section),
         "shm_size": source.shm_size,
         "shared_volumes": source.shared_volumes,
-        "arguments": words(source.arguments),
+        "arguments": split_options(source.arguments),
         "platform": {"os": section.platform.os, "architecture": section.platform.architecture},
     }
     if section.base_dockerfile:
-        made["dockerfile"] = dockerfile_text(section.base_dockerfile)
+        settings["dockerfile"] = dockerfile_text(section.base_dockerfile)
     if section.build_context:
         context = section.build_context
-        made["build_context"] = {
+        settings["build_context"] = {
             "type": "git" if context.is_remote else "local",
             "path": context.location,
             "dockerfile": context.dockerfile_path,
         }
     registry = section.base_image_registry
     if registry.address:
-        made["registry"] = {"address": registry.address, "username": registry.username}
+        settings["registry"] = {"address": registry.address, "username": registry.username}
     if registry.password:
         notes.append(
             f"The password for {registry.address or 'the registry'} is not recorded; it is stored "
             f"as your secret 'registry-{registry.address or ''}' (see scriptrun secret)."
         )
-    return made
+    return settings

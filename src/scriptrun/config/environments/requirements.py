@@ -54,78 +54,78 @@ def read_requirements(path: str | os.PathLike[str]) -> list[str]:
     (``-e ./lib``, ``./wheels/x.whl``, ``--find-links wheels``) are resolved against their own file.
     Raises UserErrorException for a file that is missing, unreadable or includes itself.
     """
-    return list(_read(os.path.abspath(os.fspath(path)), ()))
+    return list(_read_file(os.path.abspath(os.fspath(path)), ()))
 
 
-def settle(lines: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
+def expand_lines(lines: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
     """Expand ``lines`` of the file ``path`` as ``read_requirements`` does."""
-    place = os.path.abspath(os.fspath(path))
-    return [each for line in lines for each in _settled(line, place, (place,))]
+    file_path = os.path.abspath(os.fspath(path))
+    return [expanded for line in lines for expanded in _expand_line(line, file_path, (file_path,))]
 
 
-def _read(path: str, above: tuple[str, ...]) -> Iterator[str]:
-    if path in above:
+def _read_file(path: str, parents: tuple[str, ...]) -> Iterator[str]:
+    if path in parents:
         raise UserErrorException(f"Requirements file {str(path)!r} includes itself.")
-    for line in _logical_lines(_text(path, above)):
-        yield from _settled(line, path, (*above, path))
+    for line in _logical_lines(_file_text(path, parents)):
+        yield from _expand_line(line, path, (*parents, path))
 
 
-def _settled(line: str, path: str, above: tuple[str, ...]) -> Iterator[str]:
+def _expand_line(line: str, path: str, parents: tuple[str, ...]) -> Iterator[str]:
     if not line.lstrip().startswith("-"):
-        yield _absolute_path(line, path)
+        yield _with_absolute_path(line, path)
         return
     name, value = split_option(line)
     if name in _NESTED:
-        yield from _read(_beside(path, value), above)
+        yield from _read_file(_resolve_path(path, value), parents)
     elif name in (*_CONSTRAINT, *_EDITABLE, *_FIND_LINKS):
         yield f"{name} {_absolute(value, path)}"
     else:
         yield line
 
 
-def _text(path: str, above: tuple[str, ...]) -> str:
+def _file_text(path: str, parents: tuple[str, ...]) -> str:
     try:
         with open(path, encoding="utf-8-sig") as handle:
             return handle.read()
     except UnicodeDecodeError:
         raise UserErrorException(f"Requirements file {str(path)!r} is not UTF-8 text.") from None
     except OSError as error:
-        asked = f" (included by {str(above[-1])!r})" if above else ""
+        included_by = f" (included by {str(parents[-1])!r})" if parents else ""
         reason = error.strerror or str(error)
         raise UserErrorException(
-            f"Cannot read requirements file {str(path)!r}{asked}: {reason}.",
+            f"Cannot read requirements file {str(path)!r}{included_by}: {reason}.",
             "Give the path of a file in pip's requirements format.",
         ) from None
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    kept = ""
+    continued = ""
     for raw in text.splitlines():
-        line = "" if raw.lstrip().startswith("#") else kept + raw
+        line = "" if raw.lstrip().startswith("#") else continued + raw
         if line.endswith("\\"):
-            kept = line[:-1]
+            continued = line[:-1]
             continue
-        kept = ""
+        continued = ""
         line = re.sub(_COMMENT, "", line).strip()
         if line:
             yield re.sub(r"\s+", " ", line)
-    if kept.strip():
-        yield kept.strip()
+    if continued.strip():
+        yield continued.strip()
 
 
-def _beside(path: str, value: str) -> str:
+def _resolve_path(path: str, value: str) -> str:
     return os.path.normpath(os.path.join(os.path.dirname(path), value))
 
 
 def _absolute(value: str, path: str) -> str:
     if "://" in value or value.startswith(("git+", "${")):
         return value
-    return value if os.path.isabs(value) else _beside(path, value)
+    return value if os.path.isabs(value) else _resolve_path(path, value)
 
 
-def _absolute_path(line: str, path: str) -> str:
-    head = line.split(" ", 1)[0]
-    is_path = head.startswith((".", "~")) or (
-        head.endswith((".whl", ".tar.gz", ".zip")) and "@" not in head
+def _with_absolute_path(line: str, path: str) -> str:
+    first_word = line.split(" ", 1)[0]
+    is_path = first_word.startswith((".", "~")) or (
+        first_word.endswith((".whl", ".tar.gz", ".zip")) and "@" not in first_word
     )
     return _absolute(line, path) if is_path else line

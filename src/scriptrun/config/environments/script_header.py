@@ -23,7 +23,7 @@ else:
     interpreter_discovery = later("scriptrun.environments.interpreter.discovery")
 
 _MARK = "# /// script"
-_OPENED = r"^# /// script\s*$"
+_OPENING = r"^# /// script\s*$"
 _BLOCK = r"(?m)^# /// script\s*$\s(?P<content>(^#(| .*)$\s)+)^# ///\s*$"
 _HINT = "For the format, see https://peps.python.org/pep-0723/"
 
@@ -34,24 +34,24 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
     The versions of ``<script>.lock`` are used if ``uv lock --script`` created one. Raises
     EnvironmentException for malformed metadata.
     """
-    place = os.path.abspath(os.fspath(path))
+    script_path = os.path.abspath(os.fspath(path))
     try:
-        with open(place, encoding="utf-8-sig") as handle:
+        with open(script_path, encoding="utf-8-sig") as handle:
             text = handle.read()
     except (OSError, UnicodeDecodeError):
         return None  # running the script reports the error
-    table = read(text, place) if _MARK in text else None
+    table = read(text, script_path) if _MARK in text else None
     if table is None:
         return None
-    if os.path.isfile(f"{place}.lock"):
-        return uv_project.exported(["--script", place], f"{place}.lock", _python(table, place))
-    return dependencies(table, place)
+    if os.path.isfile(f"{script_path}.lock"):
+        return uv_project.export(["--script", script_path], f"{script_path}.lock", _python_version(table, script_path))
+    return dependencies(table, script_path)
 
 
 def read(text: str, where: str) -> dict[str, Any] | None:
     """The metadata as a TOML table; None if there is no block."""
     blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
-    if not blocks and re.search(_OPENED, text, re.MULTILINE):
+    if not blocks and re.search(_OPENING, text, re.MULTILINE):
         raise EnvironmentException(
             f"The '{_MARK}' block in {where} is not closed.",
             f"End it with '# ///' and start each line with '#'. {_HINT}",
@@ -62,32 +62,32 @@ def read(text: str, where: str) -> dict[str, Any] | None:
         raise EnvironmentException(f"{where} has {len(blocks)} '{_MARK}' blocks.", "Keep only one.")
     lines = blocks[0]["content"].splitlines()
     content = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
-    return uv_project.toml(content, f"The metadata of {where}", _HINT)
+    return uv_project.parse_toml(content, f"The metadata of {where}", _HINT)
 
 
-def dependencies(table: dict[str, Any], place: str) -> CondaDependencies:
+def dependencies(table: dict[str, Any], script_path: str) -> CondaDependencies:
     """The Python, packages and uv settings that the metadata's ``table`` requires."""
-    needed = table.get("dependencies", [])
-    if not isinstance(needed, list) or not all(isinstance(each, str) for each in needed):
+    requirements = table.get("dependencies", [])
+    if not isinstance(requirements, list) or not all(isinstance(requirement, str) for requirement in requirements):
         raise EnvironmentException(
-            f"The metadata of {place}: 'dependencies' must be a list of strings."
+            f"The metadata of {script_path}: 'dependencies' must be a list of strings."
         )
-    settings = uv_project.settings((table.get("tool") or {}).get("uv") or {}, place)
-    made = uv_project.bare(_python(table, place))
-    made.set_pip_requirements(uv_project.with_paths(needed, settings))
-    made.uv_settings = settings
-    return made
+    settings = uv_project.settings((table.get("tool") or {}).get("uv") or {}, script_path)
+    conda = uv_project.python_only(_python_version(table, script_path))
+    conda.set_pip_requirements(uv_project.with_local_paths(requirements, settings))
+    conda.uv_settings = settings
+    return conda
 
 
-def _python(table: dict[str, Any], place: str) -> str:
-    found = table.get("requires-python", "")
-    if not isinstance(found, str):
+def _python_version(table: dict[str, Any], script_path: str) -> str:
+    version = table.get("requires-python", "")
+    if not isinstance(version, str):
         raise EnvironmentException(
-            f"The metadata of {place}: 'requires-python' must be a string.", _HINT
+            f"The metadata of {script_path}: 'requires-python' must be a string.", _HINT
         )
-    if found and not interpreter_discovery.is_version(found):
+    if version and not interpreter_discovery.is_version(version):
         raise EnvironmentException(
-            f"The metadata of {place}: invalid requires-python = {found!r}.",
+            f"The metadata of {script_path}: invalid requires-python = {version!r}.",
             'Use a version specifier, e.g. ">=3.9" or ">=3.9,<3.13".',
         )
-    return found
+    return version

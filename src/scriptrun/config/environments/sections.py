@@ -64,8 +64,8 @@ class DockerBuildContext(Section):
     @property
     def is_remote(self) -> bool:
         """Whether the context is in a git repository."""
-        place = str(self.location or "")
-        return self.location_type == "git" or "://" in place or place.startswith("git@")
+        location = str(self.location or "")
+        return self.location_type == "git" or "://" in location or location.startswith("git@")
 
 
 class DockerSection(Section):
@@ -114,12 +114,12 @@ class PythonSection(Section):
 
     def read_conda_file(self, root: str | os.PathLike[str]) -> None:
         """Read ``conda_dependencies_file``, relative to ``root``; checks report a missing file."""
-        place = os.path.join(root, str(self.conda_dependencies_file))
-        if os.path.isfile(place):
-            self.conda_dependencies = CondaDependencies(place)
+        path = os.path.join(root, str(self.conda_dependencies_file))
+        if os.path.isfile(path):
+            self.conda_dependencies = CondaDependencies(path)
             self.missing_file = None
         else:
-            self.missing_file = place
+            self.missing_file = path
 
     @property
     def missing_file(self) -> str | None:

@@ -15,19 +15,19 @@ from scriptrun.config.environments.environment import Environment
 
 #: directories of environments, separated as in PATH
 VARIABLE = "SCRIPTRUN_ENVIRONMENTS"
-_SAVED = "azureml_environment.json"
-_CONDA = (".yml", ".yaml")
+_JSON_FILE_NAME = "azureml_environment.json"
+_CONDA_SUFFIXES = (".yml", ".yaml")
 
 
-def directories(own: Path) -> list[Path]:
-    """The directories to search: those of ``SCRIPTRUN_ENVIRONMENTS`` in order, then ``own``."""
-    named = os.environ.get(VARIABLE, "").split(os.pathsep)
-    return [*(Path(each).expanduser() for each in named if each), own]
+def directories(default: Path) -> list[Path]:
+    """The directories to search: those of ``SCRIPTRUN_ENVIRONMENTS`` in order, then ``default``."""
+    configured = os.environ.get(VARIABLE, "").split(os.pathsep)
+    return [*(Path(folder).expanduser() for folder in configured if folder), default]
 
 
 def names(folders: Iterable[Path]) -> list[str]:
     """The environments in ``folders``, sorted."""
-    return sorted({_name(path) for folder in folders for path in _files(folder)})
+    return sorted({_environment_name(path) for folder in folders for path in _environment_files(folder)})
 
 
 def get(folders: Iterable[Path], name: str) -> Environment | None:
@@ -36,30 +36,30 @@ def get(folders: Iterable[Path], name: str) -> Environment | None:
     Raises UserErrorException if its file is malformed.
     """
     for folder in folders:
-        for path in _files(folder):
-            if _name(path) == name:
-                return _read(path, name)
+        for path in _environment_files(folder):
+            if _environment_name(path) == name:
+                return _read_environment(path, name)
     return None
 
 
-def _files(folder: Path) -> list[Path]:
+def _environment_files(folder: Path) -> list[Path]:
     try:
-        found = sorted(folder.iterdir())
+        paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    kinds = (*_CONDA, ".txt")
-    return [each for each in found if each.suffix in kinds or (each / _SAVED).is_file()]
+    suffixes = (*_CONDA_SUFFIXES, ".txt")
+    return [path for path in paths if path.suffix in suffixes or (path / _JSON_FILE_NAME).is_file()]
 
 
-def _name(path: Path) -> str:
-    return path.name if (path / _SAVED).is_file() else path.stem
+def _environment_name(path: Path) -> str:
+    return path.name if (path / _JSON_FILE_NAME).is_file() else path.stem
 
 
-def _read(path: Path, name: str) -> Environment:
+def _read_environment(path: Path, name: str) -> Environment:
     if path.is_dir():
-        found = Environment.load_from_directory(str(path))
-        found.name = name
-        return found
-    if path.suffix in _CONDA:
+        environment = Environment.load_from_directory(str(path))
+        environment.name = name
+        return environment
+    if path.suffix in _CONDA_SUFFIXES:
         return Environment.from_conda_specification(name, str(path))
     return Environment.from_pip_requirements(name, str(path))

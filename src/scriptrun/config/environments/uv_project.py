@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
-from scriptrun.config.environments.requirements import requirement_name, settle, split_name
+from scriptrun.config.environments.requirements import requirement_name, expand_lines, split_name
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
@@ -38,7 +38,7 @@ SETTINGS = {
 _PYPI = re.compile(r"https://pypi\.org/simple/?")
 
 
-def of_project(
+def read_project(
     path: str | os.PathLike[str],
     groups: Sequence[str] | None,
     extras: Sequence[str],
@@ -48,44 +48,44 @@ def of_project(
 
     Raises EnvironmentException if the project or its lockfile is missing, or with uv's error.
     """
-    place = os.path.abspath(os.fspath(path))
-    project, lock = os.path.join(place, "pyproject.toml"), os.path.join(place, "uv.lock")
-    for file, hint in ((project, "`uv init`"), (lock, f"`uv lock --project {place}`")):
+    folder = os.path.abspath(os.fspath(path))
+    pyproject, lockfile = os.path.join(folder, "pyproject.toml"), os.path.join(folder, "uv.lock")
+    for file, hint in ((pyproject, "`uv init`"), (lockfile, f"`uv lock --project {folder}`")):
         if not os.path.isfile(file):
             raise EnvironmentException(f"{str(file)!r} does not exist.", f"Create it with {hint}.")
-    with open(project, encoding="utf-8") as handle:
-        table = toml(handle.read(), project, "To see what is wrong with it, run `uv lock`.")
-    words = ["--project", place]
-    words += [] if groups is None else ["--no-default-groups"]
-    words += [word for name in groups or () for word in ("--group", name)]
-    words += [word for name in extras for word in ("--extra", name)]
-    words += ["--no-editable"] if install_project else ["--no-emit-project"]
-    wanted = str((table.get("project") or {}).get("requires-python") or "")
-    return exported(words, lock, _pinned(place) or wanted)
+    with open(pyproject, encoding="utf-8") as handle:
+        table = parse_toml(handle.read(), pyproject, "To see what is wrong with it, run `uv lock`.")
+    options = ["--project", folder]
+    options += [] if groups is None else ["--no-default-groups"]
+    options += [word for name in groups or () for word in ("--group", name)]
+    options += [word for name in extras for word in ("--extra", name)]
+    options += ["--no-editable"] if install_project else ["--no-emit-project"]
+    requires_python = str((table.get("project") or {}).get("requires-python") or "")
+    return export(options, lockfile, _pinned_python(folder) or requires_python)
 
 
-def exported(words: list[str], lock: str, python: str) -> CondaDependencies:
-    """The output of ``uv export --frozen`` with ``words``, for the version ``python``."""
-    command = ["export", "--frozen", "--no-header", "--no-annotate", "--quiet", *words]
-    folder = os.path.dirname(lock)
+def export(options: list[str], lockfile: str, python: str) -> CondaDependencies:
+    """The output of ``uv export --frozen`` with ``options``, for the version ``python``."""
+    command = ["export", "--frozen", "--no-header", "--no-annotate", "--quiet", *options]
+    folder = os.path.dirname(lockfile)
     text = uv_tool.run(command, folder, lambda _: None, lambda: False)
     lines = [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(("-i ", "--index-url", "--extra-"))]
-    made = bare(python)
-    kept = settle((" ".join(line.split()) for line in lines), lock)
-    made.set_pip_requirements([*_indexes(lock), "--no-deps", *kept])
-    return made
+    dependencies = python_only(python)
+    requirements = expand_lines((" ".join(line.split()) for line in lines), lockfile)
+    dependencies.set_pip_requirements([*_index_options(lockfile), "--no-deps", *requirements])
+    return dependencies
 
 
-def bare(python: str) -> CondaDependencies:
+def python_only(python: str) -> CondaDependencies:
     """Dependencies with only a Python: a version, a specifier, or "" for any."""
-    made = CondaDependencies.from_dict({"dependencies": [], "channels": []})
+    dependencies = CondaDependencies.from_dict({"dependencies": [], "channels": []})
     if python.strip():
-        made.set_python_version(python.strip())
-    return made
+        dependencies.set_python_version(python.strip())
+    return dependencies
 
 
-def toml(text: str, where: str, hint: str) -> dict[str, Any]:
+def parse_toml(text: str, where: str, hint: str) -> dict[str, Any]:
     """Parse ``text`` as TOML. Raises EnvironmentException, naming the invalid position."""
     try:
         return tomllib.loads(text)
@@ -93,28 +93,28 @@ def toml(text: str, where: str, hint: str) -> dict[str, Any]:
         raise EnvironmentException(f"{where} is not valid TOML: {error}.", hint) from None
 
 
-def settings(table: dict[str, Any], place: str) -> dict[str, Any]:
-    """The relevant settings of ``[tool.uv]``, with paths relative to ``place`` resolved."""
-    made = {name: value for name, value in table.items() if name in SETTINGS}
-    folder = os.path.dirname(place)
-    sources = made.get("sources") or {}
+def settings(table: dict[str, Any], file_path: str) -> dict[str, Any]:
+    """The relevant settings of ``[tool.uv]``, with paths relative to ``file_path`` resolved."""
+    relevant = {name: value for name, value in table.items() if name in SETTINGS}
+    folder = os.path.dirname(file_path)
+    sources = relevant.get("sources") or {}
     for name, source in sources.items():
         if isinstance(source, dict) and source.get("workspace"):
             raise EnvironmentException(
-                f"{place} uses {name!r} from a uv workspace, but a standalone script has none.",
+                f"{file_path} uses {name!r} from a uv workspace, but a standalone script has none.",
                 f"Give its path: {name} = {{ path = ... }}.",
             )
     if sources:
-        made["sources"] = {name: _absolute(each, folder) for name, each in sources.items()}
-    if made.get("find-links"):
-        made["find-links"] = [_beside(each, folder) for each in made["find-links"]]
-    if made.get("index"):
-        made["index"] = [{**each, "url": _beside(each["url"], folder)} for each in made["index"]]
-    return made
+        relevant["sources"] = {name: _absolute_source(entry, folder) for name, entry in sources.items()}
+    if relevant.get("find-links"):
+        relevant["find-links"] = [_resolve_path(link, folder) for link in relevant["find-links"]]
+    if relevant.get("index"):
+        relevant["index"] = [{**index, "url": _resolve_path(index["url"], folder)} for index in relevant["index"]]
+    return relevant
 
 
-def with_paths(needed: Sequence[str], settings: dict[str, Any]) -> list[str]:
-    """``needed`` with the path of each source that is a local directory or file.
+def with_local_paths(requirements: Sequence[str], settings: dict[str, Any]) -> list[str]:
+    """``requirements`` with the path of each source that is a local directory or file.
 
     These sources are removed from ``settings``.
     """
@@ -124,10 +124,10 @@ def with_paths(needed: Sequence[str], settings: dict[str, Any]) -> list[str]:
         for name, source in sources.items()
         if isinstance(source, dict) and "path" in source
     }
-    left = {name: each for name, each in sources.items() if requirement_name(name) not in paths}
+    remaining = {name: entry for name, entry in sources.items() if requirement_name(name) not in paths}
     if sources:
-        settings["sources"] = left
-    return [_with_path(line, paths) for line in needed]
+        settings["sources"] = remaining
+    return [_with_path(line, paths) for line in requirements]
 
 
 def _with_path(line: str, paths: dict[str, str]) -> str:
@@ -140,24 +140,24 @@ def _with_path(line: str, paths: dict[str, str]) -> str:
     return f"{name}{extras} @ file://{path}" + (f" ; {marker.strip()}" if mark else "")
 
 
-def _absolute(source: Any, folder: str) -> Any:
+def _absolute_source(source: Any, folder: str) -> Any:
     if isinstance(source, list):
-        return [_absolute(each, folder) for each in source]
+        return [_absolute_source(item, folder) for item in source]
     if isinstance(source, dict) and isinstance(source.get("path"), str):
-        return {**source, "path": _beside(source["path"], folder)}
+        return {**source, "path": _resolve_path(source["path"], folder)}
     return source
 
 
-def _beside(value: str, folder: str) -> str:
+def _resolve_path(value: str, folder: str) -> str:
     if "://" in value or value.startswith("${"):
         return value
     return os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
 
 
-def _pinned(place: str) -> str:
+def _pinned_python(folder: str) -> str:
     """The CPython version in ``.python-version``, or ""."""
     try:
-        with open(os.path.join(place, ".python-version"), encoding="utf-8") as handle:
+        with open(os.path.join(folder, ".python-version"), encoding="utf-8") as handle:
             lines = [line.partition("#")[0].strip() for line in handle]
     except OSError:
         return ""
@@ -165,28 +165,28 @@ def _pinned(place: str) -> str:
     return first if interpreter_discovery.is_version(first) else ""
 
 
-def _indexes(lock: str) -> list[str]:
+def _index_options(lockfile: str) -> list[str]:
     """Options for the lockfile's indexes; PyPI stands for this machine's default index."""
-    with open(lock, encoding="utf-8") as handle:
-        packages = toml(handle.read(), lock, "Recreate it with `uv lock`.").get("package") or ()
-    found: dict[str, str] = {}
-    for each in packages:
-        source = each.get("source")
+    with open(lockfile, encoding="utf-8") as handle:
+        packages = parse_toml(handle.read(), lockfile, "Recreate it with `uv lock`.").get("package") or ()
+    registries: dict[str, str] = {}
+    for package in packages:
+        source = package.get("source")
         if isinstance(source, dict) and "registry" in source:
-            found.setdefault(str(source["registry"]), str(each.get("name")))
-    folder = os.path.dirname(lock)
-    others = {each: name for each, name in found.items() if not _PYPI.fullmatch(each)}
-    lines = [_option(each, name, folder) for each, name in others.items()]
-    if len(others) == len(found) and lines and lines[0].startswith("--extra-index-url"):
+            registries.setdefault(str(source["registry"]), str(package.get("name")))
+    folder = os.path.dirname(lockfile)
+    others = {url: name for url, name in registries.items() if not _PYPI.fullmatch(url)}
+    lines = [_index_option(registry, name, folder) for registry, name in others.items()]
+    if len(others) == len(registries) and lines and lines[0].startswith("--extra-index-url"):
         lines[0] = lines[0].replace("--extra-index-url", "--index-url")
     return lines
 
 
-def _option(registry: str, package: str, folder: str) -> str:
+def _index_option(registry: str, package: str, folder: str) -> str:
     """The option for an index; a local directory without package folders is a folder of wheels."""
     if "://" in registry:
         return f"--extra-index-url {registry}"
-    place = _beside(registry, folder)
-    if os.path.isdir(os.path.join(place, package)):
-        return f"--extra-index-url file://{place}"
-    return f"--find-links {place}"
+    path = _resolve_path(registry, folder)
+    if os.path.isdir(os.path.join(path, package)):
+        return f"--extra-index-url file://{path}"
+    return f"--find-links {path}"

@@ -35,12 +35,12 @@ class EarlyTerminationPolicy:
 
     def problems(self) -> list[str]:
         """Why it cannot be applied, every reason."""
-        reasons = []
-        for name, least in (("evaluation_interval", 1), ("delay_evaluation", 0)):
-            value = self.properties.get(name, least)
-            if not _is_whole(value) or value < least:
-                reasons.append(f"{name} must be an integer of at least {least}, not {value!r}")
-        return reasons
+        messages = []
+        for name, minimum in (("evaluation_interval", 1), ("delay_evaluation", 0)):
+            value = self.properties.get(name, minimum)
+            if not _is_integer(value) or value < minimum:
+                messages.append(f"{name} must be an integer of at least {minimum}, not {value!r}")
+        return messages
 
     def as_dict(self) -> dict[str, Any]:
         """The policy as stored in a sweep's record."""
@@ -81,9 +81,9 @@ class BanditPolicy(EarlyTerminationPolicy):
         delay_evaluation: int = 0,
     ) -> None:
         slack = {"slack_factor": slack_factor, "slack_amount": slack_amount}
-        given = {name: value for name, value in slack.items() if value is not None}
+        slack_settings = {name: value for name, value in slack.items() if value is not None}
         intervals = _intervals(evaluation_interval, delay_evaluation)
-        super().__init__(self.POLICY_NAME, {**given, **intervals})
+        super().__init__(self.POLICY_NAME, {**slack_settings, **intervals})
 
     @property
     def slack_factor(self) -> float | None:
@@ -97,17 +97,17 @@ class BanditPolicy(EarlyTerminationPolicy):
 
     def problems(self) -> list[str]:
         """Why it cannot be applied, every reason."""
-        given = [name for name in ("slack_factor", "slack_amount") if name in self.properties]
-        reasons = super().problems()
-        if len(given) != 1:
-            said = "not both" if given else "but got neither"
-            reasons.append(f"BanditPolicy requires slack_factor or slack_amount, {said}")
-        reasons += [
+        slack_names = [name for name in ("slack_factor", "slack_amount") if name in self.properties]
+        messages = super().problems()
+        if len(slack_names) != 1:
+            hint = "not both" if slack_names else "but got neither"
+            messages.append(f"BanditPolicy requires slack_factor or slack_amount, {hint}")
+        messages += [
             f"{name} must be at least 0, not {self.properties[name]!r}"
-            for name in given
+            for name in slack_names
             if not _is_number(self.properties[name]) or self.properties[name] < 0
         ]
-        return reasons
+        return messages
 
 
 class MedianStoppingPolicy(EarlyTerminationPolicy):
@@ -140,9 +140,9 @@ class TruncationSelectionPolicy(EarlyTerminationPolicy):
     def problems(self) -> list[str]:
         """Why it cannot be applied, every reason."""
         share = self.properties["truncation_percentage"]
-        wrong = not _is_whole(share) or not 1 <= share <= 99
-        said = f"truncation_percentage must be an integer from 1 to 99, not {share!r}"
-        return super().problems() + ([said] if wrong else [])
+        is_invalid = not _is_integer(share) or not 1 <= share <= 99
+        message = f"truncation_percentage must be an integer from 1 to 99, not {share!r}"
+        return super().problems() + ([message] if is_invalid else [])
 
 
 class AshaPolicy(EarlyTerminationPolicy):
@@ -163,11 +163,11 @@ class AshaPolicy(EarlyTerminationPolicy):
 
     def problems(self) -> list[str]:
         """Why it cannot be applied, every reason."""
-        least = {"min_intervals": 1, "reduction_factor": 2}
+        minimums = {"min_intervals": 1, "reduction_factor": 2}
         return [
-            f"{name} must be an integer of at least {least[name]}, not {value!r}"
+            f"{name} must be an integer of at least {minimums[name]}, not {value!r}"
             for name, value in self.properties.items()
-            if not _is_whole(value) or value < least[name]
+            if not _is_integer(value) or value < minimums[name]
         ]
 
 
@@ -175,7 +175,7 @@ def _intervals(evaluation_interval: int, delay_evaluation: int) -> dict[str, int
     return {"evaluation_interval": evaluation_interval, "delay_evaluation": delay_evaluation}
 
 
-def _is_whole(value: Any) -> bool:
+def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -185,8 +185,8 @@ def _is_number(value: Any) -> bool:
 
 def from_dict(value: Mapping[str, Any]) -> EarlyTerminationPolicy:
     """The policy that ``as_dict`` wrote."""
-    kinds = (NoTerminationPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy,
+    classes = (NoTerminationPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy,
              AshaPolicy)  # fmt: skip
-    made: Any = {each.POLICY_NAME: each for each in kinds}[value["name"]]
-    policy: EarlyTerminationPolicy = made(**value.get("properties") or {})
+    policy_class: Any = {kind.POLICY_NAME: kind for kind in classes}[value["name"]]
+    policy: EarlyTerminationPolicy = policy_class(**value.get("properties") or {})
     return policy

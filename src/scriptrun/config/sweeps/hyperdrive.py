@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: the maximum values of a sweep's limits; None: no maximum
-MOST_RUNS, MOST_AT_ONCE, MOST_MINUTES = 1_000_000, 10_000, None
+MAX_RUNS, MAX_CONCURRENT, MAX_MINUTES = 1_000_000, 10_000, None
 
 
 class PrimaryMetricGoal(Enum):
@@ -70,7 +70,7 @@ class HyperDriveConfig:
         self.max_duration_minutes = max_duration_minutes
         self.policy = policy or NoTerminationPolicy()
         self.estimator = estimator
-        self._given, self._translated = run_config, None
+        self._run_config, self._estimator_config = run_config, None
         self.resume_from = resume_from
         self.resume_child_runs = resume_child_runs
         self.pipeline = pipeline
@@ -80,13 +80,13 @@ class HyperDriveConfig:
     @property
     def run_config(self) -> Any:
         """The ScriptRunConfig of every run, taken from the estimator if there is none."""
-        if self._given is None and isinstance(self.estimator, ScriptRunConfig):
+        if self._run_config is None and isinstance(self.estimator, ScriptRunConfig):
             return self.estimator  # partly migrated code passes a ScriptRunConfig as estimator
-        if self._given is not None or not hasattr(self.estimator, "to_script_run_config"):
-            return self._given
-        if self._translated is None:
-            self._translated = self.estimator.to_script_run_config()
-        return self._translated
+        if self._run_config is not None or not hasattr(self.estimator, "to_script_run_config"):
+            return self._run_config
+        if self._estimator_config is None:
+            self._estimator_config = self.estimator.to_script_run_config()
+        return self._estimator_config
 
     @property
     def source_directory(self) -> Any:
@@ -96,34 +96,34 @@ class HyperDriveConfig:
     @property
     def goal(self) -> str:
         """``maximize`` or ``minimize``; "" for an invalid goal."""
-        wanted = getattr(self.primary_metric_goal, "value", self.primary_metric_goal)
-        word = str(wanted).lower()
+        value = getattr(self.primary_metric_goal, "value", self.primary_metric_goal)
+        word = str(value).lower()
         return word if word in ("maximize", "minimize") else ""
 
     def problems(self) -> list[str]:
         """All problems of the sweep, except those of its job."""
-        reasons = [] if self.pipeline is None else ["pipelines are not supported; use run_config"]
-        if self._given is not None and self.estimator is not None:
-            reasons.append("run_config and estimator cannot be used together")
+        messages = [] if self.pipeline is None else ["pipelines are not supported; use run_config"]
+        if self._run_config is not None and self.estimator is not None:
+            messages.append("run_config and estimator cannot be used together")
         if not isinstance(self.run_config, ScriptRunConfig):
-            given = type(self.run_config).__name__
-            reasons.append(f"run_config must be a ScriptRunConfig, not {given}")
-        reasons += _problems_of(
+            actual = type(self.run_config).__name__
+            messages.append(f"run_config must be a ScriptRunConfig, not {actual}")
+        messages += _problems_of(
             self.hyperparameter_sampling,
             HyperParameterSampling,
             "hyperparameter_sampling must be e.g. RandomParameterSampling({'--lr': ...})",
         )
-        reasons += _problems_of(
+        messages += _problems_of(
             self.policy, EarlyTerminationPolicy, "policy must be e.g. BanditPolicy(...), or None"
         )
         if not isinstance(self.primary_metric_name, str) or not self.primary_metric_name:
-            reasons.append(f"invalid primary_metric_name {self.primary_metric_name!r}")
+            messages.append(f"invalid primary_metric_name {self.primary_metric_name!r}")
         if not self.goal:
-            reasons.append(
+            messages.append(
                 "primary_metric_goal must be PrimaryMetricGoal.MAXIMIZE or MINIMIZE, not "
                 f"{self.primary_metric_goal!r}"
             )
-        return reasons + limit_problems(self)
+        return messages + limit_problems(self)
 
 
 class HyperDriveRunConfig(HyperDriveConfig):
@@ -137,34 +137,34 @@ class HyperDriveRunConfig(HyperDriveConfig):
             super().__init__(*args, **kwargs)
 
 
-def _problems_of(value: Any, wanted: type, wish: str) -> list[str]:
-    if isinstance(value, wanted):
-        found: list[str] = value.problems()  # type: ignore[attr-defined]
-        return found
-    return [f"{wish}, not {type(value).__name__}"]
+def _problems_of(value: Any, expected_class: type, requirement: str) -> list[str]:
+    if isinstance(value, expected_class):
+        problems: list[str] = value.problems()  # type: ignore[attr-defined]
+        return problems
+    return [f"{requirement}, not {type(value).__name__}"]
 
 
 def limit_problems(config: Any) -> list[str]:
     """All problems with the limits in the attributes of ``config``."""
-    reasons = []
-    at_once, minutes = config.max_concurrent_runs, config.max_duration_minutes
-    if not _is_between(config.max_total_runs, 1, MOST_RUNS):
-        reasons.append(
-            f"max_total_runs must be an integer from 1 to {MOST_RUNS}, "
+    problems = []
+    concurrent, minutes = config.max_concurrent_runs, config.max_duration_minutes
+    if not _is_between(config.max_total_runs, 1, MAX_RUNS):
+        problems.append(
+            f"max_total_runs must be an integer from 1 to {MAX_RUNS}, "
             f"not {config.max_total_runs!r}"
         )
-    if at_once is not None and not _is_between(at_once, 1, MOST_AT_ONCE):
-        reasons.append(
-            f"max_concurrent_runs must be an integer from 1 to {MOST_AT_ONCE}, not {at_once!r}"
+    if concurrent is not None and not _is_between(concurrent, 1, MAX_CONCURRENT):
+        problems.append(
+            f"max_concurrent_runs must be an integer from 1 to {MAX_CONCURRENT}, not {concurrent!r}"
         )
     if minutes is not None and not (_is_number(minutes) and minutes > 0):
-        reasons.append(f"max_duration_minutes must be greater than 0, not {minutes!r}")
-    return reasons
+        problems.append(f"max_duration_minutes must be greater than 0, not {minutes!r}")
+    return problems
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_between(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+def _is_between(value: Any, minimum: int, maximum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum

@@ -21,7 +21,7 @@ class HyperParameterSampling:
 
     SAMPLING_NAME: ClassVar[str] = ""
     #: the supported search space expressions; empty for all
-    TAKES: ClassVar[tuple[str, ...]] = ()
+    SUPPORTED: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -37,28 +37,28 @@ class HyperParameterSampling:
 
     def problems(self) -> list[str]:
         """All problems with the search space and the seed."""
-        reasons = search_space.problems(self.parameter_space)
+        messages = search_space.problems(self.parameter_space)
         seed = self.properties.get("seed")
         if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
-            reasons.append(f"seed must be an integer, not {seed!r}")
-        if reasons or not self.TAKES:
-            return reasons
+            messages.append(f"seed must be an integer, not {seed!r}")
+        if messages or not self.SUPPORTED:
+            return messages
         return [
-            f"{type(self).__name__} supports only {' and '.join(self.TAKES)}, but {name} uses "
+            f"{type(self).__name__} supports only {' and '.join(self.SUPPORTED)}, but {name} uses "
             f"{expression[0]}"
             for name, expression in self.parameter_space.items()
-            if expression[0] not in self.TAKES
+            if expression[0] not in self.SUPPORTED
         ]
 
     def as_dict(self) -> dict[str, Any]:
         """The sampling as stored in a sweep's record."""
-        space = {name: search_space.plain(each) for name, each in self.parameter_space.items()}
+        space = {name: search_space.plain(expression) for name, expression in self.parameter_space.items()}
         return {"name": self.name, "space": space, "properties": self.properties}
 
     def to_json(self) -> dict[str, Any]:
         """The sampling as a JSON value with the SDK v1's keys."""
-        made = self.as_dict()
-        return {"name": made["name"], "parameter_space": made["space"], **self.properties}
+        content = self.as_dict()
+        return {"name": content["name"], "parameter_space": content["space"], **self.properties}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({json.dumps(self.as_dict()['space'])})"
@@ -79,7 +79,7 @@ class GridParameterSampling(HyperParameterSampling):
     """Every combination of choices, the last parameter changing fastest."""
 
     SAMPLING_NAME = "GRID"
-    TAKES = ("choice",)
+    SUPPORTED = ("choice",)
 
     def __init__(
         self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
@@ -101,14 +101,14 @@ class BayesianParameterSampling(HyperParameterSampling):
         super().__init__(self.SAMPLING_NAME, parameter_space, properties)
 
 
-WAYS: dict[str, type[HyperParameterSampling]] = {
-    each.SAMPLING_NAME: each
-    for each in (RandomParameterSampling, GridParameterSampling, BayesianParameterSampling)
+SAMPLINGS: dict[str, type[HyperParameterSampling]] = {
+    sampling_class.SAMPLING_NAME: sampling_class
+    for sampling_class in (RandomParameterSampling, GridParameterSampling, BayesianParameterSampling)
 }
 
 
 def from_dict(value: Mapping[str, Any]) -> HyperParameterSampling:
     """The sampling that ``as_dict`` wrote."""
-    made: Any = WAYS[value["name"]]
-    sampling: HyperParameterSampling = made(value["space"], value.get("properties"))
+    sampling_class: Any = SAMPLINGS[value["name"]]
+    sampling: HyperParameterSampling = sampling_class(value["space"], value.get("properties"))
     return sampling

@@ -27,7 +27,7 @@ def choice(*options: Any) -> Expression:
     """
     if len(options) == 1 and isinstance(options[0], list | tuple | range | set | frozenset):
         options = tuple(options[0])
-    return ["choice", [[plain(each) for each in options]]]
+    return ["choice", [[plain(option) for option in options]]]
 
 
 def randint(upper: int) -> Expression:
@@ -95,9 +95,9 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple | range):
-        return [plain(each) for each in value]
+        return [plain(element) for element in value]
     if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
+        return {str(name): plain(entry) for name, entry in value.items()}
     item = getattr(value, "item", None)
     return plain(item()) if callable(item) else str(value)
 
@@ -123,33 +123,33 @@ def text(value: Any) -> str:
 def problems(space: object) -> list[str]:
     """All problems with the search space ``space``."""
     if not isinstance(space, Mapping) or not space:
-        return [f"a parameter space must be a dict, not {_short(space)}"]
-    reasons = [
+        return [f"a parameter space must be a dict, not {_short_text(space)}"]
+    messages = [
         f"invalid parameter name {name!r}: it must be a string without spaces"
         for name in space
         if not isinstance(name, str) or not name.strip("-") or len(name.split()) != 1
     ]
     names = [name for name in space if isinstance(name, str)]
-    twice = {flag(name) for name in names if [flag(n) for n in names].count(flag(name)) > 1}
-    reasons += [f"duplicate parameter {name!r}, with and without dashes" for name in twice]
+    duplicates = {flag(name) for name in names if [flag(n) for n in names].count(flag(name)) > 1}
+    messages += [f"duplicate parameter {name!r}, with and without dashes" for name in duplicates]
     for name, expression in space.items():
-        reasons += [f"parameter {name!r}: {each}" for each in _wrong(expression)]
-    return reasons
+        messages += [f"parameter {name!r}: {problem}" for problem in _expression_problems(expression)]
+    return messages
 
 
-def _wrong(expression: Any) -> list[str]:
+def _expression_problems(expression: Any) -> list[str]:
     if not _is_expression(expression):
-        known = ", ".join(ARGUMENTS)
-        return [f"{_short(expression)} is not a search space expression; use one of {known}"]
+        names = ", ".join(ARGUMENTS)
+        return [f"{_short_text(expression)} is not a search space expression; use one of {names}"]
     name, values = expression
     if len(values) != ARGUMENTS[name]:
         return [f"{name} takes {ARGUMENTS[name]} values, not {len(values)}"]
     if name == "choice":
-        return _wrong_choice(values[0])
-    odd = [each for each in values if not _is_number(each)]
-    if odd:
-        return [f"{name} requires numbers, not {_short(odd[0])}"]
-    return _wrong_numbers(name, values)
+        return _choice_problems(values[0])
+    invalid = [value for value in values if not _is_number(value)]
+    if invalid:
+        return [f"{name} requires numbers, not {_short_text(invalid[0])}"]
+    return _range_problems(name, values)
 
 
 def _is_expression(expression: Any) -> bool:
@@ -162,35 +162,35 @@ def _is_expression(expression: Any) -> bool:
     )
 
 
-def _wrong_choice(options: Any) -> list[str]:
+def _choice_problems(options: Any) -> list[str]:
     if not isinstance(options, list | tuple) or not options:
         return ["choice requires at least one value"]
     return []
 
 
-def _wrong_numbers(name: str, values: Sequence[float]) -> list[str]:
-    reasons = []
+def _range_problems(name: str, values: Sequence[float]) -> list[str]:
+    problems = []
     if name == "randint" and (values[0] < 1 or values[0] != int(values[0])):
-        reasons.append(f"randint requires an integer greater than 0, not {values[0]}")
+        problems.append(f"randint requires an integer greater than 0, not {values[0]}")
     if name.endswith("uniform") and values[0] >= values[1]:
-        reasons.append(
+        problems.append(
             f"{name} requires a lower and an upper bound, not {values[0]} and {values[1]}"
         )
     if name.endswith("normal") and values[1] <= 0:
-        reasons.append(f"{name} requires a standard deviation greater than 0, not {values[1]}")
+        problems.append(f"{name} requires a standard deviation greater than 0, not {values[1]}")
     if name.startswith("q") and values[2] <= 0:
-        reasons.append(f"{name} requires a step greater than 0, not {values[2]}")
+        problems.append(f"{name} requires a step greater than 0, not {values[2]}")
     if name.endswith("loguniform") and values[1] > 700:
-        reasons.append(
+        problems.append(
             f"{name} takes the natural logarithms of the bounds, but exp({values[1]}) overflows"
         )
-    return reasons
+    return problems
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _short(value: Any) -> str:
+def _short_text(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) < 60 else f"{shown[:57]}..."

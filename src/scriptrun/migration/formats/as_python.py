@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from scriptrun.config.environments.conda_dependencies import CondaDependencies, conda_name
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.config.script_run_config import ScriptRunConfig, distributed_in
+from scriptrun.config.script_run_config import ScriptRunConfig, distributed_section
 from scriptrun.config.section_base import Section
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import sweeps
@@ -82,7 +82,7 @@ def parts(config: ScriptRunConfig) -> Parts:
 
 def _distributed(run: RunConfiguration) -> Any:
     """The ``distributed_job_config`` that is equivalent to the settings of ``run``, or None."""
-    found: Any = distributed_in(run)
+    found: Any = distributed_section(run)
     nodes = getattr(found, "worker_count", getattr(found, "node_count", None))
     return found if nodes == run.node_count else None
 
