@@ -19,7 +19,7 @@ import servers
 
 from scriptrun.cli import main
 from scriptrun.cli.options import data as data_options
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.testing.jobs import PATIENCE
 
 COMMAND = Path(sys.executable).parent / "scriptrun"
@@ -292,8 +292,8 @@ def test_the_cache_is_shown_and_pruned(does, own_places):
 @pytest.mark.stores
 @pytest.mark.parametrize("end", ["Ctrl-C", "unmounted"])
 def test_a_mount_is_there_until_it_is_ended(does, s3, end):
-    if mounting.available():
-        pytest.skip(mounting.available())
+    if dataset_mount.available():
+        pytest.skip(dataset_mount.available())
     write({"in/1.txt": "one"})
     does("secret", "set", "keys", stdin=servers.S3_KEYS)
     does("datastore", "add", "bucket", "--s3", "--bucket", "bucket", "--endpoint", s3,
@@ -314,7 +314,7 @@ def test_a_mount_is_there_until_it_is_ended(does, s3, end):
 
 
 def test_where_nothing_can_be_mounted_that_is_said(types, does, web, monkeypatch):
-    monkeypatch.setattr(mounting, "available", lambda: "There is /dev/fuse is missing here.")
+    monkeypatch.setattr(dataset_mount, "available", lambda: "There is /dev/fuse is missing here.")
     web.files["/1.txt"] = b"one"
     does("data", "register", "web", f"{web.address}/1.txt")
     done = types("data", "mount", "web", "m")
@@ -380,4 +380,4 @@ def test_a_run_gets_inputs_and_leaves_outputs(types, does):
     ],
 )
 def test_ways_are_told_from_paths(text, parts):
-    assert data_options._mode(text, ("mount", "download")) == parts
+    assert data_options._split_mode(text, ("mount", "download")) == parts

@@ -44,12 +44,12 @@ def temporary(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("code", [0, 1, 7])
 def test_what_a_command_returns_is_its_exit_code(code):
-    assert errors.guarded(lambda words: code, []) == code
+    assert errors.run_guarded(lambda words: code, []) == code
 
 
 def test_a_command_gets_its_words_as_they_are():
     got = []
-    assert errors.guarded(lambda words: got.extend(words) or 0, ["a b", "", "--x=ü"]) == 0
+    assert errors.run_guarded(lambda words: got.extend(words) or 0, ["a b", "", "--x=ü"]) == 0
     assert got == ["a b", "", "--x=ü"]
 
 
@@ -62,7 +62,7 @@ def test_a_command_gets_its_words_as_they_are():
     ],
 )
 def test_an_error_of_ours_is_a_sentence_a_hint_and_its_code(capsys, temporary, error, code):
-    assert errors.guarded(raising(error), []) == code
+    assert errors.run_guarded(raising(error), []) == code
     out, err = capsys.readouterr()
     assert out == ""
     assert err == f"scriptrun: {error.message}\n  Do this.\n"
@@ -70,13 +70,13 @@ def test_an_error_of_ours_is_a_sentence_a_hint_and_its_code(capsys, temporary, e
 
 
 def test_without_a_hint_there_is_one_line(capsys):
-    assert errors.wrong("So it is.") == errors.WRONG
+    assert errors.report_error("So it is.") == errors.USAGE_ERROR
     assert capsys.readouterr().err == "scriptrun: So it is.\n"
 
 
 @pytest.mark.parametrize("kind", [ScriptrunError, UserErrorException])
 def test_every_error_of_ours_ends_with_the_code_of_its_class(kind):
-    assert errors.guarded(raising(kind("x")), []) == kind.exit_code
+    assert errors.run_guarded(raising(kind("x")), []) == kind.exit_code
 
 
 INTERRUPTED = """
@@ -98,7 +98,7 @@ def test_an_interrupt_says_nothing():
 )
 def test_the_systems_trouble_names_the_file_and_is_no_bug(capsys, temporary, number):
     error = OSError(number, os.strerror(number), "/some/where")
-    assert errors.guarded(raising(error), []) == errors.WRONG
+    assert errors.run_guarded(raising(error), []) == errors.USAGE_ERROR
     err = capsys.readouterr().err
     assert "/some/where" in err
     assert os.strerror(number) in err
@@ -108,8 +108,8 @@ def test_the_systems_trouble_names_the_file_and_is_no_bug(capsys, temporary, num
 @pytest.mark.parametrize(
     ("word", "path", "code"),
     [
-        ("gone.txt", "gone.txt", errors.WRONG),
-        ("gone.txt", "{here}/gone.txt", errors.WRONG),
+        ("gone.txt", "gone.txt", errors.USAGE_ERROR),
+        ("gone.txt", "{here}/gone.txt", errors.USAGE_ERROR),
         ("other.txt", "gone.txt", errors.BUG),
         ("", "gone.txt", errors.BUG),
         ("", "", errors.BUG),
@@ -121,13 +121,13 @@ def test_a_file_that_is_missing_is_the_users_only_where_they_named_it(
     monkeypatch.chdir(tmp_path)
     path = path.format(here=tmp_path)
     error = FileNotFoundError(errno.ENOENT, "No such file or directory", path)
-    assert errors.guarded(raising(error), ["show", word]) == code
+    assert errors.run_guarded(raising(error), ["show", word]) == code
     assert len(list(temporary.iterdir())) == (code == errors.BUG)
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_bug_names_its_error_and_the_file_that_has_the_traceback(capsys, temporary):
-    assert errors.guarded(raising(ZeroDivisionError("seven by zero")), []) == errors.BUG
+    assert errors.run_guarded(raising(ZeroDivisionError("seven by zero")), []) == errors.BUG
     err = capsys.readouterr().err
     assert "ZeroDivisionError" in err
     assert "seven by zero" in err
@@ -140,7 +140,7 @@ def test_a_bug_names_its_error_and_the_file_that_has_the_traceback(capsys, tempo
 
 def test_a_bug_is_told_whole_where_no_file_can_be_written(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    assert errors.guarded(raising(ZeroDivisionError("x")), []) == errors.BUG
+    assert errors.run_guarded(raising(ZeroDivisionError("x")), []) == errors.BUG
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -201,7 +201,7 @@ def test_a_reader_that_went_away_is_no_error(tmp_path):
 def test_a_full_disk_behind_stdout_is_a_sentence(tmp_path):
     with open("/dev/full", "wb") as full:
         done = ends(SHOUTS, tmp_path, stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode == errors.WRONG
+    assert done.returncode == errors.USAGE_ERROR
     assert os.strerror(errno.ENOSPC).encode() in done.stderr
     assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr
@@ -256,20 +256,20 @@ def test_a_counter_counts_from_several_threads():
 def test_the_words_of_a_counter(of, moved, words):
     counter = progress.Counter(*of)
     counter.watch(*moved)
-    assert counter.words == words
+    assert counter.text == words
 
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_short_transfer_says_nothing_where_no_terminal_is(capsys, quiet):
-    with progress.shown("Copying", 2, 20, quiet) as counter:
+    with progress.show_progress("Copying", 2, 20, quiet) as counter:
         counter.watch(2, 20)
-    assert counter.words.startswith("2 of 2 files")
+    assert counter.text.startswith("2 of 2 files")
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_long_transfer_says_a_line_now_and_then(capsys, monkeypatch):
     monkeypatch.setattr(progress, "EVERY", 0.0)
-    with progress.shown("Copying", 2, 20) as counter:
+    with progress.show_progress("Copying", 2, 20) as counter:
         counter.watch(1, 5)
         counter.watch(1, 15)
     lines = capsys.readouterr().err.splitlines()
@@ -320,7 +320,7 @@ def test_a_spinner_takes_its_line_away_and_its_timer_too(tmp_path):
 
 
 def test_a_spinner_is_silent_where_no_terminal_is(capsys):
-    with spinner.telling("Building it"):
+    with spinner.show_status("Building it"):
         pass
     assert capsys.readouterr() == ("", "")
 
@@ -372,7 +372,7 @@ def both(capfdbinary):
 
 
 def test_the_scripts_output_is_stdout_and_the_systems_is_stderr(both):
-    shown = attach.Shown(None)
+    shown = attach.LogWriter(None)
     shown.write("user_logs/std_log.txt", b"\xff\x00 any bytes\n")
     shown.write("system_logs/build.txt", b"building\n")
     shown.end_line()
@@ -380,7 +380,7 @@ def test_the_scripts_output_is_stdout_and_the_systems_is_stderr(both):
 
 
 def test_quiet_leaves_the_scripts_output_out_only(both):
-    shown = attach.Shown(None, quiet=True)
+    shown = attach.LogWriter(None, quiet=True)
     shown.write("user_logs/std_log.txt", b"loss 1\n")
     shown.write("system_logs/build.txt", b"building\n")
     assert both.read() == (b"", b"building\n")
@@ -397,7 +397,7 @@ def test_quiet_leaves_the_scripts_output_out_only(both):
     ],
 )
 def test_lines_of_several_ranks_are_whole_and_marked(both, pieces, lines):
-    shown = attach.ShownRanks(None)
+    shown = attach.RankLogWriter(None)
     for rank, data in pieces:
         shown.write(f"user_logs/std_log_process_{rank}.txt", data)
     shown.end_line()
@@ -405,7 +405,7 @@ def test_lines_of_several_ranks_are_whole_and_marked(both, pieces, lines):
 
 
 def test_what_the_system_says_is_not_marked_with_a_rank(both):
-    shown = attach.ShownRanks(None)
+    shown = attach.RankLogWriter(None)
     shown.write("system_logs/build.txt", b"half ")
     shown.write("system_logs/build.txt", b"a line\n")
     assert both.read() == (b"", b"half a line\n")

@@ -308,11 +308,11 @@ def test_a_shell_has_the_snapshot_and_gives_its_own_exit_code(ran, does, tmp_pat
 def test_a_plan_cuts_long_lists_and_writes_nothing(workspace, capsys):
     source = workspace.root / "src"
     source.mkdir()
-    for number in range(plan_view.SHOWN + 5):
+    for number in range(plan_view.MAX_LINES + 5):
         (source / f"f{number:02}.py").write_text("")
     config = ScriptRunConfig(str(source), "f00.py", compute_target="local")
     submission = check.check(config, workspace, "first", None)
-    more = {"extra": [str(number) for number in range(plan_view.SHOWN + 2)], "empty": []}
+    more = {"extra": [str(number) for number in range(plan_view.MAX_LINES + 2)], "empty": []}
     assert plan_view.show(submission, workspace, False, more) == 0
     out = capsys.readouterr().out
     assert "25 files" in out and "and 5 more" in out and "and 2 more" in out and "empty" not in out
@@ -330,6 +330,6 @@ def test_a_plan_of_a_first_run_makes_no_workspace(tmp_path, monkeypatch, capsys)
     with pytest.raises(ScriptrunError):
         run_command.run(parsed("run", "--plan", "missing.py"))
     assert [path.name for path in tmp_path.iterdir()] == ["t.py"]
-    assert not workspace_here.is_made(workspace_here.here())
+    assert not workspace_here.exists(workspace_here.current())
     with pytest.raises(ScriptrunError, match="No workspace"):
         cancel.run(parsed("cancel"))

@@ -92,7 +92,7 @@ def test_nodes_alone_are_only_counted():
 def test_resources_are_asked_for_only_where_they_are_given(tmp_path):
     def asked(*words):
         config = ScriptRunConfig(str(tmp_path), "train.py")
-        distribution.ask(dispatch.parser_of("run").parse([*words, "train.py"]), config)
+        distribution.request_resources(dispatch.parser_of("run").parse([*words, "train.py"]), config)
         return config.cpus, config.gpus, config.memory
 
     assert asked() == (None, None, None)
@@ -115,7 +115,7 @@ def test_resources_are_asked_for_only_where_they_are_given(tmp_path):
     ],
 )
 def test_options_of_a_local_target(words, found):
-    assert compute._options("Local", words) == found
+    assert compute._parse_options("Local", words) == found
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_options_of_a_local_target(words, found):
 )
 def test_an_option_that_says_nothing_is_refused_with_its_name(words):
     with pytest.raises(UserErrorException) as caught:
-        compute._options("Local", words)
+        compute._parse_options("Local", words)
     assert words[0].removeprefix("--") in str(caught.value)
     assert "Traceback" not in caught.value.hint
 
 
 def texts_of(kind):
-    return [name for name, annotated in compute._types(kind).items() if annotated.startswith("str")]
+    return [name for name, annotated in compute._option_types(kind).items() if annotated.startswith("str")]
 
 
 @in_tmp_path
@@ -148,17 +148,17 @@ def texts_of(kind):
 def test_a_text_option_is_kept_as_it_stands(value, data):
     name = data.draw(st.sampled_from(texts_of("Slurm")))
     flag = f"--{name.replace('_', '-')}"
-    assert compute._options("Slurm", [f"{flag}={value}"]) == {name: value}
-    assert compute._options("Slurm", [flag, value]) == {name: value}
+    assert compute._parse_options("Slurm", [f"{flag}={value}"]) == {name: value}
+    assert compute._parse_options("Slurm", [flag, value]) == {name: value}
 
 
 def test_an_option_of_several_is_gathered():
-    several = [n for n, kind in compute._types("Slurm").items() if kind.startswith("tuple")]
+    several = [n for n, kind in compute._option_types("Slurm").items() if kind.startswith("tuple")]
     assert several
     for name in several:
         flag = f"--{name.replace('_', '-')}"
-        assert compute._options("Slurm", [flag, "a=1", f"{flag}=b"]) == {name: ["a=1", "b"]}
-        assert compute._options("Slurm", [flag, "a", flag, "none"]) == {name: None}
+        assert compute._parse_options("Slurm", [flag, "a=1", f"{flag}=b"]) == {name: ["a=1", "b"]}
+        assert compute._parse_options("Slurm", [flag, "a", flag, "none"]) == {name: None}
 
 
 # datastores
@@ -166,7 +166,7 @@ def test_an_option_of_several_is_gathered():
 
 def registered(workspace, *words):
     args = dispatch.parser_of("datastore").parse(["add", *words])
-    return datastore_options.call_of(args)(workspace)
+    return datastore_options.build_registration(args)(workspace)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(workspace, addre
 
 
 def test_an_address_is_taken_apart(workspace):
-    made = datastore_options._fsspec(
+    made = datastore_options._fsspec_arguments(
         "sftp", {"url": "sftp://me@host:2222/a%20b/c", "secret": "s", "options": ["x=1=2"]}
     )
     assert made == {
@@ -229,8 +229,8 @@ def test_every_kind_of_datastore_is_a_call_that_takes_its_options():
     import inspect
 
     for name, kind in datastore_options.KINDS.items():
-        takes = inspect.signature(getattr(Datastore, kind.call)).parameters
-        for _, theirs in (*kind.needs, *kind.takes):
+        takes = inspect.signature(getattr(Datastore, kind.method)).parameters
+        for _, theirs in (*kind.required, *kind.optional):
             assert theirs in takes, (name, theirs)
 
 
@@ -256,7 +256,7 @@ def test_a_datastore_that_is_described_is_registered(workspace, words, kind):
 @pytest.mark.parametrize("version", ["x", "-1", "1.0", "", " 1", "Latest", "v1"])
 def test_a_version_that_is_none_is_refused(workspace, version):
     with pytest.raises(UserErrorException) as caught:
-        data_names.dataset(workspace, f"mnist@{version}")
+        data_names.get_registered(workspace, f"mnist@{version}")
     assert repr(version) in str(caught.value)
 
 
@@ -266,11 +266,11 @@ def test_versions_of_a_dataset_are_named(workspace):
         dataset = Dataset.File.from_files([(Datastore.get(workspace, "photos"), "a.txt")])
         dataset.register(workspace, "letters", create_new_version=True)
     for named, version in [("letters", 2), ("letters@latest", 2), ("letters@1", 1)]:
-        assert data_names.dataset(workspace, named).version == version
+        assert data_names.get_registered(workspace, named).version == version
     with pytest.raises(UserErrorException):
-        data_names.dataset(workspace, "letters@3")
+        data_names.get_registered(workspace, "letters@3")
     with pytest.raises(UserErrorException) as caught:
-        data_names.any_dataset(workspace, "letters:1")
+        data_names.resolve_dataset(workspace, "letters:1")
     assert "letters@1" in caught.value.hint
 
 
@@ -278,12 +278,12 @@ def test_versions_of_a_dataset_are_named(workspace):
     "address", ["https://example.org/a.csv", "s3://bucket/a", "HTTP://x/y", "abfss://c@a/p"]
 )
 def test_an_address_is_a_source_as_it_stands(workspace, address):
-    assert data_names.source(workspace, address) == address
+    assert data_names.resolve_source(workspace, address) == address
 
 
 @pytest.mark.parametrize("path", ["", "a.txt", "folder/**/*.png", "a:b", "ü"])
 def test_a_path_on_a_datastore_is_a_source(workspace, path):
-    datastore, found = data_names.source(workspace, f"photos:{path}")
+    datastore, found = data_names.resolve_source(workspace, f"photos:{path}")
     assert (datastore.name, found) == ("photos", path)
 
 
@@ -293,33 +293,33 @@ def test_a_local_path_is_a_source_if_it_is_there(workspace, monkeypatch):
     for name in ("a.txt", "odd:name.txt", "C:x"):
         (root / name).write_text("")
     for text in ("a.txt", str(root / "a.txt"), "./a.txt", "~/a.txt"):
-        assert data_names.source(workspace, text) == str(root / "a.txt")
-    assert data_names.source(workspace, "odd:name.txt") == str(root / "odd:name.txt")
-    assert data_names.source(workspace, "C:x") == str(root / "C:x")
-    assert data_names.source(workspace, "photos/*.png") == str(root / "photos/*.png")
+        assert data_names.resolve_source(workspace, text) == str(root / "a.txt")
+    assert data_names.resolve_source(workspace, "odd:name.txt") == str(root / "odd:name.txt")
+    assert data_names.resolve_source(workspace, "C:x") == str(root / "C:x")
+    assert data_names.resolve_source(workspace, "photos/*.png") == str(root / "photos/*.png")
 
 
 @pytest.mark.parametrize("text", ["gone.txt", "gone/*.txt", "C:gone"])
 def test_a_local_path_that_is_not_there_is_refused(workspace, text):
     with pytest.raises(UserErrorException) as caught:
-        data_names.source(workspace, text)
+        data_names.resolve_source(workspace, text)
     assert text in str(caught.value)
 
 
 def test_a_datastore_that_is_not_there_is_named(workspace):
     with pytest.raises(DatastoreException) as caught:
-        data_names.source(workspace, "nothere:a.txt")
+        data_names.resolve_source(workspace, "nothere:a.txt")
     assert "nothere" in str(caught.value)
 
 
 def test_a_registered_name_comes_before_a_file_of_that_name(workspace):
     (workspace.root / "photos" / "a.txt").write_text("x")
     (workspace.root / "letters").write_text("a file")
-    assert data_names.any_dataset(workspace, "letters").name is None
+    assert data_names.resolve_dataset(workspace, "letters").name is None
     dataset = Dataset.File.from_files([(Datastore.get(workspace, "photos"), "a.txt")])
     dataset.register(workspace, "letters")
-    assert data_names.any_dataset(workspace, "letters").name == "letters"
-    assert data_names.any_dataset(workspace, "./letters").name is None
+    assert data_names.resolve_dataset(workspace, "letters").name == "letters"
+    assert data_names.resolve_dataset(workspace, "./letters").name is None
 
 
 # verbs
@@ -344,5 +344,5 @@ def test_a_verb_is_done_by_the_function_of_its_name():
 
 def test_no_verb_means_list(workspace, capsys):
     args = SimpleNamespace(verb=None, json=True)
-    assert common_arguments.do_verb(args, {"list": ("", "data.show")}) == []
+    assert common_arguments.run_verb(args, {"list": ("", "data.show")}) == []
     assert capsys.readouterr().out == "[]\n"

@@ -23,7 +23,7 @@ from scriptrun.submission import check
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
 def test_every_command_has_what_the_table_promises(name):
-    module = dispatch.module_of(name)
+    module = dispatch.load_module(name)
     assert callable(module.run)
     text = dispatch.parser_of(name).format_help()
     assert commands.COMMANDS[name].line in " ".join(text.split())
@@ -40,7 +40,7 @@ def test_every_metavar_that_is_completed_is_used():
 
 def all_actions(parser):
     yield from parser._actions
-    for verb in (completion._verbs(parser) or {}).values():
+    for verb in (completion._subparsers(parser) or {}).values():
         yield from all_actions(verb)
 
 
@@ -79,7 +79,7 @@ def test_argparse_errors_are_ours():
 def set_in(*texts):
     made = RunConfiguration()
     for text in texts:
-        set_field.put(made, text)
+        set_field.apply(made, text)
     return made
 
 
@@ -131,7 +131,7 @@ def test_source_of(tmp_path, monkeypatch, named, script, source, inside):
         path.write_text("")
     monkeypatch.chdir(here)
     script = script and script.format(here=here)
-    assert run_options.source_of(named, script) == (source, inside)
+    assert run_options.split_source(named, script) == (source, inside)
 
 
 @given(st.text(min_size=1).filter(lambda name: "/" not in name and "\0" not in name))
@@ -230,7 +230,7 @@ def test_durations(seconds, text):
 
 
 def test_tables_align_wide_characters_and_keep_to_one_line(capsys):
-    output.table(("A", "B"), [("日本", "x"), ("a\nb\x1b[31m", "y")])
+    output.print_table(("A", "B"), [("日本", "x"), ("a\nb\x1b[31m", "y")])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert "\x1b" not in "".join(lines)
@@ -251,7 +251,7 @@ def test_tables_fit_the_terminal(rows, columns):
         patch.setenv("COLUMNS", str(columns))
         patch.setenv("NO_COLOR", "1")
         patch.setattr(sys, "stdout", Wide())
-        output.table(("NAME", "STATE", "REASON"), rows, ("NAME", "REASON"))
+        output.print_table(("NAME", "STATE", "REASON"), rows, ("NAME", "REASON"))
         lines = sys.stdout.getvalue().split("\n")
     assert len(lines) == len(rows) + 2
     assert max(map(output.width, lines)) <= columns
@@ -261,7 +261,7 @@ def test_tables_fit_the_terminal(rows, columns):
 def test_json_without_what_json_lacks(capsys):
     import json
 
-    output.as_json(
+    output.print_json(
         {"a": float("nan"), "b": [float("-inf"), 1.5, {"c": float("inf")}], 3: Path("x")}
     )
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
@@ -291,14 +291,14 @@ def test_looking_makes_nothing(tmp_path, monkeypatch):
     from scriptrun.cli import workspace_here
 
     monkeypatch.chdir(tmp_path)
-    found = workspace_here.here()
-    assert not workspace_here.is_made(found)
+    found = workspace_here.current()
+    assert not workspace_here.exists(found)
     assert found.root == Path(os.path.abspath(tmp_path))
     assert list(found.compute_targets) == ["local"]
     assert list(tmp_path.iterdir()) == []
-    made = workspace_here.made(found)
+    made = workspace_here.create_if_missing(found)
     assert made.name == found.name
-    assert workspace_here.here().id == made.id
+    assert workspace_here.current().id == made.id
 
 
 # pyenv's shims
@@ -314,13 +314,13 @@ def test_the_interpreter_behind_a_shim(tmp_path, monkeypatch):
     (root / "shims").mkdir()
     shim = shim.rename(root / "shims" / "python")
     old, new = python_at(root / "versions" / "3.9.1"), python_at(root / "versions" / "3.12.2")
-    assert pyenv_shims.behind(str(shim), source) is None
+    assert pyenv_shims.resolve(str(shim), source) is None
     (root / "version").write_text("# mine\nmissing:3.9.1\n")
-    assert pyenv_shims.behind(str(shim), source) == str(old)
+    assert pyenv_shims.resolve(str(shim), source) == str(old)
     (tmp_path / "a" / ".python-version").write_text("3.12.2\n")
-    assert pyenv_shims.behind(str(shim), source) == str(new)
+    assert pyenv_shims.resolve(str(shim), source) == str(new)
     monkeypatch.setenv("PYENV_VERSION", "3.9.1")
-    assert pyenv_shims.behind(str(shim), source) == str(old)
+    assert pyenv_shims.resolve(str(shim), source) == str(old)
     monkeypatch.setenv("PYENV_VERSION", "system")
-    assert pyenv_shims.behind(str(shim), source) is None
-    assert pyenv_shims.behind(str(old), source) == str(old)
+    assert pyenv_shims.resolve(str(shim), source) is None
+    assert pyenv_shims.resolve(str(old), source) == str(old)

@@ -109,7 +109,7 @@ def test_a_list_that_would_show_nothing_is_refused(workspace, types, words):
 
 def test_columns_that_hold_nothing_are_left_out():
     heads = ("A", "B", "C")
-    assert listing._without_empty(heads, [("1", "", ""), ("", "", "3")]) == (
+    assert listing._drop_empty_columns(heads, [("1", "", ""), ("", "", "3")]) == (
         ["A", "C"],
         [["1", ""], ["", "3"]],
     )
@@ -130,7 +130,7 @@ def test_moments_of_a_record_as_seconds(text, seconds, monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        assert listing.seconds_of(text) == seconds
+        assert listing.epoch_seconds(text) == seconds
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -267,12 +267,12 @@ def test_a_run_is_not_compared_with_itself(workspace, types):
     ],
 )
 def test_lines_of_a_difference(capsys, pair, lines):
-    diff._section("title", {"x": pair})
+    diff._print_section("title", {"x": pair})
     assert capsys.readouterr().out.splitlines() == ["", "title", *lines]
 
 
 def test_a_section_without_differences_is_not_there(capsys):
-    diff._section("title", {})
+    diff._print_section("title", {})
     assert capsys.readouterr().out == ""
 
 
@@ -355,7 +355,7 @@ def test_a_model_knows_the_run_that_left_it(workspace, types):
 
 
 def test_a_run_that_is_gone_is_said_to_be(workspace):
-    assert "x_1" in dict(lineage._of_run({"id": "x_1", "gone": True}))["run"]
+    assert "x_1" in dict(lineage._run_facts({"id": "x_1", "gone": True}))["run"]
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_a_run_that_is_gone_is_said_to_be(workspace):
     ],
 )
 def test_names_of_datasets(dataset, text):
-    assert lineage._named(dataset) == text
+    assert lineage._format_dataset(dataset) == text
 
 
 # export

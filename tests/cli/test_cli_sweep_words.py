@@ -32,12 +32,12 @@ from scriptrun.sweeps import ranking
     ],
 )
 def test_expressions(said, meant):
-    assert sweep_options.expression(said) == meant
+    assert sweep_options.parse_expression(said) == meant
     assert search_space.problems({"x": meant}) == []
 
 
 def test_a_range_of_logarithms_is_said_in_plain_numbers():
-    name, (low, high) = sweep_options.expression("log:1e-6..1e-1")
+    name, (low, high) = sweep_options.parse_expression("log:1e-6..1e-1")
     assert name == "loguniform"
     assert (math.exp(low), math.exp(high)) == (pytest.approx(1e-6), pytest.approx(0.1))
 
@@ -47,18 +47,18 @@ def test_choices_reach_the_script_as_they_were_written(texts):
     said = ",".join(texts)
     if ".." in said:
         return
-    (options,) = sweep_options.expression(said)[1]
+    (options,) = sweep_options.parse_expression(said)[1]
     assert [search_space.text(each) for each in options] == texts
 
 
 def test_policies():
-    policy = sweep_options.policy_of("bandit:slack_factor=0.1,evaluation_interval=2")
+    policy = sweep_options.build_policy("bandit:slack_factor=0.1,evaluation_interval=2")
     assert policy.slack_factor == 0.1 and policy.evaluation_interval == 2
-    assert sweep_options.policy_of("truncation:20").truncation_percentage == 20
-    assert sweep_options.policy_of(None).name == "Default"
+    assert sweep_options.build_policy("truncation:20").truncation_percentage == 20
+    assert sweep_options.build_policy(None).name == "Default"
     for wrong in ("bandit:speed=1", "median:x", "nobody"):
         with pytest.raises(UserErrorException):
-            sweep_options.policy_of(wrong)
+            sweep_options.build_policy(wrong)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=200))
@@ -66,7 +66,7 @@ def test_the_curve_never_gets_worse_and_fits(values):
     curve = ranking.best_so_far(values, True)
     assert curve == sorted(curve)
     if curve:
-        lines = sweep_show.drawn(curve)
-        assert len(lines) == (sweep_show.HIGH if curve[-1] > curve[0] else 1)
-        assert all(len(line.partition("|")[2]) <= sweep_show.WIDE for line in lines)
+        lines = sweep_show.draw_curve(curve)
+        assert len(lines) == (sweep_show.CURVE_HEIGHT if curve[-1] > curve[0] else 1)
+        assert all(len(line.partition("|")[2]) <= sweep_show.CURVE_WIDTH for line in lines)
         assert "*" in lines[0]

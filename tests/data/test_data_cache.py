@@ -15,7 +15,7 @@ from scriptrun.data.cache.files import Cache
 from scriptrun.data.cache.layout import Layout
 from scriptrun.data.datasets import content as dataset_content
 from scriptrun.data.errors import DatastoreException, FileChanged
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.testing.jobs import PATIENCE
 
 
@@ -174,11 +174,11 @@ def test_what_is_larger_than_the_disk_is_a_sentence(web, cache, fixed):
 
 
 def test_what_a_mount_has_read_is_not_fetched_again(web, cache, fixed, tmp_path):
-    if mounting.available():
-        servers.missing("FUSE: " + mounting.available())
+    if dataset_mount.available():
+        servers.missing("FUSE: " + dataset_mount.available())
     web.files |= {"/a": b"A" * 1000, "/b": b"B"}
     content = fixed([f"{web.address}/a", f"{web.address}/b"])
-    with mounting.mount(content, tmp_path / "mount", cache.folder, PATIENCE):
+    with dataset_mount.mount(content, tmp_path / "mount", cache.folder, PATIENCE):
         assert (tmp_path / "mount" / "a").read_bytes() == b"A" * 1000
         assert (tmp_path / "mount" / "b").read_bytes() == b"B"
     before = sum(each.startswith("GET") for each in web.seen)

@@ -26,7 +26,7 @@ from scriptrun import Dataset, Datastore, Workspace
 from scriptrun.data.cache import files as cache_files
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import answer as mount_answer
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.mount import system_table
 from scriptrun.testing.jobs import PATIENCE, until
 
@@ -62,7 +62,7 @@ def mounted(tmp_path):
 
     def mount(dataset, name="here", **more):
         more = {"time_limit": PATIENCE, **more}
-        found = mounting.mount(dataset._content, tmp_path / name, **more)
+        found = dataset_mount.mount(dataset._content, tmp_path / name, **more)
         made.append(found)
         return found, Path(found.mountpoint)
 
@@ -226,7 +226,7 @@ def standing(tmp_path_factory, filled):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("SCRIPTRUN_SECRETS", str(root / "secrets"))
         data = Dataset.File.from_files((filled(Workspace.create("w", path=root)), "*.bin"))
-        with mounting.mount(
+        with dataset_mount.mount(
             data._content, root / "here", root / "cache", time_limit=PATIENCE
         ) as found:
             yield Path(found.mountpoint)
@@ -338,7 +338,7 @@ def test_the_process_that_serves_it_may_die(big, mounted):
     assert "signal 9" in found.problem()
     with pytest.raises(OSError):
         (place / "big.bin").read_bytes()
-    cleared = mounting.clear_stale()
+    cleared = dataset_mount.clear_stale()
     if found.mountpoint not in cleared:  # whoever else on this machine looked first
         assert not os.path.ismount(place)
     assert os.listdir(place) == []
@@ -422,7 +422,7 @@ def test_a_place_that_is_not_empty_is_refused(big, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(DatastoreException, match="is not empty"):
-        mounting.mount(big._content, tmp_path / "full")
+        dataset_mount.mount(big._content, tmp_path / "full")
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
 from scriptrun.core.dataset import OutputFileDatasetConfig
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.submission import check
 from scriptrun.testing.jobs import PATIENCE, until
@@ -507,8 +507,8 @@ def begun(run):
 def mounted(blob_store, workspace, put, job):
     """A run that waits for ever with a mount of a blob container."""
     put(blob_store, {"a.txt": "A"})
-    if mounting.available():
-        servers.missing("FUSE: " + mounting.available())
+    if dataset_mount.available():
+        servers.missing("FUSE: " + dataset_mount.available())
     run = Experiment(workspace, "data").submit(
         job(WAITS, Dataset.File.from_files((blob_store, "*.txt")).as_mount())
     )

@@ -92,13 +92,13 @@ def test_what_makes_no_estimator_is_said_at_once(given_, said):
     ],
 )
 def test_how_an_estimator_is_spread(given_, kind, facts):
-    made = estimator_to_config.distributed(settings_of(**given_))
+    made = estimator_to_config.build_distribution(settings_of(**given_))
     assert type(made) is kind
     found = {name: getattr(made, name) for name in facts}
     assert {k: str(v).lower() for k, v in found.items()} == {
         k: str(v).lower() for k, v in facts.items()
     }
-    assert estimator_to_config.distributed(settings_of()) is None
+    assert estimator_to_config.build_distribution(settings_of()) is None
 
 
 def test_files_of_packages_lie_in_the_source_and_an_input_needs_a_name(tmp_path, home):
@@ -108,13 +108,13 @@ def test_files_of_packages_lie_in_the_source_and_an_input_needs_a_name(tmp_path,
         pip_packages=["tqdm"], environment_variables={"A": "1"}, shm_size="8g",
         inputs=[home.get_default_datastore().path("x", "ref")],
     )  # fmt: skip
-    config = estimator_to_config.translated(given_, ("", ""))
+    config = estimator_to_config.translate(given_, ("", ""))
     run = config.run_config
     assert set(run.environment.python.conda_dependencies.pip_packages) >= {"six==1.16.0", "tqdm"}
     assert run.environment_variables == {"A": "1"} and run.environment.docker.shm_size == "8g"
     assert list(run.data_references) == ["ref"]
     with pytest.raises(NotImplementedError, match="as_named_input"):
-        estimator_to_config.translated({**given_, "inputs": ["x"]}, ("", ""))
+        estimator_to_config.translate({**given_, "inputs": ["x"]}, ("", ""))
 
 
 WORDS = st.lists(
@@ -220,8 +220,8 @@ def test_names_of_mlflows_experiments(tmp_path):
     ):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "meta.yaml").write_text(text)
-    assert mlflow_runs.names(tmp_path) == {"mine"}
-    assert mlflow_runs.names(tmp_path / "none") == set()
+    assert mlflow_runs.experiment_names(tmp_path) == {"mine"}
+    assert mlflow_runs.experiment_names(tmp_path / "none") == set()
 
 
 def test_calls_of_ipython_do_what_its_lines_do(tmp_path, monkeypatch, capfd):

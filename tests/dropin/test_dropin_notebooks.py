@@ -62,9 +62,9 @@ def test_a_failing_cell_ends_it_and_shows_its_line(tmp_path):
 def test_lines_of_ipython_keep_their_place():
     source = "if True:\n    !ls\n    x = 1\nfiles = !ls\nprint?\n?print\ny = 5 % 3"
     space = {}
-    exec(notebook_cells.plain(source), space)
+    exec(notebook_cells.to_python(source), space)
     assert (space["x"], space["y"], space["files"]) == (1, 2, None)
-    assert notebook_cells.plain(source).count("\n") == source.count("\n")
+    assert notebook_cells.to_python(source).count("\n") == source.count("\n")
 
 
 def test_cells_of_other_languages_are_passed_over(tmp_path):
@@ -73,7 +73,7 @@ def test_cells_of_other_languages_are_passed_over(tmp_path):
     assert done.stdout == "goes on\n"
     assert "cell 1: skipped %%html" in done.stderr
     assert "cell 2: skipped %load_ext x" in done.stderr
-    assert notebook_cells.plain("%%bash\nrm -rf /\n").strip() == ""
+    assert notebook_cells.to_python("%%bash\nrm -rf /\n").strip() == ""
 
 
 SHELL = """
@@ -136,12 +136,12 @@ def test_another_notebook_and_a_script_are_run(tmp_path):
 @given(st.text(alphabet="%!?ab=\n '\"", max_size=30))
 def test_python_is_left_as_it_is(text):
     source = f"x = {text!r}\ns = '''\n%time\n!ls\n'''\n"
-    assert notebook_cells.plain(source) == source
+    assert notebook_cells.to_python(source) == source
 
 
 def test_variables_in_the_name_of_a_written_file(tmp_path, capsys):
-    notebook_cells._write("%%file {d}/a.py", "1", {"d": tmp_path})
-    notebook_cells._write("%%writefile -a $d/a.py", "2\n", {"d": tmp_path})
+    notebook_cells._write_file("%%file {d}/a.py", "1", {"d": tmp_path})
+    notebook_cells._write_file("%%writefile -a $d/a.py", "2\n", {"d": tmp_path})
     assert (tmp_path / "a.py").read_text() == "1\n2\n"
 
 

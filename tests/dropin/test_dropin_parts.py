@@ -180,12 +180,12 @@ SPACE = {"name": "it", "n": 3, "made": {"a": [1]}}
     ],
 )
 def test_names_in_a_line_are_filled_as_ipython_does(text, filled):
-    assert magics.filled(text, dict(SPACE)) == filled
+    assert magics.substitute(text, dict(SPACE)) == filled
 
 
 @given(st.text(st.characters(exclude_characters="${}")))
 def test_a_line_without_names_stays(text):
-    assert magics.filled(text, {}) == text
+    assert magics.substitute(text, {}) == text
 
 
 @pytest.mark.parametrize(
@@ -199,15 +199,15 @@ def test_a_line_without_names_stays(text):
 )
 def test_variables_are_set(monkeypatch, line, value):
     monkeypatch.setenv("A_NAME", "before")
-    magics.do(line, "x.ipynb", dict(SPACE))
+    magics.run_line(line, "x.ipynb", dict(SPACE))
     assert os.environ["A_NAME"] == value
 
 
 def test_folders_are_changed_and_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a b").mkdir()
-    magics.do("%cd 'a b'", "x.ipynb", {})
-    assert magics.do("%pwd", "x.ipynb", {}) == str(tmp_path / "a b")
+    magics.run_line("%cd 'a b'", "x.ipynb", {})
+    assert magics.run_line("%pwd", "x.ipynb", {}) == str(tmp_path / "a b")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_folders_are_changed_and_told(tmp_path, monkeypatch):
     ],
 )
 def test_what_would_change_the_machine_is_passed_over(capfd, line):
-    assert magics.do(line, "/a/b/x.ipynb", {}) is None
+    assert magics.run_line(line, "/a/b/x.ipynb", {}) is None
     out, err = capfd.readouterr()
     assert out == ""
     assert "x.ipynb" in err
@@ -231,14 +231,14 @@ def test_what_would_change_the_machine_is_passed_over(capfd, line):
 
 
 def test_commands_go_to_the_shell(capfd):
-    assert magics.do("!printf 'a\\nb c\\n'; echo $n", "x.ipynb", dict(SPACE), kept=True) == [
+    assert magics.run_line("!printf 'a\\nb c\\n'; echo $n", "x.ipynb", dict(SPACE), capture=True) == [
         "a",
         "b c",
         "3",
     ]
-    assert magics.do("!pip list", "x.ipynb", {}, kept=True) == []
+    assert magics.run_line("!pip list", "x.ipynb", {}, capture=True) == []
     capfd.readouterr()
-    assert magics.do("!echo shown; exit 3", "x.ipynb", {}) is None
+    assert magics.run_line("!echo shown; exit 3", "x.ipynb", {}) is None
     out, err = capfd.readouterr()
     assert out == "shown\n"
     assert "3" in err

@@ -74,5 +74,5 @@ def test_in_a_terminal_it_is_one_line(tmp_path, capsys):
 
 def test_a_failed_run_says_why(tmp_path):
     run = Bench(tmp_path / "bench").run("import sys; print('x < y'); sys.exit(3)")
-    page = widgets.box(run)
+    page = widgets.render(run)
     assert "Failed" in page and "exited with code 3" in page and "x &lt; y" in page

@@ -17,7 +17,7 @@ from machine import lacking
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
 from scriptrun.core.dataset import OutputFileDatasetConfig
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.testing.jobs import until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
@@ -78,8 +78,8 @@ def test_a_mount_with_a_full_disk_whose_store_goes_away(
     web, workspace, tmp_path, small_disk, monkeypatch
 ):
     """The first file is read whole, from memory; the second is an I/O error, and the run says why."""
-    if mounting.available():
-        lacking("FUSE: " + mounting.available())
+    if dataset_mount.available():
+        lacking("FUSE: " + dataset_mount.available())
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(small_disk("2m") / "cache"))
     monkeypatch.setenv("SCRIPTRUN_DATA_CACHE_SIZE", "1GB")
     web.files = {"/one": os.urandom(6_000_000), "/two": os.urandom(6_000_000)}

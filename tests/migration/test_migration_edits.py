@@ -179,7 +179,7 @@ def test_a_dictionary_as_a_list_gives_the_words_that_an_estimator_gave(params, f
     changed = script_params.of_literal(program, node)
     space: dict = {}
     exec(apply(text, changed.edits), space)
-    wanted = estimator_to_config.arguments(params)
+    wanted = estimator_to_config.flatten_parameters(params)
     assert space["p"] == wanted
     assert [type(each) for each in space["p"]] == [type(each) for each in wanted]
     whole = script_params.whole(program, "(" + form.format(repr(params)) + ")")
@@ -199,7 +199,7 @@ def test_steps_as_a_list_give_the_same_words_in_the_same_order(params):
     ]
     space: dict = {"use": lambda script_params: None}
     exec(apply(text, edits), space)
-    assert space["p"] == estimator_to_config.arguments(params)
+    assert space["p"] == estimator_to_config.flatten_parameters(params)
 
 
 @pytest.mark.parametrize("text", ["{**x}", "{x: 1}", "{'a': 1, 'a': 2}", "{None: 1}", "{f(): 1}"])

@@ -17,8 +17,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     gc.disable()  # everything loaded here stays alive; a collection would cost 2 ms
     try:
-        front = importlib.import_module("scriptrun.cli.dispatch")
-        code: int = front.run(sys.argv[1:] if argv is None else argv)
+        dispatch = importlib.import_module("scriptrun.cli.dispatch")
+        code: int = dispatch.run(sys.argv[1:] if argv is None else argv)
         return code
     finally:
         gc.enable()

@@ -51,4 +51,4 @@ OTHERS = {
 }
 COMMANDS = {**RUNS, **OTHERS}
 #: accepted spellings of a command, and the command they run
-OTHERWISE = {"models": "model"}
+ALIASES = {"models": "model"}

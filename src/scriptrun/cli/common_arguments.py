@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def run_argument(parser: Any, what: str = "run") -> None:
-    """Add the optional argument RUN; ``what`` begins its help text."""
+def run_argument(parser: Any, subject: str = "run") -> None:
+    """Add the optional argument RUN; ``subject`` begins its help text."""
     parser.add_argument(
         "run_name",
         metavar="RUN",
         nargs="?",
-        help=f"{what}: ID, unique ID prefix or display name (default: latest)",
+        help=f"{subject}: ID, unique ID prefix or display name (default: latest)",
     )
 
 
@@ -30,9 +30,9 @@ def json_argument(parser: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def run_of(args: argparse.Namespace) -> Run:
+def find_run(args: argparse.Namespace) -> Run:
     """Return the selected run. Raises UserErrorException if none matches, or several do."""
-    return Run.find(workspace_here.existing(), args.run_name)
+    return Run.find(workspace_here.require(), args.run_name)
 
 
 def add_verbs(
@@ -42,15 +42,15 @@ def add_verbs(
     without_json: tuple[str, ...] = (),
 ) -> None:
     """Add a subcommand for each of ``verbs``; ``adders`` add the arguments of each."""
-    added = parser.add_subparsers(dest="verb", metavar="COMMAND")
+    subparsers = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, (line, _) in verbs.items():
-        verb = added.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        verb = subparsers.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         adders[name](verb)
         if name not in without_json:
             json_argument(verb)
 
 
-def do_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> Any:
+def run_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> Any:
     """Run the subcommand ``args.verb``, print its result, and return it as a JSON value.
 
     ``verbs`` maps each subcommand to the module of this package that implements it. The function
@@ -60,10 +60,10 @@ def do_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> A
     verb = args.verb or "list"
     module = importlib.import_module(f"scriptrun.cli.{verbs[verb][1]}")
     value, text = getattr(module, "list_all" if verb == "list" else verb)(
-        workspace_here.here(), args
+        workspace_here.current(), args
     )
     if getattr(args, "json", False):
-        output.as_json(value)
+        output.print_json(value)
     elif callable(text):
         text()
     elif text:

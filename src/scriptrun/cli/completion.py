@@ -85,39 +85,39 @@ def run(args: argparse.Namespace) -> int:
 
 def candidates(words: list[str]) -> list[str]:
     """Return the completions of the last of ``words``, which may be partly typed."""
-    *before, begun = words
+    *before, prefix = words
     if before[:1] == ["runs"]:
-        before, known = before[1:], commands.RUNS
+        before, available = before[1:], commands.RUNS
     else:
-        known = {**commands.COMMANDS, "runs": commands.COMMANDS["list"]}
+        available = {**commands.COMMANDS, "runs": commands.COMMANDS["list"]}
     if not before:
-        found = [*known, *(["--help", "--version"] if begun.startswith("-") else [])]
+        choices = [*available, *(["--help", "--version"] if prefix.startswith("-") else [])]
     elif "--" in before or before[0] not in commands.COMMANDS:
-        found = []
+        choices = []
     else:
         parser = importlib.import_module("scriptrun.cli.dispatch").parser_of(before[0])
-        found = _of_parser(parser, before[1:], begun)
-    return [word for word in found if word.startswith(begun)]
+        choices = _complete_arguments(parser, before[1:], prefix)
+    return [word for word in choices if word.startswith(prefix)]
 
 
-def _of_parser(parser: argparse.ArgumentParser, before: list[str], begun: str) -> list[str]:
-    verbs = _verbs(parser)
-    if verbs is not None:
-        if before and before[0] in verbs:
-            return _of_parser(verbs[before[0]], before[1:], begun)
-        if not begun.startswith("-"):
-            return list(verbs)
+def _complete_arguments(parser: argparse.ArgumentParser, before: list[str], prefix: str) -> list[str]:
+    subparsers = _subparsers(parser)
+    if subparsers is not None:
+        if before and before[0] in subparsers:
+            return _complete_arguments(subparsers[before[0]], before[1:], prefix)
+        if not prefix.startswith("-"):
+            return list(subparsers)
     options = {text: action for action in parser._actions for text in action.option_strings}
-    last = options.get(before[-1]) if before else None
-    if last is not None and last.nargs != 0:
-        return _values(last)
-    if begun.startswith("-"):
+    option = options.get(before[-1]) if before else None
+    if option is not None and option.nargs != 0:
+        return _values(option)
+    if prefix.startswith("-"):
         return [text for text in options if text.startswith("--")]
-    places = [action for action in parser._actions if not action.option_strings]
-    return [word for action in places for word in _values(action)]
+    positionals = [action for action in parser._actions if not action.option_strings]
+    return [word for action in positionals for word in _values(action)]
 
 
-def _verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser] | None:
+def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser] | None:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
@@ -136,9 +136,9 @@ def _values(action: argparse.Action) -> list[str]:
 def _names(kind: str) -> list[str]:
     if kind == "states":
         return list(states.ORDER)
-    workspace = workspace_here.existing()
+    workspace = workspace_here.require()
     if kind in _NAMES:
         return list(_NAMES[kind](workspace))
     rows = find_runs.rows(workspace, limit=100)
-    named = [row.display_name for row in rows if row.display_name != row.id]
-    return [*(row.id for row in rows), *dict.fromkeys(named)]
+    display_names = [row.display_name for row in rows if row.display_name != row.id]
+    return [*(row.id for row in rows), *dict.fromkeys(display_names)]

@@ -78,25 +78,25 @@ _LINES = {
 
 
 def _options_help() -> str:
-    told = []
+    parts = []
     for kind in engine_registry.kinds():
-        names = [f"--{name.replace('_', '-')}" for name in _types(kind)]
-        told.append(f"{kind}: {', '.join(names)}")
-    return "; ".join(told)
+        names = [f"--{name.replace('_', '-')}" for name in _option_types(kind)]
+        parts.append(f"{kind}: {', '.join(names)}")
+    return "; ".join(parts)
 
 
-def _types(kind: str) -> dict[str, str]:
+def _option_types(kind: str) -> dict[str, str]:
     """Return an engine's options by name, each with its annotated type."""
-    found = types_of(engine_registry.engine_class(kind))
-    return {name: kind for name, kind in found.items() if name != "name"}
+    types = types_of(engine_registry.engine_class(kind))
+    return {name: kind for name, kind in types.items() if name != "name"}
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
     verb = args.verb or "list"
-    value, text = _VERBS[verb](workspace_here.here(), args)
+    value, text = _VERBS[verb](workspace_here.current(), args)
     if getattr(args, "json", False):
-        output.as_json(value)
+        output.print_json(value)
     elif callable(text):
         text()
     else:
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if verb == "check" and value["reasons"] else 0
 
 
-def _told(workspace: Workspace, engine: Engine) -> dict[str, Any]:
+def _record(workspace: Workspace, engine: Engine) -> dict[str, Any]:
     target = compute_targets.target_of(engine)
     default = compute_targets.default_name(workspace) == target.name
     return {
@@ -116,23 +116,23 @@ def _told(workspace: Workspace, engine: Engine) -> dict[str, Any]:
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    found = [_told(workspace, engine) for engine in compute_targets.all_targets(workspace).values()]
+    records = [_record(workspace, engine) for engine in compute_targets.all_targets(workspace).values()]
     rows = [
-        (each["name"], each["class"], "yes" if each["default"] else "", _shown(each["options"]))
-        for each in found
+        (record["name"], record["class"], "yes" if record["default"] else "", _format_options(record["options"]))
+        for record in records
     ]
-    return found, lambda: output.table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
+    return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
 
 
-def _shown(options: dict[str, Any]) -> str:
+def _format_options(options: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
 def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    told = _told(workspace, compute_targets.resolve(workspace, args.name))
-    pairs = [("name", told["name"]), ("class", told["class"])]
-    pairs += [("default", "yes" if told["default"] else "no"), ("options", _shown(told["options"]))]
-    return told, lambda: output.facts(pairs)
+    record = _record(workspace, compute_targets.resolve(workspace, args.name))
+    pairs = [("name", record["name"]), ("class", record["class"])]
+    pairs += [("default", "yes" if record["default"] else "no"), ("options", _format_options(record["options"]))]
+    return record, lambda: output.print_facts(pairs)
 
 
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -141,50 +141,50 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
             f"Compute target {args.name!r} already exists.",
             f"To change it, run: scriptrun compute set {args.name} ...",
         )
-    return _put(workspace, args.name, args.kind, {}, args.left)
+    return _save(workspace, args.name, args.kind, {}, args.left)
 
 
 def _set(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     target = compute_targets.target_of(compute_targets.resolve(workspace, args.name))
-    return _put(workspace, target.name, target.kind, target.options, args.left)
+    return _save(workspace, target.name, target.kind, target.options, args.left)
 
 
-def _put(
+def _save(
     workspace: Workspace, name: str, kind: str, options: dict[str, Any], words: list[str]
 ) -> tuple[Any, Any]:
-    given = _options(kind, words)
-    kept = {key: each for key, each in {**options, **given}.items() if each is not None}
-    engine = compute_targets.engine_of(Target(name, kind, kept))
-    refuse(_reasons(workspace, engine), "This compute target cannot accept jobs")
-    compute_targets.put(workspace_here.made(workspace), engine)
-    told = _told(workspace, engine)
-    return told, f"{name}: {kind}({_shown(told['options'])})"
+    changes = _parse_options(kind, words)
+    target_options = {key: value for key, value in {**options, **changes}.items() if value is not None}
+    engine = compute_targets.engine_of(Target(name, kind, target_options))
+    refuse(_problems(workspace, engine), "This compute target cannot accept jobs")
+    compute_targets.put(workspace_here.create_if_missing(workspace), engine)
+    record = _record(workspace, engine)
+    return record, f"{name}: {kind}({_format_options(record['options'])})"
 
 
-def _options(kind: str, words: list[str]) -> dict[str, Any]:
+def _parse_options(kind: str, words: list[str]) -> dict[str, Any]:
     """Parse ``--max-runs 4`` or ``--max-runs=4`` into options; the value ``none`` removes one."""
-    types = _types(kind)
-    found: dict[str, Any] = {}
-    left = list(words)
-    while left:
-        name, mark, value = left.pop(0).partition("=")
+    types = _option_types(kind)
+    options: dict[str, Any] = {}
+    remaining = list(words)
+    while remaining:
+        name, separator, value = remaining.pop(0).partition("=")
         key = name.removeprefix("--").replace("-", "_")
         if not name.startswith("--") or key not in types:
-            known = ", ".join(f"--{each.replace('_', '-')}" for each in types)
+            valid = ", ".join(f"--{option.replace('_', '-')}" for option in types)
             raise UserErrorException(
-                f"{kind} targets have no option {name!r}.", f"Valid options: {known}."
+                f"{kind} targets have no option {name!r}.", f"Valid options: {valid}."
             )
-        if not mark and not left:
+        if not separator and not remaining:
             raise UserErrorException(f"{name} requires a value.", f"Use {name} VALUE.")
-        text = value if mark else left.pop(0)
+        text = value if separator else remaining.pop(0)
         if types[key].startswith("tuple") and text.lower() != "none":
-            found[key] = [*(found.get(key) or ()), text]
+            options[key] = [*(options.get(key) or ()), text]
         else:
-            found[key] = _converted(name, types[key], text)
-    return found
+            options[key] = _convert(name, types[key], text)
+    return options
 
 
-def _converted(name: str, kind: str, text: str) -> Any:
+def _convert(name: str, kind: str, text: str) -> Any:
     if text.lower() == "none":
         return None
     if kind.startswith("str"):
@@ -193,35 +193,35 @@ def _converted(name: str, kind: str, text: str) -> Any:
         value = json.loads(text)
     except ValueError:
         value = text
-    wanted = kind.partition(" ")[0]
-    if wanted in ("int", "float", "bool") and type(value).__name__ != wanted:
-        raise UserErrorException(f"{name} must be {_WANTED[wanted]}, not {text!r}.")
+    expected = kind.partition(" ")[0]
+    if expected in ("int", "float", "bool") and type(value).__name__ != expected:
+        raise UserErrorException(f"{name} must be {_TYPE_LABELS[expected]}, not {text!r}.")
     return value
 
 
-_WANTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
+_TYPE_LABELS = {"int": "an integer", "float": "a number", "bool": "true or false"}
 
 
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     engine = compute_targets.resolve(workspace, args.name)
-    found = []
+    checks = []
     for check in target.target_checks(workspace, engine):
-        found.append(check)
+        checks.append(check)
         if not args.json:
-            output.verdict(check)  # print at once: a node can take a while to answer
-    reasons = [check.message for check in found if check.verdict == "bad"]
-    checks = [check.as_dict() for check in found]
-    return {"name": engine.name, "reasons": reasons, "checks": checks}, lambda: None
+            output.print_check(check)  # print at once: a node can take a while to answer
+    problems = [check.message for check in checks if check.verdict == "bad"]
+    records = [check.as_dict() for check in checks]
+    return {"name": engine.name, "reasons": problems, "checks": records}, lambda: None
 
 
-def _reasons(workspace: Workspace, engine: Engine) -> list[str]:
+def _problems(workspace: Workspace, engine: Engine) -> list[str]:
     return engine.check(JobSpec("check", "check", workspace.name, ""))
 
 
 def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name:
         compute_targets.resolve(workspace, args.name)
-        compute_targets.set_default(workspace_here.made(workspace), args.name)
+        compute_targets.set_default(workspace_here.create_if_missing(workspace), args.name)
     name = compute_targets.default_name(workspace)
     return {"default": name}, name
 
@@ -239,9 +239,9 @@ def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         )
     if args.name:
         compute_targets.resolve(workspace, args.name)
-        compute_targets.set_alias(workspace_here.made(workspace), args.pattern, args.name)
-    found = compute_targets.aliases(workspace)
-    return found, "\n".join(f"{key} -> {name}" for key, name in found.items()) or "No aliases."
+        compute_targets.set_alias(workspace_here.create_if_missing(workspace), args.pattern, args.name)
+    aliases = compute_targets.aliases(workspace)
+    return aliases, "\n".join(f"{pattern} -> {name}" for pattern, name in aliases.items()) or "No aliases."
 
 
 _VERBS = {

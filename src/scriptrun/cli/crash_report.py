@@ -14,10 +14,10 @@ def write_down(error: BaseException) -> tuple[str, str]:
     text = "".join(traceback.format_exception(error))
     name = f"scriptrun-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     path = os.path.join(tempfile.gettempdir(), name)
-    told = f"scriptrun {' '.join(map(repr, sys.argv[1:]))}\nPython {sys.version}\n\n{text}"
+    report = f"scriptrun {' '.join(map(repr, sys.argv[1:]))}\nPython {sys.version}\n\n{text}"
     try:
         with open(path, "x", encoding="utf-8", errors="backslashreplace") as handle:
-            handle.write(told)
+            handle.write(report)
     except OSError:
         return "", text
     return path, text

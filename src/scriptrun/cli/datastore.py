@@ -48,9 +48,9 @@ def arguments(parser: Any) -> None:
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if name != "list":
             optional = name in ("show", "check", "default")
-            shown = "NAME" if name == "add" else "DATASTORE"
+            metavar = "NAME" if name == "add" else "DATASTORE"
             verb.add_argument(
-                "name", metavar=shown, nargs="?" if optional else None, help="datastore name"
+                "name", metavar=metavar, nargs="?" if optional else None, help="datastore name"
             )
         if name == "add":
             datastore_options.arguments(verb)
@@ -64,10 +64,10 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
-    workspace = workspace_here.here()
+    workspace = workspace_here.current()
     value, text = _VERBS[args.verb or "list"](workspace, args)
     if getattr(args, "json", False):
-        output.as_json(value)
+        output.print_json(value)
     elif callable(text):
         text()
     else:
@@ -75,73 +75,73 @@ def run(args: argparse.Namespace) -> int:
     return REFUSED if args.verb == "check" and value["reasons"] else 0
 
 
-def _told(workspace: Workspace, name: str) -> dict[str, Any]:
+def _record(workspace: Workspace, name: str) -> dict[str, Any]:
     record = datastore_records.get(workspace, name)
     return {"name": name, **record, "default": datastore_records.default(workspace) == name}
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    found = [_told(workspace, name) for name in datastore_records.names(workspace)]
+    records = [_record(workspace, name) for name in datastore_records.names(workspace)]
     rows = [
-        (each["name"], each["class"], "yes" if each["default"] else "", _shown(each))
-        for each in found
+        (record["name"], record["class"], "yes" if record["default"] else "", _format_settings(record))
+        for record in records
     ]
-    return found, lambda: output.table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
+    return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
 
 
-def _shown(record: dict[str, Any]) -> str:
-    left = ("name", "class", "default")
-    return ", ".join(f"{name}={value}" for name, value in record.items() if name not in left)
+def _format_settings(record: dict[str, Any]) -> str:
+    hidden = ("name", "class", "default")
+    return ", ".join(f"{name}={value}" for name, value in record.items() if name not in hidden)
 
 
-def _named(workspace: Workspace, args: argparse.Namespace) -> AbstractDatastore:
+def _get_datastore(workspace: Workspace, args: argparse.Namespace) -> AbstractDatastore:
     return datastore_classes.get(workspace, args.name or datastore_records.default(workspace))
 
 
 def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    told = _told(workspace, _named(workspace, args).name)
-    pairs = [(name, "yes" if value is True else str(value)) for name, value in told.items()]
-    return told, lambda: output.facts([pair for pair in pairs if pair[1] != "False"])
+    record = _record(workspace, _get_datastore(workspace, args).name)
+    pairs = [(name, "yes" if value is True else str(value)) for name, value in record.items()]
+    return record, lambda: output.print_facts([pair for pair in pairs if pair[1] != "False"])
 
 
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    call = datastore_options.call_of(args)
+    register = datastore_options.build_registration(args)
     if args.name in datastore_records.names(workspace) and not args.overwrite:
         raise UserErrorException(
             f"Datastore {args.name!r} already exists.",
             "Choose another name or use --overwrite.",
         )
-    made = call(workspace_here.made(workspace))
-    told = _told(workspace, made.name)
+    store = register(workspace_here.create_if_missing(workspace))
+    record = _record(workspace, store.name)
     return (
-        told,
-        f"{made.name}: {told['class']}\nTo test it, run: scriptrun datastore check {made.name}",
+        record,
+        f"{store.name}: {record['class']}\nTo test it, run: scriptrun datastore check {store.name}",
     )
 
 
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    chosen = _named(workspace, args)
-    found = probe.probe(chosen, args.path, not args.read_only)
+    datastore = _get_datastore(workspace, args)
+    result = probe.probe(datastore, args.path, not args.read_only)
 
     def show() -> None:
-        output.facts([(deed, _word(found, deed)) for deed in probe.ACTIONS])
-        if found.has_problems:
-            cli_errors.wrong(" ".join(dict.fromkeys(found.problems.values())), found.hint)
+        output.print_facts([(operation, _access_word(result, operation)) for operation in probe.ACTIONS])
+        if result.has_problems:
+            cli_errors.report_error(" ".join(dict.fromkeys(result.problems.values())), result.hint)
 
-    return {"name": chosen.name, **found.as_dict()}, show
+    return {"name": datastore.name, **result.as_dict()}, show
 
 
-def _word(found: probe.Probe, deed: str) -> str:
-    may = found.allowed[deed]
-    if may is None:
-        return found.notes.get(deed, "skipped")
-    return "yes" if may else "no"
+def _access_word(result: probe.Probe, operation: str) -> str:
+    allowed = result.allowed[operation]
+    if allowed is None:
+        return result.notes.get(operation, "skipped")
+    return "yes" if allowed else "no"
 
 
 def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name:
         datastore_records.get(workspace, args.name)
-        datastore_records.set_default(workspace_here.made(workspace), args.name)
+        datastore_records.set_default(workspace_here.create_if_missing(workspace), args.name)
     name = datastore_records.default(workspace)
     return {"default": name}, name
 

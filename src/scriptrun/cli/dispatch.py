@@ -25,47 +25,47 @@ def run(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names may be in any script
-    return cli_errors.guarded(_run, words)
+    return cli_errors.run_guarded(_dispatch, words)
 
 
-def _run(words: list[str]) -> int:
+def _dispatch(words: list[str]) -> int:
     first = words[0] if words else "--help"
-    first = cli_commands.OTHERWISE.get(first, first)
+    first = cli_commands.ALIASES.get(first, first)
     if first in ("-h", "--help", "help") and len(words) <= 1:
         print(overview())
         return 0 if words else 2
     if first == "help":
-        return _run([words[1], "--help"])
+        return _dispatch([words[1], "--help"])
     if first in ("-V", "--version"):
         print(f"scriptrun {scriptrun.__version__}")
         return 0
     if first == "runs":
-        return _run_of_runs(words[1:])
+        return _dispatch_runs(words[1:])
     if first not in cli_commands.COMMANDS:
-        return cli_errors.wrong(*unknown(first, cli_commands.COMMANDS))
-    return use(first, words[1:])
+        return cli_errors.report_error(*describe_unknown(first, cli_commands.COMMANDS))
+    return run_command(first, words[1:])
 
 
-def _run_of_runs(words: list[str]) -> int:
+def _dispatch_runs(words: list[str]) -> int:
     """Run ``runs list`` as ``list``, and so on; ``runs`` alone lists the runs."""
     first = words[0] if words else "list"
     if first in ("-h", "--help"):
         print(overview(cli_commands.RUNS))
         return 0
     if first not in cli_commands.RUNS:
-        return cli_errors.wrong(*unknown(first, cli_commands.RUNS, "runs "))
-    return use(first, words[1:])
+        return cli_errors.report_error(*describe_unknown(first, cli_commands.RUNS, "runs "))
+    return run_command(first, words[1:])
 
 
-def use(name: str, words: list[str]) -> int:
+def run_command(name: str, words: list[str]) -> int:
     """Parse ``words`` for the command ``name``, run it, and return the exit code."""
-    module = module_of(name)
+    module = load_module(name)
     args = parser_of(name, words).parse(words)
     code: int = module.run(args)
     return code
 
 
-def module_of(name: str) -> Any:
+def load_module(name: str) -> Any:
     """Import the module of the command ``name``."""
     return importlib.import_module(f"scriptrun.cli.{cli_commands.COMMANDS[name].module}")
 
@@ -73,10 +73,10 @@ def module_of(name: str) -> Any:
 def parser_of(name: str, words: list[str] | None = None) -> Any:
     """Build the parser of the command ``name``; ``words`` decide whether it formats help."""
     parsers = importlib.import_module("scriptrun.cli.parsers")
-    module = module_of(name)
-    made = parsers.make(name, cli_commands.COMMANDS[name].line, words or [], module.__doc__ or "")
-    module.arguments(made)
-    return made
+    module = load_module(name)
+    parser = parsers.make(name, cli_commands.COMMANDS[name].line, words or [], module.__doc__ or "")
+    module.arguments(parser)
+    return parser
 
 
 def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
@@ -104,15 +104,15 @@ def _lines(commands: dict[str, cli_commands.Command]) -> list[str]:
     return [f"  {name:<12}{command.line}" for name, command in commands.items()]
 
 
-def unknown(word: str, known: dict[str, cli_commands.Command], above: str = "") -> tuple[str, str]:
+def describe_unknown(word: str, commands: dict[str, cli_commands.Command], prefix: str = "") -> tuple[str, str]:
     """Return the error message and the hint for an unknown command."""
     if word.startswith("-"):
         return f"Unexpected option {word!r} before the command.", USAGE
-    near = suggestion.nearest(word, known)
-    if near:
-        hint = f"Did you mean `scriptrun {above}{near[0]}`?"
+    matches = suggestion.nearest(word, commands)
+    if matches:
+        hint = f"Did you mean `scriptrun {prefix}{matches[0]}`?"
     elif word.endswith(".py"):
         hint = f"To run a script, use: scriptrun run {word}"
     else:
-        hint = f"Commands: {', '.join(known)}."
+        hint = f"Commands: {', '.join(commands)}."
     return f"{word!r} is not a scriptrun command.", hint

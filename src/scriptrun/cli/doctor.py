@@ -25,12 +25,12 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the checks and return the exit code."""
-    workspace = workspace_here.here()
+    workspace = workspace_here.current()
     python, _ = default_python.choose(Path.cwd(), workspace.root)
-    found = list(machine.checks(workspace, python))
+    checks = list(machine.checks(workspace, python))
     if args.json:
-        output.as_json([check.as_dict() for check in found])
+        output.print_json([check.as_dict() for check in checks])
     else:
-        for check in found:
-            output.verdict(check)
-    return 1 if any(check.verdict == "bad" for check in found) else 0
+        for check in checks:
+            output.print_check(check)
+    return 1 if any(check.verdict == "bad" for check in checks) else 0

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from scriptrun.spec.errors import ScriptrunError
 
-WRONG, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
+USAGE_ERROR, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
 #: system errors that the user can fix, as opposed to bugs
-_THEIRS = {
+_USER_ERRNOS = {
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -26,29 +26,29 @@ _THEIRS = {
 }
 
 
-def guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
+def run_guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
     """Return what ``command(words)`` returns, or the exit code for the error it raises."""
     try:
         code = command(words)
         sys.stdout.flush()
         return code
     except ScriptrunError as error:
-        return wrong(error.message, error.hint, error.exit_code)
+        return report_error(error.message, error.hint, error.exit_code)
     except KeyboardInterrupt:
-        _leave_threads()
+        _exit_despite_threads()
         return INTERRUPTED
     except BrokenPipeError:
-        _forget_output()
+        _discard_output()
         return PIPE
     except Exception as error:
-        return _unexpected(error, words)
+        return _report_unexpected(error, words)
 
 
-def _leave_threads() -> None:
+def _exit_despite_threads() -> None:
     """Exit at once if threads still wait for a store; their writes are atomic."""
     threading = sys.modules.get("threading")
     alive = threading.enumerate() if threading else []
-    if any(each.name.startswith("scriptrun-") for each in alive):
+    if any(thread.name.startswith("scriptrun-") for thread in alive):
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -57,9 +57,9 @@ def _leave_threads() -> None:
         os._exit(INTERRUPTED)
 
 
-def wrong(sentence: str, hint: str = "", code: int = WRONG) -> int:
-    """Print ``sentence`` and ``hint`` to stderr and return the exit code."""
-    say(f"scriptrun: {sentence}" + (f"\n  {hint}" if hint else ""))
+def report_error(message: str, hint: str = "", code: int = USAGE_ERROR) -> int:
+    """Print ``message`` and ``hint`` to stderr and return the exit code."""
+    say(f"scriptrun: {message}" + (f"\n  {hint}" if hint else ""))
     return code
 
 
@@ -75,23 +75,23 @@ def say(text: str) -> None:
         pass
 
 
-def _forget_output() -> None:
+def _discard_output() -> None:
     """Discard stdout, whose reader is gone, so that flushing it at exit does not fail."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(devnull, sys.stdout.fileno())
     except (OSError, ValueError):
         pass
 
 
-def _unexpected(error: Exception, words: list[str]) -> int:
+def _report_unexpected(error: Exception, words: list[str]) -> int:
     """Report a system error, or one of a path the user typed, as such; any other as a bug."""
-    if isinstance(error, OSError) and (error.errno in _THEIRS or _is_typed(error, words)):
+    if isinstance(error, OSError) and (error.errno in _USER_ERRNOS or _is_typed(error, words)):
         if error.filename is None:
-            _forget_output()  # the write to stdout failed
-        where = f"{error.filename}: " if error.filename else ""
-        return wrong(f"{where}{error.strerror}.")
-    return _bug(error)
+            _discard_output()  # the write to stdout failed
+        prefix = f"{error.filename}: " if error.filename else ""
+        return report_error(f"{prefix}{error.strerror}.")
+    return _report_bug(error)
 
 
 def _is_typed(error: OSError, words: list[str]) -> bool:
@@ -100,10 +100,10 @@ def _is_typed(error: OSError, words: list[str]) -> bool:
     return any(path and path in (word, os.path.abspath(word)) for word in words if word)
 
 
-def _bug(error: BaseException) -> int:
-    place, text = importlib.import_module("scriptrun.cli.crash_report").write_down(error)
+def _report_bug(error: BaseException) -> int:
+    path, text = importlib.import_module("scriptrun.cli.crash_report").write_down(error)
     say(
         f"scriptrun: internal error (this is a bug): {type(error).__name__}: {error}\n"
-        f"  {'Please report it and attach ' + place if place else text}"
+        f"  {'Please report it and attach ' + path if path else text}"
     )
     return BUG

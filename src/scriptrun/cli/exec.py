@@ -52,20 +52,20 @@ def run(args: argparse.Namespace) -> int:
     if args.install_kernel:
         print(importlib.import_module("scriptrun.dropin.notebook.kernel").install())
         return 0
-    running = importlib.import_module("scriptrun.dropin.exec")
+    runner = importlib.import_module("scriptrun.dropin.exec")
     if args.module:
-        return int(running.module(args.module, args.words))
-    return int(running.script(_first(args.words), args.words[1:]))
+        return int(runner.module(args.module, args.words))
+    return int(runner.script(_first(args.words), args.words[1:]))
 
 
 def _check(words: list[str]) -> int:
-    checking = importlib.import_module("scriptrun.dropin.scan")
-    found = checking.check(_first(words))
-    for each in found:
-        print(f"{each.place}: {each.name}\n    {each.instead}")
-    if not found:
+    scan = importlib.import_module("scriptrun.dropin.scan")
+    unsupported = scan.check(_first(words))
+    for usage in unsupported:
+        print(f"{usage.place}: {usage.name}\n    {usage.instead}")
+    if not unsupported:
         print(f"{words[0]}: all azureml names are supported.")
-    return 1 if found else 0
+    return 1 if unsupported else 0
 
 
 def _first(words: list[str]) -> str:

@@ -37,13 +37,13 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the converted job and return the exit code."""
-    reading = importlib.import_module("scriptrun.migration.formats.read_job")
+    read_job = importlib.import_module("scriptrun.migration.formats.read_job")
     as_python = importlib.import_module("scriptrun.migration.formats.as_python")
-    found = reading.read(args.file, dict(map(_pair, args.param)))
-    code = as_python.code(found.config, found.experiment, found.sweep)
-    lost = [*found.lost, *code.lost]
+    job = read_job.read(args.file, dict(map(_parse_parameter, args.param)))
+    code = as_python.code(job.config, job.experiment, job.sweep)
+    lost = [*job.lost, *code.lost]
     if args.json:
-        output.as_json({"code": code.text, "lost": lost})
+        output.print_json({"code": code.text, "lost": lost})
         return 0
     for line in lost:
         cli_errors.say(f"not converted: {line}")
@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found:
+def _parse_parameter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
         raise UserErrorException(f"Invalid parameter {text!r}.", "Use --param NAME=VALUE.")
     return name, value

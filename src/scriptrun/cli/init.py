@@ -25,9 +25,9 @@ def arguments(parser: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Create the workspace unless it already exists, and return the exit code."""
     name = args.name or Path.cwd().name or "workspace"
-    made = Workspace.create(name, exist_ok=True)
+    workspace = Workspace.create(name, exist_ok=True)
     if args.json:
-        output.as_json({"name": made.name, "id": made.id, "path": str(made.root)})
+        output.print_json({"name": workspace.name, "id": workspace.id, "path": str(workspace.root)})
     else:
-        print(f"Workspace {made.name!r}: {made.directory}")
+        print(f"Workspace {workspace.name!r}: {workspace.directory}")
     return 0

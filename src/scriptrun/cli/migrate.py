@@ -72,50 +72,50 @@ def run(args: argparse.Namespace) -> int:
     if args.prove:
         report.prove(shlex.split(args.args))
     if args.report == "json":
-        output.as_json(report.as_dict())
+        output.print_json(report.as_dict())
     else:
-        _tell(report, shown=not args.write)
-    differs = any(each.standing == "differs" for each in report.proofs)
+        _print_report(report, show_diffs=not args.write)
+    differs = any(proof.standing == "differs" for proof in report.proofs)
     return int(differs or (args.check and bool(report.changed)))
 
 
 def alternative(module: str, name: str) -> str | None:
     """Return what to use instead of azureml's ``module.name``; None if it is supported."""
-    names = importlib.import_module("scriptrun.dropin.api_table")
-    if name in names.provided(module):
+    api_table = importlib.import_module("scriptrun.dropin.api_table")
+    if name in api_table.provided(module):
         return None
-    found: str | None = names.alternative(module, name)
-    return found
+    advice: str | None = api_table.alternative(module, name)
+    return advice
 
 
-def _tell(report: Any, shown: bool) -> None:
-    for each in report.changed if shown else []:
-        for line in each.diff:
-            print(output.painted(line, _COLOURS.get(line[:1], "")))
+def _print_report(report: Any, show_diffs: bool) -> None:
+    for file in report.changed if show_diffs else []:
+        for line in file.diff:
+            print(output.paint(line, _COLOURS.get(line[:1], "")))
     for finding in report.findings:
         print(finding)
     for proof in report.proofs:
         print(proof)
-    print(report.summary(written=not shown))
+    print(report.summary(written=not show_diffs))
 
 
 class _Progress:
     """A progress bar on the terminal."""
 
-    def __init__(self, wanted: bool) -> None:
-        self.wanted, self.last = wanted, -1
+    def __init__(self, enabled: bool) -> None:
+        self.enabled, self.last_percent = enabled, -1
 
-    def step(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` files have been processed."""
-        part = done * 100 // max(total, 1)
-        if self.wanted and part != self.last:
-            self.last = part
-            bar = "#" * (part // 4)
-            sys.stderr.write(f"\r{bar:<25} {done}/{total} files")
+    def step(self, completed: int, total: int) -> None:
+        """Show that ``completed`` of ``total`` files have been processed."""
+        percent = completed * 100 // max(total, 1)
+        if self.enabled and percent != self.last_percent:
+            self.last_percent = percent
+            bar = "#" * (percent // 4)
+            sys.stderr.write(f"\r{bar:<25} {completed}/{total} files")
             sys.stderr.flush()
 
     def end(self) -> None:
         """Clear the progress bar."""
-        if self.wanted and self.last >= 0:
+        if self.enabled and self.last_percent >= 0:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

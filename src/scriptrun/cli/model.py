@@ -23,20 +23,20 @@ def arguments(parser: Any) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
 
     def verb(name: str, line: str) -> Any:
-        made = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
-        common_arguments.json_argument(made)
-        return made
+        subparser = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        common_arguments.json_argument(subparser)
+        return subparser
 
-    listed = verb("list", "list the latest version of each model")
-    listed.add_argument("name", metavar="NAME", nargs="?", help="list all versions of this model")
-    listed.add_argument(
+    list_parser = verb("list", "list the latest version of each model")
+    list_parser.add_argument("name", metavar="NAME", nargs="?", help="list all versions of this model")
+    list_parser.add_argument(
         "--tag",
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
         help="list only models with this tag; repeatable",
     )
-    listed.add_argument("--run", metavar="RUN", help="list only models that this run registered")
+    list_parser.add_argument("--run", metavar="RUN", help="list only models that this run registered")
     show = verb("show", "show a model's files, tags and run")
     show.add_argument("model", metavar="NAME[:VERSION]", help="model to show")
     register = verb("register", "register a file or folder as a model's next version")
@@ -68,16 +68,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    workspace = workspace_here.here()
+    workspace = workspace_here.current()
     name, run_name = getattr(args, "name", None), getattr(args, "run", None)
     run_id = Run.find(workspace, run_name).id if run_name else None
-    tags = [each.split("=", 1) if "=" in each else each for each in getattr(args, "tag", ())]
-    found = Model.list(workspace, name, tags, run_id=run_id, latest=name is None)
+    tags = [text.split("=", 1) if "=" in text else text for text in getattr(args, "tag", ())]
+    models = Model.list(workspace, name, tags, run_id=run_id, latest=name is None)
     if getattr(args, "json", False):
-        output.as_json([model.serialize() for model in found])
-    elif found:
+        output.print_json([model.serialize() for model in models])
+    elif models:
         heads = ("NAME", "VERSION", "SIZE", "CREATED", "RUN", "TAGS")
-        output.table(heads, [_row(model) for model in found])
+        output.print_table(heads, [_row(model) for model in models])
     elif name or run_id or tags:
         print("No matching models. To list all, run: scriptrun model list")
     else:
@@ -101,13 +101,13 @@ def _tags(model: Model) -> str:
 
 
 def _show(args: argparse.Namespace) -> int:
-    model = _named(args.model)
+    model = _find_model(args.model)
     if args.json:
-        output.as_json(model.serialize())
+        output.print_json(model.serialize())
         return 0
-    found = lineage.datasets_of(model)
-    files = [f"{each['path']}  {output.size(each['size'])}" for each in model.files]
-    output.facts(
+    datasets = lineage.datasets_of(model)
+    files = [f"{file['path']}  {output.size(file['size'])}" for file in model.files]
+    output.print_facts(
         [
             ("name", model.name),
             ("version", str(model.version)),
@@ -116,7 +116,7 @@ def _show(args: argparse.Namespace) -> int:
             ("framework", " ".join(filter(None, (model.model_framework, _version(model))))),
             ("run", model.run_id or ""),
             ("experiment", model.experiment_name or ""),
-            ("datasets", "\n".join(f"{word}: {_names(sets)}" for word, sets in found.items())),
+            ("datasets", "\n".join(f"{word}: {_names(sets)}" for word, sets in datasets.items())),
             ("tags", _tags(model)),
             ("properties", ", ".join(f"{k}={v}" for k, v in model.properties.items())),
             ("files", "\n".join(files)),
@@ -131,29 +131,29 @@ def _version(model: Model) -> str:
 
 def _names(datasets: list[dict[str, Any]]) -> str:
     return ", ".join(
-        f"{each['name']}:{each['version']}" if each["name"] else f"{each['id']} (not registered)"
-        for each in datasets
+        f"{dataset['name']}:{dataset['version']}" if dataset["name"] else f"{dataset['id']} (not registered)"
+        for dataset in datasets
     )
 
 
 def _register(args: argparse.Namespace) -> int:
-    tags = dict(_pair(each) for each in args.tag)
-    facts = {"description": args.description, "model_framework": args.framework}
+    tags = dict(_parse_tag(text) for text in args.tag)
+    metadata = {"description": args.description, "model_framework": args.framework}
     if args.run:
-        run = Run.find(workspace_here.existing(), args.run)
-        model = run.register_model(args.name, args.path, tags, **facts)
+        run = Run.find(workspace_here.require(), args.run)
+        model = run.register_model(args.name, args.path, tags, **metadata)
     else:
-        workspace = workspace_here.here()
+        workspace = workspace_here.current()
         model_registry.files_of(args.path)  # raises before a workspace is created
-        model = Model.register(workspace_here.made(workspace), args.path, args.name, tags, **facts)
-    return _said(args, model, f"Registered {model.id}")
+        model = Model.register(workspace_here.create_if_missing(workspace), args.path, args.name, tags, **metadata)
+    return _print_result(args, model, f"Registered {model.id}")
 
 
 def _download(args: argparse.Namespace) -> int:
-    model = _named(args.model)
+    model = _find_model(args.model)
     path = model.download(args.target, args.force)
     if args.json:
-        output.as_json({"id": model.id, "path": path})
+        output.print_json({"id": model.id, "path": path})
     else:
         print(path)
     return 0
@@ -164,27 +164,27 @@ def _remove(args: argparse.Namespace) -> int:
         raise UserErrorException(
             "`scriptrun model remove` requires a version.", f"For example: {args.model}:1."
         )
-    model = _named(args.model)
+    model = _find_model(args.model)
     model.delete()
-    return _said(args, model, f"Removed {model.id}")
+    return _print_result(args, model, f"Removed {model.id}")
 
 
-def _said(args: argparse.Namespace, model: Model, line: str) -> int:
+def _print_result(args: argparse.Namespace, model: Model, line: str) -> int:
     if args.json:
-        output.as_json(model.serialize())
+        output.print_json(model.serialize())
     else:
         print(line)
     return 0
 
 
-def _named(text: str) -> Model:
+def _find_model(text: str) -> Model:
     name, _, version = text.partition(":")
-    return Model(workspace_here.existing(), name, version=version or None)
+    return Model(workspace_here.require(), name, version=version or None)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found:
+def _parse_tag(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
         raise UserErrorException(f"Invalid tag {text!r}.", "Use --tag NAME=VALUE.")
     return name, value
 

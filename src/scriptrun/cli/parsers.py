@@ -31,38 +31,38 @@ class Parser(argparse.ArgumentParser):
         """Parse ``words``; ``args.rest`` are those after the first ``--``, unchanged."""
         rest = None
         if self.takes_rest and "--" in words:
-            mark = words.index("--")
-            words, rest = words[:mark], words[mark + 1 :]
-        args, left = self.parse_known_args(words)
-        if left and not (self.takes_options and getattr(args, "verb", "") in ("add", "set")):
-            self.refuse_words(left)
-        args.rest, args.left = rest, left
+            index = words.index("--")
+            words, rest = words[:index], words[index + 1 :]
+        args, unknown = self.parse_known_args(words)
+        if unknown and not (self.takes_options and getattr(args, "verb", "") in ("add", "set")):
+            self.refuse_words(unknown)
+        args.rest, args.left = rest, unknown
         return args
 
-    def refuse_words(self, left: list[str]) -> NoReturn:
+    def refuse_words(self, unknown: list[str]) -> NoReturn:
         """Raise UserErrorException for unknown words, with a suggestion."""
-        shown = " ".join(left)
+        text = " ".join(unknown)
         options = [name for action in self._actions for name in action.option_strings]
-        hint = suggestion.question(left[0].partition("=")[0], options)
+        hint = suggestion.question(unknown[0].partition("=")[0], options)
         if self.takes_rest:
-            hint += f"To pass arguments to the script, use --: {self.prog} ... train.py -- {shown}"
+            hint += f"To pass arguments to the script, use --: {self.prog} ... train.py -- {text}"
         raise UserErrorException(
-            f"Unexpected argument {shown!r} for `{self.prog}`.", hint or self._more()
+            f"Unexpected argument {text!r} for `{self.prog}`.", hint or self._help_hint()
         )
 
-    def _more(self) -> str:
+    def _help_hint(self) -> str:
         return f"See `{self.prog} --help`."
 
     def error(self, message: str) -> NoReturn:
         """Raise argparse's errors as UserErrorException."""
-        raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._more())
+        raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._help_hint())
 
 
 def make(name: str, line: str, words: list[str], doc: str) -> Parser:
     """Build the parser of the command ``name``; ``words`` decide whether it formats help."""
     text = doc.strip().partition("\n")[2].strip()
-    if _asked(words):
-        text = "\n\n".join(map(_refilled, text.split("\n\n")))
+    if _is_help_requested(words):
+        text = "\n\n".join(map(_refill, text.split("\n\n")))
     return Parser(
         prog=f"scriptrun {name}",
         description=f"{line}.",
@@ -72,11 +72,11 @@ def make(name: str, line: str, words: list[str], doc: str) -> Parser:
     )
 
 
-def _asked(words: list[str]) -> bool:
+def _is_help_requested(words: list[str]) -> bool:
     return "-h" in words or "--help" in words
 
 
-def _refilled(paragraph: str) -> str:
+def _refill(paragraph: str) -> str:
     """Wrap prose at the terminal's width, at most 100; keep examples and tables unchanged."""
     if "  " in paragraph:
         return paragraph
@@ -88,8 +88,8 @@ def _refilled(paragraph: str) -> str:
 
 
 def _formatter(words: list[str]) -> Any:
-    if not _asked(words):
-        return _unread
+    if not _is_help_requested(words):
+        return _plain_formatter
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return argparse.RawDescriptionHelpFormatter
     from rich_argparse import RawDescriptionRichHelpFormatter
@@ -97,7 +97,7 @@ def _formatter(words: list[str]) -> Any:
     return RawDescriptionRichHelpFormatter
 
 
-def _unread(prog: str) -> argparse.HelpFormatter:
+def _plain_formatter(prog: str) -> argparse.HelpFormatter:
     """Return a formatter for help that is not shown: argparse makes one for each argument.
 
     The fixed width avoids importing shutil, 3 ms, for the terminal's width.

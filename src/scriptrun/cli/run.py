@@ -102,9 +102,9 @@ def _rank_arguments(parser: Any) -> None:
         ("--pytorch", "set the variables that torch.distributed reads"),
         ("--tensorflow", "start one worker per node, configured via TF_CONFIG"),
     )
-    one = parser.add_mutually_exclusive_group().add_argument
+    add_exclusive = parser.add_mutually_exclusive_group().add_argument
     for name, line in kinds:
-        one(name, action="store_const", const=name[2:], dest="distributed", help=line)
+        add_exclusive(name, action="store_const", const=name[2:], dest="distributed", help=line)
     for name, value, label in (
         ("cpus", "N", "CPUs"),
         ("gpus", "N", "GPUs"),
@@ -114,8 +114,8 @@ def _rank_arguments(parser: Any) -> None:
         example = ", e.g. 16G" if kind is str else ""
         add(f"--{name}", metavar=value, type=kind, help=f"{label} per node{example}")
         add(f"--{name}-per-process", metavar=value, type=kind, help=f"{label} per rank")
-    sees = "expose all of the node's GPUs to a rank, or its share (default: node)"
-    add("--gpu-binding", choices=("node", "process"), help=sees)
+    binding_help = "expose all of the node's GPUs to a rank, or its share (default: node)"
+    add("--gpu-binding", choices=("node", "process"), help=binding_help)
 
 
 def _retry_arguments(add: Any) -> None:
@@ -155,22 +155,22 @@ def _data_arguments(add: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Submit the run, stream its log unless detached, and return the exit code."""
-    workspace = workspace_here.here()
-    described = run_options.describe(args, workspace)
+    workspace = workspace_here.current()
+    request = run_options.parse_request(args, workspace)
     submission = check.check(
-        described.config, workspace, described.experiment, described.tags, described.origin
+        request.config, workspace, request.experiment, request.tags, request.origin
     )
-    submission.warnings += described.warnings
+    submission.warnings += request.warnings
     if args.plan:
-        return int(_loaded("terminal.plan_view").show(submission, workspace, args.json))
+        return int(_load("terminal.plan_view").show(submission, workspace, args.json))
     local_engine.allow_fork()  # this process has a single thread
-    workspace = workspace_here.made(workspace)
-    experiment_registry.make(workspace, described.experiment)
-    with spinner.telling("Taking snapshot"):
+    workspace = workspace_here.create_if_missing(workspace)
+    experiment_registry.make(workspace, request.experiment)
+    with spinner.show_status("Taking snapshot"):
         folder = submit.submit(submission, workspace)
-    return int(_loaded("runs.after_submit").finish(workspace, folder, submission.warnings, args))
+    return int(_load("runs.after_submit").finish(workspace, folder, submission.warnings, args))
 
 
-def _loaded(name: str) -> Any:
+def _load(name: str) -> Any:
     """Import a module that is needed only after submission, so that runs start sooner."""
     return importlib.import_module(f"scriptrun.cli.{name}")

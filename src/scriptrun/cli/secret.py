@@ -51,47 +51,47 @@ def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
     value, text = _VERBS[args.verb or "list"](args)
     if getattr(args, "json", False):
-        output.as_json(value)
+        output.print_json(value)
     else:
         print(text)
     return 0
 
 
 def _list(args: argparse.Namespace) -> tuple[Any, str]:
-    place = str(vault.folder())
-    found = [{"name": name, "from": place} for name in vault.names()]
-    here = workspace_here.here()
-    if workspace_here.is_made(here):
-        which = f"{place}, workspace {here.name}"
-        found += [{"name": name, "from": which} for name in vault.names(here.id)]
-    found += [{"name": name, "from": "the environment"} for name in vault.variables()]
-    lines = [f"{each['name']}  ({each['from']})" for each in found]
-    return found, "\n".join(lines) or "No secrets."
+    folder = str(vault.folder())
+    secrets = [{"name": name, "from": folder} for name in vault.names()]
+    workspace = workspace_here.current()
+    if workspace_here.exists(workspace):
+        location = f"{folder}, workspace {workspace.name}"
+        secrets += [{"name": name, "from": location} for name in vault.names(workspace.id)]
+    secrets += [{"name": name, "from": "the environment"} for name in vault.variables()]
+    lines = [f"{secret['name']}  ({secret['from']})" for secret in secrets]
+    return secrets, "\n".join(lines) or "No secrets."
 
 
 def _set(args: argparse.Namespace) -> tuple[Any, str]:
-    value = _asked(args.name)
+    value = _read_value(args.name)
     if not value:
         raise UserErrorException(
             f"Secret {args.name!r} is empty.",
             f"Type the value at the prompt, or run: scriptrun secret set {args.name} < FILE",
         )
-    where = vault.store(_kept_as(args), value)
-    told = f"Stored {args.name} in {where}, readable only by you."
+    location = vault.store(_stored_name(args), value)
+    message = f"Stored {args.name} in {location}, readable only by you."
     variable = vault.variable(args.name)
     if variable in vault.variables():
-        told += f"\nThe environment variable {variable} is set and takes precedence."
-    return {"name": args.name}, told
+        message += f"\nThe environment variable {variable} is set and takes precedence."
+    return {"name": args.name}, message
 
 
-def _kept_as(args: argparse.Namespace) -> str:
+def _stored_name(args: argparse.Namespace) -> str:
     """Return the name in the vault; workspace secrets have a name of their own."""
     return (
-        vault.workspace_secret(workspace_here.existing().id, args.name) if args.workspace else str(args.name)
+        vault.workspace_secret(workspace_here.require().id, args.name) if args.workspace else str(args.name)
     )
 
 
-def _asked(name: str) -> str:
+def _read_value(name: str) -> str:
     """Read the value from a prompt that hides it, or all of standard input."""
     if sys.stdin is None:
         return ""
@@ -106,17 +106,17 @@ def _asked(name: str) -> str:
 
 
 def _remove(args: argparse.Namespace) -> tuple[Any, str]:
-    owner = workspace_here.existing().id if args.workspace else ""
+    owner = workspace_here.require().id if args.workspace else ""
     if args.name not in vault.names(owner):
-        known = ", ".join(vault.names(owner)) or "none"
-        meant = suggestion.question(args.name, vault.names(owner))
-        where = f"{vault.folder()} for this workspace" if owner else str(vault.folder())
+        names = ", ".join(vault.names(owner)) or "none"
+        question = suggestion.question(args.name, vault.names(owner))
+        location = f"{vault.folder()} for this workspace" if owner else str(vault.folder())
         raise UserErrorException(
-            f"Secret {args.name!r} not found in {where}.",
-            f"{meant}Secrets: {known}."
+            f"Secret {args.name!r} not found in {location}.",
+            f"{question}Secrets: {names}."
             + ("" if owner else " For a workspace secret, use --workspace."),
         )
-    vault.forget(_kept_as(args))
+    vault.forget(_stored_name(args))
     return {"removed": args.name}, f"Removed {args.name}."
 
 

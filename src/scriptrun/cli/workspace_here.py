@@ -10,19 +10,19 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.spec.errors import WorkspaceException
 
 
-def here() -> Workspace:
+def current() -> Workspace:
     """Return the workspace of the current directory, else one that is yet to be created.
 
     Writes nothing: ``exists`` tells the two apart, and ``create_if_missing`` creates the second.
     Raises WorkspaceException for an unreadable workspace.
     """
-    named = os.environ.get("SCRIPTRUN_WORKSPACE")
-    if named:
-        root = Path(named).absolute()
-        return Workspace(root) if is_one(root) else Workspace.to_be(root)
+    configured = os.environ.get("SCRIPTRUN_WORKSPACE")
+    if configured:
+        root = Path(configured).absolute()
+        return Workspace(root) if is_workspace(root) else Workspace.to_be(root)
     start = _cwd()
-    found = Workspace.search(start)
-    return found if found is not None else Workspace.to_be(Workspace.root_for(start))
+    workspace = Workspace.search(start)
+    return workspace if workspace is not None else Workspace.to_be(Workspace.root_for(start))
 
 
 def _cwd() -> Path:
@@ -34,33 +34,33 @@ def _cwd() -> Path:
         ) from None
 
 
-def existing() -> Workspace:
+def require() -> Workspace:
     """Return the workspace of the current directory. Raises WorkspaceException if none exists."""
-    found = here()
-    if is_made(found):
-        return found
+    workspace = current()
+    if exists(workspace):
+        return workspace
     raise WorkspaceException(
-        f"No workspace found in {str(found.root if named_by_variable() else Path.cwd())!r}"
+        f"No workspace found in {str(workspace.root if named_by_variable() else Path.cwd())!r}"
         + ("." if named_by_variable() else " or its parents."),
         "Run `scriptrun init`, or start a first run: scriptrun run train.py",
     )
 
 
-def made(workspace: Workspace) -> Workspace:
+def create_if_missing(workspace: Workspace) -> Workspace:
     """Return the workspace; create it first, with a message, if it does not exist yet."""
-    if is_made(workspace):
+    if exists(workspace):
         return workspace
-    real = Workspace.create(workspace.name, path=workspace.root, exist_ok=True)
-    print(f"Created workspace {real.name!r} in {real.directory}", file=sys.stderr)
-    return real
+    created = Workspace.create(workspace.name, path=workspace.root, exist_ok=True)
+    print(f"Created workspace {created.name!r} in {created.directory}", file=sys.stderr)
+    return created
 
 
-def is_made(workspace: Workspace) -> bool:
+def exists(workspace: Workspace) -> bool:
     """Whether the workspace exists, as opposed to one that is yet to be created."""
     return bool(workspace.id)
 
 
-def is_one(root: Path) -> bool:
+def is_workspace(root: Path) -> bool:
     """Whether ``root`` contains a workspace."""
     return (root / ".scriptrun" / "workspace.json").exists()
 

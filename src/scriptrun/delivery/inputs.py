@@ -16,7 +16,7 @@ from scriptrun.data.datasets import content as dataset_content
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.errors import DatastoreException, FileChanged
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.stores.globs import is_pattern
 from scriptrun.data.stores.protocol import FileEntry
 from scriptrun.data.stores.timeouts import time_limit
@@ -49,7 +49,7 @@ class InputDelivery:
         self.delivered: Json = {}
         self._layouts: list[tuple[str, Layout, LaidOut]] = []
         self._links: list[Path] = []
-        self._mounts: list[tuple[str, mounting.ActiveMount]] = []
+        self._mounts: list[tuple[str, dataset_mount.ActiveMount]] = []
         #: bind mounts for a container: (host path, container path, writable)
         self.binds: list[tuple[str, str, bool]] = [(str(self.folder), str(self.folder), False)]
 
@@ -147,7 +147,7 @@ class InputDelivery:
         """Whether to mount the files: not if they are local already, or mounting is unavailable."""
         if _is_local(content) or Layout(content, self._cache).is_complete():
             return False
-        reason = mounting.available()
+        reason = dataset_mount.available()
         if reason:
             note = f"input {input_spec['name']!r} will be downloaded instead of mounted: {reason}"
             if note not in self._job.get("notes", ()):
@@ -156,8 +156,8 @@ class InputDelivery:
 
     def _mount(self, input_spec: Json, content: Content, pin: Json) -> Path:
         mountpoint = self.folder / "mounts" / input_spec["name"]
-        mounting.clear_stale()
-        mount = mounting.mount(
+        dataset_mount.clear_stale()
+        mount = dataset_mount.mount(
             content, mountpoint, self._cache.folder, time_limit(), self._log.warn
         )
         self._mounts.append((input_spec["name"], mount))
@@ -211,7 +211,7 @@ def _create_runtime_folder(name: str) -> Path:
     for sibling in folder.parent.iterdir():
         owner = files.read_json(str(sibling / _OWNER))
         if owner and identity.is_local(owner) and not identity.is_alive(owner):
-            mounting.clear_stale()
+            dataset_mount.clear_stale()
             shutil.rmtree(sibling, ignore_errors=True)
     return folder
 

@@ -313,29 +313,29 @@ _HIDDEN = "It is private to Microsoft's package; use a public name."
 
 def provided(module: str) -> dict[str, tuple[str, str]]:
     """Return the names in ``module``, each with the scriptrun module and name that define it."""
-    found = {}
-    for home, names in PROVIDED.get(module, {}).items():
+    sources = {}
+    for source, names in PROVIDED.get(module, {}).items():
         for name in names.split():
-            shown, _, actual = name.partition("=")
-            found[shown] = (home, actual or shown)
-    return found
+            public_name, _, actual = name.partition("=")
+            sources[public_name] = (source, actual or public_name)
+    return sources
 
 
 def alternative(module: str, name: str = "") -> str | None:
     """Return what to use instead of ``module.name``, or None if it is unknown."""
     if f"{module}.{name}" in PROVIDED:
         return None
-    named = LEFT_OUT.get(module, {}).get(name)
-    return named or package_alternative(module)
+    advice = LEFT_OUT.get(module, {}).get(name)
+    return advice or package_alternative(module)
 
 
 def package_alternative(module: str) -> str | None:
     """Return what to use instead of ``module``, part of an unsupported package, or None."""
     parts = module.split(".")
     for length in range(len(parts), 1, -1):
-        found = LEFT_OUT_PACKAGES.get(".".join(parts[:length]))
-        if found:
-            return found
+        advice = LEFT_OUT_PACKAGES.get(".".join(parts[:length]))
+        if advice:
+            return advice
     return _HIDDEN if is_private(module) else None
 
 

@@ -18,7 +18,7 @@ def as_code(config: ScriptRunConfig, name: str) -> str:
     """Return the code to write instead of the Estimator ``name``; it calls the workspace ``ws``."""
     run_config = config.run_config
     target = run_config.target
-    words = {
+    parameters = {
         "source_directory": config.source_directory,
         "script": config.script,
         "arguments": config.arguments,
@@ -32,7 +32,7 @@ def as_code(config: ScriptRunConfig, name: str) -> str:
             f"{name} is deprecated. The equivalent ScriptRunConfig:",
             *_environment(run_config.environment),
             "config = ScriptRunConfig(",
-            *[f"    {key}={_said(value)}," for key, value in words.items() if value],
+            *[f"    {key}={_expression(value)}," for key, value in parameters.items() if value],
             "    environment=environment)",
             *_settings(run_config),
         ]
@@ -63,42 +63,42 @@ def _environment(environment: Any) -> list[str]:
 
 def _channels(conda: CondaDependencies) -> list[str]:
     """Return the calls that turn the default channels into those of ``conda``."""
-    there, wanted = list(CondaDependencies.create().conda_channels), list(conda.conda_channels)
-    calls = [f"remove_channel({each!r})" for each in there if each not in wanted]
-    calls += [f"add_channel({each!r})" for each in wanted if each not in there]
+    default_channels, channels = list(CondaDependencies.create().conda_channels), list(conda.conda_channels)
+    calls = [f"remove_channel({channel!r})" for channel in default_channels if channel not in channels]
+    calls += [f"add_channel({new_channel!r})" for new_channel in channels if new_channel not in default_channels]
     return [f"environment.python.conda_dependencies.{call}" for call in calls]
 
 
 def _settings(run_config: Any) -> list[str]:
     """Return the assignments for settings that ScriptRunConfig has no parameter for."""
-    found = []
+    lines = []
     if run_config.environment_variables:
-        found.append(f"environment_variables = {dict(run_config.environment_variables)!r}")
+        lines.append(f"environment_variables = {dict(run_config.environment_variables)!r}")
     store = run_config.source_directory_data_store
     if store is not None:
-        found.append(f"source_directory_data_store = {getattr(store, 'name', store)!r}")
+        lines.append(f"source_directory_data_store = {getattr(store, 'name', store)!r}")
     for name, value in (run_config.data_references or {}).items():
-        found.append(f"data_references[{name!r}] = {_reference(value, name)}.to_config()")
+        lines.append(f"data_references[{name!r}] = {_reference(value, name)}.to_config()")
     for name, value in (run_config.data or {}).items():
-        found.append(f"data[{name!r}] = {_said(value)}")
-    return [f"config.run_config.{line}" for line in found]
+        lines.append(f"data[{name!r}] = {_expression(value)}")
+    return [f"config.run_config.{line}" for line in lines]
 
 
-def _said(value: Any) -> str:
+def _expression(value: Any) -> str:
     """Return ``value`` as a Python expression."""
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_said, value))}]"
+        return f"[{', '.join(map(_expression, value))}]"
     if isinstance(value, AbstractDatastore):
         return f"Datastore.get(ws, {value.name!r})"
     if isinstance(value, DataPath):
-        return f"DataPath({_said(value.datastore)}, {value.path_on_datastore!r})"
+        return f"DataPath({_expression(value.datastore)}, {value.path_on_datastore!r})"
     if isinstance(value, DataReference):
-        return f"{_said(value.datastore)}{_below(value)}"
+        return f"{_expression(value.datastore)}{_path_and_mode(value)}"
     if isinstance(value, DatasetConsumptionConfig):
-        known = getattr(value.dataset, "name", None)
-        dataset = f"Dataset.get_by_name(ws, {known!r})" if known else "dataset"
-        way = f".as_{value.mode}()" if value.mode in ("mount", "download") else ""
-        return f"{dataset}.as_named_input({value.name!r}){way}"
+        name = getattr(value.dataset, "name", None)
+        dataset = f"Dataset.get_by_name(ws, {name!r})" if name else "dataset"
+        mode_call = f".as_{value.mode}()" if value.mode in ("mount", "download") else ""
+        return f"{dataset}.as_named_input({value.name!r}){mode_call}"
     return repr(value)
 
 
@@ -108,7 +108,7 @@ def _reference(value: Any, name: str) -> str:
     return f"DataReference({store}, {name!r}, {value.path_on_data_store!r}, {value.mode!r})"
 
 
-def _below(value: DataReference) -> str:
+def _path_and_mode(value: DataReference) -> str:
     path = "" if value.path_on_datastore is None else f".path({value.path_on_datastore!r})"
-    where = repr(value.path_on_compute) if value.path_on_compute else ""
-    return f"{path}.as_{value.mode}({where})"
+    target = repr(value.path_on_compute) if value.path_on_compute else ""
+    return f"{path}.as_{value.mode}({target})"

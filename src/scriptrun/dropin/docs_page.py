@@ -18,8 +18,8 @@ def table() -> str:
     rows = ["| name | | scriptrun equivalent, or what to do |", "| --- | --- | --- |"]
     for module in sorted(api_table.PROVIDED):
         rows += [
-            f"| `{module}.{name}` | works | `{home}.{actual}` |"
-            for name, (home, actual) in sorted(api_table.provided(module).items())
+            f"| `{module}.{name}` | works | `{source}.{actual}` |"
+            for name, (source, actual) in sorted(api_table.provided(module).items())
             if not name.startswith("_")
         ]
         rows += [
@@ -27,8 +27,8 @@ def table() -> str:
             for name, instead in sorted(api_table.LEFT_OUT.get(module, {}).items())
         ]
     for package, instead in sorted(api_table.LEFT_OUT_PACKAGES.items()):
-        others = "all others of " if package in api_table.PROVIDED else ""
-        rows.append(f"| {others}`{package}` | not supported | {instead} |")
+        prefix = "all others of " if package in api_table.PROVIDED else ""
+        rows.append(f"| {prefix}`{package}` | not supported | {instead} |")
     for method, instead in sorted(api_table.LEFT_OUT_METHODS.items()):
         rows.append(f"| `.{method}()` | not supported | {instead} |")
     return "\n".join(rows)
@@ -42,5 +42,5 @@ def with_table(page: str) -> str:
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1])
-    place.write_text(with_table(place.read_text("utf-8")), "utf-8")
+    path = Path(sys.argv[1])
+    path.write_text(with_table(path.read_text("utf-8")), "utf-8")

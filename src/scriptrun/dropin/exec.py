@@ -32,16 +32,16 @@ def script(path: str, words: Sequence[str]) -> int:
         raise UserErrorException(
             f"File {str(path)!r} does not exist.", "Give a script, a notebook, or a module with -m."
         )
-    whole = os.path.abspath(path)  # as Python sets ``__file__``
-    folder = os.path.dirname(whole)
+    absolute = os.path.abspath(path)  # as Python sets ``__file__``
+    folder = os.path.dirname(absolute)
     if path.endswith(".ipynb"):
         os.chdir(folder)  # as Jupyter does
-        return _guarded(whole, folder, [path, *words], notebook_cells.run, whole)
-    given = {"get_ipython": ipython_shell.get_ipython} if _was_a_notebook(whole) else None
-    return _guarded(whole, folder, [path, *words], runpy.run_path, whole, given, "__main__")
+        return _run_guarded(absolute, folder, [path, *words], notebook_cells.run, absolute)
+    init_globals = {"get_ipython": ipython_shell.get_ipython} if _is_converted_notebook(absolute) else None
+    return _run_guarded(absolute, folder, [path, *words], runpy.run_path, absolute, init_globals, "__main__")
 
 
-def _was_a_notebook(path: str) -> bool:
+def _is_converted_notebook(path: str) -> bool:
     """Whether the script calls IPython, as ``jupyter nbconvert`` writes them."""
     with open(path, "rb") as handle:
         return b"get_ipython()" in handle.read()
@@ -49,11 +49,11 @@ def _was_a_notebook(path: str) -> bool:
 
 def module(name: str, words: Sequence[str]) -> int:
     """Run the module ``name`` with the arguments ``words``, as ``python -m`` would."""
-    ready = {"run_name": "__main__", "alter_sys": True}
-    return _guarded("", os.getcwd(), [name, *words], runpy.run_module, name, **ready)
+    options = {"run_name": "__main__", "alter_sys": True}
+    return _run_guarded("", os.getcwd(), [name, *words], runpy.run_module, name, **options)
 
 
-def _guarded(
+def _run_guarded(
     path: str,
     folder: str,
     argv: list[str],
@@ -63,15 +63,15 @@ def _guarded(
 ) -> int:
     sys.argv[:] = argv
     sys.path.insert(0, folder)
-    _in_children()
+    _enable_in_children()
     gc.enable()  # the command line disables it
     try:
         action(*args, **kwargs)
-    except SystemExit as ended:
-        return _code(ended.code)
+    except SystemExit as exit_error:
+        return _exit_code(exit_error.code)
     except Exception as error:
         _flush()
-        error.__traceback__ = _theirs(error.__traceback__, path)
+        error.__traceback__ = _user_traceback(error.__traceback__, path)
         traceback.print_exception(error)
         if isinstance(error, ModuleNotFoundError):
             one_time_notes.say(
@@ -81,15 +81,15 @@ def _guarded(
     return 0
 
 
-def _in_children() -> None:
+def _enable_in_children() -> None:
     """Make ``azureml`` importable in processes that multiprocessing spawns."""
-    inner = spawn.get_command_line
+    original = spawn.get_command_line
 
     def get_command_line(**kwargs: Any) -> list[str]:
-        words = inner(**kwargs)
+        words = original(**kwargs)
         return [
-            f"import scriptrun.dropin; {word}" if before == "-c" else word
-            for before, word in zip(["", *words], words, strict=False)
+            f"import scriptrun.dropin; {word}" if previous == "-c" else word
+            for previous, word in zip(["", *words], words, strict=False)
         ]
 
     spawn.get_command_line = get_command_line
@@ -97,7 +97,7 @@ def _in_children() -> None:
         multiprocessing.set_forkserver_preload(["scriptrun.dropin"])
 
 
-def _code(code: object) -> int:
+def _exit_code(code: object) -> int:
     """Return the process exit code of ``sys.exit(code)``."""
     if code is None:
         return 0
@@ -114,14 +114,14 @@ def _flush() -> None:
         pass
 
 
-def _theirs(trace: TracebackType | None, path: str) -> TracebackType | None:
+def _user_traceback(trace: TracebackType | None, path: str) -> TracebackType | None:
     """Return the part of ``trace`` that starts in the user's code."""
-    here = (__file__, notebook_cells.__file__, runpy.__file__)
-    first = trace
-    while first is not None and _is_ours(first.tb_frame.f_code.co_filename, here):
-        first = first.tb_next
-    return first
+    own_files = (__file__, notebook_cells.__file__, runpy.__file__)
+    user_trace = trace
+    while user_trace is not None and _is_own_file(user_trace.tb_frame.f_code.co_filename, own_files):
+        user_trace = user_trace.tb_next
+    return user_trace
 
 
-def _is_ours(filename: str, here: tuple[str, ...]) -> bool:
-    return filename in here or filename.startswith("<frozen")
+def _is_own_file(filename: str, own_files: tuple[str, ...]) -> bool:
+    return filename in own_files or filename.startswith("<frozen")

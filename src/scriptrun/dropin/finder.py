@@ -30,19 +30,19 @@ def enable() -> None:
 
     Raises UserErrorException if another azureml.core is already imported.
     """
-    if any(isinstance(each, Finder) for each in sys.meta_path):
+    if any(isinstance(finder, AzuremlFinder) for finder in sys.meta_path):
         return
     if "azureml.core" in sys.modules:
         raise UserErrorException(
             "Another azureml package is already imported.",
             "Make `import scriptrun.dropin` the first line of the program.",
         )
-    for name in [each for each in sys.modules if each.split(".")[0] == "azureml"]:
+    for name in [module_name for module_name in sys.modules if module_name.split(".")[0] == "azureml"]:
         del sys.modules[name]
-    sys.meta_path.insert(0, Finder())
+    sys.meta_path.insert(0, AzuremlFinder())
 
 
-class Finder:
+class AzuremlFinder:
     """Finds the modules of the API table."""
 
     def find_spec(
@@ -55,20 +55,20 @@ class Finder:
             installed = importlib.machinery.PathFinder.find_spec(fullname, path)
             if installed is not None:
                 return installed
-        spec = importlib.util.spec_from_loader(fullname, Loader(), is_package=True)
+        spec = importlib.util.spec_from_loader(fullname, AzuremlLoader(), is_package=True)
         if spec is not None:
-            places = sys.path if path is None else path
-            spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], places)
+            search_path = sys.path if path is None else path
+            spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], search_path)
         return spec
 
 
-def _folders(name: str, places: Any) -> list[str]:
+def _folders(name: str, search_path: Any) -> list[str]:
     """Return the folders of an installed azureml's package ``name``."""
-    found = [os.path.join(each or os.curdir, name) for each in places if isinstance(each, str)]
-    return [each for each in found if os.path.isdir(each)]
+    folders = [os.path.join(entry or os.curdir, name) for entry in search_path if isinstance(entry, str)]
+    return [folder for folder in folders if os.path.isdir(folder)]
 
 
-class Loader(importlib.abc.Loader):
+class AzuremlLoader(importlib.abc.Loader):
     """Loads modules whose names are resolved on first use."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
@@ -76,35 +76,35 @@ class Loader(importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Fill ``module``; it resolves each name on first use."""
-        offered = [
+        names = [
             *api_table.provided(module.__name__),
             *api_table.LEFT_OUT.get(module.__name__, {}),
         ]
 
-        def find(name: str) -> object:
-            value = _value(module.__name__, name)
+        def resolve(name: str) -> object:
+            value = _resolve(module.__name__, name)
             module.__dict__[name] = value
             return value
 
-        about = f"``{module.__name__}`` of the Azure ML SDK v1, by scriptrun."
+        doc = f"``{module.__name__}`` of the Azure ML SDK v1, by scriptrun."
         module.__dict__.update(
             {
                 _MARK: True,
-                "__doc__": about,
-                "__all__": [each for each in offered if not each.startswith("_")],
-                "__getattr__": find,
-                "__dir__": lambda: sorted({*module.__dict__, *offered}),
+                "__doc__": doc,
+                "__all__": [public_name for public_name in names if not public_name.startswith("_")],
+                "__getattr__": resolve,
+                "__dir__": lambda: sorted({*module.__dict__, *names}),
             }
         )
 
 
-def _value(module: str, name: str) -> object:
-    home = api_table.provided(module).get(name)
-    if home is not None:
-        return getattr(importlib.import_module(home[0]), home[1])
+def _resolve(module: str, name: str) -> object:
+    source = api_table.provided(module).get(name)
+    if source is not None:
+        return getattr(importlib.import_module(source[0]), source[1])
     if f"{module}.{name}" in api_table.PROVIDED:
         return importlib.import_module(f"{module}.{name}")
-    instead = None if name.startswith("__") else api_table.alternative(module, name)
-    if instead is None:
+    advice = None if name.startswith("__") else api_table.alternative(module, name)
+    if advice is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    return unsupported.missing(module, name, instead)
+    return unsupported.missing(module, name, advice)

@@ -27,56 +27,56 @@ else:
 #: mlflow's numbers for the state "finished", and for all final states
 _FINISHED, _ENDED = 3, (3, 4, 5)
 #: the mlflow tag of an imported run; its value is the scriptrun run ID
-_MARK = "scriptrun.run"
+_IMPORTED_TAG = "scriptrun.run"
 #: prefixes of tags that the user did not set
-_OWN = ("mlflow.", _MARK)
+_INTERNAL_TAGS = ("mlflow.", _IMPORTED_TAG)
 
 
 def adopt(owner: experiment.Experiment) -> None:
     """Import each finished run of mlflow's experiment of that name, once."""
-    for place, facts in _ended(owner.workspace.directory / "mlflow", owner.name):
-        mark = place / "tags" / _MARK
+    for folder, facts in _ended_runs(owner.workspace.directory / "mlflow", owner.name):
+        marker = folder / "tags" / _IMPORTED_TAG
         try:
-            mark.touch(exist_ok=False)
+            marker.touch(exist_ok=False)
         except OSError:
             continue  # it is imported, or another process is importing it
-        mark.write_text(_taken(owner, place, facts), "utf-8")
+        marker.write_text(_import_run(owner, folder, facts), "utf-8")
 
 
-def names(root: Path) -> set[str]:
+def experiment_names(root: Path) -> set[str]:
     """Return the experiments in mlflow's file store ``root``, except its default one."""
-    made = {str(_facts(path).get("name") or "") for path in root.glob("*/meta.yaml")}
-    return made - {"", "Default"}
+    experiments = {str(_read_facts(path).get("name") or "") for path in root.glob("*/meta.yaml")}
+    return experiments - {"", "Default"}
 
 
-def _ended(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the folder and metadata of each finished run, oldest first."""
-    mine = [path.parent for path in root.glob("*/meta.yaml") if _facts(path).get("name") == name]
-    found = [(path.parent, _facts(path)) for each in mine for path in each.glob("*/meta.yaml")]
-    found.sort(key=lambda each: each[1].get("start_time") or 0)
-    return (each for each in found if each[1].get("status") in _ENDED)
+    experiment_folders = [path.parent for path in root.glob("*/meta.yaml") if _read_facts(path).get("name") == name]
+    runs = [(path.parent, _read_facts(path)) for folder in experiment_folders for path in folder.glob("*/meta.yaml")]
+    runs.sort(key=lambda run: run[1].get("start_time") or 0)
+    return (ended_run for ended_run in runs if ended_run[1].get("status") in _ENDED)
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _read_facts(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
+        content = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}  # mlflow is still writing it
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _taken(owner: experiment.Experiment, place: Path, facts: dict[str, Any]) -> str:
-    """Create a run from mlflow's run in ``place`` and return its ID."""
+def _import_run(owner: experiment.Experiment, folder: Path, facts: dict[str, Any]) -> str:
+    """Create a run from mlflow's run in ``folder`` and return its ID."""
     title = str(facts.get("run_name") or "")
     run = experiment.Experiment.start_logging(owner, snapshot_directory=None, display_name=title)
-    kept = run.path / mlflow_reader.ROOT / "0" / place.name
-    shutil.copytree(place / "metrics", kept / "metrics", dirs_exist_ok=True)
-    for path in sorted((place / "artifacts").rglob("*")):
+    destination = run.path / mlflow_reader.ROOT / "0" / folder.name
+    shutil.copytree(folder / "metrics", destination / "metrics", dirs_exist_ok=True)
+    for path in sorted((folder / "artifacts").rglob("*")):
         if path.is_file():
-            run.upload_file(path.relative_to(place / "artifacts").as_posix(), str(path))
-    tags = {path.name: path.read_text("utf-8") for path in (place / "tags").glob("*")}
-    run.set_tags({key: value for key, value in tags.items() if not key.startswith(_OWN)})
-    run.add_properties({"mlflow.runId": place.name})
+            run.upload_file(path.relative_to(folder / "artifacts").as_posix(), str(path))
+    tags = {path.name: path.read_text("utf-8") for path in (folder / "tags").glob("*")}
+    run.set_tags({key: value for key, value in tags.items() if not key.startswith(_INTERNAL_TAGS)})
+    run.add_properties({"mlflow.runId": folder.name})
     if facts["status"] == _FINISHED:
         run.complete()
     else:

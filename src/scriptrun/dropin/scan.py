@@ -12,7 +12,7 @@ from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.spec.errors import UserErrorException
 
 
-class Found(NamedTuple):
+class UnsupportedName(NamedTuple):
     """An unsupported name: where it is used, and what to use instead."""
 
     place: str
@@ -20,27 +20,27 @@ class Found(NamedTuple):
     instead: str
 
 
-def check(path: str) -> list[Found]:
+def check(path: str) -> list[UnsupportedName]:
     """Return the unsupported names in the script or notebook ``path``, in order.
 
     Raises UserErrorException if the file is not valid Python.
     """
-    found = []
+    unsupported = []
     for prefix, source in _sources(path):
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError) as error:
             raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
-        listed = sorted({*_imported(tree), *_looked_at(tree), *_called(tree)})
-        found += [Found(f"{prefix}:{line}", name, instead) for line, name, instead in listed]
-    return found
+        usages = sorted({*_imports(tree), *_attribute_uses(tree), *_method_calls(tree)})
+        unsupported += [UnsupportedName(f"{prefix}:{line}", name, instead) for line, name, instead in usages]
+    return unsupported
 
 
 def _sources(path: str) -> list[tuple[str, str]]:
     if path.endswith(".ipynb"):
         return [
-            (f"{path}, cell {each.number}", notebook_cells.plain(each.source, path))
-            for each in notebook_cells.cells(path)
+            (f"{path}, cell {cell.number}", notebook_cells.to_python(cell.source, path))
+            for cell in notebook_cells.cells(path)
         ]
     try:
         with tokenize.open(path) as handle:
@@ -49,30 +49,30 @@ def _sources(path: str) -> list[tuple[str, str]]:
         raise UserErrorException(f"Cannot read {str(path)!r}: {error}.") from None
 
 
-Place = tuple[int, str, str]
+Usage = tuple[int, str, str]
 
 
-def _imported(tree: ast.Module) -> Iterator[Place]:
+def _imports(tree: ast.Module) -> Iterator[Usage]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
-                yield from _unless_provided(node.lineno, node.module, alias.name)
+                yield from _unsupported_import(node.lineno, node.module, alias.name)
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _unless_provided(node.lineno, alias.name, "")
+                yield from _unsupported_import(node.lineno, alias.name, "")
 
 
-def _unless_provided(line: int, module: str, name: str) -> Iterator[Place]:
+def _unsupported_import(line: int, module: str, name: str) -> Iterator[Usage]:
     if module.split(".", maxsplit=1)[0] != "azureml" or name in api_table.provided(module):
         return
-    whole = f"{module}.{name}" if name else module
-    if whole in api_table.PROVIDED or (name == "*" and module in api_table.PROVIDED):
+    full_name = f"{module}.{name}" if name else module
+    if full_name in api_table.PROVIDED or (name == "*" and module in api_table.PROVIDED):
         return
-    instead = api_table.alternative(module, name) or api_table.package_alternative(whole)
-    yield line, whole, instead or "Unknown name; it works only where azureml is installed."
+    instead = api_table.alternative(module, name) or api_table.package_alternative(full_name)
+    yield line, full_name, instead or "Unknown name; it works only where azureml is installed."
 
 
-def _looked_at(tree: ast.Module) -> Iterator[Place]:
+def _attribute_uses(tree: ast.Module) -> Iterator[Usage]:
     """Yield unsupported names that are written in full: ``azureml.core.Model``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
@@ -87,7 +87,7 @@ def _dotted(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _called(tree: ast.Module) -> Iterator[Place]:
+def _method_calls(tree: ast.Module) -> Iterator[Usage]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             instead = api_table.LEFT_OUT_METHODS.get(node.func.attr)

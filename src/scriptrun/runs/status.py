@@ -19,11 +19,11 @@ from scriptrun.tracking import mirror, run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.data.mount import mount as mounting
+    from scriptrun.data.mount import mount as dataset_mount
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.remote.client import RemoteRuns
 else:
-    mounting = later("scriptrun.data.mount.mount")
+    dataset_mount = later("scriptrun.data.mount.mount")
 
 #: seconds in which the submitter may still start the run that it has queued
 JUST_NOW = 1.0
@@ -132,7 +132,7 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
         if _try_requeue(workspace, folder, job, view.evidence):
             return run_state.RunState(states.QUEUED, "retrying")
         if job.data.get("inputs"):
-            mounting.clear_stale()
+            dataset_mount.clear_stale()
         return run_state.record_lost(folder, _missing_result_reason(job, view.evidence))
     if identity.is_alive(job.submitted_by):
         return status

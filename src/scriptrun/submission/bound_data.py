@@ -19,7 +19,7 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.references import DataReference
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.stores.globs import is_pattern
 from scriptrun.data.stores.protocol import Store, clean
 
@@ -308,7 +308,7 @@ def _mount_notes(label: str, mode: str, content: Content, is_local: bool) -> lis
         return []
     if all(source.store_ref.store().folder is not None for source in content.sources):
         return []
-    problem = mounting.available()
+    problem = dataset_mount.available()
     return [f"{label} will be downloaded instead of mounted: {problem}"] if problem else []
 
 

@@ -38,10 +38,10 @@ TABULAR = ("delimited", "parquet", "json")
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    common_arguments.add_verbs(parser, _VERBS, _ADD, without_json=("mount",))
+    common_arguments.add_verbs(parser, _VERBS, _ADDERS, without_json=("mount",))
 
 
-def _nothing(verb: Any) -> None:
+def _no_arguments(verb: Any) -> None:
     return None
 
 
@@ -107,8 +107,8 @@ def _cache(verb: Any) -> None:
     )
 
 
-_ADD = {
-    "list": _nothing,
+_ADDERS = {
+    "list": _no_arguments,
     "show": _show,
     "register": _register,
     "download": _download,
@@ -120,5 +120,5 @@ _ADD = {
 
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
-    common_arguments.do_verb(args, _VERBS)
+    common_arguments.run_verb(args, _VERBS)
     return 0

@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 
 def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """Show the size of the dataset cache, or prune it."""
-    there = cache_files.Cache()
+    dataset_cache = cache_files.Cache()
     if args.do == "prune":
-        return _prune(there, args)
+        return _prune(dataset_cache, args)
     if args.max_size or args.older_than:
         raise UserErrorException(
             "--max-size and --older-than require `prune`.",
             "Run: scriptrun data cache prune ...",
         )
-    used, limit = there.total_size(), _limit(there)
+    used, limit = dataset_cache.total_size(), _limit(dataset_cache)
     pairs = [
-        ("folder", str(there.folder)),
+        ("folder", str(dataset_cache.folder)),
         ("size", output.size(used)),
         ("limit", f"{output.size(limit)} (set by {cache_files.LIMIT})"),
     ]
-    value = {"folder": str(there.folder), "bytes": used, "limit": limit}
-    return value, lambda: output.facts(pairs)
+    value = {"folder": str(dataset_cache.folder), "bytes": used, "limit": limit}
+    return value, lambda: output.print_facts(pairs)
 
 
-def _limit(there: cache_files.Cache) -> int:
-    there.folder.mkdir(parents=True, exist_ok=True)  # its disk determines the default limit
-    return there.limit()
+def _limit(dataset_cache: cache_files.Cache) -> int:
+    dataset_cache.folder.mkdir(parents=True, exist_ok=True)  # its disk determines the default limit
+    return dataset_cache.limit()
 
 
-def _prune(there: cache_files.Cache, args: argparse.Namespace) -> tuple[Any, str]:
+def _prune(dataset_cache: cache_files.Cache, args: argparse.Namespace) -> tuple[Any, str]:
     """Prune the cache; without a size or an age, remove everything that no run uses."""
     freed = 0
     if args.older_than:
-        freed += there.prune(time.time() - sizes.age(args.older_than, "--older-than"))
+        freed += dataset_cache.prune(time.time() - sizes.age(args.older_than, "--older-than"))
     if args.max_size:
-        freed += cache_files.Cache(there.folder, sizes.size(args.max_size, "--max-size")).make_room(0)
+        freed += cache_files.Cache(dataset_cache.folder, sizes.size(args.max_size, "--max-size")).make_room(0)
     if not args.older_than and not args.max_size:
-        freed = there.clear()
-    left = there.total_size()
-    told = f"Removed {output.size(freed)}; {output.size(left)} remain in {there.folder}."
-    return {"freed": freed, "left": left}, told
+        freed = dataset_cache.clear()
+    remaining = dataset_cache.total_size()
+    message = f"Removed {output.size(freed)}; {output.size(remaining)} remain in {dataset_cache.folder}."
+    return {"freed": freed, "left": remaining}, message

@@ -13,7 +13,7 @@ from scriptrun.cli.options import data_names
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets.file import MountContext
 from scriptrun.data.errors import DatastoreException
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: seconds between checks that the folder is still mounted
-LOOK = 0.5
+POLL_SECONDS = 0.5
 
 
 def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
     """Mount the dataset as a folder until the command ends."""
-    dataset = data_names.any_dataset(workspace, args.name)
+    dataset = data_names.resolve_dataset(workspace, args.name)
     if dataset.kind != "file":
         raise UserErrorException(
             f"{args.name!r} is a tabular dataset and cannot be mounted.",
             "Read it with Dataset.get_by_name(...).to_pandas_dataframe().",
         )
     files = dataset.incoming()
-    why_not = mounting.available()
-    if why_not and any(each.store.folder is None for each in files):
+    reason = dataset_mount.available()
+    if reason and any(file.store.folder is None for file in files):
         raise DatastoreException(
-            f"Cannot mount {args.name!r} on this machine: {why_not}",
+            f"Cannot mount {args.name!r} on this machine: {reason}",
             f"Download it instead: scriptrun data download {args.name} {args.path}",
         )
-    mounting.clear_stale()
-    with _interrupted() as stopped, dataset.mount(args.path) as context:
+    dataset_mount.clear_stale()
+    with _stop_on_signals() as stopped, dataset.mount(args.path) as context:
         print(
             f"Mounted {args.name} at {args.path} ({len(files):,} files). Press Ctrl-C to unmount.",
             flush=True,
@@ -50,30 +50,30 @@ def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
 
 
 def _wait(context: MountContext, stopped: threading.Event) -> None:
-    told = 0
-    while not stopped.wait(LOOK):
+    reported = 0
+    while not stopped.wait(POLL_SECONDS):
         mounted = context.mounted
         if mounted is None:
             continue
-        for trouble in mounted.problems[told:]:
-            cli_errors.say(f"warning: {trouble}")
-        told = len(mounted.problems)
+        for problem in mounted.problems[reported:]:
+            cli_errors.say(f"warning: {problem}")
+        reported = len(mounted.problems)
         if mounted.problem():
             cli_errors.say("Unmounted.")
             return
 
 
 @contextmanager
-def _interrupted() -> Iterator[threading.Event]:
+def _stop_on_signals() -> Iterator[threading.Event]:
     """Yield an event that is set by Ctrl-C, SIGTERM or the terminal closing."""
     stopped = threading.Event()
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before: dict[Any, Any] = {}
+    previous_handlers: dict[Any, Any] = {}
     for number in numbers:
-        before[number] = signal.signal(number, lambda *_: stopped.set())
+        previous_handlers[number] = signal.signal(number, lambda *_: stopped.set())
     try:
         yield stopped
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """Register the sources' files as the dataset's next version."""
     _check(args)
-    workspace = workspace_here.made(workspace)
+    workspace = workspace_here.create_if_missing(workspace)
     latest = max(dataset_versions.numbers(workspace, args.name), default=0)
-    sources = [data_names.source(workspace, text) for text in args.sources]
-    made = _described(args, sources).register(
-        workspace, args.name, args.description, run_options.tags(args.tags), create_new_version=True
+    sources = [data_names.resolve_source(workspace, text) for text in args.sources]
+    dataset = _build_dataset(args, sources).register(
+        workspace, args.name, args.description, run_options.parse_tags(args.tags), create_new_version=True
     )
-    head = dataset_versions.get(workspace, made.name, made.version)
-    files = f"{head['files']:,} file{'' if head['files'] == 1 else 's'}"
-    size = f"{files}, {output.size(max(0, head['bytes']))}"
-    same = " (unchanged)" if made.version == latest else ""
-    value = {key: head[key] for key in ("name", "version", "id", "type", "files", "bytes")}
-    return value, f"{made.name}, version {made.version}: {size}{same}"
+    record = dataset_versions.get(workspace, dataset.name, dataset.version)
+    files = f"{record['files']:,} file{'' if record['files'] == 1 else 's'}"
+    size = f"{files}, {output.size(max(0, record['bytes']))}"
+    unchanged = " (unchanged)" if dataset.version == latest else ""
+    value = {key: record[key] for key in ("name", "version", "id", "type", "files", "bytes")}
+    return value, f"{dataset.name}, version {dataset.version}: {size}{unchanged}"
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -43,11 +43,11 @@ def _check(args: argparse.Namespace) -> None:
         (args.no_header, "--no-header", delimited, "--tabular delimited"),
         (args.partition_format, "--partition-format", bool(args.tabular), "--tabular"),
     ]
-    wrong = [f"{flag} requires {kind}" for value, flag, ok, kind in pairs if value and not ok]
-    refuse(wrong, "Cannot register this dataset")
+    problems = [f"{flag} requires {kind}" for value, flag, ok, kind in pairs if value and not ok]
+    refuse(problems, "Cannot register this dataset")
 
 
-def _described(args: argparse.Namespace, sources: list[Any]) -> Any:
+def _build_dataset(args: argparse.Namespace, sources: list[Any]) -> Any:
     if args.tabular is None:
         return Dataset.File.from_files(sources)
     if args.tabular == "delimited":
@@ -57,8 +57,8 @@ def _described(args: argparse.Namespace, sources: list[Any]) -> Any:
             separator=args.separator or ",",
             partition_format=args.partition_format,
         )
-    make = {
+    from_files = {
         "parquet": Dataset.Tabular.from_parquet_files,
         "json": Dataset.Tabular.from_json_lines_files,
     }[args.tabular]
-    return make(sources, partition_format=args.partition_format)
+    return from_files(sources, partition_format=args.partition_format)

@@ -16,53 +16,53 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: maximum number of files to list without --files
-SHOWN = 15
+MAX_FILES = 15
 
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """List the datasets with their latest versions."""
-    found = [dataset_versions.get(workspace, name) for name in dataset_versions.names(workspace)]
-    if not found:
+    records = [dataset_versions.get(workspace, name) for name in dataset_versions.names(workspace)]
+    if not records:
         return [], "No datasets. To add one, run: scriptrun data register NAME SOURCE ..."
     rows = [
         (
-            each["name"],
-            str(each["version"]),
-            each["type"],
-            f"{each['files']:,}",
-            _size(each["bytes"]),
-            each["created"][:10],
-            each.get("description") or "",
+            dataset["name"],
+            str(dataset["version"]),
+            dataset["type"],
+            f"{dataset['files']:,}",
+            _size(dataset["bytes"]),
+            dataset["created"][:10],
+            dataset.get("description") or "",
         )
-        for each in found
+        for dataset in records
     ]
     heads = ("NAME", "VERSION", "TYPE", "FILES", "SIZE", "CREATED", "DESCRIPTION")
-    return [_record(each) for each in found], lambda: output.table(heads, rows)
+    return [_record(record) for record in records], lambda: output.print_table(heads, rows)
 
 
 def _size(size: int) -> str:
     return output.size(size) if size >= 0 else "unknown"
 
 
-def _record(head: dict[str, Any]) -> dict[str, Any]:
-    kept = ("name", "version", "id", "type", "description", "tags", "files", "bytes", "created")
-    return {key: head.get(key) for key in kept}
+def _record(record: dict[str, Any]) -> dict[str, Any]:
+    fields = ("name", "version", "id", "type", "description", "tags", "files", "bytes", "created")
+    return {key: record.get(key) for key in fields}
 
 
 def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """Show a version in full, or the current files of a source."""
-    dataset = data_names.any_dataset(workspace, args.name)
+    dataset = data_names.resolve_dataset(workspace, args.name)
     if dataset.name is None:
         return _show_source(dataset, args)
-    head = dataset_versions.get(workspace, dataset.name, dataset.version)
-    used = dataset_usage.run_ids(workspace, head)
-    limit = None if args.files or args.json else SHOWN
+    record = dataset_versions.get(workspace, dataset.name, dataset.version)
+    runs = dataset_usage.run_ids(workspace, record)
+    limit = None if args.files or args.json else MAX_FILES
     rows = [(row.path, row.size, row.etag) for row in itertools.islice(dataset.listed(), limit)]
     value = {
-        **_record(head),
+        **_record(record),
         "versions": dataset.versions(),
-        "definition": head["definition"],
-        "used_by": used,
+        "definition": record["definition"],
+        "used_by": runs,
         "listed": [{"path": path, "size": size, "etag": etag} for path, size, etag in rows],
     }
     return value, lambda: _print(value, dataset.sources)
@@ -70,34 +70,34 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 def _show_source(dataset: Any, args: argparse.Namespace) -> tuple[Any, Any]:
     rows = list(dataset.listed())
-    shown = rows if args.files or args.json else rows[:SHOWN]
+    visible = rows if args.files or args.json else rows[:MAX_FILES]
     sizes = [row.size for row in rows]
     value = {
         "type": dataset.kind,
         "files": len(rows),
         "bytes": sum(sizes) if min(sizes, default=0) >= 0 else -1,
-        "listed": [{"path": row.path, "size": row.size, "etag": row.etag} for row in shown],
+        "listed": [{"path": row.path, "size": row.size, "etag": row.etag} for row in visible],
     }
     return value, lambda: _print(value, dataset.sources)
 
 
 def _print(value: dict[str, Any], sources: Any) -> None:
-    output.facts(
+    output.print_facts(
         [
-            *(_kept(value) if "name" in value else [("registered", "no (showing current files)")]),
+            *(_version_facts(value) if "name" in value else [("registered", "no (showing current files)")]),
             ("files", f"{value['files']:,}, {_size(value['bytes'])}"),
             ("from", "\n".join(sources)),
             ("used by", "\n".join(value.get("used_by", ()))),
         ]
     )
     print()
-    for each in value["listed"]:
-        print(f"  {_size(each['size']):>9}  {each['path']}")
+    for file in value["listed"]:
+        print(f"  {_size(file['size']):>9}  {file['path']}")
     if value["files"] > len(value["listed"]):
         print(f"  and {value['files'] - len(value['listed']):,} more (use --files to list all)")
 
 
-def _kept(value: dict[str, Any]) -> list[tuple[str, str]]:
+def _version_facts(value: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the printed facts that only a registered version has."""
     options = value["definition"].get("options") or {}
     return [
@@ -106,7 +106,7 @@ def _kept(value: dict[str, Any]) -> list[tuple[str, str]]:
         ("id", value["id"]),
         ("type", value["type"]),
         ("description", value["description"] or ""),
-        ("tags", ", ".join(f"{name}={each}" for name, each in value["tags"].items())),
+        ("tags", ", ".join(f"{name}={tag_value}" for name, tag_value in value["tags"].items())),
         ("created", value["created"]),
-        ("read as", ", ".join(f"{name}: {each}" for name, each in options.items())),
+        ("read as", ", ".join(f"{name}: {setting}" for name, setting in options.items())),
     ]

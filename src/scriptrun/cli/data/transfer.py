@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """Download a dataset's files to the target folder."""
-    dataset = data_names.any_dataset(workspace, args.name)
+    dataset = data_names.resolve_dataset(workspace, args.name)
     target = Path(args.target)
     files = dataset.incoming()
-    _refuse_those_there(files, target, args.overwrite)
-    size = sum(max(0, each.entry.size) for each in files)
-    with progress.shown(f"Downloading {args.name}", len(files), size, args.json) as moved:
+    _refuse_existing(files, target, args.overwrite)
+    size = sum(max(0, file.entry.size) for file in files)
+    with progress.show_progress(f"Downloading {args.name}", len(files), size, args.json) as counter:
         try:
-            transfer.download(files, target, args.overwrite, on_progress=moved.watch)
+            transfer.download(files, target, args.overwrite, on_progress=counter.watch)
         except (FileChanged, FileMissing) as error:
-            raise _no_longer(dataset, error) from None
-    value = {"files": moved.files, "bytes": moved.bytes, "target": str(target)}
-    return value, f"{_count(moved)} to {target}"
+            raise _changed_error(dataset, error) from None
+    value = {"files": counter.files, "bytes": counter.bytes, "target": str(target)}
+    return value, f"{_summary(counter)} to {target}"
 
 
-def _refuse_those_there(files: list[RemoteFile], target: Path, overwrite: bool) -> None:
-    there = [] if overwrite else [each.path for each in files if (target / each.path).exists()]
-    if there:
-        more = (
-            f" and {len(there) - 1:,} more files already exist" if there[1:] else " already exists"
+def _refuse_existing(files: list[RemoteFile], target: Path, overwrite: bool) -> None:
+    existing = [] if overwrite else [file.path for file in files if (target / file.path).exists()]
+    if existing:
+        rest = (
+            f" and {len(existing) - 1:,} more files already exist" if existing[1:] else " already exists"
         )
         raise UserErrorException(
-            f"{target / there[0]}{more}.", "Use --overwrite or choose another folder."
+            f"{target / existing[0]}{rest}.", "Use --overwrite or choose another folder."
         )
 
 
-def _no_longer(dataset: Any, error: UserErrorException) -> DatasetExecutionError:
+def _changed_error(dataset: Any, error: UserErrorException) -> DatasetExecutionError:
     if dataset.name is None:
         return DatasetExecutionError(error.message, error.hint)
     return DatasetExecutionError(
@@ -60,47 +60,47 @@ def _no_longer(dataset: Any, error: UserErrorException) -> DatasetExecutionError
 
 def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """Upload local files and folders to a datastore path."""
-    on = data_names.on_datastore(workspace, args.destination)
-    if on is None:
+    destination = data_names.parse_datastore_path(workspace, args.destination)
+    if destination is None:
         raise UserErrorException(
             f"{args.destination!r} does not name a datastore.",
             "Use DATASTORE:PATH, e.g. photos:images.",
         )
-    datastore, path = on
+    datastore, path = destination
     folder = clean(path, datastore.name)
-    pairs = _pairs(args.paths, folder)
-    workspace_here.made(workspace)
+    pairs = _upload_pairs(args.paths, folder)
+    workspace_here.create_if_missing(workspace)
     size = sum(file.stat().st_size for file, _ in pairs)
-    with progress.shown(f"Uploading to {datastore.name}", len(pairs), size, args.json) as moved:
-        transfer.upload(datastore.store, pairs, folder, args.overwrite, False, moved.watch)
-    left = len(pairs) - moved.files
-    value = {"files": moved.files, "bytes": moved.bytes, "left": left}
-    told = f"{_count(moved)} to {datastore.name}:{folder}"
-    return value, told + (f"; skipped {left:,} existing (use --overwrite to replace)" * bool(left))
+    with progress.show_progress(f"Uploading to {datastore.name}", len(pairs), size, args.json) as counter:
+        transfer.upload(datastore.store, pairs, folder, args.overwrite, False, counter.watch)
+    skipped = len(pairs) - counter.files
+    value = {"files": counter.files, "bytes": counter.bytes, "left": skipped}
+    message = f"{_summary(counter)} to {datastore.name}:{folder}"
+    return value, message + (f"; skipped {skipped:,} existing (use --overwrite to replace)" * bool(skipped))
 
 
-def _pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
+def _upload_pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
     """Pair each local file with its path on the datastore. Raises one error for all missing."""
     missing = [path for path in paths if not os.path.exists(path)]
     if missing:
         raise UserErrorException(f"File or folder not found: {', '.join(map(repr, missing))}.")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in map(Path, paths):
-        names = [path.name] if path.is_file() else [e.path for e in LocalStore("", path).list()]
+        names = [path.name] if path.is_file() else [entry.path for entry in LocalStore("", path).list()]
         for name in names:
-            goal = f"{folder}/{name}" if folder else name
+            destination = f"{folder}/{name}" if folder else name
             file = path if path.is_file() else path / name
-            if found.setdefault(goal, file) != file:
+            if files.setdefault(destination, file) != file:
                 raise UserErrorException(
-                    f"{found[goal]} and {file} would both upload to {goal!r}.",
+                    f"{files[destination]} and {file} would both upload to {destination!r}.",
                     "Upload them separately.",
                 )
-    if not found:
+    if not files:
         raise UserErrorException(f"No files found in {', '.join(map(repr, paths))}.")
-    return [(file, goal) for goal, file in found.items()]
+    return [(file, target) for target, file in files.items()]
 
 
-def _count(moved: progress.Counter) -> str:
+def _summary(count: progress.Counter) -> str:
     return (
-        f"Copied {moved.files:,} file{'' if moved.files == 1 else 's'}, {output.size(moved.bytes)},"
+        f"Copied {count.files:,} file{'' if count.files == 1 else 's'}, {output.size(count.bytes)},"
     )

@@ -39,7 +39,7 @@ _NAME = "NAME[:VERSION]"
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    common_arguments.add_verbs(parser, _VERBS, _ADD)
+    common_arguments.add_verbs(parser, _VERBS, _ADDERS)
 
 
 def _list(verb: Any) -> None:
@@ -107,7 +107,7 @@ def _registry(verb: Any) -> None:
     verb.add_argument("--remove", action="store_true", help="stop sharing images")
 
 
-_ADD = {
+_ADDERS = {
     "list": _list,
     "show": _show,
     "diff": _diff,
@@ -121,5 +121,5 @@ _ADD = {
 
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
-    value = common_arguments.do_verb(args, _VERBS)
+    value = common_arguments.run_verb(args, _VERBS)
     return 1 if getattr(args, "exit_code", False) and value["packages"] else 0

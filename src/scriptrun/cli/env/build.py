@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Callable[[], None]]:
     """Lock and build the environment, or show the build plan."""
-    environment = run_options.environment_of(args, workspace)
+    environment = run_options.resolve_environment(args, workspace)
     if environment is None:
         raise UserErrorException(
             "No environment specified.",
@@ -37,13 +37,13 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
     python = default_python.choose(Path.cwd(), workspace.root)[0]
     if args.plan:
         return _plan(workspace, environment, python, args.upgrade)
-    if workspace_here.is_made(workspace):
+    if workspace_here.exists(workspace):
         ready = build_environment.build(
             workspace, environment, cli_errors.say, args.upgrade, python
         )
     else:
-        make = partial(workspace_here.made, workspace)
-        ready = build_environment.build_first(workspace, make, environment, cli_errors.say, python)
+        create_workspace = partial(workspace_here.create_if_missing, workspace)
+        ready = build_environment.build_first(workspace, create_workspace, environment, cli_errors.say, python)
     state = "cached" if ready.cached else f"built in {output.duration(ready.seconds)}"
     return ready.as_dict(), f"{ready.place or ready.python} ({state})"
 
@@ -56,16 +56,16 @@ def _plan(
     steps = (
         ("Resolve packages again from the package index.", *plan.steps) if upgrade else plan.steps
     )
-    last = plan.last_seconds
+    last_seconds = plan.last_seconds
     pairs = [
         ("environment", environment.name or ""),
         ("locked", "yes" if plan.locked else "no"),
         ("built", plan.place or "no"),
         ("steps", "\n".join(steps) or ("" if plan.reasons else "none (already built)")),
         ("problems", "\n".join(plan.reasons)),
-        ("last build", output.duration(last) if last else "none on this machine"),
+        ("last build", output.duration(last_seconds) if last_seconds else "none on this machine"),
     ]
-    return {**plan.as_dict(), "steps": list(steps)}, lambda: output.facts(pairs)
+    return {**plan.as_dict(), "steps": list(steps)}, lambda: output.print_facts(pairs)
 
 
 def remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
@@ -78,30 +78,30 @@ def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable
     """Remove the least recently used environments from the cache."""
     if args.keep is not None and args.keep < 0:
         raise UserErrorException(f"--keep must be at least 0, not {args.keep}.")
-    done = cache_prune.prune(
+    result = cache_prune.prune(
         older_than=sizes.age(args.older_than, "--older-than") if args.older_than else None,
         keep=args.keep,
         max_size=sizes.size(args.max_size, "--max-size") if args.max_size else None,
         dry_run=args.dry_run,
     )
     value = {
-        "removed": [entry.as_dict() for entry in done.removed],
-        "kept": [{**entry.as_dict(), "reason": reason} for entry, reason in done.skipped],
-        "freed": done.freed,
+        "removed": [entry.as_dict() for entry in result.removed],
+        "kept": [{**entry.as_dict(), "reason": reason} for entry, reason in result.skipped],
+        "freed": result.freed,
     }
-    return value, lambda: _print_pruned(done, args.dry_run)
+    return value, lambda: _print_pruned(result, args.dry_run)
 
 
-def _print_pruned(done: cache_prune.PruneResult, dry: bool) -> None:
-    for entry in done.removed:
-        print(f"{'Would remove' if dry else 'Removed'} {_named(entry)}, {output.size(entry.size)}")
-    for entry, reason in done.skipped:
-        print(f"Kept {_named(entry)}: {reason}")
-    freed = output.size(done.freed)
+def _print_pruned(result: cache_prune.PruneResult, dry: bool) -> None:
+    for entry in result.removed:
+        print(f"{'Would remove' if dry else 'Removed'} {_label(entry)}, {output.size(entry.size)}")
+    for entry, reason in result.skipped:
+        print(f"Kept {_label(entry)}: {reason}")
+    freed = output.size(result.freed)
     print(f"Would free {freed}." if dry else f"Freed {freed}.")
 
 
-def _named(entry: cache_listing.BuiltEnvironment) -> str:
+def _label(entry: cache_listing.BuiltEnvironment) -> str:
     return f"{entry.key[:12]} ({', '.join(entry.names)})" if entry.names else entry.key[:12]
 
 
@@ -115,7 +115,7 @@ def alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
             f"Run: scriptrun env alias {args.name!r} OTHER, or use --remove.",
         )
     elif args.name:
-        environment_registry.set_alias(workspace_here.made(workspace), args.name, args.stands_for)
-    found = environment_registry.aliases(workspace)
-    lines = [f"{name} -> {other}" for name, other in found.items()]
-    return found, "\n".join(lines) or "None."
+        environment_registry.set_alias(workspace_here.create_if_missing(workspace), args.name, args.stands_for)
+    aliases = environment_registry.aliases(workspace)
+    lines = [f"{name} -> {target}" for name, target in aliases.items()]
+    return aliases, "\n".join(lines) or "None."

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
     """Set, remove or show the registry."""
-    workspace = workspace_here.made(workspace)
+    workspace = workspace_here.create_if_missing(workspace)
     if args.remove or args.address:
         image_registries.set_registry(workspace, None if args.remove else args.address, args.username)
-    named = image_registries.workspace_registry(workspace)
-    if not named:
-        return named, "No registry configured: images stay on the machine that builds them."
-    secret = container_tool.registry_secret(named["address"])
-    return named, (
-        f"Built images are pushed to {named['address']}. The password comes from the secret set "
+    settings = image_registries.workspace_registry(workspace)
+    if not settings:
+        return settings, "No registry configured: images stay on the machine that builds them."
+    secret = container_tool.registry_secret(settings["address"])
+    return settings, (
+        f"Built images are pushed to {settings['address']}. The password comes from the secret set "
         f"with `scriptrun secret set {secret}`, or else from the container tool's login."
     )

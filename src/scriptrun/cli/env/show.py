@@ -25,43 +25,43 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: maximum number of runs to list by ID
-_SHOWN = 5
+_MAX_RUNS = 5
 
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """List the named environments, and the built ones with size, age, last use and runs."""
     built = cache_listing.list_environments()
-    named = [] if getattr(args, "built", False) else _named(workspace)
+    named = [] if getattr(args, "built", False) else _named_environments(workspace)
     value = {"named": named, "built": [entry.as_dict() for entry in built]}
-    whole = getattr(args, "all", False)
-    return value, lambda: _print_list(named, built, whole)
+    include_all = getattr(args, "all", False)
+    return value, lambda: _print_list(named, built, include_all)
 
 
-def _print_list(named: list[dict[str, str]], built: list[cache_listing.BuiltEnvironment], whole: bool) -> None:
-    shown = [each for each in named if whole or each["kind"] != "curated (old)"]
-    if shown:
+def _print_list(named: list[dict[str, str]], built: list[cache_listing.BuiltEnvironment], include_all: bool) -> None:
+    visible = [environment for environment in named if include_all or environment["kind"] != "curated (old)"]
+    if visible:
         heads = ("NAME", "VERSION", "KIND")
-        output.table(heads, [(each["name"], each["version"], each["kind"]) for each in shown])
-    if len(shown) < len(named):
-        print(f"and {len(named) - len(shown)} curated Azure environments (use --all to list them)")
+        output.print_table(heads, [(row["name"], row["version"], row["kind"]) for row in visible])
+    if len(visible) < len(named):
+        print(f"and {len(named) - len(visible)} curated Azure environments (use --all to list them)")
     if named:
         print()
     if not built:
         print("No environments built on this machine.")
         return
     columns = ("BUILT", "PYTHON", "PACKAGES", "SIZE", "AGE", "USED", "RUNS", "NAMES", "LAST RUN")
-    output.table(columns, [_built(entry) for entry in built], ("NAMES", "LAST RUN"))
+    output.print_table(columns, [_built_row(entry) for entry in built], ("NAMES", "LAST RUN"))
 
 
-def _named(workspace: Workspace) -> list[dict[str, str]]:
+def _named_environments(workspace: Workspace) -> list[dict[str, str]]:
     """Return the registered environments, the team's, the aliases and the curated ones."""
-    found = []
+    rows = []
     for name, environment in environment_registry.all_environments(workspace).items():
         kind = _kind(workspace, name, environment)
-        found.append({"name": name, "version": str(environment.version or ""), "kind": kind})
+        rows.append({"name": name, "version": str(environment.version or ""), "kind": kind})
     order = ("registered", "team", "alias", "curated", "curated (old)")
     return sorted(
-        found, key=lambda each: (order.index(each["kind"].split(" of ")[0]), each["name"].lower())
+        rows, key=lambda row: (order.index(row["kind"].split(" of ")[0]), row["name"].lower())
     )
 
 
@@ -75,7 +75,7 @@ def _kind(workspace: Workspace, name: str, environment: Environment) -> str:
     return "curated" if curated.is_current(name) else "curated (old)"
 
 
-def _built(entry: cache_listing.BuiltEnvironment) -> tuple[str, ...]:
+def _built_row(entry: cache_listing.BuiltEnvironment) -> tuple[str, ...]:
     return (
         entry.key[:12],
         entry.python,
@@ -91,30 +91,30 @@ def _built(entry: cache_listing.BuiltEnvironment) -> tuple[str, ...]:
 
 def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """Show the requested packages, the locked ones with their dependents, and the runs."""
-    found = locked_environment.find(workspace, args.environment, _python(workspace))
-    why, runs = found.dependency_chains(), _runs(found.key)
-    told = {"key": found.key, "place": found.folder, "packages": found.packages, "why": why}
-    value = {"name": found.name, **told, "runs": runs}
+    locked = locked_environment.find(workspace, args.environment, _python(workspace))
+    chains, runs = locked.dependency_chains(), _runs(locked.key)
+    lock_facts = {"key": locked.key, "place": locked.folder, "packages": locked.packages, "why": chains}
+    value = {"name": locked.name, **lock_facts, "runs": runs}
     pairs: list[tuple[str, str]] = []
     environment = _environment(workspace, args.environment)
     if environment is not None:
-        more, pairs = _described(workspace, environment)
-        value |= more
+        details, pairs = _describe(workspace, environment)
+        value |= details
     else:
-        pairs = [("name", found.name), ("requested", "\n".join(found.requested))]
-        pairs += [("python", str(found.lockfile.get("python") or "")), ("built", found.folder or "")]
-    pairs += [("locked", "\n".join(_packages(found, why))), ("used by", "\n".join(_some(runs)))]
-    return value, lambda: output.facts(pairs)
+        pairs = [("name", locked.name), ("requested", "\n".join(locked.requested))]
+        pairs += [("python", str(locked.lockfile.get("python") or "")), ("built", locked.folder or "")]
+    pairs += [("locked", "\n".join(_package_lines(locked, chains))), ("used by", "\n".join(_first_runs(runs)))]
+    return value, lambda: output.print_facts(pairs)
 
 
 def _environment(workspace: Workspace, text: str) -> Environment | None:
     try:
-        return run_options.named_environment(workspace, text)
+        return run_options.get_environment(workspace, text)
     except EnvironmentException:
         return None
 
 
-def _described(
+def _describe(
     workspace: Workspace, environment: Environment
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     spec = build_environment.spec_of(environment, _python(workspace))
@@ -145,42 +145,42 @@ def _image(spec: EnvironmentSpec) -> str:
     return "built from a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
 
 
-def _packages(found: locked_environment.LockedEnvironment, why: dict[str, list[str]]) -> list[str]:
+def _package_lines(locked: locked_environment.LockedEnvironment, chains: dict[str, list[str]]) -> list[str]:
     """Return one line per package: its version, and the packages that require it."""
     lines = []
-    for name, version in found.packages.items():
-        way = why.get(name) or [name]
-        lines.append(f"{name} {version}" + (f"  (via {' > '.join(way[:-1])})" if way[1:] else ""))
+    for name, version in locked.packages.items():
+        chain = chains.get(name) or [name]
+        lines.append(f"{name} {version}" + (f"  (via {' > '.join(chain[:-1])})" if chain[1:] else ""))
     return lines
 
 
 def _runs(key: str | None) -> list[str]:
-    there = [entry for entry in cache_listing.list_environments() if entry.key == key] if key else []
-    return list(there[0].runs) if there else []
+    entries = [entry for entry in cache_listing.list_environments() if entry.key == key] if key else []
+    return list(entries[0].runs) if entries else []
 
 
-def _some(runs: list[str]) -> list[str]:
-    more = len(runs) - _SHOWN
-    return [*runs[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+def _first_runs(runs: list[str]) -> list[str]:
+    hidden = len(runs) - _MAX_RUNS
+    return [*runs[:_MAX_RUNS], *([f"and {hidden} more"] if hidden > 0 else [])]
 
 
 def diff(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """Show the packages that differ between two environments."""
     python = _python(workspace)
-    pair = [_locked(workspace, each, python) for each in (args.first, args.second)]
+    pair = [_require_locked(workspace, text, python) for text in (args.first, args.second)]
     differing = compare_runs.differences(pair[0].packages, pair[1].packages)
     value = {"a": pair[0].name, "b": pair[1].name, "packages": differing}
     return value, lambda: _print_diff(pair, differing)
 
 
-def _locked(workspace: Workspace, text: str, python: str) -> locked_environment.LockedEnvironment:
-    found = locked_environment.find(workspace, text, python)
-    if not found.lockfile:
+def _require_locked(workspace: Workspace, text: str, python: str) -> locked_environment.LockedEnvironment:
+    locked = locked_environment.find(workspace, text, python)
+    if not locked.lockfile:
         raise EnvironmentException(
             f"Environment {text!r} is not locked, so its exact packages are unknown.",
             f"To lock and build it, run: scriptrun env build {text}",
         )
-    return found
+    return locked
 
 
 def _print_diff(
@@ -190,7 +190,7 @@ def _print_diff(
         print(f"{pair[0].name} and {pair[1].name} have the same packages.")
         return
     heads = ("PACKAGE", pair[0].name, pair[1].name)
-    output.table(heads, [(name, one or "-", two or "-") for name, (one, two) in differing.items()])
+    output.print_table(heads, [(name, first or "-", second or "-") for name, (first, second) in differing.items()])
 
 
 def _python(workspace: Workspace) -> str:

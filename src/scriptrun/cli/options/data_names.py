@@ -18,53 +18,53 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_HOW = "Use DATASET[@VERSION], DATASTORE:PATH, a URL or a local path."
+_USAGE = "Use DATASET[@VERSION], DATASTORE:PATH, a URL or a local path."
 
 
-def dataset(workspace: Workspace, text: str) -> Any:
+def get_registered(workspace: Workspace, text: str) -> Any:
     """Return the registered dataset ``NAME[@VERSION]``."""
-    name, mark, version = text.partition("@")
-    if mark and not (version.isdigit() or version == "latest"):
+    name, separator, version = text.partition("@")
+    if separator and not (version.isdigit() or version == "latest"):
         raise UserErrorException(
             f"Invalid dataset version {version!r}.", "Use a number (1, 2, 3, ...) or 'latest'."
         )
     return Dataset.get_by_name(workspace, name, version or "latest")
 
 
-def source(workspace: Workspace, text: str) -> Any:
+def resolve_source(workspace: Workspace, text: str) -> Any:
     """Return a source for ``Dataset.File.from_files``: a datastore path, a URL or a local path.
 
     Raises UserErrorException for an unknown datastore, or a local path that does not exist.
     """
     if re.match(r"[a-z][a-z0-9+.-]*://", text, re.IGNORECASE):
         return text
-    on = on_datastore(workspace, text)
-    if on is not None:
-        return on
+    datastore_path = parse_datastore_path(workspace, text)
+    if datastore_path is not None:
+        return datastore_path
     path = os.path.abspath(os.path.expanduser(text))
     if os.path.exists(path) or (globs.is_pattern(text) and os.path.isdir(_before_globs(path))):
         return path
-    raise UserErrorException(f"File or folder {text!r} does not exist.", _HOW)
+    raise UserErrorException(f"File or folder {text!r} does not exist.", _USAGE)
 
 
 def _before_globs(path: str) -> str:
     return f"/{globs.folder_of(path).lstrip('/')}"
 
 
-def on_datastore(workspace: Workspace, text: str) -> tuple[AbstractDatastore, str] | None:
+def parse_datastore_path(workspace: Workspace, text: str) -> tuple[AbstractDatastore, str] | None:
     """Split ``DATASTORE:PATH`` into the datastore and the path; None for a local path.
 
     Raises DatastoreException if there is neither such a datastore nor such a local file.
     """
-    name, mark, path = text.partition(":")
-    if not mark or not datastore_records.is_name(name):
+    name, separator, path = text.partition(":")
+    if not separator or not datastore_records.is_name(name):
         return None
     if name not in datastore_records.names(workspace) and (os.path.exists(text) or len(name) == 1):
         return None  # a file with a colon in its name, or C:\\
     return datastore_classes.get(workspace, name), path
 
 
-def any_dataset(workspace: Workspace, text: str) -> Any:
+def resolve_dataset(workspace: Workspace, text: str) -> Any:
     """Return ``text`` as a dataset: a registered one, else one of the files it names."""
     name, _, version = text.partition(":")
     if version.isdigit() and name in dataset_versions.names(workspace):
@@ -73,8 +73,8 @@ def any_dataset(workspace: Workspace, text: str) -> Any:
         )
     if ":" not in text and not os.path.isabs(text):
         try:
-            return dataset(workspace, text)
+            return get_registered(workspace, text)
         except UserErrorException:
             if not os.path.exists(text):
                 raise
-    return Dataset.File.from_files(source(workspace, text))
+    return Dataset.File.from_files(resolve_source(workspace, text))

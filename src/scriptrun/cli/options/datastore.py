@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Kind(Value):
+class DatastoreType(Value):
     """A type of datastore: the Datastore method that registers it, and the options it accepts.
 
     Required and optional options come as pairs of the option and the method's parameter
@@ -24,12 +24,12 @@ class Kind(Value):
     type's own option; it is "" if that option is a flag.
     """
 
-    call: str
-    line: str
-    value: str = ""
+    method: str
+    help: str
+    argument: str = ""
     metavar: str = ""
-    needs: Sequence[tuple[str, str]] = ()
-    takes: Sequence[tuple[str, str]] = ()
+    required: Sequence[tuple[str, str]] = ()
+    optional: Sequence[tuple[str, str]] = ()
 
 
 _AZURE = (("account", "account_name"), ("container", "container_name"))
@@ -38,11 +38,11 @@ _BUCKET = (("bucket", "bucket"),)
 _CLIENT = (("tenant", "tenant_id"), ("client", "client_id"), ("authority", "authority_url"))
 _SECRET = (("secret", "secret"),)
 KINDS = {
-    "local": Kind("register_local", "local directory", "path", "PATH"),
-    "azure_blob": Kind(
+    "local": DatastoreType("register_local", "local directory", "path", "PATH"),
+    "azure_blob": DatastoreType(
         "register_azure_blob_container", "Azure Blob Storage", "", "", _AZURE, _CLOUD
     ),
-    "azure_data_lake_gen2": Kind(
+    "azure_data_lake_gen2": DatastoreType(
         "register_azure_data_lake_gen2",
         "Azure Data Lake Gen2",
         "",
@@ -50,7 +50,7 @@ KINDS = {
         (("account", "account_name"), ("container", "filesystem")),
         (*_CLIENT, ("endpoint", "endpoint"), *_SECRET),
     ),
-    "s3": Kind(
+    "s3": DatastoreType(
         "register_s3",
         "Amazon S3, or a compatible service at --endpoint",
         "",
@@ -58,14 +58,14 @@ KINDS = {
         _BUCKET,
         (*_CLOUD, ("region", "region"), ("root", "root")),
     ),
-    "gcs": Kind(
+    "gcs": DatastoreType(
         "register_gcs", "Google Cloud Storage", "", "", _BUCKET, (*_CLOUD, ("root", "root"))
     ),
-    "http": Kind("register_http", "files below a URL", "url", "URL", (), _SECRET),
-    "sftp": Kind(
+    "http": DatastoreType("register_http", "files below a URL", "url", "URL", (), _SECRET),
+    "sftp": DatastoreType(
         "register_fsspec", "SFTP server: sftp://USER@HOST/FOLDER", "url", "URL", (), _SECRET
     ),
-    "fsspec": Kind(
+    "fsspec": DatastoreType(
         "register_fsspec",
         "any fsspec driver: PROTOCOL://HOST/FOLDER",
         "url",
@@ -91,10 +91,10 @@ _HELP = {
 
 def arguments(verb: Any) -> None:
     """Add the options of ``datastore add``."""
-    kinds = verb.add_argument_group("datastore type (choose one)")
+    group = verb.add_argument_group("datastore type (choose one)")
     for name, kind in KINDS.items():
-        how = {"metavar": kind.metavar} if kind.value else {"action": "store_true"}
-        kinds.add_argument(_flag(name), dest=f"kind_{name}", help=kind.line, **how)
+        settings = {"metavar": kind.metavar} if kind.argument else {"action": "store_true"}
+        group.add_argument(_flag(name), dest=f"kind_{name}", help=kind.help, **settings)
     for name, (metavar, line) in _HELP.items():
         verb.add_argument(_flag(name), metavar=metavar, help=line)
     verb.add_argument(
@@ -107,50 +107,50 @@ def arguments(verb: Any) -> None:
     verb.add_argument("--overwrite", action="store_true", help="replace an existing datastore")
 
 
-def call_of(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore]:
+def build_registration(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore]:
     """Return a function that registers the datastore in a workspace.
 
     Raises UserErrorException listing all missing and conflicting options.
     """
-    chosen = [name for name in KINDS if getattr(args, f"kind_{name}")]
-    if len(chosen) != 1:
-        said = f"got {' and '.join(map(_flag, chosen))}" if chosen else "got none"
+    selected = [name for name in KINDS if getattr(args, f"kind_{name}")]
+    if len(selected) != 1:
+        problem = f"got {' and '.join(map(_flag, selected))}" if selected else "got none"
         raise UserErrorException(
-            f"Datastore {args.name!r} requires exactly one type option, but {said}.",
+            f"Datastore {args.name!r} requires exactly one type option, but {problem}.",
             f"Use one of {', '.join(map(_flag, KINDS))}.",
         )
-    name = chosen[0]
+    name = selected[0]
     kind = KINDS[name]
     refuse(_problems(args, name, kind), "Cannot add this datastore")
-    given = {theirs: getattr(args, ours) for ours, theirs in (*kind.needs, *kind.takes)}
-    given = {theirs: value for theirs, value in given.items() if value}
-    if kind.value:
-        given[kind.value] = getattr(args, f"kind_{name}")
-    if kind.call == "register_fsspec":
-        given = _fsspec(name, given)
+    values = {parameter: getattr(args, option) for option, parameter in (*kind.required, *kind.optional)}
+    values = {key: value for key, value in values.items() if value}
+    if kind.argument:
+        values[kind.argument] = getattr(args, f"kind_{name}")
+    if kind.method == "register_fsspec":
+        values = _fsspec_arguments(name, values)
     if name == "azure_blob":
-        given["skip_validation"] = True  # `datastore check` reports more
-    register = getattr(Datastore, kind.call)
-    return lambda workspace: register(workspace, args.name, overwrite=args.overwrite, **given)
+        values["skip_validation"] = True  # `datastore check` reports more
+    register = getattr(Datastore, kind.method)
+    return lambda workspace: register(workspace, args.name, overwrite=args.overwrite, **values)
 
 
-def _problems(args: argparse.Namespace, name: str, kind: Kind) -> list[str]:
-    known = {ours for ours, _ in (*kind.needs, *kind.takes)}
-    every = [*_HELP, "option", "anonymous"]
-    missing = [f"{_flag(name)} requires {_flag(o)}" for o, _ in kind.needs if not getattr(args, o)]
+def _problems(args: argparse.Namespace, name: str, kind: DatastoreType) -> list[str]:
+    valid = {option for option, _ in (*kind.required, *kind.optional)}
+    options = [*_HELP, "option", "anonymous"]
+    missing = [f"{_flag(name)} requires {_flag(o)}" for o, _ in kind.required if not getattr(args, o)]
     extra = [
-        f"{_flag(each)} is not valid with {_flag(name)}"
-        for each in every
-        if getattr(args, each) and each not in known
+        f"{_flag(other)} is not valid with {_flag(name)}"
+        for other in options
+        if getattr(args, other) and other not in valid
     ]
     return [*missing, *extra]
 
 
-def _fsspec(name: str, given: dict[str, Any]) -> dict[str, Any]:
+def _fsspec_arguments(name: str, values: dict[str, Any]) -> dict[str, Any]:
     """Split ``PROTOCOL://USER@HOST:PORT/FOLDER`` into a driver's protocol, path and options."""
     from urllib.parse import unquote, urlsplit
 
-    parts = urlsplit(given.pop("url"))
+    parts = urlsplit(values.pop("url"))
     if name == "sftp" and parts.scheme not in ("sftp", "ssh"):
         raise UserErrorException("--sftp requires a URL of the form sftp://USER@HOST/FOLDER.")
     if not parts.scheme:
@@ -160,14 +160,14 @@ def _fsspec(name: str, given: dict[str, Any]) -> dict[str, Any]:
             "The URL contains a password or a query, and scriptrun would store it in plain text.",
             "Remove it from the URL and pass the credential as a secret: --secret NAME.",
         )
-    named = {"host": parts.hostname, "port": parts.port, "username": parts.username}
-    options: dict[str, Any] = {key: value for key, value in named.items() if value}
-    for text in given.pop("options", ()):
-        option, mark, value = text.partition("=")
-        if not mark or not option:
+    connection = {"host": parts.hostname, "port": parts.port, "username": parts.username}
+    options: dict[str, Any] = {key: value for key, value in connection.items() if value}
+    for text in values.pop("options", ()):
+        option, separator, value = text.partition("=")
+        if not separator or not option:
             raise UserErrorException(f"Invalid --option {text!r}.", "Use --option NAME=VALUE.")
         options[option] = value
-    return {"protocol": parts.scheme, "path": unquote(parts.path), "options": options, **given}
+    return {"protocol": parts.scheme, "path": unquote(parts.path), "options": options, **values}
 
 
 def _flag(name: str) -> str:

@@ -19,29 +19,29 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
     it (up to ``root``), ``python`` on PATH. An activated environment counts even if scriptrun is
     installed in it; otherwise scriptrun's own environment is skipped.
     """
-    for prefix in _active():
-        python = _in(prefix)
+    for prefix in _active_prefixes():
+        python = _python_in(prefix)
         if python is not None:
             return python, []
-    for folder in _upwards(source, root):
-        python = _in(str(folder / ".venv"))
+    for folder in _folders_upwards(source, root):
+        python = _python_in(str(folder / ".venv"))
         if python is not None:
             return python, []
-    python = _on_path(source)
+    python = _python_on_path(source)
     if python is not None:
         return python, []
     base = str(getattr(sys, "_base_executable", "") or sys.executable)
     return base, [f"no Python found on PATH; using {base}, which has no packages installed"]
 
 
-def _active() -> Iterator[str]:
+def _active_prefixes() -> Iterator[str]:
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         prefix = os.environ.get(name)
         if prefix:
             yield prefix
 
 
-def _upwards(source: Path, root: Path) -> Iterator[Path]:
+def _folders_upwards(source: Path, root: Path) -> Iterator[Path]:
     yield source
     for folder in source.parents:
         if folder != root and root not in folder.parents:
@@ -49,29 +49,29 @@ def _upwards(source: Path, root: Path) -> Iterator[Path]:
         yield folder
 
 
-def _in(prefix: str) -> str | None:
+def _python_in(prefix: str) -> str | None:
     """Return the interpreter of the environment at ``prefix``."""
     for name in _NAMES:
         path = os.path.join(prefix, "bin", name)
-        if _runs(path):
+        if _is_executable(path):
             return path
     return None
 
 
-def _on_path(source: Path) -> str | None:
-    own = os.path.realpath(os.path.join(sys.prefix, "bin")) if sys.prefix != sys.base_prefix else ""
-    folders = [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if each]
-    folders = [each for each in folders if os.path.realpath(each) != own]
+def _python_on_path(source: Path) -> str | None:
+    own_bin = os.path.realpath(os.path.join(sys.prefix, "bin")) if sys.prefix != sys.base_prefix else ""
+    folders = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry]
+    folders = [candidate for candidate in folders if os.path.realpath(candidate) != own_bin]
     for name in _NAMES:
         for folder in folders:
             path = os.path.join(os.path.abspath(folder), name)
-            found = pyenv_shims.behind(path, source) if _runs(path) and not _is_own(path) else None
-            if found is not None:
-                return found
+            python = pyenv_shims.resolve(path, source) if _is_executable(path) and not _is_own_python(path) else None
+            if python is not None:
+                return python
     return None
 
 
-def _is_own(path: str) -> bool:
+def _is_own_python(path: str) -> bool:
     """Whether ``path`` links into scriptrun's own environment (as in ~/.local/bin)."""
     if sys.prefix == sys.base_prefix or not os.path.islink(path):
         return False
@@ -81,5 +81,5 @@ def _is_own(path: str) -> bool:
     )
 
 
-def _runs(path: str) -> bool:
+def _is_executable(path: str) -> bool:
     return os.path.isfile(path) and os.access(path, os.X_OK)

@@ -15,8 +15,8 @@ from scriptrun.config.script_run_config import ScriptRunConfig, set_distribution
 from scriptrun.spec.errors import UserErrorException
 
 
-def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
-    """Apply the options to ``made``. Raises UserErrorException if they conflict."""
+def apply(args: argparse.Namespace, configuration: RunConfiguration) -> None:
+    """Apply the options to ``configuration``. Raises UserErrorException if they conflict."""
     nodes, processes = args.nodes, args.processes
     if args.distributed == "mpi":
         if processes is not None and nodes > 0 and processes % nodes:
@@ -24,21 +24,21 @@ def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
                 f"--processes {processes} is not a multiple of --nodes {nodes}.",
                 "--processes is the total across all nodes.",
             )
-        set_distribution(made, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes))
+        set_distribution(configuration, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes))
     elif args.distributed == "pytorch":
         backend = "Nccl" if args.gpus else "Gloo"
-        set_distribution(made, PyTorchConfiguration(backend, processes, nodes))
+        set_distribution(configuration, PyTorchConfiguration(backend, processes, nodes))
     elif processes is not None:
         raise UserErrorException("--processes requires --mpi or --pytorch.", "Add one of them.")
     elif args.distributed == "tensorflow":
-        set_distribution(made, TensorflowConfiguration(nodes, 0))
+        set_distribution(configuration, TensorflowConfiguration(nodes, 0))
     elif nodes != 1:
-        made.node_count = nodes
+        configuration.node_count = nodes
 
 
-def ask(args: argparse.Namespace, config: ScriptRunConfig) -> None:
+def request_resources(args: argparse.Namespace, config: ScriptRunConfig) -> None:
     """Set the resources of --cpus, --gpus, --memory and --gpu-binding in ``config``."""
-    asked = [each for kind in resources.NAMES for each in (kind, f"{kind}_per_process")]
-    for name in (*asked, "gpu_binding"):
+    fields = [field for kind in resources.NAMES for field in (kind, f"{kind}_per_process")]
+    for name in (*fields, "gpu_binding"):
         if getattr(args, name) is not None:
             setattr(config, name, getattr(args, name))

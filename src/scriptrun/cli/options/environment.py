@@ -32,26 +32,26 @@ def arguments(add: Any) -> None:
         help="install this extra of --uv-project; repeatable")  # fmt: skip
 
 
-def given(args: argparse.Namespace) -> list[str]:
+def check_sources(args: argparse.Namespace) -> list[str]:
     """Return the option of SOURCES in use. Raises UserErrorException for conflicting options."""
-    found = [option(name) for name in SOURCES if getattr(args, name, None)]
-    if len(found) > 1:
+    flags = [flag(name) for name in SOURCES if getattr(args, name, None)]
+    if len(flags) > 1:
         raise UserErrorException(
-            f"{' and '.join(found)} cannot be used together.", "Use one of them."
+            f"{' and '.join(flags)} cannot be used together.", "Use one of them."
         )
     if (args.groups or args.extras) and not args.uv_project:
         raise UserErrorException(
             "--group and --extra require --uv-project.", "Add --uv-project DIR."
         )
-    return found
+    return flags
 
 
-def option(name: str) -> str:
+def flag(name: str) -> str:
     """Return the option as typed on the command line."""
     return "--script" if name == "from_script" else "--" + name.replace("_", "-")
 
 
-def made(args: argparse.Namespace) -> Environment | None:
+def load(args: argparse.Namespace) -> Environment | None:
     """Load the environment from the file or project in ``args``; None if there is none."""
     if args.requirements:
         return Environment.from_pip_requirements(_stem(args.requirements), args.requirements)

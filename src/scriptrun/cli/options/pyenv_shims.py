@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def behind(path: str, source: Path) -> str | None:
+def resolve(path: str, source: Path) -> str | None:
     """Return the interpreter that the shim ``path`` starts in ``source``; None if unknown.
 
     A ``path`` that is not a shim is returned unchanged.
@@ -21,16 +21,16 @@ def behind(path: str, source: Path) -> str | None:
     versions = os.path.join(root, "versions")
     if os.path.basename(folder) != "shims" or not os.path.isdir(versions):
         return path
-    for version in _chosen(root, source):
-        found = os.path.join(versions, version.removeprefix("python-"), "bin", name)
-        if os.path.isfile(found) and os.access(found, os.X_OK):
-            return found
+    for version in _selected_versions(root, source):
+        python = os.path.join(versions, version.removeprefix("python-"), "bin", name)
+        if os.path.isfile(python) and os.access(python, os.X_OK):
+            return python
     return None
 
 
-def _chosen(root: str, source: Path) -> list[str]:
+def _selected_versions(root: str, source: Path) -> list[str]:
     """Return the selected versions, in order of precedence."""
-    for text in _texts(root, source):
+    for text in _version_texts(root, source):
         words = [line.strip() for line in text.replace(":", "\n").splitlines()]
         words = [word for word in words if word and not word.startswith("#")]
         if words:
@@ -38,11 +38,11 @@ def _chosen(root: str, source: Path) -> list[str]:
     return []
 
 
-def _texts(root: str, source: Path) -> Iterator[str]:
+def _version_texts(root: str, source: Path) -> Iterator[str]:
     yield os.environ.get("PYENV_VERSION", "")
-    for place in (*(folder / ".python-version" for folder in (source, *source.parents)),
+    for path in (*(folder / ".python-version" for folder in (source, *source.parents)),
                   Path(root, "version")):  # fmt: skip
         try:
-            yield place.read_text("utf-8", "replace")
+            yield path.read_text("utf-8", "replace")
         except OSError:
             continue

@@ -29,7 +29,7 @@ else:
     data_options = later("scriptrun.cli.options.data")
 
 
-class Described(Value, frozen=False):
+class RunRequest(Value, frozen=False):
     """A run as requested on the command line."""
 
     config: ScriptRunConfig
@@ -39,23 +39,23 @@ class Described(Value, frozen=False):
     warnings: list[str] = fresh(default_factory=list)
 
 
-def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
+def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
     """Turn the command line into a request. Raises UserErrorException if it is invalid."""
     if not (args.script or args.command or args.config):
         raise UserErrorException(
             "Nothing to run.",
             "Give a script (scriptrun run train.py) or use --command 'make train'.",
         )
-    loaded = RunConfiguration.load(*_place(args.config)) if args.config else None
-    configuration = loaded or _bare(workspace)
-    refuse(_given_twice(args, configuration) if loaded else [])
+    loaded = RunConfiguration.load(*_load_arguments(args.config)) if args.config else None
+    configuration = loaded or _default_configuration(workspace)
+    refuse(_conflicts(args, configuration) if loaded else [])
     _apply(args, configuration, workspace)
     distribution_options.apply(args, configuration)
     for text in args.settings:
-        set_field.put(configuration, text)
+        set_field.apply(configuration, text)
     script = args.script or configuration.script
-    source, script = source_of(args.source, script)
-    rest, command, texts = _with_data(args, configuration, workspace)
+    source, script = split_source(args.source, script)
+    rest, command, env_texts = _fill_data_names(args, configuration, workspace)
     config = ScriptRunConfig(
         source_directory=source,
         script=args.script and script,
@@ -63,54 +63,54 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
         run_config=configuration,
         command=command,
     )
-    distribution_options.ask(args, config)
+    distribution_options.request_resources(args, config)
     config.retries, config.warn_before_seconds = args.retries, args.warn_before
     if args.retry_on:
         config.retry_on = tuple(args.retry_on.split(","))
     if loaded is not None and script and not args.script:
         configuration.script = script
-    variables, passed = _variables(texts)
+    variables, passed_through = _parse_variables(env_texts)
     python, warnings = default_python.choose(source_folder(source), workspace.root)
-    origin = Origin(python, variables, passed, args.name or "", pins=args.pins)
+    origin = Origin(python, variables, passed_through, args.name or "", pins=args.pins)
     experiment = args.experiment or experiment_name(source)
-    return Described(config, experiment, origin, tags(args.tags), warnings)
+    return RunRequest(config, experiment, origin, parse_tags(args.tags), warnings)
 
 
-def _with_data(
-    args: argparse.Namespace, made: RunConfiguration, workspace: Workspace
+def _fill_data_names(
+    args: argparse.Namespace, configuration: RunConfiguration, workspace: Workspace
 ) -> tuple[list[str], str | None, list[str]]:
     """Return the script's arguments, the command and --env, with ``{NAME}`` of data filled in."""
     rest = args.rest or []
     if not (args.inputs or args.outputs):
         return rest, args.command, args.env
-    names = data_options.put(made, args.inputs, args.outputs, workspace)
-    line = args.command and data_options.filled(args.command, names)
+    names = data_options.apply(configuration, args.inputs, args.outputs, workspace)
+    command = args.command and data_options.fill_references(args.command, names)
     return (
-        [data_options.filled(text, names) for text in rest],
-        line,
-        [data_options.filled(text, names) for text in args.env],
+        [data_options.fill_references(text, names) for text in rest],
+        command,
+        [data_options.fill_references(text, names) for text in args.env],
     )
 
 
-def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:
+def split_source(source: str | None, script: str | None) -> tuple[str, str | None]:
     """Return the source directory and the script in it.
 
     Without --source, the source directory is the current directory if the script is below it, else
     the script's own directory.
     """
     if script is None:
-        return named or ".", None
-    if named is None:
-        inside = _below(script, ".")
-        if inside is not None or not os.path.isfile(script):
-            return ".", inside or script
+        return source or ".", None
+    if source is None:
+        relative = _relative_below(script, ".")
+        if relative is not None or not os.path.isfile(script):
+            return ".", relative or script
         return os.path.dirname(script), os.path.basename(script)
-    if not os.path.exists(os.path.join(named, script)) and os.path.isfile(script):
-        return named, os.path.relpath(script, named)
-    return named, script
+    if not os.path.exists(os.path.join(source, script)) and os.path.isfile(script):
+        return source, os.path.relpath(script, source)
+    return source, script
 
 
-def _below(path: str, folder: str) -> str | None:
+def _relative_below(path: str, folder: str) -> str | None:
     """Return ``path`` relative to ``folder``, None if it is not below it; keeps symlinks."""
     relative = os.path.relpath(path, folder)
     return None if relative.split(os.sep)[0] == os.pardir else relative
@@ -126,55 +126,55 @@ def experiment_name(source: str) -> str:
     return name.strip("-._")[:255] or "default"
 
 
-def _bare(workspace: Workspace) -> RunConfiguration:
-    made = RunConfiguration()
-    made.target = compute_targets.default_name(workspace)
-    made.environment.environment_variables = {}  # drop v1's EXAMPLE_ENV_VAR
-    return made
+def _default_configuration(workspace: Workspace) -> RunConfiguration:
+    configuration = RunConfiguration()
+    configuration.target = compute_targets.default_name(workspace)
+    configuration.environment.environment_variables = {}  # drop v1's EXAMPLE_ENV_VAR
+    return configuration
 
 
-def _place(name: str) -> tuple[str, str | None]:
+def _load_arguments(name: str) -> tuple[str, str | None]:
     """Return the arguments of RunConfiguration.load for a file or a name in .azureml/."""
     return (name, None) if os.path.exists(name) or os.sep in name else (".", name)
 
 
-def _given_twice(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
+def _conflicts(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
     """Return a problem for each setting that both the command line and the file set."""
-    standard = RunConfiguration()
-    environment = next(iter(environment_options.given(args)), None)
+    defaults = RunConfiguration()
+    environment = next(iter(environment_options.check_sources(args)), None)
     pairs = [
         (args.script and "the script", loaded.script),
         (args.command and "--command", loaded.command),
         (args.command and "--command", loaded.script),
         (args.script and "the script", loaded.command),
         (args.rest and "the script's arguments after --", loaded.arguments),
-        (args.compute and f"--compute {args.compute}", _unlike(loaded.target, standard.target)),
-        (environment, _unlike(loaded.environment, standard.environment)),
+        (args.compute and f"--compute {args.compute}", _if_changed(loaded.target, defaults.target)),
+        (environment, _if_changed(loaded.environment, defaults.environment)),
     ]
     return [
-        f"{ours} conflicts with {_short(theirs)} in {args.config}"
-        for ours, theirs in pairs
-        if ours and theirs
+        f"{option} conflicts with {_short(configured)} in {args.config}"
+        for option, configured in pairs
+        if option and configured
     ]
 
 
-def _unlike(value: Any, standard: Any) -> Any:
-    return None if value == standard else value
+def _if_changed(value: Any, default: Any) -> Any:
+    return None if value == default else value
 
 
 def _short(value: Any) -> str:
     return repr(value.name) if isinstance(value, Environment) else repr(value)
 
 
-def _apply(args: argparse.Namespace, made: RunConfiguration, workspace: Workspace) -> None:
+def _apply(args: argparse.Namespace, configuration: RunConfiguration, workspace: Workspace) -> None:
     if args.compute:
-        made.target = args.compute
-    environment = environment_of(args, workspace)
+        configuration.target = args.compute
+    environment = resolve_environment(args, workspace)
     if environment is not None:
-        made.environment = environment
+        configuration.environment = environment
 
 
-def named_environment(workspace: Workspace, text: str) -> Environment:
+def get_environment(workspace: Workspace, text: str) -> Environment:
     """Return the environment ``NAME[:VERSION]``."""
     name, _, version = text.partition(":")
     if version and not version.isdigit():
@@ -184,41 +184,41 @@ def named_environment(workspace: Workspace, text: str) -> Environment:
     return workspace.get_environment(name, version or None)
 
 
-def environment_of(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
+def resolve_environment(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
     """Return the environment of --environment, --requirements and so on, or None."""
-    environment_options.given(args)
+    environment_options.check_sources(args)
     if args.environment:
-        return named_environment(workspace, args.environment)
-    made = environment_options.made(args)
-    if made is not None:
-        made.environment_variables = {}
-    return made
+        return get_environment(workspace, args.environment)
+    environment = environment_options.load(args)
+    if environment is not None:
+        environment.environment_variables = {}
+    return environment
 
 
-def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def _parse_variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Parse --env into values by name, and the names of variables to pass through."""
-    values, passed = {}, []
+    values, passed_through = {}, []
     for text in texts:
-        name, mark, value = text.partition("=")
+        name, separator, value = text.partition("=")
         if not name:
             raise UserErrorException(
                 f"Invalid --env {text!r}: the name is missing.", "Use --env NAME=VALUE."
             )
-        if mark:
+        if separator:
             values[name] = value
         else:
-            passed.append(name)
-    return values, tuple(passed)
+            passed_through.append(name)
+    return values, tuple(passed_through)
 
 
-def tags(texts: list[str]) -> dict[str, str | None]:
+def parse_tags(texts: list[str]) -> dict[str, str | None]:
     """Parse --tag into values by name; a tag without a value is None."""
-    found: dict[str, str | None] = {}
+    values: dict[str, str | None] = {}
     for text in texts:
-        name, mark, value = text.partition("=")
+        name, separator, value = text.partition("=")
         if not name:
             raise UserErrorException(
                 f"Invalid --tag {text!r}: the name is missing.", "Use --tag NAME[=VALUE]."
             )
-        found[name] = value if mark else None
-    return found
+        values[name] = value if separator else None
+    return values

@@ -15,63 +15,63 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def put(made: RunConfiguration, text: str) -> None:
-    """Set the field of ``made`` that ``text`` (``path=VALUE``) names.
+def apply(configuration: RunConfiguration, text: str) -> None:
+    """Set the field of ``configuration`` that ``text`` (``path=VALUE``) names.
 
     Field names are those of the API or of a .runconfig file; a leading ``run_config.`` is ignored.
     VALUE is JSON unless the field is a string. Raises UserErrorException.
     """
-    path, mark, value = text.partition("=")
+    path, separator, value = text.partition("=")
     path = path.strip().removeprefix("run_config.")
-    if not mark or not path:
+    if not separator or not path:
         raise UserErrorException(
             f"Invalid --set {text!r}.", "Use --set PATH=VALUE, e.g. --set node_count=2."
         )
-    *above, last = path.split(".")
-    place: Any = made
-    for number, name in enumerate(above):
-        place = _inside(place, name, path, ".".join(above[:number]))
-    if isinstance(place, dict):
-        place[last] = value
+    *parents, field_name = path.split(".")
+    section: Any = configuration
+    for number, name in enumerate(parents):
+        section = _descend(section, name, path, ".".join(parents[:number]))
+    if isinstance(section, dict):
+        section[field_name] = value
         return
-    field = _field(place, last, path)
-    setattr(place, field, _converted(type(place), field, value, path))
+    field = _find_field(section, field_name, path)
+    setattr(section, field, _convert(type(section), field, value, path))
 
 
-def _inside(place: Any, name: str, path: str, shown: str) -> Any:
-    found = (
-        place.get(name) if isinstance(place, dict) else getattr(place, _field(place, name, path))
+def _descend(section: Any, name: str, path: str, parent_path: str) -> Any:
+    inner = (
+        section.get(name) if isinstance(section, dict) else getattr(section, _find_field(section, name, path))
     )
-    if isinstance(found, Section | dict):
-        return found
+    if isinstance(inner, Section | dict):
+        return inner
     raise UserErrorException(
-        f"Invalid --set {path!r}: {f'{shown}.{name}'.lstrip('.')!r} has no fields.",
+        f"Invalid --set {path!r}: {f'{parent_path}.{name}'.lstrip('.')!r} has no fields.",
         "Field names are those of a .runconfig file.",
     )
 
 
-def _field(place: Section, name: str, path: str) -> str:
-    if name in place.fields:
+def _find_field(section: Section, name: str, path: str) -> str:
+    if name in section.fields:
         return name
-    kind: Any = type(place)
+    kind: Any = type(section)
     keys = camel_case.names_by_key(kind)
     if name in keys:
         return keys[name]
     raise UserErrorException(
-        f"Invalid --set {path!r}: unknown field {name!r}{did_you_mean(name, place.fields)}"
+        f"Invalid --set {path!r}: unknown field {name!r}{did_you_mean(name, section.fields)}"
     )
 
 
-def _converted(kind: Any, field: str, text: str, path: str) -> Any:
+def _convert(kind: Any, field: str, text: str, path: str) -> Any:
     """Convert ``text`` to the field's type: strings unchanged, other types from JSON."""
-    wanted = camel_case._field_types(kind)[field]
+    expected = camel_case._field_types(kind)[field]
     problems: list[str] = []
-    if wanted is str or "str" in str(wanted).replace("dict[str", "").replace("list[str", ""):
+    if expected is str or "str" in str(expected).replace("dict[str", "").replace("list[str", ""):
         return text
     try:
         value = json.loads(text)
     except ValueError:
         value = text
-    found = camel_case.convert(value, wanted, f"--set {path}", problems)
+    converted = camel_case.convert(value, expected, f"--set {path}", problems)
     refuse(problems)
-    return found
+    return converted

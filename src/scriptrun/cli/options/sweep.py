@@ -20,7 +20,7 @@ _NORMAL = re.compile(
     r"(?P<name>(?:log)?normal):(?P<mu>[-+.\deE]+),(?P<sigma>[.\deE+-]+)(?:/(?P<step>[.\deE+-]+))?$"
 )
 #: integer ranges up to this length become choices, which grid sampling supports
-_FEW = 1000
+_MAX_CHOICES = 1000
 SAMPLINGS = {
     "random": sampling.RandomParameterSampling,
     "grid": sampling.GridParameterSampling,
@@ -35,74 +35,74 @@ POLICIES = {
 }
 
 
-def space(texts: list[str]) -> dict[str, Any]:
+def parse_space(texts: list[str]) -> dict[str, Any]:
     """Parse the values of --param into a parameter space."""
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for text in texts:
-        name, mark, said = text.partition("=")
-        if not mark or not name or not said:
+        name, separator, definition = text.partition("=")
+        if not separator or not name or not definition:
             raise UserErrorException(
                 f"Invalid --param {text!r}.",
                 "Use NAME=1,2,3 or NAME=0.1..0.9 or NAME=log:1e-6..1e-1.",
             )
-        if name in found:
+        if name in parameters:
             raise UserErrorException(f"Duplicate --param {name!r}.")
-        found[name] = expression(said)
-    return found
+        parameters[name] = parse_expression(definition)
+    return parameters
 
 
-def expression(said: str) -> list[Any]:
+def parse_expression(text: str) -> list[Any]:
     """Parse the text after ``NAME=`` into an expression of ``search_space``."""
-    bounds, bell = _RANGE.match(said), _NORMAL.match(said)
+    bounds, normal = _RANGE.match(text), _NORMAL.match(text)
     if bounds:
-        return _range(said, **bounds.groupdict())
-    if bell:
-        return _bell(said, **bell.groupdict())
-    if ".." in said or said.partition(":")[0] in ("log", "normal", "lognormal"):
+        return _parse_range(text, **bounds.groupdict())
+    if normal:
+        return _parse_normal(text, **normal.groupdict())
+    if ".." in text or text.partition(":")[0] in ("log", "normal", "lognormal"):
         raise UserErrorException(
-            f"Invalid parameter range {said!r}.",
+            f"Invalid parameter range {text!r}.",
             "Use 1,2,3 or 0.1..0.9 or 0..1/0.05 or log:1e-6..1e-1 or normal:0,1.",
         )
-    return search_space.choice([_value(each) for each in said.split(",")])
+    return search_space.choice([_parse_value(item) for item in text.split(",")])
 
 
-def _range(said: str, log: str | None, low: str, high: str, step: str | None) -> list[Any]:
-    first, last = _number(low, said), _number(high, said)
+def _parse_range(text: str, log: str | None, low: str, high: str, step: str | None) -> list[Any]:
+    lower, upper = _parse_number(low, text), _parse_number(high, text)
     if log:
-        if first <= 0 or last <= 0:
+        if lower <= 0 or upper <= 0:
             raise UserErrorException(
-                f"Invalid log range {said!r}: both bounds must be greater than 0."
+                f"Invalid log range {text!r}: both bounds must be greater than 0."
             )
-        first, last = math.log(first), math.log(last)
+        lower, upper = math.log(lower), math.log(upper)
         if step:
-            return search_space.qloguniform(first, last, _number(step, said))
-        return search_space.loguniform(first, last)
+            return search_space.qloguniform(lower, upper, _parse_number(step, text))
+        return search_space.loguniform(lower, upper)
     if step:
-        return search_space.quniform(first, last, _number(step, said))
-    if isinstance(first, int) and isinstance(last, int):
-        if 0 <= last - first < _FEW:
-            return search_space.choice(range(first, last + 1))
-        return search_space.quniform(first, last, 1)
-    return search_space.uniform(first, last)
+        return search_space.quniform(lower, upper, _parse_number(step, text))
+    if isinstance(lower, int) and isinstance(upper, int):
+        if 0 <= upper - lower < _MAX_CHOICES:
+            return search_space.choice(range(lower, upper + 1))
+        return search_space.quniform(lower, upper, 1)
+    return search_space.uniform(lower, upper)
 
 
-def _bell(said: str, name: str, mu: str, sigma: str, step: str | None) -> list[Any]:
-    values = [_number(mu, said), _number(sigma, said)]
+def _parse_normal(text: str, name: str, mu: str, sigma: str, step: str | None) -> list[Any]:
+    values = [_parse_number(mu, text), _parse_number(sigma, text)]
     if step:
-        return [f"q{name}", [*values, _number(step, said)]]
+        return [f"q{name}", [*values, _parse_number(step, text)]]
     return [name, values]
 
 
-def _number(text: str, said: str) -> Any:
+def _parse_number(text: str, definition: str) -> Any:
     try:
         return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
     except ValueError:
         raise UserErrorException(
-            f"Invalid parameter range {said!r}: {text!r} is not a number."
+            f"Invalid parameter range {definition!r}: {text!r} is not a number."
         ) from None
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     """Return a number if formatting it gives back the same text, else the text itself."""
     for kind in (int, float):
         try:
@@ -113,46 +113,46 @@ def _value(text: str) -> Any:
     return text
 
 
-def sampling_of(name: str | None, texts: list[str], seed: int | None) -> Any:
+def build_sampling(name: str | None, texts: list[str], seed: int | None) -> Any:
     """Build the sampling ``name`` (default: random) over the parameters in ``texts``."""
-    found = space(texts)
-    made = SAMPLINGS[name or "random"](found, {} if seed is None else {"seed": seed})
-    return made
+    space = parse_space(texts)
+    sampler = SAMPLINGS[name or "random"](space, {} if seed is None else {"seed": seed})
+    return sampler
 
 
-def policy_of(text: str | None) -> Any:
+def build_policy(text: str | None) -> Any:
     """Build a policy from a text like ``bandit:slack_factor=0.1`` or ``truncation:20``."""
-    name, _, said = (text or "none").partition(":")
+    name, _, options = (text or "none").partition(":")
     if name not in POLICIES:
         raise UserErrorException(
             f"Unknown policy {name!r}.",
             f"{suggestion.question(name, POLICIES)}Valid policies: {', '.join(sorted(POLICIES))}.",
         )
     settings: dict[str, Any] = {}
-    for each in filter(None, said.split(",")):
-        key, mark, value = each.partition("=")
-        if not mark:
-            key, value = _FIRST.get(name, ""), each
-        settings[key] = _number(value, text or "")
-    made: Any = POLICIES[name]
+    for setting in filter(None, options.split(",")):
+        key, separator, value = setting.partition("=")
+        if not separator:
+            key, value = _MAIN_SETTING.get(name, ""), setting
+        settings[key] = _parse_number(value, text or "")
+    policy_class: Any = POLICIES[name]
     try:
-        return made(**settings)
+        return policy_class(**settings)
     except TypeError:
         raise UserErrorException(
             f"Invalid policy {text!r}.",
-            f"{_suggested_settings(made, settings)}Use e.g. "
+            f"{_suggest_settings(policy_class, settings)}Use e.g. "
             "bandit:slack_factor=0.1,evaluation_interval=2 or median or truncation:20.",
         ) from None
 
 
-def _suggested_settings(policy: Any, settings: dict[str, Any]) -> str:
+def _suggest_settings(policy: Any, settings: dict[str, Any]) -> str:
     """Suggest the nearest valid name for each unknown setting."""
     import inspect
 
-    known = inspect.signature(policy).parameters
-    unknown = [name for name in settings if name not in known]
-    return "".join(suggestion.question(name, known) for name in unknown)
+    valid = inspect.signature(policy).parameters
+    unknown = [name for name in settings if name not in valid]
+    return "".join(suggestion.question(name, valid) for name in unknown)
 
 
 #: the setting that a value without a name belongs to
-_FIRST = {"bandit": "slack_factor", "truncation": "truncation_percentage", "asha": "min_intervals"}
+_MAIN_SETTING = {"bandit": "slack_factor", "truncation": "truncation_percentage", "asha": "min_intervals"}

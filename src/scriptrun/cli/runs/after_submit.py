@@ -19,11 +19,11 @@ def finish(
     run = Run.at(workspace, folder)
     if args.detach:
         if args.json:
-            output.as_json(run.get_details())
+            output.print_json(run.get_details())
         else:
             print(run.id)
         return 0
     code = attach.stream(run, quiet=args.json)
     if args.json:
-        output.as_json({**run.get_details(), "metrics": run.get_metrics()})
+        output.print_json({**run.get_details(), "metrics": run.get_metrics()})
     return code

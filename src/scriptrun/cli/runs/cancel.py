@@ -30,18 +30,18 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cancel the runs and return the exit code."""
-    workspace = workspace_here.existing()
+    workspace = workspace_here.require()
     if args.all:
-        found = list(Run.unfinished(workspace))
+        runs = list(Run.unfinished(workspace))
     else:
-        found = [Run.find(workspace, name) for name in args.run_names or [None]]
-    told = [_cancel(each) for each in found]
+        runs = [Run.find(workspace, name) for name in args.run_names or [None]]
+    outcomes = [_cancel(selected) for selected in runs]
     if args.json:
-        output.as_json(told)
-    elif not told:
+        output.print_json(outcomes)
+    elif not outcomes:
         print("No active runs.")
-    for each in told if not args.json else ():
-        print(f"{each['id']}: {each['did']}")
+    for outcome in outcomes if not args.json else ():
+        print(f"{outcome['id']}: {outcome['did']}")
     return 0
 
 

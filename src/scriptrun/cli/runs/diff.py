@@ -32,86 +32,86 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the differences and return the exit code."""
-    workspace = workspace_here.existing()
-    first, second = _two(workspace, args.first, args.second)
-    found = compare_runs.compare(first, second)
+    workspace = workspace_here.require()
+    first, second = _find_runs(workspace, args.first, args.second)
+    comparison = compare_runs.compare(first, second)
     if args.json:
-        output.as_json({"a": first.id, "b": second.id, **found.as_dict()})
+        output.print_json({"a": first.id, "b": second.id, **comparison.as_dict()})
     else:
-        _print(first, second, found)
-    return 1 if found and args.exit_code else 0
+        _print(first, second, comparison)
+    return 1 if comparison and args.exit_code else 0
 
 
-def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[Run, Run]:
+def _find_runs(workspace: Workspace, first: str | None, second: str | None) -> tuple[Run, Run]:
     if first is None:
-        return _last_two(workspace)
-    found = Run.find(workspace, first), Run.find(workspace, second)
-    if second is None and found[0].id == found[1].id:
+        return _latest_two(workspace)
+    pair = Run.find(workspace, first), Run.find(workspace, second)
+    if second is None and pair[0].id == pair[1].id:
         raise UserErrorException(
-            f"{first!r} is the latest run ({found[0].id}), so there is nothing to compare it with.",
+            f"{first!r} is the latest run ({pair[0].id}), so there is nothing to compare it with.",
             "Give both runs: scriptrun diff A B. A shared display name selects the newest run.",
         )
-    return found
+    return pair
 
 
-def _last_two(workspace: Workspace) -> tuple[Run, Run]:
+def _latest_two(workspace: Workspace) -> tuple[Run, Run]:
     ids = [row.id for row in find_runs.rows(workspace, limit=2, children=False)]
     if len(ids) < 2:
         raise UserErrorException("Comparing requires at least two runs.")
     return Run.find(workspace, ids[1]), Run.find(workspace, ids[0])
 
 
-def _print(first: Run, second: Run, found: compare_runs.Comparison) -> None:
-    if not found:
+def _print(first: Run, second: Run, comparison: compare_runs.Comparison) -> None:
+    if not comparison:
         print(f"No differences between {first.id} and {second.id}.")
         return
-    print(output.painted(f"--- {first.id}", "31"))
-    print(output.painted(f"+++ {second.id}", "32"))
-    _section("job", found.job)
-    if found.arguments is not None:
-        _section("arguments", {"": tuple(" ".join(map(_word, each)) for each in found.arguments)})
-    _section("data", found.data)
-    _section("environment", found.packages)
-    _section("variables", found.variables)
-    _section("metrics", {n: tuple(map(_number, pair)) for n, pair in found.metrics.items()})
-    outputs = {name: tuple(_short(each) for each in pair) for name, pair in found.outputs.items()}
-    _section("outputs", outputs)
-    _code(found.code)
+    print(output.paint(f"--- {first.id}", "31"))
+    print(output.paint(f"+++ {second.id}", "32"))
+    _print_section("job", comparison.job)
+    if comparison.arguments is not None:
+        _print_section("arguments", {"": tuple(" ".join(map(_quote, words)) for words in comparison.arguments)})
+    _print_section("data", comparison.data)
+    _print_section("environment", comparison.packages)
+    _print_section("variables", comparison.variables)
+    _print_section("metrics", {n: tuple(map(_format_number, pair)) for n, pair in comparison.metrics.items()})
+    outputs = {name: tuple(_short_digest(digest) for digest in pair) for name, pair in comparison.outputs.items()}
+    _print_section("outputs", outputs)
+    _print_code(comparison.code)
 
 
-def _section(title: str, pairs: dict[str, Any]) -> None:
+def _print_section(title: str, pairs: dict[str, Any]) -> None:
     if pairs:
-        print(f"\n{output.painted(title, '1')}")
+        print(f"\n{output.paint(title, '1')}")
     for name, (before, after) in pairs.items():
         head = f"{name} " if name else ""
         if before == after:  # the shortened values look the same
             print(f"~ {head}{after}")
             continue
         if before is not None:
-            print(output.painted(f"- {head}{before}", "31"))
+            print(output.paint(f"- {head}{before}", "31"))
         if after is not None:
-            print(output.painted(f"+ {head}{after}", "32"))
+            print(output.paint(f"+ {head}{after}", "32"))
 
 
-def _code(changes: list[compare_runs.Change]) -> None:
+def _print_code(changes: list[compare_runs.Change]) -> None:
     if changes:
-        print(f"\n{output.painted('code', '1')}")
+        print(f"\n{output.paint('code', '1')}")
     for change in changes:
         print(f"{change.how}: {change.path}")
         for line in change.diff.splitlines():
             colour = {"+": "32", "-": "31", "@": "36"}.get(line[:1], "")
-            print(output.painted(line, colour))
+            print(output.paint(line, colour))
 
 
-def _number(value: Any) -> str | None:
+def _format_number(value: Any) -> str | None:
     return None if value is None else output.number(value)
 
 
-def _short(digest: str | None) -> str | None:
+def _short_digest(digest: str | None) -> str | None:
     return digest and digest[:12]
 
 
-def _word(text: str) -> str:
+def _quote(text: str) -> str:
     import shlex
 
     return shlex.quote(text)

@@ -35,42 +35,42 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Download the files and return the exit code."""
-    found, name = _meant(args)
-    copied = _copy(found, name, args.output or ".")
+    selected, name = _select(args)
+    copied = _copy(selected, name, args.output or ".")
     if args.json:
-        output.as_json([str(path) for path in copied])
+        output.print_json([str(path) for path in copied])
     else:
         for path in copied:
             print(path)
     return 0
 
 
-def _meant(args: argparse.Namespace) -> tuple[Run, str | None]:
+def _select(args: argparse.Namespace) -> tuple[Run, str | None]:
     """Return the run and the file name; a single word may also name a file of the latest run."""
-    workspace = workspace_here.existing()
+    workspace = workspace_here.require()
     if args.run_name and not args.name:
         try:
             return Run.find(workspace, args.run_name), None
         except UserErrorException:
             latest = Run.find(workspace)
-            if _names(latest, args.run_name):
+            if _matching_names(latest, args.run_name):
                 return latest, args.run_name
             raise
     return Run.find(workspace, args.run_name), args.name
 
 
-def _names(run: Run, beginning: str) -> list[str]:
-    return [name for name in run.get_file_names() if name.startswith(beginning)]
+def _matching_names(run: Run, prefix: str) -> list[str]:
+    return [name for name in run.get_file_names() if name.startswith(prefix)]
 
 
-def _copy(run: Run, name: str | None, place: str) -> list[Path]:
+def _copy(run: Run, name: str | None, folder: str) -> list[Path]:
     run.bring_home("outputs/" if name is None else name)
     if name is not None and artifacts.path_of(run.path, name) is not None:
-        return [artifacts.download(run.path, name, os.path.join(place, ""))]
+        return [artifacts.download(run.path, name, os.path.join(folder, ""))]
     prefix = "outputs/" if name is None else name
-    if not _names(run, prefix):
-        there = ", ".join(run.get_file_names()[:5]) or "none"
+    if not _matching_names(run, prefix):
+        names = ", ".join(run.get_file_names()[:5]) or "none"
         raise UserErrorException(
-            f"Run {run.id} has no files that match {prefix!r}.", f"Files: {there}."
+            f"Run {run.id} has no files that match {prefix!r}.", f"Files: {names}."
         )
-    return artifacts.download_all(run.path, prefix, place)
+    return artifacts.download_all(run.path, prefix, folder)

@@ -53,48 +53,48 @@ def run(args: argparse.Namespace) -> int:
     """Write the exported files and return the exit code."""
     formats = importlib.import_module("scriptrun.migration.formats")
     if args.config:
-        made = formats.export(_of_config(args.config), args.to)
+        exported = formats.export(_job_from_config(args.config), args.to)
     else:
-        made = _of_run(args, formats)
+        exported = _export_run(args, formats)
     if args.json:
-        output.as_json({"files": made.files, "lost": made.lost})
+        output.print_json({"files": exported.files, "lost": exported.lost})
         return 0
-    for line in made.lost:
+    for line in exported.lost:
         cli_errors.say(f"not exported: {line}")
     if args.output:
-        _write(made.files, Path(args.output))
+        _write(exported.files, Path(args.output))
     else:
-        for number, (name, text) in enumerate(made.files.items()):
+        for number, (name, text) in enumerate(exported.files.items()):
             print(text if not number else f"# {name}\n{text}", end="")
     return 0
 
 
-def _of_run(args: argparse.Namespace, formats: Any) -> Any:
-    found = common_arguments.run_of(args)
-    lock = files.read_json(str(found.path / "environment.lock.json"))
-    if found.job.kind == SWEEP:
-        sweep = importlib.import_module("scriptrun.sweeps.record").read(found.path)
-        return formats.export_sweep(sweep, args.to, lock)
-    return formats.export(found.job, args.to, lock)
+def _export_run(args: argparse.Namespace, formats: Any) -> Any:
+    run = common_arguments.find_run(args)
+    lockfile = files.read_json(str(run.path / "environment.lock.json"))
+    if run.job.kind == SWEEP:
+        sweep = importlib.import_module("scriptrun.sweeps.record").read(run.path)
+        return formats.export_sweep(sweep, args.to, lockfile)
+    return formats.export(run.job, args.to, lockfile)
 
 
-def _of_config(path: str) -> JobSpec:
-    place = Path(path)
-    configuration = RunConfiguration.load(str(place.parent), place.name)
+def _job_from_config(path: str) -> JobSpec:
+    config_path = Path(path)
+    configuration = RunConfiguration.load(str(config_path.parent), config_path.name)
     source = (
-        place.parent.parent if place.parent.name in (".azureml", "aml_config") else place.parent
+        config_path.parent.parent if config_path.parent.name in (".azureml", "aml_config") else config_path.parent
     )
     config = ScriptRunConfig(str(source), run_config=configuration)
-    return check.check(config, workspace_here.here(), place.stem).job
+    return check.check(config, workspace_here.current(), config_path.stem).job
 
 
-def _write(made: dict[str, str], target: Path) -> None:
-    folder = target if len(made) > 1 or target.is_dir() else target.parent
+def _write(contents: dict[str, str], target: Path) -> None:
+    folder = target if len(contents) > 1 or target.is_dir() else target.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in made.items():
-            place = target if len(made) == 1 and not target.is_dir() else folder / name
-            files.write_atomic(str(place), text.encode("utf-8"))
-            print(place)
+        for name, text in contents.items():
+            path = target if len(contents) == 1 and not target.is_dir() else folder / name
+            files.write_atomic(str(path), text.encode("utf-8"))
+            print(path)
     except OSError as error:
         raise UserErrorException(f"Cannot write {str(target)!r}: {error.strerror}.") from None

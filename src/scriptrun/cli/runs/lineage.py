@@ -20,7 +20,7 @@ from scriptrun.history import lineage
 from scriptrun.spec.run_kinds import run_kind
 
 #: maximum number of packages to list; --json lists all
-SHOWN = 8
+MAX_PACKAGES = 8
 
 
 def arguments(parser: Any) -> None:
@@ -32,38 +32,38 @@ def arguments(parser: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the model's lineage and return the exit code."""
     name, _, version = args.model.partition(":")
-    found = lineage.model_lineage(Model(workspace_here.existing(), name, version=version or None))
+    trace = lineage.model_lineage(Model(workspace_here.require(), name, version=version or None))
     if args.json:
-        output.as_json(found)
+        output.print_json(trace)
         return 0
     files = [
-        f"{each['path']}  {output.size(each['size'])}  {each['sha256'][:16]}"
-        for each in found["model"]["files"]
+        f"{file['path']}  {output.size(file['size'])}  {file['sha256'][:16]}"
+        for file in trace["model"]["files"]
     ]
-    given = [f"{word}: {_named(each)}" for word, sets in found["datasets"].items() for each in sets]
-    pairs = [("model", found["model"]["id"]), ("files", "\n".join(files))]
-    output.facts([*pairs, ("registered with", "\n".join(given)), *_of_run(found["run"])])
+    datasets = [f"{role}: {_format_dataset(dataset)}" for role, sets in trace["datasets"].items() for dataset in sets]
+    pairs = [("model", trace["model"]["id"]), ("files", "\n".join(files))]
+    output.print_facts([*pairs, ("registered with", "\n".join(datasets)), *_run_facts(trace["run"])])
     return 0
 
 
-def _of_run(run: dict[str, Any] | None) -> list[tuple[str, str]]:
+def _run_facts(run: dict[str, Any] | None) -> list[tuple[str, str]]:
     if run is None:
         return [("run", "none (registered from a local path)")]
     if run.get("gone"):
         return [("run", f"{run['id']} (missing from the workspace)")]
     parent, snapshot = run["parent"] or {}, run["snapshot"]
     kind = run_kind(parent.get("kind", ""))
-    above = kind.title if kind.has_children else "parent"
-    kept = "" if snapshot["kept"] else " (missing from the workspace)"
+    parent_label = kind.title if kind.has_children else "parent"
+    missing = "" if snapshot["kept"] else " (missing from the workspace)"
     return [
         ("run", f"{run['id']}, {run['state']}, in {run['experiment']} on {run['target']}"),
-        (above, parent.get("id", "")),
+        (parent_label, parent.get("id", "")),
         ("rerun of", run["rerun_of"] or ""),
         ("command", " ".join([run["script"] or "", *map(shlex.quote, run["arguments"])])),
-        ("snapshot", f"{snapshot['digest']}{kept}" if snapshot["digest"] else ""),
+        ("snapshot", f"{snapshot['digest']}{missing}" if snapshot["digest"] else ""),
         ("commit", _commit(run) if run["commit"] else ""),
         ("environment", "\n".join(_environment(run["environment"]))),
-        ("datasets", "\n".join(f"{each['input']}: {_named(each)}" for each in run["datasets"])),
+        ("datasets", "\n".join(f"{dataset['input']}: {_format_dataset(dataset)}" for dataset in run["datasets"])),
     ]
 
 
@@ -71,15 +71,15 @@ def _commit(run: dict[str, Any]) -> str:
     return f"{run['commit'][:12]}{' (uncommitted changes)' if run['dirty'] else ''}"
 
 
-def _environment(found: dict[str, Any]) -> list[str]:
-    if not found["lock"]:
+def _environment(environment: dict[str, Any]) -> list[str]:
+    if not environment["lock"]:
         return ["not locked"]
-    packages = [f"{name} {version}" for name, version in sorted(found["packages"].items())]
-    more = f" and {len(packages) - SHOWN} more" if len(packages) > SHOWN else ""
-    lines = [f"lockfile {found['lock']}", f"Python {found['python']}"]
-    return [*lines, ", ".join(packages[:SHOWN]) + more]
+    packages = [f"{name} {version}" for name, version in sorted(environment["packages"].items())]
+    rest = f" and {len(packages) - MAX_PACKAGES} more" if len(packages) > MAX_PACKAGES else ""
+    lines = [f"lockfile {environment['lock']}", f"Python {environment['python']}"]
+    return [*lines, ", ".join(packages[:MAX_PACKAGES]) + rest]
 
 
-def _named(dataset: dict[str, Any]) -> str:
+def _format_dataset(dataset: dict[str, Any]) -> str:
     name = dataset.get("name") or "unregistered"
     return f"{name}:{dataset.get('version')} {dataset.get('id') or ''}".rstrip()

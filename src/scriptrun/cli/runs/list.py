@@ -46,52 +46,52 @@ def run(args: argparse.Namespace) -> int:
     """Print the runs and return the exit code."""
     if args.limit < 1:
         raise UserErrorException(f"--limit must be at least 1, not {args.limit}.")
-    limit, state = None if args.all else args.limit, _state(args.status)
-    more = limit and limit + 1
-    found = find_runs.rows(workspace_here.existing(), args.experiment, state, more, args.children)
-    rows = found[:limit]
+    limit, state = None if args.all else args.limit, _parse_state(args.status)
+    fetch_limit = limit and limit + 1
+    fetched = find_runs.rows(workspace_here.require(), args.experiment, state, fetch_limit, args.children)
+    rows = fetched[:limit]
     if args.json:
-        output.as_json([row.as_dict() for row in rows])
+        output.print_json([row.as_dict() for row in rows])
         return 0
     if not rows:
         print("No matching runs." if args.experiment or args.status else "No runs.")
         return 0
     heads = ("RUN", "NAME", "STATE", "SUBMITTED", "TOOK", "SCRIPT", "REASON")
-    output.table(
-        *_without_empty(heads, [_cells(row) for row in rows]), ("NAME", "SCRIPT", "REASON")
+    output.print_table(
+        *_drop_empty_columns(heads, [_cells(row) for row in rows]), ("NAME", "SCRIPT", "REASON")
     )
-    if len(found) > len(rows):
+    if len(fetched) > len(rows):
         cli_errors.say(f"Showing the latest {limit} runs. Use --all to show all.")
     return 0
 
 
-def _state(word: str | None) -> str | None:
+def _parse_state(word: str | None) -> str | None:
     if word is None:
         return None
-    known = {state.lower(): state for state in states.ORDER}
-    if word.lower() not in known:
+    names = {state.lower(): state for state in states.ORDER}
+    if word.lower() not in names:
         raise UserErrorException(
             f"Unknown state {word!r}.",
             f"{suggestion.question(word, states.ORDER)}Valid states: {', '.join(states.ORDER)}.",
         )
-    return known[word.lower()]
+    return names[word.lower()]
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
     ended = row.ended if states.is_terminal(row.state) else time.time()
-    took = ended - row.began if row.began is not None and ended is not None else None
+    seconds = ended - row.began if row.began is not None and ended is not None else None
     return (
         row.id,
         "" if row.display_name == row.id else row.display_name,
         row.state,
-        output.ago(seconds_of(row.created)),
-        output.duration(took),
+        output.ago(epoch_seconds(row.created)),
+        output.duration(seconds),
         row.script or "(no script)",
         row.reason.removeprefix(f"{row.script} ").partition("\n")[0],
     )
 
 
-def seconds_of(created: str) -> float:
+def epoch_seconds(created: str) -> float:
     """Convert an ISO 8601 time in UTC to seconds since 1970."""
     try:
         return float(calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S")))
@@ -99,9 +99,9 @@ def seconds_of(created: str) -> float:
         return 0.0
 
 
-def _without_empty(
+def _drop_empty_columns(
     heads: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> tuple[list[str], list[list[str]]]:
     """Return the header and rows without the empty columns."""
-    kept = [n for n in range(len(heads)) if any(row[n] for row in rows)]
-    return [heads[n] for n in kept], [[row[n] for n in kept] for row in rows]
+    columns = [n for n in range(len(heads)) if any(row[n] for row in rows)]
+    return [heads[n] for n in columns], [[row[n] for n in columns] for row in rows]

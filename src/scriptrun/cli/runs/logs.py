@@ -35,32 +35,32 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the log; return the exit code, 1 if a followed run did not complete."""
-    found = common_arguments.run_of(args)
+    selected = common_arguments.find_run(args)
     if args.tail is not None and args.tail < 0:
         raise UserErrorException(f"--tail must be at least 0, not {args.tail}.")
     if args.all and args.rank is not None:
         raise UserErrorException("--all and --rank cannot be used together.", "Use one of them.")
     ranks = None if args.rank is None else [args.rank]
-    several = args.all and bool(found.job.distribution.kind)
-    if several:
-        ranks = list(range(follow.count_ranks(found.job)))
-    shown = attach.ShownRanks(found) if several else attach.Shown(found)
-    logs = follow.script_logs(found.job, ranks)
+    all_ranks = args.all and bool(selected.job.distribution.kind)
+    if all_ranks:
+        ranks = list(range(follow.count_ranks(selected.job)))
+    writer = attach.RankLogWriter(selected) if all_ranks else attach.LogWriter(selected)
+    logs = follow.script_logs(selected.job, ranks)
     if args.follow:
-        return _follow(found, args.tail, ranks, shown)
-    stream = follow.LogStream(found.path, shown.write, args.tail, logs)
+        return _follow(selected, args.tail, ranks, writer)
+    stream = follow.LogStream(selected.path, writer.write, args.tail, logs)
     stream.pump()
     stream.close()
-    shown.end_line()
+    writer.end_line()
     return 0
 
 
-def _follow(run: Run, tail: int | None, ranks: list[int] | None, shown: attach.Shown) -> int:
+def _follow(run: Run, tail: int | None, ranks: list[int] | None, writer: attach.LogWriter) -> int:
     try:
-        status = follow.follow(run, shown.write, shown.pause, tail, ranks)
+        status = follow.follow(run, writer.write, writer.pause, tail, ranks)
     except KeyboardInterrupt:
-        shown.end_line()
+        writer.end_line()
         return cli_errors.INTERRUPTED
-    shown.end_line()
-    attach.summary(run, status)
+    writer.end_line()
+    attach.print_summary(run, status)
     return 0 if status.state == states.COMPLETED else 1

@@ -34,16 +34,16 @@ def arguments(parser: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Rerun the run and return the exit code."""
     local_engine.allow_fork()
-    first = common_arguments.run_of(args)
-    again = rerun_runs.start(first, args.name)
+    original = common_arguments.find_run(args)
+    rerun = rerun_runs.start(original, args.name)
     if not args.verify:
-        return after_submit.finish(first.workspace, again.run.path, again.warnings, args)
-    for message in again.warnings:
+        return after_submit.finish(original.workspace, rerun.run.path, rerun.warnings, args)
+    for message in rerun.warnings:
         attach.warn(message)
-    attach.stream(again.run, quiet=args.json)
-    verdict = rerun_runs.verify(first, again.run)
+    attach.stream(rerun.run, quiet=args.json)
+    verdict = rerun_runs.verify(original, rerun.run)
     if args.json:
-        output.as_json({"run": again.run.id, "rerun_of": first.id, **verdict.as_dict()})
+        output.print_json({"run": rerun.run.id, "rerun_of": original.id, **verdict.as_dict()})
     else:
         print(verdict.answer)
         for line in verdict.what:

@@ -31,30 +31,30 @@ def run(args: argparse.Namespace) -> int:
     """Open the shell and return its exit code."""
     import subprocess
 
-    found = common_arguments.run_of(args)
+    selected = common_arguments.find_run(args)
     with tempfile.TemporaryDirectory(
         prefix="scriptrun-shell-", ignore_cleanup_errors=True
-    ) as place:
-        visit = reopen.copy_run(found, Path(place, "source"), cli_errors.say)
+    ) as folder:
+        visit = reopen.copy_run(selected, Path(folder, "source"), cli_errors.say)
         if not args.rest:
-            cli_errors.say(_greeting(found, visit.folder))
+            cli_errors.say(_greeting(selected, visit.folder))
         command = args.rest or [os.environ.get("SHELL") or "/bin/sh"]
         try:
-            done = subprocess.run(command, cwd=visit.folder, env=visit.environ)
+            result = subprocess.run(command, cwd=visit.folder, env=visit.environ)
         except OSError as error:
-            return cli_errors.wrong(f"Cannot start {command[0]!r}: {error.strerror}.")
+            return cli_errors.report_error(f"Cannot start {command[0]!r}: {error.strerror}.")
         finally:
             visit.release_data()
-    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+    return result.returncode if result.returncode >= 0 else 128 - result.returncode
 
 
 def _greeting(run: Any, folder: Path) -> str:
     job = run.job
-    line = job.command or " ".join(["python", job.script or "", *map(_word, job.arguments)])
+    line = job.command or " ".join(["python", job.script or "", *map(_quote, job.arguments)])
     return f"Copied the snapshot of {run.id} to {folder} (removed on exit).\n  Command: {line}"
 
 
-def _word(text: str) -> str:
+def _quote(text: str) -> str:
     import shlex
 
     return shlex.quote(text)

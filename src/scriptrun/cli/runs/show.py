@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_SHOWN = 15
+_MAX_FILES = 15
 
 
 def arguments(parser: Any) -> None:
@@ -28,11 +28,11 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the run's details and return the exit code."""
-    found = common_arguments.run_of(args)
+    selected = common_arguments.find_run(args)
     if args.json:
-        output.as_json(record(found))
+        output.print_json(record(selected))
     else:
-        _print(found)
+        _print(selected)
     return 0
 
 
@@ -44,48 +44,48 @@ def record(run: Run) -> dict[str, Any]:
 def _print(run: Run) -> None:
     details, job, status = run.get_details(), run.job, run.standing
     kind = run_kind(job.kind)
-    what = job.command or " ".join([job.script or "", *map(_word, job.arguments)])
-    what = f"{kind.title} of {what}" if kind.has_children else what
+    command = job.command or " ".join([job.script or "", *map(_quote, job.arguments)])
+    command = f"{kind.title} of {command}" if kind.has_children else command
     name = details["displayName"]
-    output.facts(
+    output.print_facts(
         [
             ("run", run.id),
             ("name", "" if name == run.id else name),
             ("experiment", job.experiment),
             ("state", output.state(status.state)),
             ("reason", status.reason),
-            ("command", what if what.strip() else "none (interactive run)"),
+            ("command", command if command.strip() else "none (interactive run)"),
             ("target", job.target.name),
-            ("submitted", _moment(details["createdTimeUtc"])),
-            ("duration", _took(status)),
+            ("submitted", _format_time(details["createdTimeUtc"])),
+            ("duration", _duration(status)),
             ("environment", _environment(details["environment"])),
             ("snapshot", (job.snapshot or "")[:16]),
             ("commit", _commit(details["properties"])),
             ("rerun of", job.rerun_of or ""),
             ("parent", job.parent or ""),
-            ("data", "\n".join(summary.delivery_line(each) for each in details["data"])),
+            ("data", "\n".join(summary.delivery_line(entry) for entry in details["data"])),
             ("variables", ", ".join(sorted({*job.variables, *job.passed}))),
-            ("tags", ", ".join(_tag(*each) for each in details["tags"].items())),
+            ("tags", ", ".join(_tag(*tag) for tag in details["tags"].items())),
             ("notes", "\n".join(details["notes"])),
             ("warnings", "\n".join(details["warnings"])),
             ("folder", str(run.path)),
         ]
     )
-    _metrics(run)
-    _files(run)
+    _print_metrics(run)
+    _print_files(run)
 
 
-def _word(text: str) -> str:
+def _quote(text: str) -> str:
     import shlex
 
     return shlex.quote(text)
 
 
-def _moment(iso: str) -> str:
+def _format_time(iso: str) -> str:
     return f"{iso[:10]} {iso[11:19]} UTC"
 
 
-def _took(status: Any) -> str:
+def _duration(status: Any) -> str:
     if status.began is None:
         return ""
     return output.duration(
@@ -93,11 +93,11 @@ def _took(status: Any) -> str:
     )
 
 
-def _environment(found: dict[str, Any] | None) -> str:
-    if not found:
+def _environment(environment: dict[str, Any] | None) -> str:
+    if not environment:
         return ""
-    made = "" if not found.get("seconds") else f" ({found['seconds']:.1f} s)"
-    return f"{found.get('place') or found.get('python')}" + (made if not found["cached"] else "")
+    build_time = "" if not environment.get("seconds") else f" ({environment['seconds']:.1f} s)"
+    return f"{environment.get('place') or environment.get('python')}" + (build_time if not environment["cached"] else "")
 
 
 def _commit(properties: dict[str, str]) -> str:
@@ -111,24 +111,24 @@ def _tag(name: str, value: str | None) -> str:
     return name if value is None else f"{name}={value}"
 
 
-def _metrics(run: Run) -> None:
+def _print_metrics(run: Run) -> None:
     if run_kind(run.type).has_children:
         print(f"\nTo show its runs: scriptrun sweep show {run.id}")
         return
-    found = run.get_metrics()
-    if found:
+    metrics = run.get_metrics()
+    if metrics:
         print("\nmetrics")
-        wide = max(map(output.width, found))
-        for name, value in found.items():
-            print(f"  {name:<{wide}}  {output.number(value)}")
+        name_width = max(map(output.width, metrics))
+        for name, value in metrics.items():
+            print(f"  {name:<{name_width}}  {output.number(value)}")
 
 
-def _files(run: Run) -> None:
+def _print_files(run: Run) -> None:
     names = run.get_file_names()
     if names:
         print("\nfiles")
-    for name in names[:_SHOWN]:
-        place = artifacts.path_of(run.path, name)
-        print(f"  {output.size(place.stat().st_size) if place else '':>9}  {name}")
-    if len(names) > _SHOWN:
-        print(f"  and {len(names) - _SHOWN} more (use --json to list all)")
+    for name in names[:_MAX_FILES]:
+        path = artifacts.path_of(run.path, name)
+        print(f"  {output.size(path.stat().st_size) if path else '':>9}  {name}")
+    if len(names) > _MAX_FILES:
+        print(f"  and {len(names) - _MAX_FILES} more (use --json to list all)")

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: words in the names of metrics that are usually minimized
-_SMALL = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")
+_MINIMIZED_WORDS = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")
 
 
 def arguments(parser: Any) -> None:
@@ -108,9 +108,9 @@ def _limit_arguments(parser: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Submit, show or resume a sweep, and return the exit code."""
     if args.script == "show":
-        return int(importlib.import_module("scriptrun.cli.sweep.show").run(args, named(args)))
+        return int(importlib.import_module("scriptrun.cli.sweep.show").run(args, find_sweep(args)))
     if args.script == "resume":
-        return _resume(args, named(args))
+        return _resume(args, find_sweep(args))
     if args.run_name:
         raise UserErrorException(
             f"Unexpected argument {args.run_name!r} for `scriptrun sweep`.",
@@ -119,18 +119,18 @@ def run(args: argparse.Namespace) -> int:
     return _submit(args)
 
 
-def named(args: argparse.Namespace) -> HyperDriveRun:
+def find_sweep(args: argparse.Namespace) -> HyperDriveRun:
     """Return the selected sweep (default: the latest). Raises UserErrorException if none exists."""
-    workspace = workspace_here.existing()
+    workspace = workspace_here.require()
     if args.run_name:
-        found = Run.find(workspace, args.run_name)
-        if isinstance(found, HyperDriveRun):
-            return found
-        above = found.parent
-        if isinstance(above, HyperDriveRun):
-            return above
+        selected = Run.find(workspace, args.run_name)
+        if isinstance(selected, HyperDriveRun):
+            return selected
+        parent = selected.parent
+        if isinstance(parent, HyperDriveRun):
+            return parent
         raise UserErrorException(
-            f"Run {found.id!r} is not a sweep.", "To list sweeps, run: scriptrun list"
+            f"Run {selected.id!r} is not a sweep.", "To list sweeps, run: scriptrun list"
         )
     for row in find_runs.rows(workspace, children=False):
         if row.kind == record.KIND:
@@ -146,59 +146,59 @@ def _experiment(workspace: Workspace, name: str) -> Any:
 
 
 def _submit(args: argparse.Namespace) -> int:
-    _refuse_half_a_sentence(args)
-    workspace = workspace_here.here()
-    described = run_options.describe(args, workspace)
-    config = _config(args, described.config, workspace)
+    _check_required(args)
+    workspace = workspace_here.current()
+    request = run_options.parse_request(args, workspace)
+    config = _config(args, request.config, workspace)
     submission = sweep_submit.check(
-        config, workspace, described.experiment, described.tags, described.origin
+        config, workspace, request.experiment, request.tags, request.origin
     )
-    submission.warnings += [*described.warnings, *_remarks(args)]
+    submission.warnings += [*request.warnings, *_warnings(args)]
     if args.plan:
-        planning = importlib.import_module("scriptrun.cli.terminal.plan_view")
-        return int(planning.show(submission, workspace, args.json, {"sweep": _told(config)}))
-    workspace = workspace_here.made(workspace)
-    experiment_registry.make(workspace, described.experiment)
-    folder = sweep_submit.start(config, workspace, submission, described.origin)
+        plan_view = importlib.import_module("scriptrun.cli.terminal.plan_view")
+        return int(plan_view.show(submission, workspace, args.json, {"sweep": _plan_lines(config)}))
+    workspace = workspace_here.create_if_missing(workspace)
+    experiment_registry.make(workspace, request.experiment)
+    folder = sweep_submit.start(config, workspace, submission, request.origin)
     for message in submission.warnings:
         attach.warn(message)
     return _finish(args, HyperDriveRun.at(workspace, folder))
 
 
-def _refuse_half_a_sentence(args: argparse.Namespace) -> None:
+def _check_required(args: argparse.Namespace) -> None:
     """Refuse a sweep without a script, --param or --metric, or an unknown subcommand."""
     if args.script and not (args.params or args.metric or os.path.exists(args.script)):
         raise UserErrorException(
             f"{args.script!r} is neither a `scriptrun sweep` command nor an existing script.",
             "Commands: show, resume. `scriptrun list`, `logs` and `cancel` also accept sweeps.",
         )
-    lacks = {
+    required = {
         "nothing to run: give a script, e.g. train.py": args.script or args.command or args.config,
         "--param is required, e.g. --param lr=log:1e-6..1e-1 --param size=32,64": args.params,
         "--metric is required, e.g. --metric accuracy": args.metric,
     }
-    refuse([said for said, given in lacks.items() if not given], "Cannot submit this sweep")
+    refuse([problem for problem, value in required.items() if not value], "Cannot submit this sweep")
 
 
-def _told(config: HyperDriveConfig) -> list[str]:
+def _plan_lines(config: HyperDriveConfig) -> list[str]:
     """Describe the sweep for --plan."""
-    way = config.hyperparameter_sampling
-    shape = way.as_dict()
-    at_once = config.max_concurrent_runs or "as many as fit"
-    count = sweep_sampling.space_size(shape["space"])
+    sampling = config.hyperparameter_sampling
+    values = sampling.as_dict()
+    parallel = config.max_concurrent_runs or "as many as fit"
+    count = sweep_sampling.space_size(values["space"])
     points = "" if count is None else f" over {count} points"
     return [
-        f"{shape['name']}{points}, at most {config.max_total_runs} runs, concurrently {at_once}",
+        f"{values['name']}{points}, at most {config.max_total_runs} runs, concurrently {parallel}",
         *(
-            f"{search_space.flag(name)} from {json.dumps(each)}"
-            for name, each in shape["space"].items()
+            f"{search_space.flag(name)} from {json.dumps(expression)}"
+            for name, expression in values["space"].items()
         ),
         f"{config.goal} {config.primary_metric_name}, {config.policy!r}",
     ]
 
 
 def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDriveConfig:
-    sampling = sweep_options.sampling_of(args.sampling, args.params, args.seed)
+    sampling = sweep_options.build_sampling(args.sampling, args.params, args.seed)
     count = sweep_sampling.space_size(sampling.parameter_space) if args.sampling == "grid" else None
     return HyperDriveConfig(
         sampling,
@@ -207,15 +207,15 @@ def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDr
         args.max_runs if args.max_runs is not None else count or 20,
         args.jobs,
         args.max_minutes,
-        sweep_options.policy_of(args.policy),
+        sweep_options.build_policy(args.policy),
         run_config=job,
-        resume_from=[Run.find(workspace, each) for each in args.resume_from],
+        resume_from=[Run.find(workspace, name) for name in args.resume_from],
     )
 
 
-def _remarks(args: argparse.Namespace) -> list[str]:
+def _warnings(args: argparse.Namespace) -> list[str]:
     words = args.metric.lower().replace("-", "_").split("_")
-    if args.minimize or not set(words) & set(_SMALL):
+    if args.minimize or not set(words) & set(_MINIMIZED_WORDS):
         return []
     return [f"assuming {args.metric!r} is maximized; use --minimize to minimize it"]
 
@@ -223,13 +223,13 @@ def _remarks(args: argparse.Namespace) -> list[str]:
 def _finish(args: argparse.Namespace, run: Any) -> int:
     if args.detach:
         if args.json:
-            output.as_json(run.get_details())
+            output.print_json(run.get_details())
         else:
             print(run.id)
         return 0
     code = attach.stream(run, quiet=args.json)
     if args.json:
-        output.as_json({**run.get_details(), "runs": run.get_children_sorted_by_primary_metric()})
+        output.print_json({**run.get_details(), "runs": run.get_children_sorted_by_primary_metric()})
     return code
 
 
@@ -239,9 +239,9 @@ def _resume(args: argparse.Namespace, run: HyperDriveRun) -> int:
         "max_concurrent_runs": args.jobs,
         "max_duration_minutes": args.max_minutes,
     }
-    given = {name: value for name, value in changes.items() if value is not None}
-    if given:
-        run.extend(**given)
+    limits = {name: value for name, value in changes.items() if value is not None}
+    if limits:
+        run.extend(**limits)
     else:
         run.resume()
     return _finish(args, run)

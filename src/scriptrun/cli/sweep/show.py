@@ -24,30 +24,30 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: maximum number of runs to list (--json and --csv list all), and the curve's size
-SHOWN, WIDE, HIGH = 20, 60, 8
+MAX_ROWS, CURVE_WIDTH, CURVE_HEIGHT = 20, 60, 8
 
 
-def run(args: argparse.Namespace, found: HyperDriveRun) -> int:
+def run(args: argparse.Namespace, sweep_run: HyperDriveRun) -> int:
     """Show the sweep or write it to files, and return the exit code."""
     if args.html:
-        _write(args.html, sweep_plot.page(found))
+        _write(args.html, sweep_plot.page(sweep_run))
     if args.csv:
-        _write(args.csv, _as_csv(found))
+        _write(args.csv, _as_csv(sweep_run))
     if args.json:
-        rows = [ranking.as_row(found.sweep, each) for each in ranking.children(found)]
-        output.as_json({**found.get_details(), "runs": rows})
+        rows = [ranking.as_row(sweep_run.sweep, child) for child in ranking.children(sweep_run)]
+        output.print_json({**sweep_run.get_details(), "runs": rows})
     elif not (args.html or args.csv):
-        _follow(found) if args.follow else show(found)
+        _follow(sweep_run) if args.follow else show(sweep_run)
     return 0
 
 
 def _follow(run: HyperDriveRun) -> None:
     while True:
-        over = run.standing.is_final
+        finished = run.standing.is_final
         if sys.stdout.isatty():
             print("\x1b[H\x1b[2J", end="")
         show(run)
-        if over:
+        if finished:
             return
         sys.stdout.flush()
         time.sleep(1.0)
@@ -56,70 +56,70 @@ def _follow(run: HyperDriveRun) -> None:
 def show(run: HyperDriveRun) -> None:
     """Print the sweep's current state."""
     sweep, limits, status = run.sweep, run.limits, run.standing
-    found = ranking.children(run)
-    ordered = ranking.ordered(sweep, found)
-    output.facts(
+    children = ranking.children(run)
+    ranked = ranking.ordered(sweep, children)
+    output.print_facts(
         [
             ("sweep", run.id),
             ("state", output.state(status.state)),
             ("reason", status.reason),
-            ("runs", _counts(found, limits.max_total_runs)),
+            ("runs", _counts(children, limits.max_total_runs)),
             ("sampling", f"{sweep.sampling['name']}, seed {sweep.seed}"),
             ("policy", repr(sweep.create_policy())),
-            ("best", _best(sweep.metric, ordered)),
+            ("best", _best(sweep.metric, ranked)),
             ("warnings", "\n".join(run.get_details()["warnings"])),
         ]
     )
-    if not found:
+    if not children:
         return
     print()
-    _table(sweep.metric, list(sweep.space), ordered)
-    curve = ranking.best_so_far([each.best for each in found], sweep.maximizes)
+    _table(sweep.metric, list(sweep.space), ranked)
+    curve = ranking.best_so_far([child.best for child in children], sweep.maximizes)
     if len(curve) > 1:
-        print(f"\nbest {sweep.metric} so far, by run (1 to {len(found)})")
-        print("\n".join(drawn(curve)))
+        print(f"\nbest {sweep.metric} so far, by run (1 to {len(children)})")
+        print("\n".join(draw_curve(curve)))
 
 
-def _counts(found: Sequence[ChildRun], most: int) -> str:
+def _counts(children: Sequence[ChildRun], maximum: int) -> str:
     counts: dict[str, int] = {}
-    for each in found:
-        counts[each.state] = counts.get(each.state, 0) + 1
-    shown = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return f"{len(found)}/{most}" + (f": {shown}" if shown else "")
+    for child in children:
+        counts[child.state] = counts.get(child.state, 0) + 1
+    text = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{len(children)}/{maximum}" + (f": {text}" if text else "")
 
 
-def _best(metric: str, ordered: Sequence[ChildRun]) -> str:
-    if not ordered or ordered[0].best is None:
+def _best(metric: str, ranked: Sequence[ChildRun]) -> str:
+    if not ranked or ranked[0].best is None:
         return ""
-    best = ordered[0]
-    said = " ".join(
+    best = ranked[0]
+    flags = " ".join(
         f"{search_space.flag(name)} {search_space.text(value)}"
         for name, value in best.parameters.items()
     )
-    return f"{best.id} ({metric} {output.number(best.best)})\n{said}"
+    return f"{best.id} ({metric} {output.number(best.best)})\n{flags}"
 
 
-def _table(metric: str, names: Sequence[str], ordered: Sequence[ChildRun]) -> None:
+def _table(metric: str, names: Sequence[str], ranked: Sequence[ChildRun]) -> None:
     heads = ["#", metric, *(name.lstrip("-") for name in names), "STATE", "TOOK", "REASON"]
-    rows = [_row(each, names) for each in ordered[:SHOWN]]
+    rows = [_row(child, names) for child in ranked[:MAX_ROWS]]
     if not any(row[-1] for row in rows):
         heads, rows = heads[:-1], [row[:-1] for row in rows]
-    output.table(heads, rows)
-    if len(ordered) > SHOWN:
-        print(f"and {len(ordered) - SHOWN} more (use --json or --csv to list all)")
+    output.print_table(heads, rows)
+    if len(ranked) > MAX_ROWS:
+        print(f"and {len(ranked) - MAX_ROWS} more (use --json or --csv to list all)")
 
 
 def _row(child: ChildRun, names: Sequence[str]) -> list[str]:
-    took = ""
+    duration = ""
     if child.began is not None:
         end = child.ended if states.is_terminal(child.state) and child.ended else time.time()
-        took = output.duration(end - child.began)
+        duration = output.duration(end - child.began)
     return [
         str(child.number),
         sweep_plot.best_text(child),
         *(_short(child.parameters.get(name)) for name in names),
         child.state,
-        took,
+        duration,
         child.reason.split("\n")[0],
     ]
 
@@ -128,34 +128,34 @@ def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else search_space.text(value)
 
 
-def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[str]:
+def draw_curve(curve: Sequence[float], width: int = CURVE_WIDTH, height: int = CURVE_HEIGHT) -> list[str]:
     """Draw the curve as lines of text with its bounds on the left; a single line if it is flat."""
     columns = list(curve)
-    if len(curve) > wide:
-        columns = [curve[place * len(curve) // wide] for place in range(wide)]
+    if len(curve) > width:
+        columns = [curve[index * len(curve) // width] for index in range(width)]
     low, top = min(curve), max(curve)
     if top == low:
         return [f"{top:.6g} |{'*' * len(columns)}"]
-    levels = [round((value - low) / (top - low) * (high - 1)) for value in columns]
-    names = [f"{top:.6g}", *[""] * (high - 2), f"{low:.6g}"]
-    margin = max(map(len, names))
+    levels = [round((value - low) / (top - low) * (height - 1)) for value in columns]
+    labels = [f"{top:.6g}", *[""] * (height - 2), f"{low:.6g}"]
+    margin = max(map(len, labels))
     return [
-        f"{names[row]:>{margin}} |"
-        + "".join("*" if level == high - 1 - row else " " for level in levels).rstrip()
-        for row in range(high)
+        f"{labels[row]:>{margin}} |"
+        + "".join("*" if level == height - 1 - row else " " for level in levels).rstrip()
+        for row in range(height)
     ]
 
 
 def _as_csv(run: HyperDriveRun) -> str:
-    rows = [ranking.as_row(run.sweep, each) for each in ranking.children(run)]
+    rows = [ranking.as_row(run.sweep, child) for child in ranking.children(run)]
     names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
-    made = io.StringIO()
-    writer = csv.DictWriter(made, names, extrasaction="ignore")
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, extrasaction="ignore")
     writer.writeheader()
     for row in rows:
-        lists = {name: each for name, each in row.items() if isinstance(each, list | dict)}
-        writer.writerow({**row, **{name: search_space.text(each) for name, each in lists.items()}})
-    return made.getvalue()
+        lists = {name: value for name, value in row.items() if isinstance(value, list | dict)}
+        writer.writerow({**row, **{name: search_space.text(item) for name, item in lists.items()}})
+    return buffer.getvalue()
 
 
 def _write(path: str, text: str) -> None:

@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: seconds within which a second Ctrl-C cancels the run
-AGAIN = 3.0
+GRACE = 3.0
 #: seconds without output before a terminal shows the run's state
-QUIET = 1.0
+QUIET_SECONDS = 1.0
 #: number of lines of a failed rank's log in the summary
-TAIL = 8
+TAIL_LINES = 8
 
 
 def stream(run: Run, quiet: bool = False) -> int:
     """Stream the run's log until it finishes; return the exit code. ``quiet`` hides the log."""
     gc.enable()  # following a run can take days
-    shown = Shown(run, quiet)
-    presses = _Presses()
-    with presses.counted():
+    writer = LogWriter(run, quiet)
+    interrupts = _InterruptCounter()
+    with interrupts.installed():
         try:
-            status = follow.follow(run, shown.write, shown.pause)
+            status = follow.follow(run, writer.write, writer.pause)
         except KeyboardInterrupt:
-            shown.clear()
-            return _interrupted(run, shown, presses)
-    shown.end_line()
-    summary(run, status)
+            writer.clear()
+            return _handle_interrupt(run, writer, interrupts)
+    writer.end_line()
+    print_summary(run, status)
     return 0 if status.state == states.COMPLETED else 1
 
 
-class _Presses:
+class _InterruptCounter:
     """Counts Ctrl-C: the first interrupts; later ones do only once the run is ``canceled``."""
 
     def __init__(self) -> None:
@@ -59,43 +59,43 @@ class _Presses:
             raise KeyboardInterrupt
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
+    def installed(self) -> Iterator[None]:
         """Handle SIGINT within the block, unless the process ignores it (``nohup``, ``&``)."""
-        before = signal.getsignal(signal.SIGINT)
-        if before is not signal.default_int_handler:
+        previous_handler = signal.getsignal(signal.SIGINT)
+        if previous_handler is not signal.default_int_handler:
             yield
             return
         signal.signal(signal.SIGINT, self)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, previous_handler)
 
 
 def warn(message: str) -> None:
     """Print a warning to stderr."""
-    cli_errors.say(f"{output.painted('warning', '33', sys.stderr)}: {message}")
+    cli_errors.say(f"{output.paint('warning', '33', sys.stderr)}: {message}")
 
 
-class Shown:
+class LogWriter:
     """Writes the script's output to stdout and system logs to stderr, as bytes."""
 
     def __init__(self, run: Run, quiet: bool = False) -> None:
         self._run, self._quiet = run, quiet
         self._status = ""
-        self._last = time.monotonic()
-        self._tells = sys.stderr.isatty()
-        self._open = False
+        self._last_output = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+        self._line_open = False
 
     def write(self, name: str, data: bytes) -> None:
         """Write ``data``, new in the log ``name``."""
-        self._last = time.monotonic()
+        self._last_output = time.monotonic()
         self.clear()
-        ours = name.startswith("system_logs/")
-        if self._quiet and not ours:
+        is_system_log = name.startswith("system_logs/")
+        if self._quiet and not is_system_log:
             return
-        stream = sys.stderr if ours else sys.stdout
-        self._open = stream.isatty() and not data.endswith(b"\n")
+        stream = sys.stderr if is_system_log else sys.stdout
+        self._line_open = stream.isatty() and not data.endswith(b"\n")
         if hasattr(stream, "buffer"):
             stream.buffer.write(data)
         else:
@@ -104,36 +104,36 @@ class Shown:
 
     def pause(self, seconds: float) -> None:
         """Sleep; show the run's state if there has been no output for a while."""
-        if time.monotonic() - self._last > QUIET:
-            self._tell()
+        if time.monotonic() - self._last_output > QUIET_SECONDS:
+            self._show_status()
         time.sleep(seconds)
 
-    def _tell(self) -> None:
+    def _show_status(self) -> None:
         status = self._run.standing
         if status.state == states.RUNNING or status.is_final:
             self.clear()
-            self._last = time.monotonic() + 10.0
+            self._last_output = time.monotonic() + 10.0
             return
-        if not self._tells:
-            self._say_once(status.state)
+        if not self._is_terminal:
+            self._report_queued(status.state)
             return
-        waits = output.duration(time.monotonic() - self._last)
-        self._status = f"{status.state} for {waits} ..."
+        waited = output.duration(time.monotonic() - self._last_output)
+        self._status = f"{status.state} for {waited} ..."
         sys.stderr.write(f"\r\x1b[K{self._status}")
         sys.stderr.flush()
 
-    def _say_once(self, state: str) -> None:
+    def _report_queued(self, state: str) -> None:
         """Report once that the run is queued, if stderr is not a terminal."""
         if state == states.QUEUED:
             cli_errors.say(f"{self._run.id} is queued.")
-        self._last = time.monotonic() + 3600.0
+        self._last_output = time.monotonic() + 3600.0
 
     def end_line(self) -> None:
         """Clear the status line, and end an unfinished line of output on a terminal."""
         self.clear()
-        if self._open:
+        if self._line_open:
             sys.stdout.write("\n")
-            self._open = False
+            self._line_open = False
 
     def clear(self) -> None:
         """Clear the status line."""
@@ -143,65 +143,65 @@ class Shown:
             self._status = ""
 
 
-class ShownRanks(Shown):
+class RankLogWriter(LogWriter):
     """Writes the logs of several ranks, whole lines only, each prefixed with its rank."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self._begun: dict[str, bytes] = {}
+        self._partial_lines: dict[str, bytes] = {}
 
     def write(self, name: str, data: bytes) -> None:
         """Write the complete lines of the log ``name``; keep an unfinished one for later."""
         if name.startswith("system_logs/"):
             super().write(name, data)
             return
-        *lines, self._begun[name] = (self._begun.get(name, b"") + data).split(b"\n")
-        mark = f"[{name.rpartition('_')[2].removesuffix('.txt')}] ".encode()
+        *lines, self._partial_lines[name] = (self._partial_lines.get(name, b"") + data).split(b"\n")
+        prefix = f"[{name.rpartition('_')[2].removesuffix('.txt')}] ".encode()
         if lines:
-            super().write(name, b"".join(mark + line + b"\n" for line in lines))
+            super().write(name, b"".join(prefix + line + b"\n" for line in lines))
 
     def end_line(self) -> None:
         """Write the unfinished lines."""
-        for name, rest in self._begun.items():
+        for name, rest in self._partial_lines.items():
             if rest:
                 self.write(name, b"\n")
         super().end_line()
 
 
-def _interrupted(run: Run, shown: Shown, presses: _Presses) -> int:
+def _handle_interrupt(run: Run, writer: LogWriter, interrupts: _InterruptCounter) -> int:
     """Cancel the run if Ctrl-C is pressed again in time; otherwise leave it running."""
     if not sys.stdin.isatty():
-        _way_back(run)
+        _print_next_steps(run)
         return cli_errors.INTERRUPTED
     cli_errors.say(
-        f"\nPress Ctrl-C again within {AGAIN:.0f} s to cancel the run; otherwise it keeps running."
+        f"\nPress Ctrl-C again within {GRACE:.0f} s to cancel the run; otherwise it keeps running."
     )
-    until = time.monotonic() + AGAIN
-    while presses.count < 2 and time.monotonic() < until:
+    deadline = time.monotonic() + GRACE
+    while interrupts.count < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    if presses.count < 2:
-        _way_back(run)
+    if interrupts.count < 2:
+        _print_next_steps(run)
     else:
         run.cancel()
-        _end(run, shown, presses)
+        _cancel_and_follow(run, writer, interrupts)
     return cli_errors.INTERRUPTED
 
 
-def _end(run: Run, shown: Shown, presses: _Presses) -> None:
+def _cancel_and_follow(run: Run, writer: LogWriter, interrupts: _InterruptCounter) -> None:
     try:
-        presses.canceled = True
+        interrupts.canceled = True
         cli_errors.say(f"\nCanceling {run.id} ...")
-        status = follow.follow(run, lambda name, data: None, shown.pause)
+        status = follow.follow(run, lambda name, data: None, writer.pause)
     except KeyboardInterrupt:
         cli_errors.say(
             f"Cancellation of run {run.id} is requested; it has not finished yet.\n"
             f"  To follow its log:  scriptrun logs {run.id} -f"
         )
         return
-    summary(run, status)
+    print_summary(run, status)
 
 
-def _way_back(run: Run) -> None:
+def _print_next_steps(run: Run) -> None:
     cli_errors.say(
         f"Run {run.id} keeps running.\n"
         f"  To follow its log:  scriptrun logs {run.id} -f\n"
@@ -209,26 +209,26 @@ def _way_back(run: Run) -> None:
     )
 
 
-def summary(run: Run, status: RunState) -> None:
+def print_summary(run: Run, status: RunState) -> None:
     """Print how the run ended to stderr."""
-    took = ""
+    duration = ""
     if status.began is not None and status.ended is not None:
-        took = f" after {output.duration(status.ended - status.began)}"
-    lines = [f"{output.state(status.state, sys.stderr)}{took}: {run.id}"]
+        duration = f" after {output.duration(status.ended - status.began)}"
+    lines = [f"{output.state(status.state, sys.stderr)}{duration}: {run.id}"]
     if status.reason:
         lines.append(f"  {status.reason}")
-    lines += _last_lines(run)
-    lines += _best(run) if run_kind(run.type).has_children else []
+    lines += _failed_rank_lines(run)
+    lines += _best_run_lines(run) if run_kind(run.type).has_children else []
     metrics = {} if run_kind(run.type).has_children else run.get_metrics()
     if metrics:
-        shown = [f"{name} {output.number(value)}" for name, value in list(metrics.items())[:6]]
-        more = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
-        lines.append(f"  metrics: {', '.join(shown)}{more}")
+        metric_texts = [f"{name} {output.number(value)}" for name, value in list(metrics.items())[:6]]
+        rest = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
+        lines.append(f"  metrics: {', '.join(metric_texts)}{rest}")
     lines.append(f"  run folder: {run.path}")
     cli_errors.say("\n".join(lines))
 
 
-def _best(run: Run) -> list[str]:
+def _best_run_lines(run: Run) -> list[str]:
     """Describe the best run of a sweep, and the command that shows all runs."""
     rows = run.get_children_sorted_by_primary_metric(1, False, True)
     lines = [
@@ -237,14 +237,14 @@ def _best(run: Run) -> list[str]:
         for row in rows
     ]
     if not rows:
-        lines = [f"  {each}" for each in run.get_details()["warnings"][-1:]]
+        lines = [f"  {warning}" for warning in run.get_details()["warnings"][-1:]]
     return [*lines, f"  scriptrun sweep show {run.id}"]
 
 
-def _last_lines(run: Run) -> list[str]:
+def _failed_rank_lines(run: Run) -> list[str]:
     """Return the last log lines of the rank that failed first, unless it is rank 0."""
     result = run_folder.read_result(run.path) or {}
     if not result.get("rank") or not result.get("tail"):
         return []
-    lines = [f"    {line}" for line in result["tail"][-TAIL:]]
+    lines = [f"    {line}" for line in result["tail"][-TAIL_LINES:]]
     return [f"  last lines of rank {result['rank']}:", *lines]

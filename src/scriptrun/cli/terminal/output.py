@@ -26,7 +26,7 @@ _COLOURS = {
 }
 
 
-def as_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print ``value`` as indented JSON; infinities and NaN become strings."""
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
 
@@ -35,9 +35,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(repr(value), value)
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(element) for element in value]
     return value
 
 
@@ -48,31 +48,31 @@ def is_coloured(stream: Any = None) -> bool:
     return not plain and stream.isatty()
 
 
-def painted(text: str, colour: str, stream: Any = None) -> str:
+def paint(text: str, colour: str, stream: Any = None) -> str:
     """Return ``text`` in the colour (an ANSI code) if ``stream`` shows colours."""
     return f"\x1b[{colour}m{text}\x1b[0m" if colour and is_coloured(stream) else text
 
 
 def state(word: str, stream: Any = None) -> str:
     """Return a run's state in its colour."""
-    return painted(word, _COLOURS.get(word, ""), stream)
+    return paint(word, _COLOURS.get(word, ""), stream)
 
 
-def table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], yielding: Sequence[str] = ()
+def print_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], shrinkable: Sequence[str] = ()
 ) -> None:
     """Print aligned columns.
 
-    On a terminal the columns ``yielding`` (default: the last) shrink until a line fits, the
+    On a terminal the columns ``shrinkable`` (default: the last) shrink until a line fits, the
     widest first, to no less than 8 characters.
     """
-    shown = [[_one_line(cell) for cell in row] for row in rows]
-    widths = [max(map(width, column)) for column in zip(heads, *shown, strict=True)]
+    lines = [[_one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(heads, *lines, strict=True)]
     if sys.stdout.isatty():
-        _narrow(widths, [n for n, head in enumerate(heads) if head in (yielding or heads[-1:])])
-    print(painted("  ".join(_padded(heads, widths)).rstrip(), "1"))
-    for row in shown:
-        cells = _padded(row, widths)
+        _narrow(widths, [n for n, head in enumerate(heads) if head in (shrinkable or heads[-1:])])
+    print(paint("  ".join(_pad_row(heads, widths)).rstrip(), "1"))
+    for row in lines:
+        cells = _pad_row(row, widths)
         coloured = [
             cell.replace(word, state(word)) if word in _COLOURS else cell
             for word, cell in zip(row, cells, strict=True)
@@ -80,10 +80,10 @@ def table(
         print("  ".join(coloured).rstrip())
 
 
-def _narrow(widths: list[int], yielding: Sequence[int]) -> None:
-    room = _columns() - 2 * (len(widths) - 1)
-    while sum(widths) > room and yielding:
-        widest = max(yielding, key=widths.__getitem__)
+def _narrow(widths: list[int], shrinkable: Sequence[int]) -> None:
+    available = _columns() - 2 * (len(widths) - 1)
+    while sum(widths) > available and shrinkable:
+        widest = max(shrinkable, key=widths.__getitem__)
         if widths[widest] <= 8:
             return
         widths[widest] -= 1
@@ -95,16 +95,16 @@ def _columns() -> int:
     return shutil.get_terminal_size().columns
 
 
-def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [_fitted(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+def _pad_row(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [_fit(cell, column_width) for cell, column_width in zip(row, widths, strict=True)]
 
 
-def _fitted(text: str, wide: int) -> str:
-    if width(text) > wide:
-        while text and width(text) > wide - 1:
+def _fit(text: str, column_width: int) -> str:
+    if width(text) > column_width:
+        while text and width(text) > column_width - 1:
             text = text[:-1]
         text += "…"
-    return text + " " * (wide - width(text))
+    return text + " " * (column_width - width(text))
 
 
 def width(text: str) -> int:
@@ -123,15 +123,15 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def facts(pairs: Sequence[tuple[str, str]]) -> None:
+def print_facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Print names and values in two aligned columns; skip empty values."""
     pairs = [(name, value) for name, value in pairs if value]
-    wide = max((len(name) for name, _ in pairs), default=0)
+    name_width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         lines = value.split("\n")
-        print(f"{name:<{wide}}  {lines[0]}")
+        print(f"{name:<{name_width}}  {lines[0]}")
         for line in lines[1:]:
-            print(f"{'':<{wide}}  {line}")
+            print(f"{'':<{name_width}}  {line}")
 
 
 def size(count: float) -> str:
@@ -173,17 +173,17 @@ def number(value: Any) -> str:
     if isinstance(value, list):
         return f"{number(value[-1])} (last of {len(value)})" if value else "none"
     if isinstance(value, dict):
-        what = str(value.get("schema_type", "")).replace("_", " ")
-        return f"({what})" if what else "{" + ", ".join(map(str, value)) + "}"
+        schema = str(value.get("schema_type", "")).replace("_", " ")
+        return f"({schema})" if schema else "{" + ", ".join(map(str, value)) + "}"
     return str(value)
 
 
-_VERDICTS = {"ok": "32", "warning": "33", "bad": "31"}
+_CHECK_COLOURS = {"ok": "32", "warning": "33", "bad": "31"}
 
 
-def verdict(check: Any) -> None:
+def print_check(check: Any) -> None:
     """Print a check: its verdict, name and finding, and a hint on a second line."""
-    colored = painted(f"{check.verdict:<8}", _VERDICTS[check.verdict])
+    colored = paint(f"{check.verdict:<8}", _CHECK_COLOURS[check.verdict])
     print(f"{colored}{check.name:<14}{check.message}")
     if check.hint:
         print(f"{'':<22}{check.hint}")

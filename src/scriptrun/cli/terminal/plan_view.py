@@ -14,53 +14,53 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: maximum number of lines per section; --json has all
-SHOWN = 20
+MAX_LINES = 20
 
 
 def show(
     submission: Submission,
     workspace: Workspace,
     as_json: bool,
-    more: Mapping[str, list[str]] | None = None,
+    extra_sections: Mapping[str, list[str]] | None = None,
 ) -> int:
-    """Print the plan, then the sections in ``more`` by title; return the exit code."""
+    """Print the plan, then the sections in ``extra_sections`` by title; return the exit code."""
     plan = dry_run.plan(submission, workspace)
     if as_json:
-        output.as_json({**plan.as_dict(), **(more or {})})
+        output.print_json({**plan.as_dict(), **(extra_sections or {})})
         return 0
     files = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
     print(f"snapshot of {plan.source}: {files}, {output.size(plan.size)}")
-    _listed([f"{output.size(each):>9}  {path}" for path, each in sorted(plan.files.items())])
+    _print_lines([f"{output.size(size):>9}  {path}" for path, size in sorted(plan.files.items())])
     if plan.ignored:
         print(f"\nignored: {len(plan.ignored)}")
-        _listed([f"{path}  ({why})" for path, why in sorted(plan.ignored.items())])
+        _print_lines([f"{path}  ({reason})" for path, reason in sorted(plan.ignored.items())])
     print("\nenvironment")
-    _listed(_environment(plan.environment))
+    _print_lines(_environment(plan.environment))
     if plan.data:
         print("\ndata")
-        _listed([f"{name}: {each}" for name, each in plan.data.items()])
+        _print_lines([f"{name}: {description}" for name, description in plan.data.items()])
     print(f"\nexecution: {plan.execution}")
-    for title, lines in {**(more or {}), "notes": plan.notes, "warnings": plan.warnings}.items():
+    for title, lines in {**(extra_sections or {}), "notes": plan.notes, "warnings": plan.warnings}.items():
         if lines:
             print(f"\n{title}")
-            _listed(lines)
+            _print_lines(lines)
     print("\nPlan only: nothing was written or started.")
     return 0
 
 
-def _environment(found: dict[str, Any]) -> list[str]:
-    if found["kind"] == "interpreter":
-        return [f"interpreter {found['interpreter']}, unchanged"]
-    packages = [*found["requirements"], *found["conda"]]
+def _environment(environment: dict[str, Any]) -> list[str]:
+    if environment["kind"] == "interpreter":
+        return [f"interpreter {environment['interpreter']}, unchanged"]
+    packages = [*environment["requirements"], *environment["conda"]]
     lines = [f"packages: {', '.join(packages) or 'none'}"]
-    if found["cached"]:
-        return [*lines, f"already built in {found['place']}"]
-    took = found["last_seconds"]
-    return [*lines, *found["steps"], *([f"the last build took {took:.0f} s"] if took else [])]
+    if environment["cached"]:
+        return [*lines, f"already built in {environment['place']}"]
+    seconds = environment["last_seconds"]
+    return [*lines, *environment["steps"], *([f"the last build took {seconds:.0f} s"] if seconds else [])]
 
 
-def _listed(lines: list[str]) -> None:
-    for line in lines[:SHOWN]:
+def _print_lines(lines: list[str]) -> None:
+    for line in lines[:MAX_LINES]:
         print(f"  {line}")
-    if len(lines) > SHOWN:
-        print(f"  and {len(lines) - SHOWN} more (use --json to list all)")
+    if len(lines) > MAX_LINES:
+        print(f"  and {len(lines) - MAX_LINES} more (use --json to list all)")

@@ -24,7 +24,7 @@ class Counter:
     """Counts transferred files and bytes; ``watch`` may be called from several threads."""
 
     def __init__(self, files: int, size: int) -> None:
-        self.of_files, self.of_bytes = files, size
+        self.total_files, self.total_bytes = files, size
         self.files = self.bytes = 0
         self._lock = threading.Lock()
 
@@ -33,63 +33,63 @@ class Counter:
         with self._lock:
             self.files += files
             self.bytes += size
-        self.tell()
+        self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Show the progress if an update is due; the base class shows nothing."""
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """``3 of 10 files, 1.5 MB of 6.0 MB``."""
-        whole = f" of {output.size(self.of_bytes)}" if self.of_bytes else ""
-        return f"{self.files:,} of {self.of_files:,} files, {output.size(self.bytes)}{whole}"
+        total = f" of {output.size(self.total_bytes)}" if self.total_bytes else ""
+        return f"{self.files:,} of {self.total_files:,} files, {output.size(self.bytes)}{total}"
 
 
-class _Lines(Counter):
-    def __init__(self, what: str, files: int, size: int) -> None:
+class _LineProgress(Counter):
+    def __init__(self, title: str, files: int, size: int) -> None:
         super().__init__(files, size)
-        self._what = what
-        self._next = time.monotonic() + EVERY
+        self._title = title
+        self._next_report = time.monotonic() + EVERY
 
-    def tell(self) -> None:
+    def report(self) -> None:
         with self._lock:
-            if time.monotonic() < self._next:
+            if time.monotonic() < self._next_report:
                 return
-            self._next = time.monotonic() + EVERY
-        cli_errors.say(f"{self._what}: {self.words}")
+            self._next_report = time.monotonic() + EVERY
+        cli_errors.say(f"{self._title}: {self.text}")
 
 
-class _Bars(Counter):
+class _BarProgress(Counter):
     """A rich progress bar of the bytes, with the number of files beside it."""
 
-    def __init__(self, what: str, files: int, size: int) -> None:
+    def __init__(self, title: str, files: int, size: int) -> None:
         super().__init__(files, size)
-        shown: Any = importlib.import_module("rich.progress")
+        rich_progress: Any = importlib.import_module("rich.progress")
         console = importlib.import_module("rich.console").Console(stderr=True)
-        self.progress = shown.Progress(
-            shown.TextColumn("{task.description}"),
-            shown.BarColumn(),
-            shown.TextColumn("{task.fields[files]} of {task.fields[of]} files"),
-            shown.DownloadColumn(),
-            shown.TransferSpeedColumn(),
-            shown.TimeRemainingColumn(),
+        self.progress = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            rich_progress.TextColumn("{task.fields[files]} of {task.fields[of]} files"),
+            rich_progress.DownloadColumn(),
+            rich_progress.TransferSpeedColumn(),
+            rich_progress.TimeRemainingColumn(),
             console=console,
             transient=True,
         )
-        self._task = self.progress.add_task(what, total=size or None, files=0, of=files)
+        self._task = self.progress.add_task(title, total=size or None, files=0, of=files)
 
-    def tell(self) -> None:
+    def report(self) -> None:
         self.progress.update(self._task, completed=self.bytes, files=self.files)
 
 
 @contextmanager
-def shown(what: str, files: int, size: int, quiet: bool = False) -> Iterator[Counter]:
-    """Yield a counter whose progress is shown under the title ``what`` within the block."""
+def show_progress(title: str, files: int, size: int, quiet: bool = False) -> Iterator[Counter]:
+    """Yield a counter whose progress is shown under the title ``title`` within the block."""
     if quiet:
         yield Counter(files, size)
     elif not sys.stderr.isatty():
-        yield _Lines(what, files, size)
+        yield _LineProgress(title, files, size)
     else:
-        bars = _Bars(what, files, size)
+        bars = _BarProgress(title, files, size)
         with bars.progress:
             yield bars

@@ -18,39 +18,39 @@ if TYPE_CHECKING:
 
 
 #: seconds before the first status line, and between updates
-FIRST, NEXT = 1.0, 0.5
+FIRST_DELAY, INTERVAL = 1.0, 0.5
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Show ``what`` and the elapsed seconds on stderr if the block takes over a second."""
+def show_status(message: str) -> Iterator[None]:
+    """Show ``message`` and the elapsed seconds on stderr if the block takes over a second."""
     if not hasattr(signal, "setitimer") or not sys.stderr.isatty():
         yield
         return
-    ticker = _Ticker(what)
-    before = signal.signal(signal.SIGALRM, ticker)
-    signal.setitimer(signal.ITIMER_REAL, FIRST, NEXT)
+    ticker = _Ticker(message)
+    previous_handler = signal.signal(signal.SIGALRM, ticker)
+    signal.setitimer(signal.ITIMER_REAL, FIRST_DELAY, INTERVAL)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous_handler)
         ticker.clear()
 
 
 class _Ticker:
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._began = time.monotonic()
-        self._shown = False
+    def __init__(self, message: str) -> None:
+        self._message = message
+        self._started = time.monotonic()
+        self._visible = False
 
     def __call__(self, *signal_and_frame: Any) -> None:
-        seconds = time.monotonic() - self._began
-        sys.stderr.write(f"\r\x1b[K{self._what} ... {seconds:.0f} s")
+        seconds = time.monotonic() - self._started
+        sys.stderr.write(f"\r\x1b[K{self._message} ... {seconds:.0f} s")
         sys.stderr.flush()
-        self._shown = True
+        self._visible = True
 
     def clear(self) -> None:
-        if self._shown:
+        if self._visible:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

@@ -17,7 +17,7 @@ from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
-from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.protocol import clean
 from scriptrun.data.stores.timeouts import time_limit
@@ -129,7 +129,7 @@ class MountContext:
 
         self._dataset = dataset
         self._is_temporary = mount_point is None
-        self.mounted: mounting.ActiveMount | None = None
+        self.mounted: dataset_mount.ActiveMount | None = None
         self.mount_point = os.fspath(mount_point or tempfile.mkdtemp(prefix="scriptrun-mount-"))
 
     def start(self) -> None:
@@ -154,11 +154,11 @@ class MountContext:
             link.symlink_to(remote_file.store.folder / remote_file.entry.path)
 
     def _mount_remote(self, target: Path) -> None:
-        if mounting.available():
+        if dataset_mount.available():
             self._dataset.download(target)
         else:
             files = self._dataset._content
-            self.mounted = mounting.mount(files, target, Cache().folder, time_limit())
+            self.mounted = dataset_mount.mount(files, target, Cache().folder, time_limit())
 
     def stop(self) -> None:
         """Remove the folder's contents; the dataset's files are kept."""

@@ -45,14 +45,14 @@ class ComputeTarget:
                 "Create it with ComputeTarget.create(workspace, name, configuration), or without "
                 f"changing the code: scriptrun compute alias {name} local",
             )
-        kept = _shelf(workspace).get(name) or {}
-        instance = kept.get("type") == ComputeInstance.type
+        facts = _facts_store(workspace).get(name) or {}
+        instance = facts.get("type") == ComputeInstance.type
         return object.__new__(ComputeInstance if instance else AmlCompute)
 
     def __init__(self, workspace: WorkspaceFiles, name: str, **kwargs: Any) -> None:
         self.workspace = workspace
         self.name = self.id = name
-        self._facts: dict[str, Any] = dict(_shelf(workspace).get(name) or {})
+        self._facts: dict[str, Any] = dict(_facts_store(workspace).get(name) or {})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ComputeTarget:
         return self  # copies of a RunConfiguration share the target
@@ -64,7 +64,7 @@ class ComputeTarget:
         As in v1, this replaces a target created the same way. Raises ComputeTargetException if
         the name belongs to any other target (``scriptrun compute add``).
         """
-        if name in compute_targets.all_targets(workspace) and _shelf(workspace).get(name) is None:
+        if name in compute_targets.all_targets(workspace) and _facts_store(workspace).get(name) is None:
             raise ComputeTargetException(
                 f"Compute target {name!r} already exists.",
                 "Get it with ComputeTarget(workspace, name), or delete() it first.",
@@ -125,7 +125,7 @@ class ComputeTarget:
 
     def refresh_state(self) -> None:
         """Read the target's settings again."""
-        self._facts = dict(_shelf(self.workspace).get(self.name) or {})
+        self._facts = dict(_facts_store(self.workspace).get(self.name) or {})
 
     def get(self) -> None:
         """Read the target's settings again, like ``refresh_state``."""
@@ -167,7 +167,7 @@ class ComputeTarget:
     def delete(self, *args: Any, **kwargs: Any) -> None:
         """Remove it. Raises ComputeTargetException if it is missing or this machine itself."""
         compute_targets.remove(self.workspace, self.name)
-        _shelf(self.workspace).remove(self.name)
+        _facts_store(self.workspace).remove(self.name)
 
     detach = delete
 
@@ -213,19 +213,19 @@ class AmlCompute(ComputeTarget):
         idle_seconds_before_scaledown: int | None = None,
     ) -> None:
         """Change the number of nodes."""
-        given = {
+        values = {
             "min_nodes": min_nodes,
             "max_nodes": max_nodes,
             "idle_seconds_before_scaledown": idle_seconds_before_scaledown,
         }
-        changed = {key: value for key, value in given.items() if value is not None}
+        changed = {key: value for key, value in values.items() if value is not None}
         make(self.workspace, self.name, {**self._facts, **changed})
         self.refresh_state()
 
     @staticmethod
     def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[dict[str, Any]]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
-        return vm_sizes.listed()
+        return vm_sizes.list_sizes()
 
 
 @absent("update_sso_settings", "Logins are specific to Azure.")
@@ -246,7 +246,7 @@ class ComputeInstance(ComputeTarget):
     @staticmethod
     def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[dict[str, Any]]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
-        return vm_sizes.listed()
+        return vm_sizes.list_sizes()
 
 
 class Status:
@@ -286,11 +286,11 @@ class Status:
         }
 
 
-class Targets(dict[str, "Any"]):
+class AdoptingTargets(dict[str, "Any"]):
     """A workspace's compute targets by name; looking up an unknown one creates it."""
 
     def __init__(self, workspace: WorkspaceFiles) -> None:
-        super().__init__({each.name: each for each in ComputeTarget.list(workspace)})
+        super().__init__({target.name: target for target in ComputeTarget.list(workspace)})
         self._workspace = workspace
 
     def __contains__(self, name: object) -> bool:
@@ -322,27 +322,27 @@ def make(workspace: WorkspaceFiles, name: str, facts: dict[str, Any]) -> None:
     """
     engine = compute_targets.resolve(workspace, None)
     options = engine_registry.options_of(engine)
-    known = {"name", *options}
+    supported = {"name", *options}
     changes: dict[str, Any] = {"name": name}
     nodes = facts.get("max_nodes")
-    if "max_runs" in known and nodes and nodes <= DEFAULT_RUNS:
+    if "max_runs" in supported and nodes and nodes <= DEFAULT_RUNS:
         changes["max_runs"] = nodes
-    if "max_nodes" in known and nodes:
+    if "max_nodes" in supported and nodes:
         changes["max_nodes"] = nodes
     size = vm_sizes.size_of(str(facts.get("vm_size") or ""))
-    for field, value in _asked(size).items() if size else ():
-        if field in known and options[field] is None:
+    for field, value in _engine_options(size).items() if size else ():
+        if field in supported and options[field] is None:
             changes[field] = value
     compute_targets.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
-    _shelf(workspace).put(name, facts)
+    _facts_store(workspace).put(name, facts)
 
 
-def _asked(size: vm_sizes.Size) -> dict[str, Any]:
+def _engine_options(size: vm_sizes.Size) -> dict[str, Any]:
     """Return a VM size as options of a cluster engine."""
-    asked: dict[str, Any] = {"cpus": size.cpus, "memory": f"{size.memory}G"}
-    return {**asked, "gres": f"gpu:{size.gpus}"} if size.gpus else asked
+    options: dict[str, Any] = {"cpus": size.cpus, "memory": f"{size.memory}G"}
+    return {**options, "gres": f"gpu:{size.gpus}"} if size.gpus else options
 
 
-def _shelf(workspace: WorkspaceFiles) -> registry.NamedValues:
+def _facts_store(workspace: WorkspaceFiles) -> registry.NamedValues:
     """Return the store of the clusters' v1 settings that the engine does not need."""
     return registry.NamedValues(workspace.directory / "azureml" / "compute")

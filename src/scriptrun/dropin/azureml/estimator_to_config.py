@@ -44,68 +44,68 @@ _ENVIRONMENTS = (
 )
 
 
-def check(given: Settings) -> None:
+def check(settings: Settings) -> None:
     """Raise RunConfigurationException listing all problems."""
-    reasons = []
-    if given["compute_target"] is None and not given["vm_size"]:
-        reasons.append("an Estimator requires compute_target (or vm_size)")
-    several = given["node_count"] > 1 or given["process_count_per_node"] > 1
-    if several and not (given["distributed_training"] or given["distributed_backend"]):
-        reasons.append(
+    problems = []
+    if settings["compute_target"] is None and not settings["vm_size"]:
+        problems.append("an Estimator requires compute_target (or vm_size)")
+    is_distributed = settings["node_count"] > 1 or settings["process_count_per_node"] > 1
+    if is_distributed and not (settings["distributed_training"] or settings["distributed_backend"]):
+        problems.append(
             "node_count or process_count_per_node above 1 requires distributed_training, e.g. Mpi()"
         )
-    if given["environment_definition"] is not None:
-        clashing = [name for name in _ENVIRONMENTS if given[name]]
+    if settings["environment_definition"] is not None:
+        clashing = [name for name in _ENVIRONMENTS if settings[name]]
         if clashing:
-            reasons.append(f"environment_definition cannot be combined with {', '.join(clashing)}")
-    reasons += _misplaced(given)
-    refuse(reasons, "Cannot create this Estimator")
+            problems.append(f"environment_definition cannot be combined with {', '.join(clashing)}")
+    problems += _outside_source(settings)
+    refuse(problems, "Cannot create this Estimator")
 
 
-def _misplaced(given: Settings) -> list[str]:
+def _outside_source(settings: Settings) -> list[str]:
     """Return a problem for each package file outside the source directory."""
-    names = [name for name in _ENVIRONMENTS if "_file" in name and given[name]]
-    folder = os.path.abspath(given["source_directory"] or ".")
+    names = [name for name in _ENVIRONMENTS if "_file" in name and settings[name]]
+    folder = os.path.abspath(settings["source_directory"] or ".")
     outside = [
         name
         for name in names
-        if not os.path.abspath(os.path.join(folder, given[name])).startswith(folder + os.sep)
+        if not os.path.abspath(os.path.join(folder, settings[name])).startswith(folder + os.sep)
     ]
     return [
-        f"{name}={given[name]!r} is outside the source directory; move it there" for name in outside
+        f"{name}={settings[name]!r} is outside the source directory; move it there" for name in outside
     ]
 
 
-def translated(given: Settings, family: tuple[str, str]) -> ScriptRunConfig:
-    """Return the ScriptRunConfig for ``given``; ``family`` is a framework and its version."""
+def translate(settings: Settings, family: tuple[str, str]) -> ScriptRunConfig:
+    """Return the ScriptRunConfig for ``settings``; ``family`` is a framework and its version."""
     config = ScriptRunConfig(
-        source_directory=given["source_directory"],
-        script=given["entry_script"],
-        arguments=arguments(given["script_params"] or {}),
-        compute_target=given["compute_target"],
-        environment=given["environment_definition"] or environment(given, family),
-        distributed_job_config=distributed(given),
-        resume_from=given["resume_from"],
-        max_run_duration_seconds=given["max_run_duration_seconds"],
+        source_directory=settings["source_directory"],
+        script=settings["entry_script"],
+        arguments=flatten_parameters(settings["script_params"] or {}),
+        compute_target=settings["compute_target"],
+        environment=settings["environment_definition"] or build_environment(settings, family),
+        distributed_job_config=build_distribution(settings),
+        resume_from=settings["resume_from"],
+        max_run_duration_seconds=settings["max_run_duration_seconds"],
     )
     run_config = config.run_config
-    run_config.environment_variables.update(given["environment_variables"] or {})
-    store = given["source_directory_data_store"]
+    run_config.environment_variables.update(settings["environment_variables"] or {})
+    store = settings["source_directory_data_store"]
     if store is not None:
         run_config.source_directory_data_store = getattr(store, "name", store)
-    for each in given["inputs"] or []:
-        _attach(run_config, each)
+    for job_input in settings["inputs"] or []:
+        _add_input(run_config, job_input)
     return config
 
 
-def _attach(run_config: RunConfiguration, each: Any) -> None:
+def _add_input(run_config: RunConfiguration, job_input: Any) -> None:
     """Add one of the Estimator's ``inputs`` to the job."""
-    if isinstance(each, DataReference):
+    if isinstance(job_input, DataReference):
         references: dict[str, Any] = run_config.data_references
-        references[each.data_reference_name] = each.to_config()
-    elif isinstance(each, DatasetConsumptionConfig):
+        references[job_input.data_reference_name] = job_input.to_config()
+    elif isinstance(job_input, DatasetConsumptionConfig):
         inputs: dict[str, Any] = run_config.data
-        inputs[each.name] = each
+        inputs[job_input.name] = job_input
     else:
         raise NotImplementedError(
             "inputs= requires data references or named datasets. Name the dataset: "
@@ -113,49 +113,49 @@ def _attach(run_config: RunConfiguration, each: Any) -> None:
         )
 
 
-def arguments(script_params: dict[str, Any]) -> list[Any]:
+def flatten_parameters(script_params: dict[str, Any]) -> list[Any]:
     """Return flags and values in order: None or "" adds only the flag, a list all its items."""
-    found: list[Any] = []
+    words: list[Any] = []
     for flag, value in script_params.items():
-        found.append(flag)
+        words.append(flag)
         if isinstance(value, list):
-            found += value
+            words += value
         elif value is not None and not (isinstance(value, str) and value == ""):
-            found.append(value)
-    return found
+            words.append(value)
+    return words
 
 
-def environment(given: Settings, family: tuple[str, str]) -> Environment:
+def build_environment(settings: Settings, family: tuple[str, str]) -> Environment:
     """Return the framework's curated environment, or an empty one, plus the packages."""
-    made = _base(given, family)
-    conda = _conda(given, made.python.conda_dependencies)
-    made.python.conda_dependencies = conda
-    made.python.user_managed_dependencies = bool(given["user_managed"])
-    image = given["custom_docker_image"] or given["custom_docker_base_image"]
+    result = _base_environment(settings, family)
+    conda = _conda_dependencies(settings, result.python.conda_dependencies)
+    result.python.conda_dependencies = conda
+    result.python.user_managed_dependencies = bool(settings["user_managed"])
+    image = settings["custom_docker_image"] or settings["custom_docker_base_image"]
     if image:
-        made.docker.base_image = image
-    elif given["use_gpu"] and made.docker.base_image == DEFAULT_CPU_IMAGE:
-        made.docker.base_image = DEFAULT_GPU_IMAGE
-    if given["image_registry_details"] is not None:
-        made.docker.base_image_registry = given["image_registry_details"]
-    if given["shm_size"]:
-        made.docker.shm_size = given["shm_size"]
-    return made
+        result.docker.base_image = image
+    elif settings["use_gpu"] and result.docker.base_image == DEFAULT_CPU_IMAGE:
+        result.docker.base_image = DEFAULT_GPU_IMAGE
+    if settings["image_registry_details"] is not None:
+        result.docker.base_image_registry = settings["image_registry_details"]
+    if settings["shm_size"]:
+        result.docker.shm_size = settings["shm_size"]
+    return result
 
 
-def _base(given: Settings, family: tuple[str, str]) -> Environment:
+def _base_environment(settings: Settings, family: tuple[str, str]) -> Environment:
     name, version = family
-    curated_name = frameworks.curated_name(name, version, given["use_gpu"]) if name else ""
-    found = curated.get(curated_name) if curated_name else None
-    if found is None or given["user_managed"]:
+    curated_name = frameworks.curated_name(name, version, settings["use_gpu"]) if name else ""
+    curated_environment = curated.get(curated_name) if curated_name else None
+    if curated_environment is None or settings["user_managed"]:
         return Environment(frameworks.environment_name(""))
-    return found.clone(frameworks.environment_name(name))
+    return curated_environment.clone(frameworks.environment_name(name))
 
 
-def _conda(given: Settings, base: CondaDependencies) -> CondaDependencies:
-    folder = os.fspath(given["source_directory"] or ".")
-    conda_file = given["conda_dependencies_file"] or given["conda_dependencies_file_path"]
-    pip_file = given["pip_requirements_file"] or given["pip_requirements_file_path"]
+def _conda_dependencies(settings: Settings, base: CondaDependencies) -> CondaDependencies:
+    folder = os.fspath(settings["source_directory"] or ".")
+    conda_file = settings["conda_dependencies_file"] or settings["conda_dependencies_file_path"]
+    pip_file = settings["pip_requirements_file"] or settings["pip_requirements_file_path"]
     conda = base
     if conda_file:
         conda = CondaDependencies(os.path.join(folder, conda_file))
@@ -163,31 +163,31 @@ def _conda(given: Settings, base: CondaDependencies) -> CondaDependencies:
             conda.add_pip_package(package)
     for package in read_requirements(os.path.join(folder, pip_file)) if pip_file else []:
         conda.add_pip_package(package)
-    for package in given["pip_packages"] or []:
+    for package in settings["pip_packages"] or []:
         conda.add_pip_package(package)
-    for package in given["conda_packages"] or []:
+    for package in settings["conda_packages"] or []:
         conda.add_conda_package(package)
     return conda
 
 
-def distributed(given: Settings) -> Distributed | None:
+def build_distribution(settings: Settings) -> Distributed | None:
     """Return the distribution in ``distributed_training`` or the older ``distributed_backend``."""
-    asked = given["distributed_training"] or given["distributed_backend"]
-    if not asked:
+    requested = settings["distributed_training"] or settings["distributed_backend"]
+    if not requested:
         return None
-    if isinstance(asked, TensorflowConfiguration):
-        return asked
-    if isinstance(asked, PyTorchConfiguration):
-        nodes = max(asked.node_count, given["node_count"])
-        return PyTorchConfiguration(asked.communication_backend, asked.process_count, nodes)
-    name = asked if isinstance(asked, str) else type(asked).__name__
+    if isinstance(requested, TensorflowConfiguration):
+        return requested
+    if isinstance(requested, PyTorchConfiguration):
+        nodes = max(requested.node_count, settings["node_count"])
+        return PyTorchConfiguration(requested.communication_backend, requested.process_count, nodes)
+    name = requested if isinstance(requested, str) else type(requested).__name__
     kind = name.lower().removesuffix("configuration")
-    nodes = max(given["node_count"], getattr(asked, "node_count", 1))
+    nodes = max(settings["node_count"], getattr(requested, "node_count", 1))
     if kind == "mpi":
-        each = max(given["process_count_per_node"], getattr(asked, "process_count_per_node", 1))
-        return MpiConfiguration(process_count_per_node=each, node_count=nodes)
+        processes = max(settings["process_count_per_node"], getattr(requested, "process_count_per_node", 1))
+        return MpiConfiguration(process_count_per_node=processes, node_count=nodes)
     if kind in ("ps", "parameterserver"):
-        said = given if isinstance(asked, str) else vars(asked)
-        workers, servers = int(said["worker_count"]), int(said["parameter_server_count"])
+        counts = settings if isinstance(requested, str) else vars(requested)
+        workers, servers = int(counts["worker_count"]), int(counts["parameter_server_count"])
         return TensorflowConfiguration(worker_count=workers, parameter_server_count=servers)
     return PyTorchConfiguration(communication_backend=kind, node_count=nodes)

@@ -68,21 +68,21 @@ class Estimator:
         parameter_server_count: int = 1,
         framework_version: str | None = None,
     ) -> None:
-        given = {name: value for name, value in locals().items() if name != "self"}
-        self._framework_version = self._checked_version(framework_version)
-        estimator_to_config.check(given)
+        settings = {name: value for name, value in locals().items() if name != "self"}
+        self._framework_version = self._check_version(framework_version)
+        estimator_to_config.check(settings)
         family = (self.FRAMEWORK_NAME, self._framework_version)
-        self._config = estimator_to_config.translated(given, family)
+        self._config = estimator_to_config.translate(settings, family)
         code = as_code.as_code(self._config, type(self).__name__)
         warnings.warn(code, DeprecationWarning, stacklevel=2)
 
-    def _checked_version(self, wanted: str | None) -> str:
-        if wanted is not None and wanted not in self._VERSIONS:
+    def _check_version(self, version: str | None) -> str:
+        if version is not None and version not in self._VERSIONS:
             raise RunConfigurationException(
-                f"{type(self).__name__} has no framework_version {wanted!r}.",
+                f"{type(self).__name__} has no framework_version {version!r}.",
                 f"Valid versions: {', '.join(self._VERSIONS)}." if self._VERSIONS else "Remove it.",
             )
-        return wanted or self.DEFAULT_VERSION
+        return version or self.DEFAULT_VERSION
 
     def to_script_run_config(self) -> ScriptRunConfig:
         """Return the ScriptRunConfig that is submitted."""
@@ -103,8 +103,8 @@ class Estimator:
     @property
     def conda_dependencies(self) -> CondaDependencies:
         """The packages of the job's environment."""
-        found: CondaDependencies = self.run_config.environment.python.conda_dependencies
-        return found
+        dependencies: CondaDependencies = self.run_config.environment.python.conda_dependencies
+        return dependencies
 
     @classmethod
     def get_supported_versions(cls) -> list[str]:

@@ -39,10 +39,10 @@ class Experiment(experiment.Experiment):
         """
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()
-        described = config
+        job_config = config
         if isinstance(config, HyperDriveConfig):
-            described = config.run_config  # the job of a sweep's runs
-        target = getattr(getattr(described, "run_config", None), "target", None)
+            job_config = config.run_config  # the job of a sweep's runs
+        target = getattr(getattr(job_config, "run_config", None), "target", None)
         if isinstance(target, str):
             compute.adopt(self.workspace, target)
         show_output = kwargs.pop("show_output", False)
@@ -50,8 +50,8 @@ class Experiment(experiment.Experiment):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             run = super().submit(config, tags, **kwargs)
-        for each in caught:  # attribute them to the caller's line
-            warnings.warn(each.message, stacklevel=2)
+        for warning in caught:  # attribute them to the caller's line
+            warnings.warn(warning.message, stacklevel=2)
         if show_output:
             run.wait_for_completion(show_output=True)
         return run
@@ -71,7 +71,7 @@ class Experiment(experiment.Experiment):
         run = super().start_logging(
             *args, outputs=outputs, snapshot_directory=snapshot_directory, **kwargs
         )
-        return run if outputs is False else Interactive.of(run, str(outputs or "outputs"))
+        return run if outputs is False else InteractiveRun.watch(run, str(outputs or "outputs"))
 
     def get_runs(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
         """Return the experiment's runs, newest first, including those that mlflow logged."""
@@ -87,8 +87,8 @@ class Experiment(experiment.Experiment):
         tags: Mapping[str, Any] | None = None,
     ) -> list[Experiment]:
         """Return the workspace's experiments; ``view_type`` selects active, archived or all."""
-        found = experiment.Experiment.list(workspace, experiment_name, view_type, tags)
-        return [Experiment(workspace, each.name) for each in found]
+        experiments = experiment.Experiment.list(workspace, experiment_name, view_type, tags)
+        return [Experiment(workspace, entry.name) for entry in experiments]
 
     @staticmethod
     def delete(workspace: Workspace, experiment_id: str) -> None:
@@ -104,24 +104,24 @@ class Experiment(experiment.Experiment):
     @staticmethod
     def from_directory(path: str, auth: object = None) -> Experiment:
         """Return the experiment named like the directory ``path``, in its workspace."""
-        place = Path(path).absolute()
-        return Experiment(Workspace.from_config(place), place.name)
+        folder = Path(path).absolute()
+        return Experiment(Workspace.from_config(folder), folder.name)
 
 
-class Interactive(Run):
+class InteractiveRun(Run):
     """A run of this process that uploads a folder's new files on completion."""
 
-    _tracked = ""
-    _before: Mapping[Path, int] = {}
+    _watched_folder = ""
+    _initial_times: Mapping[Path, int] = {}
 
     @classmethod
-    def of(cls, run: Run, folder: str) -> Interactive:
+    def watch(cls, run: Run, folder: str) -> InteractiveRun:
         """Create ``folder`` and return the run, set to upload its new files on completion."""
-        made = cls.at(run.workspace, run.path)
-        assert isinstance(made, Interactive)
+        watched = cls.at(run.workspace, run.path)
+        assert isinstance(watched, InteractiveRun)
         os.makedirs(folder, exist_ok=True)
-        made._tracked, made._before = os.path.abspath(folder), _times(folder)
-        return made
+        watched._watched_folder, watched._initial_times = os.path.abspath(folder), _modification_times(folder)
+        return watched
 
     def submit_child(
         self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any
@@ -133,10 +133,10 @@ class Interactive(Run):
 
     def complete(self, *args: Any, **kwargs: Any) -> None:
         """Complete the run and upload the files it has written."""
-        known = set(self.get_file_names())
-        for path, time in _times(self._tracked).items():
-            name = f"outputs/{path.relative_to(self._tracked).as_posix()}"
-            if self._before.get(path) != time and name not in known:
+        uploaded = set(self.get_file_names())
+        for path, modified in _modification_times(self._watched_folder).items():
+            name = f"outputs/{path.relative_to(self._watched_folder).as_posix()}"
+            if self._initial_times.get(path) != modified and name not in uploaded:
                 self.upload_file(name, str(path))
         super().complete(*args, **kwargs)
 
@@ -146,7 +146,7 @@ def _pins() -> str:
     return os.environ.get("SCRIPTRUN_PINS") or AUTO
 
 
-def _times(folder: str) -> dict[Path, int]:
+def _modification_times(folder: str) -> dict[Path, int]:
     """Return the files below ``folder`` with their modification times."""
     files = sorted(path for path in Path(folder).absolute().rglob("*") if path.is_file())
     return {path: path.stat().st_mtime_ns for path in files}
@@ -169,8 +169,8 @@ def get_run(
 
 def get_run_config_from_script_run(script_run_config: ScriptRunConfig) -> RunConfiguration:
     """Return a copy of its RunConfiguration with the script, command and arguments set."""
-    found = copy.deepcopy(script_run_config.run_config)
-    found.script = os.fspath(script_run_config.script) if script_run_config.script else None
-    found.arguments = [str(each) for each in script_run_config.arguments or ()]
-    found.command = script_run_config.command or ""
-    return found
+    config = copy.deepcopy(script_run_config.run_config)
+    config.script = os.fspath(script_run_config.script) if script_run_config.script else None
+    config.arguments = [str(argument) for argument in script_run_config.arguments or ()]
+    config.command = script_run_config.command or ""
+    return config

@@ -45,8 +45,8 @@ class ComputeTargetProvisioningConfiguration:
 
     kind = "AmlCompute"
 
-    def __init__(self, facts: dict[str, Any] | None = None, **given: Any) -> None:
-        facts = {**(facts or {}), **given}
+    def __init__(self, facts: dict[str, Any] | None = None, **values: Any) -> None:
+        facts = {**(facts or {}), **values}
         self.facts = {key: value for key, value in facts.items() if value is not None}
 
     def validate_configuration(self) -> None:

@@ -24,7 +24,7 @@ class Size(Value):
 
 
 #: sizes that follow no naming rule, without ``STANDARD_``
-_LISTED = {
+_TABLE = {
     "A1_V2": Size(1, 2),
     "A2_V2": Size(2, 4),
     "A4_V2": Size(4, 8),
@@ -67,7 +67,7 @@ _LISTED = {
 }
 #: GiB of memory per CPU, by family letter, for versions 3 and newer
 _PER_CPU = {"D": 4, "E": 8, "F": 2}
-_RULED = re.compile(r"(?P<family>[DEF])(?P<cpus>\d+)[A-Z]*(?:_V(?P<version>\d))?")
+_RULE = re.compile(r"(?P<family>[DEF])(?P<cpus>\d+)[A-Z]*(?:_V(?P<version>\d))?")
 #: common sizes that follow a naming rule
 _COMMON = (
     "DS1_V2 DS2_V2 DS3_V2 DS4_V2 DS5_V2 DS11_V2 DS12_V2 DS13_V2 DS14_V2 DS15_V2 "
@@ -84,26 +84,26 @@ _OLD_GPU = re.compile(r"N[CDV](?P<cpus>6|12|24)R?S?(?:_PROMO)?(?:_V(?P<version>[
 
 def size_of(name: str) -> Size | None:
     """Return the size ``name`` (``STANDARD_NC6``, in any case), or None if it is unknown."""
-    plain = re.sub(r"^STANDARD_", "", name.strip().upper())
-    listed = _LISTED.get(plain) or _LISTED.get(re.sub(r"_V\d$", "", plain))
-    old = _OLD_GPU.fullmatch(plain)
-    if old is not None and listed is None:
+    short_name = re.sub(r"^STANDARD_", "", name.strip().upper())
+    table_size = _TABLE.get(short_name) or _TABLE.get(re.sub(r"_V\d$", "", short_name))
+    old = _OLD_GPU.fullmatch(short_name)
+    if old is not None and table_size is None:
         cpus = int(old["cpus"])
-        later = plain.startswith("ND") or (old["version"] or "1") != "1"
-        return Size(cpus, cpus // 6 * (112 if later else 56), cpus // 6)
-    dash = re.fullmatch(r"DS(\d+)(_V2)?", plain)  # the same with faster disks
-    if dash is not None:
-        return _LISTED.get(f"D{dash[1]}")
-    ruled = _RULED.fullmatch(plain)
-    if ruled is None or (listed is not None and int(ruled["version"] or 1) < 3):
-        return listed
-    cpus = int(ruled["cpus"])
-    return Size(cpus, cpus * _PER_CPU[ruled["family"]])
+        is_newer = short_name.startswith("ND") or (old["version"] or "1") != "1"
+        return Size(cpus, cpus // 6 * (112 if is_newer else 56), cpus // 6)
+    fast_disk = re.fullmatch(r"DS(\d+)(_V2)?", short_name)  # the same with faster disks
+    if fast_disk is not None:
+        return _TABLE.get(f"D{fast_disk[1]}")
+    rule = _RULE.fullmatch(short_name)
+    if rule is None or (table_size is not None and int(rule["version"] or 1) < 3):
+        return table_size
+    cpus = int(rule["cpus"])
+    return Size(cpus, cpus * _PER_CPU[rule["family"]])
 
 
-def listed() -> list[dict[str, Any]]:
+def list_sizes() -> list[dict[str, Any]]:
     """Return all sizes known by name, in the SDK v1's format."""
-    named = {name: size_of(name) for name in (*_COMMON.split(), *_LISTED)}
+    sizes = {name: size_of(name) for name in (*_COMMON.split(), *_TABLE)}
     return [
         {
             "name": f"STANDARD_{name}",
@@ -112,6 +112,6 @@ def listed() -> list[dict[str, Any]]:
             "memoryGB": float(size.memory),
             "maxResourceVolumeMB": 0,
         }
-        for name, size in sorted(named.items())
+        for name, size in sorted(sizes.items())
         if size is not None
     ]

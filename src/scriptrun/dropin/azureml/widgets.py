@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: seconds between updates, and the number of log lines shown
-EVERY, LINES = 1.0, 10
+POLL_SECONDS, LOG_LINES = 1.0, 10
 
 
 class RunDetails:
@@ -34,36 +34,36 @@ class RunDetails:
             run = self.run
             print(f"{run.id}: {run.get_status()}  {run.get_portal_url()}", flush=True)
             return
-        handle = display.display(display.HTML(box(self.run)), display_id=True)
-        follow = threading.Thread(target=self._follow, args=(display, handle), daemon=True)
-        self._follower = follow
-        follow.start()
+        handle = display.display(display.HTML(render(self.run)), display_id=True)
+        thread = threading.Thread(target=self._follow, args=(display, handle), daemon=True)
+        self._follower = thread
+        thread.start()
 
     def get_widget_data(self, widget_settings: Any = None) -> dict[str, Any]:
         """Return the run's details."""
         return self.run.get_details()
 
     def _follow(self, display: Any, handle: Any) -> None:
-        shown = ""
+        shown_html = ""
         while True:
-            over = states.is_terminal(self.run.get_status())
-            now = box(self.run)
-            if now != shown:
-                handle.update(display.HTML(now))
-                shown = now
-            if over:
+            finished = states.is_terminal(self.run.get_status())
+            html = render(self.run)
+            if html != shown_html:
+                handle.update(display.HTML(html))
+                shown_html = html
+            if finished:
                 return
-            time.sleep(EVERY)
+            time.sleep(POLL_SECONDS)
 
 
-def box(run: Run) -> str:
+def render(run: Run) -> str:
     """Render the run as HTML: state, reason, latest metrics and the end of the log."""
-    standing = run.standing
-    facts = {"Run": run.id, "Experiment": run.job.experiment, "Status": standing.state}
-    if standing.reason:
-        facts["Reason"] = standing.reason
+    status = run.standing
+    facts = {"Run": run.id, "Experiment": run.job.experiment, "Status": status.state}
+    if status.reason:
+        facts["Reason"] = status.reason
     metrics = _best(run) if run_kind(run.type).has_children else _metrics(run)
-    log = follow.last_lines(run.path / follow.script_logs(run.job)[0], LINES)
+    log = follow.last_lines(run.path / follow.script_logs(run.job)[0], LOG_LINES)
     tables = _table(facts) + (_table(metrics) if metrics else "")
     return f"{tables}<pre>{escape(log)}</pre>" if log else tables
 
@@ -83,8 +83,8 @@ def _best(run: Any) -> dict[str, str]:
 
 
 def _latest(value: Any) -> str:
-    last = value[-1] if isinstance(value, list) and value else value
-    return f"{last:.6g}" if isinstance(last, float) else str(last)[:80]
+    latest = value[-1] if isinstance(value, list) and value else value
+    return f"{latest:.6g}" if isinstance(latest, float) else str(latest)[:80]
 
 
 def _table(rows: dict[str, str]) -> str:

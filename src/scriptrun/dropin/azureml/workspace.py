@@ -23,7 +23,7 @@ _CONNECTIONS = (
 #: Azure resources that each Azure workspace has
 _RESOURCES = ("applicationInsights", "containerRegistry", "keyVault", "storageAccount")
 #: attributes that only Azure workspaces have
-_OF_AZURE = (*("discovery_url", "linked_services", "private_endpoints", "service_context"),)
+_AZURE_ATTRIBUTES = (*("discovery_url", "linked_services", "private_endpoints", "service_context"),)
 
 
 @absent(_CONNECTIONS, "It is specific to Azure.")
@@ -62,16 +62,16 @@ class Workspace(workspace.Workspace):
         """
         if auth is not None:
             one_time_notes.cloud()
-        named = Path(path or ".") / str(kwargs.get("_file_name") or "")
-        return super().from_config(named if named.is_file() else path)
+        config_file = Path(path or ".") / str(kwargs.get("_file_name") or "")
+        return super().from_config(config_file if config_file.is_file() else path)
 
     @classmethod
     def get(cls, name: str, *args: Any, path: Any = None, **kwargs: Any) -> Self:
         """Open the workspace of the current directory; create ``name`` if there is none."""
         if args or kwargs:
             one_time_notes.cloud()
-        known = ("subscription_id", "resource_group", "location")
-        facts = {key: value for key, value in kwargs.items() if key in known}
+        accepted = ("subscription_id", "resource_group", "location")
+        facts = {key: value for key, value in kwargs.items() if key in accepted}
         return super().get(name, path=path) if path else cls(_root(name, facts))
 
     @classmethod
@@ -83,30 +83,30 @@ class Workspace(workspace.Workspace):
 
     def get_details(self) -> dict[str, Any]:
         """Return the workspace's details, with v1's keys beside scriptrun's own."""
-        found = super().get_details()
+        details = super().get_details()
         return {
             **dict.fromkeys(_RESOURCES, "local"),
             "type": "Microsoft.MachineLearningServices/workspaces",
-            "workspaceid": found["id"],
-            "friendlyName": found["name"],
+            "workspaceid": details["id"],
+            "friendlyName": details["name"],
             "description": "",
-            "creationTime": found["created"],
+            "creationTime": details["created"],
             "provisioningState": "Succeeded",
             "discoveryUrl": "",
             "sku": "Basic",
-            **found,
+            **details,
         }
 
     @property
     def compute_targets(self) -> dict[str, Any]:
         """The compute targets by name; looking up an unknown one creates it."""
-        return compute.Targets(self)
+        return compute.AdoptingTargets(self)
 
     @property
     def experiments(self) -> dict[str, Any]:
         """The experiments by name, including those that mlflow created."""
-        begun = mlflow_runs.names(self.directory / "mlflow")
-        return {name: Experiment(self, name) for name in [*super().experiments, *sorted(begun)]}
+        mlflow_names = mlflow_runs.experiment_names(self.directory / "mlflow")
+        return {name: Experiment(self, name) for name in [*super().experiments, *sorted(mlflow_names)]}
 
     def get_default_compute_target(self, type: str = "CPU") -> compute.ComputeTarget:
         """Return the compute target of the workspace's default cluster of that type."""
@@ -136,8 +136,8 @@ class Workspace(workspace.Workspace):
     def list(subscription_id: str = "", *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the current directory's workspace in v1's format: a list by name."""
         one_time_notes.cloud()
-        found = Workspace.search(Path.cwd())
-        return {found.name: [found]} if found else {}
+        current = Workspace.search(Path.cwd())
+        return {current.name: [current]} if current else {}
 
     @classmethod
     def setup(cls) -> Self:
@@ -145,22 +145,22 @@ class Workspace(workspace.Workspace):
         return cls.from_config()
 
     def __getattr__(self, name: str) -> Any:
-        if name in _OF_AZURE:
+        if name in _AZURE_ATTRIBUTES:
             raise NotImplementedError(f"Workspace.{name} is specific to Azure and not supported.")
         raise AttributeError(f"'Workspace' object has no attribute {name!r}")
 
 
 def _root(name: str, facts: dict[str, Any]) -> Path:
     """Return the workspace's root; create the workspace ``name`` here if there is none."""
-    named = os.environ.get("SCRIPTRUN_WORKSPACE")
-    plain = workspace.Workspace
-    found = plain.from_config() if named else plain.search(Path.cwd())
-    if found is None:
-        found = plain.create(name, path=Path.cwd(), **facts)
-        one_time_notes.say(f"created local workspace {name!r} in {found.directory}")
-    elif found.name != name:
+    configured = os.environ.get("SCRIPTRUN_WORKSPACE")
+    base = workspace.Workspace
+    opened = base.from_config() if configured else base.search(Path.cwd())
+    if opened is None:
+        opened = base.create(name, path=Path.cwd(), **facts)
+        one_time_notes.say(f"created local workspace {name!r} in {opened.directory}")
+    elif opened.name != name:
         one_time_notes.once(
             f"workspace {name}",
-            f"using this directory's workspace {found.name!r} for {name!r}.",
+            f"using this directory's workspace {opened.name!r} for {name!r}.",
         )
-    return found.root
+    return opened.root

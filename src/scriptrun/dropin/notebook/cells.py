@@ -36,18 +36,18 @@ else:
 
 _LINE = re.compile(r"^(?P<indent>\s*)(?P<target>[A-Za-z_][\w, ]*=\s*)?(?P<magic>[%!]\S.*)$")
 _HELP = re.compile(r"^\s*(\?{1,2}[\w.]+|[\w.]+\?{1,2})\s*$")
-_DO = "__scriptrun_line__"
+_LINE_FUNCTION = "__scriptrun_line__"
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
-class Cell(NamedTuple):
+class CodeCell(NamedTuple):
     """One code cell: its number among the code cells, from 1, and its text."""
 
     number: int
     source: str
 
 
-def cells(path: str) -> list[Cell]:
+def cells(path: str) -> list[CodeCell]:
     """Read the notebook's code cells. Raises UserErrorException if it is not a notebook."""
     try:
         with open(path, encoding="utf-8") as handle:
@@ -56,138 +56,138 @@ def cells(path: str) -> list[Cell]:
         raise UserErrorException(f"{str(path)!r} is not a notebook: {error}.") from None
     if not isinstance(content, dict):
         raise UserErrorException(f"{str(path)!r} is not a notebook: it has no cells.")
-    found = content.get("cells")
-    if found is None:  # nbformat 3
-        found = [cell for sheet in content.get("worksheets", []) for cell in sheet["cells"]]
+    raw_cells = content.get("cells")
+    if raw_cells is None:  # nbformat 3
+        raw_cells = [cell for sheet in content.get("worksheets", []) for cell in sheet["cells"]]
     texts = [
         cell.get("source", cell.get("input", ""))
-        for cell in found
+        for cell in raw_cells
         if cell.get("cell_type") == "code"
     ]
     joined = [text if isinstance(text, str) else "".join(text) for text in texts]
-    return [Cell(number, text) for number, text in enumerate(joined, 1)]
+    return [CodeCell(number, text) for number, text in enumerate(joined, 1)]
 
 
 def run(path: str) -> None:
     """Run all code cells of the notebook, up to the first that raises."""
-    space = sys.modules["__main__"].__dict__  # so that pickled objects can be loaded
-    space.update(
+    namespace = sys.modules["__main__"].__dict__  # so that pickled objects can be loaded
+    namespace.update(
         {"__name__": "__main__", "display": print, "get_ipython": ipython_shell.get_ipython}
     )
-    _run_in(path, space)
+    _run_in(path, namespace)
 
 
-def _run_in(path: str, space: dict[str, Any]) -> None:
+def _run_in(path: str, namespace: dict[str, Any]) -> None:
     for cell in cells(path):
-        run_cell(cell, space, f"{path}, cell {cell.number}")
+        run_cell(cell, namespace, f"{path}, cell {cell.number}")
 
 
-def run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
-    """Execute the cell in ``space``; tracebacks show it as ``name``."""
+def run_cell(cell: CodeCell, namespace: dict[str, Any], name: str) -> None:
+    """Execute the cell in ``namespace``; tracebacks show it as ``name``."""
     first, _, rest = cell.source.lstrip().partition("\n")
     word = first[2:].split(maxsplit=1)[0] if first[:2] == "%%" and first[2:].strip() else ""
     if word in ("writefile", "file"):
-        _write(first, rest, space)
+        _write_file(first, rest, namespace)
         return
     if word in magics.SHELLS:
         magics.script(word, rest, name)
         return
-    source = plain(cell.source, name, f"{_DO}({{text!r}}, dict(globals(), **locals()), {{kept}})")
-    space[_DO] = doing(name, space)
+    source = to_python(cell.source, name, f"{_LINE_FUNCTION}({{text!r}}, dict(globals(), **locals()), {{kept}})")
+    namespace[_LINE_FUNCTION] = line_runner(name, namespace)
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     body = ast.parse(source, name)
-    last = body.body[-1:] if not source.rstrip().endswith(";") else []
-    shown = last if last and isinstance(last[0], ast.Expr) else []
-    body.body = body.body[: len(body.body) - len(shown)]
-    _execute(compile(body, name, "exec", _AWAIT), space)
-    if shown:
-        _execute(compile(ast.Interactive(list(shown)), name, "single", _AWAIT), space)
+    last_statement = body.body[-1:] if not source.rstrip().endswith(";") else []
+    last_expression = last_statement if last_statement and isinstance(last_statement[0], ast.Expr) else []
+    body.body = body.body[: len(body.body) - len(last_expression)]
+    _execute(compile(body, name, "exec", _AWAIT), namespace)
+    if last_expression:
+        _execute(compile(ast.Interactive(list(last_expression)), name, "single", _AWAIT), namespace)
 
 
-def _execute(code: CodeType, space: dict[str, Any]) -> None:
+def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
     """Run ``code``, which may use top-level await."""
     if code.co_flags & inspect.CO_COROUTINE:
-        asyncio.run(eval(code, space))
+        asyncio.run(eval(code, namespace))
     else:
-        exec(code, space)
+        exec(code, namespace)
 
 
-def doing(name: str, space: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:
+def line_runner(name: str, namespace: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:
     """Return the function that runs IPython lines of the cell ``name``."""
 
-    def do(text: str, seen: dict[str, Any], kept: bool) -> Any:
+    def run_line(text: str, variables: dict[str, Any], capture: bool) -> Any:
         word, _, rest = text.partition(" ")
         if word == "%run" and rest.strip():
-            return _run_file(shlex.split(magics.filled(rest, seen)), space)
-        return magics.do(text, name, seen, kept)
+            return _run_file(shlex.split(magics.substitute(rest, variables)), namespace)
+        return magics.run_line(text, name, variables, capture)
 
-    return do
+    return run_line
 
 
-def _run_file(words: list[str], space: dict[str, Any]) -> None:
-    """Do ``%run FILE ARGS``: a notebook's cells in ``space``, a script in its own namespace."""
-    named = [word for word in words if word not in ("-i", "-n")]
-    path = next((p for p in (named[0], f"{named[0]}.py") if os.path.isfile(p)), named[0])
+def _run_file(words: list[str], namespace: dict[str, Any]) -> None:
+    """Do ``%run FILE ARGS``: a notebook's cells in ``namespace``, a script in its own namespace."""
+    arguments = [word for word in words if word not in ("-i", "-n")]
+    path = next((p for p in (arguments[0], f"{arguments[0]}.py") if os.path.isfile(p)), arguments[0])
     if path.endswith(".ipynb"):
-        _run_in(path, space)
+        _run_in(path, namespace)
         return
-    before = sys.argv[:]
-    sys.argv[:] = [path, *named[1:]]
+    saved_argv = sys.argv[:]
+    sys.argv[:] = [path, *arguments[1:]]
     try:
-        left = runpy.run_path(path, space if "-i" in words else None, "__main__")
+        variables = runpy.run_path(path, namespace if "-i" in words else None, "__main__")
     finally:
-        sys.argv[:] = before
-    space.update({key: value for key, value in left.items() if not key.startswith("__")})
+        sys.argv[:] = saved_argv
+    namespace.update({key: value for key, value in variables.items() if not key.startswith("__")})
 
 
-def plain(source: str, name: str = "the notebook", do: str = "") -> str:
+def to_python(source: str, name: str = "the notebook", call_template: str = "") -> str:
     """Translate ``source`` to plain Python, keeping line numbers.
 
-    An IPython line becomes the call ``do``, a template of text and kept; or None if
+    An IPython line becomes the call ``call_template``, a template of text and kept; or None if
     it is empty.
     """
     lines = source.split("\n")
-    start = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    start = next((index for index, line in enumerate(lines) if line.strip()), 0)
     if lines[start].startswith("%%"):
         word = lines[start][2:].split()[:1]
         if word and word[0] not in magics.TRANSPARENT:
-            if do:
-                magics.passed_over(lines[start], name)
+            if call_template:
+                magics.note_skipped(lines[start], name)
             return "\n" * (len(lines) - 1)
         lines[start] = ""
-    if _parses("\n".join(lines)):
+    if _is_python("\n".join(lines)):
         return "\n".join(lines)  # a string may contain lines that begin with %
-    return "\n".join(_line(line, do) for line in _joined(lines))
+    return "\n".join(_translate_line(line, call_template) for line in _join_continuations(lines))
 
 
-def _joined(lines: list[str]) -> list[str]:
+def _join_continuations(lines: list[str]) -> list[str]:
     """Join commands continued with a backslash; empty lines keep the line numbers."""
-    found: list[str] = []
-    held = 0
+    joined: list[str] = []
+    continued = 0
     for line in lines:
-        if held:
-            found[-held] = found[-held].rstrip()[:-1] + line.strip()
-        found.append("" if held else line)
-        goes_on = line.rstrip().endswith("\\") and (held or _LINE.match(line))
-        held = held + 1 if goes_on else 0
-    return found
+        if continued:
+            joined[-continued] = joined[-continued].rstrip()[:-1] + line.strip()
+        joined.append("" if continued else line)
+        continues = line.rstrip().endswith("\\") and (continued or _LINE.match(line))
+        continued = continued + 1 if continues else 0
+    return joined
 
 
-def _line(line: str, do: str) -> str:
+def _translate_line(line: str, call_template: str) -> str:
     if _HELP.match(line):
         return ""
-    found = _LINE.match(line)
-    if found is None:
+    match = _LINE.match(line)
+    if match is None:
         return line
-    target, text = found["target"] or "", found["magic"].rstrip()
+    target, text = match["target"] or "", match["magic"].rstrip()
     statement = magics.STATEMENT.fullmatch(text)
     if statement is not None:
-        return f"{found['indent']}{target}{statement['statement']}"
-    call = do.format(text=text, kept=bool(target)) if do else "None"
-    return f"{found['indent']}{target}{call}"
+        return f"{match['indent']}{target}{statement['statement']}"
+    call = call_template.format(text=text, kept=bool(target)) if call_template else "None"
+    return f"{match['indent']}{target}{call}"
 
 
-def _parses(source: str) -> bool:
+def _is_python(source: str) -> bool:
     try:
         ast.parse(source)
     except SyntaxError:
@@ -195,12 +195,12 @@ def _parses(source: str) -> bool:
     return True
 
 
-def _write(first: str, text: str, space: dict[str, Any]) -> None:
+def _write_file(first: str, text: str, namespace: dict[str, Any]) -> None:
     """Do ``%%writefile [-a] FILE``; ``$name`` and ``{name}`` in FILE are variables."""
     words = first.split()[1:]
     append = "-a" in words or "--append" in words
-    named = " ".join(word for word in words if word not in ("-a", "--append")).strip("'\"")
-    path = os.path.expanduser(magics.filled(named, space))
+    target = " ".join(word for word in words if word not in ("-a", "--append")).strip("'\"")
+    path = os.path.expanduser(magics.substitute(target, namespace))
     with open(path, "a" if append else "w", encoding="utf-8") as handle:
         handle.write(text if text.endswith("\n") else f"{text}\n")
     print(f"{'Appending to' if append else 'Writing'} {path}")

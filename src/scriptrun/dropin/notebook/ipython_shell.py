@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Shell:
     """Runs IPython lines and cells; ``space`` holds their variables."""
 
-    def __init__(self, name: str, space: dict[str, Any]) -> None:
+    def __init__(self, name: str, namespace: dict[str, Any]) -> None:
         self._name = name
-        self.user_ns = space
+        self.user_ns = namespace
 
     def run_line_magic(self, magic_name: str, line: str, *args: object) -> Any:
         """Do ``%magic_name line``."""
-        return notebook_cells.doing(self._name, self.user_ns)(
+        return notebook_cells.line_runner(self._name, self.user_ns)(
             f"%{magic_name} {line}".rstrip(), self.user_ns, True
         )
 
@@ -35,16 +35,16 @@ class Shell:
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> None:
         """Do the cell ``%%magic_name line`` with the text ``cell``."""
         text = f"%%{magic_name} {line}".rstrip()
-        notebook_cells.run_cell(notebook_cells.Cell(0, f"{text}\n{cell}"), self.user_ns, self._name)
+        notebook_cells.run_cell(notebook_cells.CodeCell(0, f"{text}\n{cell}"), self.user_ns, self._name)
 
     def system(self, cmd: str) -> None:
         """Do ``!cmd``."""
-        magics.do(f"!{cmd}", self._name, self.user_ns)
+        magics.run_line(f"!{cmd}", self._name, self.user_ns)
 
     def getoutput(self, cmd: str) -> list[str]:
         """Return the output lines of ``!cmd``."""
-        found: list[str] = magics.do(f"!{cmd}", self._name, self.user_ns, kept=True)
-        return found
+        lines: list[str] = magics.run_line(f"!{cmd}", self._name, self.user_ns, capture=True)
+        return lines
 
 
 def get_ipython() -> Shell:

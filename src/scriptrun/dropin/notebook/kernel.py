@@ -31,26 +31,26 @@ def install() -> Path:
             "The kernel requires the package ipykernel in scriptrun's own environment.",
             f"Run: {sys.executable} -m pip install ipykernel",
         )
-    place = data_directory() / "kernels" / NAME
-    place.mkdir(parents=True, exist_ok=True)
+    folder = data_directory() / "kernels" / NAME
+    folder.mkdir(parents=True, exist_ok=True)
     content = {
         "argv": [sys.executable, "-c", _START, "-f", "{connection_file}"],
         "display_name": "Azure ML SDK v1 (scriptrun)",
         "language": "python",
         "metadata": {"debugger": True},
     }
-    (place / "kernel.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    return place
+    (folder / "kernel.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    return folder
 
 
 def data_directory() -> Path:
     """Return Jupyter's data directory of the user."""
-    named = os.environ.get("JUPYTER_DATA_DIR")
-    if named:
-        return Path(named)
+    configured = os.environ.get("JUPYTER_DATA_DIR")
+    if configured:
+        return Path(configured)
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Jupyter"
     if os.name == "nt":
         return Path(os.environ.get("APPDATA", Path.home())) / "jupyter"
-    shared = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(shared) / "jupyter"
+    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data_home) / "jupyter"

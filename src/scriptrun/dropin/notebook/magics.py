@@ -27,23 +27,23 @@ TRANSPARENT, SHELLS = ("time", "timeit", "capture", "prun"), ("bash", "sh")
 #: line magics followed by options and a Python statement
 STATEMENT = re.compile(r"%(?:time|timeit|prun|memit)\s+(?:-\w+(?:\s+\d+)?\s+)*(?P<statement>.+)")
 #: programs that would change this machine or log in somewhere; they are skipped
-_PASSED_OVER = ("pip", "pip3", "conda", "mamba", "apt", "apt-get", "az", "jupyter", "sudo")
+_SKIPPED_PROGRAMS = ("pip", "pip3", "conda", "mamba", "apt", "apt-get", "az", "jupyter", "sudo")
 _MODULES = re.compile(r"\S+ -m (pip|conda|jupyter|ipykernel)\b")
-_NAMED = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
+_VARIABLE = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
 
-Space = dict[str, "Any"]
+Namespace = dict[str, "Any"]
 
 
-def do(text: str, name: str, space: Space, kept: bool = False) -> Any:
+def run_line(text: str, name: str, namespace: Namespace, capture: bool = False) -> Any:
     """Run the line ``text``, which begins with ``!`` or ``%``, of the notebook ``name``.
 
-    With ``kept`` (``x = !command``) the command's output is not shown but returned as a list of
+    With ``capture`` (``x = !command``) the command's output is not shown but returned as a list of
     lines.
     """
     if text.startswith("!"):
-        return _shell(filled(text.lstrip("!"), space), text, name, kept)
+        return _run_shell(substitute(text.lstrip("!"), namespace), text, name, capture)
     word, _, rest = text[1:].strip().partition(" ")
-    rest = filled(rest.strip(), space)
+    rest = substitute(rest.strip(), namespace)
     if word in ("env", "set_env") and rest:
         key, _, value = rest.replace("=", " ", 1).partition(" ")
         os.environ[key] = value.strip()
@@ -54,48 +54,48 @@ def do(text: str, name: str, space: Space, kept: bool = False) -> Any:
     elif word == "matplotlib":
         os.environ.setdefault("MPLBACKEND", "agg")  # draw plots without opening windows
     else:
-        passed_over(text, name)
+        note_skipped(text, name)
     return None
 
 
 def script(word: str, text: str, name: str) -> None:
     """Run ``text`` in the shell ``word``, as a ``%%bash`` cell does."""
     sys.stdout.flush()
-    done = subprocess.run([word], input=text, text=True, check=False)
-    _told(f"%%{word}", done.returncode, name)
+    result = subprocess.run([word], input=text, text=True, check=False)
+    _note_failure(f"%%{word}", result.returncode, name)
 
 
-def filled(text: str, space: Space) -> str:
+def substitute(text: str, namespace: Namespace) -> str:
     """Fill in ``$name`` and ``{expression}`` as IPython does; ``$$`` is a dollar sign."""
     return "$".join(
-        _NAMED.sub(lambda found: _value(found, space), part) for part in text.split("$$")
+        _VARIABLE.sub(lambda match: _evaluate(match, namespace), part) for part in text.split("$$")
     )
 
 
-def passed_over(text: str, name: str) -> None:
+def note_skipped(text: str, name: str) -> None:
     """Print a note that the line was skipped."""
     one_time_notes.say(f"{os.path.basename(name)}: skipped {text}")
 
 
-def _value(found: re.Match[str], space: Space) -> str:
+def _evaluate(match: re.Match[str], namespace: Namespace) -> str:
     try:
-        return str(eval(found["plain"] or found["inner"], space))
+        return str(eval(match["plain"] or match["inner"], namespace))
     except Exception:  # leave it to the shell, as $HOME or ${x%.*}
-        return found[0]
+        return match[0]
 
 
-def _shell(command: str, text: str, name: str, kept: bool) -> list[str] | None:
+def _run_shell(command: str, text: str, name: str, capture: bool) -> list[str] | None:
     first = os.path.basename(command.split(maxsplit=1)[0]) if command.strip() else ""
-    if not first or first in _PASSED_OVER or _MODULES.match(command.strip()):
-        passed_over(text, name)
-        return [] if kept else None
+    if not first or first in _SKIPPED_PROGRAMS or _MODULES.match(command.strip()):
+        note_skipped(text, name)
+        return [] if capture else None
     sys.stdout.flush()
-    shown = subprocess.PIPE if kept else None
-    done = subprocess.run(command, shell=True, stdout=shown, text=True, check=False)
-    _told(text, done.returncode, name)
-    return done.stdout.splitlines() if kept else None
+    stdout = subprocess.PIPE if capture else None
+    result = subprocess.run(command, shell=True, stdout=stdout, text=True, check=False)
+    _note_failure(text, result.returncode, name)
+    return result.stdout.splitlines() if capture else None
 
 
-def _told(text: str, code: int, name: str) -> None:
+def _note_failure(text: str, code: int, name: str) -> None:
     if code:
         one_time_notes.say(f"{os.path.basename(name)}: {text} exited with code {code}")
