@@ -31,7 +31,7 @@ from scriptrun import (
 )
 from scriptrun.config import describe
 from scriptrun.migration.formats import FORMATS, as_python, export, export_sweep, read_job
-from scriptrun.migration.formats.facts import line_of
+from scriptrun.migration.formats.facts import shell_line
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.sweeps.record import Sweep
@@ -184,7 +184,7 @@ def test_a_sweep_goes_to_v2_and_comes_back(tmp_path):
     assert (again.max_total_runs, again.max_concurrent_runs) == (4, 2)
     assert again.max_duration_minutes == 2 and again.problems() == []
     assert again.run_config.run_config.max_run_duration_seconds == 60
-    assert again.run_config.command == line_of(sweep.template())
+    assert again.run_config.command == shell_line(sweep.template())
     with pytest.raises(UserErrorException, match="Cannot export a sweep as shell"):
         export_sweep(sweep, "shell")
 
@@ -359,6 +359,6 @@ def test_an_unknown_format_is_a_sentence(tmp_path):
 def test_arguments_reach_a_shell_byte_for_byte(words):
     show = "import sys; sys.stdout.buffer.write(b'\\0'.join(map(__import__('os').fsencode, sys.argv[1:])))"
     job = JobSpec("i", "e", "w", "c", script="x.py", arguments=("-c", show, *words))
-    line = line_of(job, '"$%s"').replace("python x.py", sys.executable, 1)
+    line = shell_line(job, '"$%s"').replace("python x.py", sys.executable, 1)
     done = subprocess.run(["sh", "-c", line], capture_output=True, env={"PYTHONUTF8": "1"})
     assert done.stdout == "\0".join(words).encode("utf-8"), done.stderr

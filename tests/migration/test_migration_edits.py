@@ -107,7 +107,7 @@ def test_an_argument_is_renamed_replaced_and_parted():
     (call,) = program.calls
     layout = Arguments(program, call)
     layout.rename(call.args[0], "z")
-    layout.replace(call.args[1], layout.joined(call.args[1], ["x=1", "y=2"]))
+    layout.replace(call.args[1], layout.join(call.args[1], ["x=1", "y=2"]))
     assert apply(text, layout.edits("f", call.func)) == "f(z=1,\n  x=1,\n  y=2)\n"
 
 
@@ -118,7 +118,7 @@ def steps_of(text, spread=False):
     program = Program(text)
     calls = [each for each in program.calls if program.source(each.func) == "use"]
     name = calls[0].args[0].value
-    found = dict_building.steps(program, name, calls, spread)
+    found = dict_building.building_steps(program, name, calls, spread)
     return program, found
 
 
@@ -176,13 +176,13 @@ def test_a_dictionary_as_a_list_gives_the_words_that_an_estimator_gave(params, f
     text = f"p = {params!r}\n"
     program = Program(text)
     (node,) = program.nodes(cst.Dict)
-    changed = script_params.of_literal(program, node)
+    changed = script_params.convert_literal(program, node)
     space: dict = {}
     exec(apply(text, changed.edits), space)
     wanted = estimator_to_config.flatten_parameters(params)
     assert space["p"] == wanted
     assert [type(each) for each in space["p"]] == [type(each) for each in wanted]
-    whole = script_params.whole(program, "(" + form.format(repr(params)) + ")")
+    whole = script_params.convert_any(program, "(" + form.format(repr(params)) + ")")
     assert eval(whole) == wanted
 
 
@@ -192,7 +192,7 @@ def test_steps_as_a_list_give_the_same_words_in_the_same_order(params):
     lines = [f"p[{key!r}] = {value!r}" for key, value in params.items()]
     text = "\n".join(["p = {}", *lines, "use(script_params=p)", ""])
     program, found = steps_of(text)
-    literal = script_params.of_literal(program, program.nodes(cst.Dict)[0])
+    literal = script_params.convert_literal(program, program.nodes(cst.Dict)[0])
     edits = [
         *literal.edits,
         *(edit for step in found for edit in dict_building.edits(program, step)),
@@ -205,7 +205,7 @@ def test_steps_as_a_list_give_the_same_words_in_the_same_order(params):
 @pytest.mark.parametrize("text", ["{**x}", "{x: 1}", "{'a': 1, 'a': 2}", "{None: 1}", "{f(): 1}"])
 def test_keys_that_are_not_certain_make_no_list(text):
     program = Program(f"p = {text}\n")
-    assert script_params.of_literal(program, program.nodes(cst.Dict)[0]) is None
+    assert script_params.convert_literal(program, program.nodes(cst.Dict)[0]) is None
 
 
 # names with dots
@@ -258,7 +258,7 @@ def moved(text, hidden=(), hindered=""):
 def test_imports_with_dots_become_scriptruns(old, new):
     text, made = moved(old)
     assert text == new
-    assert made.left == [] and {each.kind for each in made.told} == {REWRITTEN}
+    assert made.remaining == [] and {each.kind for each in made.findings} == {REWRITTEN}
     assert moved(text)[0] == text
 
 
@@ -274,25 +274,25 @@ def test_imports_with_dots_become_scriptruns(old, new):
 )
 def test_what_is_left_is_told_and_still_imported(text, reason):
     new, made = moved(text)
-    assert [each.kind for each in made.told] == [LEFT] and reason in made.told[0].reason
-    assert len(made.left) == 1 and "azureml" in new
+    assert [each.kind for each in made.findings] == [LEFT] and reason in made.findings[0].reason
+    assert len(made.remaining) == 1 and "azureml" in new
     compile(new, "new", "exec")
 
 
 def test_a_line_that_is_no_python_and_a_use_that_goes_too_far_keep_the_import():
     text = "import azureml.core\nazureml.core.Run\nazureml.core.Workspace(1)\n"
-    assert moved(text)[1].left == []
+    assert moved(text)[1].remaining == []
     new, made = moved(text, hindered="Workspace")
-    assert made.told[0].reason == "it is in the way"
+    assert made.findings[0].reason == "it is in the way"
     assert "import azureml.core\n" in new and "azureml.core.Workspace(1)" in new
     assert "scriptrun.Run" in new and "import scriptrun\n" in new
-    assert moved(text, hidden=["azureml"])[1].left != []
+    assert moved(text, hidden=["azureml"])[1].remaining != []
 
 
 def test_a_program_that_calls_something_else_scriptrun_keeps_azuremls_names():
     text = "import azureml.core\nscriptrun = 1\nprint(azureml.core.Run)\n"
     new, made = moved(text)
-    assert new == text and "something else" in made.told[0].reason
+    assert new == text and "something else" in made.findings[0].reason
 
 
 @pytest.mark.parametrize(
@@ -316,4 +316,4 @@ def test_whether_a_version_is_only_shown(use, shown):
         for each in program.nodes(cst.Attribute)
         if program.source(each) in names and program.line(each) == 2
     )
-    assert dotted_names.is_shown(program, node) is shown
+    assert dotted_names.is_displayed_version(program, node) is shown

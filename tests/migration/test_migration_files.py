@@ -15,7 +15,7 @@ from tests.migration.versions import migrated
 from scriptrun.cli import migrate
 from scriptrun.migration import batch, candidates, rewrite_file
 from scriptrun.migration.code import edits, files, notebooks
-from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT, LOOK
 
 CALL = "est = Estimator('src', compute_target='c', entry_script='t.py')\n"
@@ -84,7 +84,7 @@ def test_a_broken_notebook_is_told(tmp_path, text):
 def test_a_file_that_changes_meanwhile_is_left(tmp_path):
     path = tmp_path / "submit.py"
     path.write_text(OLD)
-    with pytest.raises(Refused, match="changed during the rewrite"):
+    with pytest.raises(CannotRewrite, match="changed during the rewrite"):
         files.write(str(path), b"what was read", b"new")
     assert path.read_text() == OLD
     assert os.listdir(tmp_path) == ["submit.py"]
@@ -125,7 +125,7 @@ def test_loops_of_links_end_and_no_file_comes_twice(tmp_path):
     run.write_text("script: x.py\n")
     found = list(candidates.files([str(tmp_path), str(inner)]))
     assert [os.path.realpath(each) for each in found] == [str(run), str(inner / "x.py")]
-    told = rewrite_file.look_at(found[0], "azureml", migrate.alternative)
+    told = rewrite_file.compute_outcome(found[0], "azureml", migrate.alternative)
     assert told is not None and not told.is_changed and told.findings[0].kind == LEFT
     assert f"scriptrun import {run}" in told.findings[0].advice
 
@@ -209,7 +209,7 @@ def test_a_cell_is_put_back_as_it_was_read(sources, indent, lists):
 
 @given(st.text(max_size=60))
 def test_a_masked_cell_is_as_long_and_has_the_same_lines(source):
-    text, _ = notebooks.masked(source)
+    text, _ = notebooks.mask(source)
     assert len(text) == len(source)
     assert edits.Lines(text).starts == edits.Lines(source).starts
 
@@ -225,4 +225,4 @@ def test_findings_name_cells_and_lines():
     )
     places = {(each.cell, each.line, each.kind) for each in outcome.findings}
     assert places == {(1, 1, LEFT), (2, 1, LOOK)}
-    assert outcome.findings[0].place == "a.ipynb, cell 1, line 1"
+    assert outcome.findings[0].location == "a.ipynb, cell 1, line 1"

@@ -52,7 +52,7 @@ MODULES = ("azureml.core", "azureml.core.run", "azureml.data", "azureml.exceptio
 @pytest.mark.parametrize("module", [*MODULES, "azureml.train.hyperdrive", "azureml._vendor"])
 def test_what_has_a_home_is_there(module):
     names = {*scriptrun.__all__, *exceptions.__all__, "Image", "get_logger"}
-    homes = {name: azureml_imports.home(module, name) for name in names}
+    homes = {name: azureml_imports.scriptrun_module(module, name) for name in names}
     assert any(homes.values()) and not homes["Image"] and not homes["get_logger"]
     for name, home in homes.items():
         assert not home or hasattr(importlib.import_module(home), name), (name, home)
@@ -69,7 +69,7 @@ def test_what_has_a_home_is_there(module):
     ],
 )
 def test_what_means_something_else_has_no_home(module, name):
-    assert azureml_imports.home(module, name) == ""
+    assert azureml_imports.scriptrun_module(module, name) == ""
 
 
 IMPORTED = st.lists(
@@ -106,9 +106,9 @@ def test_an_import_that_moves_binds_the_same_names(names, form, before, end):
     locals_ = {other.format(at)[4:] or name: name for at, (name, other) in enumerate(names)}
     assert {local: name for local, (_, name) in bound.items()} == locals_
     for module, name in bound.values():
-        home = azureml_imports.home("azureml.core", name)
+        home = azureml_imports.scriptrun_module("azureml.core", name)
         assert module == (home or "azureml.core")
-    left = any(not azureml_imports.home("azureml.core", name) for name, _ in names)
+    left = any(not azureml_imports.scriptrun_module("azureml.core", name) for name, _ in names)
     assert ("import scriptrun.dropin" in new) is left
     assert not end or "\n" not in new.replace("\r\n", "")
 
@@ -136,7 +136,7 @@ def test_an_import_that_moves_binds_the_same_names(names, form, before, end):
 )
 def test_a_workspace_is_followed_to_what_is_asked_of_it(use, problem):
     program = Program(f"from azureml.core import Workspace\nws = Workspace.from_config()\n{use}\n")
-    found = workspace_usage.beyond(program, "Workspace")
+    found = workspace_usage.find_dropin_use(program, "Workspace")
     assert (problem in found) if problem else found == ""
 
 
@@ -162,7 +162,7 @@ DATA = (
 )
 def test_references_and_their_names(text, name, made):
     program = Program(DATA + text + "\n")
-    assert datastores.reference(program, given_to(program)) == (name, made)
+    assert datastores.find_reference(program, given_to(program)) == (name, made)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_references_and_their_names(text, name, made):
 )
 def test_what_may_be_a_dataset_is_no_reference(text):
     program = Program(DATA + text + "\n")
-    assert datastores.reference(program, given_to(program)) is None
+    assert datastores.find_reference(program, given_to(program)) is None
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_datastores_are_told_from_paths(text, is_one):
 )
 def test_names_of_inputs(text, name):
     program = Program(text + "\n")
-    assert datastores.named_input(program, given_to(program)) == name
+    assert datastores.input_name(program, given_to(program)) == name
 
 
 CONFIG = "c = ScriptRunConfig('.', script='t.py', arguments=[{}])\n"
@@ -229,7 +229,7 @@ def test_a_dataset_needs_its_name(head, reason):
     text += CONFIG.format("ds.path('a').as_download()")
     made = references.rewrite(Program(text))
     new = apply(text, made.edits)
-    (told,) = made.told
+    (told,) = made.findings
     assert (told.kind, new == text) == ((LEFT, True) if reason else (REWRITTEN, False))
     assert reason in told.reason
     if not reason:
@@ -255,7 +255,7 @@ def test_references_that_say_more_than_a_dataset_stay(made, reason):
     text = DATA + "from azureml.core import ScriptRunConfig\n" + CONFIG.format(made)
     result = references.rewrite(Program(text))
     assert result.edits == []
-    assert [each.kind for each in result.told] == [LEFT] and reason in result.told[0].reason
+    assert [each.kind for each in result.findings] == [LEFT] and reason in result.findings[0].reason
 
 
 # estimators
@@ -270,7 +270,7 @@ HEAD = (
 def read(text, head=HEAD):
     program = Program(head + text + "\n")
     (call,) = estimator_call.estimator_calls(program)
-    return program, estimator_call.read(program, call).settings
+    return program, estimator_call.read_call(program, call).settings
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def read(text, head=HEAD):
 )  # fmt: skip
 def test_nodes_and_processes_are_said_by_one_configuration(given_, text):
     program, found = read(f"e = Estimator('s', {given_})")
-    assert distributed_training.Distributed(program, found).text == text
+    assert distributed_training.DistributionCode(program, found).text == text
 
 
 @pytest.mark.parametrize(
@@ -313,14 +313,14 @@ def test_nodes_and_processes_are_said_by_one_configuration(given_, text):
 )
 def test_a_distribution_that_is_not_certain_is_refused(given_, reason):
     program, found = read(f"e = Estimator('s', {given_})")
-    with pytest.raises(estimator_call.Refused) as refused:
-        distributed_training.Distributed(program, found)
+    with pytest.raises(estimator_call.CannotRewrite) as refused:
+        distributed_training.DistributionCode(program, found)
     assert reason in refused.value.reason
 
 
 def made_of(text, framework="", workspace="ws"):
     program, found = read(text)
-    return environment.Made(program, found, framework, lambda: "env", workspace)
+    return environment.EnvironmentCode(program, found, framework, lambda: "env", workspace)
 
 
 @pytest.mark.parametrize("gpu", [True, False])
@@ -373,12 +373,12 @@ def test_lines_that_make_an_environment(given_, line):
     ],
 )
 def test_an_environment_that_is_not_certain_is_refused(given_, reason):
-    with pytest.raises(estimator_call.Refused, match=reason):
+    with pytest.raises(estimator_call.CannotRewrite, match=reason):
         made_of(f"e = Estimator('s', {given_})")
 
 
 def test_a_framework_without_a_workspace_must_be_certain():
-    with pytest.raises(estimator_call.Refused, match="no workspace is in scope"):
+    with pytest.raises(estimator_call.CannotRewrite, match="no workspace is in scope"):
         made_of("e = PyTorch('s', use_gpu=g)", "PyTorch", workspace="")
     made = made_of("e = PyTorch('s')", "PyTorch", workspace="")
     assert any("CondaDependencies.create(" in line for line in made.lines)
@@ -399,7 +399,7 @@ def test_a_framework_without_a_workspace_must_be_certain():
     ],
 )
 def test_where_a_class_is_more_than_called(use, kind):
-    found = list(class_references.places(Program(HEAD + use + "\n")))
+    found = list(class_references.find_references(Program(HEAD + use + "\n")))
     assert [each.kind for each in found] == ([kind] if kind else [])
 
 
@@ -442,8 +442,8 @@ def test_uses_of_a_rewritten_call_are_changed_or_told():
     new = apply(HEAD + text, found.edits)
     assert "HyperDriveConfig(run_config=e)" in new and "c = e\n" in new
     assert "e.run_config.environment.python.conda_dependencies.add()" in new
-    assert sorted(what for _, what, *_ in found.looks) == ["e.framework_version", "mine.submit"]
-    assert [what for _, what, _ in found.done] == ["HyperDriveConfig"]
+    assert sorted(what for _, what, *_ in found.review_notes) == ["e.framework_version", "mine.submit"]
+    assert [what for _, what, _ in found.changes] == ["HyperDriveConfig"]
 
 
 @pytest.mark.parametrize(
@@ -459,8 +459,8 @@ def test_uses_of_a_rewritten_call_are_changed_or_told():
 )
 def test_a_call_that_cannot_be_written_is_refused(call, reason):
     program = Program(f"{HEAD}e = {call}\n")
-    writer = conversion.Writer(program, call_named(program, "Estimator"), set(), "Config", False)
-    with pytest.raises(estimator_call.Refused) as refused:
+    writer = conversion.ConfigWriter(program, call_named(program, "Estimator"), set(), "Config", False)
+    with pytest.raises(estimator_call.CannotRewrite) as refused:
         writer.write()
     assert reason in refused.value.reason
 
@@ -469,11 +469,11 @@ def test_named_inputs_are_set_only_in_scriptruns_own():
     text = f"{HEAD}e = {CALL.format(', inputs=[d.as_named_input(n)]')}\n"
     program = Program(text)
     call = call_named(program, "Estimator")
-    made = conversion.Writer(program, call, set(), "Config", True).write()
+    made = conversion.ConfigWriter(program, call, set(), "Config", True).write()
     new = apply(text, made.edits)
     assert "e = Config('s', " in new and "e.run_config.data[n] = d.as_named_input(n)\n" in new
-    with pytest.raises(estimator_call.Refused, match="not supported"):
-        conversion.Writer(program, call, set(), "Config", False).write()
+    with pytest.raises(estimator_call.CannotRewrite, match="not supported"):
+        conversion.ConfigWriter(program, call, set(), "Config", False).write()
 
 
 def test_a_dictionary_stays_one_where_a_call_that_takes_it_is_refused():
@@ -487,7 +487,7 @@ def test_a_dictionary_stays_one_where_a_call_that_takes_it_is_refused():
     made = rewrite_program.rewrite(Program(text))
     new = apply(text, made.edits)
     assert "p = {'--a': 1}\n" in new and "for flag, value in p.items()" in new
-    assert [(each.kind, each.line) for each in made.told] == [(LOOK, 6), (REWRITTEN, 5)]
+    assert [(each.kind, each.line) for each in made.findings] == [(LOOK, 6), (REWRITTEN, 5)]
 
 
 LINES = st.lists(
@@ -503,9 +503,9 @@ LINES = st.lists(
 @given(LINES)
 def test_a_program_without_azureml_is_left_alone(lines):
     program = Program("\n".join([*lines, ""]))
-    assert rewrite_program.rewrite(program) == rewrite_program.Result()
+    assert rewrite_program.rewrite(program) == rewrite_program.RewriteResult()
     assert azureml_imports.move(program, migrate.alternative).edits == []
-    assert references.rewrite(program).told == [] and runconfigs.calls(program) == []
+    assert references.rewrite(program).findings == [] and runconfigs.calls(program) == []
 
 
 # run configurations
@@ -535,7 +535,7 @@ def test_what_a_script_run_config_took_from_a_run_configuration_becomes_its_own(
     )
     program = Program(text)
     (call,) = runconfigs.calls(program)
-    made = runconfigs.take_apart(program, call, str(tmp_path), False)
+    made = runconfigs.remove_run_config(program, call, str(tmp_path), False)
     assert "c = ScriptRunConfig('.', 'a.py', compute_target='gpu')" in apply(text, made.edits)
     assert made.file == "" and made.needs == set()
 
@@ -558,8 +558,8 @@ def test_a_file_that_is_not_certain_is_refused(tmp_path, load, reason):
     (folder / "broken.runconfig").write_text("a: [")
     program = Program(f"{CORE}rc = {load}\n")
     (call,) = runconfigs.calls(program)
-    with pytest.raises(estimator_call.Refused) as refused:
-        loaded_runconfigs.said(program, call, str(tmp_path / "code"), True, False)
+    with pytest.raises(estimator_call.CannotRewrite) as refused:
+        loaded_runconfigs.load_settings(program, call, str(tmp_path / "code"), True, False)
     assert reason in refused.value.reason and "scriptrun import" in refused.value.advice
 
 
@@ -568,12 +568,12 @@ def test_what_a_file_says_is_sorted_into_words(tmp_path):
     (tmp_path / ".azureml" / "x.runconfig").write_text(FILE)
     program = Program(f"{CORE}rc = RunConfiguration.load(path='.', name='x')\n")
     (call,) = runconfigs.calls(program)
-    found = loaded_runconfigs.said(program, call, str(tmp_path), True, False)
+    found = loaded_runconfigs.load_settings(program, call, str(tmp_path), True, False)
     assert found.file == ".azureml/x.runconfig"
-    assert found.words["compute_target"] == "'gpu'" and "source_directory" not in found.words
+    assert found.arguments["compute_target"] == "'gpu'" and "source_directory" not in found.arguments
     assert found.script == {"script": "'train.py'", "arguments": "['--a', '1']"}
-    lines = loaded_runconfigs.Said(environment=["environment = 1", "environment.a = environment2"])
-    assert lines.environment_as("e") == ["e = 1", "e.a = environment2"]
+    lines = loaded_runconfigs.LoadedSettings(environment=["environment = 1", "environment.a = environment2"])
+    assert lines.environment_lines("e") == ["e = 1", "e.a = environment2"]
 
 
 @pytest.mark.parametrize(
@@ -591,20 +591,20 @@ def test_what_a_file_says_is_sorted_into_words(tmp_path):
 )
 def test_its_own_words_come_before_those_of_the_file(call, made):
     program = Program(call + "\n")
-    said = loaded_runconfigs.Said(script={"script": "'t.py'", "arguments": "['a']"}, file="f")
+    said = loaded_runconfigs.LoadedSettings(script={"script": "'t.py'", "arguments": "['a']"}, file="f")
     node = call_named(program, "ScriptRunConfig")
     if made is None:
-        with pytest.raises(estimator_call.Refused, match="uncertain whether its own"):
-            runconfig_precedence.script(program, node, said)
+        with pytest.raises(estimator_call.CannotRewrite, match="uncertain whether its own"):
+            runconfig_precedence.script_arguments(program, node, said)
     else:
-        assert runconfig_precedence.script(program, node, said) == made
+        assert runconfig_precedence.script_arguments(program, node, said) == made
 
 
 def test_more_settings_come_after_the_statement_under_its_name():
-    said = loaded_runconfigs.Said(after=["config.run_config.a = 'config.x'", "for x in y:"])
+    said = loaded_runconfigs.LoadedSettings(later_lines=["config.run_config.a = 'config.x'", "for x in y:"])
     text = "if 1:\n    self.c = ScriptRunConfig('.')  # here\nz = 1\n"
     program = Program(text)
-    edit = runconfig_precedence.after(program, call_named(program, "ScriptRunConfig"), said)
+    edit = runconfig_precedence.later_lines_edit(program, call_named(program, "ScriptRunConfig"), said)
     assert apply(text, [edit]) == (
         "if 1:\n    self.c = ScriptRunConfig('.')  # here\n"
         "    self.c.run_config.a = 'config.x'\n    for x in y:\nz = 1\n"
@@ -615,5 +615,5 @@ def test_more_settings_come_after_the_statement_under_its_name():
         "if x: c = ScriptRunConfig()\n",
     ):
         program = Program(text)
-        with pytest.raises(estimator_call.Refused):
-            runconfig_precedence.after(program, call_named(program, "ScriptRunConfig"), said)
+        with pytest.raises(estimator_call.CannotRewrite):
+            runconfig_precedence.later_lines_edit(program, call_named(program, "ScriptRunConfig"), said)

@@ -124,7 +124,7 @@ def test_what_may_be_written_twice(text, pure):
 )
 def test_what_means_the_same_everywhere(text, steady):
     program = Program(text)
-    assert constants.is_steady(program, argument(program)) is steady
+    assert constants.is_stable(program, argument(program)) is steady
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_whether_something_else_touches_a_value(use, changed):
     program = Program(f"a = [1]\n{use}\n")
     name = argument(program)
     call = program.parent(program.parent(name))
-    assert constants.is_changed(program, name, [call]) is changed
-    assert constants.is_changed(Program("a = 1\nuse(a)", ["a"]), name, [call])
+    assert constants.may_change(program, name, [call]) is changed
+    assert constants.may_change(Program("a = 1\nuse(a)", ["a"]), name, [call])
 
 
 # parameters, classes, workspaces
@@ -165,7 +165,7 @@ def test_whether_something_else_touches_a_value(use, changed):
 def test_what_calls_give_to_a_parameter(text, given_):
     program = Program(text)
     param = next(each for each in program.nodes(cst.Param) if each.name.value == "p")
-    found = parameters.given(program, param)
+    found = parameters.passed_values(program, param)
     assert [each and program.source(each) for each in found] == given_
 
 
@@ -187,10 +187,10 @@ SUB = "class Mine(Base):\n    {0}\n    def __init__(self, x):\n        {1}\n{2}\
 def test_a_class_that_only_makes_another_one(parts, is_one):
     program = Program("from x import Base\n" + SUB.format(*parts))
     calls = [c for c in program.calls if program.source(c.func).endswith("__init__")]
-    base = subclasses.base(program, calls[0])
+    base = subclasses.base_class(program, calls[0])
     assert (base is not None and base.value == "Base") is is_one
     if is_one:
-        assert subclasses.own_name(program, calls[0]) == "self"
+        assert subclasses.self_name(program, calls[0]) == "self"
 
 
 WS = "from azureml.core import Workspace, Experiment\n"
@@ -211,7 +211,7 @@ WS = "from azureml.core import Workspace, Experiment\n"
 def test_the_name_of_the_workspace_at_a_call(text, name):
     program = Program(WS + text)
     call = next(each for each in program.calls if program.source(each.func) == "use")
-    assert workspaces.at(program, call) == name
+    assert workspaces.workspace_name(program, call) == name
 
 
 # imports
@@ -219,7 +219,7 @@ def test_the_name_of_the_workspace_at_a_call(text, name):
 
 def starred(text):
     program = Program(text)
-    return edits.apply(text, star_imports.named(program).edits)
+    return edits.apply(text, star_imports.expand(program).edits)
 
 
 @pytest.mark.parametrize(
@@ -293,8 +293,8 @@ def test_a_name_that_means_something_else_is_taken():
     text = "from mine import Dataset\nfrom azureml.core import Environment\nimport os\n"
     program = Program(text)
     names = ["Dataset", "Environment", "os", "ScriptRunConfig"]
-    assert imports.Imports(program).taken(names) == ["Dataset"]
-    assert imports.Imports(Program("Dataset = 1\n")).taken(["Dataset"]) == ["Dataset"]
+    assert imports.Imports(program).find_conflicts(names) == ["Dataset"]
+    assert imports.Imports(Program("Dataset = 1\n")).find_conflicts(["Dataset"]) == ["Dataset"]
 
 
 # files
@@ -307,23 +307,23 @@ def notebook(*cells):
 
 def test_a_notebook_is_one_program_and_keeps_its_cells():
     document = documents.Document("a.ipynb", notebook("a = 1", "%magic x\nb = a\n", "b"))
-    text = document.program()
-    program = document.parsed(text)
+    text = document.program_text()
+    program = document.parse(text)
     name = next(e for e in program.nodes(cst.Name) if e.value == "b" and program.line(e) >= 3)
-    assert document.place(program.line(name), document.pieces)[0] in (2, 3)
+    assert document.locate(program.line(name), document.pieces)[0] in (2, 3)
     last = text.rindex("b")
-    document.apply([edits.Edit(last, last + 1, "c")])
+    document.apply_edits([edits.Edit(last, last + 1, "c")])
     assert document.pieces == ["a = 1", "%magic x\nb = a\n", "c"]
-    kept = json.loads(document.bytes())
+    kept = json.loads(document.to_bytes())
     assert ["".join(cell["source"]) for cell in kept["cells"]] == document.pieces
-    assert document.original()[2] == "b"
+    assert document.original_pieces()[2] == "b"
 
 
 def test_a_script_that_is_not_changed_keeps_its_bytes():
     for raw in (b"a = 1\r\nb = 2\r\n", "# coding: latin-1\nx = 'ü'\n".encode("latin-1"), b""):
         document = documents.Document("a.py", raw)
-        document.apply([])
-        assert document.bytes() == raw
+        document.apply_edits([])
+        assert document.to_bytes() == raw
 
 
 # shapes of job files
@@ -381,7 +381,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 @settings(max_examples=100)
 @given(st.lists(texts, max_size=4))
 def test_arguments_survive_the_shell(words):
-    line = facts.line_of(job(arguments=tuple(words)))
+    line = facts.shell_line(job(arguments=tuple(words)))
     assert shlex.split(line) == ["python", "train.py", *words]
 
 
@@ -408,7 +408,7 @@ def test_variables_survive_the_shell(variables):
 )
 def test_names_that_most_systems_take(experiment, name):
     made = JobSpec("i", experiment, "w", "2026-01-01T00:00:00Z")
-    assert facts.name_of(made) == name
+    assert facts.job_name(made) == name
 
 
 @pytest.mark.parametrize(

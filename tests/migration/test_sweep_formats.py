@@ -57,7 +57,7 @@ def swept(space, **more):
 
 def read_again(exported, lost):
     found = yaml.safe_load(exported.text)
-    command, flags = sweeps.without_parameters(found["trial"]["command"])
+    command, flags = sweeps.split_parameters(found["trial"]["command"])
     config = ScriptRunConfig(".", command=[command])
     return sweeps.read(found, config, flags, lost), command
 
@@ -112,7 +112,7 @@ def test_a_sweep_as_code_makes_the_same_sweep(space, goal, at_once):
     ],
 )  # fmt: skip
 def test_parameters_are_taken_out_of_a_command(command, left, flags):
-    assert sweeps.without_parameters(command) == (left, flags)
+    assert sweeps.split_parameters(command) == (left, flags)
 
 
 def test_what_v2_or_scriptrun_lacks_of_a_sweep_is_told():
@@ -224,7 +224,7 @@ def test_packages_go_into_a_conda_file_without_their_digests():
 
 
 def test_a_step_says_the_job_that_it_runs():
-    data = pipelines.Part("made")
+    data = pipelines.PipelineValue("made")
     step = pipelines.Step(
         script_name="t.py",
         source_directory=".",
@@ -235,7 +235,7 @@ def test_a_step_says_the_job_that_it_runs():
     after = pipelines.Step(name="after", inputs=[data, None])
     last = pipelines.Step(name="last")
     last.run_after(after)
-    assert last.needed() == [after] and after.needed() == [step]
+    assert last.dependencies() == [after] and after.dependencies() == [step]
     config = step.config()
     assert config.arguments == ["--to", "Part:made"] and config.run_config.target == "gpu"
     assert step.facts() == {"name": None, "inputs": [], "outputs": ["made"]}
@@ -258,16 +258,16 @@ def test_a_step_of_a_configuration_leaves_that_as_it_was():
 
 def test_what_is_taken_for_given_is_said_once_and_granted(tmp_path):
     home = Workspace.create("w", path=tmp_path)
-    given_ = stubs.Given()
+    given_ = stubs.Assumptions()
     for _ in range(2):
-        given_.say("files")
-        given_.lack("dataset", "d")
-        given_.lack("dataset", None)
-    assert list(given_.said) == ["files"] and given_.lacked == [("dataset", "d")]
+        given_.note("files")
+        given_.note_missing("dataset", "d")
+        given_.note_missing("dataset", None)
+    assert list(given_.notes) == ["files"] and given_.missing == [("dataset", "d")]
     stubs.grant(home, [("datastore", "s"), ("environment", "e")], given_)
     assert Datastore.get(home, "s").root.is_dir()
     assert "e" in home.environments
-    assert [re.sub(r"\W+", " ", each) for each in given_.said][1:] == [
+    assert [re.sub(r"\W+", " ", each) for each in given_.notes][1:] == [
         "the datastore s ", "the environment e ",
     ]  # fmt: skip
     stubs.adopt(home, None)
@@ -277,9 +277,9 @@ def test_what_is_taken_for_given_is_said_once_and_granted(tmp_path):
 def test_a_job_that_is_refused_is_written_down_as_refused(tmp_path):
     home = Workspace.create("w", path=tmp_path)
     kept = recorder.Recorder()
-    kept.tell(ScriptRunConfig(tmp_path, "missing.py"), home, {})
+    kept.record(ScriptRunConfig(tmp_path, "missing.py"), home, {})
     (tmp_path / "t.py").write_text("")
-    kept.tell(ScriptRunConfig(tmp_path, "t.py", [1]), home, {"name": "s"}, tags={"a": "b"})
+    kept.record(ScriptRunConfig(tmp_path, "t.py", [1]), home, {"name": "s"}, tags={"a": "b"})
     refused, job_ = kept.jobs
     assert "missing.py" in refused["refused"] and list(refused) == ["refused"]
     assert job_["arguments"] in (["1"], ("1",)) and job_["step"] == {"name": "s"}

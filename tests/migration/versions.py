@@ -14,7 +14,7 @@ from scriptrun.spec.errors import ScriptrunError
 
 def migrated(text: str, to: str = "azureml", path: str = "submit.py") -> rewrite_file.Outcome:
     """What becomes of the program ``text``."""
-    return rewrite_file.rewritten(path, text.encode(), to, migrate.alternative)
+    return rewrite_file.rewrite_content(path, text.encode(), to, migrate.alternative)
 
 
 def jobs(text: str) -> dict[str, dict]:

@@ -71,7 +71,7 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
         prefix,
         said["TOOL_HOME"],
     )
-    exported = facts.packages(run.job, lock)
+    exported = facts.read_packages(run.job, lock)
     assert exported.conda[0] == "blue=1.0=py_0"
     assert (exported.python, exported.channels) == (lock["python"], [conda, "nodefaults"])
     again = rerun_runs.start(run).run

@@ -9,7 +9,7 @@ from typing import Any
 
 from scriptrun.migration import candidates, rewrite_file
 from scriptrun.migration.code import files
-from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN, Finding
 from scriptrun.migration.proof import prove as proof
 from scriptrun.migration.rewrite_file import Alternative, Outcome
@@ -17,7 +17,7 @@ from scriptrun.spec.values import Value, fresh
 
 Step = Callable[[int, int], None]
 #: the number of files that justifies starting another process
-_EACH = 8
+_FILES_PER_WORKER = 8
 
 
 class Report(Value, frozen=False):
@@ -27,30 +27,30 @@ class Report(Value, frozen=False):
     looked_at: int = 0
     proofs: list[proof.Proof] = fresh(default_factory=list)
 
-    def prove(self, words: Sequence[str] = ()) -> None:
-        """Run both versions of each changed file with ``words``, and compare what they submit.
+    def prove(self, arguments: Sequence[str] = ()) -> None:
+        """Run both versions of each changed file with ``arguments``, and compare what they submit.
 
         Nothing is really submitted.
         """
-        files = self.changed
-        self.proofs = [proof.prove(each.path, each.old, each.new, words) for each in files]
+        outcomes = self.changed
+        self.proofs = [proof.prove(outcome.path, outcome.old, outcome.new, arguments) for outcome in outcomes]
 
     @property
     def changed(self) -> list[Outcome]:
         """The files that change."""
-        return [each for each in self.outcomes if each.is_changed]
+        return [outcome for outcome in self.outcomes if outcome.is_changed]
 
     @property
     def findings(self) -> list[Finding]:
         """The findings, file by file."""
-        return [finding for each in self.outcomes for finding in each.findings]
+        return [finding for outcome in self.outcomes for finding in outcome.findings]
 
     def summary(self, written: bool) -> str:
         """Summarize the report in one line."""
-        kinds = [each.kind for each in self.findings]
-        done = "changed" if written else "would change"
+        kinds = [finding.kind for finding in self.findings]
+        verb = "changed" if written else "would change"
         return (
-            f"{len(self.changed)} of {self.looked_at} files {done}; "
+            f"{len(self.changed)} of {self.looked_at} files {verb}; "
             f"{kinds.count(REWRITTEN)} places rewritten, {kinds.count(LEFT)} left alone, "
             f"{kinds.count(LOOK)} need a look"
         )
@@ -59,10 +59,10 @@ class Report(Value, frozen=False):
         """The report as a JSON value."""
         return {
             "looked_at": self.looked_at,
-            "changed": [each.path for each in self.changed],
-            "findings": [each.as_dict() for each in self.findings],
-            "proofs": [each.as_dict() for each in self.proofs],
-            "diffs": {each.path: "\n".join(each.diff) for each in self.changed},
+            "changed": [outcome.path for outcome in self.changed],
+            "findings": [finding.as_dict() for finding in self.findings],
+            "proofs": [file_proof.as_dict() for file_proof in self.proofs],
+            "diffs": {file.path: "\n".join(file.diff) for file in self.changed},
         }
 
 
@@ -73,26 +73,26 @@ def look(
 
     Calls ``step`` with the progress. Raises UserErrorException if a path does not exist.
     """
-    found = list(candidates.files(paths))
-    report = Report(looked_at=len(found))
-    wanted = []
-    for number, path in enumerate(found, 1):
+    candidate_paths = list(candidates.files(paths))
+    report = Report(looked_at=len(candidate_paths))
+    relevant_paths = []
+    for number, path in enumerate(candidate_paths, 1):
         if candidates.may_matter(path):
-            wanted.append(path)
-        step(number, len(found))
-    for number, outcome in enumerate(_outcomes(wanted, to, alternative), 1):
+            relevant_paths.append(path)
+        step(number, len(candidate_paths))
+    for number, outcome in enumerate(_outcomes(relevant_paths, to, alternative), 1):
         if outcome is not None:
             report.outcomes.append(outcome)
             if write and outcome.is_changed:
                 _write(outcome)
-        step(number, len(wanted))
+        step(number, len(relevant_paths))
     return report
 
 
 def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[Outcome | None]:
     """The outcome of each file, computed in parallel if there are many."""
-    look_at = functools.partial(rewrite_file.look_at, to=to, alternative=alternative)
-    workers = min(len(paths) // _EACH, os.cpu_count() or 1)
+    look_at = functools.partial(rewrite_file.compute_outcome, to=to, alternative=alternative)
+    workers = min(len(paths) // _FILES_PER_WORKER, os.cpu_count() or 1)
     if workers < 2:
         yield from map(look_at, paths)
         return
@@ -105,7 +105,7 @@ def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[O
 def _write(outcome: Outcome) -> None:
     try:
         files.write(outcome.path, outcome.old, outcome.new)
-    except Refused as problem:
+    except CannotRewrite as problem:
         outcome.findings = [
             Finding(outcome.path, 0, 1, LOOK, "the file", problem.reason, problem.advice)
         ]

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from scriptrun.spec.errors import UserErrorException
 
-ENDINGS = (".py", ".ipynb", ".runconfig")
+SUFFIXES = (".py", ".ipynb", ".runconfig")
 #: directories without the user's code
-_NAMES = (
+_SKIPPED_NAMES = (
     ".git .hg .svn .venv venv env .tox .nox __pycache__ node_modules site-packages "
     ".ipynb_checkpoints .mypy_cache .pytest_cache .ruff_cache .scriptrun build dist"
 )
-_PASSED_OVER = frozenset(_NAMES.split())
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
 #: every relevant file contains it
 MARK = b"azureml"
 
@@ -24,12 +24,12 @@ def files(paths: list[str]) -> Iterator[str]:
     A file in ``paths`` counts whatever its suffix; symlink loops are skipped. Raises
     UserErrorException if a path does not exist.
     """
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     for path in paths:
         if os.path.isdir(path):
-            yield from _below(path, seen)
+            yield from _walk(path, visited)
         elif os.path.exists(path):
-            if _is_new(os.stat(path), seen):
+            if _is_new(os.stat(path), visited):
                 yield path
         else:
             raise UserErrorException(
@@ -37,20 +37,20 @@ def files(paths: list[str]) -> Iterator[str]:
             )
 
 
-def _below(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+def _walk(folder: str, visited: set[tuple[int, int]]) -> Iterator[str]:
     try:
-        if not _is_new(os.stat(folder), seen):
+        if not _is_new(os.stat(folder), visited):
             return
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda each: each.name)
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda item: item.name)
     except OSError:
         return
     for entry in entries:
         try:
             if entry.is_dir():
-                if entry.name not in _PASSED_OVER and not _is_environment(entry.path):
-                    yield from _below(entry.path, seen)
-            elif entry.name.endswith(ENDINGS) and _is_new(os.stat(entry.path), seen):
+                if entry.name not in _SKIPPED and not _is_environment(entry.path):
+                    yield from _walk(entry.path, visited)
+            elif entry.name.endswith(SUFFIXES) and _is_new(os.stat(entry.path), visited):
                 yield entry.path
         except OSError:
             continue  # a broken symlink
@@ -60,10 +60,10 @@ def _is_environment(folder: str) -> bool:
     return os.path.exists(os.path.join(folder, "pyvenv.cfg"))
 
 
-def _is_new(found: os.stat_result, seen: set[tuple[int, int]]) -> bool:
-    key = (found.st_dev, found.st_ino)
-    new = key not in seen
-    seen.add(key)
+def _is_new(status: os.stat_result, visited: set[tuple[int, int]]) -> bool:
+    key = (status.st_dev, status.st_ino)
+    new = key not in visited
+    visited.add(key)
     return new
 
 

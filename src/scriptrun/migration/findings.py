@@ -25,7 +25,7 @@ class Finding(Value):
     advice: str = ""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """``file:line``, or ``file, cell 3, line 2``."""
         if self.cell:
             return f"{self.path}, cell {self.cell}, line {self.line}"
@@ -35,8 +35,8 @@ class Finding(Value):
         return self._values() < other._values()
 
     def __str__(self) -> str:
-        told = f"{self.place}: {self.kind}: {self.what}: {self.reason}"
-        return f"{told}\n    {self.advice}" if self.advice else told
+        text = f"{self.location}: {self.kind}: {self.what}: {self.reason}"
+        return f"{text}\n    {self.advice}" if self.advice else text
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as a JSON value; ``cell`` is None in a script."""

@@ -16,16 +16,16 @@ from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT
 from scriptrun.migration.formats import as_python, read_job
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.values import Value, fresh
 
-_OF_ENVIRONMENT = "config.run_config.environment."
+_ENVIRONMENT_PREFIX = "config.run_config.environment."
 
 
-class Said(Value, frozen=False):
+class LoadedSettings(Value, frozen=False):
     """The settings of a loaded run configuration, as code.
 
     ``arguments`` are arguments for the ScriptRunConfig, and ``script`` those that apply only if it
@@ -33,107 +33,107 @@ class Said(Value, frozen=False):
     those that set more on ``config``, and ``names`` the names to import. ``file`` is the source.
     """
 
-    words: dict[str, str] = fresh(default_factory=dict)
+    arguments: dict[str, str] = fresh(default_factory=dict)
     script: dict[str, str] = fresh(default_factory=dict)
     environment: list[str] = fresh(default_factory=list)
-    after: list[str] = fresh(default_factory=list)
+    later_lines: list[str] = fresh(default_factory=list)
     names: set[str] = fresh(default_factory=set)
     file: str = ""
 
-    def environment_as(self, name: str) -> list[str]:
+    def environment_lines(self, name: str) -> list[str]:
         """The lines that create the environment, under the name ``name``."""
         return [re.sub(r"^environment\b", name, line) for line in self.environment]
 
 
 def is_load(program: Program, call: cst.Call) -> bool:
     """Whether ``call`` loads a run configuration from a file."""
-    name = program.qualified(call.func)
+    name = program.qualified_name(call.func)
     return name.startswith("azureml.core") and name.endswith(".RunConfiguration.load")
 
 
-def said(program: Program, call: cst.Call, folder: str, ours: bool, chosen: bool) -> Said:
+def load_settings(program: Program, call: cst.Call, folder: str, for_scriptrun: bool, has_environment: bool) -> LoadedSettings:
     """The settings in the file that ``call`` loads when the code runs in ``folder``.
 
-    ``chosen`` means that the code replaces the file's environment. Raises CannotRewrite if the file
+    ``has_environment`` means that the code replaces the file's environment. Raises CannotRewrite if the file
     or its meaning is uncertain.
     """
-    file = _file(program, call, folder)
-    shown = os.path.relpath(file, folder).replace(os.sep, "/")
+    file = _find_file(program, call, folder)
+    shown_path = os.path.relpath(file, folder).replace(os.sep, "/")
     try:
         config = read_job.read(file).config
-        _settle(config.run_config, Path(file), chosen)
+        _freeze_packages(config.run_config, Path(file), has_environment)
         parts = as_python.parts(config)
     except ScriptrunError as problem:
-        raise _left(str(problem).splitlines()[0]) from None
-    made = _sorted(parts, shown)
+        raise _cannot_load(str(problem).splitlines()[0]) from None
+    settings = _sort_settings(parts, shown_path)
     if parts.lost:
-        raise _left(f"{shown} has settings that a ScriptRunConfig cannot express: {parts.lost[0]}")
-    if not ours and any("from_dict(" in line for line in made.environment):
-        raise _left(f"{shown} has packages that azureml cannot express in code")
-    return _with_paths(made, config.run_config.environment.python.conda_dependencies_file, folder)
+        raise _cannot_load(f"{shown_path} has settings that a ScriptRunConfig cannot express: {parts.lost[0]}")
+    if not for_scriptrun and any("from_dict(" in line for line in settings.environment):
+        raise _cannot_load(f"{shown_path} has packages that azureml cannot express in code")
+    return _with_relative_path(settings, config.run_config.environment.python.conda_dependencies_file, folder)
 
 
-def _left(reason: str) -> Refused:
-    return Refused(reason, "To show it as code, run: scriptrun import FILE", LEFT)
+def _cannot_load(reason: str) -> CannotRewrite:
+    return CannotRewrite(reason, "To show it as code, run: scriptrun import FILE", LEFT)
 
 
-def _file(program: Program, call: cst.Call, folder: str) -> str:
-    given: dict[str, object] = {}
-    for place, arg in zip(("path", "name"), call.args, strict=False):
-        keyword = arg.keyword.value if arg.keyword else place
-        given[keyword] = constants.UNKNOWN if arg.star else constants.constant(program, arg.value)
-    path, name = given.get("path"), given.get("name")
+def _find_file(program: Program, call: cst.Call, folder: str) -> str:
+    arguments: dict[str, object] = {}
+    for parameter, arg in zip(("path", "name"), call.args, strict=False):
+        keyword = arg.keyword.value if arg.keyword else parameter
+        arguments[keyword] = constants.UNKNOWN if arg.star else constants.constant(program, arg.value)
+    path, name = arguments.get("path"), arguments.get("name")
     if not isinstance(path, str) or not isinstance(name, str | None):
-        raise _left("the file that it reads is uncertain")
+        raise _cannot_load("the file that it reads is uncertain")
     try:
-        found = os.path.realpath(runconfig_file.find(os.path.join(folder, path), name))
+        file = os.path.realpath(runconfig_file.find(os.path.join(folder, path), name))
     except ScriptrunError:
-        raise _left("the file that it reads is missing next to the code") from None
-    if not found.startswith(os.path.join(os.path.realpath(folder), "")):
-        raise _left("the file that it reads is not next to the code")
-    if not found.endswith(runconfig_file.SUFFIX):
-        raise _left("the file that it reads is not a .runconfig file")
-    return found
+        raise _cannot_load("the file that it reads is missing next to the code") from None
+    if not file.startswith(os.path.join(os.path.realpath(folder), "")):
+        raise _cannot_load("the file that it reads is not next to the code")
+    if not file.endswith(runconfig_file.SUFFIX):
+        raise _cannot_load("the file that it reads is not a .runconfig file")
+    return file
 
 
-def _settle(run: RunConfiguration, file: Path, chosen: bool) -> None:
+def _freeze_packages(run: RunConfiguration, file: Path, has_environment: bool) -> None:
     """Keep only the packages that apply: listed, or as the full path of a conda file."""
-    fresh, python = RunConfiguration(), run.environment.python
-    if chosen:
-        run.environment = fresh.environment
+    default, python = RunConfiguration(), run.environment.python
+    if has_environment:
+        run.environment = default.environment
     elif python.user_managed_dependencies:
-        python.conda_dependencies = fresh.environment.python.conda_dependencies
+        python.conda_dependencies = default.environment.python.conda_dependencies
         python.conda_dependencies_file = python.missing_file = None
     elif python.missing_file is not None:
-        raise _left(f"the conda file {python.conda_dependencies_file} is missing")
+        raise _cannot_load(f"the conda file {python.conda_dependencies_file} is missing")
     elif python.conda_dependencies_file:
-        held = python.conda_dependencies
+        packages = python.conda_dependencies
         for folder in (file.parent, file.parent.parent):
-            place = folder / python.conda_dependencies_file
-            if place.is_file() and CondaDependencies(str(place)) == held:
-                python.conda_dependencies_file = str(place)
+            candidate = folder / python.conda_dependencies_file
+            if candidate.is_file() and CondaDependencies(str(candidate)) == packages:
+                python.conda_dependencies_file = str(candidate)
                 return
         python.conda_dependencies_file = None
-        python.conda_dependencies = held
+        python.conda_dependencies = packages
 
 
-def _sorted(parts: as_python.Parts, file: str) -> Said:
-    words = dict(parts.words)
+def _sort_settings(parts: as_python.Parts, file: str) -> LoadedSettings:
+    arguments = dict(parts.arguments)
     script: dict[str, str] = {}
-    words.pop("source_directory", None)
+    arguments.pop("source_directory", None)
     for name in ("script", "command", "arguments"):
-        if name in words:
-            script[name] = words.pop(name)
-    words.pop("environment", None)
-    inner = [line for line in parts.after if line.startswith(_OF_ENVIRONMENT)]
-    lines = [*parts.environment, *[line.removeprefix("config.run_config.") for line in inner]]
-    after = [line for line in parts.after if line not in inner]
-    return Said(words, script, lines, after, set(parts.names) - {"ScriptRunConfig"}, file)
+        if name in arguments:
+            script[name] = arguments.pop(name)
+    arguments.pop("environment", None)
+    environment_lines = [line for line in parts.later_lines if line.startswith(_ENVIRONMENT_PREFIX)]
+    lines = [*parts.environment, *[line.removeprefix("config.run_config.") for line in environment_lines]]
+    after = [line for line in parts.later_lines if line not in environment_lines]
+    return LoadedSettings(arguments, script, lines, after, set(parts.names) - {"ScriptRunConfig"}, file)
 
 
-def _with_paths(made: Said, conda: object, folder: str) -> Said:
+def _with_relative_path(settings: LoadedSettings, conda: object, folder: str) -> LoadedSettings:
     """Make the path of the conda file relative to ``folder``, as the code needs it."""
     if isinstance(conda, str):
-        inside = os.path.relpath(conda, os.path.realpath(folder)).replace(os.sep, "/")
-        made.environment = [line.replace(repr(conda), repr(inside)) for line in made.environment]
-    return made
+        relative = os.path.relpath(conda, os.path.realpath(folder)).replace(os.sep, "/")
+        settings.environment = [line.replace(repr(conda), repr(relative)) for line in settings.environment]
+    return settings

@@ -7,59 +7,59 @@ import libcst as cst
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.estimators.call import Refused
-from scriptrun.migration.loaded_runconfigs import Said
+from scriptrun.migration.estimators.call import CannotRewrite
+from scriptrun.migration.loaded_runconfigs import LoadedSettings
 
 _BY_POSITION = ("source_directory", "script", "arguments")
 
 
-def script(program: Program, call: cst.Call, said: Said) -> list[str]:
+def script_arguments(program: Program, call: cst.Call, settings: LoadedSettings) -> list[str]:
     """The file's script, command and arguments as arguments that ``call`` lacks.
 
     Arguments of the call itself take precedence. Raises CannotRewrite if that is uncertain.
     """
-    own = {arg.keyword.value: arg.value for arg in call.args if arg.keyword}
-    own.update(zip(_BY_POSITION, [a.value for a in call.args if not a.keyword], strict=False))
-    made: list[str] = []
+    arguments = {arg.keyword.value: arg.value for arg in call.args if arg.keyword}
+    arguments.update(zip(_BY_POSITION, [a.value for a in call.args if not a.keyword], strict=False))
+    result: list[str] = []
     for names in (("script", "command"), ("arguments",)):
         if names == ("arguments",) and (
-            "command" in own or any(each.startswith("command=") for each in made)
+            "command" in arguments or any(text.startswith("command=") for text in result)
         ):
             break  # a command takes no arguments
-        taken = [f"{name}={said.script[name]}" for name in names if name in said.script]
-        given = [own[name] for name in names if name in own]
-        if taken and given and not any(_is_something(program, each) for each in given):
-            raise Refused(
-                f"it is uncertain whether its own {names[0]} or that of {said.file} takes effect"
+        loaded = [f"{name}={settings.script[name]}" for name in names if name in settings.script]
+        explicit = [arguments[name] for name in names if name in arguments]
+        if loaded and explicit and not any(_is_nonempty(program, node) for node in explicit):
+            raise CannotRewrite(
+                f"it is uncertain whether its own {names[0]} or that of {settings.file} takes effect"
             )
-        made += [] if given else taken
-    return made
+        result += [] if explicit else loaded
+    return result
 
 
-def _is_something(program: Program, node: cst.BaseExpression) -> bool:
+def _is_nonempty(program: Program, node: cst.BaseExpression) -> bool:
     """Whether ``node`` is certainly not None, an empty string or an empty list."""
-    node = constants.follow(program, node)
+    node = constants.resolve(program, node)
     if isinstance(node, cst.List | cst.Tuple):
-        return any(isinstance(each, cst.Element) for each in node.elements)
+        return any(isinstance(element, cst.Element) for element in node.elements)
     if isinstance(node, cst.FormattedString):
-        return any(isinstance(each, cst.FormattedStringText) for each in node.parts)
+        return any(isinstance(part, cst.FormattedStringText) for part in node.parts)
     value = constants.constant(program, node)
     return value is not constants.UNKNOWN and bool(value)
 
 
-def after(program: Program, call: cst.Call, said: Said) -> Edit:
+def later_lines_edit(program: Program, call: cst.Call, settings: LoadedSettings) -> Edit:
     """The edit that adds further settings after the statement that assigns ``call``."""
-    above, statement = program.parent(call), program.statement(call)
-    target = above.targets[0].target if isinstance(above, cst.Assign) else None
+    parent, statement = program.parent(call), program.statement(call)
+    target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
     indent = program.indent(statement) if statement is not None else None
     plain = isinstance(target, cst.Name | cst.Attribute) and indent is not None
     if statement is None or not plain or target is None or len(statement.body) > 1:
-        raise Refused(
+        raise CannotRewrite(
             "it has settings made before an unnamed ScriptRunConfig",
             "Assign the ScriptRunConfig to a variable.",
         )
     name = program.source(target)
     lines = [line.replace("config.", f"{name}.", 1) if line.startswith("config.") else line
-             for line in said.after]  # fmt: skip
-    place = program.line_end(statement)
-    return Edit(place, place, "".join(f"{program.newline}{indent}{line}" for line in lines))
+             for line in settings.later_lines]  # fmt: skip
+    end = program.line_end(statement)
+    return Edit(end, end, "".join(f"{program.newline}{indent}{line}" for line in lines))

@@ -15,50 +15,50 @@ class Document:
     def __init__(self, path: str, raw: bytes) -> None:
         self.path = path
         self.is_notebook = path.endswith(".ipynb")
-        self.file = files.decoded(raw, self.is_notebook)
+        self.file = files.decode(raw, self.is_notebook)
         self._cells = notebooks.cells(self.file.text) if self.is_notebook else []
         self.pieces = [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
-        self.broken: list[int] = []
+        self.invalid_cells: list[int] = []
         #: names that masked lines may use
         self.hidden: set[str] = set()
 
-    def program(self) -> str:
+    def program_text(self) -> str:
         """The text to parse: all pieces, in order."""
         if not self.is_notebook:
             return self.pieces[0]
-        made, self.broken = [], []
+        texts, self.invalid_cells = [], []
         for number, piece in enumerate(self.pieces):
-            text, good = notebooks.masked(piece)
-            made.append(text + "\n")
-            self.hidden |= notebooks.hidden(piece, text)
-            if not good:
-                self.broken.append(number)
-        return "".join(made)
+            text, is_valid = notebooks.mask(piece)
+            texts.append(text + "\n")
+            self.hidden |= notebooks.hidden_names(piece, text)
+            if not is_valid:
+                self.invalid_cells.append(number)
+        return "".join(texts)
 
-    def parsed(self, text: str) -> Program:
+    def parse(self, text: str) -> Program:
         """Parse ``text``, a result of ``program_text()``."""
         return Program(text, self.hidden)
 
-    def apply(self, edits: Iterable[Edit]) -> None:
+    def apply_edits(self, edits: Iterable[Edit]) -> None:
         """Apply edits of ``program_text()`` to the pieces."""
-        listed, base, made = list(edits), 0, []
+        all_edits, base, new_pieces = list(edits), 0, []
         for piece in self.pieces:
             end = base + len(piece) + int(self.is_notebook)
-            mine = [_within(each, base, piece) for each in listed if base <= each.start < end]
+            piece_edits = [_clip_to_piece(edit, base, piece) for edit in all_edits if base <= edit.start < end]
             if not self.is_notebook:
-                mine = listed
-            made.append(apply(piece, mine, base))
+                piece_edits = all_edits
+            new_pieces.append(apply(piece, piece_edits, base))
             base = end
-        self.pieces = made
+        self.pieces = new_pieces
 
-    def bytes(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """The file's new content. Raises CannotRewrite if its encoding cannot represent it."""
         if not self.is_notebook:
-            return self.file.encoded(self.pieces[0])
+            return self.file.encode(self.pieces[0])
         text = notebooks.with_cells(self.file.text, self._cells, self.pieces)
-        return self.file.encoded(text)
+        return self.file.encode(text)
 
-    def place(self, line: int, pieces: list[str]) -> tuple[int, int]:
+    def locate(self, line: int, pieces: list[str]) -> tuple[int, int]:
         """Convert a line of the program of ``pieces`` to a cell (0 in a script) and its line."""
         if not self.is_notebook:
             return 0, line
@@ -69,12 +69,12 @@ class Document:
             line -= count
         return len(pieces), line
 
-    def original(self) -> list[str]:
+    def original_pieces(self) -> list[str]:
         """The pieces as they were read."""
         return [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
 
 
-def _within(edit: Edit, base: int, piece: str) -> Edit:
+def _clip_to_piece(edit: Edit, base: int, piece: str) -> Edit:
     """Clip the edit to its cell; text added after the last line starts a new line."""
     end = base + len(piece)
     if edit.start >= end:  # after the cell's last character

@@ -23,7 +23,7 @@ class Lines:
     """Convert lines (from 1) and columns (from 0) to offsets, and back."""
 
     def __init__(self, text: str) -> None:
-        self.starts = [0, *(found.end() for found in _END.finditer(text))]
+        self.starts = [0, *(match.end() for match in _END.finditer(text))]
 
     def offset(self, line: int, column: int) -> int:
         """The offset of a position."""
@@ -39,11 +39,11 @@ def apply(text: str, edits: Iterable[Edit], base: int = 0) -> str:
 
     Raises ValueError if edits overlap.
     """
-    made, at = [], 0
-    inside = [each for each in edits if base <= each.start and each.end <= base + len(text)]
-    for start, end, new in sorted(inside, key=lambda each: each[:2]):
-        if start - base < at:
+    parts, position = [], 0
+    inside = [edit for edit in edits if base <= edit.start and edit.end <= base + len(text)]
+    for start, end, new in sorted(inside, key=lambda item: item[:2]):
+        if start - base < position:
             raise ValueError(f"two edits overlap at {start}")
-        made += [text[at : start - base], new]
-        at = end - base
-    return "".join([*made, text[at:]])
+        parts += [text[position : start - base], new]
+        position = end - base
+    return "".join([*parts, text[position:]])

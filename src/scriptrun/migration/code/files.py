@@ -9,7 +9,7 @@ import tempfile
 import tokenize
 from typing import NamedTuple
 
-from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.estimators.call import CannotRewrite
 
 
 class Text(NamedTuple):
@@ -18,14 +18,14 @@ class Text(NamedTuple):
     raw: bytes
     text: str
     encoding: str
-    mark: bytes
+    bom: bytes
 
-    def encoded(self, text: str) -> bytes:
+    def encode(self, text: str) -> bytes:
         """Encode new text for this file. Raises CannotRewrite if that is impossible."""
         try:
-            return self.mark + text.encode(self.encoding)
+            return self.bom + text.encode(self.encoding)
         except UnicodeEncodeError:
-            raise Refused(f"its encoding {self.encoding} cannot represent the result") from None
+            raise CannotRewrite(f"its encoding {self.encoding} cannot represent the result") from None
 
 
 def read(path: str) -> bytes:
@@ -34,19 +34,19 @@ def read(path: str) -> bytes:
         with open(path, "rb") as handle:
             return handle.read()
     except OSError as error:
-        raise Refused(f"cannot read it: {error.strerror}") from None
+        raise CannotRewrite(f"cannot read it: {error.strerror}") from None
 
 
-def decoded(raw: bytes, notebook: bool) -> Text:
+def decode(raw: bytes, is_notebook: bool) -> Text:
     """Decode a script (by PEP 263) or a notebook (UTF-8). Raises CannotRewrite."""
-    mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
+    bom = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
     try:
         encoding = "utf-8"
-        if not notebook:
+        if not is_notebook:
             encoding = tokenize.detect_encoding(io.BytesIO(raw).readline)[0].replace("-sig", "")
-        return Text(raw, raw[len(mark) :].decode(encoding), encoding, mark)
+        return Text(raw, raw[len(bom) :].decode(encoding), encoding, bom)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-        raise Refused(f"its encoding is uncertain: {error}") from None
+        raise CannotRewrite(f"its encoding is uncertain: {error}") from None
 
 
 def write(path: str, old: bytes, new: bytes) -> None:
@@ -54,25 +54,25 @@ def write(path: str, old: bytes, new: bytes) -> None:
 
     Raises CannotRewrite if the file changed since it was read, or is not writable.
     """
-    place = os.path.realpath(path)
-    if not os.access(place, os.W_OK):
-        raise Refused("it is not writable", f"Run: chmod u+w {path}")
-    folder, name = os.path.split(place)
+    target = os.path.realpath(path)
+    if not os.access(target, os.W_OK):
+        raise CannotRewrite("it is not writable", f"Run: chmod u+w {path}")
+    folder, name = os.path.split(target)
     try:
-        handle, beside = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     except OSError as error:
-        raise Refused(f"its directory is not writable: {error.strerror}") from None
+        raise CannotRewrite(f"its directory is not writable: {error.strerror}") from None
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(new)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(beside, os.stat(place).st_mode & 0o7777)
-        if read(place) != old:
-            raise Refused("it changed during the rewrite", "Run the command again.")
-        os.replace(beside, place)
+        os.chmod(temporary, os.stat(target).st_mode & 0o7777)
+        if read(target) != old:
+            raise CannotRewrite("it changed during the rewrite", "Run the command again.")
+        os.replace(temporary, target)
     except OSError as error:
-        raise Refused(f"cannot write it: {error.strerror}") from None
+        raise CannotRewrite(f"cannot write it: {error.strerror}") from None
     finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
+        if os.path.exists(temporary):
+            os.unlink(temporary)

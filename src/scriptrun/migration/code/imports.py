@@ -10,7 +10,7 @@ from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 
 #: the SDK modules of the names that rewritten code needs
-HOMES = {
+SDK_MODULES = {
     "ScriptRunConfig": "azureml.core",
     "Dataset": "azureml.core",
     "Environment": "azureml.core",
@@ -37,23 +37,23 @@ class Imports:
         self._dropped: dict[cst.ImportFrom, set[str]] = {}
         self._added: dict[cst.CSTNode, set[str]] = {}
 
-    def taken(self, names: Iterable[str]) -> list[str]:
+    def find_conflicts(self, names: Iterable[str]) -> list[str]:
         """The ``names`` that the program uses for something else."""
         scope = self.program.scope(self.program.module)
-        found = []
+        conflicts = []
         for name in names:
-            homes = set()
-            for each in scope[name] if scope is not None else ():
-                homes |= {found.name for found in each.get_qualified_names_for(name)}
-            if homes and not all(_is_same(each, name) for each in homes):
-                found.append(name)
-        return found
+            qualified_names = set()
+            for assignment in scope[name] if scope is not None else ():
+                qualified_names |= {qualified.name for qualified in assignment.get_qualified_names_for(name)}
+            if qualified_names and not all(_is_same(candidate, name) for candidate in qualified_names):
+                conflicts.append(name)
+        return conflicts
 
     def need(self, name: str, before: cst.CSTNode, anchor: cst.CSTNode) -> None:
         """Import ``name`` at ``anchor``, unless it is already available at the node ``before``."""
         scope = self.program.scope(self.program.module)
-        for each in scope[name] if scope is not None else ():
-            node = getattr(each, "node", None)
+        for assignment in scope[name] if scope is not None else ():
+            node = getattr(assignment, "node", None)
             if node is not None and self._reaches(node, before):
                 return
         for other, names in self._added.items():
@@ -67,13 +67,13 @@ class Imports:
         It precedes ``user`` in the same or an enclosing block. A top-level binding reaches all
         function bodies.
         """
-        blocks = (each for each in self.program.above(binding) if isinstance(each, _BLOCKS))
+        blocks = (ancestor for ancestor in self.program.ancestors(binding) if isinstance(ancestor, _BLOCKS))
         block = next(blocks, self.program.module)
-        above = list(self.program.above(user))
-        if block not in above:
+        enclosing = list(self.program.ancestors(user))
+        if block not in enclosing:
             return False
-        later = isinstance(block, cst.Module) and any(isinstance(a, cst.FunctionDef) for a in above)
-        return later or self.program.span(binding)[0] < self.program.span(user)[0]
+        runs_later = isinstance(block, cst.Module) and any(isinstance(node, cst.FunctionDef) for node in enclosing)
+        return runs_later or self.program.span(binding)[0] < self.program.span(user)[0]
 
     def drop(self, statement: cst.ImportFrom, name: str) -> None:
         """Remove ``name`` (the local name) from the import ``statement``."""
@@ -83,63 +83,63 @@ class Imports:
 
     def edits(self) -> list[Edit]:
         """The edits that make the collected changes."""
-        made: list[Edit] = []
-        self._join()
+        result: list[Edit] = []
+        self._drop_duplicates()
         statements: list[cst.CSTNode] = [*self._dropped, *self._added]
         for statement in dict.fromkeys(statements):
             lines = _lines(self._added.get(statement, set()))
-            gone = (
+            dropped = (
                 self._dropped.get(statement, set())
                 if isinstance(statement, cst.ImportFrom)
                 else set()
             )
-            made += self._edit(statement, lines, gone)
-        return made
+            result += self._edit(statement, lines, dropped)
+        return result
 
-    def _join(self) -> None:
+    def _drop_duplicates(self) -> None:
         """Import each name only once at the top level: at its first import."""
-        top = [each for each in self._added if self.program.indent(each) == ""]
-        brought: set[str] = set()
+        top = [statement for statement in self._added if self.program.indent(statement) == ""]
+        imported: set[str] = set()
         for anchor in sorted(top, key=self.program.span):
-            self._added[anchor] -= brought
-            brought |= self._added[anchor]
+            self._added[anchor] -= imported
+            imported |= self._added[anchor]
 
-    def _edit(self, statement: cst.CSTNode, lines: list[str], gone: set[str]) -> list[Edit]:
+    def _edit(self, statement: cst.CSTNode, lines: list[str], dropped: set[str]) -> list[Edit]:
         indent = self.program.indent(statement)
-        between = "; " if indent is None else f"{self.program.newline}{indent}"
+        separator = "; " if indent is None else f"{self.program.newline}{indent}"
         start, end = self.program.span(statement)
         if isinstance(statement, cst.ImportFrom) and not isinstance(
             statement.names, cst.ImportStar
         ):
-            if {local(each) for each in statement.names} <= gone:
+            if {local_name(alias) for alias in statement.names} <= dropped:
                 if lines:
-                    return [Edit(start, end, between.join(lines))]
-                return [removal(self.program, statement)]
-            made = without(self.program, statement, gone) if gone else []
+                    return [Edit(start, end, separator.join(lines))]
+                return [remove_import(self.program, statement)]
+            edits = remove_names(self.program, statement, dropped) if dropped else []
         else:
-            made = []
+            edits = []
         if lines:
-            made.append(Edit(start, start, between.join([*lines, ""])))
-        return made
+            edits.append(Edit(start, start, separator.join([*lines, ""])))
+        return edits
 
 
 def _is_same(qualified: str, name: str) -> bool:
-    package, _, last = qualified.rpartition(".")
-    ours = package.startswith(("azureml", "scriptrun"))
-    return last == name and (ours or not (package or HOMES[name]))
+    package, _, base_name = qualified.rpartition(".")
+    is_sdk = package.startswith(("azureml", "scriptrun"))
+    return base_name == name and (is_sdk or not (package or SDK_MODULES[name]))
 
 
 def _lines(names: set[str]) -> list[str]:
-    homes: dict[str, list[str]] = {}
+    by_module: dict[str, list[str]] = {}
     for name in sorted(names):
-        homes.setdefault(HOMES[name], []).append(name)
+        by_module.setdefault(SDK_MODULES[name], []).append(name)
     return [
-        f"from {home} import {', '.join(each)}" if home else f"import {each[0]}"
-        for home, each in sorted(homes.items())
+        f"from {module} import {', '.join(module_names)}" if module else f"import {module_names[0]}"
+        for module, module_names in sorted(by_module.items())
     ]
 
 
-def _line(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
+def _removal_span(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
     """The span of the whole line if the statement is alone on it, else of the statement."""
     start, end = program.span(statement)
     number = program.lines.line(end)
@@ -149,52 +149,52 @@ def _line(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
     return (program.line_start(statement), stop) if alone else (start, end)
 
 
-def removal(program: Program, statement: cst.CSTNode) -> Edit:
+def remove_import(program: Program, statement: cst.CSTNode) -> Edit:
     """The edit that removes the import."""
-    if _must_stay(program, statement):
+    if _needs_placeholder(program, statement):
         return Edit(*program.span(statement), "pass")
-    return Edit(*_line(program, statement), "")
+    return Edit(*_removal_span(program, statement), "")
 
 
-def _must_stay(program: Program, statement: cst.CSTNode) -> bool:
+def _needs_placeholder(program: Program, statement: cst.CSTNode) -> bool:
     """Whether removal needs a ``pass``: the import is alone in its block, or shares its line."""
     line = program.parent(statement)
-    above = program.parent(line) if line is not None else None
+    block = program.parent(line) if line is not None else None
     if isinstance(line, cst.SimpleStatementSuite):
         return True
     assert isinstance(line, cst.SimpleStatementLine)
-    return len(line.body) > 1 or (isinstance(above, cst.IndentedBlock) and len(above.body) == 1)
+    return len(line.body) > 1 or (isinstance(block, cst.IndentedBlock) and len(block.body) == 1)
 
 
-def local(alias: cst.ImportAlias) -> str:
+def local_name(alias: cst.ImportAlias) -> str:
     """The local name of the import."""
     if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
         return alias.asname.name.value
     return alias.evaluated_name
 
 
-def without(program: Program, statement: cst.ImportFrom, gone: set[str]) -> list[Edit]:
+def remove_names(program: Program, statement: cst.ImportFrom, dropped: set[str]) -> list[Edit]:
     """The edits that remove some names from an import."""
     assert not isinstance(statement.names, cst.ImportStar)
     aliases = list(statement.names)
-    spans = [_own_span(program, each) for each in aliases]
-    made: list[Edit] = []
-    kept = [at for at, each in enumerate(aliases) if local(each) not in gone]
-    for at, each in enumerate(aliases):
-        if local(each) not in gone:
+    spans = [_alias_span(program, alias) for alias in aliases]
+    edits: list[Edit] = []
+    remaining = [position for position, candidate in enumerate(aliases) if local_name(candidate) not in dropped]
+    for index, imported in enumerate(aliases):
+        if local_name(imported) not in dropped:
             continue
-        if at < kept[-1]:
-            end = spans[at + 1][0]
-            comment = "#" in program.text[spans[at][1] : end]
+        if index < remaining[-1]:
+            end = spans[index + 1][0]
+            comment = "#" in program.text[spans[index][1] : end]
             if comment:
-                end = program.text.index(",", spans[at][1]) + 1
-            made.append(Edit(spans[at][0], end, ""))
-        elif at == kept[-1] + 1:
-            made.append(Edit(spans[kept[-1]][1], spans[-1][1], ""))
-    return made
+                end = program.text.index(",", spans[index][1]) + 1
+            edits.append(Edit(spans[index][0], end, ""))
+        elif index == remaining[-1] + 1:
+            edits.append(Edit(spans[remaining[-1]][1], spans[-1][1], ""))
+    return edits
 
 
-def _own_span(program: Program, alias: cst.ImportAlias) -> tuple[int, int]:
+def _alias_span(program: Program, alias: cst.ImportAlias) -> tuple[int, int]:
     start = program.span(alias.name)[0]
-    last = alias.asname.name if alias.asname is not None else alias.name
-    return start, program.span(last)[1]
+    last_node = alias.asname.name if alias.asname is not None else alias.name
+    return start, program.span(last_node)[1]

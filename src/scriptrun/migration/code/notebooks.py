@@ -13,7 +13,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 from scriptrun.migration.code.edits import Edit, apply
-from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.estimators.call import CannotRewrite
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -28,7 +28,7 @@ _HELP = re.compile(r"^[ \t]*(\?{1,2}[\w.*]+|[\w.]+\?{1,2})[ \t]*$")
 _TRANSPARENT = ("time", "timeit", "capture", "prun")
 
 
-class Cell(NamedTuple):
+class NotebookCell(NamedTuple):
     """A code cell: the offsets of its JSON source, whether that is a list, and its text."""
 
     start: int
@@ -37,96 +37,96 @@ class Cell(NamedTuple):
     text: str
 
 
-def cells(content: str) -> list[Cell]:
+def cells(content: str) -> list[NotebookCell]:
     """The code cells of the notebook. Raises CannotRewrite if ``content`` is not a notebook."""
     try:
-        whole = json.loads(content)
-        kind = whole.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-        if "cells" not in whole:
-            raise Refused("unsupported notebook format", "Run: jupyter nbconvert --to notebook")
+        notebook = json.loads(content)
+        kind = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+        if "cells" not in notebook:
+            raise CannotRewrite("unsupported notebook format", "Run: jupyter nbconvert --to notebook")
         if str(kind).lower() not in ("python", "python3", ""):
-            raise Refused(f"it is a {kind} notebook")
-        found = []
-        for at in _items(content, _member(content, _after(content, 0), "cells")):
-            kind, source = _member(content, at, "cell_type"), _member(content, at, "source")
-            if source is not None and _value(content, kind) == "code":
-                found.append(_cell(content, source))
-        return found
+            raise CannotRewrite(f"it is a {kind} notebook")
+        code_cells = []
+        for offset in _item_offsets(content, _find_member(content, _skip_space(content, 0), "cells")):
+            kind, source = _find_member(content, offset, "cell_type"), _find_member(content, offset, "source")
+            if source is not None and _read_value(content, kind) == "code":
+                code_cells.append(_read_cell(content, source))
+        return code_cells
     except (ValueError, AttributeError, TypeError, RecursionError, StopIteration) as error:
-        raise Refused(f"not a notebook: {error}") from None
+        raise CannotRewrite(f"not a notebook: {error}") from None
 
 
-def _cell(content: str, at: int) -> Cell:
-    value, end = _DECODER.raw_decode(content, at)
-    return Cell(at, end, isinstance(value, list), "".join(value))
+def _read_cell(content: str, offset: int) -> NotebookCell:
+    value, end = _DECODER.raw_decode(content, offset)
+    return NotebookCell(offset, end, isinstance(value, list), "".join(value))
 
 
-def _after(content: str, at: int) -> int:
-    return _SPACE.match(content, at).end()  # type: ignore[union-attr]
+def _skip_space(content: str, offset: int) -> int:
+    return _SPACE.match(content, offset).end()  # type: ignore[union-attr]
 
 
-def _value(content: str, at: int | None) -> Any:
-    return None if at is None else _DECODER.raw_decode(content, at)[0]
+def _read_value(content: str, offset: int | None) -> Any:
+    return None if offset is None else _DECODER.raw_decode(content, offset)[0]
 
 
-def _member(content: str, at: int, name: str) -> int | None:
-    """The offset of the value of ``name`` in the JSON object at ``at``, or None."""
-    at = _after(content, at + 1)
-    found = None
-    while content[at] == '"':
-        key, at = scanstring(content, at + 1, True)
-        at = _after(content, _after(content, at) + 1)
+def _find_member(content: str, offset: int, name: str) -> int | None:
+    """The offset of the value of ``name`` in the JSON object at ``offset``, or None."""
+    offset = _skip_space(content, offset + 1)
+    value_offset = None
+    while content[offset] == '"':
+        key, offset = scanstring(content, offset + 1, True)
+        offset = _skip_space(content, _skip_space(content, offset) + 1)
         if key == name:
-            found = at
-        at = _after(content, _DECODER.raw_decode(content, at)[1])
-        if content[at] == ",":
-            at = _after(content, at + 1)
-    return found
+            value_offset = offset
+        offset = _skip_space(content, _DECODER.raw_decode(content, offset)[1])
+        if content[offset] == ",":
+            offset = _skip_space(content, offset + 1)
+    return value_offset
 
 
-def _items(content: str, at: int | None) -> list[int]:
-    """The offsets of the items of the JSON list at ``at``."""
-    if at is None or content[at] != "[":
+def _item_offsets(content: str, offset: int | None) -> list[int]:
+    """The offsets of the items of the JSON list at ``offset``."""
+    if offset is None or content[offset] != "[":
         raise ValueError("it has no list of cells")
-    at, found = _after(content, at + 1), []
-    while content[at] != "]":
-        found.append(at)
-        at = _after(content, _DECODER.raw_decode(content, at)[1])
-        if content[at] == ",":
-            at = _after(content, at + 1)
-    return found
+    offset, offsets = _skip_space(content, offset + 1), []
+    while content[offset] != "]":
+        offsets.append(offset)
+        offset = _skip_space(content, _DECODER.raw_decode(content, offset)[1])
+        if content[offset] == ",":
+            offset = _skip_space(content, offset + 1)
+    return offsets
 
 
-def with_cells(content: str, old: list[Cell], texts: list[str]) -> str:
+def with_cells(content: str, old_cells: list[NotebookCell], texts: list[str]) -> str:
     """The notebook with new texts in its code cells."""
-    plain = content.isascii()
-    made = [
-        Edit(cell.start, cell.end, _written(content, cell, text, plain))
-        for cell, text in zip(old, texts, strict=True)
+    ascii_only = content.isascii()
+    edits = [
+        Edit(cell.start, cell.end, _encode_source(content, cell, text, ascii_only))
+        for cell, text in zip(old_cells, texts, strict=True)
         if text != cell.text
     ]
-    return apply(content, made)
+    return apply(content, edits)
 
 
-def _written(content: str, cell: Cell, text: str, plain: bool) -> str:
+def _encode_source(content: str, cell: NotebookCell, text: str, ascii_only: bool) -> str:
     if not cell.is_list:
-        return json.dumps(text, ensure_ascii=plain)
+        return json.dumps(text, ensure_ascii=ascii_only)
     raw = content[cell.start : cell.end]
     opening, closing = _SPACE.match(raw, 1), re.search(r"[ \t\r\n]*\]$", raw)
     assert opening is not None and closing is not None
-    between = opening[0] or (" " if "\n" not in raw else "")
+    separator = opening[0] or (" " if "\n" not in raw else "")
     lines = text.splitlines(keepends=True)
-    joined = f",{between}".join(json.dumps(line, ensure_ascii=plain) for line in lines)
+    joined = f",{separator}".join(json.dumps(line, ensure_ascii=ascii_only) for line in lines)
     return f"[{opening[0]}{joined}{closing[0][:-1]}]"
 
 
-def masked(source: str) -> tuple[str, bool]:
+def mask(source: str) -> tuple[str, bool]:
     """Replace the IPython lines of ``source`` with Python of the same length, line by line.
 
     Returns False with a blank text if the result is still not valid Python.
     """
     lines = source.split("\n")
-    start = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    start = next((index for index, line in enumerate(lines) if line.strip()), 0)
     if lines[start].lstrip().startswith("%%"):
         word = lines[start].lstrip()[2:].split()[:1]
         if not word or word[0] not in _TRANSPARENT:
@@ -135,21 +135,21 @@ def masked(source: str) -> tuple[str, bool]:
     text = "\n".join(lines)
     if _parses(text):
         return text, True
-    text = "\n".join(_without_magic(lines))
+    text = "\n".join(_replace_magics(lines))
     return (text, True) if _parses(text) else (_blank(source), False)
 
 
 #: cell magics whose cell is another language or a file
-_OTHERS = (
+_FOREIGN_MAGICS = (
     "bash sh script cmd system sx writefile file html javascript js latex markdown svg perl ruby R"
 )
-_FOREIGN = frozenset(_OTHERS.split())
+_FOREIGN = frozenset(_FOREIGN_MAGICS.split())
 _SHELL = re.compile(r"^[ \t]*(?:[A-Za-z_][\w, ]*=[ \t]*)?(?:!|%(?:pip|conda|cd|env|matplotlib)\b)")
-_PUT_IN = re.compile(r"\{([^}]*)\}|\$(\w+)")
+_INTERPOLATION = re.compile(r"\{([^}]*)\}|\$(\w+)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
-def hidden(source: str, masked_text: str) -> set[str]:
+def hidden_names(source: str, masked_text: str) -> set[str]:
     """The names that the masked lines of ``source`` may use.
 
     In shell lines, these are the names that Jupyter interpolates: ``{...}`` and ``$name``.
@@ -157,46 +157,46 @@ def hidden(source: str, masked_text: str) -> set[str]:
     first = next((line for line in source.split("\n") if line.strip()), "").lstrip()
     if first.startswith("%%") and (first[2:].split() or [""])[0] in _FOREIGN:
         return set()
-    found: set[str] = set()
-    for line, seen in zip(source.split("\n"), masked_text.split("\n"), strict=True):
+    names: set[str] = set()
+    for line, masked_line in zip(source.split("\n"), masked_text.split("\n"), strict=True):
         timed = _TIMED.match(line)
-        if line == seen or (timed is not None and seen.endswith(timed["code"])):
+        if line == masked_line or (timed is not None and masked_line.endswith(timed["code"])):
             continue
         text = line
         if _SHELL.match(line):
-            text = " ".join(f"{one} {other}" for one, other in _PUT_IN.findall(line))
-        found.update(_WORD.findall(text))
-    return found
+            text = " ".join(f"{braced} {dollar}" for braced, dollar in _INTERPOLATION.findall(line))
+        names.update(_WORD.findall(text))
+    return names
 
 
 def _blank(text: str) -> str:
     return re.sub(r"[^\r\n]", " ", text)
 
 
-def _without_magic(lines: list[str]) -> list[str]:
-    made, going_on = [], False
+def _replace_magics(lines: list[str]) -> list[str]:
+    result, continued = [], False
     for line in lines:
-        found = _MAGIC.match(line)
+        magic = _MAGIC.match(line)
         timed = _TIMED.match(line)
-        if going_on or _HELP.match(line):
-            made.append(_blank(line))
+        if continued or _HELP.match(line):
+            result.append(_blank(line))
         elif timed is not None and _parses(timed["code"]):
-            room = len(timed["magic"]) - 1
-            made.append(f"{timed['indent']}{'0':<{room}};{timed['code']}")
-        elif found is None:
-            made.append(line)
+            width = len(timed["magic"]) - 1
+            result.append(f"{timed['indent']}{'0':<{width}};{timed['code']}")
+        elif magic is None:
+            result.append(line)
         else:
-            made.append(_stand_in(line, found["indent"], found["target"] or ""))
-        going_on = (going_on or found is not None) and line.rstrip().endswith("\\")
-    return made
+            result.append(_placeholder(line, magic["indent"], magic["target"] or ""))
+        continued = (continued or magic is not None) and line.rstrip().endswith("\\")
+    return result
 
 
-def _stand_in(line: str, indent: str, target: str) -> str:
+def _placeholder(line: str, indent: str, target: str) -> str:
     """A statement of the same length that binds the same names as the line."""
-    room = len(line) - len(indent) - len(target)
+    width = len(line) - len(indent) - len(target)
     if target:
-        return f"{indent}{target}{'0':<{room}}"
-    return f"{indent}{'pass':<{room}}" if room >= 4 else f"{indent}{'0':<{room}}"
+        return f"{indent}{target}{'0':<{width}}"
+    return f"{indent}{'pass':<{width}}" if width >= 4 else f"{indent}{'0':<{width}}"
 
 
 def _parses(text: str) -> bool:

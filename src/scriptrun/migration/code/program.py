@@ -30,10 +30,10 @@ class Program:
         self.lines = Lines(text)
         wrapper = metadata.MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
-        known: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: one walk of the tree
-        self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = known[metadata.PositionProvider]
-        self._parents: Mapping[cst.CSTNode, cst.CSTNode] = known[metadata.ParentNodeProvider]
-        self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = known[metadata.ScopeProvider]
+        resolved: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: one walk of the tree
+        self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = resolved[metadata.PositionProvider]
+        self._parents: Mapping[cst.CSTNode, cst.CSTNode] = resolved[metadata.ParentNodeProvider]
+        self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = resolved[metadata.ScopeProvider]
         self.newline = self.module.default_newline
         self._names: dict[tuple[cst.CSTNode, str], tuple[str, cst.CSTNode | None]] = {}
         self.calls = [node for node in self._positions if isinstance(node, cst.Call)]
@@ -42,9 +42,9 @@ class Program:
 
     def span(self, node: cst.CSTNode) -> Span:
         """The offsets of ``node``, without surrounding parentheses and whitespace."""
-        found = self._positions[node]
-        start = self.lines.offset(found.start.line, found.start.column)
-        return start, self.lines.offset(found.end.line, found.end.column)
+        code_range = self._positions[node]
+        start = self.lines.offset(code_range.start.line, code_range.start.column)
+        return start, self.lines.offset(code_range.end.line, code_range.end.column)
 
     def line(self, node: cst.CSTNode) -> int:
         """The line on which ``node`` begins."""
@@ -58,19 +58,19 @@ class Program:
         """The node that directly contains ``node``."""
         return self._parents.get(node)
 
-    def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The nodes that contain ``node``, innermost first."""
-        found = self.parent(node)
-        while found is not None:
-            yield found
-            found = self.parent(found)
+        ancestor = self.parent(node)
+        while ancestor is not None:
+            yield ancestor
+            ancestor = self.parent(ancestor)
 
     def statement(self, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
         """The line of simple statements that contains ``node``, or None."""
-        for each in self.above(node):
-            if isinstance(each, cst.SimpleStatementLine):
-                return each
-            if isinstance(each, cst.BaseCompoundStatement | cst.SimpleStatementSuite):
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, cst.SimpleStatementLine):
+                return ancestor
+            if isinstance(ancestor, cst.BaseCompoundStatement | cst.SimpleStatementSuite):
                 return None
         return None
 
@@ -91,42 +91,42 @@ class Program:
         before = self.text[self.line_start(node) : self.span(node)[0]]
         return None if before.strip() else before
 
-    def name_for(self, node: cst.CSTNode, wanted: str, among: cst.CSTNode | None = None) -> str:
-        """A new name for the code that replaces ``node``: ``wanted``, numbered if necessary.
+    def name_for(self, node: cst.CSTNode, base: str, group: cst.CSTNode | None = None) -> str:
+        """A new name for the code that replaces ``node``: ``base``, numbered if necessary.
 
-        It differs from the program's names and from earlier results (with ``among``: only from
-        earlier results for the same ``among``). Repeated calls return the same name.
+        It differs from the program's names and from earlier results (with ``group``: only from
+        earlier results for the same ``group``). Repeated calls return the same name.
         """
-        if (node, wanted) not in self._names:
-            used = {each.value for each in self.nodes(cst.Name)} | self.hidden
-            rivals = [n for n, where in self._names.values() if among is None or where is among]
-            name, number = wanted, 2
-            while name in used or name in rivals:
-                name, number = f"{wanted}_{number}", number + 1
-            self._names[node, wanted] = name, among
-        return self._names[node, wanted][0]
+        if (node, base) not in self._names:
+            used = {name_node.value for name_node in self.nodes(cst.Name)} | self.hidden
+            earlier_names = [n for n, other_group in self._names.values() if group is None or other_group is group]
+            name, number = base, 2
+            while name in used or name in earlier_names:
+                name, number = f"{base}_{number}", number + 1
+            self._names[node, base] = name, group
+        return self._names[node, base][0]
 
     # what names mean
 
     def scope(self, node: cst.CSTNode) -> metadata.Scope | None:
         """The scope that contains ``node``."""
-        for each in (node, *self.above(node)):
-            found = self._scopes.get(each)
-            if found is not None:
-                return found
+        for candidate in (node, *self.ancestors(node)):
+            result = self._scopes.get(candidate)
+            if result is not None:
+                return result
         return None
 
-    def qualified(self, node: cst.CSTNode) -> str:
+    def qualified_name(self, node: cst.CSTNode) -> str:
         """The dotted name that ``node`` refers to through imports, or ""."""
         scope = self.scope(node)
         if scope is None:
             return ""
-        found = {
-            each.name
-            for each in scope.get_qualified_names_for(node)
-            if each.source is metadata.QualifiedNameSource.IMPORT
+        names = {
+            candidate.name
+            for candidate in scope.get_qualified_names_for(node)
+            if candidate.source is metadata.QualifiedNameSource.IMPORT
         }
-        return found.pop() if len(found) == 1 else ""
+        return names.pop() if len(names) == 1 else ""
 
     def assignments(self, name: str, node: cst.CSTNode) -> list[metadata.BaseAssignment]:
         """The assignments of ``name`` that are visible at ``node``."""
@@ -135,37 +135,37 @@ class Program:
 
     def references(self, name: str, node: cst.CSTNode) -> list[cst.CSTNode]:
         """The uses of the ``name`` visible at ``node``, without its bindings."""
-        found: dict[cst.CSTNode, None] = {}
+        nodes: dict[cst.CSTNode, None] = {}
         for assignment in self.assignments(name, node):
-            found.update((each, None) for each in self.read(assignment))
-        return list(found)
+            nodes.update((use, None) for use in self.read_nodes(assignment))
+        return list(nodes)
 
-    def read(self, assignment: metadata.BaseAssignment) -> list[cst.CSTNode]:
+    def read_nodes(self, assignment: metadata.BaseAssignment) -> list[cst.CSTNode]:
         """The Name nodes that may read what ``assignment`` binds."""
-        return [_whole(each.node, assignment.name) for each in assignment.references]
+        return [_root_name(access.node, assignment.name) for access in assignment.references]
 
     def all_scopes(self) -> set[metadata.Scope]:
         """Every scope of the program."""
-        return {each for each in self._scopes.values() if each is not None}
+        return {scope for scope in self._scopes.values() if scope is not None}
 
-    def imported(self, wanted: str) -> Iterator[tuple[str, cst.CSTNode]]:
-        """The local names of the dotted name ``wanted``, with their top-level imports."""
+    def local_names(self, qualified_name: str) -> Iterator[tuple[str, cst.CSTNode]]:
+        """The local names of the dotted name ``qualified_name``, with their top-level imports."""
         scope = self.scope(self.module)
         if scope is None:
             return
         for assignment in scope.assignments:
             if isinstance(assignment, metadata.ImportAssignment):
                 names = assignment.get_qualified_names_for(assignment.name)
-                if wanted in {each.name for each in names}:
+                if qualified_name in {candidate.name for candidate in names}:
                     yield assignment.name, assignment.node
 
     def nodes(self, *kinds: Any) -> list[Any]:
         """All nodes of the classes ``kinds``, in source order."""
-        found = [each for each in self._positions if isinstance(each, kinds)]
-        return sorted(found, key=self.span)
+        matches = [node for node in self._positions if isinstance(node, kinds)]
+        return sorted(matches, key=self.span)
 
 
-def _whole(node: cst.CSTNode, name: str) -> cst.CSTNode:
+def _root_name(node: cst.CSTNode, name: str) -> cst.CSTNode:
     """The first Name of an access: LibCST reports dotted names as whole attributes."""
     while isinstance(node, cst.Attribute):
         node = node.value

@@ -9,11 +9,11 @@ import libcst as cst
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import REWRITTEN
-from scriptrun.migration.rewrite_program import Result, Told
+from scriptrun.migration.rewrite_program import RewriteResult, ProgramFinding
 
 _KINDS = "Gloo Mpi Nccl ParameterServer"
 #: the names that a star import of each SDK module provides
-_BROUGHT = {
+_EXPORTED_NAMES = {
     "azureml.core": "ComputeTarget ContainerRegistry Dataset Datastore Environment Experiment "
     "Image Keyvault Model Run RunConfiguration ScriptRun ScriptRunConfig VERSION Webservice "
     "Workspace",
@@ -33,31 +33,31 @@ _BROUGHT = {
     "azureml.widgets": "RunDetails",
 }
 #: names that are defined without any import
-_GIVEN = frozenset([*dir(builtins), "display", "get_ipython", "__file__", "__name__"])
+_PREDEFINED_NAMES = frozenset([*dir(builtins), "display", "get_ipython", "__file__", "__name__"])
 
 
-def named(program: Program) -> Result:
+def expand(program: Program) -> RewriteResult:
     """Expand the SDK's star imports to the names that the program uses.
 
     Returns no edits if a name may come from elsewhere: from another star import, or if the program
     uses an unbound name that none of these modules is known to provide.
     """
-    result = Result()
+    result = RewriteResult()
     stars = [
-        each for each in program.nodes(cst.ImportFrom) if isinstance(each.names, cst.ImportStar)
+        node for node in program.nodes(cst.ImportFrom) if isinstance(node.names, cst.ImportStar)
     ]
-    homes = [_BROUGHT.get(_module(program, each), "").split() for each in stars]
-    free = free_names(program) if stars and all(homes) else set()
-    if not free or not free <= {name for names in homes for name in names}:
+    module_names = [_EXPORTED_NAMES.get(_module(program, star), "").split() for star in stars]
+    unbound = free_names(program) if stars and all(module_names) else set()
+    if not unbound or not unbound <= {name for names in module_names for name in names}:
         return result
-    for statement, names in zip(reversed(stars), reversed(homes), strict=True):
-        used = sorted(free & set(names))  # a later star import wins
-        free -= set(used)
+    for statement, names in zip(reversed(stars), reversed(module_names), strict=True):
+        used = sorted(unbound & set(names))  # a later star import wins
+        unbound -= set(used)
         if used:
             result.edits.append(Edit(*program.span(statement.names), ", ".join(used)))
-            what = f"from {_module(program, statement)} import *"
+            subject = f"from {_module(program, statement)} import *"
             reason = f"now imports only the used names: {', '.join(used)}"
-            result.told.append(Told(program.line(statement), REWRITTEN, what, reason))
+            result.findings.append(ProgramFinding(program.line(statement), REWRITTEN, subject, reason))
     return result
 
 
@@ -69,12 +69,12 @@ def _module(program: Program, statement: cst.ImportFrom) -> str:
 
 def free_names(program: Program) -> set[str]:
     """The names that the program uses but does not bind."""
-    found = set()
+    names = set()
     for scope in program.all_scopes():
         for access in scope.accesses:
             node: cst.CSTNode = access.node
             while isinstance(node, cst.Attribute):
                 node = node.value
             if isinstance(node, cst.Name) and not access.referents:
-                found.add(node.value)
-    return found - _GIVEN
+                names.add(node.value)
+    return names - _PREDEFINED_NAMES

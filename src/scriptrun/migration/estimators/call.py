@@ -12,7 +12,7 @@ from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LOOK
 
 #: frameworks by Estimator class
-FAMILIES = {
+FRAMEWORKS = {
     "Estimator": "",
     "MMLBaseEstimator": "",
     "PyTorch": "PyTorch",
@@ -32,7 +32,7 @@ _PARAMETERS = (
 PARAMETERS = frozenset(_PARAMETERS.split())
 
 
-class Refused(Exception):
+class CannotRewrite(Exception):
     """Code that cannot be rewritten, and why."""
 
     def __init__(self, reason: str, advice: str = "", kind: str = LOOK) -> None:
@@ -52,109 +52,109 @@ class Setting(NamedTuple):
     arg: cst.Arg | None
 
 
-def family(qualified: str) -> str | None:
+def framework_name(qualified: str) -> str | None:
     """The framework of the Estimator class ``qualified``, or None for other classes."""
     package, _, name = qualified.rpartition(".")
-    return FAMILIES.get(name) if package.startswith("azureml.train") else None
+    return FRAMEWORKS.get(name) if package.startswith("azureml.train") else None
 
 
-def called(program: Program, call: cst.Call) -> cst.BaseExpression:
+def called_class(program: Program, call: cst.Call) -> cst.BaseExpression:
     """The class that is called: after ``Kind = PyTorch``, it is PyTorch for ``Kind(...)``.
 
     The same holds for ``super().__init__(...)`` in a subclass of PyTorch with nothing else.
     """
-    return constants.follow(program, subclasses.base(program, call) or call.func)
+    return constants.resolve(program, subclasses.base_class(program, call) or call.func)
 
 
 def estimator_calls(program: Program) -> list[cst.Call]:
     """The calls of Estimators, in source order."""
-    found = [
-        each
-        for each in program.calls
-        if family(program.qualified(called(program, each))) is not None
+    matches = [
+        call
+        for call in program.calls
+        if framework_name(program.qualified_name(called_class(program, call))) is not None
     ]
-    return sorted(found, key=program.span)
+    return sorted(matches, key=program.span)
 
 
-def unnamed(program: Program) -> list[cst.Call]:
+def star_imported_calls(program: Program) -> list[cst.Call]:
     """Calls of names that may be Estimators from a star import."""
     stars = [
-        each for each in program.nodes(cst.ImportFrom) if isinstance(each.names, cst.ImportStar)
+        statement for statement in program.nodes(cst.ImportFrom) if isinstance(statement.names, cst.ImportStar)
     ]
-    modules = [program.source(each.module) for each in stars if each.module is not None]
-    if not any(each.startswith("azureml.train") for each in modules):
+    modules = [program.source(star.module) for star in stars if star.module is not None]
+    if not any(module.startswith("azureml.train") for module in modules):
         return []
     return [
         call
         for call in program.calls
         if isinstance(call.func, cst.Name)
-        and call.func.value in FAMILIES
+        and call.func.value in FRAMEWORKS
         and not program.assignments(call.func.value, call)
     ]
 
 
-class Read(NamedTuple):
+class CallSettings(NamedTuple):
     """The settings of a call by name; ``freed`` are dictionaries it will no longer use."""
 
     settings: dict[str, Setting]
     freed: list[cst.Name]
 
 
-def read(program: Program, call: cst.Call) -> Read:
+def read_call(program: Program, call: cst.Call) -> CallSettings:
     """Read the settings of ``call``. Raises CannotRewrite if they are uncertain."""
-    found: dict[str, Setting] = {}
+    settings: dict[str, Setting] = {}
     freed: list[cst.Name] = []
     for number, arg in enumerate(call.args):
         if arg.star == "**":
-            given = list(_spread(program, call, arg, freed))
+            new_settings = list(_spread_settings(program, call, arg, freed))
         elif arg.star or (arg.keyword is None and number > 0):
-            raise Refused(
+            raise CannotRewrite(
                 "it has positional arguments",
                 "Use keyword arguments; only source_directory may be positional.",
             )
         else:
             name = arg.keyword.value if arg.keyword else "source_directory"
-            given = [Setting(name, arg.value, program.source(arg.value), arg)]
-        for each in given:
-            if each.name in found:
-                raise Refused(f"duplicate argument {each.name}")
-            found[each.name] = each
-    unknown = sorted(set(found) - PARAMETERS)
+            new_settings = [Setting(name, arg.value, program.source(arg.value), arg)]
+        for setting in new_settings:
+            if setting.name in settings:
+                raise CannotRewrite(f"duplicate argument {setting.name}")
+            settings[setting.name] = setting
+    unknown = sorted(set(settings) - PARAMETERS)
     if unknown:
-        raise Refused(f"an Estimator has no parameter {unknown[0]}")
-    return Read(found, freed)
+        raise CannotRewrite(f"an Estimator has no parameter {unknown[0]}")
+    return CallSettings(settings, freed)
 
 
-def _spread(
+def _spread_settings(
     program: Program, call: cst.Call, arg: cst.Arg, freed: list[cst.Name]
 ) -> Iterator[Setting]:
     """The settings in a dictionary passed with ``**``."""
-    node = constants.follow(program, arg.value)
+    node = constants.resolve(program, arg.value)
     pairs = _pairs(program, node)
     if pairs is None:
-        raise Refused(
+        raise CannotRewrite(
             f"the content of **{program.source(arg.value)} is uncertain",
             "Write the settings out, or use a dictionary that is assigned once, with literal keys.",
         )
     inline = node is arg.value
     name = arg.value if isinstance(arg.value, cst.Name) else None
-    if name is not None and constants.is_changed(program, name, estimator_calls(program)):
-        steps = dict_building.steps(program, name, estimator_calls(program), spread=True)
+    if name is not None and constants.may_change(program, name, estimator_calls(program)):
+        steps = dict_building.building_steps(program, name, estimator_calls(program), spread=True)
         if steps is None:
-            raise Refused(
+            raise CannotRewrite(
                 f"the dictionary {name.value} is modified or passed on before this use",
                 f"Only assign {name.value}['setting'] = ..., each key once.",
             )
-        pairs += [(constants.constant(program, each.key), each.statement.value) for each in steps]
+        pairs += [(constants.constant(program, step.key), step.statement.value) for step in steps]
         yield from [Setting(key, value, f"{name.value}[{key!r}]", None) for key, value in pairs]
         return
-    texts = []
+    stable_values = []
     for key, value in pairs:
-        steady = inline or constants.is_steady(program, value)
-        text = program.source(value) if steady else f"{program.source(arg.value)}[{key!r}]"
-        texts.append(steady)
+        stable = inline or constants.is_stable(program, value)
+        text = program.source(value) if stable else f"{program.source(arg.value)}[{key!r}]"
+        stable_values.append(stable)
         yield Setting(key, value, text, None)
-    if name is not None and all(texts):
+    if name is not None and all(stable_values):
         freed.append(name)
 
 
@@ -167,15 +167,15 @@ def _pairs(
         return [(arg.keyword.value, arg.value) for arg in node.args if arg.keyword]
     if not isinstance(node, cst.Dict):
         return None
-    found = []
-    for each in node.elements:
-        key = constants.constant(program, each.key) if isinstance(each, cst.DictElement) else None
+    pairs = []
+    for element in node.elements:
+        key = constants.constant(program, element.key) if isinstance(element, cst.DictElement) else None
         if not isinstance(key, str):
             return None
-        found.append((key, each.value))
-    return found
+        pairs.append((key, element.value))
+    return pairs
 
 
-def value(program: Program, setting: Setting | None, default: Any = None) -> Any:
+def setting_value(program: Program, setting: Setting | None, default: Any = None) -> Any:
     """The value of the setting, ``default`` if it is not set, or UNKNOWN if uncertain."""
     return default if setting is None else constants.constant(program, setting.node)

@@ -10,13 +10,13 @@ from libcst import metadata
 
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.estimators.call import family
+from scriptrun.migration.estimators.call import framework_name
 from scriptrun.migration.findings import LEFT, LOOK
 
 _ADVICE = "Create the ScriptRunConfig where it is called."
 
 
-class Place(NamedTuple):
+class ClassReference(NamedTuple):
     """A reference to a class, and the finding to report for it."""
 
     node: cst.CSTNode
@@ -26,55 +26,55 @@ class Place(NamedTuple):
     advice: str = ""
 
 
-def places(program: Program) -> Iterator[Place]:
+def find_references(program: Program) -> Iterator[ClassReference]:
     """References other than calls, base classes and attribute accesses."""
-    for node in _named(program):
-        above = program.parent(node)
+    for node in _class_names(program):
+        parent = program.parent(node)
         name = program.source(node)
-        if isinstance(above, cst.Attribute) or _is_called_or_base(program, node):
+        if isinstance(parent, cst.Attribute) or _is_called_or_base(program, node):
             continue
-        if isinstance(above, cst.Assign) and _is_other_name(program, above):
+        if isinstance(parent, cst.Assign) and _is_alias(program, parent):
             continue
-        if any(isinstance(each, cst.Annotation) for each in program.above(node)):
-            yield Place(node, LEFT, name, "used only in an annotation")
-        elif _is_asked_for(program, node):
+        if any(isinstance(ancestor, cst.Annotation) for ancestor in program.ancestors(node)):
+            yield ClassReference(node, LEFT, name, "used only in an annotation")
+        elif _is_type_check(program, node):
             reason = "a ScriptRunConfig is not an instance of it"
-            yield Place(node, LOOK, name, reason, "Use ScriptRunConfig.")
+            yield ClassReference(node, LOOK, name, reason, "Use ScriptRunConfig.")
         else:
             reason = "it is used as a value, and its use is uncertain"
-            yield Place(node, LOOK, name, reason, _ADVICE)
+            yield ClassReference(node, LOOK, name, reason, _ADVICE)
 
 
-def _named(program: Program) -> list[cst.Name]:
+def _class_names(program: Program) -> list[cst.Name]:
     """The uses of imported Estimator classes, in source order."""
-    found: dict[cst.Name, None] = {}
+    nodes: dict[cst.Name, None] = {}
     for scope in program.all_scopes():
-        for each in scope.assignments:
-            if not isinstance(each, metadata.ImportAssignment):
+        for assignment in scope.assignments:
+            if not isinstance(assignment, metadata.ImportAssignment):
                 continue
-            names = each.get_qualified_names_for(each.name)
-            if any(family(one.name) is not None for one in names):
-                found.update((n, None) for n in program.read(each) if isinstance(n, cst.Name))
-    return sorted(found, key=program.span)
+            names = assignment.get_qualified_names_for(assignment.name)
+            if any(framework_name(candidate.name) is not None for candidate in names):
+                nodes.update((node, None) for node in program.read_nodes(assignment) if isinstance(node, cst.Name))
+    return sorted(nodes, key=program.span)
 
 
 def _is_called_or_base(program: Program, node: cst.Name) -> bool:
-    above = program.parent(node)
-    if isinstance(above, cst.Call):
-        return above.func is node
-    return isinstance(above, cst.Arg) and isinstance(program.parent(above), cst.ClassDef)
+    parent = program.parent(node)
+    if isinstance(parent, cst.Call):
+        return parent.func is node
+    return isinstance(parent, cst.Arg) and isinstance(program.parent(parent), cst.ClassDef)
 
 
-def _is_other_name(program: Program, statement: cst.Assign) -> bool:
+def _is_alias(program: Program, statement: cst.Assign) -> bool:
     """Whether the assignment is an alias of the class that always refers to it."""
     target = statement.targets[0].target
     if len(statement.targets) > 1 or not isinstance(target, cst.Name):
         return False
-    users = [each for each in program.references(target.value, target) if each is not target]
-    names = [each for each in users if isinstance(each, cst.Name)]
-    return all(constants.follow(program, each) is not each for each in names)
+    uses = [use for use in program.references(target.value, target) if use is not target]
+    names = [node for node in uses if isinstance(node, cst.Name)]
+    return all(constants.resolve(program, name) is not name for name in names)
 
 
-def _is_asked_for(program: Program, node: cst.Name) -> bool:
-    call = next((each for each in program.above(node) if isinstance(each, cst.Call)), None)
+def _is_type_check(program: Program, node: cst.Name) -> bool:
+    call = next((ancestor for ancestor in program.ancestors(node) if isinstance(ancestor, cst.Call)), None)
     return call is not None and program.source(call.func) in ("isinstance", "issubclass")

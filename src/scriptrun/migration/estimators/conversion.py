@@ -11,18 +11,18 @@ from scriptrun.migration.code.edits import Edit, apply
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import call as estimator_call
 from scriptrun.migration.estimators import script_params
-from scriptrun.migration.estimators.call import Read, Refused, Setting
-from scriptrun.migration.estimators.distributed_training import NAMES as DISTRIBUTED
-from scriptrun.migration.estimators.distributed_training import Distributed
-from scriptrun.migration.estimators.environment import NAMES as OF_ENVIRONMENT
-from scriptrun.migration.estimators.environment import Made
+from scriptrun.migration.estimators.call import CallSettings, CannotRewrite, Setting
+from scriptrun.migration.estimators.distributed_training import NAMES as DISTRIBUTION_SETTINGS
+from scriptrun.migration.estimators.distributed_training import DistributionCode
+from scriptrun.migration.estimators.environment import NAMES as ENVIRONMENT_SETTINGS
+from scriptrun.migration.estimators.environment import EnvironmentCode
 from scriptrun.spec.values import Value, fresh
 
 #: parameters that a ScriptRunConfig names differently
 _RENAMED = {"entry_script": "script", "script_params": "arguments"}
 
 
-class Rewriting(Value, frozen=False):
+class CallRewrite(Value, frozen=False):
     """The edits for one call; ``needs`` are names to import, ``notes`` are for the user.
 
     ``freed`` are dictionaries of settings that the call no longer uses; ``list`` is the
@@ -37,7 +37,7 @@ class Rewriting(Value, frozen=False):
     list: cst.Dict | None = None
 
 
-class Writer:
+class ConfigWriter:
     """Writes the ScriptRunConfig for ``call``; ``lists`` are the dictionaries that become lists.
 
     With ``for_scriptrun``, it is scriptrun's ScriptRunConfig, which supports more than azureml's.
@@ -48,312 +48,312 @@ class Writer:
         program: Program,
         call: cst.Call,
         lists: set[cst.Dict],
-        config: str,
-        ours: bool,
+        config_class: str,
+        for_scriptrun: bool,
     ) -> None:
-        self.ours = ours
-        self.program, self.call, self.lists, self.config = program, call, lists, config
-        self.read: Read = estimator_call.read(program, call)
-        self.settings = self.read.settings
-        self.made = Rewriting(call, needs={"ScriptRunConfig"})
-        self.before: list[str] = []
-        self.after: list[str] = []
-        self.values: dict[str, str] = {}
+        self.for_scriptrun = for_scriptrun
+        self.program, self.call, self.lists, self.config_class = program, call, lists, config_class
+        self.call_settings: CallSettings = estimator_call.read_call(program, call)
+        self.settings = self.call_settings.settings
+        self.rewrite = CallRewrite(call, needs={"ScriptRunConfig"})
+        self.lines_before: list[str] = []
+        self.lines_after: list[str] = []
+        self.arguments: dict[str, str] = {}
         self.argument_edits: list[Edit] = []
         self.target, self.is_named = self._target()
 
-    def write(self) -> Rewriting:
+    def write(self) -> CallRewrite:
         """Rewrite the call. Raises CannotRewrite if anything about it is uncertain."""
         self._check()
-        self._plain()
-        self._words()
-        self._inputs()
-        self._environment()
-        distributed = Distributed(self.program, self.settings)
-        self.read.freed.extend(distributed.freed)
-        self.made.needs |= distributed.needs
+        self._copy_plain()
+        self._convert_script_params()
+        self._convert_inputs()
+        self._convert_environment()
+        distributed = DistributionCode(self.program, self.settings)
+        self.call_settings.freed.extend(distributed.freed)
+        self.rewrite.needs |= distributed.needs
         if distributed.text:
-            self.values["distributed_job_config"] = distributed.text
-        store = self._given("source_directory_data_store")
-        if store is not None:
-            self.after.append(f"run_config.source_directory_data_store = {self._store(store)}")
-        self._edit()
-        return self.made
+            self.arguments["distributed_job_config"] = distributed.text
+        datastore = self._setting("source_directory_data_store")
+        if datastore is not None:
+            self.lines_after.append(f"run_config.source_directory_data_store = {self._datastore_code(datastore)}")
+        self._write_edits()
+        return self.rewrite
 
     # settings
 
-    def _given(self, name: str) -> Setting | None:
-        found = self.settings.get(name)
-        if found is None or estimator_call.value(self.program, found) is None:
+    def _setting(self, name: str) -> Setting | None:
+        setting = self.settings.get(name)
+        if setting is None or estimator_call.setting_value(self.program, setting) is None:
             return None
-        return found
+        return setting
 
     def _check(self) -> None:
         if "source_directory" not in self.settings:
-            raise Refused("it has no source_directory")
-        size = self._given("vm_size") or self._given("vm_priority")
-        target = self._given("compute_target")
-        own = target is None or estimator_call.value(self.program, target) == "amlcompute"
-        if size is not None and own:
-            raise Refused(
+            raise CannotRewrite("it has no source_directory")
+        size = self._setting("vm_size") or self._setting("vm_priority")
+        target = self._setting("compute_target")
+        is_new_cluster = target is None or estimator_call.setting_value(self.program, target) == "amlcompute"
+        if size is not None and is_new_cluster:
+            raise CannotRewrite(
                 f"{size.name} requests a cluster for this run only",
                 "Set a compute target: compute_target=...",
             )
         if target is None:
-            raise Refused("it has no compute_target")
+            raise CannotRewrite("it has no compute_target")
         if size is not None:
-            self.made.notes.append(
+            self.rewrite.notes.append(
                 f"removed {size.name}, which is a property of the compute target"
             )
 
-    def _plain(self) -> None:
+    def _copy_plain(self) -> None:
         for name in ("source_directory", "entry_script", "compute_target"):
-            found = self.settings.get(name)
-            if found is not None:
-                self.values[_RENAMED.get(name, name)] = found.text
+            setting = self.settings.get(name)
+            if setting is not None:
+                self.arguments[_RENAMED.get(name, name)] = setting.text
         for name in ("max_run_duration_seconds", "resume_from"):
-            found = self._given(name)
-            if found is not None:
-                self.values[name] = found.text
-        if estimator_call.value(self.program, self.settings.get("use_docker"), True) is False:
-            self.made.notes.append("use_docker=False has no counterpart")
+            setting = self._setting(name)
+            if setting is not None:
+                self.arguments[name] = setting.text
+        if estimator_call.setting_value(self.program, self.settings.get("use_docker"), True) is False:
+            self.rewrite.notes.append("use_docker=False has no counterpart")
 
-    def _words(self) -> None:
-        found = self._given("script_params")
-        if found is None:
+    def _convert_script_params(self) -> None:
+        setting = self._setting("script_params")
+        if setting is None:
             return
-        node = constants.follow(self.program, found.node)
-        changed = None
-        is_here = found.arg is not None and node is found.node
-        if isinstance(node, cst.Dict) and (node in self.lists or is_here):
-            changed = script_params.of_literal(self.program, node)
-        if changed is None:
-            self._any_words(found, isinstance(node, cst.Dict))
+        node = constants.resolve(self.program, setting.node)
+        conversion = None
+        is_inline = setting.arg is not None and node is setting.node
+        if isinstance(node, cst.Dict) and (node in self.lists or is_inline):
+            conversion = script_params.convert_literal(self.program, node)
+        if conversion is None:
+            self._convert_any_dictionary(setting, isinstance(node, cst.Dict))
             return
-        self._note(changed, node, is_here)
-        self.values["arguments"] = found.text
-        if is_here:
-            self.argument_edits += changed.edits
+        self._note_conversion(conversion, node, is_inline)
+        self.arguments["arguments"] = setting.text
+        if is_inline:
+            self.argument_edits += conversion.edits
         elif isinstance(node, cst.Dict):
-            self.made.list = node
+            self.rewrite.list = node
 
-    def _any_words(self, found: Setting, is_dictionary: bool) -> None:
+    def _convert_any_dictionary(self, setting: Setting, is_dictionary: bool) -> None:
         """Convert script_params at run time, whatever dictionary it is then."""
-        if estimator_call.value(self.program, found) is not constants.UNKNOWN and not is_dictionary:
-            raise Refused(f"script_params is {found.text}, not a dictionary")
-        text = found.text if constants.is_pure(found.node) or is_dictionary else f"({found.text})"
-        self.values["arguments"] = script_params.whole(
+        if estimator_call.setting_value(self.program, setting) is not constants.UNKNOWN and not is_dictionary:
+            raise CannotRewrite(f"script_params is {setting.text}, not a dictionary")
+        text = setting.text if constants.is_pure(setting.node) or is_dictionary else f"({setting.text})"
+        self.arguments["arguments"] = script_params.convert_any(
             self.program, text if is_dictionary else f"({text} or {{}})"
         )
-        self.made.notes.append(
+        self.rewrite.notes.append(
             "script_params becomes a list where it is used, because its content is uncertain"
         )
 
-    def _note(
-        self, changed: script_params.Changed, node: cst.BaseExpression, is_here: bool
+    def _note_conversion(
+        self, conversion: script_params.ListConversion, node: cst.BaseExpression, is_inline: bool
     ) -> None:
-        if changed.unsure:
-            self.made.notes.append(
-                f"{', '.join(changed.unsure)}: if it is always one word, use plain "
-                f"{changed.unsure[0]}"
+        if conversion.uncertain:
+            self.rewrite.notes.append(
+                f"{', '.join(conversion.uncertain)}: if it is always one word, use plain "
+                f"{conversion.uncertain[0]}"
             )
-        for reference in changed.references:
-            self._refer(reference, None if is_here else node)
+        for reference in conversion.references:
+            self._add_reference(reference, None if is_inline else node)
 
-    def _refer(self, reference: datastores.Reference, listed: cst.CSTNode | None = None) -> None:
+    def _add_reference(self, reference: datastores.Reference, container: cst.CSTNode | None = None) -> None:
         """Register the reference with the job, and create it before the list that contains it."""
         name = reference.name
-        line = f"{name} = {reference.made}"
-        if reference.made and listed is None:
-            self.before.append(line)
-        elif reference.made and listed is not None:
-            statement = self.program.statement(listed)
+        line = f"{name} = {reference.expression}"
+        if reference.expression and container is None:
+            self.lines_before.append(line)
+        elif reference.expression and container is not None:
+            statement = self.program.statement(container)
             indent = self.program.indent(statement) if statement is not None else None
             if statement is None or indent is None:
-                raise Refused("script_params is created inside another statement")
-            place = self.program.line_start(statement)
-            self.argument_edits.append(Edit(place, place, f"{indent}{line}{self.program.newline}"))
-        self.after.append(
+                raise CannotRewrite("script_params is created inside another statement")
+            start = self.program.line_start(statement)
+            self.argument_edits.append(Edit(start, start, f"{indent}{line}{self.program.newline}"))
+        self.lines_after.append(
             f"run_config.data_references[{name}.data_reference_name] = {name}.to_config()"
         )
 
-    def _inputs(self) -> None:
-        found = self._given("inputs")
-        if found is None or estimator_call.value(self.program, found) == []:
+    def _convert_inputs(self) -> None:
+        setting = self._setting("inputs")
+        if setting is None or estimator_call.setting_value(self.program, setting) == []:
             return
-        node = constants.follow(self.program, found.node)
+        node = constants.resolve(self.program, setting.node)
         if not isinstance(node, cst.List | cst.Tuple):
-            raise Refused("the content of inputs is uncertain", "Pass each as an argument.")
-        for each in node.elements:
-            reference = datastores.reference(self.program, each.value)
-            named = datastores.named_input(self.program, each.value) if self.ours else ""
-            if named:
-                text = self.program.source(each.value)
-                self.after.append(f"run_config.data[{named}] = {text}")
+            raise CannotRewrite("the content of inputs is uncertain", "Pass each as an argument.")
+        for element in node.elements:
+            reference = datastores.find_reference(self.program, element.value)
+            input_name = datastores.input_name(self.program, element.value) if self.for_scriptrun else ""
+            if input_name:
+                text = self.program.source(element.value)
+                self.lines_after.append(f"run_config.data[{input_name}] = {text}")
                 continue
             if reference is None:
-                raise Refused(
+                raise CannotRewrite(
                     "inputs= attaches datasets without an argument, which is not supported",
                     "Pass each as an argument, e.g. '--data', dataset.as_named_input('data'), and "
                     "read it in the script.",
                 )
-            self._refer(reference)
+            self._add_reference(reference)
 
-    def _environment(self) -> None:
-        made = Made(
+    def _convert_environment(self) -> None:
+        environment = EnvironmentCode(
             self.program,
             self.settings,
-            estimator_call.family(
-                self.program.qualified(estimator_call.called(self.program, self.call))
+            estimator_call.framework_name(
+                self.program.qualified_name(estimator_call.called_class(self.program, self.call))
             )
             or "",
             self._environment_name,
-            workspaces.at(self.program, self.call),
+            workspaces.workspace_name(self.program, self.call),
         )
-        self.made.needs |= made.needs
-        self.values["environment"] = made.text
-        self.before += made.lines
-        self.after += made.later
+        self.rewrite.needs |= environment.needs
+        self.arguments["environment"] = environment.text
+        self.lines_before += environment.lines
+        self.lines_after += environment.later_lines
 
     def _environment_name(self) -> str:
         stem = self.target.rpartition(".")[2] if self.target else "estimator"
-        return self.program.name_for(self.call, f"{stem}_env", self._among())
+        return self.program.name_for(self.call, f"{stem}_env", self._name_group())
 
-    def _among(self) -> cst.CSTNode:
+    def _name_group(self) -> cst.CSTNode:
         """The statement within which new names must differ from one another."""
         return self.program.statement(self.call) or self.call
 
-    def _store(self, store: Setting) -> str:
-        node = constants.follow(self.program, store.node)
+    def _datastore_code(self, setting: Setting) -> str:
+        node = constants.resolve(self.program, setting.node)
         if isinstance(constants.constant(self.program, node), str):
-            return store.text
+            return setting.text
         if isinstance(node, cst.Call):
-            return f"{store.text}.name"
-        return f"getattr({store.text}, 'name', {store.text})"
+            return f"{setting.text}.name"
+        return f"getattr({setting.text}, 'name', {setting.text})"
 
     # edits
 
     def _target(self) -> tuple[str, bool]:
         """The target that the call is assigned to, and whether it has one."""
-        above = self.program.parent(self.call)
-        if subclasses.base(self.program, self.call) is not None:
-            return subclasses.own_name(self.program, self.call), True
-        if isinstance(above, cst.Assign) and len(above.targets) == 1:
-            target = above.targets[0].target
+        parent = self.program.parent(self.call)
+        if subclasses.base_class(self.program, self.call) is not None:
+            return subclasses.self_name(self.program, self.call), True
+        if isinstance(parent, cst.Assign) and len(parent.targets) == 1:
+            target = parent.targets[0].target
             if isinstance(target, cst.Name | cst.Attribute):
                 return self.program.source(target), True
         return "", False
 
-    def _edit(self) -> None:
+    def _write_edits(self) -> None:
         layout = Arguments(self.program, self.call)
         for arg in self.call.args:
-            self._argument(layout, arg)
-        for name, text in self.values.items():
+            self._edit_argument(layout, arg)
+        for name, text in self.arguments.items():
             layout.add(f"{name}={text}")
-        func, base = self.call.func, subclasses.base(self.program, self.call)
-        name = self.config if base is None else self.program.source(func)
+        func, base = self.call.func, subclasses.base_class(self.program, self.call)
+        name = self.config_class if base is None else self.program.source(func)
         edits = layout.edits(name, func)
         if base is not None:
-            edits.append(Edit(*self.program.span(base), self.config))
-        self.before = [*layout.comments, *self.before]
-        if self.after and not self.is_named:
+            edits.append(Edit(*self.program.span(base), self.config_class))
+        self.lines_before = [*layout.comments, *self.lines_before]
+        if self.lines_after and not self.is_named:
             self._hoist(edits)
             return
-        self.made.edits = [*edits, *self.argument_edits, *self._around()]
-        self.made.freed = self.read.freed
+        self.rewrite.edits = [*edits, *self.argument_edits, *self._surrounding_edits()]
+        self.rewrite.freed = self.call_settings.freed
 
-    def _argument(self, layout: Arguments, arg: cst.Arg) -> None:
+    def _edit_argument(self, layout: Arguments, arg: cst.Arg) -> None:
         if arg.star:
-            rest = self._of_spread()
-            texts = [f"{name}={self.values.pop(name)}" for name in rest if name in self.values]
+            spread_names = self._spread_names()
+            texts = [f"{name}={self.arguments.pop(name)}" for name in spread_names if name in self.arguments]
             if texts:
-                layout.replace(arg, layout.joined(arg, texts))
+                layout.replace(arg, layout.join(arg, texts))
             else:
                 layout.drop(arg)
             return
         name = arg.keyword.value if arg.keyword else "source_directory"
         new = _RENAMED.get(name, name)
-        if name in OF_ENVIRONMENT or name in DISTRIBUTED:
-            new = "environment" if name in OF_ENVIRONMENT else "distributed_job_config"
-            if name == self._last_of(new) and new in self.values:
-                layout.replace(arg, f"{new}={self.values.pop(new)}")
+        if name in ENVIRONMENT_SETTINGS or name in DISTRIBUTION_SETTINGS:
+            new = "environment" if name in ENVIRONMENT_SETTINGS else "distributed_job_config"
+            if name == self._last_keyword(new) and new in self.arguments:
+                layout.replace(arg, f"{new}={self.arguments.pop(new)}")
             else:
                 layout.drop(arg)
-        elif new not in self.values:
+        elif new not in self.arguments:
             layout.drop(arg)
         else:
-            self._kept(layout, arg, name, new)
+            self._keep_argument(layout, arg, name, new)
 
-    def _kept(self, layout: Arguments, arg: cst.Arg, name: str, new: str) -> None:
-        text = self.values.pop(new)
+    def _keep_argument(self, layout: Arguments, arg: cst.Arg, name: str, new: str) -> None:
+        text = self.arguments.pop(new)
         if text != self.settings[name].text:
             layout.replace(arg, f"{new}={text}")
         elif new != name:
             layout.rename(arg, new)
 
-    def _of_spread(self) -> list[str]:
-        named = {each.name for each in self.settings.values() if each.arg is None}
-        found = [_RENAMED.get(name, name) for name in named]
-        return [name for name in self.values if name in found]
+    def _spread_names(self) -> list[str]:
+        spread = {setting.name for setting in self.settings.values() if setting.arg is None}
+        new_names = [_RENAMED.get(name, name) for name in spread]
+        return [name for name in self.arguments if name in new_names]
 
-    def _last_of(self, new: str) -> str:
-        group = OF_ENVIRONMENT if new == "environment" else DISTRIBUTED
-        found = [a.keyword.value for a in self.call.args if a.keyword and a.keyword.value in group]
-        return found[-1]
+    def _last_keyword(self, new: str) -> str:
+        group = ENVIRONMENT_SETTINGS if new == "environment" else DISTRIBUTION_SETTINGS
+        keywords = [a.keyword.value for a in self.call.args if a.keyword and a.keyword.value in group]
+        return keywords[-1]
 
-    def _around(self) -> list[Edit]:
+    def _surrounding_edits(self) -> list[Edit]:
         """The edits that add lines before and after the statement."""
-        if not self.before and not self.after:
+        if not self.lines_before and not self.lines_after:
             return []
-        statement, indent = self._place()
+        statement, indent = self._enclosing_statement()
         newline = self.program.newline
         start = self.program.line_start(statement)
-        before = "".join(f"{indent}{line}{newline}" for line in self.before)
-        made = [Edit(start, start, before)] if before else []
-        if self.after:
-            place = self.program.line_end(statement)
-            lines = [f"{newline}{indent}{self.target}.{line}" for line in self.after]
-            made.append(Edit(place, place, "".join(lines)))
-        return made
+        before = "".join(f"{indent}{line}{newline}" for line in self.lines_before)
+        edits = [Edit(start, start, before)] if before else []
+        if self.lines_after:
+            end = self.program.line_end(statement)
+            lines = [f"{newline}{indent}{self.target}.{line}" for line in self.lines_after]
+            edits.append(Edit(end, end, "".join(lines)))
+        return edits
 
     def _hoist(self, edits: list[Edit]) -> None:
         """Move a configuration that needs later lines to a separate statement with a new name."""
-        statement, indent = self._place()
+        statement, indent = self._enclosing_statement()
         start, end = self.program.span(self.call)
-        name = self.program.name_for(self.call, "config", self._among())
+        name = self.program.name_for(self.call, "config", self._name_group())
         text = self.program.text[start:end]
-        made = apply(text, [*edits, *self.argument_edits], start)
-        outside = [each for each in self.argument_edits if not start <= each.start < end]
-        lines = [*self.before, f"{name} = {made}", *[f"{name}.{line}" for line in self.after]]
-        place = self.program.line_start(statement)
+        code = apply(text, [*edits, *self.argument_edits], start)
+        outside = [edit for edit in self.argument_edits if not start <= edit.start < end]
+        lines = [*self.lines_before, f"{name} = {code}", *[f"{name}.{line}" for line in self.lines_after]]
+        line_start = self.program.line_start(statement)
         newline = self.program.newline
         before = "".join(f"{indent}{line}{newline}" for line in lines)
-        self.made.edits = [*outside, Edit(place, place, before), Edit(start, end, name)]
-        self.made.freed = self.read.freed
+        self.rewrite.edits = [*outside, Edit(line_start, line_start, before), Edit(start, end, name)]
+        self.rewrite.freed = self.call_settings.freed
 
-    def _place(self) -> tuple[cst.SimpleStatementLine, str]:
+    def _enclosing_statement(self) -> tuple[cst.SimpleStatementLine, str]:
         """The statement before which lines can be inserted, and its indentation."""
         statement = self.program.statement(self.call)
         advice = "Move the Estimator to its own statement."
         if statement is None:
-            raise Refused("it is on the line of a compound statement", advice)
-        for each in self.program.above(self.call):
-            if each is statement:
+            raise CannotRewrite("it is on the line of a compound statement", advice)
+        for ancestor in self.program.ancestors(self.call):
+            if ancestor is statement:
                 break
-            if isinstance(each, _CONDITIONAL):
-                raise Refused("it is in code that runs later, repeatedly or not at all", advice)
+            if isinstance(ancestor, _CONDITIONAL):
+                raise CannotRewrite("it is in code that runs later, repeatedly or not at all", advice)
         indent = self.program.indent(statement)
-        small = next(
-            each
-            for each in self.program.above(self.call)
-            if isinstance(each, cst.BaseSmallStatement)
+        small_statement = next(
+            node
+            for node in self.program.ancestors(self.call)
+            if isinstance(node, cst.BaseSmallStatement)
         )
         if (
             indent is None
-            or small is not statement.body[0]
-            or (self.after and len(statement.body) > 1)
+            or small_statement is not statement.body[0]
+            or (self.lines_after and len(statement.body) > 1)
         ):
-            raise Refused("its line has other statements", advice)
+            raise CannotRewrite("its line has other statements", advice)
         return statement, indent
 
 

@@ -11,7 +11,7 @@ from scriptrun.config import frameworks
 from scriptrun.config.environments import curated
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.estimators.call import Refused, Setting, value
+from scriptrun.migration.estimators.call import CannotRewrite, Setting, setting_value
 
 NAMES = (
     "use_gpu",
@@ -40,7 +40,7 @@ _EXCLUDED = tuple(
 )
 
 
-class Made:
+class EnvironmentCode:
     """The Environment of a call: the ``lines`` that create it, and ``text`` to refer to it.
 
     ``later_lines`` follow the call; ``needs`` are names to import.
@@ -51,44 +51,44 @@ class Made:
         program: Program,
         settings: dict[str, Setting],
         framework: str,
-        name: Callable[[], str],
+        make_name: Callable[[], str],
         workspace: str,
     ) -> None:
         self.program, self.settings, self.framework = program, settings, framework
-        self.name, self.workspace = name, workspace
+        self.make_name, self.workspace = make_name, workspace
         self.needs: set[str] = set()
         self.lines: list[str] = []
-        self.later: list[str] = []
-        given = self._setting("environment_definition")
-        if given is not None:
+        self.later_lines: list[str] = []
+        definition = self._setting("environment_definition")
+        if definition is not None:
             self._check_excluded()
-            self.text = given.text
-            if _may_be_left_out(program, given.node):
+            self.text = definition.text
+            if _may_be_none(program, definition.node):
                 if framework:
-                    raise Refused("environment_definition is uncertain and may be None")
+                    raise CannotRewrite("environment_definition is uncertain and may be None")
                 self.needs.add("Environment")
-                self.text = f"{given.text} or Environment({self._quoted('estimator')})"
-            self._variables_later()
+                self.text = f"{definition.text} or Environment({self._quoted('estimator')})"
+            self._set_variables_later()
         else:
-            self.text = self._make()
+            self.text = self._build()
 
     # helpers
 
     def _setting(self, name: str) -> Setting | None:
         """The setting, or None if it is certainly None, False or empty."""
-        found = self.settings.get(name)
-        if found is None or value(self.program, found) in (None, False, "", [], 0):
+        setting = self.settings.get(name)
+        if setting is None or setting_value(self.program, setting) in (None, False, "", [], 0):
             return None
-        return found
+        return setting
 
     def _value(self, name: str, default: Any = None) -> Any:
-        return value(self.program, self.settings.get(name), default)
+        return setting_value(self.program, self.settings.get(name), default)
 
     def _quoted(self, text: str) -> str:
         quote = "'" if self.program.text.count("'") >= self.program.text.count('"') else '"'
         return f"{quote}{text}{quote}"
 
-    def tight(self, setting: Setting) -> str:
+    def parenthesized(self, setting: Setting) -> str:
         """The setting's text, in parentheses unless it is a name, call or literal."""
         text, node = setting.text, setting.node
         simple = constants.is_pure(node) or isinstance(
@@ -99,19 +99,19 @@ class Made:
     def _check_excluded(self) -> None:
         clashing = [name for name in _EXCLUDED if self._setting(name) is not None]
         if clashing:
-            raise Refused(f"environment_definition cannot be combined with {', '.join(clashing)}")
+            raise CannotRewrite(f"environment_definition cannot be combined with {', '.join(clashing)}")
 
-    def _variables_later(self) -> None:
-        found = self._setting("environment_variables")
-        if found is not None:
-            given = (
-                found.text if isinstance(found.node, cst.Dict) else f"{self.tight(found)} or {{}}"
+    def _set_variables_later(self) -> None:
+        setting = self._setting("environment_variables")
+        if setting is not None:
+            variables = (
+                setting.text if isinstance(setting.node, cst.Dict) else f"{self.parenthesized(setting)} or {{}}"
             )
-            self.later.append(f"run_config.environment_variables.update({given})")
+            self.later_lines.append(f"run_config.environment_variables.update({variables})")
 
     # the environment
 
-    def _make(self) -> str:
+    def _build(self) -> str:
         base, title = self._base()
         conda = self._conda(title)
         settings = [*self._python(), *self._docker(), *self._variables()]
@@ -119,22 +119,22 @@ class Made:
             base = conda.base
         if not conda.lines and not settings:
             return base
-        name = self.name()
+        name = self.make_name()
         self.lines = [f"{name} = {base}"]
-        self.lines += [each.replace("{env}", name) for each in (*conda.lines, *settings)]
+        self.lines += [line.replace("{env}", name) for line in (*conda.lines, *settings)]
         return name
 
     def _base(self) -> tuple[str, str]:
         managed = self._value("user_managed", False)
         if self.framework and managed is constants.UNKNOWN:
-            raise Refused("user_managed determines the packages, but its value is uncertain")
-        plain = not self.framework or bool(managed)
-        title = frameworks.environment_name("" if plain else self.framework)
+            raise CannotRewrite("user_managed determines the packages, but its value is uncertain")
+        is_plain = not self.framework or bool(managed)
+        title = frameworks.environment_name("" if is_plain else self.framework)
         self.needs.add("Environment")
-        if plain:
+        if is_plain:
             return f"Environment({self._quoted(title)})", title
         if not self.workspace:
-            return self._spelled(title), title
+            return self._spell_out(title), title
         name = self._curated_name()
         return (
             f"Environment.get(workspace={self.workspace}, name={name})"
@@ -142,62 +142,62 @@ class Made:
             title,
         )
 
-    def _versions(self) -> Any:
+    def _version(self) -> Any:
         version = self._value("framework_version")
         default, known_versions = frameworks.VERSIONS[self.framework]
         if version in (None, ""):
             return default
         if version is not constants.UNKNOWN and version not in known_versions:
-            raise Refused(f"{self.framework} has no framework_version {version!r}")
+            raise CannotRewrite(f"{self.framework} has no framework_version {version!r}")
         return version
 
     def _curated_name(self) -> str:
         """The curated environment's name as code, an f-string if parts of it are uncertain."""
-        version, gpu = self._versions(), self._value("use_gpu", False)
+        version, gpu = self._version(), self._value("use_gpu", False)
         if version is not constants.UNKNOWN and gpu is not constants.UNKNOWN:
             return self._quoted(frameworks.curated_name(self.framework, version, bool(gpu)))
         parts = frameworks.curated_name(self.framework, "\0", True).split("\0")
         middle = version
         if version is constants.UNKNOWN:
             default = frameworks.VERSIONS[self.framework][0]
-            text = self.tight(self.settings["framework_version"])
-            middle = f"{{{text} or {self._other(default)}}}"
+            text = self.parenthesized(self.settings["framework_version"])
+            middle = f"{{{text} or {self._inner_quoted(default)}}}"
         end = parts[1].replace("GPU", "CPU") if not gpu else parts[1]
         if gpu is constants.UNKNOWN and end:
-            text = self.tight(self.settings["use_gpu"])
-            end = f"-{{{self._other('GPU')} if {text} else {self._other('CPU')}}}"
-        whole = f"{parts[0]}{middle}{end}"
-        if self._quoted("")[0] in whole or "\n" in whole or "\\" in whole:
-            raise Refused("framework_version and use_gpu are uncertain")
-        return f"f{self._quoted(whole)}"
+            text = self.parenthesized(self.settings["use_gpu"])
+            end = f"-{{{self._inner_quoted('GPU')} if {text} else {self._inner_quoted('CPU')}}}"
+        name = f"{parts[0]}{middle}{end}"
+        if self._quoted("")[0] in name or "\n" in name or "\\" in name:
+            raise CannotRewrite("framework_version and use_gpu are uncertain")
+        return f"f{self._quoted(name)}"
 
-    def _other(self, text: str) -> str:
-        other = '"' if self._quoted("")[0] == "'" else "'"
-        return f"{other}{text}{other}"
+    def _inner_quoted(self, text: str) -> str:
+        quote = '"' if self._quoted("")[0] == "'" else "'"
+        return f"{quote}{text}{quote}"
 
-    def _spelled(self, title: str) -> str:
+    def _spell_out(self, title: str) -> str:
         """Spell out the framework's packages, because no workspace is in scope to get them from."""
-        version, gpu = self._versions(), self._value("use_gpu", False)
+        version, gpu = self._version(), self._value("use_gpu", False)
         if constants.UNKNOWN in (version, gpu):
-            raise Refused(
+            raise CannotRewrite(
                 "framework_version or use_gpu is uncertain, and no workspace is in scope",
                 "Pass an Environment from Environment.get(workspace, name).",
             )
-        found = curated.get(frameworks.curated_name(self.framework, version, bool(gpu)))
-        assert found is not None, "there is one for each version"
-        self._curated = found
+        environment = curated.get(frameworks.curated_name(self.framework, version, bool(gpu)))
+        assert environment is not None, "there is one for each version"
+        self._curated = environment
         return f"Environment({self._quoted(title)})"
 
     # packages and settings
 
-    def _conda(self, title: str) -> Packages:
-        return Packages(self, title)
+    def _conda(self, title: str) -> PackageLines:
+        return PackageLines(self, title)
 
     def _python(self) -> list[str]:
-        found = self._setting("user_managed")
-        if found is None:
+        setting = self._setting("user_managed")
+        if setting is None:
             return []
-        text = "True" if self._value("user_managed") is True else f"bool({found.text})"
+        text = "True" if self._value("user_managed") is True else f"bool({setting.text})"
         return [f"{{env}}.python.user_managed_dependencies = {text}"]
 
     def _docker(self) -> list[str]:
@@ -215,39 +215,39 @@ class Made:
             lines.append(self._set("docker.shm_size", size))
         return lines
 
-    def _set(self, place: str, given: Setting) -> str:
-        """The line that sets the attribute ``place``, unless the value is None at run time."""
-        node = constants.follow(self.program, given.node)
+    def _set(self, attribute: str, setting: Setting) -> str:
+        """The line that sets the attribute ``attribute``, unless the value is None at run time."""
+        node = constants.resolve(self.program, setting.node)
         certain = isinstance(node, cst.Call) or isinstance(
             constants.constant(self.program, node), str
         )
-        other = "" if certain else f" or {{env}}.{place}"
-        return f"{{env}}.{place} = {given.text if certain else self.tight(given)}{other}"
+        fallback = "" if certain else f" or {{env}}.{attribute}"
+        return f"{{env}}.{attribute} = {setting.text if certain else self.parenthesized(setting)}{fallback}"
 
     def _gpu(self) -> list[str]:
-        found = self._setting("use_gpu")
-        if found is None:
+        setting = self._setting("use_gpu")
+        if setting is None:
             return []
         self.needs.add("DEFAULT_GPU_IMAGE")
         line = "{env}.docker.base_image = DEFAULT_GPU_IMAGE"
         if self._value("use_gpu") is constants.UNKNOWN:
-            line += f" if {self.tight(found)} else {{env}}.docker.base_image"
+            line += f" if {self.parenthesized(setting)} else {{env}}.docker.base_image"
         return [line]
 
     def _variables(self) -> list[str]:
-        found = self._setting("environment_variables")
-        if found is None:
+        setting = self._setting("environment_variables")
+        if setting is None:
             return []
-        given = found.text if isinstance(found.node, cst.Dict) else f"{self.tight(found)} or {{}}"
-        return [f"{{env}}.environment_variables.update({given})"]
+        variables = setting.text if isinstance(setting.node, cst.Dict) else f"{self.parenthesized(setting)} or {{}}"
+        return [f"{{env}}.environment_variables.update({variables})"]
 
 
-def _may_be_left_out(program: Program, node: cst.BaseExpression) -> bool:
+def _may_be_none(program: Program, node: cst.BaseExpression) -> bool:
     """Whether ``node`` is a parameter whose default is None."""
     if not isinstance(node, cst.Name):
         return False
-    for each in program.assignments(node.value, node):
-        target = getattr(each, "node", None)
+    for assignment in program.assignments(node.value, node):
+        target = getattr(assignment, "node", None)
         param = (
             target if isinstance(target, cst.Param) else program.parent(target) if target else None
         )
@@ -256,15 +256,15 @@ def _may_be_left_out(program: Program, node: cst.BaseExpression) -> bool:
     return False
 
 
-class Packages:
+class PackageLines:
     """The lines that add packages to an environment; ``base`` if they also create it."""
 
-    def __init__(self, made: Made, title: str) -> None:
-        self.made, self.base = made, ""
+    def __init__(self, environment: EnvironmentCode, title: str) -> None:
+        self.environment, self.base = environment, ""
         self.lines: list[str] = []
-        self.each = made.program.name_for(made.program.module, "package")
-        self.conda = made.program.name_for(made.program.module, "conda")
-        self.curated = getattr(made, "_curated", None)
+        self.package_variable = environment.program.name_for(environment.program.module, "package")
+        self.conda = environment.program.name_for(environment.program.module, "conda")
+        self.curated = getattr(environment, "_curated", None)
         self.is_framework = title != frameworks.environment_name("")
         conda = self._file("conda_dependencies_file", "conda_dependencies_file_path")
         pip = self._file("pip_requirements_file", "pip_requirements_file_path")
@@ -274,93 +274,93 @@ class Packages:
             self._from_conda_file(conda)
         if pip:
             self._from_pip_file(pip)
-        self._named(bool(conda or pip))
+        self._add_listed(bool(conda or pip))
 
     def _file(self, *names: str) -> str:
         """The path of a file in the source directory, as code, or ""."""
-        found = next(filter(None, map(self.made._setting, names)), None)
-        if found is None:
+        setting = next(filter(None, map(self.environment._setting, names)), None)
+        if setting is None:
             return ""
-        program, folder = self.made.program, self.made.settings.get("source_directory")
-        file = constants.constant(program, found.node)
+        program, folder = self.environment.program, self.environment.settings.get("source_directory")
+        file = constants.constant(program, setting.node)
         if not isinstance(file, str):
-            raise Refused(f"{found.name} is uncertain", "Read the file into an Environment.")
+            raise CannotRewrite(f"{setting.name} is uncertain", "Read the file into an Environment.")
         root = constants.constant(program, folder.node) if folder is not None else "."
         if isinstance(root, str):
-            return self.made._quoted(file if root in (".", "") else f"{root.rstrip('/')}/{file}")
+            return self.environment._quoted(file if root in (".", "") else f"{root.rstrip('/')}/{file}")
         assert folder is not None
         if not constants.is_pure(folder.node):
-            raise Refused("source_directory is evaluated on each use", "Assign it to a variable.")
-        self.made.needs.add("os")
-        return f"os.path.join({folder.text}, {self.made._quoted(file)})"
+            raise CannotRewrite("source_directory is evaluated on each use", "Assign it to a variable.")
+        self.environment.needs.add("os")
+        return f"os.path.join({folder.text}, {self.environment._quoted(file)})"
 
     def _spell_out(self) -> None:
         assert self.curated is not None
-        self.made.needs.add("CondaDependencies")
+        self.environment.needs.add("CondaDependencies")
         conda = self.curated.python.conda_dependencies
-        python = [each for each in conda.conda_packages if each.startswith("python=")]
-        others = [each for each in conda.conda_packages if not each.startswith("python=")]
-        words = [f"python_version={python[0][7:]!r}"] if python else []
-        words += [f"conda_packages={others!r}"] if others else []
-        words.append(f"pip_packages={list(conda.pip_packages)!r}")
+        python = [python_spec for python_spec in conda.conda_packages if python_spec.startswith("python=")]
+        other_packages = [package for package in conda.conda_packages if not package.startswith("python=")]
+        arguments = [f"python_version={python[0][7:]!r}"] if python else []
+        arguments += [f"conda_packages={other_packages!r}"] if other_packages else []
+        arguments.append(f"pip_packages={list(conda.pip_packages)!r}")
         self.lines.append(
-            f"{{env}}.python.conda_dependencies = CondaDependencies.create({', '.join(words)})"
+            f"{{env}}.python.conda_dependencies = CondaDependencies.create({', '.join(arguments)})"
         )
 
     def _from_conda_file(self, path: str) -> None:
-        title = self.made._quoted(frameworks.environment_name(""))
+        title = self.environment._quoted(frameworks.environment_name(""))
         if not self.is_framework:
             self.base = f"Environment.from_conda_specification({title}, {path})"
-            self.lines.append(self._add(self.made._quoted("azureml-defaults")))
+            self.lines.append(self._add_line(self.environment._quoted("azureml-defaults")))
             return
-        self.made.needs.add("CondaDependencies")
+        self.environment.needs.add("CondaDependencies")
         self.lines += [
             f"{self.conda} = CondaDependencies({path})",
-            f"for {self.each} in {{env}}.python.conda_dependencies.pip_packages:",
-            f"    {self.conda}.add_pip_package({self.each})",
+            f"for {self.package_variable} in {{env}}.python.conda_dependencies.pip_packages:",
+            f"    {self.conda}.add_pip_package({self.package_variable})",
             f"{{env}}.python.conda_dependencies = {self.conda}",
         ]
 
     def _from_pip_file(self, path: str) -> None:
-        title = self.made._quoted(frameworks.environment_name(""))
+        title = self.environment._quoted(frameworks.environment_name(""))
         self.lines += [
-            f"for {self.each} in Environment.from_pip_requirements({title}, {path})"
+            f"for {self.package_variable} in Environment.from_pip_requirements({title}, {path})"
             ".python.conda_dependencies.pip_packages:",
-            "    " + self._add(self.each),
+            "    " + self._add_line(self.package_variable),
         ]
 
-    def _named(self, more: bool) -> None:
+    def _add_listed(self, has_file: bool) -> None:
         """Add the packages that the call lists."""
-        pip, conda = self.made._setting("pip_packages"), self.made._setting("conda_packages")
+        pip, conda = self.environment._setting("pip_packages"), self.environment._setting("conda_packages")
         if pip is None and conda is None:
             return
-        if not (more or self.is_framework):
-            self.made.needs.add("CondaDependencies")
+        if not (has_file or self.is_framework):
+            self.environment.needs.add("CondaDependencies")
             listed = (("conda_packages", conda), ("pip_packages", pip))
-            words = [f"{name}={each.text}" for name, each in listed if each is not None]
+            arguments = [f"{name}={setting.text}" for name, setting in listed if setting is not None]
             self.lines.append(
-                f"{{env}}.python.conda_dependencies = CondaDependencies.create({', '.join(words)})"
+                f"{{env}}.python.conda_dependencies = CondaDependencies.create({', '.join(arguments)})"
             )
             return
-        for each, kind in ((pip, "pip"), (conda, "conda")):
-            if each is not None:
-                self._one_by_one(each, kind)
+        for packages, kind in ((pip, "pip"), (conda, "conda")):
+            if packages is not None:
+                self._add_individually(packages, kind)
 
-    def _one_by_one(self, listed: Setting, kind: str) -> None:
-        node = listed.node
-        if isinstance(node, cst.List) and len(node.elements) <= 4 and "#" not in listed.text:
-            plain = all(isinstance(each, cst.Element) for each in node.elements)
+    def _add_individually(self, setting: Setting, kind: str) -> None:
+        node = setting.node
+        if isinstance(node, cst.List) and len(node.elements) <= 4 and "#" not in setting.text:
+            plain = all(isinstance(element, cst.Element) for element in node.elements)
             if plain:
-                texts = [self.made.program.source(each.value) for each in node.elements]
-                self.lines += [self._add(text, kind) for text in texts]
+                texts = [self.environment.program.source(item.value) for item in node.elements]
+                self.lines += [self._add_line(text, kind) for text in texts]
                 return
         text = (
-            listed.text
+            setting.text
             if isinstance(node, cst.List | cst.Tuple)
-            else f"{self.made.tight(listed)} or []"
+            else f"{self.environment.parenthesized(setting)} or []"
         )
-        self.lines += [f"for {self.each} in {text}:", "    " + self._add(self.each, kind)]
+        self.lines += [f"for {self.package_variable} in {text}:", "    " + self._add_line(self.package_variable, kind)]
 
     @staticmethod
-    def _add(text: str, kind: str = "pip") -> str:
+    def _add_line(text: str, kind: str = "pip") -> str:
         return f"{{env}}.python.conda_dependencies.add_{kind}_package({text})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from scriptrun.migration.formats.facts import Exported
+from scriptrun.migration.formats.facts import ExportedJob
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
@@ -22,10 +22,10 @@ FORMATS = {
 }
 
 
-def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Exported:
+def export(job: JobSpec, form: str, lockfile: dict[str, Any] | None = None) -> ExportedJob:
     """Export ``job`` to the format ``form`` (a key of FORMATS).
 
-    With ``lock`` (the environment's lockfile), packages are pinned. ``lost`` of the result lists
+    With ``lockfile`` (the environment's lockfile), packages are pinned. ``lost`` of the result lists
     what the format cannot express. Raises UserErrorException for an unknown format.
     """
     if form not in FORMATS:
@@ -35,11 +35,11 @@ def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Expor
         )
     module, name = FORMATS[form]
     write = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    made: Exported = write(job, lock)
-    return made
+    exported: ExportedJob = write(job, lockfile)
+    return exported
 
 
-def export_sweep(sweep: Sweep, form: str, lock: dict[str, Any] | None = None) -> Exported:
+def export_sweep(sweep: Sweep, form: str, lockfile: dict[str, Any] | None = None) -> ExportedJob:
     """Export a sweep to the format ``form``, like ``export``.
 
     Raises UserErrorException for all formats but azureml-v2: they do not support sweeps.
@@ -49,5 +49,5 @@ def export_sweep(sweep: Sweep, form: str, lock: dict[str, Any] | None = None) ->
             f"Cannot export a sweep as {form}.",
             "Use azureml-v2, or export one of its runs (see `scriptrun sweep show`).",
         )
-    made: Exported = importlib.import_module(f"{__name__}.sweeps").sweep_job(sweep, lock)
-    return made
+    exported: ExportedJob = importlib.import_module(f"{__name__}.sweeps").sweep_job(sweep, lockfile)
+    return exported

@@ -14,7 +14,7 @@ from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import sweeps
 
 #: settings of run_config that are arguments of the ScriptRunConfig
-_ELSEWHERE = {f"config.run_config.{name}" for name in ("script", "arguments", "command")}
+_SCRIPT_SETTINGS = {f"config.run_config.{name}" for name in ("script", "arguments", "command")}
 
 
 class Code(NamedTuple):
@@ -33,30 +33,30 @@ class Parts(NamedTuple):
     """
 
     environment: list[str]
-    words: dict[str, str]
-    after: list[str]
+    arguments: dict[str, str]
+    later_lines: list[str]
     names: set[str]
     lost: list[str]
 
 
 def code(config: ScriptRunConfig, experiment: str, sweep: HyperDriveConfig | None = None) -> Code:
     """A script that submits ``config``, or the ``sweep`` of it, to ``experiment``."""
-    more, names = sweeps.code(sweep) if sweep is not None else ([], set[str]())
-    made = parts(config)
-    imports = _imports({"Experiment", "Workspace", *names, *made.names})
-    what = "config" if sweep is None else "sweep"
-    body = [*imports, "", "ws = Workspace.from_config()", *_lines(made)]
-    body += [*more, f"run = Experiment(ws, {experiment!r}).submit({what})"]
+    sweep_lines, names = sweeps.code(sweep) if sweep is not None else ([], set[str]())
+    config_parts = parts(config)
+    imports = _imports({"Experiment", "Workspace", *names, *config_parts.names})
+    variable = "config" if sweep is None else "sweep"
+    body = [*imports, "", "ws = Workspace.from_config()", *_config_lines(config_parts)]
+    body += [*sweep_lines, f"run = Experiment(ws, {experiment!r}).submit({variable})"]
     body += ["run.wait_for_completion()"]
-    return Code("\n".join(body) + "\n", made.lost)
+    return Code("\n".join(body) + "\n", config_parts.lost)
 
 
 def parts(config: ScriptRunConfig) -> Parts:
     """The parts of the code that makes ``config``."""
     run = config.run_config
-    lines, names = _environment(run.environment)
-    distributed = config.distributed_job_config or _distributed(run)
-    words: dict[str, Any] = {
+    lines, names = _environment_lines(run.environment)
+    distributed = config.distributed_job_config or _find_distribution(run)
+    arguments: dict[str, Any] = {
         "source_directory": config.source_directory,
         "script": config.script or run.script,
         "arguments": config.arguments or run.arguments,
@@ -65,26 +65,26 @@ def parts(config: ScriptRunConfig) -> Parts:
         "distributed_job_config": distributed,
         "max_run_duration_seconds": run.max_run_duration_seconds,
     }
-    given = {name: value for name, value in words.items() if value}
-    odd = [name for name, value in given.items() if not (value is distributed or _is_plain(value))]
-    lost = [f"{name}: {given.pop(name)!r}" for name in odd]
-    shown = {name: repr(value) for name, value in given.items()}
+    present = {name: value for name, value in arguments.items() if value}
+    unsupported = [name for name, value in present.items() if not (value is distributed or _is_plain(value))]
+    lost = [f"{name}: {present.pop(name)!r}" for name in unsupported]
+    rendered = {name: repr(value) for name, value in present.items()}
     if distributed is not None:
         names.add(type(distributed).__name__)
     if lines:
-        shown["environment"] = "environment"
-    made = Parts(lines, shown, _more(run, names), {"ScriptRunConfig", *names}, lost)
-    built: dict[str, Any] = {}
-    exec("\n".join([*_imports(made.names), *_lines(made)]), built)
-    made.after.extend(_settings("config.run_config", run, built["config"].run_config, made.lost))
-    return made
+        rendered["environment"] = "environment"
+    result = Parts(lines, rendered, _extra_lines(run, names), {"ScriptRunConfig", *names}, lost)
+    namespace: dict[str, Any] = {}
+    exec("\n".join([*_imports(result.names), *_config_lines(result)]), namespace)
+    result.later_lines.extend(_setting_lines("config.run_config", run, namespace["config"].run_config, result.lost))
+    return result
 
 
-def _distributed(run: RunConfiguration) -> Any:
+def _find_distribution(run: RunConfiguration) -> Any:
     """The ``distributed_job_config`` that is equivalent to the settings of ``run``, or None."""
-    found: Any = distributed_section(run)
-    nodes = getattr(found, "worker_count", getattr(found, "node_count", None))
-    return found if nodes == run.node_count else None
+    configuration: Any = distributed_section(run)
+    nodes = getattr(configuration, "worker_count", getattr(configuration, "node_count", None))
+    return configuration if nodes == run.node_count else None
 
 
 def _imports(names: set[str]) -> list[str]:
@@ -95,28 +95,28 @@ def _imports(names: set[str]) -> list[str]:
     return lines
 
 
-def _lines(made: Parts) -> list[str]:
-    shown = [f"    {name}={text}," for name, text in made.words.items()]
-    return [*made.environment, "config = ScriptRunConfig(", *shown, ")", *made.after]
+def _config_lines(config_parts: Parts) -> list[str]:
+    arguments = [f"    {name}={text}," for name, text in config_parts.arguments.items()]
+    return [*config_parts.environment, "config = ScriptRunConfig(", *arguments, ")", *config_parts.later_lines]
 
 
-def _settings(place: str, meant: Section, made: Section, lost: list[str]) -> list[str]:
-    """Lines that set where ``made`` differs from ``meant``; other differences go to ``lost``."""
+def _setting_lines(prefix: str, expected: Section, actual: Section, lost: list[str]) -> list[str]:
+    """Lines that set where ``actual`` differs from ``expected``; other differences go to ``lost``."""
     lines = []
-    for name, value in meant.values().items():
-        other = made.values()[name]
-        if value == other or f"{place}.{name}" in _ELSEWHERE:
+    for name, value in expected.values().items():
+        actual_value = actual.values()[name]
+        if value == actual_value or f"{prefix}.{name}" in _SCRIPT_SETTINGS:
             continue
-        if name == "conda_dependencies_file" and meant.missing_file is None:
+        if name == "conda_dependencies_file" and expected.missing_file is None:
             continue  # its packages are listed instead
-        if isinstance(value, Section) and type(value) is type(other):
-            lines += _settings(f"{place}.{name}", value, other, lost)
+        if isinstance(value, Section) and type(value) is type(actual_value):
+            lines += _setting_lines(f"{prefix}.{name}", value, actual_value, lost)
         elif name == "password":
-            lost.append(f"{place}.{name}: set it at run time, not in source code")
+            lost.append(f"{prefix}.{name}: set it at run time, not in source code")
         elif _is_plain(value):
-            lines.append(f"{place}.{name} = {value!r}")
+            lines.append(f"{prefix}.{name} = {value!r}")
         else:
-            lost.append(f"{place}.{name}: {value!r}")
+            lost.append(f"{prefix}.{name}: {value!r}")
     return lines
 
 
@@ -128,7 +128,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _environment(environment: Any) -> tuple[list[str], set[str]]:
+def _environment_lines(environment: Any) -> tuple[list[str], set[str]]:
     """The lines that create it (none for the default environment), and the names they need."""
     if environment == RunConfiguration().environment:
         return [], set()
@@ -137,17 +137,17 @@ def _environment(environment: Any) -> tuple[list[str], set[str]]:
     if environment.python.user_managed_dependencies:
         lines.append("environment.python.user_managed_dependencies = True")
     elif _is_in_file(environment.python):
-        given = f"{environment.name!r}, {environment.python.conda_dependencies_file!r}"
-        lines = [f"environment = Environment.from_conda_specification({given})"]
+        arguments = f"{environment.name!r}, {environment.python.conda_dependencies_file!r}"
+        lines = [f"environment = Environment.from_conda_specification({arguments})"]
     elif environment.python.missing_file is None:
-        made = {
-            "conda_packages": [each for each in conda.conda_packages if not _is_python(each)],
+        packages = {
+            "conda_packages": [spec for spec in conda.conda_packages if not _is_python(spec)],
             "pip_packages": list(conda.pip_packages),
             "python_version": conda.get_python_version(),
         }
-        given = ", ".join(f"{name}={value!r}" for name, value in made.items() if value)
-        text = f"CondaDependencies.create({given})"
-        if CondaDependencies.create(**made) != conda:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in packages.items() if value)
+        text = f"CondaDependencies.create({arguments})"
+        if CondaDependencies.create(**packages) != conda:
             text = f"CondaDependencies.from_dict({conda.as_dict()!r})"
         lines.append(f"environment.python.conda_dependencies = {text}")
     if not is_azure_image(environment.docker.base_image):
@@ -164,36 +164,36 @@ def _is_in_file(python: Any) -> bool:
     )
 
 
-def _reference(each: Any) -> str:
-    words = {
-        "datastore_name": each.data_store_name,
-        "mode": each.mode,
-        "path_on_datastore": each.path_on_data_store,
-        "path_on_compute": each.path_on_compute,
+def _reference_code(reference: Any) -> str:
+    arguments = {
+        "datastore_name": reference.data_store_name,
+        "mode": reference.mode,
+        "path_on_datastore": reference.path_on_data_store,
+        "path_on_compute": reference.path_on_compute,
     }
-    given = ", ".join(f"{name}={value!r}" for name, value in words.items() if value is not None)
-    return f"DataReferenceConfiguration({given})"
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
+    return f"DataReferenceConfiguration({text})"
 
 
 def _is_python(spec: str) -> bool:
     return conda_name(spec) == "python"
 
 
-def _more(run: Any, names: set[str]) -> list[str]:
+def _extra_lines(run: Any, names: set[str]) -> list[str]:
     lines = []
     if run.data_references:
         names.add("DataReferenceConfiguration")
         lines += ["config.run_config.data_references = {"]
         lines += [
-            f"    {name!r}: {_reference(each)}," for name, each in run.data_references.items()
+            f"    {name!r}: {_reference_code(reference)}," for name, reference in run.data_references.items()
         ]
         lines += ["}"]
     if run.environment_variables:
         lines.append(f"config.run_config.environment_variables = {run.environment_variables!r}")
     if run.docker.use_docker:
         names.add("DockerConfiguration")
-        given = {"use_docker": True, "shm_size": run.docker.shm_size}
-        given["arguments"] = list(run.docker.arguments or ())
-        text = ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
+        settings = {"use_docker": True, "shm_size": run.docker.shm_size}
+        settings["arguments"] = list(run.docker.arguments or ())
+        text = ", ".join(f"{name}={value!r}" for name, value in settings.items() if value)
         lines.append(f"config.run_config.docker = DockerConfiguration({text})")
     return lines

@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
-from scriptrun.migration.formats.containers import image_of, installing
+from scriptrun.migration.formats.containers import choose_image, install_script
 from scriptrun.migration.formats.facts import (
-    Exported,
-    data_of,
-    line_of,
-    name_of,
-    packages,
-    variable,
+    ExportedJob,
+    data_items,
+    shell_line,
+    job_name,
+    read_packages,
+    data_variable,
 )
 from scriptrun.spec.job import JobSpec
 
@@ -24,16 +24,16 @@ _PORT = 29500
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
-def manifest(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
+def manifest(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
     """The job as YAML for ``kubectl create -f``."""
-    found = packages(job, lock)
-    image, inside = image_of(job, found.python)
-    name, nodes = name_of(job), job.distribution.nodes
+    packages = read_packages(job, lockfile)
+    image, needs_install = choose_image(job, packages.python)
+    name, nodes = job_name(job), job.distribution.nodes
     container: dict[str, Any] = {
         "name": "main",
         "image": image,
         "workingDir": "/work",
-        "command": ["/bin/sh", "-c", _plain((installing(found) if inside else "") + _line(job))],
+        "command": ["/bin/sh", "-c", _escape((install_script(packages) if needs_install else "") + _line(job))],
         "env": _variables(job, name),
         "volumeMounts": [{"name": "source", "mountPath": "/work"}],
     }
@@ -45,79 +45,79 @@ def manifest(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
         "containers": [container],
         "volumes": [{"name": "source", "persistentVolumeClaim": {"claimName": f"{name}-source"}}],
     }
-    _mounts(job, container, pod)
+    _add_mounts(job, container, pod)
     spec: dict[str, Any] = {"backoffLimit": 0, "template": {"spec": pod}}
     if job.max_run_duration_seconds is not None:
         spec["activeDeadlineSeconds"] = max(1, round(job.max_run_duration_seconds))
-    made = [
+    documents = [
         {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(name, job), "spec": spec}
     ]
     if nodes > 1:
         spec.update(completions=nodes, parallelism=nodes, completionMode="Indexed")
         pod["subdomain"] = name
-        made.insert(0, _service(name))
-    lost = _losses(job, name, found.conda, found.interpreter)
-    text = yaml.dump_all(made, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return Exported({f"{name}.yaml": text}, lost)
+        documents.insert(0, _service(name))
+    lost = _losses(job, name, packages.conda, packages.interpreter)
+    text = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return ExportedJob({f"{name}.yaml": text}, lost)
 
 
 class _Dumper(yaml.SafeDumper):
     """Writes multi-line strings as block scalars."""
 
 
-def _written(dumper: _Dumper, text: str) -> yaml.Node:
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
     style = "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _written)
+_Dumper.add_representer(str, _represent_text)
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     """Escape ``text`` so that Kubernetes does not expand ``$(NAME)`` in it."""
     return text.replace("$", "$$") if "$(" in text or "$$" in text else text
 
 
 def _line(job: JobSpec) -> str:
-    line = line_of(job, "<%s>")
-    for each in data_of(job):
-        line = line.replace(f"<{variable(each['name'])}>", f"/data/{each['name']}")
+    line = shell_line(job, "<%s>")
+    for item in data_items(job):
+        line = line.replace(f"<{data_variable(item['name'])}>", f"/data/{item['name']}")
     return line
 
 
 def _variables(job: JobSpec, name: str) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = [
-        {"name": key, "value": _plain(value)} for key, value in sorted(job.variables.items())
+    variables: list[dict[str, Any]] = [
+        {"name": key, "value": _escape(value)} for key, value in sorted(job.variables.items())
     ]
     for key in job.passed:
         secret = {"secretKeyRef": {"name": f"{name}-passed", "key": key}}
-        made.append({"name": key, "valueFrom": secret})
+        variables.append({"name": key, "valueFrom": secret})
     if job.distribution.nodes > 1:
-        made += [
+        variables += [
             {"name": "MASTER_ADDR", "value": f"{name}-0.{name}"},
             {"name": "MASTER_PORT", "value": str(_PORT)},
             {"name": "WORLD_SIZE", "value": str(job.distribution.nodes)},
         ]
         ranks = ["NODE_RANK"] if job.distribution.processes_per_node > 1 else ["NODE_RANK", "RANK"]
-        made += [{"name": each, "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}} for each in ranks]
-    return made
+        variables += [{"name": variable, "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}} for variable in ranks]
+    return variables
 
 
 def _resources(job: JobSpec) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    resources: dict[str, Any] = {}
     if job.resources.get("cpus"):
-        made["cpu"] = job.resources["cpus"]
+        resources["cpu"] = job.resources["cpus"]
     if job.resources.get("memory"):
-        made["memory"] = f"{int(job.resources['memory']) >> 20}Mi"
+        resources["memory"] = f"{int(job.resources['memory']) >> 20}Mi"
     if job.resources.get("gpus"):
-        made["nvidia.com/gpu"] = job.resources["gpus"]
-    return made
+        resources["nvidia.com/gpu"] = job.resources["gpus"]
+    return resources
 
 
-def _mounts(job: JobSpec, container: dict[str, Any], pod: dict[str, Any]) -> None:
-    for each in data_of(job):
-        volume = "data-" + each["name"].lower().replace("_", "-")
-        path = f"/data/{each['name']}"
+def _add_mounts(job: JobSpec, container: dict[str, Any], pod: dict[str, Any]) -> None:
+    for item in data_items(job):
+        volume = "data-" + item["name"].lower().replace("_", "-")
+        path = f"/data/{item['name']}"
         container["volumeMounts"].append({"name": volume, "mountPath": path})
         claim = {"claimName": volume}
         pod["volumes"].append({"name": volume, "persistentVolumeClaim": claim})
@@ -129,10 +129,10 @@ def _mounts(job: JobSpec, container: dict[str, Any], pod: dict[str, Any]) -> Non
 
 
 def _metadata(name: str, job: JobSpec) -> dict[str, Any]:
-    return {"generateName" if job.distribution.nodes == 1 else "name": _named(name, job)}
+    return {"generateName" if job.distribution.nodes == 1 else "name": _resource_name(name, job)}
 
 
-def _named(name: str, job: JobSpec) -> str:
+def _resource_name(name: str, job: JobSpec) -> str:
     return f"{name}-" if job.distribution.nodes == 1 else name
 
 
@@ -150,9 +150,9 @@ def _losses(job: JobSpec, name: str, conda: list[str], interpreter: str | None) 
     if job.passed:
         names = ", ".join(job.passed)
         lost.append(f"the values of {names}: put them into the secret {name}-passed")
-    for each in data_of(job):
-        claim = "data-" + each["name"].lower().replace("_", "-")
-        lost.append(f"the data {each['name']!r} is not delivered: bind the volume claim {claim}")
+    for item in data_items(job):
+        claim = "data-" + item["name"].lower().replace("_", "-")
+        lost.append(f"the data {item['name']!r} is not delivered: bind the volume claim {claim}")
     if conda:
         lost.append(f"conda packages that PyPI lacks: {', '.join(conda)}")
     if interpreter:

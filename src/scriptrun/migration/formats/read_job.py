@@ -26,22 +26,22 @@ from scriptrun.migration.formats import shapes, sweeps
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value, fresh
 
-_STORED = re.compile(r"azureml://datastores/(?P<store>[^/]+)/paths/(?P<path>.*)")
-_PLACE = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
+_DATASTORE_URI = re.compile(r"azureml://datastores/(?P<store>[^/]+)/paths/(?P<path>.*)")
+_PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
 #: the fields of a command job that are imported, or reported individually
-_TAKEN = {
+_HANDLED_FIELDS = {
     *("$schema", "type", "name", "display_name", "experiment_name", "description", "tags"),
     *("code", "command", "inputs", "outputs", "environment", "environment_variables"),
     *("compute", "distribution", "resources", "limits"),
 }
-_OF_SWEEP = {
+_SWEEP_FIELDS = {
     *("type", "trial", "sampling_algorithm", "search_space", "objective", "early_termination"),
     "limits",
 }
 _MODES = {"download": "download", "upload": "upload", "rw_mount": "upload"}
 
 
-class Imported(Value, frozen=False):
+class ImportedJob(Value, frozen=False):
     """An imported job: its ``config`` and the experiment's name; ``sweep`` for a sweep job.
 
     ``lost`` describes each part of the file that was not imported.
@@ -53,124 +53,124 @@ class Imported(Value, frozen=False):
     sweep: HyperDriveConfig | None = None
 
 
-def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None) -> Imported:
+def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None) -> ImportedJob:
     """Import the job file ``path``; its name and content determine the format.
 
     ``parameters`` are values for an MLproject's parameters. Raises UserErrorException if the file
     is not a supported job file.
     """
-    place = Path(path)
-    place = place / "MLproject" if place.is_dir() else place
-    if not place.is_file():
-        raise UserErrorException(f"File {str(place)!r} does not exist.", "Give a job file.")
-    if place.suffix == ".runconfig":
-        return _runconfig(place)
-    found = _yaml(place)
-    if "entry_points" in found or place.name == "MLproject":
-        return _mlproject(place, found, parameters or {})
-    if found.get("type") == "sweep" or "search_space" in found:
-        return _v2_sweep(place, found)
-    if found.get("type") == "command" or "command" in found:
-        return _v2(place, found)
+    file = Path(path)
+    file = file / "MLproject" if file.is_dir() else file
+    if not file.is_file():
+        raise UserErrorException(f"File {str(file)!r} does not exist.", "Give a job file.")
+    if file.suffix == ".runconfig":
+        return _read_runconfig(file)
+    document = _read_yaml(file)
+    if "entry_points" in document or file.name == "MLproject":
+        return _read_mlproject(file, document, parameters or {})
+    if document.get("type") == "sweep" or "search_space" in document:
+        return _read_v2_sweep(file, document)
+    if document.get("type") == "command" or "command" in document:
+        return _read_v2(file, document)
     raise UserErrorException(
-        f"{str(place)!r} is not a supported job file.",
+        f"{str(file)!r} is not a supported job file.",
         "Supported: Azure ML v2 command and sweep jobs, .runconfig files and MLproject files.",
     )
 
 
-def _yaml(place: Path) -> dict[str, Any]:
+def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(place.read_text("utf-8"))
+        document = yaml.safe_load(file.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserErrorException(f"{str(place)!r} is not valid YAML: {error}") from None
-    if not isinstance(found, dict):
+        raise UserErrorException(f"{str(file)!r} is not valid YAML: {error}") from None
+    if not isinstance(document, dict):
         raise UserErrorException(
-            f"{str(place)!r} is not a job: expected a mapping of names to values."
+            f"{str(file)!r} is not a job: expected a mapping of names to values."
         )
-    return found
+    return document
 
 
-def _runconfig(place: Path) -> Imported:
-    run = RunConfiguration.load(str(place.parent), place.name)
+def _read_runconfig(file: Path) -> ImportedJob:
+    run = RunConfiguration.load(str(file.parent), file.name)
     source = (
-        place.parent.parent if place.parent.name in (".azureml", "aml_config") else place.parent
+        file.parent.parent if file.parent.name in (".azureml", "aml_config") else file.parent
     )
-    return Imported(ScriptRunConfig(str(source), run_config=run), _plain(place.stem))
+    return ImportedJob(ScriptRunConfig(str(source), run_config=run), _plain_name(file.stem))
 
 
-def _v2_sweep(place: Path, found: dict[str, Any]) -> Imported:
-    shapes.check(place, found, shapes.SWEEP, ("trial", "search_space", "objective"))
-    limits = found.get("limits") or {}
-    common = {name: each for name, each in found.items() if name not in _OF_SWEEP}
-    trial = {**common, **found["trial"], "type": "command"}
-    shapes.check(place, trial, shapes.COMMAND, ("command",))
-    trial["command"], flags = sweeps.without_parameters(trial["command"])
+def _read_v2_sweep(file: Path, document: dict[str, Any]) -> ImportedJob:
+    shapes.check(file, document, shapes.SWEEP, ("trial", "search_space", "objective"))
+    limits = document.get("limits") or {}
+    common = {name: value for name, value in document.items() if name not in _SWEEP_FIELDS}
+    trial = {**common, **document["trial"], "type": "command"}
+    shapes.check(file, trial, shapes.COMMAND, ("command",))
+    trial["command"], flags = sweeps.split_parameters(trial["command"])
     trial["limits"] = {"timeout": limits["trial_timeout"]} if limits.get("trial_timeout") else {}
-    made = _v2(place, trial)
-    made.sweep = sweeps.read(found, made.config, flags, made.lost)
-    return made
+    job = _read_v2(file, trial)
+    job.sweep = sweeps.read(document, job.config, flags, job.lost)
+    return job
 
 
-def _v2(place: Path, found: dict[str, Any]) -> Imported:
-    shapes.check(place, found, shapes.COMMAND, ("command",))
+def _read_v2(file: Path, document: dict[str, Any]) -> ImportedJob:
+    shapes.check(file, document, shapes.COMMAND, ("command",))
     lost: list[str] = []
-    lost += [f"{name}: {found[name]!r}" for name in found if name not in _TAKEN]
+    lost += [f"{name}: {document[name]!r}" for name in document if name not in _HANDLED_FIELDS]
     references: dict[str, DataReferenceConfiguration] = {}
-    values = _inputs(found, references, lost)
+    values = _input_values(document, references, lost)
     config = ScriptRunConfig(
-        str((place.parent / str(found.get("code") or ".")).resolve()),
-        command=_PLACE.sub(lambda m: values.get(m[2], m[0]), found["command"]),
-        compute_target=_target(found.get("compute")),
-        environment=_environment(place, found.get("environment"), lost),
-        distributed_job_config=_distribution(found, lost),
-        max_run_duration_seconds=(found.get("limits") or {}).get("timeout"),
-        docker_runtime_config=_docker(found.get("resources") or {}),
+        str((file.parent / str(document.get("code") or ".")).resolve()),
+        command=_PLACEHOLDER.sub(lambda m: values.get(m[2], m[0]), document["command"]),
+        compute_target=_target(document.get("compute")),
+        environment=_environment(file, document.get("environment"), lost),
+        distributed_job_config=_distribution(document, lost),
+        max_run_duration_seconds=(document.get("limits") or {}).get("timeout"),
+        docker_runtime_config=_docker(document.get("resources") or {}),
     )
     run = config.run_config
     run.data_references = references
     run.environment_variables = {
-        str(name): str(value) for name, value in (found.get("environment_variables") or {}).items()
+        str(name): str(value) for name, value in (document.get("environment_variables") or {}).items()
     }
-    if found.get("tags"):
-        lost.append(f"the tags {found['tags']!r}: pass them to Experiment.submit")
-    name = found.get("experiment_name") or found.get("display_name") or place.stem
-    return Imported(config, _plain(str(name)), lost)
+    if document.get("tags"):
+        lost.append(f"the tags {document['tags']!r}: pass them to Experiment.submit")
+    name = document.get("experiment_name") or document.get("display_name") or file.stem
+    return ImportedJob(config, _plain_name(str(name)), lost)
 
 
-def _inputs(
-    found: dict[str, Any], references: dict[str, DataReferenceConfiguration], lost: list[str]
+def _input_values(
+    document: dict[str, Any], references: dict[str, DataReferenceConfiguration], lost: list[str]
 ) -> dict[str, str]:
     """The text that replaces each input and output in the command."""
     values = {}
     for side in ("inputs", "outputs"):
-        for name, given in (found.get(side) or {}).items():
-            values[name] = _value(side, name, given, references, lost)
-    for match in re.finditer(r"\$\{\{[^}]*\}\}", found["command"]):
-        named = _PLACE.fullmatch(match[0])
-        if named is None or named[2] not in values:
+        for name, value in (document.get(side) or {}).items():
+            values[name] = _input_value(side, name, value, references, lost)
+    for match in re.finditer(r"\$\{\{[^}]*\}\}", document["command"]):
+        placeholder = _PLACEHOLDER.fullmatch(match[0])
+        if placeholder is None or placeholder[2] not in values:
             lost.append(f"{match[0]} in the command: the job does not define it")
     return values
 
 
-def _value(
+def _input_value(
     side: str,
     name: str,
-    given: Any,
+    value: Any,
     references: dict[str, DataReferenceConfiguration],
     lost: list[str],
 ) -> str:
-    if not isinstance(given, dict):
-        return shlex.quote(str(given))
-    if given.get("path") is None and given.get("default") is not None:
-        return shlex.quote(str(given["default"]))
-    path = str(given.get("path") or "")
-    stored = _STORED.match(path)
-    mode = str(given.get("mode") or ("rw_mount" if side == "outputs" else "ro_mount"))
-    if stored or side == "outputs":
+    if not isinstance(value, dict):
+        return shlex.quote(str(value))
+    if value.get("path") is None and value.get("default") is not None:
+        return shlex.quote(str(value["default"]))
+    path = str(value.get("path") or "")
+    datastore = _DATASTORE_URI.match(path)
+    mode = str(value.get("mode") or ("rw_mount" if side == "outputs" else "ro_mount"))
+    if datastore or side == "outputs":
         references[name] = DataReferenceConfiguration(
-            datastore_name=stored["store"] if stored else "workspaceblobstore",
+            datastore_name=datastore["store"] if datastore else "workspaceblobstore",
             mode=_MODES.get(mode, "mount"),
-            path_on_datastore=stored["path"] if stored else f"outputs/{name}",
+            path_on_datastore=datastore["path"] if datastore else f"outputs/{name}",
         )
         return f"$AZUREML_DATAREFERENCE_{name}"
     if path and "://" not in path and not path.startswith("azureml:"):
@@ -183,106 +183,106 @@ def _target(compute: Any) -> str:
     return str(compute or "local").removeprefix("azureml:")
 
 
-def _environment(place: Path, given: Any, lost: list[str]) -> Environment | None:
-    if isinstance(given, str):
+def _environment(file: Path, spec: Any, lost: list[str]) -> Environment | None:
+    if isinstance(spec, str):
         lost.append(
-            f"the environment {given!r} is Azure's: use one of yours, or specify its packages"
+            f"the environment {spec!r} is Azure's: use one of yours, or specify its packages"
         )
         return None
-    if not isinstance(given, dict):
+    if not isinstance(spec, dict):
         return None
-    made = Environment(str(given.get("name") or place.stem))
-    conda = given.get("conda_file")
+    environment = Environment(str(spec.get("name") or file.stem))
+    conda = spec.get("conda_file")
     if isinstance(conda, dict):
-        made.python.conda_dependencies = CondaDependencies.from_dict(conda)
+        environment.python.conda_dependencies = CondaDependencies.from_dict(conda)
     elif conda:
-        made.python.conda_dependencies = CondaDependencies(str(place.parent / conda))
-    if given.get("image"):
-        made.docker.base_image = str(given["image"])
-        made.python.user_managed_dependencies = not conda
-    if given.get("build"):
-        lost.append(f"the image's build: {given['build']!r}")
-    return made
+        environment.python.conda_dependencies = CondaDependencies(str(file.parent / conda))
+    if spec.get("image"):
+        environment.docker.base_image = str(spec["image"])
+        environment.python.user_managed_dependencies = not conda
+    if spec.get("build"):
+        lost.append(f"the image's build: {spec['build']!r}")
+    return environment
 
 
-def _distribution(found: dict[str, Any], lost: list[str]) -> Distributed | None:
-    given = found.get("distribution")
-    nodes = int((found.get("resources") or {}).get("instance_count") or 1)
-    if not given:
+def _distribution(document: dict[str, Any], lost: list[str]) -> Distributed | None:
+    spec = document.get("distribution")
+    nodes = int((document.get("resources") or {}).get("instance_count") or 1)
+    if not spec:
         return MpiConfiguration(1, nodes) if nodes > 1 else None
-    kind = str(given.get("type") or "").lower()
-    each = int(given.get("process_count_per_instance") or 1)
+    kind = str(spec.get("type") or "").lower()
+    processes = int(spec.get("process_count_per_instance") or 1)
     if kind == "pytorch":
-        return PyTorchConfiguration("Gloo", each * nodes, nodes)
+        return PyTorchConfiguration("Gloo", processes * nodes, nodes)
     if kind == "mpi":
-        return MpiConfiguration(each, nodes)
+        return MpiConfiguration(processes, nodes)
     if kind == "tensorflow":
-        servers = int(given.get("parameter_server_count") or 0)
-        return TensorflowConfiguration(int(given.get("worker_count") or 1), servers)
+        servers = int(spec.get("parameter_server_count") or 0)
+        return TensorflowConfiguration(int(spec.get("worker_count") or 1), servers)
     lost.append(f"the distribution {kind!r}")
     return None
 
 
 def _docker(resources: dict[str, Any]) -> DockerConfiguration | None:
-    shm, given = resources.get("shm_size"), resources.get("docker_args")
-    if not shm and not given:
+    shm, docker_args = resources.get("shm_size"), resources.get("docker_args")
+    if not shm and not docker_args:
         return None
-    words = shlex.split(given) if isinstance(given, str) else list(given or ())
-    return DockerConfiguration(use_docker=True, shm_size=shm, arguments=words)
+    arguments = shlex.split(docker_args) if isinstance(docker_args, str) else list(docker_args or ())
+    return DockerConfiguration(use_docker=True, shm_size=shm, arguments=arguments)
 
 
-def _mlproject(place: Path, found: dict[str, Any], parameters: dict[str, str]) -> Imported:
+def _read_mlproject(file: Path, document: dict[str, Any], parameters: dict[str, str]) -> ImportedJob:
     """Import an MLflow project: https://mlflow.org/docs/latest/projects.html"""
-    shapes.check(place, found, shapes.PROJECT, ("entry_points",))
+    shapes.check(file, document, shapes.PROJECT, ("entry_points",))
     lost: list[str] = []
-    entries = found["entry_points"]
+    entries = document["entry_points"]
     if not entries:
-        raise UserErrorException(f"{str(place)!r} has no entry_points.", "Add one to run.")
+        raise UserErrorException(f"{str(file)!r} has no entry_points.", "Add one to run.")
     name = "main" if "main" in entries else next(iter(entries))
     lost += [f"the entry point {other!r}" for other in entries if other != name]
     entry = entries[name] if isinstance(entries[name], dict) else {}
-    shapes.check(place, entry, {"command": shapes.TEXT, "parameters": shapes.MAPPING}, ("command",))
+    shapes.check(file, entry, {"command": shapes.TEXT, "parameters": shapes.MAPPING}, ("command",))
     unknown = sorted(set(parameters) - set(entry.get("parameters") or {}))
     if unknown:
-        known = ", ".join(entry.get("parameters") or {}) or "none"
+        available = ", ".join(entry.get("parameters") or {}) or "none"
         raise UserErrorException(
-            f"Entry point {name!r} has no parameter {unknown[0]!r}.", f"Parameters: {known}."
+            f"Entry point {name!r} has no parameter {unknown[0]!r}.", f"Parameters: {available}."
         )
-    values = {key: _default(key, given, parameters, lost) for key, given in
+    values = {key: _default(key, spec, parameters, lost) for key, spec in
               (entry.get("parameters") or {}).items()}  # fmt: skip
     command = re.sub(
         r"\{(\w+)\}", lambda m: shlex.quote(values.get(m[1], m[0])), str(entry["command"])
     )
-    if found.get("docker_env"):
-        lost.append(f"docker_env: {found['docker_env']!r}")
-    environment = _project_environment(place, found)
-    config = ScriptRunConfig(str(place.parent.resolve()), command=command, environment=environment)
-    return Imported(config, _plain(str(found.get("name") or place.parent.name)), lost)
+    if document.get("docker_env"):
+        lost.append(f"docker_env: {document['docker_env']!r}")
+    environment = _project_environment(file, document)
+    config = ScriptRunConfig(str(file.parent.resolve()), command=command, environment=environment)
+    return ImportedJob(config, _plain_name(str(document.get("name") or file.parent.name)), lost)
 
 
-def _default(key: str, given: Any, parameters: dict[str, str], lost: list[str]) -> str:
+def _default(key: str, spec: Any, parameters: dict[str, str], lost: list[str]) -> str:
     if key in parameters:
         return str(parameters[key])
-    if isinstance(given, dict) and "default" in given:
-        return str(given["default"])
+    if isinstance(spec, dict) and "default" in spec:
+        return str(spec["default"])
     lost.append(f"the parameter {key!r} has no default: set it with --param {key}=VALUE")
     return f"{{{key}}}"
 
 
-def _project_environment(place: Path, found: dict[str, Any]) -> Environment | None:
-    named = _plain(str(found.get("name") or "project"))
-    if found.get("conda_env"):
-        return Environment.from_conda_specification(named, str(place.parent / found["conda_env"]))
-    if found.get("python_env"):
-        given = _yaml(place.parent / found["python_env"])
-        made = Environment(named)
-        packages = [str(each) for each in given.get("dependencies") or ()]
-        flat = [line for each in packages for line in _requirements(place.parent, each)]
-        python = str(given["python"]) if given.get("python") else None
-        made.python.conda_dependencies = CondaDependencies.create(
+def _project_environment(file: Path, document: dict[str, Any]) -> Environment | None:
+    name = _plain_name(str(document.get("name") or "project"))
+    if document.get("conda_env"):
+        return Environment.from_conda_specification(name, str(file.parent / document["conda_env"]))
+    if document.get("python_env"):
+        spec = _read_yaml(file.parent / document["python_env"])
+        environment = Environment(name)
+        packages = [str(dependency) for dependency in spec.get("dependencies") or ()]
+        flat = [line for package in packages for line in _requirements(file.parent, package)]
+        python = str(spec["python"]) if spec.get("python") else None
+        environment.python.conda_dependencies = CondaDependencies.create(
             pip_packages=flat, python_version=python, pin_sdk_version=False
         )
-        return made
+        return environment
     return None
 
 
@@ -293,5 +293,5 @@ def _requirements(folder: Path, text: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _plain(name: str) -> str:
+def _plain_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-") or "imported"

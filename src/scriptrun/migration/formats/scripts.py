@@ -6,16 +6,16 @@ import shlex
 from typing import Any
 
 from scriptrun.migration.formats.facts import (
-    Exported,
+    ExportedJob,
     Packages,
     data_losses,
-    data_of,
+    data_items,
     duration,
-    line_of,
+    shell_line,
     losses,
-    name_of,
-    packages,
-    variable,
+    job_name,
+    read_packages,
+    data_variable,
 )
 from scriptrun.spec.job import JobSpec
 
@@ -28,10 +28,10 @@ _RANKS = {
 }
 
 
-def shell(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
+def shell(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
     """Export the job as a script for ``sh``: uv creates the environment, then the job runs."""
-    found = packages(job, lock)
-    lost = [*losses(job), *data_losses(job), *_environment_losses(job, found)]
+    packages = read_packages(job, lockfile)
+    lost = [*losses(job), *data_losses(job), *_environment_losses(job, packages)]
     if job.distribution.kind:
         lost.append(
             f"the {job.distribution.kind} distribution: this script starts a single process"
@@ -39,19 +39,19 @@ def shell(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     if job.max_run_duration_seconds is not None:
         lost.append("the time limit: run it with `timeout`")
     lines = ["#!/bin/sh", f"# {job.display_name or job.id}", "set -eu", *_source(job)]
-    lines += [*_variables(job), *_environment(found), "", "exec " + line_of(job, _QUOTED)]
-    return Exported({f"{name_of(job)}.sh": "\n".join(lines) + "\n"}, lost)
+    lines += [*_variables(job), *_environment(packages), "", "exec " + shell_line(job, _QUOTED)]
+    return ExportedJob({f"{job_name(job)}.sh": "\n".join(lines) + "\n"}, lost)
 
 
-def sbatch(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
+def sbatch(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
     """Export the job for ``sbatch``: uv creates the environment, then srun starts the job."""
-    found = packages(job, lock)
-    lost = [*losses(job), *data_losses(job), *_environment_losses(job, found)]
+    packages = read_packages(job, lockfile)
+    lost = [*losses(job), *data_losses(job), *_environment_losses(job, packages)]
     lines = ["#!/bin/bash", *_header(job), "", "set -eu", *_source(job), *_variables(job)]
-    lines += [*_environment(found), *_rendezvous(job), "", _started(job, lost)]
+    lines += [*_environment(packages), *_rendezvous(job), "", _start_line(job, lost)]
     if job.distribution.nodes > 1:
         lost.append("the environment's .venv folder: it must be on storage that all nodes share")
-    return Exported({f"{name_of(job)}.sbatch": "\n".join(lines) + "\n"}, lost)
+    return ExportedJob({f"{job_name(job)}.sbatch": "\n".join(lines) + "\n"}, lost)
 
 
 def _source(job: JobSpec) -> list[str]:
@@ -59,41 +59,41 @@ def _source(job: JobSpec) -> list[str]:
 
 
 def _variables(job: JobSpec) -> list[str]:
-    made = [f"export {name}={shlex.quote(value)}" for name, value in sorted(job.variables.items())]
-    made += [f': "${{{name}:?set it in the submitting shell}}"' for name in job.passed]
-    for each in data_of(job):
-        which = "of an input" if each["input"] else "for an output"
-        made.append(f': "${{{variable(each["name"])}:?set it to the path {which}}}"')
-    return made
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(job.variables.items())]
+    lines += [f': "${{{name}:?set it in the submitting shell}}"' for name in job.passed]
+    for item in data_items(job):
+        purpose = "of an input" if item["input"] else "for an output"
+        lines.append(f': "${{{data_variable(item["name"])}:?set it to the path {purpose}}}"')
+    return lines
 
 
-def _environment(found: Packages) -> list[str]:
-    if found.interpreter:
-        return [f'PATH="$(dirname {shlex.quote(found.interpreter)}):$PATH"', "export PATH"]
-    python = f" --python {found.python}" if found.python else ""
+def _environment(packages: Packages) -> list[str]:
+    if packages.interpreter:
+        return [f'PATH="$(dirname {shlex.quote(packages.interpreter)}):$PATH"', "export PATH"]
+    python = f" --python {packages.python}" if packages.python else ""
     lines = ["", "if [ ! -x .venv/bin/python ]; then", f"  uv venv --quiet{python} .venv"]
-    if found.requirements:
-        hashes = " --require-hashes" if found.is_hashed else ""
+    if packages.requirements:
+        hashes = " --require-hashes" if packages.is_hashed else ""
         lines.append(f"  uv pip install --quiet --python .venv/bin/python{hashes} -r - <<'END'")
-        lines += [*found.options, *found.requirements, "END"]
+        lines += [*packages.options, *packages.requirements, "END"]
     return [*lines, "fi", 'PATH="$PWD/.venv/bin:$PATH"', "export PATH"]
 
 
-def _environment_losses(job: JobSpec, found: Packages) -> list[str]:
+def _environment_losses(job: JobSpec, packages: Packages) -> list[str]:
     lost = []
-    if found.conda:
-        lost.append(f"conda packages that PyPI lacks: {', '.join(found.conda)}")
+    if packages.conda:
+        lost.append(f"conda packages that PyPI lacks: {', '.join(packages.conda)}")
     if job.environment.container:
         lost.append(f"the container of {job.environment.image or 'its own Dockerfile'}")
     return lost
 
 
 def _header(job: JobSpec) -> list[str]:
-    spread, options = job.distribution, job.target.options
-    ranks = spread.processes_per_node if spread.kind else 1
+    distribution, options = job.distribution, job.target.options
+    ranks = distribution.processes_per_node if distribution.kind else 1
     settings: dict[str, Any] = {
-        "job-name": name_of(job),
-        "nodes": spread.nodes,
+        "job-name": job_name(job),
+        "nodes": distribution.nodes,
         "ntasks-per-node": ranks,
         "cpus-per-task": (int(job.resources.get("cpus") or 0) // ranks) or None,
         "gpus-per-node": job.resources.get("gpus"),
@@ -116,9 +116,9 @@ def _rendezvous(job: JobSpec) -> list[str]:
     ]
 
 
-def _started(job: JobSpec, lost: list[str]) -> str:
+def _start_line(job: JobSpec, lost: list[str]) -> str:
     kind = job.distribution.kind
-    line = line_of(job, _QUOTED)
+    line = shell_line(job, _QUOTED)
     if kind == "tensorflow":
         lost.append("TF_CONFIG: each task must derive it from SLURM_PROCID")
     extra = "--mpi=pmix " if kind == "mpi" else ""

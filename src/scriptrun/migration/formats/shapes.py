@@ -8,9 +8,9 @@ from typing import Any
 
 from scriptrun.spec.errors import UserErrorException
 
-TEXT, MAPPING, NUMBER, WHOLE = (str,), (dict,), (int, float), (int,)
-_WORDS: dict[object, str] = {
-    **{TEXT: "a string", MAPPING: "a mapping", NUMBER: "a number", WHOLE: "an integer"},
+TEXT, MAPPING, NUMBER, INTEGER = (str,), (dict,), (int, float), (int,)
+_KIND_NAMES: dict[object, str] = {
+    **{TEXT: "a string", MAPPING: "a mapping", NUMBER: "a number", INTEGER: "an integer"},
     **{(str, dict): "a string or a mapping", (str, list): "a string or a list"},
 }
 Kinds = Mapping[str, tuple[type, ...]]
@@ -23,13 +23,13 @@ COMMAND: Kinds = {
     "environment": (str, dict),
     "environment.conda_file": (str, dict),
     "environment.image": TEXT,
-    "resources.instance_count": WHOLE,
+    "resources.instance_count": INTEGER,
     "resources.shm_size": TEXT,
     "resources.docker_args": (str, list),
     "distribution.type": TEXT,
-    "distribution.process_count_per_instance": WHOLE,
-    "distribution.worker_count": WHOLE,
-    "distribution.parameter_server_count": WHOLE,
+    "distribution.process_count_per_instance": INTEGER,
+    "distribution.worker_count": INTEGER,
+    "distribution.parameter_server_count": INTEGER,
     "limits.timeout": NUMBER,
 }
 #: sweep job: https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-sweep
@@ -37,8 +37,8 @@ SWEEP: Kinds = {
     **dict.fromkeys(("trial", "search_space", "objective", "early_termination", "limits"), MAPPING),
     "objective.primary_metric": TEXT,
     "objective.goal": TEXT,
-    "limits.max_total_trials": WHOLE,
-    "limits.max_concurrent_trials": WHOLE,
+    "limits.max_total_trials": INTEGER,
+    "limits.max_concurrent_trials": INTEGER,
     "limits.timeout": NUMBER,
     "limits.trial_timeout": NUMBER,
 }
@@ -51,16 +51,16 @@ PROJECT: Kinds = {
 }
 
 
-def check(place: Path, found: dict[str, Any], kinds: Kinds, wanted: tuple[str, ...] = ()) -> None:
-    """Raise UserErrorException if ``wanted`` fields are missing, or fields have a wrong type."""
-    wrong = [f"missing {name}" for name in wanted if found.get(name) in (None, "")]
+def check(path: Path, document: dict[str, Any], kinds: Kinds, required: tuple[str, ...] = ()) -> None:
+    """Raise UserErrorException if ``required`` fields are missing, or fields have a wrong type."""
+    problems = [f"missing {name}" for name in required if document.get(name) in (None, "")]
     for name, kind in kinds.items():
-        value: Any = found
+        value: Any = document
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            wrong.append(f"{name} must be {_WORDS[kind]}, not {value!r}")
-    if wrong:
+            problems.append(f"{name} must be {_KIND_NAMES[kind]}, not {value!r}")
+    if problems:
         raise UserErrorException(
-            f"Cannot read {str(place)!r}: {'; '.join(wrong)}.", "Fix the file."
+            f"Cannot read {str(path)!r}: {'; '.join(problems)}.", "Fix the file."
         )

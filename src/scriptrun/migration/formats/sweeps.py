@@ -14,7 +14,7 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sweeps import early_stopping, sampling, search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import v2
-from scriptrun.migration.formats.facts import Exported
+from scriptrun.migration.formats.facts import ExportedJob
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.sweeps.record import Sweep
 
@@ -35,19 +35,19 @@ _POLICIES = {
 }
 _LIMITS = {"max_total_trials": "max_total_runs", "max_concurrent_trials": "max_concurrent_runs"}
 #: a parameter in a trial's command, with its flag
-_FLAGGED = re.compile(r"(--?[A-Za-z][\w-]*)[ =]+\$\{\{\s*search_space\.(\w+)\s*\}\}\s*")
+_FLAG_AND_PARAMETER = re.compile(r"(--?[A-Za-z][\w-]*)[ =]+\$\{\{\s*search_space\.(\w+)\s*\}\}\s*")
 _PARAMETER = re.compile(r"\$\{\{\s*search_space\.\w+\s*\}\}\s*")
-_OF_TRIAL = ("code", "command", "environment", "environment_variables", "distribution", "resources")
+_TRIAL_FIELDS = ("code", "command", "environment", "environment_variables", "distribution", "resources")
 
 
-def sweep_job(sweep: Sweep, lock: dict[str, Any] | None) -> Exported:
+def sweep_job(sweep: Sweep, lockfile: dict[str, Any] | None) -> ExportedJob:
     """Export the sweep as ``job.yml``, with ``conda.yml`` if its job has packages."""
-    made = v2.command_job(sweep.template(), lock)
-    command, lost = yaml.safe_load(made.text), made.lost
-    trial = {name: command.pop(name) for name in _OF_TRIAL if name in command}
-    names = {name: _name(name) for name in sweep.space}
-    words = [f"{search_space.flag(name)} ${{{{search_space.{n}}}}}" for name, n in names.items()]
-    trial["command"] = " ".join([trial["command"], *words])
+    trial_job = v2.command_job(sweep.template(), lockfile)
+    command, lost = yaml.safe_load(trial_job.text), trial_job.lost
+    trial = {name: command.pop(name) for name in _TRIAL_FIELDS if name in command}
+    names = {name: _placeholder_name(name) for name in sweep.space}
+    arguments = [f"{search_space.flag(name)} ${{{{search_space.{placeholder}}}}}" for name, placeholder in names.items()]
+    trial["command"] = " ".join([trial["command"], *arguments])
     limits = {key: sweep.limits[name] for key, name in _LIMITS.items() if sweep.limits.get(name)}
     if sweep.limits.get("max_duration_minutes"):
         limits["timeout"] = max(1, round(sweep.limits["max_duration_minutes"] * 60))
@@ -56,7 +56,7 @@ def sweep_job(sweep: Sweep, lock: dict[str, Any] | None) -> Exported:
     command.update(
         {"$schema": SCHEMA, "type": "sweep", "trial": trial},
         sampling_algorithm=_algorithm(sweep),
-        search_space={names[name]: _said(each) for name, each in sweep.space.items()},
+        search_space={names[name]: _expression_fields(expression) for name, expression in sweep.space.items()},
         objective={"goal": sweep.goal, "primary_metric": sweep.metric},
         limits=limits,
     )
@@ -66,10 +66,10 @@ def sweep_job(sweep: Sweep, lock: dict[str, Any] | None) -> Exported:
     if sweep.resume_from or sweep.resume_child_runs:
         lost.append("the runs that it resumes from")
     text = yaml.safe_dump(command, sort_keys=False, allow_unicode=True, width=100)
-    return Exported({**made.files, "job.yml": text}, lost)
+    return ExportedJob({**trial_job.files, "job.yml": text}, lost)
 
 
-def _name(name: str) -> str:
+def _placeholder_name(name: str) -> str:
     """Make ``name`` valid in ``${{search_space.NAME}}``."""
     return re.sub(r"\W", "_", name.lstrip("-"))
 
@@ -80,7 +80,7 @@ def _algorithm(sweep: Sweep) -> Any:
     return {"type": "random", "seed": sweep.seed} if kind == "random" else kind
 
 
-def _said(expression: list[Any]) -> dict[str, Any]:
+def _expression_fields(expression: list[Any]) -> dict[str, Any]:
     name, values = expression
     return {"type": name, **dict(zip(_VALUES[name], values, strict=True))}
 
@@ -94,26 +94,26 @@ def _policy(sweep: Sweep, lost: list[str]) -> dict[str, Any] | None:
     return None
 
 
-def without_parameters(command: str) -> tuple[str, dict[str, str]]:
+def split_parameters(command: str) -> tuple[str, dict[str, str]]:
     """Split a trial's command into the command without parameters, and their flags."""
-    flags = {found[2]: found[1] for found in _FLAGGED.finditer(command)}
-    return _PARAMETER.sub("", _FLAGGED.sub("", command)).rstrip(), flags
+    flags = {match[2]: match[1] for match in _FLAG_AND_PARAMETER.finditer(command)}
+    return _PARAMETER.sub("", _FLAG_AND_PARAMETER.sub("", command)).rstrip(), flags
 
 
 def read(
-    found: dict[str, Any], config: ScriptRunConfig, flags: dict[str, str], lost: list[str]
+    document: dict[str, Any], config: ScriptRunConfig, flags: dict[str, str], lost: list[str]
 ) -> HyperDriveConfig:
-    """Import the sweep of the job file ``found``, whose trial is ``config``.
+    """Import the sweep of the job file ``document``, whose trial is ``config``.
 
     ``flags`` are the flags of its parameters in the command. Raises UserErrorException.
     """
-    objective, limits = found.get("objective") or {}, found.get("limits") or {}
+    objective, limits = document.get("objective") or {}, document.get("limits") or {}
     minutes = limits["timeout"] / 60 if limits.get("timeout") else None
     try:
-        made = HyperDriveConfig(
+        sweep = HyperDriveConfig(
             run_config=config,
-            hyperparameter_sampling=_sampling(found, flags, lost),
-            policy=_stopping(found.get("early_termination"), lost),
+            hyperparameter_sampling=_sampling(document, flags, lost),
+            policy=_early_termination(document.get("early_termination"), lost),
             primary_metric_name=objective["primary_metric"],
             primary_metric_goal=objective["goal"],
             max_total_runs=limits["max_total_trials"],
@@ -122,15 +122,15 @@ def read(
         )
     except KeyError as error:
         raise UserErrorException(f"The sweep has no {error.args[0]}.", "Fix the file.") from None
-    refuse(made.problems(), "Cannot read this sweep")
-    return made
+    refuse(sweep.problems(), "Cannot read this sweep")
+    return sweep
 
 
 def _sampling(
-    found: dict[str, Any], flags: dict[str, str], lost: list[str]
+    document: dict[str, Any], flags: dict[str, str], lost: list[str]
 ) -> sampling.HyperParameterSampling:
-    given = found.get("sampling_algorithm") or "random"
-    kind = given.get("type") if isinstance(given, dict) else given
+    algorithm = document.get("sampling_algorithm") or "random"
+    kind = algorithm.get("type") if isinstance(algorithm, dict) else algorithm
     kinds: dict[Any, Any] = {
         "random": sampling.RandomParameterSampling,
         "grid": sampling.GridParameterSampling,
@@ -141,47 +141,47 @@ def _sampling(
             f"sampling_algorithm must be one of {', '.join(kinds)}, not {kind!r}."
         )
     properties: dict[str, Any] = {}
-    for name, value in given.items() if isinstance(given, dict) else ():
+    for name, value in algorithm.items() if isinstance(algorithm, dict) else ():
         if name == "seed":
             properties["seed"] = value
         elif name != "type":
             lost.append(f"sampling_algorithm.{name}: {value!r}")
     space: dict[str, Any] = {}
-    for name, each in found["search_space"].items():
-        space[str(flags.get(name, name))] = _expression(name, each)
+    for name, expression in document["search_space"].items():
+        space[str(flags.get(name, name))] = _expression(name, expression)
         if name not in flags:
             lost.append(f"the position of search_space.{name}: the script receives it as --{name}")
-    made: sampling.HyperParameterSampling = kinds[kind](space, properties)
-    return made
+    result: sampling.HyperParameterSampling = kinds[kind](space, properties)
+    return result
 
 
-def _expression(name: str, given: Any) -> list[Any]:
-    kind = given.get("type") if isinstance(given, dict) else None
+def _expression(name: str, spec: Any) -> list[Any]:
+    kind = spec.get("type") if isinstance(spec, dict) else None
     if kind not in _VALUES:
         raise UserErrorException(f"search_space.{name} must be one of {', '.join(_VALUES)}.")
-    return [kind, [given[each] for each in _VALUES[kind]]]
+    return [kind, [spec[field] for field in _VALUES[kind]]]
 
 
-def _stopping(given: Any, lost: list[str]) -> early_stopping.EarlyTerminationPolicy | None:
-    if not isinstance(given, dict):
+def _early_termination(policy: Any, lost: list[str]) -> early_stopping.EarlyTerminationPolicy | None:
+    if not isinstance(policy, dict):
         return None
     for name, kind in _POLICIES.items():
-        if kind == given.get("type"):
-            words = {key: value for key, value in given.items() if key != "type"}
-            return early_stopping.from_dict({"name": name, "properties": words})
-    lost.append(f"early_termination: {given!r}")
+        if kind == policy.get("type"):
+            properties = {key: value for key, value in policy.items() if key != "type"}
+            return early_stopping.from_dict({"name": name, "properties": properties})
+    lost.append(f"early_termination: {policy!r}")
     return None
 
 
 def code(sweep: HyperDriveConfig) -> tuple[list[str], set[str]]:
     """The lines that create ``sweep`` from ``config``, and the names that they need."""
-    way, policy = sweep.hyperparameter_sampling, sweep.policy
+    sampler, policy = sweep.hyperparameter_sampling, sweep.policy
     space = [
         f"        {name!r}: {kind}({', '.join(map(repr, values))}),"
-        for name, (kind, values) in way.as_dict()["space"].items()
+        for name, (kind, values) in sampler.as_dict()["space"].items()
     ]
     stopping = ", ".join(f"{name}={value!r}" for name, value in policy.properties.items())
-    words = {
+    arguments = {
         "primary_metric_name": repr(sweep.primary_metric_name),
         "primary_metric_goal": f"PrimaryMetricGoal.{sweep.goal.upper()}",
         "max_total_runs": sweep.max_total_runs,
@@ -189,16 +189,16 @@ def code(sweep: HyperDriveConfig) -> tuple[list[str], set[str]]:
         "max_duration_minutes": sweep.max_duration_minutes,
         "policy": f"{type(policy).__name__}({stopping})",
     }
-    properties = f", properties={way.properties!r}" if way.properties else ""
+    properties = f", properties={sampler.properties!r}" if sampler.properties else ""
     lines = [
         "sweep = HyperDriveConfig(",
         "    run_config=config,",
-        f"    hyperparameter_sampling={type(way).__name__}({{",
+        f"    hyperparameter_sampling={type(sampler).__name__}({{",
         *space,
         f"    }}{properties}),",
-        *[f"    {name}={value}," for name, value in words.items() if value is not None],
+        *[f"    {name}={value}," for name, value in arguments.items() if value is not None],
         ")",
     ]
-    kinds = {kind for kind, _ in way.as_dict()["space"].values()}
-    classes = {type(way).__name__, type(policy).__name__, "HyperDriveConfig", "PrimaryMetricGoal"}
+    kinds = {kind for kind, _ in sampler.as_dict()["space"].values()}
+    classes = {type(sampler).__name__, type(policy).__name__, "HyperDriveConfig", "PrimaryMetricGoal"}
     return lines, classes | kinds

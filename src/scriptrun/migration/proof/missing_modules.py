@@ -20,10 +20,10 @@ MARK = "<MagicMock"
 
 def stand_in(folder: str, say: Callable[[str], None]) -> None:
     """Replace missing modules that code below ``folder`` imports with stand-ins."""
-    sys.meta_path.append(_Finder(folder, say))
+    sys.meta_path.append(_StandInFinder(folder, say))
 
 
-class _Finder:
+class _StandInFinder:
     def __init__(self, folder: str, say: Callable[[str], None]) -> None:
         self.folder, self.say = folder, say
 
@@ -32,14 +32,14 @@ class _Finder:
     ) -> importlib.machinery.ModuleSpec | None:
         top = fullname.partition(".")[0]
         ours = top in ("azureml", "scriptrun") or top in sys.stdlib_module_names
-        if ours or not self._is_theirs():
+        if ours or not self._is_imported_by_file():
             return None
         package = fullname.rpartition(".")[0]
-        if not isinstance(sys.modules.get(package), _Module):  # else already reported
+        if not isinstance(sys.modules.get(package), _StandInModule):  # else already reported
             self.say(f"the module {fullname}, which is not installed")
-        return importlib.util.spec_from_loader(fullname, _Loader(), is_package=True)
+        return importlib.util.spec_from_loader(fullname, _StandInLoader(), is_package=True)
 
-    def _is_theirs(self) -> bool:
+    def _is_imported_by_file(self) -> bool:
         """Whether the proved code imports it, rather than a package with an optional import."""
         frame = sys._getframe(2)
         while frame.f_back is not None and "importlib" in frame.f_code.co_filename:
@@ -47,24 +47,24 @@ class _Finder:
         return frame.f_code.co_filename.startswith(self.folder)
 
 
-class _Loader(importlib.abc.Loader):
+class _StandInLoader(importlib.abc.Loader):
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return _Module(spec.name)
+        return _StandInModule(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
         module.__dict__["__all__"] = []
 
 
-class _Module(types.ModuleType):
+class _StandInModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
-        return _thing(f"{self.__name__}.{name}")
+        return _stand_in_for(f"{self.__name__}.{name}")
 
 
-class _Kind(type):
+class _StandInType(type):
     """The metaclass of stand-in classes, which code may subclass."""
 
     def __getattr__(cls, name: str) -> Any:
-        return _thing(f"{cls.__name__}.{name}")
+        return _stand_in_for(f"{cls.__name__}.{name}")
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if "stands_in" in cls.__dict__:
@@ -72,19 +72,19 @@ class _Kind(type):
         return super().__call__(*args, **kwargs)
 
 
-class _Object(metaclass=_Kind):
+class _StandInObject(metaclass=_StandInType):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
     def __getattr__(self, name: str) -> Any:
-        return _thing(f"{type(self).__name__}.{name}")
+        return _stand_in_for(f"{type(self).__name__}.{name}")
 
 
-def _thing(name: str) -> Any:
+def _stand_in_for(name: str) -> Any:
     """The stand-in for ``name``: a class if it is capitalized, else an object."""
     last = name.rpartition(".")[2]
     if last.startswith("__"):
         raise AttributeError(name)
     if last[:1].isupper():
-        return _Kind(last, (_Object,), {"stands_in": True})
+        return _StandInType(last, (_StandInObject,), {"stands_in": True})
     return mock.MagicMock(name=name)

@@ -20,30 +20,30 @@ _PARAMETERS = {
     "metrics_output allow_reuse version",
 }
 #: records one step: its configuration, the workspace, and other facts to compare
-Tell = Callable[[Any, Any, dict[str, Any]], None]
+ReportStep = Callable[[Any, Any, dict[str, Any]], None]
 
 
-def follow(tell: Tell) -> None:
-    """Call ``tell`` for each step of each pipeline that is created from now on."""
-    missing = importlib.import_module("scriptrun.dropin.azureml.unsupported")
-    inner = missing.missing
+def record_steps(report_step: ReportStep) -> None:
+    """Call ``report_step`` for each step of each pipeline that is created from now on."""
+    unsupported = importlib.import_module("scriptrun.dropin.azureml.unsupported")
+    original = unsupported.missing
 
-    class Followed(Pipeline):
+    class RecordedPipeline(Pipeline):
         def __init__(self, workspace: Any = None, steps: Any = (), *_: Any, **__: Any) -> None:
             super().__init__()
-            for step in _all(steps):
-                tell(step.config(), workspace, step.facts())
+            for step in _ordered_steps(steps):
+                report_step(step.config(), workspace, step.facts())
 
-    def found(module: str, name: str, alternative: str) -> Any:
+    def lookup(module: str, name: str, alternative: str) -> Any:
         if not module.startswith("azureml.pipeline"):
-            return inner(module, name, alternative)
+            return original(module, name, alternative)
         if name == "Pipeline":
-            return Followed
+            return RecordedPipeline
         if name in _PARAMETERS:
             return type(name, (Step,), {"parameters": _PARAMETERS[name].split()})
-        return type(name, (Part,), {})
+        return type(name, (PipelineValue,), {})
 
-    setattr(missing, "missing", found)  # noqa: B010
+    setattr(unsupported, "missing", lookup)  # noqa: B010
 
 
 class Pipeline:
@@ -60,12 +60,12 @@ class Pipeline:
     submit = save = publish
 
 
-class Part:
+class PipelineValue:
     """A value passed between steps (data, a parameter); its text is its kind and name."""
 
     def __init__(self, name: Any = None, *_: Any, **kwargs: Any) -> None:
         self.name, self.steps = name, kwargs.get("steps")
-        self.made_by: Step | None = None
+        self.producer: Step | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -82,81 +82,81 @@ class Step:
     parameters: list[str] = []
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.given = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
-        self.before: list[Any] = []
-        for each in self.given.get("outputs") or ():
-            if isinstance(each, Part):
-                each.made_by = self
+        self.settings = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
+        self.predecessors: list[Any] = []
+        for output in self.settings.get("outputs") or ():
+            if isinstance(output, PipelineValue):
+                output.producer = self
 
     def run_after(self, step: Any) -> None:
         """Run this step after ``step``."""
-        self.before.append(step)
+        self.predecessors.append(step)
 
-    def needed(self) -> list[Any]:
+    def dependencies(self) -> list[Any]:
         """The steps that must run first; a pipeline includes them automatically."""
-        made = [each.made_by for each in self.given.get("inputs") or () if isinstance(each, Part)]
-        return [*self.before, *made]
+        producers = [value.producer for value in self.settings.get("inputs") or () if isinstance(value, PipelineValue)]
+        return [*self.predecessors, *producers]
 
     def config(self) -> Any:
         """The configuration of the step's job or sweep."""
-        given = self.given
-        words = given.get("estimator_entry_script_arguments")
-        if given.get("hyperdrive_config") is not None:
-            sweep = copy.copy(given["hyperdrive_config"])
-            sweep._given = _with(sweep.run_config, words, None)
+        settings = self.settings
+        script_arguments = settings.get("estimator_entry_script_arguments")
+        if settings.get("hyperdrive_config") is not None:
+            sweep = copy.copy(settings["hyperdrive_config"])
+            sweep._given = _with_overrides(sweep.run_config, script_arguments, None)
             sweep.estimator = None
             return sweep
-        if given.get("estimator") is not None:
-            config = given["estimator"].to_script_run_config()
-            return _with(config, words, given.get("compute_target"))
+        if settings.get("estimator") is not None:
+            config = settings["estimator"].to_script_run_config()
+            return _with_overrides(config, script_arguments, settings.get("compute_target"))
         config = ScriptRunConfig(
-            given.get("source_directory"),
-            given.get("script_name"),
-            run_config=copy.deepcopy(given.get("runconfig")),
+            settings.get("source_directory"),
+            settings.get("script_name"),
+            run_config=copy.deepcopy(settings.get("runconfig")),
         )
-        return _with(config, given.get("arguments") or [], given.get("compute_target"))
+        return _with_overrides(config, settings.get("arguments") or [], settings.get("compute_target"))
 
     def facts(self) -> dict[str, Any]:
         """Its name, inputs and outputs."""
-        named = {key: [_name(each) for each in self.given.get(key) or ()] for key in _DATA}
-        return {"name": self.given.get("name"), **named}
+        named = {key: [_data_name(item) for item in self.settings.get(key) or ()] for key in _DATA}
+        return {"name": self.settings.get("name"), **named}
 
 
 _DATA = ("inputs", "outputs")
 
 
-def _with(config: Any, words: Any, target: Any) -> Any:
+def _with_overrides(config: Any, arguments: Any, target: Any) -> Any:
     config = copy.copy(config)
-    if words is not None:
-        config.arguments = [str(each) if isinstance(each, Part) else each for each in words]
+    if arguments is not None:
+        config.arguments = [str(argument) if isinstance(argument, PipelineValue) else argument for argument in arguments]
     if target is not None:
         config.run_config = copy.deepcopy(config.run_config)
         config.run_config.target = target
     return config
 
 
-def _name(thing: Any) -> str:
+def _data_name(thing: Any) -> str:
     """The name of a step's input or output."""
     for attribute in ("data_reference_name", "name"):
-        found = getattr(thing, attribute, None)
-        if isinstance(found, str):
-            return found
+        value = getattr(thing, attribute, None)
+        if isinstance(value, str):
+            return value
     return str(thing)
 
 
-def _all(steps: Any) -> list[Step]:
+def _ordered_steps(steps: Any) -> list[Step]:
     """The steps and their dependencies, each once, dependencies first."""
-    found: dict[Step, None] = {}
+    ordered: dict[Step, None] = {}
 
-    def visit(each: Any) -> None:
-        if isinstance(each, list | tuple):
-            for one in each:
-                visit(one)
-        elif isinstance(each, Part):
-            visit(each.steps)
-        elif isinstance(each, Step) and each not in found:
-            visit([one for one in each.needed() if one is not each])
-            found[each] = None
+    def visit(node: Any) -> None:
+        if isinstance(node, list | tuple):
+            for item in node:
+                visit(item)
+        elif isinstance(node, PipelineValue):
+            visit(node.steps)
+        elif isinstance(node, Step) and node not in ordered:
+            visit([dependency for dependency in node.dependencies() if dependency is not node])
+            ordered[node] = None
 
     visit(steps)
-    return list(found)
+    return list(ordered)

@@ -37,36 +37,36 @@ class Recorder:
     def __init__(self) -> None:
         self.jobs: list[dict[str, Any]] = []
 
-    def submit(self, here: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
+    def submit(self, experiment: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
         """Record the job of ``config``, and return a stand-in for its run."""
         if not isinstance(config, pipelines.Pipeline):  # its steps are already recorded
-            self.tell(config, here.workspace, {}, here.name, tags)
-        return _stand_in()
+            self.record(config, experiment.workspace, {}, experiment.name, tags)
+        return _fake_run()
 
-    def tell(
+    def record(
         self, config: Any, workspace: Any, step: Any, experiment: str = "pipeline", tags: Any = None
     ) -> None:
         """Record the job of ``config``, with the facts of the ``step`` if it is in a pipeline."""
-        sweep: dict[str, Any] = {"step": step} if step else {}
+        extra_fields: dict[str, Any] = {"step": step} if step else {}
         try:
             if isinstance(config, HyperDriveConfig):
-                sweep["sweep"] = _swept(config)
+                extra_fields["sweep"] = _sweep_fields(config)
                 config = config.run_config  # the job that the sweep varies
             if hasattr(config, "to_script_run_config"):
                 config = config.to_script_run_config()
             if step:  # as an experiment does on submission
                 proof_stubs.adopt(workspace, config.run_config.target)
             job = check.check(config, workspace, experiment, tags).job
-            self.jobs.append({**job.to_dict(), **sweep})
+            self.jobs.append({**job.to_dict(), **extra_fields})
         except (ScriptrunError, NotImplementedError) as error:
             self.jobs.append({"refused": str(error)})
 
-    def submit_many(self, here: Any, configs: Any, tags: Any = None) -> list[Any]:
+    def submit_many(self, experiment: Any, configs: Any, tags: Any = None) -> list[Any]:
         """Record the jobs of all ``configs``."""
-        return [self.submit(here, each, tags) for each in configs]
+        return [self.submit(experiment, config, tags) for config in configs]
 
 
-def _swept(config: Any) -> dict[str, Any]:
+def _sweep_fields(config: Any) -> dict[str, Any]:
     """The settings of a sweep besides its job. Raises RunConfigurationException."""
     refuse(config.problems(), "Cannot submit this sweep")
     limits = ("max_total_runs", "max_concurrent_runs", "max_duration_minutes")
@@ -79,41 +79,41 @@ def _swept(config: Any) -> dict[str, Any]:
     }
 
 
-def _stand_in() -> mock.MagicMock:
+def _fake_run() -> mock.MagicMock:
     run = mock.MagicMock(name="run")
     run.get_status.return_value = run.status = "Completed"
     run.id = "recorded"
     return run
 
 
-def _no_conditions() -> None:
+def _skip_machine_checks() -> None:
     """Skip all checks of this machine and of the data, so that every job is recorded."""
-    found = check._engine
+    original = check._engine
 
-    def willing(*args: Any) -> Any:
-        engine = found(*args)
+    def engine_without_checks(*args: Any) -> Any:
+        engine = original(*args)
         if engine is not None:
             setattr(type(engine), "check", lambda self, job: [])  # noqa: B010
         return engine
 
-    setattr(check, "_engine", willing)  # noqa: B010
+    setattr(check, "_engine", engine_without_checks)  # noqa: B010
     setattr(builder, "check", lambda environment: [])  # noqa: B010
     setattr(data_binding.DataBinding, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
     for kind in (ReferenceInput, DatasetInput):
-        setattr(kind, "described", _with_files(kind.described))  # noqa: B010
+        setattr(kind, "described", _with_found_by(kind.described))  # noqa: B010
 
 
-def _with_files(described: Any) -> Any:
+def _with_found_by(describe: Any) -> Any:
     """Extend a description with how a downloaded input's files are found (``found_by``)."""
 
-    def method(self: Any, home: Any) -> dict[str, Any]:
-        found = _found_by(self)
-        return {**described(self, home), **({"found_by": found} if found else {})}
+    def method(self: Any, workspace: Any) -> dict[str, Any]:
+        found_by = _download_definition(self)
+        return {**describe(self, workspace), **({"found_by": found_by} if found_by else {})}
 
     return method
 
 
-def _found_by(bound: DataItem) -> dict[str, Any]:
+def _download_definition(bound: DataItem) -> dict[str, Any]:
     """The definition of a download's files; {} for other modes and registered datasets."""
     if isinstance(bound, ReferenceInput) and bound.reference.mode == DOWNLOAD:
         return Content([bound._source()]).definition()
@@ -123,7 +123,7 @@ def _found_by(bound: DataItem) -> dict[str, Any]:
     return {}
 
 
-def _going_on(stopped: list[str]) -> None:
+def _continue_after_errors(errors: list[str]) -> None:
     """Let a notebook continue after a failing cell, as in Jupyter, and collect the errors."""
     notebooks = importlib.import_module("scriptrun.dropin.notebook.cells")
 
@@ -133,50 +133,50 @@ def _going_on(stopped: list[str]) -> None:
             try:
                 notebooks.run_cell(cell, space, name)
             except Exception as error:
-                stopped.append(f"cell {cell.number} fails: {_in_a_line(error)}")
+                errors.append(f"cell {cell.number} fails: {_first_line(error)}")
 
     setattr(notebooks, "_run_in", run_in)  # noqa: B010
 
 
-def _in_a_line(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
 
 
-def main(file: str, result: str, granted: str = "[]", *words: str) -> int:
-    """Run ``file`` with the arguments ``words`` and write ``result``; return the exit code."""
-    recorder, given, stopped = Recorder(), proof_stubs.Given(), list[str]()
+def main(file: str, result: str, granted: str = "[]", *arguments: str) -> int:
+    """Run ``file`` with the arguments ``arguments`` and write ``result``; return the exit code."""
+    recorder, assumptions, errors = Recorder(), proof_stubs.Assumptions(), list[str]()
     importlib.import_module("scriptrun.dropin")
-    _no_conditions()
-    setattr(experiment.Experiment, "submit", _method(recorder.submit))  # noqa: B010
-    setattr(experiment.Experiment, "submit_many", _method(recorder.submit_many))  # noqa: B010
-    get_runs = _method(lambda *_, **__: iter([_stand_in() for _ in recorder.jobs]))
+    _skip_machine_checks()
+    setattr(experiment.Experiment, "submit", _as_method(recorder.submit))  # noqa: B010
+    setattr(experiment.Experiment, "submit_many", _as_method(recorder.submit_many))  # noqa: B010
+    get_runs = _as_method(lambda *_, **__: iter([_fake_run() for _ in recorder.jobs]))
     setattr(experiment.Experiment, "get_runs", get_runs)  # noqa: B010
-    proof_stubs.assume(given)
-    proof_stubs.grant(proof_stubs.only_workspace(), json.loads(granted), given)
-    pipelines.follow(recorder.tell)
-    missing_modules.stand_in(str(Path(file).absolute().parent), given.say)
-    _going_on(stopped)
-    running = importlib.import_module("scriptrun.dropin.exec")
-    ended: list[str] = []
-    said = types.SimpleNamespace(print_exception=lambda error: ended.append(_in_a_line(error)))
-    setattr(running, "traceback", said)  # noqa: B010
+    proof_stubs.assume(assumptions)
+    proof_stubs.grant(proof_stubs.only_workspace(), json.loads(granted), assumptions)
+    pipelines.record_steps(recorder.record)
+    missing_modules.stand_in(str(Path(file).absolute().parent), assumptions.note)
+    _continue_after_errors(errors)
+    exec_module = importlib.import_module("scriptrun.dropin.exec")
+    final_errors: list[str] = []
+    fake_traceback = types.SimpleNamespace(print_exception=lambda error: final_errors.append(_first_line(error)))
+    setattr(exec_module, "traceback", fake_traceback)  # noqa: B010
     code = 1
     try:
-        code = running.script(file, words)
+        code = exec_module.script(file, arguments)
     finally:
         if code:
-            stopped += ended or [f"it exited with code {code}"]
+            errors += final_errors or [f"it exited with code {code}"]
         content = {
             "jobs": recorder.jobs,
-            "stopped": stopped,
-            "assumed": list(given.said),
-            "lacked": given.lacked,
+            "stopped": errors,
+            "assumed": list(assumptions.notes),
+            "lacked": assumptions.missing,
         }
         Path(result).write_text(json.dumps(content, default=str), "utf-8")
     return 0
 
 
-def _method(function: Any) -> Any:
+def _as_method(function: Any) -> Any:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return function(self, *args, **kwargs)
 

@@ -39,108 +39,108 @@ COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datasto
 _PLACE = "stand-in"
 
 
-class Given:
+class Assumptions:
     """The assumptions of a proof (``notes``), and the ``missing`` names of the workspace."""
 
     def __init__(self) -> None:
-        self.said: dict[str, None] = {}
-        self.lacked: list[tuple[str, str]] = []
+        self.notes: dict[str, None] = {}
+        self.missing: list[tuple[str, str]] = []
 
-    def say(self, words: str) -> None:
-        """Note the assumption ``words``."""
-        self.said[words] = None
+    def note(self, text: str) -> None:
+        """Note the assumption ``text``."""
+        self.notes[text] = None
 
-    def lack(self, kind: str, name: object) -> None:
+    def note_missing(self, kind: str, name: object) -> None:
         """Note that the workspace has no ``kind`` called ``name``."""
-        if isinstance(name, str) and (kind, name) not in self.lacked:
-            self.lacked.append((kind, name))
+        if isinstance(name, str) and (kind, name) not in self.missing:
+            self.missing.append((kind, name))
 
 
-def assume(given: Given) -> None:
+def assume(assumptions: Assumptions) -> None:
     """Stub data access from now on, and note which names the workspace lacks."""
-    _entries(given)
-    _moves(given)
-    _tables(given)
-    _names(given)
+    _stub_entries(assumptions)
+    _stub_transfers(assumptions)
+    _stub_tables(assumptions)
+    _record_missing_names(assumptions)
 
 
 def only_workspace() -> Workspace:
     """The workspace in SCRIPTRUN_WORKSPACE; the code finds no other from now on."""
-    found = Workspace.from_config()
-    setattr(WorkspaceFiles, "search", classmethod(lambda cls, start: cls(found.root)))  # noqa: B010
-    config = classmethod(lambda cls, config: cls(found.root))
+    workspace = Workspace.from_config()
+    setattr(WorkspaceFiles, "search", classmethod(lambda cls, start: cls(workspace.root)))  # noqa: B010
+    config = classmethod(lambda cls, config: cls(workspace.root))
     setattr(WorkspaceFiles, "_of_azure_config", config)  # noqa: B010
-    return found
+    return workspace
 
 
-def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> None:
-    """Create a stand-in in the workspace ``home`` for each kind and name."""
+def grant(workspace: Workspace, names: Iterable[tuple[str, str]], assumptions: Assumptions) -> None:
+    """Create a stand-in in the workspace ``workspace`` for each kind and name."""
     for kind, name in names:
-        given.say(f"the {kind} {name!r}")
+        assumptions.note(f"the {kind} {name!r}")
         if kind == COMPUTE:
-            importlib.import_module("scriptrun.dropin.azureml.compute").make(home, name, {})
+            importlib.import_module("scriptrun.dropin.azureml.compute").make(workspace, name, {})
         elif kind == ENVIRONMENT:
-            Environment(name).register(home)
+            Environment(name).register(workspace)
         elif kind == DATASTORE:
-            folder = home.directory / _PLACE / name
+            folder = workspace.directory / _PLACE / name
             folder.mkdir(parents=True, exist_ok=True)
-            Datastore.register_local(home, name, folder, overwrite=True)
+            Datastore.register_local(workspace, name, folder, overwrite=True)
         else:
-            place = (Datastore.get_default(home), f"{_PLACE}/{name}")
-            FileDatasetFactory.from_files(place, validate=False).register(home, name)
+            path = (Datastore.get_default(workspace), f"{_PLACE}/{name}")
+            FileDatasetFactory.from_files(path, validate=False).register(workspace, name)
 
 
-def adopt(home: Any, target: Any) -> None:
-    """Register a compute target called ``target`` with the workspace ``home``."""
+def adopt(workspace: Any, target: Any) -> None:
+    """Register a compute target called ``target`` with the workspace ``workspace``."""
     if isinstance(target, str):
-        importlib.import_module("scriptrun.dropin.azureml.compute").adopt(home, target)
+        importlib.import_module("scriptrun.dropin.azureml.compute").adopt(workspace, target)
 
 
-def _is_here(place: StoreRef) -> bool:
+def _is_local(location: StoreRef) -> bool:
     """Whether the place is a directory on this machine."""
-    if place.datastore is not None:
-        return place.datastore.kind == "Local"
-    return place.url == "file://"
+    if location.datastore is not None:
+        return location.datastore.kind == "Local"
+    return location.url == "file://"
 
 
-def _entries(given: Given) -> None:
+def _stub_entries(assumptions: Assumptions) -> None:
     """Make every remote or empty source list one empty file."""
-    listed, folder_of = Source.entries, content._folder
+    original_entries, original_folder = Source.entries, content._folder
 
     def entries(self: Source) -> Iterator[FileEntry]:
-        found = False
-        for entry in listed(self) if _is_here(self.store_ref) else ():
-            found = True
+        has_entries = False
+        for entry in original_entries(self) if _is_local(self.store_ref) else ():
+            has_entries = True
             yield entry
-        if not found:
+        if not has_entries:
             if _PLACE not in self.path:
-                given.say(f"files at {self}")
+                assumptions.note(f"files at {self}")
             yield FileEntry("/".join(filter(None, [self.folder, _PLACE])), 0)
 
     def folder(source: Source) -> str:
-        return folder_of(source) if _is_here(source.store_ref) else source.folder
+        return original_folder(source) if _is_local(source.store_ref) else source.folder
 
     setattr(Source, "entries", entries)  # noqa: B010
     setattr(content, "_folder", folder)  # noqa: B010
 
 
-def _moves(given: Given) -> None:
+def _stub_transfers(assumptions: Assumptions) -> None:
     """Replace uploads and downloads that cannot work with no-ops."""
 
-    def wrap(kind: Any, name: str, words: str, instead: Callable[..., Any]) -> None:
-        inner = getattr(kind, name)
+    def wrap(owner: Any, name: str, note: str, fallback: Callable[..., Any]) -> None:
+        original = getattr(owner, name)
 
-        @functools.wraps(inner)
-        def moved(self: Any, *args: Any, **kwargs: Any) -> Any:
+        @functools.wraps(original)
+        def transfer(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                if _moves_here(self):
-                    return inner(self, *args, **kwargs)
+                if _is_on_this_machine(self):
+                    return original(self, *args, **kwargs)
             except (ScriptrunError, OSError):
                 pass
-            given.say(words)
-            return instead(self, *args, **kwargs)
+            assumptions.note(note)
+            return fallback(self, *args, **kwargs)
 
-        setattr(kind, name, moved)
+        setattr(owner, name, transfer)
 
     def path(self: Any, *args: Any, target_path: str | None = None, **kwargs: Any) -> Any:
         return self.path(target_path)
@@ -154,28 +154,28 @@ def _moves(given: Given) -> None:
     wrap(AbstractDatastore, "upload_files", "uploaded files", path)
     wrap(AbstractDatastore, "download", "downloaded files", lambda *_, **__: 0)
     wrap(FileDataset, "download", "downloaded files", lambda *_, **__: [])
-    setattr(datastore, "_keep", _kept)  # noqa: B010
-    setattr(urllib.request, "urlretrieve", functools.partial(_retrieve, given))  # noqa: B010
+    setattr(datastore, "_keep", _register_unchecked)  # noqa: B010
+    setattr(urllib.request, "urlretrieve", functools.partial(_retrieve, assumptions))  # noqa: B010
 
 
-def _tables(given: Given) -> None:
+def _stub_tables(assumptions: Assumptions) -> None:
     """Replace tables whose files are not on this machine with stand-ins."""
-    read = TabularDataset.to_pandas_dataframe
+    original = TabularDataset.to_pandas_dataframe
 
     def frame(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            if isinstance(self, TabularDataset) and _moves_here(self):
-                return read(self, *args, **kwargs)
+            if isinstance(self, TabularDataset) and _is_on_this_machine(self):
+                return original(self, *args, **kwargs)
         except (ScriptrunError, OSError):
             pass
-        given.say("tables it reads")
+        assumptions.note("tables it reads")
         return mock.MagicMock(name="table")
 
     for kind in (TabularDataset, FileDataset):  # a stand-in's kind is unknown
         setattr(kind, "to_pandas_dataframe", frame)  # noqa: B010
 
 
-def _kept(
+def _register_unchecked(
     workspace: Any, name: str, record: dict[str, Any], overwrite: bool, *_: Any, **__: Any
 ) -> AbstractDatastore:
     """Register a datastore without accessing it or storing its credentials."""
@@ -184,69 +184,69 @@ def _kept(
     return datastore_classes.from_record(workspace, name, record)
 
 
-def _moves_here(thing: AbstractDatastore | AbstractDataset) -> bool:
-    if isinstance(thing, AbstractDatastore):
-        return _is_here(StoreRef(thing))
-    return all(_is_here(source.store_ref) for source in thing._content.sources)
+def _is_on_this_machine(item: AbstractDatastore | AbstractDataset) -> bool:
+    if isinstance(item, AbstractDatastore):
+        return _is_local(StoreRef(item))
+    return all(_is_local(source.store_ref) for source in item._content.sources)
 
 
-def _retrieve(given: Given, url: str, filename: Any = None, *_: Any, **__: Any) -> tuple[str, Any]:
+def _retrieve(assumptions: Assumptions, url: str, filename: Any = None, *_: Any, **__: Any) -> tuple[str, Any]:
     """Replace ``urllib.request.urlretrieve``: write an empty file."""
-    given.say("downloaded files")
+    assumptions.note("downloaded files")
     target = Path(filename or os.path.basename(url) or _PLACE)
     target.write_bytes(b"")
     return str(target), {}
 
 
-def _names(given: Given) -> None:
+def _record_missing_names(assumptions: Assumptions) -> None:
     """Note the names that are looked up but missing."""
 
     def wrap(owner: Any, name: str, kind: str) -> None:
-        inner = getattr(owner, name)
+        original = getattr(owner, name)
 
-        def found(home: Any, wanted: Any, *args: Any, **kwargs: Any) -> Any:
+        def lookup(workspace: Any, requested: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                return inner(home, wanted, *args, **kwargs)
+                return original(workspace, requested, *args, **kwargs)
             except ScriptrunError:
-                given.lack(kind, wanted)
+                assumptions.note_missing(kind, requested)
                 raise
 
-        setattr(owner, name, found)
+        setattr(owner, name, lookup)
 
     wrap(datastore_records, "get", DATASTORE)
     wrap(dataset_versions, "get", DATASET)
     wrap(environment_registry, "get", ENVIRONMENT)
     for attribute, kind in _LISTED.items():
         setattr(
-            Workspace, attribute, property(_listing(getattr(Workspace, attribute), kind, given))
+            Workspace, attribute, property(_recording_listing(getattr(Workspace, attribute), kind, assumptions))
         )
-    targets = importlib.import_module("scriptrun.dropin.azureml.compute").ComputeTarget
-    made = targets.__new__
+    target_class = importlib.import_module("scriptrun.dropin.azureml.compute").ComputeTarget
+    original_new = target_class.__new__
 
     def new(cls: Any, workspace: Any, name: str, **kwargs: Any) -> Any:
         try:
-            return made(cls, workspace, name, **kwargs)
+            return original_new(cls, workspace, name, **kwargs)
         except ScriptrunError:
-            given.lack(COMPUTE, name)
+            assumptions.note_missing(COMPUTE, name)
             raise
 
-    setattr(targets, "__new__", new)  # noqa: B010
+    setattr(target_class, "__new__", new)  # noqa: B010
 
 
 _LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRONMENT}
 
 
-def _listing(listed: Any, kind: str, given: Given) -> Callable[[Any], dict[str, Any]]:
-    """Wrap the property ``listed`` to note the names that it lacks."""
+def _recording_listing(original: Any, kind: str, assumptions: Assumptions) -> Callable[[Any], dict[str, Any]]:
+    """Wrap the property ``original`` to note the names that it lacks."""
 
-    class Names(dict[str, Any]):
+    class RecordingDict(dict[str, Any]):
         def __missing__(self, name: str) -> Any:
-            given.lack(kind, name)
+            assumptions.note_missing(kind, name)
             raise KeyError(name)
 
         def get(self, name: str, default: Any = None) -> Any:
             if name not in self:
-                given.lack(kind, name)
+                assumptions.note_missing(kind, name)
             return super().get(name, default)
 
-    return lambda home: Names(listed.fget(home))
+    return lambda workspace: RecordingDict(original.fget(workspace))
