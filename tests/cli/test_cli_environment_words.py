@@ -17,7 +17,10 @@ def parsed(*words):
 
 def test_one_source_at_a_time():
     assert environment_options.check_sources(parsed("--uv-project", ".")) == ["--uv-project"]
-    assert environment_options.check_sources(parsed()) == [] and environment_options.load(parsed()) is None
+    assert (
+        environment_options.check_sources(parsed()) == []
+        and environment_options.load(parsed()) is None
+    )
     with pytest.raises(
         UserErrorException, match="--conda and --pixi-project cannot be used together"
     ):

@@ -92,7 +92,9 @@ def test_nodes_alone_are_only_counted():
 def test_resources_are_asked_for_only_where_they_are_given(tmp_path):
     def asked(*words):
         config = ScriptRunConfig(str(tmp_path), "train.py")
-        distribution.request_resources(dispatch.parser_of("run").parse([*words, "train.py"]), config)
+        distribution.request_resources(
+            dispatch.parser_of("run").parse([*words, "train.py"]), config
+        )
         return config.cpus, config.gpus, config.memory
 
     assert asked() == (None, None, None)
@@ -140,7 +142,11 @@ def test_an_option_that_says_nothing_is_refused_with_its_name(words):
 
 
 def texts_of(kind):
-    return [name for name, annotated in compute._option_types(kind).items() if annotated.startswith("str")]
+    return [
+        name
+        for name, annotated in compute._option_types(kind).items()
+        if annotated.startswith("str")
+    ]
 
 
 @in_tmp_path

@@ -243,10 +243,19 @@ def test_a_variable_may_be_data():
 def test_script_and_arguments_of_the_run_config_count_where_none_are_given():
     run = RunConfiguration(script="inner.py", arguments=["--inner"])
     config = ScriptRunConfig(".", run_config=run)
-    assert (checks.script_and_command(config), checks.arguments(config)) == (("inner.py", ""), ["--inner"])
+    assert (checks.script_and_command(config), checks.arguments(config)) == (
+        ("inner.py", ""),
+        ["--inner"],
+    )
     config = ScriptRunConfig(".", script="outer.py", arguments=["--outer"], run_config=run)
-    assert (checks.script_and_command(config)[0], checks.arguments(config)) == ("outer.py", ["--outer"])
-    assert checks.script_and_command(ScriptRunConfig(".", command="ls", run_config=run)) == (None, "ls")
+    assert (checks.script_and_command(config)[0], checks.arguments(config)) == (
+        "outer.py",
+        ["--outer"],
+    )
+    assert checks.script_and_command(ScriptRunConfig(".", command="ls", run_config=run)) == (
+        None,
+        "ls",
+    )
 
 
 @pytest.mark.parametrize(
@@ -295,7 +304,9 @@ def test_arguments_in_one_text_must_be_words():
     config = ScriptRunConfig(".", script="a.py", arguments="--name 'open")
     (said,) = checks.config_problems(config)
     assert "--name 'open" in said
-    assert checks.config_problems(ScriptRunConfig(".", script="a.py", arguments="--name 'a b'")) == []
+    assert (
+        checks.config_problems(ScriptRunConfig(".", script="a.py", arguments="--name 'a b'")) == []
+    )
 
 
 @pytest.mark.parametrize("values", [[1, 2], (1,), {"a": 1}, {1}])

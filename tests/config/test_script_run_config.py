@@ -19,7 +19,7 @@ from scriptrun import (
     ScriptRunConfig,
     TensorflowConfiguration,
 )
-from scriptrun.config.describe import describe, config_problems
+from scriptrun.config.describe import config_problems, describe
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.job import Distribution
 

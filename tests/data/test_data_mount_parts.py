@@ -25,7 +25,9 @@ few = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scop
 
 def tree_of(folder, paths):
     rows = [ManifestRow(path, len(path), "e") for path in sorted(paths)]
-    return ManifestTree(Manifest(manifest.manifest_path(folder, manifest.write(folder, rows).digest)))
+    return ManifestTree(
+        Manifest(manifest.manifest_path(folder, manifest.write(folder, rows).digest))
+    )
 
 
 names = st.text("ab-0.", min_size=1, max_size=3)
@@ -233,7 +235,9 @@ def test_a_plan_survives_being_a_value(workspace, fill, tmp_path):
     made = plan.MountPlan("/m", roots, "x.manifest", "/cache", 7.5)
     again = plan.from_value(made.value())
     assert again.value() == made.value()
-    assert [plan.store_identity(root) for root in again.roots] == [plan.store_identity(r) for r in roots]
+    assert [plan.store_identity(root) for root in again.roots] == [
+        plan.store_identity(r) for r in roots
+    ]
     assert again.roots[0].store_ref.store().stat("a/b").size == 1
 
 

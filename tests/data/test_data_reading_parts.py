@@ -35,7 +35,7 @@ from scriptrun.data.errors import (
 )
 from scriptrun.data.mount import fuse_library, plan, server
 from scriptrun.data.mount.block_cache import BLOCK, MountCache, cache_key
-from scriptrun.data.mount.large_files import LargeFile, MemoryBlocks, FileLocation, FetchPools
+from scriptrun.data.mount.large_files import FetchPools, FileLocation, LargeFile, MemoryBlocks
 from scriptrun.data.mount.small_files import SmallFiles
 from scriptrun.data.stores.fsspec import FsspecStore
 from scriptrun.data.stores.local import LocalStore

@@ -358,7 +358,11 @@ def test_a_probe_that_may_not_write_tries_to_read(workspace, tmp_path):
     (tmp_path / "d").mkdir()
     datastore = Datastore.register_local(workspace, "d", str(tmp_path / "d"))
     empty = probe.probe(datastore, writes=False)
-    assert (empty.allowed["list"], empty.allowed["read"], empty.allowed["write"]) == (True, None, None)
+    assert (empty.allowed["list"], empty.allowed["read"], empty.allowed["write"]) == (
+        True,
+        None,
+        None,
+    )
     assert set(empty.notes) == {"read", "write", "delete"}
     (tmp_path / "d" / "a").write_text("x")
     assert probe.probe(datastore, writes=False).allowed["read"] is True

@@ -346,12 +346,16 @@ def test_random_names_do_not_tell_two_runs_apart():
     other = {**UNNAMED, "name": "input__89abcdef"}
     arguments = ["--a", "$AZUREML_DATAREFERENCE_{}", "{}", "$AZUREML_DATAREFERENCE_other"]
     plain = [
-        summary.readable_arguments(job([each], (), [text.format(each["name"]) for text in arguments]))
+        summary.readable_arguments(
+            job([each], (), [text.format(each["name"]) for text in arguments])
+        )
         for each in (UNNAMED, other)
     ]
     assert plain[0][:2] == plain[1][:2] == ["--a", "$input 1"]
     assert plain[0][3] == "$other"
-    assert summary.readable_arguments(job((), (), ["$AZUREML_DATAREFERENCE_x"])) == ["$AZUREML_DATAREFERENCE_x"]
+    assert summary.readable_arguments(job((), (), ["$AZUREML_DATAREFERENCE_x"])) == [
+        "$AZUREML_DATAREFERENCE_x"
+    ]
 
 
 def test_details_as_v1_shows_them():

@@ -230,7 +230,9 @@ NAMES = st.text(st.characters(blacklist_categories=["Cc"]), min_size=1, max_size
 @settings(max_examples=30)
 @given(st.lists(st.tuples(NAMES, st.integers(-1, 2**60), st.text(max_size=5)), max_size=30))
 def test_a_manifest_comes_back_as_it_was_written(tmp_path_factory, files):
-    rows = sorted({path: manifest.ManifestRow(path, size, etag, 3) for path, size, etag in files}.values())
+    rows = sorted(
+        {path: manifest.ManifestRow(path, size, etag, 3) for path, size, etag in files}.values()
+    )
     folder = tmp_path_factory.mktemp("manifest")
     done = manifest.write(folder, iter(rows))
     read = manifest.Manifest(manifest.manifest_path(folder, done.digest))

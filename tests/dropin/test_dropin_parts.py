@@ -231,7 +231,9 @@ def test_what_would_change_the_machine_is_passed_over(capfd, line):
 
 
 def test_commands_go_to_the_shell(capfd):
-    assert magics.run_line("!printf 'a\\nb c\\n'; echo $n", "x.ipynb", dict(SPACE), capture=True) == [
+    assert magics.run_line(
+        "!printf 'a\\nb c\\n'; echo $n", "x.ipynb", dict(SPACE), capture=True
+    ) == [
         "a",
         "b c",
         "3",

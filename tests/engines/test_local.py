@@ -62,11 +62,11 @@ def test_another_host_is_judged_by_its_heartbeat_alone(tmp_path, monkeypatch):
     place = claimed(tmp_path, {**identity.identify(), "host": "another-host", "pid": 1})
     (place / "node-0.beat").write_text("1")
     assert look(tmp_path).state == UNKNOWN
-    now[0] += launchers.SILENCE - 1
+    now[0] += launchers.HEARTBEAT_TIMEOUT - 1
     assert look(tmp_path).state == UNKNOWN
     (place / "node-0.beat").write_text("2")
     assert look(tmp_path).state == UNKNOWN
-    now[0] += launchers.SILENCE - 1
+    now[0] += launchers.HEARTBEAT_TIMEOUT - 1
     assert look(tmp_path).state == UNKNOWN
     now[0] += 2
     view = look(tmp_path)
@@ -108,7 +108,9 @@ def test_a_child_that_left_everything_is_found_by_its_variables(tmp_path):
     import sys
 
     subprocess.run([sys.executable, "-c", code], env=environ, cwd=bench.root)
-    until(lambda: len(processes.pids_of_run(folder)) == 1)  # it has forked twice, and the first is gone
+    until(
+        lambda: len(processes.pids_of_run(folder)) == 1
+    )  # it has forked twice, and the first is gone
     assert processes.pids_of_run(str(tmp_path / "a run elsewhere")) == []
     processes.end_run(folder)
     until(lambda: processes.pids_of_run(folder) == [], "it lives on")

@@ -81,7 +81,9 @@ def test_what_a_tool_has_started_ends_with_it(tree):
     build_process.end(process)
 
 
-@pytest.mark.parametrize(("stop", "limit", "kind"), [(True, "0", BuildCanceled), (False, "0.01", None)])
+@pytest.mark.parametrize(
+    ("stop", "limit", "kind"), [(True, "0", BuildCanceled), (False, "0.01", None)]
+)
 def test_a_watch_ends_it_and_says_why(tree, monkeypatch, stop, limit, kind):
     monkeypatch.setenv(build_process.VARIABLE, limit)
     process, child = tree
@@ -165,14 +167,18 @@ def test_a_lock_of_an_interpreter_names_what_is_installed_and_is_kept(tmp_path):
 
 def test_a_lock_for_a_python_that_need_not_be_here(request_of, said):
     spec = request_of("old", "red==1.0")
-    text, changes = uv_lock.lock_for_version(requirements.from_spec(spec), "3.8", (), spec.pins, said.append, never)
+    text, changes = uv_lock.lock_for_version(
+        requirements.from_spec(spec), "3.8", (), spec.pins, said.append, never
+    )
     assert [line.split()[0] for line in text.splitlines() if "==" in line] == [
         "old==1.0",
         "red==1.0",
     ]
     assert changes == {} and "--hash=sha256:" in text and "find-links" not in text
     with pytest.raises(EnvironmentException, match="old"):
-        uv_lock.lock_for_version(requirements.from_spec(spec), "3.12", (), spec.pins, said.append, never)
+        uv_lock.lock_for_version(
+            requirements.from_spec(spec), "3.12", (), spec.pins, said.append, never
+        )
 
 
 def test_a_pin_that_is_not_to_be_had_is_relaxed_only_where_it_may_be(request_of, said):
@@ -317,7 +323,9 @@ def test_a_prefix_is_laid_out_for_another_place(conda, tmp_path, said):
     spec = EnvironmentSpec(CONDA, conda=("python",), channels=(conda,))
     lock = conda_lock.resolve(spec, said.append, never)
     prefix = tmp_path / "prefix"
-    conda_builder.install(spec, lock, str(prefix), said.append, never, final_prefix="/opt/elsewhere")
+    conda_builder.install(
+        spec, lock, str(prefix), said.append, never, final_prefix="/opt/elsewhere"
+    )
     made = conda_builder.Conda(spec, lock)
     assert os.path.lexists(made.python(str(prefix)))
     metas = [json.loads(path.read_text()) for path in (prefix / "conda-meta").glob("*.json")]

@@ -73,7 +73,10 @@ def test_versions_and_builds_are_solved_and_pip_comes_on_top(conda, wheels, lock
     assert cache_listing.plan(spec, locks).cached
     [entry] = cache_listing.list_environments()
     assert entry.packages == 5
-    assert dependency_paths.reverse_dependencies(ready.sites, ready.place)["red"] == ["blue", "ontop"]
+    assert dependency_paths.reverse_dependencies(ready.sites, ready.place)["red"] == [
+        "blue",
+        "ontop",
+    ]
 
 
 def test_a_later_channel_helps_where_the_first_does_not_do(conda, locks, said, tmp_path):
@@ -400,4 +403,6 @@ def test_what_rattler_says_of_a_full_disk_and_a_wrong_digest_has_its_own_sentenc
 def test_a_python_is_always_wished_for():
     spec = EnvironmentSpec(CONDA, conda=("r-base",), python="3.8")
     assert conda_request.from_spec(spec).python == "python 3.8.*"
-    assert conda_request.from_spec(spec.replace(python=">=3.8,<3.10")).python == "python >=3.8,<3.10"
+    assert (
+        conda_request.from_spec(spec.replace(python=">=3.8,<3.10")).python == "python >=3.8,<3.10"
+    )

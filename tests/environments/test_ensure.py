@@ -188,7 +188,9 @@ def test_a_build_killed_halfway_is_built_again_with_a_reason(request_of, locks, 
     spec = request_of("blue")
     key = ensure.ensure(spec, locks, said.append).key
     cache_listing.remove(key)
-    os.makedirs(os.path.join(cache_folders.key_folder(key), "1", "bin"))  # what uv venv had made so far
+    os.makedirs(
+        os.path.join(cache_folders.key_folder(key), "1", "bin")
+    )  # what uv venv had made so far
     assert ensure.find(spec, locks) is None
     said.clear()
     ready = ensure.ensure(spec, locks, said.append)

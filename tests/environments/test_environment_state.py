@@ -371,7 +371,9 @@ def test_repositories_of_a_lock_become_folders(tmp_path, git_alone):
     assert (Path(tree) / "pkg" / "word.txt").read_text() == "first"
     assert goal.startswith("/in/image/")
     assert any(commit in line for line in said)
-    assert image_git.fetch_repositories("six==1\n", {}, str(tmp_path), "/x", said.append, lambda: False) == (
+    assert image_git.fetch_repositories(
+        "six==1\n", {}, str(tmp_path), "/x", said.append, lambda: False
+    ) == (
         "six==1\n",
         {},
     )
@@ -380,7 +382,9 @@ def test_repositories_of_a_lock_become_folders(tmp_path, git_alone):
 def test_a_repository_that_cannot_be_fetched_is_named(tmp_path, git_alone):
     text = f"a @ git+file://{tmp_path}/gone@{'0' * 40}"
     with pytest.raises(EnvironmentException, match="gone"):
-        image_git.fetch_repositories(text, {}, str(tmp_path / "t"), "/x", lambda _: None, lambda: False)
+        image_git.fetch_repositories(
+            text, {}, str(tmp_path / "t"), "/x", lambda _: None, lambda: False
+        )
 
 
 @pytest.mark.parametrize("ref", ["", "#main", "#main:pkg", "#:pkg"])

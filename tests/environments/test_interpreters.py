@@ -33,7 +33,9 @@ def test_what_is_told_from_files_is_what_the_interpreter_says(locks, said):
     assert ready.cached
 
 
-@pytest.mark.parametrize("path", sorted({python.path for python in interpreter_discovery.find_all()}))
+@pytest.mark.parametrize(
+    "path", sorted({python.path for python in interpreter_discovery.find_all()})
+)
 def test_every_interpreter_here_is_told_truly(path):
     told = interpreter_facts.from_files(path)
     started = interpreter_facts._from_interpreter(path)

@@ -80,7 +80,8 @@ def test_a_build_keeps_the_cache_within_its_limit(
     ensure.ensure(request_of("green", name="last"), locks, said.append)
     assert "old" not in left() and {"last", "new"} <= set(left())
     assert any(
-        "old from the cache, unused since" in line and cache_limit.LIMIT_VARIABLE in line for line in said
+        "old from the cache, unused since" in line and cache_limit.LIMIT_VARIABLE in line
+        for line in said
     )
     monkeypatch.setenv(cache_limit.LIMIT_VARIABLE, "much")
     assert any("='much'" in reason for reason in builder.check(request_of("green")))

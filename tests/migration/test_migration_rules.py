@@ -442,7 +442,10 @@ def test_uses_of_a_rewritten_call_are_changed_or_told():
     new = apply(HEAD + text, found.edits)
     assert "HyperDriveConfig(run_config=e)" in new and "c = e\n" in new
     assert "e.run_config.environment.python.conda_dependencies.add()" in new
-    assert sorted(what for _, what, *_ in found.review_notes) == ["e.framework_version", "mine.submit"]
+    assert sorted(what for _, what, *_ in found.review_notes) == [
+        "e.framework_version",
+        "mine.submit",
+    ]
     assert [what for _, what, _ in found.changes] == ["HyperDriveConfig"]
 
 
@@ -459,7 +462,9 @@ def test_uses_of_a_rewritten_call_are_changed_or_told():
 )
 def test_a_call_that_cannot_be_written_is_refused(call, reason):
     program = Program(f"{HEAD}e = {call}\n")
-    writer = conversion.ConfigWriter(program, call_named(program, "Estimator"), set(), "Config", False)
+    writer = conversion.ConfigWriter(
+        program, call_named(program, "Estimator"), set(), "Config", False
+    )
     with pytest.raises(estimator_call.CannotRewrite) as refused:
         writer.write()
     assert reason in refused.value.reason
@@ -570,9 +575,13 @@ def test_what_a_file_says_is_sorted_into_words(tmp_path):
     (call,) = runconfigs.calls(program)
     found = loaded_runconfigs.load_settings(program, call, str(tmp_path), True, False)
     assert found.file == ".azureml/x.runconfig"
-    assert found.arguments["compute_target"] == "'gpu'" and "source_directory" not in found.arguments
+    assert (
+        found.arguments["compute_target"] == "'gpu'" and "source_directory" not in found.arguments
+    )
     assert found.script == {"script": "'train.py'", "arguments": "['--a', '1']"}
-    lines = loaded_runconfigs.LoadedSettings(environment=["environment = 1", "environment.a = environment2"])
+    lines = loaded_runconfigs.LoadedSettings(
+        environment=["environment = 1", "environment.a = environment2"]
+    )
     assert lines.environment_lines("e") == ["e = 1", "e.a = environment2"]
 
 
@@ -591,7 +600,9 @@ def test_what_a_file_says_is_sorted_into_words(tmp_path):
 )
 def test_its_own_words_come_before_those_of_the_file(call, made):
     program = Program(call + "\n")
-    said = loaded_runconfigs.LoadedSettings(script={"script": "'t.py'", "arguments": "['a']"}, file="f")
+    said = loaded_runconfigs.LoadedSettings(
+        script={"script": "'t.py'", "arguments": "['a']"}, file="f"
+    )
     node = call_named(program, "ScriptRunConfig")
     if made is None:
         with pytest.raises(estimator_call.CannotRewrite, match="uncertain whether its own"):
@@ -601,10 +612,14 @@ def test_its_own_words_come_before_those_of_the_file(call, made):
 
 
 def test_more_settings_come_after_the_statement_under_its_name():
-    said = loaded_runconfigs.LoadedSettings(later_lines=["config.run_config.a = 'config.x'", "for x in y:"])
+    said = loaded_runconfigs.LoadedSettings(
+        later_lines=["config.run_config.a = 'config.x'", "for x in y:"]
+    )
     text = "if 1:\n    self.c = ScriptRunConfig('.')  # here\nz = 1\n"
     program = Program(text)
-    edit = runconfig_precedence.later_lines_edit(program, call_named(program, "ScriptRunConfig"), said)
+    edit = runconfig_precedence.later_lines_edit(
+        program, call_named(program, "ScriptRunConfig"), said
+    )
     assert apply(text, [edit]) == (
         "if 1:\n    self.c = ScriptRunConfig('.')  # here\n"
         "    self.c.run_config.a = 'config.x'\n    for x in y:\nz = 1\n"
@@ -616,4 +631,6 @@ def test_more_settings_come_after_the_statement_under_its_name():
     ):
         program = Program(text)
         with pytest.raises(estimator_call.CannotRewrite):
-            runconfig_precedence.later_lines_edit(program, call_named(program, "ScriptRunConfig"), said)
+            runconfig_precedence.later_lines_edit(
+                program, call_named(program, "ScriptRunConfig"), said
+            )

@@ -37,7 +37,9 @@ def home(tmp_path):
     ],
 )
 def test_only_what_is_named_and_known(home, spec, names):
-    assert build_secrets.find_secrets(spec, home, {}) == {name: f"value of {name}" for name in names}
+    assert build_secrets.find_secrets(spec, home, {}) == {
+        name: f"value of {name}" for name in names
+    }
 
 
 def test_the_submitters_variables_come_first(home):

@@ -30,9 +30,9 @@ def test_a_teams_files_are_environments(ws, tmp_path, monkeypatch):
     conda = Environment.get(ws, "vision").python.conda_dependencies.serialize_to_string()
     assert "python=3.11" in conda
     assert Environment.get(ws, "saved").name == "saved"
-    assert environment_registry.is_team_environment(ws, "here") and not environment_registry.is_team_environment(
-        ws, "scriptrun-sklearn"
-    )
+    assert environment_registry.is_team_environment(
+        ws, "here"
+    ) and not environment_registry.is_team_environment(ws, "scriptrun-sklearn")
     Environment("text").register(ws)
     assert Environment.get(ws, "text").version == "1"
 

@@ -67,7 +67,12 @@ def test_it_is_found_from_below_and_by_its_name(home, tmp_path, monkeypatch):
     below = home.root / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    assert WorkspaceFiles.search(below).id == WorkspaceFiles.from_config().id == WorkspaceFiles.get("team").id == home.id
+    assert (
+        WorkspaceFiles.search(below).id
+        == WorkspaceFiles.from_config().id
+        == WorkspaceFiles.get("team").id
+        == home.id
+    )
     assert WorkspaceFiles.search(tmp_path) is None
     with pytest.raises(WorkspaceException, match="team"):
         WorkspaceFiles.get("other")

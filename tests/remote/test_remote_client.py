@@ -14,7 +14,7 @@ from wheel_making import make_wheel
 
 from scriptrun import CondaDependencies, Environment, Experiment, Run, ScriptRunConfig
 from scriptrun.engines.slurm.engine import Slurm
-from scriptrun.engines.transport import SshTransport, HostUnreachable
+from scriptrun.engines.transport import HostUnreachable, SshTransport
 from scriptrun.remote import client as remote_client
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files

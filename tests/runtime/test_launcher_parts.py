@@ -68,7 +68,10 @@ def test_a_jobs_start_loads_no_annotations():
     ],
 )
 def test_what_runs_with_a_job_is_found_first(environment, rest, expected):
-    assert search_path.build_pythonpath({"environment": environment}, "/kit", rest).split(":") == expected
+    assert (
+        search_path.build_pythonpath({"environment": environment}, "/kit", rest).split(":")
+        == expected
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_file
-from scriptrun.store.registry import Registry, NamedValues
+from scriptrun.store.registry import NamedValues, Registry
 from scriptrun.testing.jobs import PATIENCE
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -11,7 +11,7 @@ from scriptrun.data.datasets.consumption import OutputFileDatasetConfig
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.submission import bound_data
-from scriptrun.submission.bound_data import DatasetInput, DataOutput, ReferenceInput
+from scriptrun.submission.bound_data import DataOutput, DatasetInput, ReferenceInput
 
 
 @pytest.fixture

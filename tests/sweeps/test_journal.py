@@ -8,7 +8,9 @@ from scriptrun.sweeps.journal import ChildRun, Journal
 
 
 def child(number, **more):
-    return ChildRun(number, f"HD_x_{number}", {"lr": 0.1, "n": None}, "2026-01-02T03:04:05Z", **more)
+    return ChildRun(
+        number, f"HD_x_{number}", {"lr": 0.1, "n": None}, "2026-01-02T03:04:05Z", **more
+    )
 
 
 def test_points_and_ends_come_back(tmp_path):

@@ -42,7 +42,9 @@ def test_bandit_goes_by_the_best_so_far_not_by_the_last():
 def test_a_run_that_is_ahead_is_judged_again_by_all_that_it_has_logged():
     policy = BanditPolicy(slack_factor=0.1)
     reports = {"bad": [0.1] * 9, "rising": [0.1] * 8 + [0.9], "good": [0.9] * 3}
-    assert early_stopping.revisits_intervals(policy) and not early_stopping.revisits_intervals(AshaPolicy())
+    assert early_stopping.revisits_intervals(policy) and not early_stopping.revisits_intervals(
+        AshaPolicy()
+    )
     assert early_stopping.stop_reason(policy, "bad", 3, reports, True, is_revisit=True)
     assert not early_stopping.stop_reason(policy, "rising", 3, reports, True, is_revisit=True)
     assert early_stopping.stop_reason(policy, "rising", 3, reports, True)

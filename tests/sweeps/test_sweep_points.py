@@ -156,7 +156,9 @@ def test_where_the_first_all_fail_no_other_is_begun(home):
     ending = termination.immediate_outcome(driver)
     assert ending.state == "Failed"
     assert "exit code 0" in ending.reason
-    assert termination.immediate_outcome(standing_again(home, live=frozenset({3}))) is None, "one has begun"
+    assert termination.immediate_outcome(standing_again(home, live=frozenset({3}))) is None, (
+        "one has begun"
+    )
     assert not termination.all_failed(standing_again(home, began=time.time() + 9)), "it was resumed"
 
 

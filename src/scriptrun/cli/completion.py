@@ -100,7 +100,9 @@ def candidates(words: list[str]) -> list[str]:
     return [word for word in choices if word.startswith(prefix)]
 
 
-def _complete_arguments(parser: argparse.ArgumentParser, before: list[str], prefix: str) -> list[str]:
+def _complete_arguments(
+    parser: argparse.ArgumentParser, before: list[str], prefix: str
+) -> list[str]:
     subparsers = _subparsers(parser)
     if subparsers is not None:
         if before and before[0] in subparsers:

@@ -116,9 +116,16 @@ def _record(workspace: Workspace, engine: Engine) -> dict[str, Any]:
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    records = [_record(workspace, engine) for engine in compute_targets.all_targets(workspace).values()]
+    records = [
+        _record(workspace, engine) for engine in compute_targets.all_targets(workspace).values()
+    ]
     rows = [
-        (record["name"], record["class"], "yes" if record["default"] else "", _format_options(record["options"]))
+        (
+            record["name"],
+            record["class"],
+            "yes" if record["default"] else "",
+            _format_options(record["options"]),
+        )
         for record in records
     ]
     return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
@@ -131,7 +138,10 @@ def _format_options(options: dict[str, Any]) -> str:
 def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     record = _record(workspace, compute_targets.resolve(workspace, args.name))
     pairs = [("name", record["name"]), ("class", record["class"])]
-    pairs += [("default", "yes" if record["default"] else "no"), ("options", _format_options(record["options"]))]
+    pairs += [
+        ("default", "yes" if record["default"] else "no"),
+        ("options", _format_options(record["options"])),
+    ]
     return record, lambda: output.print_facts(pairs)
 
 
@@ -153,7 +163,9 @@ def _save(
     workspace: Workspace, name: str, kind: str, options: dict[str, Any], words: list[str]
 ) -> tuple[Any, Any]:
     changes = _parse_options(kind, words)
-    target_options = {key: value for key, value in {**options, **changes}.items() if value is not None}
+    target_options = {
+        key: value for key, value in {**options, **changes}.items() if value is not None
+    }
     engine = compute_targets.engine_of(Target(name, kind, target_options))
     refuse(_problems(workspace, engine), "This compute target cannot accept jobs")
     compute_targets.put(workspace_here.create_if_missing(workspace), engine)
@@ -239,9 +251,13 @@ def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         )
     if args.name:
         compute_targets.resolve(workspace, args.name)
-        compute_targets.set_alias(workspace_here.create_if_missing(workspace), args.pattern, args.name)
+        compute_targets.set_alias(
+            workspace_here.create_if_missing(workspace), args.pattern, args.name
+        )
     aliases = compute_targets.aliases(workspace)
-    return aliases, "\n".join(f"{pattern} -> {name}" for pattern, name in aliases.items()) or "No aliases."
+    return aliases, "\n".join(
+        f"{pattern} -> {name}" for pattern, name in aliases.items()
+    ) or "No aliases."
 
 
 _VERBS = {

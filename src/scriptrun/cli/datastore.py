@@ -83,7 +83,12 @@ def _record(workspace: Workspace, name: str) -> dict[str, Any]:
 def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     records = [_record(workspace, name) for name in datastore_records.names(workspace)]
     rows = [
-        (record["name"], record["class"], "yes" if record["default"] else "", _format_settings(record))
+        (
+            record["name"],
+            record["class"],
+            "yes" if record["default"] else "",
+            _format_settings(record),
+        )
         for record in records
     ]
     return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
@@ -124,7 +129,9 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     result = probe.probe(datastore, args.path, not args.read_only)
 
     def show() -> None:
-        output.print_facts([(operation, _access_word(result, operation)) for operation in probe.ACTIONS])
+        output.print_facts(
+            [(operation, _access_word(result, operation)) for operation in probe.ACTIONS]
+        )
         if result.has_problems:
             cli_errors.report_error(" ".join(dict.fromkeys(result.problems.values())), result.hint)
 

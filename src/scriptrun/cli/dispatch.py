@@ -104,7 +104,9 @@ def _lines(commands: dict[str, cli_commands.Command]) -> list[str]:
     return [f"  {name:<12}{command.line}" for name, command in commands.items()]
 
 
-def describe_unknown(word: str, commands: dict[str, cli_commands.Command], prefix: str = "") -> tuple[str, str]:
+def describe_unknown(
+    word: str, commands: dict[str, cli_commands.Command], prefix: str = ""
+) -> tuple[str, str]:
     """Return the error message and the hint for an unknown command."""
     if word.startswith("-"):
         return f"Unexpected option {word!r} before the command.", USAGE

@@ -28,7 +28,9 @@ def arguments(parser: Any) -> None:
         return subparser
 
     list_parser = verb("list", "list the latest version of each model")
-    list_parser.add_argument("name", metavar="NAME", nargs="?", help="list all versions of this model")
+    list_parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="list all versions of this model"
+    )
     list_parser.add_argument(
         "--tag",
         action="append",
@@ -36,7 +38,9 @@ def arguments(parser: Any) -> None:
         metavar="NAME[=VALUE]",
         help="list only models with this tag; repeatable",
     )
-    list_parser.add_argument("--run", metavar="RUN", help="list only models that this run registered")
+    list_parser.add_argument(
+        "--run", metavar="RUN", help="list only models that this run registered"
+    )
     show = verb("show", "show a model's files, tags and run")
     show.add_argument("model", metavar="NAME[:VERSION]", help="model to show")
     register = verb("register", "register a file or folder as a model's next version")
@@ -131,7 +135,9 @@ def _version(model: Model) -> str:
 
 def _names(datasets: list[dict[str, Any]]) -> str:
     return ", ".join(
-        f"{dataset['name']}:{dataset['version']}" if dataset["name"] else f"{dataset['id']} (not registered)"
+        f"{dataset['name']}:{dataset['version']}"
+        if dataset["name"]
+        else f"{dataset['id']} (not registered)"
         for dataset in datasets
     )
 
@@ -145,7 +151,9 @@ def _register(args: argparse.Namespace) -> int:
     else:
         workspace = workspace_here.current()
         model_registry.files_of(args.path)  # raises before a workspace is created
-        model = Model.register(workspace_here.create_if_missing(workspace), args.path, args.name, tags, **metadata)
+        model = Model.register(
+            workspace_here.create_if_missing(workspace), args.path, args.name, tags, **metadata
+        )
     return _print_result(args, model, f"Registered {model.id}")
 
 

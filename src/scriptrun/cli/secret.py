@@ -87,7 +87,9 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
 def _stored_name(args: argparse.Namespace) -> str:
     """Return the name in the vault; workspace secrets have a name of their own."""
     return (
-        vault.workspace_secret(workspace_here.require().id, args.name) if args.workspace else str(args.name)
+        vault.workspace_secret(workspace_here.require().id, args.name)
+        if args.workspace
+        else str(args.name)
     )
 
 

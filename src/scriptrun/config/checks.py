@@ -33,7 +33,9 @@ def config_problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> 
     run = config.run_config
     if not isinstance(run, RunConfiguration):
         return [f"run_config must be a RunConfiguration, not {_describe_value(run)}"]
-    messages = _source_problems(config) + _script_problems(config) + _argument_problems(config, resolve)
+    messages = (
+        _source_problems(config) + _script_problems(config) + _argument_problems(config, resolve)
+    )
     messages += _distribution_problems(config) + _duration_problems(run) + _retry_problems(config)
     messages += resources.problems(config) + _variable_problems(run) + _docker_problems(run)
     if isinstance(run.environment, Environment):
@@ -144,7 +146,9 @@ def _list_problems(name: str, values: Any, resolve: Resolve | None) -> list[str]
         if is_plain(value) or (resolve is not None and resolve(value) is not None):
             continue
         if isinstance(value, list | tuple | dict | set):
-            problems.append(f"{name}[{index}] is {_describe_value(value)}, but {name} must be a flat list")
+            problems.append(
+                f"{name}[{index}] is {_describe_value(value)}, but {name} must be a flat list"
+            )
         else:
             problems.append(
                 f"{name}[{index}] must be a string, a number, a path, None or data, "
@@ -178,7 +182,11 @@ _CAUSE = re.compile(r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SI
 def retry_causes(config: ScriptRunConfig) -> list[str]:
     """The causes for which a run is retried, given as a list or a comma-separated string."""
     retry_on = config.retry_on
-    return [cause.strip() for cause in retry_on.split(",")] if isinstance(retry_on, str) else list(retry_on)
+    return (
+        [cause.strip() for cause in retry_on.split(",")]
+        if isinstance(retry_on, str)
+        else list(retry_on)
+    )
 
 
 def _retry_problems(config: ScriptRunConfig) -> list[str]:
@@ -203,11 +211,15 @@ def _retry_problems(config: ScriptRunConfig) -> list[str]:
 def _variable_problems(run: RunConfiguration) -> list[str]:
     variables_by_owner = {"run_config.environment_variables": run.environment_variables}
     if isinstance(run.environment, Environment):
-        variables_by_owner["environment.environment_variables"] = run.environment.environment_variables
+        variables_by_owner["environment.environment_variables"] = (
+            run.environment.environment_variables
+        )
     problems = []
     for owner, variables in variables_by_owner.items():
         if not isinstance(variables, dict | None):
-            problems.append(f"{owner} must be a dict of names to values, not {_describe_value(variables)}")
+            problems.append(
+                f"{owner} must be a dict of names to values, not {_describe_value(variables)}"
+            )
             continue
         invalid_names = [name for name in variables or {} if not _is_variable_name(name)]
         problems += [f"invalid variable name {name!r} in {owner}" for name in invalid_names]
@@ -221,7 +233,9 @@ def _is_variable_name(name: object) -> bool:
 def _docker_problems(run: RunConfiguration) -> list[str]:
     if isinstance(run.docker, DockerConfiguration):
         return []
-    return [f"docker_runtime_config must be a DockerConfiguration, not {_describe_value(run.docker)}"]
+    return [
+        f"docker_runtime_config must be a DockerConfiguration, not {_describe_value(run.docker)}"
+    ]
 
 
 def _describe_value(value: object) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     script_header = later("scriptrun.config.environments.script_header")
 
-__all__ = ["JobDescription", "describe", "config_problems", "run_definition", "variables"]
+__all__ = ["JobDescription", "config_problems", "describe", "run_definition", "variables"]
 
 
 class JobDescription(Value):

@@ -55,7 +55,11 @@ def _files_in(root: str) -> list[str]:
     for folder in FOLDERS:
         subfolder = os.path.join(root, folder)
         if os.path.isdir(subfolder):
-            paths += [os.path.join(subfolder, file_name) for file_name in os.listdir(subfolder) if file_name.endswith(SUFFIX)]
+            paths += [
+                os.path.join(subfolder, file_name)
+                for file_name in os.listdir(subfolder)
+                if file_name.endswith(SUFFIX)
+            ]
     return paths
 
 
@@ -66,7 +70,9 @@ def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
     data = _read_yaml(file_path)
     problems: list[str] = []
     from_wire(config, _with_environment(data, file_path), "", problems)
-    refuse([f"{file_name}: {problem.lstrip(': ')}" for problem in problems], f"Cannot use {file_path}")
+    refuse(
+        [f"{file_name}: {problem.lstrip(': ')}" for problem in problems], f"Cannot use {file_path}"
+    )
     _read_conda_file(config, file_path, _names_conda_inline(data))
     return config
 
@@ -84,7 +90,10 @@ def _with_environment(data: Any, path: str) -> Any:
     """``data`` with the environment from the separate file, if it refers to one."""
     if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
         return data
-    return {**data, "environment": _read_yaml(os.path.join(os.path.dirname(path), data["environment"]))}
+    return {
+        **data,
+        "environment": _read_yaml(os.path.join(os.path.dirname(path), data["environment"])),
+    }
 
 
 def _names_conda_inline(data: Any) -> bool:
@@ -126,7 +135,9 @@ def save(
         yaml_text.write(os.path.join(folder, ENVIRONMENT_FILE_NAME), yaml_text.dump(environment))
         content["environment"] = ENVIRONMENT_FILE_NAME
     else:
-        content["environment"]["python"]["condaDependenciesFile"] = _save_conda(config, file_path, root)
+        content["environment"]["python"]["condaDependenciesFile"] = _save_conda(
+            config, file_path, root
+        )
     yaml_text.write(file_path, yaml_text.dump(content))
 
 

@@ -176,11 +176,17 @@ def _is_known(config: ScriptRunConfig, name: str) -> bool:
 
 def _no_effect_message(name: str) -> str:
     """The warning for setting a name that has no effect."""
-    instead = f"run_config.{name}" if name in RunConfiguration.fields else _CONSTRUCTOR_ONLY.get(name, "")
+    instead = (
+        f"run_config.{name}" if name in RunConfiguration.fields else _CONSTRUCTOR_ONLY.get(name, "")
+    )
     if instead:
         return f"Setting {name!r} on a ScriptRunConfig has no effect; set {instead}."
     message = f"ScriptRunConfig has no attribute {name!r}, so setting it has no effect"
-    attributes = [attribute for attribute in ScriptRunConfig.__annotations__ if attribute not in ("overruled", *_CONSTRUCTOR_ONLY)]
+    attributes = [
+        attribute
+        for attribute in ScriptRunConfig.__annotations__
+        if attribute not in ("overruled", *_CONSTRUCTOR_ONLY)
+    ]
     config_names = [field for field in RunConfiguration.fields if field not in attributes]
     suggestion = did_you_mean(name, [*attributes, *config_names])
     if "did you mean" not in suggestion:

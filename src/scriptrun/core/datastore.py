@@ -109,7 +109,9 @@ class Datastore:
             "anonymous": anonymous,
         }
         credentials = {"sas_token": sas_token, "account_key": account_key}
-        datastore = _keep(workspace, datastore_name, record, overwrite, credentials, not skip_validation)
+        datastore = _keep(
+            workspace, datastore_name, record, overwrite, credentials, not skip_validation
+        )
         return datastore
 
     @staticmethod
@@ -312,7 +314,9 @@ def _plain_url(url: str) -> str:
 
 def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
     credential_words = ("password", "passphrase", "secret", "token", "key", "credential")
-    flagged = sorted(name for name in options if any(word in name.lower() for word in credential_words))
+    flagged = sorted(
+        name for name in options if any(word in name.lower() for word in credential_words)
+    )
     if flagged:
         raise DatastoreException(
             f"Option {flagged[0]!r} looks like a credential, but options are stored in plain text.",

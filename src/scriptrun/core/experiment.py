@@ -94,7 +94,10 @@ class Experiment:
         self._ensure_registered()
         folders = batch.submit_all(submissions, self.workspace)
         runs = [Run.at(self.workspace, folder) for folder in folders]
-        for environment in {id(job_environment): job_environment for job_environment in map(_environment_of, configs)}.values():
+        for environment in {
+            id(job_environment): job_environment
+            for job_environment in map(_environment_of, configs)
+        }.values():
             environment_registry.remember(self.workspace, environment)
         for message in {text for submission in submissions for text in submission.warnings}:
             warnings.warn(message, stacklevel=2)
@@ -138,7 +141,9 @@ class Experiment:
 
     def remove_tags(self, tags: Sequence[str]) -> None:
         """Remove tags; missing names are ignored."""
-        self._update_record(tags={key: value for key, value in self.tags.items() if key not in tags})
+        self._update_record(
+            tags={key: value for key, value in self.tags.items() if key not in tags}
+        )
 
     def archive(self) -> None:
         """Hide the experiment from lists; its runs are kept."""
@@ -172,7 +177,9 @@ class Experiment:
             for name in names
             if name.endswith(".json") and experiment_name in (None, name[: -len(".json")])
         ]
-        return [experiment for experiment in experiments if experiment._is_shown(view_type, tags or {})]
+        return [
+            experiment for experiment in experiments if experiment._is_shown(view_type, tags or {})
+        ]
 
     def _is_shown(self, view_type: str, tags: Mapping[str, Any]) -> bool:
         archived = self.archived_time is not None

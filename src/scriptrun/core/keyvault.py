@@ -44,7 +44,8 @@ class Keyvault:
         with self._workspace_secrets():
             exists_by_name = {name: exists(name) for name in secrets}
         return {
-            name: self.get_secret(name) if is_there else None for name, is_there in exists_by_name.items()
+            name: self.get_secret(name) if is_there else None
+            for name, is_there in exists_by_name.items()
         }
 
     def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:

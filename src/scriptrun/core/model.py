@@ -73,8 +73,12 @@ class Model:
                 "Model requires a name or an ID.", "For example: Model(workspace, 'digits')."
             )
         self.workspace = workspace
-        self._head: VersionRecord = model_registry.get(workspace, name, model_metadata.version_number(version))
-        has_criteria = any(criterion is not None for criterion in (tags, properties, run_id, model_framework))
+        self._head: VersionRecord = model_registry.get(
+            workspace, name, model_metadata.version_number(version)
+        )
+        has_criteria = any(
+            criterion is not None for criterion in (tags, properties, run_id, model_framework)
+        )
         if has_criteria and version is None:
             matches = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
                                model_framework)  # fmt: skip
@@ -117,7 +121,9 @@ class Model:
             selected = {f"{root}/{Path(child_path).as_posix()}" for child_path in child_paths}
             files = {path: source for path, source in files.items() if path in selected}
         head = model_metadata.facts(locals())
-        return Model._from_version(workspace, model_registry.add_version(workspace, model_name, files, root, head))
+        return Model._from_version(
+            workspace, model_registry.add_version(workspace, model_name, files, root, head)
+        )
 
     @staticmethod
     def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: Any) -> Model:
@@ -176,7 +182,11 @@ class Model:
         The default workspace is the job's, else that of this directory or the nearest parent.
         """
         workspace = _workspace or _current_workspace()
-        return str(model_registry.cached_root(workspace, model_registry.get(workspace, model_name, version)))
+        return str(
+            model_registry.cached_root(
+                workspace, model_registry.get(workspace, model_name, version)
+            )
+        )
 
     def download(
         self,
@@ -214,7 +224,9 @@ class Model:
     def remove_tags(self, tags: Iterable[str]) -> None:
         """Remove tags by name."""
         removed = set(tags)
-        self._change({"tags": {key: value for key, value in self.tags.items() if key not in removed}})
+        self._change(
+            {"tags": {key: value for key, value in self.tags.items() if key not in removed}}
+        )
 
     def add_properties(self, properties: Mapping[str, Any]) -> None:
         """Add properties; existing ones keep their values."""

@@ -116,7 +116,10 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
             f"Files: {', '.join(outputs[:10]) or 'none'}.",
         )
     prefix_length = len(name) - len(root)
-    return {artifact[prefix_length:]: Path(artifacts.path_of(run.path, artifact) or "") for artifact in names}, root
+    return {
+        artifact[prefix_length:]: Path(artifacts.path_of(run.path, artifact) or "")
+        for artifact in names
+    }, root
 
 
 def version_number(version: object) -> int | None:

@@ -41,7 +41,12 @@ def readable_arguments(job: JobSpec) -> list[str]:
     labels = display_names(job)
     if not labels:
         return list(job.arguments)
-    return [_RANDOM_REFERENCE.sub(lambda reference: f"${labels.get(reference[1], reference[1])}", argument) for argument in job.arguments]
+    return [
+        _RANDOM_REFERENCE.sub(
+            lambda reference: f"${labels.get(reference[1], reference[1])}", argument
+        )
+        for argument in job.arguments
+    ]
 
 
 _RANDOM_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")

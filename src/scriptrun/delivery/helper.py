@@ -65,7 +65,9 @@ class DataDelivery:
     def _binds(self) -> list[tuple[str, str, bool]]:
         """The bind mounts a container needs for the job's data."""
         assert self._input_delivery is not None and self._output_delivery is not None
-        outputs = {os.path.realpath(output["path"]) for output in self._output_delivery.ready.values()}
+        outputs = {
+            os.path.realpath(output["path"]) for output in self._output_delivery.ready.values()
+        }
         return [*self._input_delivery.binds, *((path, path, True) for path in sorted(outputs))]
 
     def build_environment(self, order: Json) -> Json:
@@ -131,8 +133,8 @@ def deliver_to_visit(
 ) -> tuple[dict[str, str], Callable[[], object]]:
     """Deliver a job's data to a visit: return its variables, and a function that releases it.
 
-    Inputs are delivered as they are for the job. Outputs are empty folders below ``visit_folder`` that are
-    never uploaded. Raises a ScriptrunError that names the input that failed.
+    Inputs are delivered as they are for the job. Outputs are empty folders below ``visit_folder``
+    that are never uploaded. Raises a ScriptrunError that names the input that failed.
     """
     order = {"attempt": "visit", "node": os.getpid(), "work": str(work_dir)}
     input_delivery = InputDelivery(workspace, job, order, DataLog(visit_folder, 0))

@@ -68,16 +68,21 @@ class InputDelivery:
         Returns the mount problems that occurred during the job.
         """
         mounts, self._mounts = self._mounts, []
-        mount_problems = [f"input {name!r}: {active.problem()}" for name, active in mounts if active.problem()]
+        mount_problems = [
+            f"input {name!r}: {active.problem()}" for name, active in mounts if active.problem()
+        ]
         for _, mount in mounts:
             mount.close()
         layouts, self._layouts = self._layouts, []
         for name, layout, laid_out in layouts:
             changed_paths = layout.repair()
             if changed_paths:
-                examples = ", ".join(changed_paths[:3]) + (", ..." if len(changed_paths) > 3 else "")
+                examples = ", ".join(changed_paths[:3]) + (
+                    ", ..." if len(changed_paths) > 3 else ""
+                )
                 self._log.warn(
-                    f"the job changed {len(changed_paths)} files of input {name!r} ({examples}); scriptrun "
+                    f"the job changed {len(changed_paths)} files of input {name!r} ({examples}); "
+                    "scriptrun "
                     "removed them from this machine's cache; to modify files, use a copy "
                     "(as_download to an absolute path)"
                 )
@@ -92,7 +97,11 @@ class InputDelivery:
         start = time.monotonic()
         pin: Any = input_spec.get("dataset")
         details: Json
-        facts = {"kind": input_spec["kind"], "mode": input_spec["mode"], "variables": input_spec["variables"]}
+        facts = {
+            "kind": input_spec["kind"],
+            "mode": input_spec["mode"],
+            "variables": input_spec["variables"],
+        }
         if input_spec["mode"] == "direct":
             return {**facts, "value": pin["id"], "pin": pin}
         if pin is None:
@@ -103,9 +112,13 @@ class InputDelivery:
         self._log_delivery(input_spec, pin, details, path, seconds)
         return {**facts, "value": str(path), "path": str(path), "pin": pin}
 
-    def _log_delivery(self, input_spec: Json, pin: Any, details: Json, path: Path, seconds: float) -> None:
+    def _log_delivery(
+        self, input_spec: Json, pin: Any, details: Json, path: Path, seconds: float
+    ) -> None:
         totals = {"files": pin["files"], "bytes": pin["bytes"]} if pin else {}
-        self._log.data(input=input_spec["name"], **details, **totals, seconds=seconds, path=str(path))
+        self._log.data(
+            input=input_spec["name"], **details, **totals, seconds=seconds, path=str(path)
+        )
         count = f"{format_size(pin)}, " if pin else ""
         self._log.line(
             f"input {input_spec['name']}: {details['how']} ({count}{seconds:.1f} s): {path}"
@@ -128,12 +141,18 @@ class InputDelivery:
             mode = "mount" if pin["bytes"] > LARGE or _is_local(content) else "download"
         local_folder = _matching_local_folder(content) if mode == "mount" else None
         if local_folder is not None:
-            return _path_for_script(self._link_input(input_spec, local_folder), content, pin), {"how": "linked"}
+            return _path_for_script(self._link_input(input_spec, local_folder), content, pin), {
+                "how": "linked"
+            }
         if mode == "mount" and self._can_mount(input_spec, content):
             return self._mount(input_spec, content, pin), {"how": "mounted"}
         laid_out = self._lay_out(input_spec, content)
         details: Json = {
-            "how": "downloaded" if laid_out.fetched else "cached" if laid_out.from_remote else "linked",
+            "how": "downloaded"
+            if laid_out.fetched
+            else "cached"
+            if laid_out.from_remote
+            else "linked",
             "fetched": laid_out.fetched,
             "fetched_bytes": laid_out.fetched_bytes,
         }
@@ -141,7 +160,9 @@ class InputDelivery:
             _copy_files(content, laid_out.folder, target, bool(input_spec.get("overwrite")))
             self._add_bind(target, target, True)
             return _path_for_script(target, content, pin), {**details, "copied": str(target)}
-        return _path_for_script(self._link_input(input_spec, laid_out.folder), content, pin), details
+        return _path_for_script(
+            self._link_input(input_spec, laid_out.folder), content, pin
+        ), details
 
     def _can_mount(self, input_spec: Json, content: Content) -> bool:
         """Whether to mount the files: not if they are local already, or mounting is unavailable."""
@@ -309,4 +330,6 @@ def _copy_files(content: Content, source: Path, target: Path, overwrite: bool) -
             shutil.copyfile(source_path, part)
             os.replace(part, target_path)
         except OSError as error:
-            raise UserErrorException(f"Cannot write {str(target_path)!r}: {error.strerror}.") from None
+            raise UserErrorException(
+                f"Cannot write {str(target_path)!r}: {error.strerror}."
+            ) from None

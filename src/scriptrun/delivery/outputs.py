@@ -13,7 +13,7 @@ from scriptrun.data.cache import transfer
 from scriptrun.data.datasets import sources
 from scriptrun.data.datasets.file import FileDatasetFactory
 from scriptrun.data.datastores import classes as datastore_classes
-from scriptrun.data.errors import FileExists, AccessDenied, StoreUnreachable
+from scriptrun.data.errors import AccessDenied, FileExists, StoreUnreachable
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
@@ -116,7 +116,11 @@ class OutputDelivery:
         store = datastore_classes.get(self._workspace, output.spec["datastore"])
         dataset = FileDatasetFactory.from_files((store, output.path))
         registered = dataset.register(
-            self._workspace, registration["name"], registration.get("description"), registration.get("tags"), True
+            self._workspace,
+            registration["name"],
+            registration.get("description"),
+            registration.get("tags"),
+            True,
         )
         self._log.note(f"registered dataset {registered.name!r}, version {registered.version}")
 
@@ -202,7 +206,9 @@ class Output:
         destination = f"{self.spec['datastore']}:{self.path}"
         facts = {"files": len(self._uploaded), "bytes": size} if not self.is_direct else {}
         method = "written directly" if self.is_direct else "uploaded"
-        self._log.data(output=self.spec["name"], how=method, to=destination, seconds=seconds, **facts)
+        self._log.data(
+            output=self.spec["name"], how=method, to=destination, seconds=seconds, **facts
+        )
         self._log.line(f"output {self.spec['name']}: {method} to {destination} {facts or ''}")
 
     def _scan(self) -> dict[str, tuple[int, int]]:

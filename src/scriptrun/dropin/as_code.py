@@ -63,9 +63,18 @@ def _environment(environment: Any) -> list[str]:
 
 def _channels(conda: CondaDependencies) -> list[str]:
     """Return the calls that turn the default channels into those of ``conda``."""
-    default_channels, channels = list(CondaDependencies.create().conda_channels), list(conda.conda_channels)
-    calls = [f"remove_channel({channel!r})" for channel in default_channels if channel not in channels]
-    calls += [f"add_channel({new_channel!r})" for new_channel in channels if new_channel not in default_channels]
+    default_channels, channels = (
+        list(CondaDependencies.create().conda_channels),
+        list(conda.conda_channels),
+    )
+    calls = [
+        f"remove_channel({channel!r})" for channel in default_channels if channel not in channels
+    ]
+    calls += [
+        f"add_channel({new_channel!r})"
+        for new_channel in channels
+        if new_channel not in default_channels
+    ]
     return [f"environment.python.conda_dependencies.{call}" for call in calls]
 
 

@@ -37,8 +37,12 @@ def script(path: str, words: Sequence[str]) -> int:
     if path.endswith(".ipynb"):
         os.chdir(folder)  # as Jupyter does
         return _run_guarded(absolute, folder, [path, *words], notebook_cells.run, absolute)
-    init_globals = {"get_ipython": ipython_shell.get_ipython} if _is_converted_notebook(absolute) else None
-    return _run_guarded(absolute, folder, [path, *words], runpy.run_path, absolute, init_globals, "__main__")
+    init_globals = (
+        {"get_ipython": ipython_shell.get_ipython} if _is_converted_notebook(absolute) else None
+    )
+    return _run_guarded(
+        absolute, folder, [path, *words], runpy.run_path, absolute, init_globals, "__main__"
+    )
 
 
 def _is_converted_notebook(path: str) -> bool:
@@ -118,7 +122,9 @@ def _user_traceback(trace: TracebackType | None, path: str) -> TracebackType | N
     """Return the part of ``trace`` that starts in the user's code."""
     own_files = (__file__, notebook_cells.__file__, runpy.__file__)
     user_trace = trace
-    while user_trace is not None and _is_own_file(user_trace.tb_frame.f_code.co_filename, own_files):
+    while user_trace is not None and _is_own_file(
+        user_trace.tb_frame.f_code.co_filename, own_files
+    ):
         user_trace = user_trace.tb_next
     return user_trace
 

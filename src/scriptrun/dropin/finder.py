@@ -37,7 +37,9 @@ def enable() -> None:
             "Another azureml package is already imported.",
             "Make `import scriptrun.dropin` the first line of the program.",
         )
-    for name in [module_name for module_name in sys.modules if module_name.split(".")[0] == "azureml"]:
+    for name in [
+        module_name for module_name in sys.modules if module_name.split(".")[0] == "azureml"
+    ]:
         del sys.modules[name]
     sys.meta_path.insert(0, AzuremlFinder())
 
@@ -64,7 +66,9 @@ class AzuremlFinder:
 
 def _folders(name: str, search_path: Any) -> list[str]:
     """Return the folders of an installed azureml's package ``name``."""
-    folders = [os.path.join(entry or os.curdir, name) for entry in search_path if isinstance(entry, str)]
+    folders = [
+        os.path.join(entry or os.curdir, name) for entry in search_path if isinstance(entry, str)
+    ]
     return [folder for folder in folders if os.path.isdir(folder)]
 
 
@@ -91,7 +95,9 @@ class AzuremlLoader(importlib.abc.Loader):
             {
                 _MARK: True,
                 "__doc__": doc,
-                "__all__": [public_name for public_name in names if not public_name.startswith("_")],
+                "__all__": [
+                    public_name for public_name in names if not public_name.startswith("_")
+                ],
                 "__getattr__": resolve,
                 "__dir__": lambda: sorted({*module.__dict__, *names}),
             }

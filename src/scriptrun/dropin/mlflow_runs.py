@@ -51,8 +51,14 @@ def experiment_names(root: Path) -> set[str]:
 
 def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the folder and metadata of each finished run, oldest first."""
-    experiment_folders = [path.parent for path in root.glob("*/meta.yaml") if _read_facts(path).get("name") == name]
-    runs = [(path.parent, _read_facts(path)) for folder in experiment_folders for path in folder.glob("*/meta.yaml")]
+    experiment_folders = [
+        path.parent for path in root.glob("*/meta.yaml") if _read_facts(path).get("name") == name
+    ]
+    runs = [
+        (path.parent, _read_facts(path))
+        for folder in experiment_folders
+        for path in folder.glob("*/meta.yaml")
+    ]
     runs.sort(key=lambda run: run[1].get("start_time") or 0)
     return (ended_run for ended_run in runs if ended_run[1].get("status") in _ENDED)
 

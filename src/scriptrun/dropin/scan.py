@@ -32,7 +32,9 @@ def check(path: str) -> list[UnsupportedName]:
         except (SyntaxError, ValueError) as error:
             raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
         usages = sorted({*_imports(tree), *_attribute_uses(tree), *_method_calls(tree)})
-        unsupported += [UnsupportedName(f"{prefix}:{line}", name, instead) for line, name, instead in usages]
+        unsupported += [
+            UnsupportedName(f"{prefix}:{line}", name, instead) for line, name, instead in usages
+        ]
     return unsupported
 
 

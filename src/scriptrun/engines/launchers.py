@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 else:
     silence = later("scriptrun.store.locks.silence")
 
-#: seconds without a heartbeat after which a run of another host counts as ended
-SILENCE = 300.0
+#: seconds without a heartbeat after which a run on another host counts as lost
+HEARTBEAT_TIMEOUT = 300.0
 #: starts the launcher whose order is on standard input, from the folder in its first argument
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -68,7 +68,8 @@ def view(folder: Path) -> View:
     if launcher and identity.is_alive(launcher):
         return View(ALIVE, f"process {launcher['pid']}")
     return View(
-        ENDED, f"the launcher (process {owner['pid']} on {owner['host']}) is gone{_why(owner)}"
+        ENDED,
+        f"the launcher (process {owner['pid']} on {owner['host']}) is gone{_reboot_note(owner)}",
     )
 
 
@@ -85,7 +86,7 @@ def clear(folder: Path) -> None:
         pass  # what was written stays where the script wrote it
 
 
-def _why(owner: dict[str, Any]) -> str:
+def _reboot_note(owner: dict[str, Any]) -> str:
     return " because the machine rebooted" if owner["boot"] != identity.boot_id() else ""
 
 
@@ -97,29 +98,35 @@ def _newest_attempt(folder: Path) -> Path | None:
     return folder / "attempts" / str(max(numbers)) if numbers else None
 
 
-def _began(folder: Path) -> dict[str, Any] | None:
-    seen = events.read(str(folder / "events" / "node-0.jsonl"))
-    return next((event for event in reversed(seen) if event["kind"] == "began"), None)
+def _began_event(folder: Path) -> dict[str, Any] | None:
+    records = events.read(str(folder / "events" / "node-0.jsonl"))
+    return next((event for event in reversed(records) if event["kind"] == "began"), None)
 
 
 def _living_scripts(folder: Path) -> list[int]:
-    """The job's processes that live on, of all its nodes, as pids."""
-    found = [e["script"] for e in events.read_all(folder) if e["kind"] == "began" and "script" in e]
-    return [each["pid"] for each in found if identity.is_local(each) and identity.is_alive(each)]
+    """The PIDs of the job's scripts that are still alive, on all its nodes."""
+    scripts = [
+        e["script"] for e in events.read_all(folder) if e["kind"] == "began" and "script" in e
+    ]
+    return [
+        script["pid"]
+        for script in scripts
+        if identity.is_local(script) and identity.is_alive(script)
+    ]
 
 
 def _launcher(folder: Path) -> dict[str, Any] | None:
-    began = _began(folder)
+    began = _began_event(folder)
     return began.get("launcher") if began else None
 
 
 def _remote_view(attempt: Path, owner: dict[str, Any]) -> View:
-    """Judge a run of another host by its heartbeat alone, against this machine's own clock."""
+    """Judge a run on another host by its heartbeat alone, with this machine's clock."""
     try:
         beat = (attempt / "node-0.beat").read_text()
     except OSError:
         beat = ""
-    if silence.seconds(str(attempt), beat) > SILENCE:
+    if silence.seconds(str(attempt), beat) > HEARTBEAT_TIMEOUT:
         host, run_id = owner["host"], attempt.parent.parent.name
         return View(
             ENDED,

@@ -75,4 +75,7 @@ def _plugins() -> dict[str, Any]:
     """The plugins' entry points by kind."""
     import importlib.metadata
 
-    return {entry_point.name: entry_point for entry_point in importlib.metadata.entry_points(group=GROUP)}
+    return {
+        entry_point.name: entry_point
+        for entry_point in importlib.metadata.entry_points(group=GROUP)
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from scriptrun.environments.builder import Lockfile, ImageRegistry, builder_class
+from scriptrun.environments.builder import ImageRegistry, Lockfile, builder_class
 from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from scriptrun.environments.builder import Stop, BuildCanceled
+from scriptrun.environments.builder import BuildCanceled, Stop
 from scriptrun.spec.errors import EnvironmentException
 
 TYPE_CHECKING = False
@@ -53,7 +53,9 @@ def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
     while descendants:  # they may have started more in the meantime
-        late_starters = {child for parent in descendants for child in _descendants(parent.pid)} - descendants
+        late_starters = {
+            child for parent in descendants for child in _descendants(parent.pid)
+        } - descendants
         for descendant in descendants:
             with contextlib.suppress(psutil.NoSuchProcess):
                 descendant.kill()

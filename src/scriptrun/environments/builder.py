@@ -71,7 +71,9 @@ class Builder(ABC):
     #: False if nothing is ever built (``folder`` is then unused)
     builds: ClassVar[bool] = True
 
-    def __init__(self, spec: EnvironmentSpec, lockfile: Lockfile, registry: ImageRegistry | None = None) -> None:
+    def __init__(
+        self, spec: EnvironmentSpec, lockfile: Lockfile, registry: ImageRegistry | None = None
+    ) -> None:
         self.spec = spec
         self.lockfile = lockfile
         self.registry = registry or {}

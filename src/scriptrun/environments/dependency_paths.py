@@ -35,8 +35,10 @@ def reverse_dependencies(folders: Iterable[str], prefix: str = "") -> dict[str, 
     return {name: sorted(parents) for name, parents in required_by.items()}
 
 
-def shortest_chain(name: str, parents: Mapping[str, list[str]], requested: Iterable[str]) -> list[str]:
-    """The shortest chain from one of ``requested`` (requirement lines) down to ``name``; [] if none.
+def shortest_chain(
+    name: str, parents: Mapping[str, list[str]], requested: Iterable[str]
+) -> list[str]:
+    """The shortest chain from one of ``requested`` (requirement lines) to ``name``; [] if none.
 
     The chain of a package that was requested directly is its own name alone.
     """
@@ -67,7 +69,9 @@ def _requirements_from_metadata(folders: Iterable[str]) -> dict[str, set[str]]:
         for entry in site_packages.names([folder]):
             parsed = site_packages.distribution(entry)
             if parsed is not None:
-                requirements.setdefault(parsed[0], set()).update(_read_requires_dist(os.path.join(folder, entry)))
+                requirements.setdefault(parsed[0], set()).update(
+                    _read_requires_dist(os.path.join(folder, entry))
+                )
     return requirements
 
 

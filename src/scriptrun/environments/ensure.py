@@ -11,13 +11,13 @@ from pathlib import Path
 
 from scriptrun.environments import locks as lockfiles
 from scriptrun.environments.builder import (
+    BuildCanceled,
     Builder,
+    ImageRegistry,
     Lockfile,
     Log,
     ReadyEnvironment,
-    ImageRegistry,
     Stop,
-    BuildCanceled,
     builder_class,
     check,
     never,
@@ -26,7 +26,7 @@ from scriptrun.environments.builder import (
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import limit as cache_limit
 from scriptrun.environments.cache.folders import CacheFolder
-from scriptrun.environments.lookup import find, locked_builder, inspect_cache
+from scriptrun.environments.lookup import find, inspect_cache, locked_builder
 from scriptrun.runtime import identity
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
@@ -62,9 +62,9 @@ def ensure(
     """Lock and build the environment unless it is cached; one build at a time on this machine.
 
     ``log`` gets every line of output. ``upgrade`` resolves the request again and replaces its
-    lockfile; ``lockfile`` (of an earlier run) is used instead of the workspace's. ``stop`` is polled
-    several times a second: true cancels the build. ``cache`` is a shared cache folder; None means
-    this machine's own cache. ``registry`` is where the workspace shares its images. Raises
+    lockfile; ``lockfile`` (of an earlier run) is used instead of the workspace's. ``stop`` is
+    polled several times a second: true cancels the build. ``cache`` is a shared cache folder; None
+    means this machine's own cache. ``registry`` is where the workspace shares its images. Raises
     EnvironmentException, which names the package and the reason, and BuildCanceled.
     """
     began = time.monotonic()
@@ -73,7 +73,9 @@ def ensure(
         return ready
     if builder_class(spec.kind).builds:
         cache_limit.read_limit()  # fails now, not after the build
-    builder = _get_builder(spec, locks_folder, log, stop, upgrade=upgrade, lockfile=lockfile, registry=registry)
+    builder = _get_builder(
+        spec, locks_folder, log, stop, upgrade=upgrade, lockfile=lockfile, registry=registry
+    )
     folder, is_new = _find_or_build(builder, log, stop, cache) if builder.builds else (None, False)
     return builder.ready(folder, cached=not is_new, seconds=time.monotonic() - began)
 
@@ -102,7 +104,9 @@ def _get_builder(
         if builder is not None:
             return builder
         log(f"Locking {_label(spec)}.")
-        new_lockfile = lockfiles.store(locks_folder, spec, cls.resolve(spec, log, stop), upgrade=upgrade)
+        new_lockfile = lockfiles.store(
+            locks_folder, spec, cls.resolve(spec, log, stop), upgrade=upgrade
+        )
         return cls(spec, new_lockfile, registry)
 
 

@@ -40,7 +40,9 @@ def _python_problem(python: str, facts: dict[str, Any]) -> str:
         stamp = interpreter_facts.stamp(python)
     except OSError:
         return f"its interpreter {facts.get('python')} is missing"
-    return "" if stamp == facts.get("stamp") else f"its interpreter {facts.get('python')} has changed"
+    return (
+        "" if stamp == facts.get("stamp") else f"its interpreter {facts.get('python')} has changed"
+    )
 
 
 def _packages_problem(site_folders: tuple[str, ...], facts: dict[str, Any]) -> str:

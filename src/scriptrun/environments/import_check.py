@@ -104,7 +104,9 @@ def missing(modules: Iterable[str], environment: ReadyEnvironment | EnvironmentS
     if not candidates:
         return []
     if isinstance(environment, ReadyEnvironment):
-        return sorted(name for name in candidates if not _is_installed(name, _search_path(environment.sites)))
+        return sorted(
+            name for name in candidates if not _is_installed(name, _search_path(environment.sites))
+        )
     if environment.kind == INTERPRETER or _has_unnamed_requirements(environment):
         return []
     requested = {_distribution_name(line) for line in uv_requirements.from_spec(environment).lines}

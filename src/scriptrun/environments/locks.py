@@ -23,7 +23,9 @@ _INFORMATIONAL = ("format", "created", "requested", "notes", "tool")
 
 def content_key(lockfile: Mapping[str, Any]) -> str:
     """The digest of everything in ``lockfile`` that affects the build: 32 hexadecimal digits."""
-    return digest_of({name: value for name, value in lockfile.items() if name not in _INFORMATIONAL})[:32]
+    return digest_of(
+        {name: value for name, value in lockfile.items() if name not in _INFORMATIONAL}
+    )[:32]
 
 
 def read(locks_folder: Path, spec: EnvironmentSpec) -> Lockfile | None:
@@ -35,7 +37,9 @@ def read(locks_folder: Path, spec: EnvironmentSpec) -> Lockfile | None:
     return None
 
 
-def store(locks_folder: Path, spec: EnvironmentSpec, lockfile: Lockfile, *, upgrade: bool = False) -> Lockfile:
+def store(
+    locks_folder: Path, spec: EnvironmentSpec, lockfile: Lockfile, *, upgrade: bool = False
+) -> Lockfile:
     """Store ``lockfile`` for ``spec`` unless it has a lockfile already; return the stored one.
 
     ``upgrade`` replaces an existing lockfile.

@@ -6,19 +6,29 @@ import time
 from pathlib import Path
 
 from scriptrun.environments import locks as lockfiles
-from scriptrun.environments.builder import Builder, Lockfile, ReadyEnvironment, ImageRegistry, builder_class
+from scriptrun.environments.builder import (
+    Builder,
+    ImageRegistry,
+    Lockfile,
+    ReadyEnvironment,
+    builder_class,
+)
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache.folders import CacheFolder
 from scriptrun.spec.environment import EnvironmentSpec
 
 
 def find(
-    spec: EnvironmentSpec, locks_folder: Path, lockfile: Lockfile | None = None, cache: CacheFolder = None
+    spec: EnvironmentSpec,
+    locks_folder: Path,
+    lockfile: Lockfile | None = None,
+    cache: CacheFolder = None,
 ) -> ReadyEnvironment | None:
     """The environment if it is locked, built and healthy, else None. Starts no process.
 
-    ``locks_folder`` is the workspace's folder of lockfiles. ``lockfile`` (of an earlier run) is used instead
-    of the workspace's, for exactly the same environment. ``cache`` is the cache folder.
+    ``locks_folder`` is the workspace's folder of lockfiles. ``lockfile`` (of an earlier run) is
+    used instead of the workspace's, for exactly the same environment. ``cache`` is the cache
+    folder.
     """
     began = time.monotonic()
     builder = locked_builder(spec, locks_folder, lockfile)

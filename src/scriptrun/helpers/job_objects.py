@@ -35,7 +35,14 @@ _OPERATORS = {
     *["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__and__", "__or__"],
     *["__invert__", "__contains__", "__iter__", "__len__"],
 }
-_FORWARDED_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError, NotImplementedError)
+_FORWARDED_ERRORS = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    NotImplementedError,
+)
 #: the maximum number of items of an iterator, to bound memory
 _MAX_ITEMS = 100_000
 
@@ -62,7 +69,11 @@ class ObjectServer:
             location = f"{error.filename}: " if error.filename else ""
             return _error("UserErrorException", f"{location}{error.strerror or error}.")
         except _FORWARDED_ERRORS as error:
-            kind = next(error_type.__name__ for error_type in _FORWARDED_ERRORS if isinstance(error, error_type))
+            kind = next(
+                error_type.__name__
+                for error_type in _FORWARDED_ERRORS
+                if isinstance(error, error_type)
+            )
             return _error(kind, str(error.args[0]) if error.args else "")
 
     def _answer(self, question: Json) -> Any:
@@ -88,7 +99,9 @@ class ObjectServer:
 
     def _do_call(self, target: Any, question: Json) -> Any:
         name = question["name"]
-        function = getattr(target, name if name in _OPERATORS else _public(name)) if name else target
+        function = (
+            getattr(target, name if name in _OPERATORS else _public(name)) if name else target
+        )
         args = [self._decode(argument) for argument in question["args"]]
         kwargs = {key: self._decode(value) for key, value in question["kwargs"].items()}
         return self._encode(function(*args, **kwargs))

@@ -86,7 +86,9 @@ def _equal(first: Any, second: Any) -> bool:
     if isinstance(first, list) and isinstance(second, list):
         return len(first) == len(second) and all(map(_equal, first, second))
     if isinstance(first, dict) and isinstance(second, dict):
-        return first.keys() == second.keys() and all(_equal(first[key], second[key]) for key in first)
+        return first.keys() == second.keys() and all(
+            _equal(first[key], second[key]) for key in first
+        )
     return bool(first == second)
 
 
@@ -101,12 +103,17 @@ def packages(lockfile: Mapping[str, Any]) -> dict[str, str]:
     python = lockfile.get("version") or lockfile.get("python")
     if python:
         versions["python"] = str(python)
-    lines = [*lockfile.get("distributions", ()), *str(lockfile.get("requirements", "")).splitlines()]
+    lines = [
+        *lockfile.get("distributions", ()),
+        *str(lockfile.get("requirements", "")).splitlines(),
+    ]
     for line in lines:
         text = line.partition(" ")[0].rstrip("\\")
         name, mark, version = text.partition("==")
         if text and not text.startswith(("#", "-")):
-            versions[site_packages.normal(name.partition("[")[0])] = version if mark else line.strip()
+            versions[site_packages.normal(name.partition("[")[0])] = (
+                version if mark else line.strip()
+            )
     for package in lockfile.get("conda", ()):
         versions[site_packages.normal(package["name"])] = f"{package['version']}={package['build']}"
     return versions
@@ -127,8 +134,16 @@ def code_changes(first: Run, second: Run) -> Iterator[Change]:
         return
     before, after = _manifest(first), _manifest(second)
     changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
-    old = contents.read(first.workspace.snapshots_folder, first_digest, changed, MAX_TEXT_SIZE) if first_digest else {}
-    new = contents.read(second.workspace.snapshots_folder, second_digest, changed, MAX_TEXT_SIZE) if second_digest else {}
+    old = (
+        contents.read(first.workspace.snapshots_folder, first_digest, changed, MAX_TEXT_SIZE)
+        if first_digest
+        else {}
+    )
+    new = (
+        contents.read(second.workspace.snapshots_folder, second_digest, changed, MAX_TEXT_SIZE)
+        if second_digest
+        else {}
+    )
     for path in changed:
         kind = "added" if path not in before else "removed" if path not in after else "changed"
         yield Change(path, kind, unified_diff(path, old.get(path, b""), new.get(path, b"")))

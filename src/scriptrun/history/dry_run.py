@@ -44,7 +44,11 @@ def plan(submission: Submission, workspace: Workspace) -> SubmissionPlan:
     remote_runs = remote.for_target(job.target)
     folder = run_folder.folder_of(workspace.runs_folder, job)
     folder = remote_runs.folder_of(job) if remote_runs is not None else folder
-    warnings = [*submission.warnings, *inspection.warnings, *_ignored_script_warning(submission, inspection)]
+    warnings = [
+        *submission.warnings,
+        *inspection.warnings,
+        *_ignored_script_warning(submission, inspection),
+    ]
     return SubmissionPlan(
         source=job.source_directory,
         files=inspection.files,

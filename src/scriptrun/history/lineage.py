@@ -71,7 +71,11 @@ def _environment_facts(run: Run) -> dict[str, Any]:
     if not lockfile:
         return {"lock": None, "python": None, "packages": {}}
     packages = compare_runs.packages(lockfile)
-    return {"lock": digest_of(lockfile), "python": packages.pop("python", None), "packages": packages}
+    return {
+        "lock": digest_of(lockfile),
+        "python": packages.pop("python", None),
+        "packages": packages,
+    }
 
 
 def _input_dataset(details: dict[str, Any]) -> dict[str, Any]:

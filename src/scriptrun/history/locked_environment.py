@@ -42,7 +42,10 @@ class LockedEnvironment(Value):
         """By package: the chain from a requested package down to it; {} before it is built."""
         folders = site_packages.find_folders(self.folder) if self.folder else ()
         parents = dependency_paths.reverse_dependencies(folders, self.folder or "")
-        return {name: dependency_paths.shortest_chain(name, parents, self.requested) for name in sorted(parents)}
+        return {
+            name: dependency_paths.shortest_chain(name, parents, self.requested)
+            for name in sorted(parents)
+        }
 
 
 def find(workspace: Workspace, text: str, interpreter: str | None = None) -> LockedEnvironment:
@@ -70,13 +73,19 @@ def _from_cache(text: str) -> LockedEnvironment | None:
     if key is None or built is None:
         return None
     lockfile = built[1].get("lock", {})
-    return LockedEnvironment(key[:12], lockfile, tuple(lockfile.get("requested", ())), key, built[0])
+    return LockedEnvironment(
+        key[:12], lockfile, tuple(lockfile.get("requested", ())), key, built[0]
+    )
 
 
 def _find_key(text: str) -> str | None:
     """The key of the last used environment named ``text``, else the key with that prefix."""
     try:
-        keys = (environment.key for environment in cache_listing.list_environments() if text in environment.names)
+        keys = (
+            environment.key
+            for environment in cache_listing.list_environments()
+            if text in environment.names
+        )
         return next(keys, "") or cache_listing.expand_key(text)
     except EnvironmentException:
         return None
@@ -93,7 +102,9 @@ def _from_run(workspace: Workspace, text: str, error: EnvironmentException) -> L
     lockfile = environment_record.read_lockfile(run.path) or {}
     key = facts.get("key")
     built = cache_folders.newest_complete(key) if key else None
-    return LockedEnvironment(run.id, lockfile, _requested(run.job.environment), key, built[0] if built else None)
+    return LockedEnvironment(
+        run.id, lockfile, _requested(run.job.environment), key, built[0] if built else None
+    )
 
 
 def _requested(spec: EnvironmentSpec) -> tuple[str, ...]:

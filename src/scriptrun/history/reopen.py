@@ -57,7 +57,9 @@ def copy_run(run: Run, folder: Path, log: Callable[[str], None]) -> RunCopy:
         [f"the passed-through variable {name} is not set" for name in missing],
         f"Cannot reopen {run.id}",
     )
-    lockfile = None if job.environment.kind == INTERPRETER else environment_record.read_lockfile(run.path)
+    lockfile = (
+        None if job.environment.kind == INTERPRETER else environment_record.read_lockfile(run.path)
+    )
     cache = resolve_environment.cache_folder_of(job.target, workspace)
     with vault.for_workspace(workspace.id):
         ready = ensure.ensure(
@@ -86,7 +88,10 @@ def _environ(run: Run, ready: builder.ReadyEnvironment) -> dict[str, str]:
     environ = {**base, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
     for name in _RUN_VARIABLES:
         environ.pop(name, None)
-    runtime, python_path = str(job_runtime.install(run.workspace.directory)), environ.get("PYTHONPATH")
+    runtime, python_path = (
+        str(job_runtime.install(run.workspace.directory)),
+        environ.get("PYTHONPATH"),
+    )
     environ["PYTHONPATH"] = search_path.build_pythonpath(run.job.to_dict(), runtime, python_path)
     if not prefix:
         environ["PATH"] = _prepend(ready.bin, environ.get("PATH") or os.defpath)

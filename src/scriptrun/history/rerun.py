@@ -97,7 +97,9 @@ def _problems(job: JobSpec, workspace: Workspace) -> list[str]:
 
 def _data_problems(job: JobSpec, workspace: Workspace) -> list[str]:
     """Report missing dataset manifests: without them the same files cannot be read."""
-    datasets = [binding["dataset"] for binding in job.data.get("inputs") or () if binding.get("dataset")]
+    datasets = [
+        binding["dataset"] for binding in job.data.get("inputs") or () if binding.get("dataset")
+    ]
     manifests_folder = workspace.directory / "manifests"
     return [
         f"dataset manifest {dataset['manifest'][:16]} is missing from the workspace"
@@ -106,7 +108,9 @@ def _data_problems(job: JobSpec, workspace: Workspace) -> list[str]:
     ]
 
 
-def _choose_lockfile(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] | None, list[str]]:
+def _choose_lockfile(
+    run: Run, job: JobSpec, workspace: Workspace
+) -> tuple[dict[str, Any] | None, list[str]]:
     """The lockfile to use, and warnings about what has changed since the run."""
     lockfile = compare_runs.lockfile_of(run) or None
     if job.environment.kind != INTERPRETER:

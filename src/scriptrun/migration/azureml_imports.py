@@ -13,7 +13,7 @@ from scriptrun.migration.code import constants, dotted_names, imports, star_impo
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
-from scriptrun.migration.rewrite_program import RewriteResult, ProgramFinding
+from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
 #: azureml names that differ from scriptrun's exports of the same name
 _HOMONYMS = {
@@ -105,7 +105,9 @@ def _move_statement(
         if not star_imports.free_names(program):
             kind, reason = LEFT, "the program uses none of its names"
         advice = "Import the names explicitly." if kind == LOOK else ""
-        result.findings.append(ProgramFinding(line, kind, f"from {module} import *", reason, advice))
+        result.findings.append(
+            ProgramFinding(line, kind, f"from {module} import *", reason, advice)
+        )
         remaining.append(statement)
         return
     if _is_hyperdrive(program, module, list(statement.names)):
@@ -127,12 +129,16 @@ def _move_statement(
         if replacement and not reason:
             message = "scriptrun has no equivalent"
         kind = LOOK if replacement and not reason else LEFT
-        result.findings.append(ProgramFinding(line, kind, f"{module}.{name}", message, replacement or ""))
+        result.findings.append(
+            ProgramFinding(line, kind, f"{module}.{name}", message, replacement or "")
+        )
     if sum(map(len, aliases_by_module.values())) < len(statement.names):
         remaining.append(statement)
     for new_module, aliases in aliases_by_module.items():
         names = ", ".join(imported.evaluated_name for imported in aliases)
-        result.findings.append(ProgramFinding(line, REWRITTEN, f"{module}: {names}", f"now from {new_module}"))
+        result.findings.append(
+            ProgramFinding(line, REWRITTEN, f"{module}: {names}", f"now from {new_module}")
+        )
     if aliases_by_module:
         result.edits += _edits(program, statement, aliases_by_module)
 
@@ -144,7 +150,8 @@ def _is_hyperdrive(program: Program, module: str, aliases: list[cst.ImportAlias]
     local_name = imports.local_name(aliases[0])
     parents = [program.parent(user) for user in program.references(local_name, aliases[0])]
     return bool(parents) and all(
-        isinstance(parent, cst.Attribute) and scriptrun_module(f"{module}.hyperdrive", parent.attr.value)
+        isinstance(parent, cst.Attribute)
+        and scriptrun_module(f"{module}.hyperdrive", parent.attr.value)
         for parent in parents
     )
 
@@ -194,7 +201,8 @@ def _edits(
     if len(aliases_by_module) == 1 and len(moved) == len(statement.names) and not renamed:
         return [Edit(*program.span(statement.module), next(iter(aliases_by_module)))]
     lines = [
-        f"from {new_module} import {', '.join(_import_item(program, imported) for imported in aliases)}"
+        f"from {new_module} import "
+        + ", ".join(_import_item(program, imported) for imported in aliases)
         for new_module, aliases in sorted(aliases_by_module.items())
     ]
     separator = f"{program.newline}{program.indent(statement) or ''}"

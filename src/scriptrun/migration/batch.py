@@ -33,7 +33,9 @@ class Report(Value, frozen=False):
         Nothing is really submitted.
         """
         outcomes = self.changed
-        self.proofs = [proof.prove(outcome.path, outcome.old, outcome.new, arguments) for outcome in outcomes]
+        self.proofs = [
+            proof.prove(outcome.path, outcome.old, outcome.new, arguments) for outcome in outcomes
+        ]
 
     @property
     def changed(self) -> list[Outcome]:

@@ -100,7 +100,9 @@ def _values(program: Program, node: cst.BaseExpression) -> list[cst.BaseExpressi
         ]
     if not isinstance(node, cst.Name):
         return []
-    nodes = [getattr(candidate, "node", None) for candidate in program.assignments(node.value, node)]
+    nodes = [
+        getattr(candidate, "node", None) for candidate in program.assignments(node.value, node)
+    ]
     params = [param for param in nodes if isinstance(param, cst.Param)]
     if len(params) < len(nodes):
         return []

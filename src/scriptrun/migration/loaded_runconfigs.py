@@ -51,11 +51,13 @@ def is_load(program: Program, call: cst.Call) -> bool:
     return name.startswith("azureml.core") and name.endswith(".RunConfiguration.load")
 
 
-def load_settings(program: Program, call: cst.Call, folder: str, for_scriptrun: bool, has_environment: bool) -> LoadedSettings:
+def load_settings(
+    program: Program, call: cst.Call, folder: str, for_scriptrun: bool, has_environment: bool
+) -> LoadedSettings:
     """The settings in the file that ``call`` loads when the code runs in ``folder``.
 
-    ``has_environment`` means that the code replaces the file's environment. Raises CannotRewrite if the file
-    or its meaning is uncertain.
+    ``has_environment`` means that the code replaces the file's environment. Raises CannotRewrite if
+    the file or its meaning is uncertain.
     """
     file = _find_file(program, call, folder)
     shown_path = os.path.relpath(file, folder).replace(os.sep, "/")
@@ -67,10 +69,14 @@ def load_settings(program: Program, call: cst.Call, folder: str, for_scriptrun: 
         raise _cannot_load(str(problem).splitlines()[0]) from None
     settings = _sort_settings(parts, shown_path)
     if parts.lost:
-        raise _cannot_load(f"{shown_path} has settings that a ScriptRunConfig cannot express: {parts.lost[0]}")
+        raise _cannot_load(
+            f"{shown_path} has settings that a ScriptRunConfig cannot express: {parts.lost[0]}"
+        )
     if not for_scriptrun and any("from_dict(" in line for line in settings.environment):
         raise _cannot_load(f"{shown_path} has packages that azureml cannot express in code")
-    return _with_relative_path(settings, config.run_config.environment.python.conda_dependencies_file, folder)
+    return _with_relative_path(
+        settings, config.run_config.environment.python.conda_dependencies_file, folder
+    )
 
 
 def _cannot_load(reason: str) -> CannotRewrite:
@@ -81,7 +87,9 @@ def _find_file(program: Program, call: cst.Call, folder: str) -> str:
     arguments: dict[str, object] = {}
     for parameter, arg in zip(("path", "name"), call.args, strict=False):
         keyword = arg.keyword.value if arg.keyword else parameter
-        arguments[keyword] = constants.UNKNOWN if arg.star else constants.constant(program, arg.value)
+        arguments[keyword] = (
+            constants.UNKNOWN if arg.star else constants.constant(program, arg.value)
+        )
     path, name = arguments.get("path"), arguments.get("name")
     if not isinstance(path, str) or not isinstance(name, str | None):
         raise _cannot_load("the file that it reads is uncertain")
@@ -126,14 +134,21 @@ def _sort_settings(parts: as_python.Parts, file: str) -> LoadedSettings:
             script[name] = arguments.pop(name)
     arguments.pop("environment", None)
     environment_lines = [line for line in parts.later_lines if line.startswith(_ENVIRONMENT_PREFIX)]
-    lines = [*parts.environment, *[line.removeprefix("config.run_config.") for line in environment_lines]]
+    lines = [
+        *parts.environment,
+        *[line.removeprefix("config.run_config.") for line in environment_lines],
+    ]
     after = [line for line in parts.later_lines if line not in environment_lines]
-    return LoadedSettings(arguments, script, lines, after, set(parts.names) - {"ScriptRunConfig"}, file)
+    return LoadedSettings(
+        arguments, script, lines, after, set(parts.names) - {"ScriptRunConfig"}, file
+    )
 
 
 def _with_relative_path(settings: LoadedSettings, conda: object, folder: str) -> LoadedSettings:
     """Make the path of the conda file relative to ``folder``, as the code needs it."""
     if isinstance(conda, str):
         relative = os.path.relpath(conda, os.path.realpath(folder)).replace(os.sep, "/")
-        settings.environment = [line.replace(repr(conda), repr(relative)) for line in settings.environment]
+        settings.environment = [
+            line.replace(repr(conda), repr(relative)) for line in settings.environment
+        ]
     return settings

@@ -18,7 +18,7 @@ from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import call as estimator_call
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT, REWRITTEN
-from scriptrun.migration.rewrite_program import RewriteResult, ProgramFinding
+from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
 _DATASETS = frozenset(("azureml.core.Dataset", "azureml.core.dataset.Dataset", "scriptrun.Dataset"))
 _ARGUMENT_PARAMETERS = ("arguments", "script_params")
@@ -40,7 +40,9 @@ def rewrite(program: Program) -> RewriteResult:
                 raise CannotRewrite("it contains a comment", f"Without it: {text}")
             _check_import(program, anchor)
         except CannotRewrite as problem:
-            result.findings.append(ProgramFinding(line, LEFT, subject, problem.reason, problem.advice))
+            result.findings.append(
+                ProgramFinding(line, LEFT, subject, problem.reason, problem.advice)
+            )
             continue
         assert anchor is not None, "it was checked"
         imports.need("Dataset", call, anchor)
@@ -83,7 +85,9 @@ def _from_files_code(location: str, target: str) -> str:
 
 def _mode_problem(mode: str, location: str) -> CannotRewrite:
     if mode == "upload":
-        return CannotRewrite("it uploads, which datasets do not support", f"Use an output: {_UPLOAD_CODE}")
+        return CannotRewrite(
+            "it uploads, which datasets do not support", f"Use an output: {_UPLOAD_CODE}"
+        )
     return CannotRewrite(
         "it is mounted, so the job may write to the datastore",
         f"If it only reads: Dataset.File.from_files({location}).as_mount()",
@@ -175,7 +179,9 @@ def _check_uses(program: Program, call: cst.Call, advice: str) -> None:
         raise CannotRewrite("its use is unknown, or uses more than its path", advice)
     for use in uses:
         if not _is_argument(program, use):
-            user = next(ancestor for ancestor in program.ancestors(use) if not isinstance(ancestor, cst.Arg))
+            user = next(
+                ancestor for ancestor in program.ancestors(use) if not isinstance(ancestor, cst.Arg)
+            )
             code = " ".join(program.source(user).split())[:80]
             raise CannotRewrite(f"it is used outside a job's arguments: {code}", advice)
 
@@ -203,7 +209,8 @@ def _is_job_arguments(program: Program, node: cst.CSTNode) -> bool:
         return False
     class_name = program.qualified_name(estimator_call.called_class(program, call))
     is_job = (
-        estimator_call.framework_name(class_name) is not None or class_name.rpartition(".")[2] == "ScriptRunConfig"
+        estimator_call.framework_name(class_name) is not None
+        or class_name.rpartition(".")[2] == "ScriptRunConfig"
     )
     return is_job and not arg.star and arg.keyword.value in _ARGUMENT_PARAMETERS
 

@@ -23,7 +23,9 @@ AZUREML, SCRIPTRUN = "azureml", "scriptrun"
 #: what to look for before each pass, so that most programs are never parsed
 _ESTIMATOR_CODE = re.compile(r"azureml\.train|RunConfiguration|EstimatorStep")
 _REFERENCE_CODE = re.compile(r"DataReference\(|\.as_(download|mount|upload)\(")
-_AZUREML_IMPORT = re.compile(r"^[ \t]*(from|import)[ \t]+azureml|;[ \t]*(from|import)[ \t]+azureml", re.M)
+_AZUREML_IMPORT = re.compile(
+    r"^[ \t]*(from|import)[ \t]+azureml|;[ \t]*(from|import)[ \t]+azureml", re.M
+)
 _STAR_IMPORT = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*", re.M)
 #: given a module and name: what to do instead if scriptrun lacks it, or None
 Alternative = Callable[[str, str], str | None]
@@ -65,7 +67,9 @@ def compute_outcome(path: str, to: str, alternative: Alternative) -> Outcome | N
         return Outcome(path, raw, raw, [_file_finding(path, problem)])
     except Exception as error:  # a failure on one file must not hide the others
         reason = f"internal error (this is a bug): {type(error).__name__}: {error}"
-        return Outcome(path, raw, raw, [_file_finding(path, CannotRewrite(reason, "Please report it."))])
+        return Outcome(
+            path, raw, raw, [_file_finding(path, CannotRewrite(reason, "Please report it."))]
+        )
 
 
 def _file_finding(path: str, problem: CannotRewrite) -> Finding:
@@ -95,13 +99,17 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
     if _ESTIMATOR_CODE.search(text):
         program = _parse(document.parse, text)
         result = rewrite_program.rewrite(program, to == SCRIPTRUN, os.path.dirname(path) or ".")
-        findings += _locate(document, _with_original_lines(result.findings, text, original_text), pieces)
+        findings += _locate(
+            document, _with_original_lines(result.findings, text, original_text), pieces
+        )
         if result.edits:
             document.apply_edits(result.edits)
             text, program = document.program_text(), None
     if to == SCRIPTRUN and _AZUREML_IMPORT.search(text):
         result = azureml_imports.move(program or _parse(document.parse, text), alternative)
-        findings += _locate(document, _with_original_lines(result.findings, text, original_text), pieces)
+        findings += _locate(
+            document, _with_original_lines(result.findings, text, original_text), pieces
+        )
         document.apply_edits(result.edits)
     _parse(check, document.program_text())
     new = document.to_bytes()
@@ -120,7 +128,9 @@ def _parse(parse: Callable[[str], Any], text: str) -> Any:
         raise CannotRewrite(f"cannot parse it: {error}") from None
 
 
-def _with_original_lines(findings: list[rewrite_program.ProgramFinding], new: str, old: str) -> list[rewrite_program.ProgramFinding]:
+def _with_original_lines(
+    findings: list[rewrite_program.ProgramFinding], new: str, old: str
+) -> list[rewrite_program.ProgramFinding]:
     """Convert the line numbers of findings from ``new`` to ``old``."""
     if new == old or not findings:
         return findings
@@ -145,7 +155,15 @@ def _locate(
     for finding in findings:
         cell, line = document.locate(finding.line, pieces)
         located.append(
-            Finding(document.path, cell, line, finding.kind, finding.what, finding.reason, finding.advice)
+            Finding(
+                document.path,
+                cell,
+                line,
+                finding.kind,
+                finding.what,
+                finding.reason,
+                finding.advice,
+            )
         )
     return located
 

@@ -36,7 +36,7 @@ class RewriteResult(Value, frozen=False):
 
 
 def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") -> RewriteResult:
-    """Rewrite the Estimators of ``program`` to ScriptRunConfigs (scriptrun's with ``for_scriptrun``).
+    """Rewrite the Estimators of ``program`` (to scriptrun's classes with ``for_scriptrun``).
 
     ``folder`` is the program's directory, in which it runs.
     """
@@ -51,7 +51,9 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     imports = Imports(program)
     for reference in class_references.find_references(program):
         result.findings.append(ProgramFinding(program.line(reference.node), *reference[1:]))
-    usages = estimator_usages.Usages(program, [rewritten.call for rewritten in rewrites], list(problems))
+    usages = estimator_usages.Usages(
+        program, [rewritten.call for rewritten in rewrites], list(problems)
+    )
     conflicts = imports.find_conflicts({name for item in rewrites for name in item.needs})
     if conflicts:
         for call_rewrite in rewrites:
@@ -71,9 +73,15 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     for name, node in usages.needs:
         imports.need(name, node, _anchor(program, node))
     result.edits += usages.edits
-    result.findings += [ProgramFinding(program.line(node), LOOK, *rest) for node, *rest in usages.review_notes]
-    result.findings += [ProgramFinding(program.line(node), REWRITTEN, *rest) for node, *rest in usages.changes]
-    _drop_imports(program, [*(replaced.call for replaced in rewrites), *usages.steps, *removed], imports)
+    result.findings += [
+        ProgramFinding(program.line(node), LOOK, *rest) for node, *rest in usages.review_notes
+    ]
+    result.findings += [
+        ProgramFinding(program.line(node), REWRITTEN, *rest) for node, *rest in usages.changes
+    ]
+    _drop_imports(
+        program, [*(replaced.call for replaced in rewrites), *usages.steps, *removed], imports
+    )
     _drop_distribution_imports(program, rewrites, result, imports)
     result.edits += imports.edits()
     return result
@@ -105,7 +113,12 @@ def _remove_run_configurations(
 
 
 def _add_finding(
-    result: RewriteResult, program: Program, call: cst.Call, kind: str, reason: str, advice: str = ""
+    result: RewriteResult,
+    program: Program,
+    call: cst.Call,
+    kind: str,
+    reason: str,
+    advice: str = "",
 ) -> None:
     subject = program.source(call.func)
     result.findings.append(ProgramFinding(program.line(call), kind, subject, reason, advice))
@@ -123,7 +136,9 @@ def _rewrite_calls(
         rewrites, problems = [], {}
         for call in calls:
             try:
-                rewrites.append(ConfigWriter(program, call, lists, "ScriptRunConfig", for_scriptrun).write())
+                rewrites.append(
+                    ConfigWriter(program, call, lists, "ScriptRunConfig", for_scriptrun).write()
+                )
             except CannotRewrite as problem:
                 problems[call] = problem
         remaining = {literal for literal in lists if not _takes_literal(program, literal, problems)}
@@ -156,10 +171,15 @@ def _shared_dictionaries(program: Program, calls: list[cst.Call]) -> set[cst.Dic
     return shared
 
 
-def _takes_literal(program: Program, literal: cst.Dict, calls: dict[cst.Call, CannotRewrite]) -> bool:
+def _takes_literal(
+    program: Program, literal: cst.Dict, calls: dict[cst.Call, CannotRewrite]
+) -> bool:
     for call in calls:
         for arg in call.args:
-            if isinstance(arg.value, cst.Name) and constants.bound_value(program, arg.value) is literal:
+            if (
+                isinstance(arg.value, cst.Name)
+                and constants.bound_value(program, arg.value) is literal
+            ):
                 return True
     return False
 
@@ -172,7 +192,8 @@ def _list_edits(program: Program, call_rewrite: CallRewrite, calls: list[cst.Cal
     added = [
         edit
         for arg in call_rewrite.call.args
-        if isinstance(arg.value, cst.Name) and constants.bound_value(program, arg.value) is call_rewrite.list
+        if isinstance(arg.value, cst.Name)
+        and constants.bound_value(program, arg.value) is call_rewrite.list
         for step in dict_building.building_steps(program, arg.value, calls) or ()
         for edit in dict_building.edits(program, step)
     ]
@@ -182,7 +203,11 @@ def _list_edits(program: Program, call_rewrite: CallRewrite, calls: list[cst.Cal
 def _remove_unused(program: Program, rewrites: list[CallRewrite], result: RewriteResult) -> None:
     """Remove dictionaries of settings that are no longer used."""
     calls = [rewritten.call for rewritten in rewrites]
-    for name in {freed_name.value: freed_name for call_rewrite in rewrites for freed_name in call_rewrite.freed}.values():
+    for name in {
+        freed_name.value: freed_name
+        for call_rewrite in rewrites
+        for freed_name in call_rewrite.freed
+    }.values():
         uses = program.references(name.value, name)
         remaining = [
             use
@@ -229,7 +254,10 @@ def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
 
 def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> None:
     """Drop the imports of the rewritten classes, unless they are still used."""
-    rewritten_names = {id(subclasses.base_class(program, rewritten) or _root(rewritten.func)) for rewritten in calls}
+    rewritten_names = {
+        id(subclasses.base_class(program, rewritten) or _root(rewritten.func))
+        for rewritten in calls
+    }
     for call in calls:
         base = subclasses.base_class(program, call)
         root = base or _root(call.func)
@@ -245,14 +273,18 @@ def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> 
                     imports.drop(anchor, root.value)
 
 
-def _drop_distribution_imports(program: Program, rewrites: list[CallRewrite], result: RewriteResult, imports: Imports) -> None:
+def _drop_distribution_imports(
+    program: Program, rewrites: list[CallRewrite], result: RewriteResult, imports: Imports
+) -> None:
     """Drop the imports of Mpi, Nccl etc. if all their uses are rewritten."""
     spans = [program.span(rewritten.call) for rewritten in rewrites]
     spans += [(edit.start, edit.end) for edit in result.edits if not edit.text]
     scope = program.scope(program.module)
     for assignment in scope.assignments if scope is not None else ():
         node = getattr(assignment, "node", None)
-        qualified_names = {qualified.name for qualified in assignment.get_qualified_names_for(assignment.name)}
+        qualified_names = {
+            qualified.name for qualified in assignment.get_qualified_names_for(assignment.name)
+        }
         if not isinstance(node, cst.ImportFrom) or not qualified_names & _DISTRIBUTION_CLASSES:
             continue
         use_spans = [program.span(access.node) for access in assignment.references]

@@ -30,7 +30,8 @@ def script_arguments(program: Program, call: cst.Call, settings: LoadedSettings)
         explicit = [arguments[name] for name in names if name in arguments]
         if loaded and explicit and not any(_is_nonempty(program, node) for node in explicit):
             raise CannotRewrite(
-                f"it is uncertain whether its own {names[0]} or that of {settings.file} takes effect"
+                f"it is uncertain whether its own {names[0]} or that of {settings.file} "
+                "takes effect"
             )
         result += [] if explicit else loaded
     return result

@@ -58,7 +58,9 @@ def _is_azureml_class(program: Program, node: cst.BaseExpression, name: str) -> 
     return base_name == name and package.startswith("azureml.core")
 
 
-def remove_run_config(program: Program, call: cst.Call, folder: str, for_scriptrun: bool) -> RunConfigRemoval:
+def remove_run_config(
+    program: Program, call: cst.Call, folder: str, for_scriptrun: bool
+) -> RunConfigRemoval:
     """Remove the RunConfiguration that ``call`` creates. Raises CannotRewrite.
 
     The code runs in ``folder``; with ``for_scriptrun`` it will use scriptrun instead of azureml.
@@ -97,7 +99,9 @@ class _RunConfigRemover:
             self._check_order()
         if is_loaded:
             has_environment = any(name == "environment" for name, _ in self.settings)
-            self.loaded = load_settings(self.program, self.call, folder, for_scriptrun, has_environment)
+            self.loaded = load_settings(
+                self.program, self.call, folder, for_scriptrun, has_environment
+            )
             self.removal.file, self.removal.needs = self.loaded.file, set(self.loaded.names)
             self.arguments.update(self.loaded.arguments)
         for name, statement in self.settings:
@@ -178,9 +182,13 @@ class _RunConfigRemover:
 
     def _record_config(self, arg: cst.Arg) -> None:
         call = self.program.parent(arg)
-        is_config = isinstance(call, cst.Call) and _is_azureml_class(self.program, call.func, "ScriptRunConfig")
+        is_config = isinstance(call, cst.Call) and _is_azureml_class(
+            self.program, call.func, "ScriptRunConfig"
+        )
         if not is_config or arg.keyword is None or arg.keyword.value != "run_config":
-            raise CannotRewrite("something other than a ScriptRunConfig uses it, e.g. a pipeline step")
+            raise CannotRewrite(
+                "something other than a ScriptRunConfig uses it, e.g. a pipeline step"
+            )
         assert isinstance(call, cst.Call)
         other_keywords = {other.keyword.value for other in call.args if other.keyword}
         if other_keywords & set(_CONFLICTING) or any(argument.star for argument in call.args):
@@ -215,14 +223,19 @@ class _RunConfigRemover:
 
     def _block(self, node: cst.CSTNode) -> cst.CSTNode | None:
         kinds = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
-        return next((ancestor for ancestor in self.program.ancestors(node) if isinstance(ancestor, kinds)), None)
+        return next(
+            (ancestor for ancestor in self.program.ancestors(node) if isinstance(ancestor, kinds)),
+            None,
+        )
 
     # edits
 
     def _config_line(self, statement: cst.Assign, name: cst.CSTNode) -> str:
         """The line that sets it on the ScriptRunConfig's own ``run_config`` instead."""
         if "distributed_job_config" in self.arguments:
-            raise CannotRewrite(f"{self.loaded.file} sets the distribution, and the code changes it")
+            raise CannotRewrite(
+                f"{self.loaded.file} sets the distribution, and the code changes it"
+            )
         target, value = statement.targets[0].target, self.program.source(statement.value)
         path = self.program.source(target).removeprefix(self.program.source(name))
         stable = constants.is_stable(self.program, statement.value) and "\n" not in value
@@ -302,8 +315,12 @@ class _RunConfigRemover:
         if self.loaded.later_lines:
             if len(self.config_args) > 1:
                 setting = self.loaded.later_lines[0].partition("run_config.")[2].partition(" =")[0]
-                raise CannotRewrite(f"several ScriptRunConfigs use {setting}, which only run_config can set")
-            self.removal.edits.append(runconfig_precedence.later_lines_edit(self.program, call, self.loaded))
+                raise CannotRewrite(
+                    f"several ScriptRunConfigs use {setting}, which only run_config can set"
+                )
+            self.removal.edits.append(
+                runconfig_precedence.later_lines_edit(self.program, call, self.loaded)
+            )
         if not texts:
             layout = Arguments(self.program, call)
             layout.drop(arg)

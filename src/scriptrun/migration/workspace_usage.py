@@ -56,8 +56,12 @@ def _workspace_labels(program: Program, class_name: str) -> set[str]:
     return names
 
 
-def _is_workspace(program: Program, value: cst.BaseExpression, class_name: str, names: set[str]) -> bool:
-    is_constructed = isinstance(value, cst.Call) and program.source(value.func).startswith(f"{class_name}.")
+def _is_workspace(
+    program: Program, value: cst.BaseExpression, class_name: str, names: set[str]
+) -> bool:
+    is_constructed = isinstance(value, cst.Call) and program.source(value.func).startswith(
+        f"{class_name}."
+    )
     return is_constructed or _label(value) in names
 
 
@@ -73,7 +77,14 @@ def _assigned_values(program: Program) -> Iterator[Flow]:
 def _passed_values(program: Program) -> Iterator[Flow]:
     functions: dict[str, list[cst.FunctionDef]] = {}
     for definition in program.nodes(cst.FunctionDef):
-        owner = next((ancestor for ancestor in program.ancestors(definition) if isinstance(ancestor, cst.ClassDef)), None)
+        owner = next(
+            (
+                ancestor
+                for ancestor in program.ancestors(definition)
+                if isinstance(ancestor, cst.ClassDef)
+            ),
+            None,
+        )
         is_constructor = definition.name.value == "__init__" and owner is not None
         name = owner.name.value if is_constructor and owner is not None else definition.name.value
         functions.setdefault(name, []).append(definition)
@@ -91,7 +102,14 @@ def _passed_values(program: Program) -> Iterator[Flow]:
 
 def _returned_values(program: Program) -> Iterator[Flow]:
     for statement in program.nodes(cst.Return):
-        function = next((ancestor for ancestor in program.ancestors(statement) if isinstance(ancestor, cst.FunctionDef)), None)
+        function = next(
+            (
+                ancestor
+                for ancestor in program.ancestors(statement)
+                if isinstance(ancestor, cst.FunctionDef)
+            ),
+            None,
+        )
         if function is not None and statement.value is not None:
             yield statement.value, f"{function.name.value}()"
             yield statement.value, f".{function.name.value}()"
@@ -120,4 +138,7 @@ def _reads_target(program: Program, node: cst.CSTNode) -> bool:
         if isinstance(target, cst.Name)
         for user in program.references(target.value, target)
     ]
-    return any(isinstance(parent_node, cst.Attribute) and parent_node.attr.value != "name" for parent_node in parents)
+    return any(
+        isinstance(parent_node, cst.Attribute) and parent_node.attr.value != "name"
+        for parent_node in parents
+    )

@@ -62,7 +62,9 @@ def _is_same_variable(program: Program, name: cst.Name, call: cst.Call) -> bool:
     """Whether ``name`` at ``call`` is the same variable, bound before the call."""
     call_assignments = program.assignments(name.value, call)
     name_assignments = program.assignments(name.value, name)
-    if not call_assignments or {id(assignment) for assignment in call_assignments} != {id(other) for other in name_assignments}:
+    if not call_assignments or {id(assignment) for assignment in call_assignments} != {
+        id(other) for other in name_assignments
+    }:
         return False
     scope = program.scope(call)
     bound = [candidate for candidate in call_assignments if hasattr(candidate, "node")]

@@ -56,7 +56,7 @@ def build_first(
     log: Callable[[str], None],
     interpreter: str | None = None,
 ) -> builder.ReadyEnvironment:
-    """Build for a workspace that does not exist yet, and create it with ``create_workspace`` afterwards.
+    """Build for a workspace that does not exist yet; ``create_workspace`` makes it afterwards.
 
     A failed build leaves no workspace behind.
     """

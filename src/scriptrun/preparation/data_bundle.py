@@ -35,19 +35,19 @@ def contents(home: WorkspaceFiles, job: JobSpec) -> dict[str, bytes]:
     return found
 
 
-def pack(home: WorkspaceFiles, job: JobSpec) -> dict[str, str]:
+def pack(workspace: WorkspaceFiles, job: JobSpec) -> dict[str, str]:
     """The same as a JSON value, for ``unpack``."""
-    found = contents(home, job)
+    found = contents(workspace, job)
     return {name: base64.b64encode(data).decode("ascii") for name, data in found.items()}
 
 
-def unpack(home: WorkspaceFiles, value: dict[str, str]) -> None:
-    """Keep in the workspace what ``pack`` gave. A list that is there already stays."""
+def unpack(workspace: WorkspaceFiles, value: dict[str, str]) -> None:
+    """Store the result of ``pack`` in the workspace. Existing file lists stay."""
     for name, text in value.items():
         folder, _, last = name.partition("/")
         if folder not in (MANIFESTS, DATASTORES) or "/" in last:
             raise ValueError(f"{name!r} is no part of a job's data")
-        path = home.directory / folder / last
+        path = workspace.directory / folder / last
         path.parent.mkdir(parents=True, exist_ok=True)
         if folder == DATASTORES or not path.exists():
             files.write_atomic(str(path), base64.b64decode(text))

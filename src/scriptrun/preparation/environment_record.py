@@ -41,7 +41,9 @@ def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
         writer.write("note", message=note)
     relaxed = ready.lock.get("relaxed")
     if relaxed:
-        changes = ", ".join(f"{name} {requested} -> {actual}" for name, (requested, actual) in relaxed.items())
+        changes = ", ".join(
+            f"{name} {requested} -> {actual}" for name, (requested, actual) in relaxed.items()
+        )
         writer.write("tag", set={"pins relaxed": changes})
 
 

@@ -33,7 +33,10 @@ else:
 
 
 def resolve(
-    described: JobDescription, interpreter: str | None, pins: str = EXACT, engine: Engine | None = None
+    described: JobDescription,
+    interpreter: str | None,
+    pins: str = EXACT,
+    engine: Engine | None = None,
 ) -> tuple[EnvironmentSpec, tuple[str, ...]]:
     """The environment request with all open choices made, and notes for the run.
 

@@ -147,7 +147,10 @@ class Runner(Value, frozen=False):
             if environment is None:
                 missing.add(item.digest)
                 self._build(item)
-            elif not self._start(item, environment, (attempts or [0])[-1] + 1) and item.line is not None:
+            elif (
+                not self._start(item, environment, (attempts or [0])[-1] + 1)
+                and item.line is not None
+            ):
                 full.add(item.line)
 
     def _find(self, item: _WaitingRun) -> ReadyEnvironment | None:
@@ -175,7 +178,9 @@ class Runner(Value, frozen=False):
             return None
         lockfile = environment_record.read_lockfile(ticket.folder)
         cache = resolve_environment.cache_folder_of(job.target, self.workspace)
-        digest = job.environment.digest() + (digest_of(lockfile) if lockfile else "") + str(cache or "")
+        digest = (
+            job.environment.digest() + (digest_of(lockfile) if lockfile else "") + str(cache or "")
+        )
         self.loaded[path.name] = _WaitingRun(ticket, job, digest, lockfile, cache, _line_of(job))
         return self.loaded[path.name]
 
@@ -314,7 +319,9 @@ def _make_group_leader(pid: int) -> None:
 
 def _adopt_environment(environ: dict[str, str]) -> None:
     """Use the submitter's variables (proxies, package indexes) and our own SCRIPTRUN_* ones."""
-    own_variables = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
+    own_variables = {
+        name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")
+    }
     os.environ.clear()
     os.environ.update({**environ, **own_variables})
 

@@ -44,7 +44,11 @@ class Worker(Value):
 
     def wake(self) -> dict[str, Any]:
         """The values with which a launcher starts it at a run's end, while runs are queued."""
-        return {"queue": str(self.queue), "lock": str(self.lock_path), "command": list(self.command)}
+        return {
+            "queue": str(self.queue),
+            "lock": str(self.lock_path),
+            "command": list(self.command),
+        }
 
 
 def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> None:
@@ -53,7 +57,11 @@ def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> None
     ``is_needed`` is called if it is not running.
     """
     started, process = _started.get(worker.lock_path, (0.0, None))
-    if process is not None and time.monotonic() - started < worker.boot_seconds and process.poll() is None:
+    if (
+        process is not None
+        and time.monotonic() - started < worker.boot_seconds
+        and process.poll() is None
+    ):
         return
     flock = flocks.try_flock(worker.lock_path)
     if flock is None:

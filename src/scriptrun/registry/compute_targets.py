@@ -39,7 +39,10 @@ def engine_of(target: Target) -> Engine:
             f"Compute target {target.name!r} has unknown options: {', '.join(unknown)}.",
             f"Valid {target.kind} options: {', '.join(sorted(valid_options))}.",
         )
-    options = {key: tuple(option) if isinstance(option, list) else option for key, option in target.options.items()}
+    options = {
+        key: tuple(option) if isinstance(option, list) else option
+        for key, option in target.options.items()
+    }
     engine: Engine = engine_class(name=target.name, **options)
     return engine
 

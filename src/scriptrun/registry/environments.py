@@ -83,7 +83,9 @@ def get(workspace: WorkspaceFiles, name: str, version: str | None = None) -> Env
             f"Environment {name!r} has no version {version}.",
             f"Versions: {', '.join(map(str, versions))}.",
         )
-    return Environment.from_dict({**_environment_registry(workspace).get(name, number), "version": str(number)})
+    return Environment.from_dict(
+        {**_environment_registry(workspace).get(name, number), "version": str(number)}
+    )
 
 
 def all_environments(workspace: WorkspaceFiles) -> dict[str, Environment]:

@@ -35,7 +35,10 @@ def store_passwords(environment: Environment) -> None:
 
 
 def set_registry(
-    workspace: WorkspaceFiles, address: str | None, username: str | None = None, password: str | None = None
+    workspace: WorkspaceFiles,
+    address: str | None,
+    username: str | None = None,
+    password: str | None = None,
 ) -> None:
     """Share the workspace's images in the registry at ``address``; None stops that.
 

@@ -31,7 +31,13 @@ EDITABLE_FIELDS = (
 )
 
 
-def add_version(workspace: WorkspaceFiles, name: str, sources: Mapping[str, Path], root: str, facts: VersionRecord) -> VersionRecord:
+def add_version(
+    workspace: WorkspaceFiles,
+    name: str,
+    sources: Mapping[str, Path],
+    root: str,
+    facts: VersionRecord,
+) -> VersionRecord:
     """Store the files ``sources`` (by their paths in the model) as the next version of ``name``.
 
     ``root`` is the name of the model's file or folder. Each call creates a version; existing
@@ -100,7 +106,9 @@ def all_versions(workspace: WorkspaceFiles, name: str | None = None) -> Iterator
             yield store.get(model_name, number)
 
 
-def change(workspace: WorkspaceFiles, record: VersionRecord, changes: VersionRecord) -> VersionRecord:
+def change(
+    workspace: WorkspaceFiles, record: VersionRecord, changes: VersionRecord
+) -> VersionRecord:
     """Edit a version's metadata; only EDITABLE_FIELDS can change."""
     _version_store(workspace).change(record["name"], record["version"], changes)
     return get(workspace, record["name"], record["version"])
@@ -119,7 +127,9 @@ def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exis
     """Copy a version's files into the folder ``target``; returns the path of its root there."""
     import shutil
 
-    existing = [target / file["path"] for file in record["files"] if (target / file["path"]).exists()]
+    existing = [
+        target / file["path"] for file in record["files"] if (target / file["path"]).exists()
+    ]
     if existing and not exist_ok:
         raise UserErrorException(
             f"{str(existing[0])!r} already exists.",

@@ -185,7 +185,9 @@ class WorkspaceFiles:
             resource_group=facts.get("resource_group"),
             path=root,
         )
-        print(f"Created local workspace {workspace.name!r} in {workspace.directory}", file=sys.stderr)
+        print(
+            f"Created local workspace {workspace.name!r} in {workspace.directory}", file=sys.stderr
+        )
         return workspace
 
     @property

@@ -61,7 +61,11 @@ mv -T "$made" "$1/$2" 2>/dev/null || test -x "$1/$2/bin/python"
 
 
 def call(
-    transport: SshTransport, address: dict[str, Any], arguments: list[str], data: bytes, timeout: float
+    transport: SshTransport,
+    address: dict[str, Any],
+    arguments: list[str],
+    data: bytes,
+    timeout: float,
 ) -> bytes:
     """Run scriptrun on the login node with ``arguments`` and return its output.
 
@@ -90,7 +94,9 @@ def _tool_folder(root: str) -> str:
     return f"{root}/.scriptrun/tool"
 
 
-def _tool_error(transport: SshTransport, address: dict[str, Any], result: CommandResult) -> ExperimentExecutionException:
+def _tool_error(
+    transport: SshTransport, address: dict[str, Any], result: CommandResult
+) -> ExperimentExecutionException:
     details = result.error_line[-600:] or f"exit code {result.code}"
     tool_note = f" ({address['tool']})" if address.get("tool") else ""
     return ExperimentExecutionException(
@@ -151,10 +157,15 @@ def install(transport: SshTransport, root: str) -> None:
         _download_packages(Path(folder), version, _platform(machine, libc))
         data = _pack(Path(folder))
     tool_folder = _tool_folder(root)
-    result = transport.run(["sh", "-c", _INSTALL_SCRIPT, "make", tool_folder, tool_key(), python, version], data, INSTALL_TIMEOUT)
+    result = transport.run(
+        ["sh", "-c", _INSTALL_SCRIPT, "make", tool_folder, tool_key(), python, version],
+        data,
+        INSTALL_TIMEOUT,
+    )
     if result.code:
         raise ComputeTargetException(
-            f"Cannot install scriptrun into {tool_folder} on {transport.machine}: {result.error_line}.",
+            f"Cannot install scriptrun into {tool_folder} on {transport.machine}: "
+            f"{result.error_line}.",
             "Check the permissions and quota of the target's root.",
         )
 

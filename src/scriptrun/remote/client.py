@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from scriptrun.engines.checks import Check
-from scriptrun.engines.transport import SshTransport, HostUnreachable
+from scriptrun.engines.transport import HostUnreachable, SshTransport
 from scriptrun.preparation import data_bundle
 from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
@@ -134,15 +134,21 @@ def _submit(
     if not repeats:
         run_folder.publish(folder, job)
     local_wheels = wheels.local_files(job.environment)
-    stored_wheels = {path: wheels.store_wheel(workspace, wheel) for path, wheel in local_wheels.items()}
-    remote_paths = {path: f"{answer['root']}/.scriptrun/{name}" for path, name in stored_wheels.items()}
+    stored_wheels = {
+        path: wheels.store_wheel(workspace, wheel) for path, wheel in local_wheels.items()
+    }
+    remote_paths = {
+        path: f"{answer['root']}/.scriptrun/{name}" for path, name in stored_wheels.items()
+    }
     question = {
         "verb": "submit",
         "job": _as_remote(job, remote_paths).to_dict(),
         "warnings": warnings,
         "lock": lockfile,
         "environ": {name: os.environ[name] for name in job.passed},
-        "secrets": build_secrets.as_variables(build_secrets.find_secrets(job.environment, workspace)),
+        "secrets": build_secrets.as_variables(
+            build_secrets.find_secrets(job.environment, workspace)
+        ),
     }
     if job.data.get("inputs") or job.data.get("outputs"):
         question["data"] = data_bundle.pack(workspace, job)
@@ -303,4 +309,6 @@ def _never_arrived(folder: Path, job: JobSpec, status: run_state.RunState) -> ru
         return status
     if not identity.is_local(job.submitted_by):
         return run_state.RunState(states.NOT_STARTED, "being sent to the cluster")
-    return run_state.record_lost(folder, "the submitting process ended before the run reached the cluster")
+    return run_state.record_lost(
+        folder, "the submitting process ended before the run reached the cluster"
+    )

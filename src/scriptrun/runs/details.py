@@ -67,7 +67,9 @@ def details(run: Run) -> dict[str, Any]:
         "submittedBy": job.submitted_by.get("user", ""),
         "displayName": run.display_name,
         "tags": run.get_tags(),
-        "warnings": [warning["message"] for warning in facts.messages if warning["kind"] == "warning"],
+        "warnings": [
+            warning["message"] for warning in facts.messages if warning["kind"] == "warning"
+        ],
         "notes": [note["message"] for note in facts.messages if note["kind"] == "note"],
         "environment": facts.environment,
         "snapshotId": job.snapshot,

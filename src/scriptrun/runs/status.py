@@ -88,7 +88,9 @@ def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
     mirror.refresh_if_due(folder, there)
 
 
-def _remote_status(remote_runs: RemoteRuns, folder: Path, job: JobSpec, is_listing: bool) -> run_state.RunState:
+def _remote_status(
+    remote_runs: RemoteRuns, folder: Path, job: JobSpec, is_listing: bool
+) -> run_state.RunState:
     """The state of a remote run; in a listing, the last known one if the host is unreachable."""
     try:
         return remote_runs.status(folder, job)
@@ -141,7 +143,9 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
 
 def _with_evidence(status: run_state.RunState, view: View) -> run_state.RunState:
     """``status``, with the engine's evidence if it cannot determine the state."""
-    return status.replace(reason=view.evidence) if view.state == UNKNOWN and view.submitted else status
+    return (
+        status.replace(reason=view.evidence) if view.state == UNKNOWN and view.submitted else status
+    )
 
 
 def _end_handed_over(folder: Path, job: JobSpec, view: View) -> run_state.RunState | None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 #: seconds allowed for all activation scripts of a prefix
 TIMEOUT = 120.0
-_SOURCE_COMMAND = 'for each do . "$each" >&2; done; exec "$SCRIPTRUN_PYTHON" -I -S -c "$SCRIPTRUN_PRINT"'
+_SOURCE_COMMAND = (
+    'for each do . "$each" >&2; done; exec "$SCRIPTRUN_PYTHON" -I -S -c "$SCRIPTRUN_PRINT"'
+)
 _PRINT_COMMAND = (
     "import os, sys; "
     "sys.stdout.buffer.write(b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))"
@@ -63,7 +65,9 @@ def settings(prefix: str) -> "dict[str, str]":
     variables = {}
     for path in _list_files(os.path.join(prefix, "etc", "conda", "env_vars.d"), ".json"):
         variables.update(_read_object(path))
-    variables.update(_read_object(os.path.join(prefix, "conda-meta", "state")).get("env_vars") or {})
+    variables.update(
+        _read_object(os.path.join(prefix, "conda-meta", "state")).get("env_vars") or {}
+    )
     return {str(name): str(value) for name, value in variables.items() if value != "***unset***"}
 
 

@@ -52,7 +52,9 @@ def _is_present(order: "LaunchOrder") -> bool:
         names = [name for name in os.listdir(lib) if name.startswith("python3")]
     except OSError:
         return False
-    return any(os.path.lexists(os.path.join(lib, folder, "site-packages", "mlflow")) for folder in names)
+    return any(
+        os.path.lexists(os.path.join(lib, folder, "site-packages", "mlflow")) for folder in names
+    )
 
 
 def _create_run(folder: str, run: str) -> None:

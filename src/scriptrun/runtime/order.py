@@ -224,5 +224,7 @@ class Attempt:
         changes = {name: node_values[name] for name in _NODE_FIELDS if name in node_values}
         attempt = Attempt(self.order.replace(node=node, **changes))
         attempt.__dict__.update({name: getattr(self, name) for name in (*_NODE_DATA, "binds")})
-        attempt.__dict__.update({name: node_values[name] for name in _NODE_DATA if name in node_values})
+        attempt.__dict__.update(
+            {name: node_values[name] for name in _NODE_DATA if name in node_values}
+        )
         return attempt

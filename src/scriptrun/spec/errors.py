@@ -84,7 +84,9 @@ def refuse(problems: Sequence[str], summary: str = "Cannot submit this job") -> 
     if len(problems) == 1:
         raise RunConfigurationException(_sentence(f"{summary}: {problems[0]}"), reasons=problems)
     lines = "\n".join(f"  - {problem}" for problem in problems)
-    raise RunConfigurationException(f"{summary} ({len(problems)} problems):\n{lines}", reasons=problems)
+    raise RunConfigurationException(
+        f"{summary} ({len(problems)} problems):\n{lines}", reasons=problems
+    )
 
 
 def _sentence(text: str) -> str:

@@ -91,7 +91,9 @@ def require() -> Tool:
     """The container tool. Raises EnvironmentException without one."""
     container_tool, reason = _detect()
     if container_tool is None:
-        raise EnvironmentException(f"Images require a container tool, but {reason}.", f"{INSTALL_HINT}.")
+        raise EnvironmentException(
+            f"Images require a container tool, but {reason}.", f"{INSTALL_HINT}."
+        )
     return container_tool
 
 
@@ -145,7 +147,9 @@ def local_image(name: str) -> str:
     if available is None or "@" in name:
         return ""
     if available.kind == "podman" and available.root:
-        images = files.read_json(os.path.join(available.root, f"{available.driver}-images", "images.json"))
+        images = files.read_json(
+            os.path.join(available.root, f"{available.driver}-images", "images.json")
+        )
         full_name = _full_name(name)
         for image in images if isinstance(images, list) else ():
             if full_name in (image.get("names") or ()):
@@ -176,7 +180,9 @@ def _detect() -> tuple[Tool | None, str]:
     if detected is not None:
         try:
             os.makedirs(os.path.dirname(cache_file), exist_ok=True)
-            files.write_atomic(cache_file, files.to_json({"stamp": stamp, "tool": detected.as_dict()}))
+            files.write_atomic(
+                cache_file, files.to_json({"stamp": stamp, "tool": detected.as_dict()})
+            )
         except OSError:
             pass  # a note for speed only
     return detected, reason

@@ -39,7 +39,9 @@ def is_shared(path: str | os.PathLike[str]) -> bool:
 def _is_shared(folder: str) -> bool:
     longest, kind = "", ""
     for mount_point, mount_kind in _mounts():
-        if (folder + "/").startswith(mount_point.rstrip("/") + "/") and len(mount_point) >= len(longest):
+        if (folder + "/").startswith(mount_point.rstrip("/") + "/") and len(mount_point) >= len(
+            longest
+        ):
             longest, kind = mount_point, mount_kind
     return bool(kind) and kind not in _LOCAL
 

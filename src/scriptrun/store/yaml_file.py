@@ -123,7 +123,8 @@ def _parse(path: Path) -> Value:
         return {}
     if not isinstance(document, dict):
         raise WorkspaceException(
-            f"{path}, line 1: expected a mapping (`key: value` lines), not {_describe_value(document)}.",
+            f"{path}, line 1: expected a mapping (`key: value` lines), not "
+            f"{_describe_value(document)}.",
             "Fix the file, or remove it.",
         )
     return plain({str(key): item for key, item in document.items()})

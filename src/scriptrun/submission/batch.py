@@ -13,7 +13,7 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.submission import submit
 from scriptrun.submission.check import Submission
-from scriptrun.submission.submit import SourceSnapshot, PendingRun
+from scriptrun.submission.submit import PendingRun, SourceSnapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

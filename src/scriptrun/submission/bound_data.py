@@ -13,7 +13,7 @@ from scriptrun.data.datasets.consumption import (
 )
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datasets.file import FileDataset
-from scriptrun.data.datasets.sources import StoreRef, Source
+from scriptrun.data.datasets.sources import Source, StoreRef
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
@@ -98,7 +98,9 @@ class DatasetInput:
         if not isinstance(other, DatasetInput):
             return False
         config, other_config = self.config, other.config
-        modes = [(item.mode, item.path_on_compute, item.dataset.id) for item in (config, other_config)]
+        modes = [
+            (item.mode, item.path_on_compute, item.dataset.id) for item in (config, other_config)
+        ]
         return modes[0] == modes[1]
 
     def check(self, workspace: WorkspaceFiles) -> None:
@@ -269,7 +271,9 @@ class DataOutput:
         if store.kind in _READ_ONLY:
             raise DatastoreException(f"Datastore {store.name!r} is read-only.")
         folder = store.store.folder
-        parent = folder and next(candidate for candidate in [folder, *folder.parents] if candidate.exists())
+        parent = folder and next(
+            candidate for candidate in [folder, *folder.parents] if candidate.exists()
+        )
         if parent and not os.access(parent, os.W_OK | os.X_OK):
             raise DatastoreException(
                 f"Folder {str(parent)!r} of datastore {store.name!r} is not writable."

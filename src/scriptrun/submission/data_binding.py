@@ -21,7 +21,7 @@ from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.classes import get as get_datastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
-from scriptrun.submission.bound_data import DataItem, DatasetInput, DataOutput, ReferenceInput
+from scriptrun.submission.bound_data import DataItem, DataOutput, DatasetInput, ReferenceInput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class DataBinding:
     def problems(self, is_local: bool, is_remote: bool = False) -> list[str]:
         """Every problem with the data.
 
-        ``is_local``: the job runs on this machine; ``is_remote``: it cannot see this machine's directories.
+        ``is_local``: the job runs on this machine; ``is_remote``: it cannot see this machine's
+        directories.
         """
         messages = list(self.wrong)
         if is_remote:
@@ -84,11 +85,15 @@ class DataBinding:
             messages = [reason for reason in messages if reason]
         for data_item in self._items.values():
             if data_item.name.upper() == data_item.name and data_item.name in _RESERVED:
-                messages.append(f"invalid data name {data_item.name!r}: it must be a valid variable name")
+                messages.append(
+                    f"invalid data name {data_item.name!r}: it must be a valid variable name"
+                )
             try:
                 data_item.check(self._workspace)
             except ScriptrunError as error:
-                messages.append(" ".join(filter(None, [f"{data_item.label}: {error.message}", error.hint])))
+                messages.append(
+                    " ".join(filter(None, [f"{data_item.label}: {error.message}", error.hint]))
+                )
             messages += _path_problems(data_item, is_local)
         return messages + self._unknown_references()
 
@@ -140,7 +145,9 @@ class DataBinding:
         datastore = get_datastore(self._workspace, value.data_store_name)
         mode = str(value.mode or "mount").lower()
         path, compute_path = value.path_on_data_store, value.path_on_compute
-        reference = DataReference(datastore, name, path or None, mode, compute_path, bool(value.overwrite))
+        reference = DataReference(
+            datastore, name, path or None, mode, compute_path, bool(value.overwrite)
+        )
         return ReferenceInput.from_reference(reference)
 
     def _from_input(self, name: str, value: Any) -> DataItem:
@@ -187,7 +194,9 @@ class DataBinding:
             output = output.as_upload(bool(upload and upload.overwrite), globs)
         registration = options.registration_options if options is not None else None
         if registration is not None and registration.name:
-            output = output.register_on_complete(registration.name, registration.description, registration.tags)
+            output = output.register_on_complete(
+                registration.name, registration.description, registration.tags
+            )
         if options is not None:
             output.source = options.path_on_compute
         return DataOutput(output)
@@ -253,9 +262,12 @@ def _access_problem(item: DataItem, workspace: WorkspaceFiles) -> str:
     if not names:
         return ""
     # a plain path has no datastore of its own
-    location = "is on this machine" if names[0] == THIS_MACHINE else f"is in {names[0]!r}, on this machine"
+    location = (
+        "is on this machine" if names[0] == THIS_MACHINE else f"is in {names[0]!r}, on this machine"
+    )
     return (
-        f"{item.label} {location}, which the compute target cannot access; copy the files to storage "
+        f"{item.label} {location}, which the compute target cannot access; copy the "
+        "files to storage "
         "that both can access"
     )
 
@@ -264,13 +276,17 @@ def _path_problems(item: DataItem, is_local: bool) -> list[str]:
     """Why the requested path cannot be used; ``is_local``: it is on this machine."""
     requested = item.path_on_compute
     if requested and not os.path.isabs(requested) and os.pardir in Path(requested).parts:
-        return [f"{item.label} requests the path {requested!r}, which is outside the working directory"]
+        return [
+            f"{item.label} requests the path {requested!r}, which is outside the working directory"
+        ]
     if not requested or "$" in requested or not os.path.isabs(requested) or not is_local:
         return []
     path = Path(requested)
     parent = next(candidate for candidate in [path, *path.parents] if candidate.exists())
     if parent.is_dir() and not os.access(parent, os.W_OK | os.X_OK):
-        return [f"{item.label} requests the path {requested!r}, but {str(parent)!r} is not writable"]
+        return [
+            f"{item.label} requests the path {requested!r}, but {str(parent)!r} is not writable"
+        ]
     if not parent.is_dir() and parent != path:
         return [f"{item.label} requests the path {requested!r}, but {str(parent)!r} is a file"]
     if item.is_link and path.is_dir() and not path.is_symlink() and any(path.iterdir()):

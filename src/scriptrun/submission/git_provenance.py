@@ -113,7 +113,11 @@ def _git_folder(root: Path) -> Path:
         return git_path
     worktree_folder = root / git_path.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
     common = worktree_folder / "commondir"
-    return worktree_folder / common.read_text(encoding="utf-8").strip() if common.exists() else worktree_folder
+    return (
+        worktree_folder / common.read_text(encoding="utf-8").strip()
+        if common.exists()
+        else worktree_folder
+    )
 
 
 def _without_credentials(url: str) -> str:

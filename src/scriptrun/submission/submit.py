@@ -59,7 +59,10 @@ check = checks.check
 
 
 def start(
-    config: ScriptRunConfig, workspace: WorkspaceFiles, submission: Submission, origin: object = None
+    config: ScriptRunConfig,
+    workspace: WorkspaceFiles,
+    submission: Submission,
+    origin: object = None,
 ) -> Path:
     """Submit the checked ``submission``; returns its folder. Ignores ``config`` and ``origin``.
 
@@ -74,12 +77,16 @@ def submit(submission: Submission, workspace: WorkspaceFiles) -> Path:
 
 
 def complete(
-    submission: Submission, workspace: WorkspaceFiles, snapshot_cache: dict[Path, SourceSnapshot] | None = None
+    submission: Submission,
+    workspace: WorkspaceFiles,
+    snapshot_cache: dict[Path, SourceSnapshot] | None = None,
 ) -> JobSpec:
-    """The job with its snapshot and pinned data; ``snapshot_cache`` caches snapshots for the next job."""
+    """The job with its snapshot and pinned data; ``snapshot_cache`` serves the next job too."""
     job = submission.job
     if hasattr(submission.resume_source, "get_metrics"):
-        resume_from.fetch_outputs(submission.resume_source.job, submission.resume_source.path, job.target)
+        resume_from.fetch_outputs(
+            submission.resume_source.job, submission.resume_source.path, job.target
+        )
     if submission.environment is not None and _gives_passwords(job.environment):
         image_registries.store_passwords(submission.environment)
     if submission.data is not None:

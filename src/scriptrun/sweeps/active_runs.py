@@ -59,7 +59,9 @@ class ActiveRuns:
         self._next_metrics = 0.0
         self._durations: list[float] = []
         self._requeued = False
-        self.add_reports(past_child for past_child in journal.children.values() if past_child.is_over)
+        self.add_reports(
+            past_child for past_child in journal.children.values() if past_child.is_over
+        )
 
     def add_reports(self, finished: Iterable[ChildRun]) -> None:
         """Add the values of runs that have ended, for the policy to compare with."""
@@ -188,7 +190,11 @@ class ActiveRuns:
         self._jobs[number] = job
         if not is_full:
             is_forked = number in self.starter.guards.values()
-            return None if is_forked or run_folder.read_result(folder) is None else run_state.read_status(folder)
+            return (
+                None
+                if is_forked or run_folder.read_result(folder) is None
+                else run_state.read_status(folder)
+            )
         return run_status.status_of(self.workspace, folder, job, poll_round=poll_round)
 
     def _record_end(self, child: ChildRun, status: run_state.RunState) -> None:
@@ -220,7 +226,9 @@ class ActiveRuns:
         live_children = list(self.live.values())
         value_counts = {child.id: self._poll_values(child) for child in live_children}
         reached = {
-            interval for count_pair in value_counts.values() for interval in early_stopping.due_intervals(self.policy, *count_pair)
+            interval
+            for count_pair in value_counts.values()
+            for interval in early_stopping.due_intervals(self.policy, *count_pair)
         }
         for child in live_children:
             if child.number not in self._stop_reasons:
@@ -241,7 +249,9 @@ class ActiveRuns:
         new_intervals = set(early_stopping.due_intervals(self.policy, before, now))
         for interval in reached:
             is_revisit = interval not in new_intervals
-            if interval > now or (is_revisit and not early_stopping.revisits_intervals(self.policy)):
+            if interval > now or (
+                is_revisit and not early_stopping.revisits_intervals(self.policy)
+            ):
                 continue
             reason = early_stopping.stop_reason(
                 self.policy, child.id, interval, self.reports, self.sweep.maximizes, is_revisit

@@ -32,7 +32,9 @@ class BayesianSampler:
         direction = "maximize" if maximizes else "minimize"
         self._study = self._optuna.create_study(direction=direction)
         self._trials: dict[int, int] = {}
-        self._distributions = {name: self._distribution(expression) for name, expression in space.items()}
+        self._distributions = {
+            name: self._distribution(expression) for name, expression in space.items()
+        }
 
     def ask(self, number: int) -> tuple[sweep_sampling.Point, dict[str, Any]]:
         """The point ``number``, and the study's raw parameters for it, stored in the journal."""
@@ -100,7 +102,9 @@ class BayesianSampler:
         """The parameter's value for the script, from the study's raw parameter."""
         kind, values = self._space[name]
         if kind == "choice":
-            return next(option for option in values[0] if sweep_sampling.point_key({"": option}) == raw)
+            return next(
+                option for option in values[0] if sweep_sampling.point_key({"": option}) == raw
+            )
         if kind == "randint":
             return int(raw)
         if "normal" in kind:

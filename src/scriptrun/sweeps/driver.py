@@ -86,7 +86,9 @@ def _take_environment(environ: dict[str, str] | None) -> None:
     """Use the submitter's environment, but keep this process's ``SCRIPTRUN_`` variables."""
     if environ is None:
         return
-    own_variables = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
+    own_variables = {
+        name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")
+    }
     os.environ.clear()
     os.environ.update({**environ, **own_variables})
 

@@ -63,9 +63,13 @@ def stop_reason(
         for name, values in reports.items()
         if len(values) >= interval
     }
-    best_values = {name: max(values, default=float("-inf")) for name, values in values_by_run.items()}
+    best_values = {
+        name: max(values, default=float("-inf")) for name, values in values_by_run.items()
+    }
     bound = _bound(policy, values_by_run, best_values)
-    run_values = [sign * value for value in _numbers(reports[run])] if is_revisit else values_by_run[run]
+    run_values = (
+        [sign * value for value in _numbers(reports[run])] if is_revisit else values_by_run[run]
+    )
     best = max(run_values, default=float("-inf"))
     if bound is None or best >= bound:
         return ""

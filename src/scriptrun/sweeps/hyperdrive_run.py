@@ -209,7 +209,11 @@ class HyperDriveRun(Run):
         """
         remote = ensure_driver.remote_driver(self.path, self.job.submitted_by)
         is_over = self.standing.is_final
-        if remote is not None and leases.holder(ensure_driver.lease_path(self.path)) is None and is_over:
+        if (
+            remote is not None
+            and leases.holder(ensure_driver.lease_path(self.path)) is None
+            and is_over
+        ):
             remote = None  # its driver has exited as well
         if remote is not None and remote[1] < leases.STALE_SECONDS:
             raise UserErrorException(
@@ -249,7 +253,9 @@ class HyperDriveRun(Run):
             pass
         record.open_attempt(self.path, attempt)
 
-    def _ensure_local_driver(self, remote: tuple[str, float] | None, is_reopened: bool = False) -> None:
+    def _ensure_local_driver(
+        self, remote: tuple[str, float] | None, is_reopened: bool = False
+    ) -> None:
         """Ensure a driver on this host; one that takes over or reopens uses our environment."""
         if remote is not None or is_reopened:
             ensure_driver.write_ticket(self.workspace.id, self.path)

@@ -136,7 +136,9 @@ class Journal(Value, frozen=False):
         journal_folder.mkdir(exist_ok=True)
         names = self._names()
         number = int(names[-1].partition(".")[0]) + 1 if names else 1
-        return os.open(journal_folder / f"{number:04d}.jsonl", _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+        return os.open(
+            journal_folder / f"{number:04d}.jsonl", _FLAGS | os.O_CREAT | os.O_EXCL, 0o644
+        )
 
     def close(self) -> None:
         """Close the file."""

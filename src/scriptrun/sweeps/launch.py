@@ -58,7 +58,9 @@ class RunStarter:
             if remote_runs is not None:
                 remote_runs.submit(job, self.workspace, [], self._lockfile, repeats=True)
                 continue
-            written_run = submit.create_run(job, self.workspace, [], self._lockfile, self._find_environment(job))
+            written_run = submit.create_run(
+                job, self.workspace, [], self._lockfile, self._find_environment(job)
+            )
             if self.forks and compute_targets.engine_of(job.target).traits.is_local:
                 self.parked[child.number] = written_run
             else:
@@ -82,7 +84,9 @@ class RunStarter:
         if not self.parked:
             return
         ticket_names = tickets.names(tickets.queue_of(self.workspace.id))
-        next_other = next((name for name in ticket_names if not name[20:].startswith(self._ticket_part)), "~")
+        next_other = next(
+            (name for name in ticket_names if not name[20:].startswith(self._ticket_part)), "~"
+        )
         for number, run in sorted(self.parked.items()):
             if run.ready is None or next_other < run.ticket.path.name:
                 # the runner builds a missing environment, and keeps the order
@@ -122,7 +126,9 @@ class RunStarter:
     def _existing_lockfile(self) -> dict[str, Any] | None:
         """The lockfile of the sweep's environment, if one of its runs has it already."""
         for child in self.journal.children.values():
-            lockfile = environment_record.read_lockfile(child.folder(Path(self.workspace.runs_folder)))
+            lockfile = environment_record.read_lockfile(
+                child.folder(Path(self.workspace.runs_folder))
+            )
             if lockfile is not None:
                 return lockfile
         return None

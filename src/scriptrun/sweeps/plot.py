@@ -64,7 +64,9 @@ def page(run: HyperDriveRun) -> str:
         metric=escape(sweep.metric),
         curve=_curve(ranking.best_so_far([entry.best for entry in children], sweep.maximizes)),
         parallel=_parallel(names, sweep.metric, plotted, sweep.maximizes),
-        importance=_bars(importance(names, plotted)) if _has_variance(plotted) else "<p>Not available yet.</p>",
+        importance=_bars(importance(names, plotted))
+        if _has_variance(plotted)
+        else "<p>Not available yet.</p>",
         table=_table(names, sweep.metric, ordered),
     )
 
@@ -125,7 +127,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _parallel(names: Sequence[str], metric: str, children: Sequence[ChildRun], maximizes: bool) -> str:
+def _parallel(
+    names: Sequence[str], metric: str, children: Sequence[ChildRun], maximizes: bool
+) -> str:
     if not children:
         return f"<p>No run has logged {escape(metric)} yet.</p>"
     axes = [_axis([child.parameters.get(name) for child in children]) for name in names]
@@ -209,7 +213,9 @@ def _axis(points: Sequence[Any]) -> tuple[list[float], str, str, dict[str, float
 
 
 def _tooltip(child: ChildRun, metric: str) -> str:
-    parameters = ", ".join(f"{name.lstrip('-')} {value}" for name, value in child.parameters.items())
+    parameters = ", ".join(
+        f"{name.lstrip('-')} {value}" for name, value in child.parameters.items()
+    )
     return f"{child.id}: {metric} {child.best:.6g}; {parameters}"
 
 

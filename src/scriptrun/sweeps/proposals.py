@@ -26,12 +26,20 @@ else:
 class PointSource:
     """Proposes points, given all previous ones of this sweep and those it resumes from."""
 
-    def __init__(self, workspace: WorkspaceFiles, run_id: str, sweep: record.Sweep, journal: Journal) -> None:
+    def __init__(
+        self, workspace: WorkspaceFiles, run_id: str, sweep: record.Sweep, journal: Journal
+    ) -> None:
         self._workspace, self._id, self._sweep, self._journal = workspace, run_id, sweep, journal
         self._space = sweep.space
-        self._previous = [child for other in self._resumed_journals() for child in other.children.values()]
-        self._seen_keys = {sweep_sampling.point_key(previous.parameters) for previous in self._previous}
-        self._seen_keys |= {sweep_sampling.point_key(entry.parameters) for entry in journal.children.values()}
+        self._previous = [
+            child for other in self._resumed_journals() for child in other.children.values()
+        ]
+        self._seen_keys = {
+            sweep_sampling.point_key(previous.parameters) for previous in self._previous
+        }
+        self._seen_keys |= {
+            sweep_sampling.point_key(entry.parameters) for entry in journal.children.values()
+        }
         self._draw = sweep_sampling.sampler(sweep.sampling["name"], self._space, sweep.seed)
         self._sampler = self._create_sampler() if self.is_adaptive else None
 

@@ -42,7 +42,9 @@ def _with_current_state(run: HyperDriveRun, entry: ChildRun) -> ChildRun:
     return child
 
 
-def ordered(sweep: record.Sweep, children: Iterable[ChildRun], reverse: bool = False) -> list[ChildRun]:
+def ordered(
+    sweep: record.Sweep, children: Iterable[ChildRun], reverse: bool = False
+) -> list[ChildRun]:
     """The runs, best first (``reverse``: worst first), those without a value last by number."""
     descending = sweep.maximizes != reverse
 
@@ -105,7 +107,10 @@ def metrics_of(run: HyperDriveRun, name: str | None) -> dict[str, Any]:
     """The result of ``HyperDriveRun.get_metrics``."""
     runs_folder = run.workspace.runs_folder
     journal_children = run.journal().children
-    return {child.id: metrics.read(child.folder(runs_folder), name) for _, child in sorted(journal_children.items())}
+    return {
+        child.id: metrics.read(child.folder(runs_folder), name)
+        for _, child in sorted(journal_children.items())
+    }
 
 
 def as_frame(run: HyperDriveRun) -> Any:

@@ -49,7 +49,9 @@ def check(
     submission = None
     if hasattr(config.run_config, "run_config"):
         try:
-            submission = submission_check.check(config.run_config, workspace, experiment, tags, origin)
+            submission = submission_check.check(
+                config.run_config, workspace, experiment, tags, origin
+            )
             problems += _outputs_problems(config, submission.job.target)
         except RunConfigurationException as error:
             problems += error.reasons or [str(error)]
@@ -93,7 +95,9 @@ def start(
     return folder
 
 
-def _record_import_warnings(child: JobSpec, folder: Path, submission: submission_check.Submission) -> None:
+def _record_import_warnings(
+    child: JobSpec, folder: Path, submission: submission_check.Submission
+) -> None:
     """Warn about missing imports of the job, after the driver was started."""
     messages = import_warnings.missing_imports(child, None)
     for message in messages:
@@ -190,7 +194,9 @@ def _resume_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str
 
 def _outputs_problems(config: HyperDriveConfig, target: Target) -> list[str]:
     runs = [run for run in _as_list(config.resume_child_runs) if hasattr(run, "job")]
-    return [problem for child_run in runs for problem in resume_from.access_problems(child_run, target)]
+    return [
+        problem for child_run in runs for problem in resume_from.access_problems(child_run, target)
+    ]
 
 
 def _as_list(value: Any) -> Iterable[Any]:

@@ -61,7 +61,9 @@ def all_failed(driver: Any) -> bool:
     if any(map(_has_result, children)):  # usually the first one
         return False
     failed = [
-        child for child in children if child.state == states.FAILED and (child.ended or 0) >= driver.began
+        child
+        for child in children
+        if child.state == states.FAILED and (child.ended or 0) >= driver.began
     ]
     return len(failed) >= MAX_FAILURES
 
@@ -94,7 +96,9 @@ def final_outcome(driver: Any) -> SweepOutcome | None:
     if final_states == {states.FAILED} or (final_states and not any(map(_has_result, children))):
         return SweepOutcome(states.FAILED, _failure_reason(driver))
     if driver.exhausted and len(children) < driver.limits.max_total_runs:
-        return SweepOutcome(states.COMPLETED, f"all {len(children)} points of the search space were tried")
+        return SweepOutcome(
+            states.COMPLETED, f"all {len(children)} points of the search space were tried"
+        )
     return SweepOutcome(states.COMPLETED)
 
 
@@ -120,7 +124,9 @@ def report_first(driver: Any, finished: Sequence[ChildRun]) -> None:
 
     ``finished`` are the runs that have ended since the last poll; there may be several.
     """
-    failed, completed = (_first_finished(driver, finished, state) for state in (states.FAILED, states.COMPLETED))
+    failed, completed = (
+        _first_finished(driver, finished, state) for state in (states.FAILED, states.COMPLETED)
+    )
     if failed is not None:
         tail = last_lines(driver, failed)
         driver.log.say(f"last lines of its log:\n{tail}" if tail else "its log is empty")
@@ -134,7 +140,11 @@ def _first_finished(driver: Any, finished: Sequence[ChildRun], state: str) -> Ch
     """The first run in ``state``, if all runs in this state are among those just ``finished``."""
     finished_numbers = {child.number for child in finished}
     in_state = [candidate for candidate in _children(driver) if candidate.state == state]
-    return in_state[0] if in_state and all(run.number in finished_numbers for run in in_state) else None
+    return (
+        in_state[0]
+        if in_state and all(run.number in finished_numbers for run in in_state)
+        else None
+    )
 
 
 def _metric_missing_message(driver: Any, child: ChildRun) -> str:
@@ -145,7 +155,9 @@ def _metric_missing_message(driver: Any, child: ChildRun) -> str:
 def _no_best_message(driver: Any) -> str:
     message = f"no best run: no run logged a number named {driver.sweep.metric!r}"
     first = next((child for child in _children(driver) if child.state == states.COMPLETED), None)
-    return message if first is None else f"{message}; {first.id} logged {_logged_names(driver, first)}"
+    return (
+        message if first is None else f"{message}; {first.id} logged {_logged_names(driver, first)}"
+    )
 
 
 def _logged_names(driver: Any, child: ChildRun) -> str:

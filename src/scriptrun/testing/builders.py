@@ -17,7 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.environments.builder import Builder, ReadyEnvironment, BuildCanceled, builder_class, check, never
+from scriptrun.environments.builder import (
+    BuildCanceled,
+    Builder,
+    ReadyEnvironment,
+    builder_class,
+    check,
+    never,
+)
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.ensure import ensure, find
 from scriptrun.spec.environment import EnvironmentSpec
@@ -73,10 +80,14 @@ class BuilderSuite:
         """The path is absolute and a Python."""
         assert os.path.isabs(ready.python)
         assert os.path.dirname(ready.python) == ready.bin
-        result = subprocess.run([ready.python, "-c", "print(6 * 7)"], capture_output=True, check=True)
+        result = subprocess.run(
+            [ready.python, "-c", "print(6 * 7)"], capture_output=True, check=True
+        )
         assert result.stdout.strip() == b"42"
 
-    def test_it_is_found_again(self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path) -> None:
+    def test_it_is_found_again(
+        self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path
+    ) -> None:
         """What was met once is found without building, and is the same."""
         second = find(spec, locks)
         assert second is not None
@@ -125,7 +136,9 @@ class BuilderSuite:
         assert "Traceback" not in str(error.value)
         assert find(hopeless, locks) is None
 
-    def test_looking_after_it_starts_nothing(self, spec: EnvironmentSpec, ready: ReadyEnvironment) -> None:
+    def test_looking_after_it_starts_nothing(
+        self, spec: EnvironmentSpec, ready: ReadyEnvironment
+    ) -> None:
         """A healthy environment stays healthy, however often it is checked."""
         builder = self.builder(spec, ready)
         assert [builder.why_unhealthy(ready.place or "") for _ in range(3)] == ["", "", ""]
@@ -147,7 +160,9 @@ class BuildingSuite(BuilderSuite):
         assert "because its build was interrupted" in "\n".join(log)
         assert not os.path.exists(ready.place)
 
-    def test_a_gutted_place_is_ill(self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path) -> None:
+    def test_a_gutted_place_is_ill(
+        self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path
+    ) -> None:
         """An environment whose packages are gone is detected and rebuilt, with a reason."""
         assert ready.place is not None
         for site in ready.sites:

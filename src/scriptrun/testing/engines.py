@@ -289,7 +289,10 @@ class EngineSuite(RankCases, LossCases):
         assert (data_folder / "made" / "a b.txt").read_text() == "brought"
 
     def test_the_time_limit_ends_it(self, bench: Bench) -> None:
-        overrun_settings: Any = {"variables": TIME_TO_SAVE, "came": lambda run: "began" in log_of(run)}
+        overrun_settings: Any = {
+            "variables": TIME_TO_SAVE,
+            "came": lambda run: "began" in log_of(run),
+        }
         run = bench.overrun(SAVES, **overrun_settings)
         assert run.get_status() == "Failed"
         assert "max_run_duration_seconds" in run.standing.reason
@@ -321,7 +324,10 @@ class EngineSuite(RankCases, LossCases):
         self.began(alive)
         queued = narrow.submit("print('later')")
         engine = compute_targets.engine_of(finished.job.target)
-        until(lambda: engine.poll([finished.path])[0].state == ENDED, "the engine does not see its end")
+        until(
+            lambda: engine.poll([finished.path])[0].state == ENDED,
+            "the engine does not see its end",
+        )
         views = engine.poll([finished.path, alive.path, queued.path], PollRound())
         assert [view.state == ALIVE for view in views] == [False, True, False]
         assert views[0].state == ENDED

@@ -83,7 +83,11 @@ def rank_report(run: Run, rank: int) -> tuple[dict[str, str], list[str], str]:
 
 def devices(run: Run, rank: int) -> list[str]:
     """The GPUs that a rank of SHOWS saw."""
-    return [device for device in rank_report(run, rank)[0].get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
+    return [
+        device
+        for device in rank_report(run, rank)[0].get("CUDA_VISIBLE_DEVICES", "").split(",")
+        if device
+    ]
 
 
 class RankCases:
@@ -184,7 +188,9 @@ class RankCases:
         assert granted == {name: run.job.resources[name] for name in granted}
         together = [devices(run, rank) for rank in range(2)]
         assert together[0] == together[1] and len(together[0]) == gpus
-        per_process = bench.run(SHOWS, pytorch=[2, 1], resources={**requested, "gpu_binding": "process"})
+        per_process = bench.run(
+            SHOWS, pytorch=[2, 1], resources={**requested, "gpu_binding": "process"}
+        )
         apart = [devices(per_process, rank) for rank in range(2)]
         assert [len(ids) for ids in apart] == [max(gpus // 2, min(gpus, 1))] * 2
         assert len(set(apart[0] + apart[1])) == min(gpus, 2 * len(apart[0]))

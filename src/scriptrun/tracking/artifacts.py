@@ -71,5 +71,7 @@ def download_all(
     Copies keep their names below ``output_directory`` (default: the current directory), without
     the prefix if ``append_prefix`` is False. ``output_paths`` names each copy instead.
     """
-    paths = job_artifacts.fetch_all(str(folder), prefix, output_directory, output_paths, append_prefix)
+    paths = job_artifacts.fetch_all(
+        str(folder), prefix, output_directory, output_paths, append_prefix
+    )
     return [Path(path) for path in paths]

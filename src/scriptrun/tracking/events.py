@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def later_writer(folder: Path, who: str = "user") -> runtime_events.EventWriter:
     """An event writer for a process that is neither submitter nor launcher."""
-    return runtime_events.EventWriter(folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}")
+    return runtime_events.EventWriter(
+        folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}"
+    )
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -146,13 +146,23 @@ class Index:
         """IDs of runs that start with ``prefix``, newest first; ``children`` as in ``rows``."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else chr(0x10FFFF)
         parent_clause = "" if children else "and parent is null "
-        query = f"select id from runs where id >= ? and id < ? {parent_clause}order by created desc limit ?"
-        return [record[0] for record in self._db.execute(query, (_to_sqlite_text(prefix), _to_sqlite_text(end), limit))]
+        query = (
+            f"select id from runs where id >= ? and id < ? {parent_clause}"
+            "order by created desc limit ?"
+        )
+        return [
+            record[0]
+            for record in self._db.execute(
+                query, (_to_sqlite_text(prefix), _to_sqlite_text(end), limit)
+            )
+        ]
 
     def ids_named(self, display_name: str, limit: int = 10) -> list[str]:
         """IDs of runs with this display name, newest first."""
         query = "select id from runs where display_name = ? order by created desc limit ?"
-        return [record[0] for record in self._db.execute(query, (_to_sqlite_text(display_name), limit))]
+        return [
+            record[0] for record in self._db.execute(query, (_to_sqlite_text(display_name), limit))
+        ]
 
     def _row(self, columns: dict[str, Any]) -> RunRow:
         folder = str(self._runs / columns.pop("day") / columns["id"])
@@ -221,7 +231,9 @@ class Index:
             int(status.is_final),
             stamp,
         )
-        return tuple(_to_sqlite_text(value) if isinstance(value, str) else value for value in values)
+        return tuple(
+            _to_sqlite_text(value) if isinstance(value, str) else value for value in values
+        )
 
     def _insert(self, batch: Iterable[tuple[Any, ...]]) -> None:
         placeholders = ", ".join("?" * len(_COLUMNS))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: what of each file is here: name to [bytes, when it had changed there, 0 where more is to come]
 STATE = ".mirror.json"
-#: seconds for which a look is good enough
+#: seconds for which a polled status is reused
 FRESH = 0.5
 #: how many bytes of a growing file come with one look, and of any file with one question
 LOOK, PIECE = 16 << 20, 64 << 20

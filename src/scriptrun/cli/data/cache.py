@@ -47,9 +47,13 @@ def _prune(dataset_cache: cache_files.Cache, args: argparse.Namespace) -> tuple[
     if args.older_than:
         freed += dataset_cache.prune(time.time() - sizes.age(args.older_than, "--older-than"))
     if args.max_size:
-        freed += cache_files.Cache(dataset_cache.folder, sizes.size(args.max_size, "--max-size")).make_room(0)
+        freed += cache_files.Cache(
+            dataset_cache.folder, sizes.size(args.max_size, "--max-size")
+        ).make_room(0)
     if not args.older_than and not args.max_size:
         freed = dataset_cache.clear()
     remaining = dataset_cache.total_size()
-    message = f"Removed {output.size(freed)}; {output.size(remaining)} remain in {dataset_cache.folder}."
+    message = (
+        f"Removed {output.size(freed)}; {output.size(remaining)} remain in {dataset_cache.folder}."
+    )
     return {"freed": freed, "left": remaining}, message

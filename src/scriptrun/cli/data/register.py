@@ -25,7 +25,11 @@ def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     latest = max(dataset_versions.numbers(workspace, args.name), default=0)
     sources = [data_names.resolve_source(workspace, text) for text in args.sources]
     dataset = _build_dataset(args, sources).register(
-        workspace, args.name, args.description, run_options.parse_tags(args.tags), create_new_version=True
+        workspace,
+        args.name,
+        args.description,
+        run_options.parse_tags(args.tags),
+        create_new_version=True,
     )
     record = dataset_versions.get(workspace, dataset.name, dataset.version)
     files = f"{record['files']:,} file{'' if record['files'] == 1 else 's'}"

@@ -84,7 +84,11 @@ def _show_source(dataset: Any, args: argparse.Namespace) -> tuple[Any, Any]:
 def _print(value: dict[str, Any], sources: Any) -> None:
     output.print_facts(
         [
-            *(_version_facts(value) if "name" in value else [("registered", "no (showing current files)")]),
+            *(
+                _version_facts(value)
+                if "name" in value
+                else [("registered", "no (showing current files)")]
+            ),
             ("files", f"{value['files']:,}, {_size(value['bytes'])}"),
             ("from", "\n".join(sources)),
             ("used by", "\n".join(value.get("used_by", ()))),

@@ -42,7 +42,9 @@ def _refuse_existing(files: list[RemoteFile], target: Path, overwrite: bool) -> 
     existing = [] if overwrite else [file.path for file in files if (target / file.path).exists()]
     if existing:
         rest = (
-            f" and {len(existing) - 1:,} more files already exist" if existing[1:] else " already exists"
+            f" and {len(existing) - 1:,} more files already exist"
+            if existing[1:]
+            else " already exists"
         )
         raise UserErrorException(
             f"{target / existing[0]}{rest}.", "Use --overwrite or choose another folder."
@@ -71,12 +73,16 @@ def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     pairs = _upload_pairs(args.paths, folder)
     workspace_here.create_if_missing(workspace)
     size = sum(file.stat().st_size for file, _ in pairs)
-    with progress.show_progress(f"Uploading to {datastore.name}", len(pairs), size, args.json) as counter:
+    with progress.show_progress(
+        f"Uploading to {datastore.name}", len(pairs), size, args.json
+    ) as counter:
         transfer.upload(datastore.store, pairs, folder, args.overwrite, False, counter.watch)
     skipped = len(pairs) - counter.files
     value = {"files": counter.files, "bytes": counter.bytes, "left": skipped}
     message = f"{_summary(counter)} to {datastore.name}:{folder}"
-    return value, message + (f"; skipped {skipped:,} existing (use --overwrite to replace)" * bool(skipped))
+    return value, message + (
+        f"; skipped {skipped:,} existing (use --overwrite to replace)" * bool(skipped)
+    )
 
 
 def _upload_pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
@@ -86,7 +92,9 @@ def _upload_pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
         raise UserErrorException(f"File or folder not found: {', '.join(map(repr, missing))}.")
     files: dict[str, Path] = {}
     for path in map(Path, paths):
-        names = [path.name] if path.is_file() else [entry.path for entry in LocalStore("", path).list()]
+        names = (
+            [path.name] if path.is_file() else [entry.path for entry in LocalStore("", path).list()]
+        )
         for name in names:
             destination = f"{folder}/{name}" if folder else name
             file = path if path.is_file() else path / name

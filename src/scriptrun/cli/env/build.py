@@ -43,7 +43,9 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
         )
     else:
         create_workspace = partial(workspace_here.create_if_missing, workspace)
-        ready = build_environment.build_first(workspace, create_workspace, environment, cli_errors.say, python)
+        ready = build_environment.build_first(
+            workspace, create_workspace, environment, cli_errors.say, python
+        )
     state = "cached" if ready.cached else f"built in {output.duration(ready.seconds)}"
     return ready.as_dict(), f"{ready.place or ready.python} ({state})"
 
@@ -115,7 +117,9 @@ def alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
             f"Run: scriptrun env alias {args.name!r} OTHER, or use --remove.",
         )
     elif args.name:
-        environment_registry.set_alias(workspace_here.create_if_missing(workspace), args.name, args.stands_for)
+        environment_registry.set_alias(
+            workspace_here.create_if_missing(workspace), args.name, args.stands_for
+        )
     aliases = environment_registry.aliases(workspace)
     lines = [f"{name} -> {target}" for name, target in aliases.items()]
     return aliases, "\n".join(lines) or "None."

@@ -18,7 +18,9 @@ def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
     """Set, remove or show the registry."""
     workspace = workspace_here.create_if_missing(workspace)
     if args.remove or args.address:
-        image_registries.set_registry(workspace, None if args.remove else args.address, args.username)
+        image_registries.set_registry(
+            workspace, None if args.remove else args.address, args.username
+        )
     settings = image_registries.workspace_registry(workspace)
     if not settings:
         return settings, "No registry configured: images stay on the machine that builds them."

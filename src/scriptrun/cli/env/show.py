@@ -37,13 +37,21 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Calla
     return value, lambda: _print_list(named, built, include_all)
 
 
-def _print_list(named: list[dict[str, str]], built: list[cache_listing.BuiltEnvironment], include_all: bool) -> None:
-    visible = [environment for environment in named if include_all or environment["kind"] != "curated (old)"]
+def _print_list(
+    named: list[dict[str, str]], built: list[cache_listing.BuiltEnvironment], include_all: bool
+) -> None:
+    visible = [
+        environment
+        for environment in named
+        if include_all or environment["kind"] != "curated (old)"
+    ]
     if visible:
         heads = ("NAME", "VERSION", "KIND")
         output.print_table(heads, [(row["name"], row["version"], row["kind"]) for row in visible])
     if len(visible) < len(named):
-        print(f"and {len(named) - len(visible)} curated Azure environments (use --all to list them)")
+        print(
+            f"and {len(named) - len(visible)} curated Azure environments (use --all to list them)"
+        )
     if named:
         print()
     if not built:
@@ -93,7 +101,12 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
     """Show the requested packages, the locked ones with their dependents, and the runs."""
     locked = locked_environment.find(workspace, args.environment, _python(workspace))
     chains, runs = locked.dependency_chains(), _runs(locked.key)
-    lock_facts = {"key": locked.key, "place": locked.folder, "packages": locked.packages, "why": chains}
+    lock_facts = {
+        "key": locked.key,
+        "place": locked.folder,
+        "packages": locked.packages,
+        "why": chains,
+    }
     value = {"name": locked.name, **lock_facts, "runs": runs}
     pairs: list[tuple[str, str]] = []
     environment = _environment(workspace, args.environment)
@@ -102,8 +115,14 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
         value |= details
     else:
         pairs = [("name", locked.name), ("requested", "\n".join(locked.requested))]
-        pairs += [("python", str(locked.lockfile.get("python") or "")), ("built", locked.folder or "")]
-    pairs += [("locked", "\n".join(_package_lines(locked, chains))), ("used by", "\n".join(_first_runs(runs)))]
+        pairs += [
+            ("python", str(locked.lockfile.get("python") or "")),
+            ("built", locked.folder or ""),
+        ]
+    pairs += [
+        ("locked", "\n".join(_package_lines(locked, chains))),
+        ("used by", "\n".join(_first_runs(runs))),
+    ]
     return value, lambda: output.print_facts(pairs)
 
 
@@ -145,17 +164,23 @@ def _image(spec: EnvironmentSpec) -> str:
     return "built from a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
 
 
-def _package_lines(locked: locked_environment.LockedEnvironment, chains: dict[str, list[str]]) -> list[str]:
+def _package_lines(
+    locked: locked_environment.LockedEnvironment, chains: dict[str, list[str]]
+) -> list[str]:
     """Return one line per package: its version, and the packages that require it."""
     lines = []
     for name, version in locked.packages.items():
         chain = chains.get(name) or [name]
-        lines.append(f"{name} {version}" + (f"  (via {' > '.join(chain[:-1])})" if chain[1:] else ""))
+        lines.append(
+            f"{name} {version}" + (f"  (via {' > '.join(chain[:-1])})" if chain[1:] else "")
+        )
     return lines
 
 
 def _runs(key: str | None) -> list[str]:
-    entries = [entry for entry in cache_listing.list_environments() if entry.key == key] if key else []
+    entries = (
+        [entry for entry in cache_listing.list_environments() if entry.key == key] if key else []
+    )
     return list(entries[0].runs) if entries else []
 
 
@@ -173,7 +198,9 @@ def diff(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
     return value, lambda: _print_diff(pair, differing)
 
 
-def _require_locked(workspace: Workspace, text: str, python: str) -> locked_environment.LockedEnvironment:
+def _require_locked(
+    workspace: Workspace, text: str, python: str
+) -> locked_environment.LockedEnvironment:
     locked = locked_environment.find(workspace, text, python)
     if not locked.lockfile:
         raise EnvironmentException(
@@ -190,7 +217,9 @@ def _print_diff(
         print(f"{pair[0].name} and {pair[1].name} have the same packages.")
         return
     heads = ("PACKAGE", pair[0].name, pair[1].name)
-    output.print_table(heads, [(name, first or "-", second or "-") for name, (first, second) in differing.items()])
+    output.print_table(
+        heads, [(name, first or "-", second or "-") for name, (first, second) in differing.items()]
+    )
 
 
 def _python(workspace: Workspace) -> str:

@@ -122,7 +122,9 @@ def build_registration(args: argparse.Namespace) -> Callable[[Workspace], Abstra
     name = selected[0]
     kind = KINDS[name]
     refuse(_problems(args, name, kind), "Cannot add this datastore")
-    values = {parameter: getattr(args, option) for option, parameter in (*kind.required, *kind.optional)}
+    values = {
+        parameter: getattr(args, option) for option, parameter in (*kind.required, *kind.optional)
+    }
     values = {key: value for key, value in values.items() if value}
     if kind.argument:
         values[kind.argument] = getattr(args, f"kind_{name}")
@@ -137,7 +139,9 @@ def build_registration(args: argparse.Namespace) -> Callable[[Workspace], Abstra
 def _problems(args: argparse.Namespace, name: str, kind: DatastoreType) -> list[str]:
     valid = {option for option, _ in (*kind.required, *kind.optional)}
     options = [*_HELP, "option", "anonymous"]
-    missing = [f"{_flag(name)} requires {_flag(o)}" for o, _ in kind.required if not getattr(args, o)]
+    missing = [
+        f"{_flag(name)} requires {_flag(o)}" for o, _ in kind.required if not getattr(args, o)
+    ]
     extra = [
         f"{_flag(other)} is not valid with {_flag(name)}"
         for other in options

@@ -59,13 +59,19 @@ def _python_in(prefix: str) -> str | None:
 
 
 def _python_on_path(source: Path) -> str | None:
-    own_bin = os.path.realpath(os.path.join(sys.prefix, "bin")) if sys.prefix != sys.base_prefix else ""
+    own_bin = (
+        os.path.realpath(os.path.join(sys.prefix, "bin")) if sys.prefix != sys.base_prefix else ""
+    )
     folders = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry]
     folders = [candidate for candidate in folders if os.path.realpath(candidate) != own_bin]
     for name in _NAMES:
         for folder in folders:
             path = os.path.join(os.path.abspath(folder), name)
-            python = pyenv_shims.resolve(path, source) if _is_executable(path) and not _is_own_python(path) else None
+            python = (
+                pyenv_shims.resolve(path, source)
+                if _is_executable(path) and not _is_own_python(path)
+                else None
+            )
             if python is not None:
                 return python
     return None

@@ -24,7 +24,9 @@ def apply(args: argparse.Namespace, configuration: RunConfiguration) -> None:
                 f"--processes {processes} is not a multiple of --nodes {nodes}.",
                 "--processes is the total across all nodes.",
             )
-        set_distribution(configuration, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes))
+        set_distribution(
+            configuration, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes)
+        )
     elif args.distributed == "pytorch":
         backend = "Nccl" if args.gpus else "Gloo"
         set_distribution(configuration, PyTorchConfiguration(backend, processes, nodes))

@@ -40,7 +40,9 @@ def apply(configuration: RunConfiguration, text: str) -> None:
 
 def _descend(section: Any, name: str, path: str, parent_path: str) -> Any:
     inner = (
-        section.get(name) if isinstance(section, dict) else getattr(section, _find_field(section, name, path))
+        section.get(name)
+        if isinstance(section, dict)
+        else getattr(section, _find_field(section, name, path))
     )
     if isinstance(inner, Section | dict):
         return inner

@@ -155,4 +155,8 @@ def _suggest_settings(policy: Any, settings: dict[str, Any]) -> str:
 
 
 #: the setting that a value without a name belongs to
-_MAIN_SETTING = {"bandit": "slack_factor", "truncation": "truncation_percentage", "asha": "min_intervals"}
+_MAIN_SETTING = {
+    "bandit": "slack_factor",
+    "truncation": "truncation_percentage",
+    "asha": "min_intervals",
+}

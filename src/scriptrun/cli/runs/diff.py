@@ -69,12 +69,19 @@ def _print(first: Run, second: Run, comparison: compare_runs.Comparison) -> None
     print(output.paint(f"+++ {second.id}", "32"))
     _print_section("job", comparison.job)
     if comparison.arguments is not None:
-        _print_section("arguments", {"": tuple(" ".join(map(_quote, words)) for words in comparison.arguments)})
+        _print_section(
+            "arguments", {"": tuple(" ".join(map(_quote, words)) for words in comparison.arguments)}
+        )
     _print_section("data", comparison.data)
     _print_section("environment", comparison.packages)
     _print_section("variables", comparison.variables)
-    _print_section("metrics", {n: tuple(map(_format_number, pair)) for n, pair in comparison.metrics.items()})
-    outputs = {name: tuple(_short_digest(digest) for digest in pair) for name, pair in comparison.outputs.items()}
+    _print_section(
+        "metrics", {n: tuple(map(_format_number, pair)) for n, pair in comparison.metrics.items()}
+    )
+    outputs = {
+        name: tuple(_short_digest(digest) for digest in pair)
+        for name, pair in comparison.outputs.items()
+    }
     _print_section("outputs", outputs)
     _print_code(comparison.code)
 

@@ -82,7 +82,9 @@ def _job_from_config(path: str) -> JobSpec:
     config_path = Path(path)
     configuration = RunConfiguration.load(str(config_path.parent), config_path.name)
     source = (
-        config_path.parent.parent if config_path.parent.name in (".azureml", "aml_config") else config_path.parent
+        config_path.parent.parent
+        if config_path.parent.name in (".azureml", "aml_config")
+        else config_path.parent
     )
     config = ScriptRunConfig(str(source), run_config=configuration)
     return check.check(config, workspace_here.current(), config_path.stem).job

@@ -40,9 +40,15 @@ def run(args: argparse.Namespace) -> int:
         f"{file['path']}  {output.size(file['size'])}  {file['sha256'][:16]}"
         for file in trace["model"]["files"]
     ]
-    datasets = [f"{role}: {_format_dataset(dataset)}" for role, sets in trace["datasets"].items() for dataset in sets]
+    datasets = [
+        f"{role}: {_format_dataset(dataset)}"
+        for role, sets in trace["datasets"].items()
+        for dataset in sets
+    ]
     pairs = [("model", trace["model"]["id"]), ("files", "\n".join(files))]
-    output.print_facts([*pairs, ("registered with", "\n".join(datasets)), *_run_facts(trace["run"])])
+    output.print_facts(
+        [*pairs, ("registered with", "\n".join(datasets)), *_run_facts(trace["run"])]
+    )
     return 0
 
 
@@ -63,7 +69,12 @@ def _run_facts(run: dict[str, Any] | None) -> list[tuple[str, str]]:
         ("snapshot", f"{snapshot['digest']}{missing}" if snapshot["digest"] else ""),
         ("commit", _commit(run) if run["commit"] else ""),
         ("environment", "\n".join(_environment(run["environment"]))),
-        ("datasets", "\n".join(f"{dataset['input']}: {_format_dataset(dataset)}" for dataset in run["datasets"])),
+        (
+            "datasets",
+            "\n".join(
+                f"{dataset['input']}: {_format_dataset(dataset)}" for dataset in run["datasets"]
+            ),
+        ),
     ]
 
 

@@ -48,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserErrorException(f"--limit must be at least 1, not {args.limit}.")
     limit, state = None if args.all else args.limit, _parse_state(args.status)
     fetch_limit = limit and limit + 1
-    fetched = find_runs.rows(workspace_here.require(), args.experiment, state, fetch_limit, args.children)
+    fetched = find_runs.rows(
+        workspace_here.require(), args.experiment, state, fetch_limit, args.children
+    )
     rows = fetched[:limit]
     if args.json:
         output.print_json([row.as_dict() for row in rows])

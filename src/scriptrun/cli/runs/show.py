@@ -97,7 +97,9 @@ def _environment(environment: dict[str, Any] | None) -> str:
     if not environment:
         return ""
     build_time = "" if not environment.get("seconds") else f" ({environment['seconds']:.1f} s)"
-    return f"{environment.get('place') or environment.get('python')}" + (build_time if not environment["cached"] else "")
+    return f"{environment.get('place') or environment.get('python')}" + (
+        build_time if not environment["cached"] else ""
+    )
 
 
 def _commit(properties: dict[str, str]) -> str:

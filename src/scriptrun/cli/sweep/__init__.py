@@ -177,7 +177,9 @@ def _check_required(args: argparse.Namespace) -> None:
         "--param is required, e.g. --param lr=log:1e-6..1e-1 --param size=32,64": args.params,
         "--metric is required, e.g. --metric accuracy": args.metric,
     }
-    refuse([problem for problem, value in required.items() if not value], "Cannot submit this sweep")
+    refuse(
+        [problem for problem, value in required.items() if not value], "Cannot submit this sweep"
+    )
 
 
 def _plan_lines(config: HyperDriveConfig) -> list[str]:
@@ -229,7 +231,9 @@ def _finish(args: argparse.Namespace, run: Any) -> int:
         return 0
     code = attach.stream(run, quiet=args.json)
     if args.json:
-        output.print_json({**run.get_details(), "runs": run.get_children_sorted_by_primary_metric()})
+        output.print_json(
+            {**run.get_details(), "runs": run.get_children_sorted_by_primary_metric()}
+        )
     return code
 
 

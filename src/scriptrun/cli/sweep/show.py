@@ -128,7 +128,9 @@ def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else search_space.text(value)
 
 
-def draw_curve(curve: Sequence[float], width: int = CURVE_WIDTH, height: int = CURVE_HEIGHT) -> list[str]:
+def draw_curve(
+    curve: Sequence[float], width: int = CURVE_WIDTH, height: int = CURVE_HEIGHT
+) -> list[str]:
     """Draw the curve as lines of text with its bounds on the left; a single line if it is flat."""
     columns = list(curve)
     if len(curve) > width:

@@ -221,7 +221,9 @@ def print_summary(run: Run, status: RunState) -> None:
     lines += _best_run_lines(run) if run_kind(run.type).has_children else []
     metrics = {} if run_kind(run.type).has_children else run.get_metrics()
     if metrics:
-        metric_texts = [f"{name} {output.number(value)}" for name, value in list(metrics.items())[:6]]
+        metric_texts = [
+            f"{name} {output.number(value)}" for name, value in list(metrics.items())[:6]
+        ]
         rest = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
         lines.append(f"  metrics: {', '.join(metric_texts)}{rest}")
     lines.append(f"  run folder: {run.path}")

@@ -40,7 +40,11 @@ def show(
         print("\ndata")
         _print_lines([f"{name}: {description}" for name, description in plan.data.items()])
     print(f"\nexecution: {plan.execution}")
-    for title, lines in {**(extra_sections or {}), "notes": plan.notes, "warnings": plan.warnings}.items():
+    for title, lines in {
+        **(extra_sections or {}),
+        "notes": plan.notes,
+        "warnings": plan.warnings,
+    }.items():
         if lines:
             print(f"\n{title}")
             _print_lines(lines)
@@ -56,7 +60,11 @@ def _environment(environment: dict[str, Any]) -> list[str]:
     if environment["cached"]:
         return [*lines, f"already built in {environment['place']}"]
     seconds = environment["last_seconds"]
-    return [*lines, *environment["steps"], *([f"the last build took {seconds:.0f} s"] if seconds else [])]
+    return [
+        *lines,
+        *environment["steps"],
+        *([f"the last build took {seconds:.0f} s"] if seconds else []),
+    ]
 
 
 def _print_lines(lines: list[str]) -> None:

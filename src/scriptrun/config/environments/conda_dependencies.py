@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from scriptrun.config.environments import conda_file
 from scriptrun.config.environments.requirements import (
+    expand_lines,
     is_option,
     requirement_name,
-    expand_lines,
     split_name,
     split_option,
 )
@@ -152,7 +152,11 @@ class CondaDependencies:
         """Require Python ``version``: "3.8", or a specifier such as ">=3.8"; None for any."""
         version = "" if version is None else str(version).strip()
         spec = f"python={version}" if version[:1].isdigit() else f"python{version}"
-        others = [entry for entry in self._content["dependencies"] if not _is_conda_package(entry, "python")]
+        others = [
+            entry
+            for entry in self._content["dependencies"]
+            if not _is_conda_package(entry, "python")
+        ]
         self._content["dependencies"] = [spec, *others]
 
     def add_channel(self, channel: str) -> None:
@@ -178,7 +182,9 @@ class CondaDependencies:
         """Remove the conda package of that name; a missing one is ignored."""
         name = conda_name(conda_package)
         entries = self._content["dependencies"]
-        self._content["dependencies"] = [entry for entry in entries if not _is_conda_package(entry, name)]
+        self._content["dependencies"] = [
+            entry for entry in entries if not _is_conda_package(entry, name)
+        ]
 
     def add_pip_package(self, pip_package: str) -> None:
         """Add a pip requirement or option; a requirement of the same name is replaced."""
@@ -191,7 +197,13 @@ class CondaDependencies:
     def remove_pip_package(self, pip_package: str) -> None:
         """Remove the pip requirement of that name; a missing one is ignored."""
         name = requirement_name(pip_package)
-        self._set_pip_lines([line for line in self._pip_lines() if is_option(line) or requirement_name(line) != name])
+        self._set_pip_lines(
+            [
+                line
+                for line in self._pip_lines()
+                if is_option(line) or requirement_name(line) != name
+            ]
+        )
 
     def set_pip_requirements(self, pip_requirements: Iterable[str]) -> None:
         """Replace all pip requirements and options with ``pip_requirements``."""
@@ -205,12 +217,18 @@ class CondaDependencies:
         """Set a pip option, replacing one of the same name (except ``--extra-index-url``)."""
         if split_option(pip_option)[0] != "--extra-index-url":
             self.remove_pip_option(pip_option)
-        self._set_pip_lines([pip_option, *[line for line in self._pip_lines() if line != pip_option]])
+        self._set_pip_lines(
+            [pip_option, *[line for line in self._pip_lines() if line != pip_option]]
+        )
 
     def remove_pip_option(self, pip_option: str) -> None:
         """Remove the options of that name, if any."""
         name = split_option(pip_option)[0]
-        others = [line for line in self._pip_lines() if not is_option(line) or split_option(line)[0] != name]
+        others = [
+            line
+            for line in self._pip_lines()
+            if not is_option(line) or split_option(line)[0] != name
+        ]
         self._set_pip_lines(others)
 
     def add_tensorflow_pip_package(
@@ -289,7 +307,9 @@ class CondaDependencies:
 
     def _set_pip_lines(self, lines: list[str]) -> None:
         conda_packages = self.conda_packages
-        self._content["dependencies"] = [*conda_packages, {"pip": lines}] if lines else conda_packages
+        self._content["dependencies"] = (
+            [*conda_packages, {"pip": lines}] if lines else conda_packages
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CondaDependencies):

@@ -13,7 +13,9 @@ def read_environment(name: str) -> CondaDependencies | None:
     return None if prefix is None else CondaDependencies.from_dict(conda_prefixes.content(prefix))
 
 
-def merge_onto(base: CondaDependencies, conda: CondaDependencies, use_python: bool) -> CondaDependencies:
+def merge_onto(
+    base: CondaDependencies, conda: CondaDependencies, use_python: bool
+) -> CondaDependencies:
     """Merge ``conda`` into ``base``; for a package in both, ``conda`` wins.
 
     ``use_python``: whether the Python version of ``conda`` is used too.
@@ -28,7 +30,11 @@ def merge_onto(base: CondaDependencies, conda: CondaDependencies, use_python: bo
             merged.add_conda_package(package)
     pip_lines = [*conda.pip_options, *conda.pip_packages]
     names = {requirement_name(line) for line in pip_lines if not is_option(line)}
-    others = [requirement for requirement in base.pip_packages if requirement_name(requirement) not in names]
+    others = [
+        requirement
+        for requirement in base.pip_packages
+        if requirement_name(requirement) not in names
+    ]
     merged.set_pip_requirements([*pip_lines, *others])
     return merged
 

@@ -40,7 +40,9 @@ def normalize(content: Any, where: str = "The conda specification") -> dict[str,
         content = {}
     if not isinstance(content, dict):
         raise UserErrorException(f"{where}: expected a mapping with 'dependencies'.")
-    normalized: dict[str, Any] = {str(key): yaml_text.plain(value) for key, value in content.items()}
+    normalized: dict[str, Any] = {
+        str(key): yaml_text.plain(value) for key, value in content.items()
+    }
     normalized["dependencies"] = _dependencies(content.get("dependencies"), where)
     normalized["channels"] = _texts(content.get("channels"), f"{where}: channels")
     return normalized

@@ -27,7 +27,9 @@ def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
     content["python"]["condaDependenciesFile"] = None
     if inline:
         content["docker"]["baseImageRegistry"]["password"] = None
-        content["python"]["condaDependencies"] = environment.python.conda_dependencies.without_logins()
+        content["python"]["condaDependencies"] = (
+            environment.python.conda_dependencies.without_logins()
+        )
     return content
 
 

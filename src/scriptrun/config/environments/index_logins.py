@@ -23,7 +23,9 @@ _LOGIN = re.compile(r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)
 def replace_passwords(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """``lines`` with references to secrets instead of passwords, and the secrets' values."""
     values: dict[str, str] = {}
-    return [_LOGIN.sub(lambda match: _secret_reference(match, values), line) for line in lines], values
+    return [
+        _LOGIN.sub(lambda match: _secret_reference(match, values), line) for line in lines
+    ], values
 
 
 def without_passwords(content: dict[str, Any]) -> dict[str, Any]:

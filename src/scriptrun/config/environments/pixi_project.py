@@ -31,7 +31,9 @@ def read_project(path: str | os.PathLike[str], environment: str) -> CondaDepende
     """
     lockfile = os.path.join(os.path.abspath(os.fspath(path)), "pixi.lock")
     if not os.path.isfile(lockfile):
-        raise EnvironmentException(f"{str(lockfile)!r} does not exist.", "Create it with: pixi lock")
+        raise EnvironmentException(
+            f"{str(lockfile)!r} does not exist.", "Create it with: pixi lock"
+        )
     if not conda_request.is_installed():
         raise EnvironmentException(
             f"Reading {str(lockfile)!r} requires py-rattler.", f"Run: {conda_request.INSTALL}"
@@ -49,7 +51,11 @@ def read_project(path: str | os.PathLike[str], environment: str) -> CondaDepende
         raise EnvironmentException(
             f"{str(lockfile)!r} has no environment {environment!r}.", f"Environments: {names}."
         )
-    platforms = {name: packages for name, packages in content["platforms"].items() if name in (platform, _CLUSTER_PLATFORM)}
+    platforms = {
+        name: packages
+        for name, packages in content["platforms"].items()
+        if name in (platform, _CLUSTER_PLATFORM)
+    }
     if platform not in platforms:
         raise EnvironmentException(
             f"{str(lockfile)!r} has no packages for {platform}, only for "
@@ -68,10 +74,16 @@ def _dependencies(
 ) -> CondaDependencies:
     options = _index_options(lockfile, environment)
     locked = {
-        name: {"conda": records["conda"], "pip": [_requirement(package, lockfile) for package in records["pypi"]]}
+        name: {
+            "conda": records["conda"],
+            "pip": [_requirement(package, lockfile) for package in records["pypi"]],
+        }
         for name, records in platforms.items()
     }
-    packages = [f"{record['name']}={record['version']}={record['build']}" for record in locked[platform]["conda"]]
+    packages = [
+        f"{record['name']}={record['version']}={record['build']}"
+        for record in locked[platform]["conda"]
+    ]
     pip = locked[platform]["pip"]
     dependencies: list[Any] = [*sorted(packages)]
     dependencies += [{"pip": [*options, "--no-deps", *pip]}] if pip else []

@@ -208,7 +208,12 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
     others = [line for line in requirements if not _is_sdk(line)]
     sdk_packages = [requirement for requirement in requirements if _is_sdk(requirement)]
     names = {requirement_name(other) for other in others}
-    added = [dependency for sdk in sdk_packages for dependency in _sdk_dependencies(sdk) if dependency not in names]
+    added = [
+        dependency
+        for sdk in sdk_packages
+        for dependency in _sdk_dependencies(sdk)
+        if dependency not in names
+    ]
     added = list(dict.fromkeys(added))
     if sdk_packages and sdk_packages != ["azureml-defaults"]:
         note = f"{', '.join(sdk_packages)}: skipped, replaced by scriptrun"

@@ -44,7 +44,9 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
     if table is None:
         return None
     if os.path.isfile(f"{script_path}.lock"):
-        return uv_project.export(["--script", script_path], f"{script_path}.lock", _python_version(table, script_path))
+        return uv_project.export(
+            ["--script", script_path], f"{script_path}.lock", _python_version(table, script_path)
+        )
     return dependencies(table, script_path)
 
 
@@ -68,7 +70,9 @@ def read(text: str, where: str) -> dict[str, Any] | None:
 def dependencies(table: dict[str, Any], script_path: str) -> CondaDependencies:
     """The Python, packages and uv settings that the metadata's ``table`` requires."""
     requirements = table.get("dependencies", [])
-    if not isinstance(requirements, list) or not all(isinstance(requirement, str) for requirement in requirements):
+    if not isinstance(requirements, list) or not all(
+        isinstance(requirement, str) for requirement in requirements
+    ):
         raise EnvironmentException(
             f"The metadata of {script_path}: 'dependencies' must be a list of strings."
         )

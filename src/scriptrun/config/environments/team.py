@@ -27,7 +27,9 @@ def directories(default: Path) -> list[Path]:
 
 def names(folders: Iterable[Path]) -> list[str]:
     """The environments in ``folders``, sorted."""
-    return sorted({_environment_name(path) for folder in folders for path in _environment_files(folder)})
+    return sorted(
+        {_environment_name(path) for folder in folders for path in _environment_files(folder)}
+    )
 
 
 def get(folders: Iterable[Path], name: str) -> Environment | None:

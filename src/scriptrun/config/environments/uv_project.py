@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
-from scriptrun.config.environments.requirements import requirement_name, expand_lines, split_name
+from scriptrun.config.environments.requirements import expand_lines, requirement_name, split_name
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
@@ -105,11 +105,15 @@ def settings(table: dict[str, Any], file_path: str) -> dict[str, Any]:
                 f"Give its path: {name} = {{ path = ... }}.",
             )
     if sources:
-        relevant["sources"] = {name: _absolute_source(entry, folder) for name, entry in sources.items()}
+        relevant["sources"] = {
+            name: _absolute_source(entry, folder) for name, entry in sources.items()
+        }
     if relevant.get("find-links"):
         relevant["find-links"] = [_resolve_path(link, folder) for link in relevant["find-links"]]
     if relevant.get("index"):
-        relevant["index"] = [{**index, "url": _resolve_path(index["url"], folder)} for index in relevant["index"]]
+        relevant["index"] = [
+            {**index, "url": _resolve_path(index["url"], folder)} for index in relevant["index"]
+        ]
     return relevant
 
 
@@ -124,7 +128,9 @@ def with_local_paths(requirements: Sequence[str], settings: dict[str, Any]) -> l
         for name, source in sources.items()
         if isinstance(source, dict) and "path" in source
     }
-    remaining = {name: entry for name, entry in sources.items() if requirement_name(name) not in paths}
+    remaining = {
+        name: entry for name, entry in sources.items() if requirement_name(name) not in paths
+    }
     if sources:
         settings["sources"] = remaining
     return [_with_path(line, paths) for line in requirements]
@@ -168,7 +174,9 @@ def _pinned_python(folder: str) -> str:
 def _index_options(lockfile: str) -> list[str]:
     """Options for the lockfile's indexes; PyPI stands for this machine's default index."""
     with open(lockfile, encoding="utf-8") as handle:
-        packages = parse_toml(handle.read(), lockfile, "Recreate it with `uv lock`.").get("package") or ()
+        packages = (
+            parse_toml(handle.read(), lockfile, "Recreate it with `uv lock`.").get("package") or ()
+        )
     registries: dict[str, str] = {}
     for package in packages:
         source = package.get("source")

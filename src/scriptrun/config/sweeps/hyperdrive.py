@@ -150,8 +150,7 @@ def limit_problems(config: Any) -> list[str]:
     concurrent, minutes = config.max_concurrent_runs, config.max_duration_minutes
     if not _is_between(config.max_total_runs, 1, MAX_RUNS):
         problems.append(
-            f"max_total_runs must be an integer from 1 to {MAX_RUNS}, "
-            f"not {config.max_total_runs!r}"
+            f"max_total_runs must be an integer from 1 to {MAX_RUNS}, not {config.max_total_runs!r}"
         )
     if concurrent is not None and not _is_between(concurrent, 1, MAX_CONCURRENT):
         problems.append(

@@ -52,7 +52,10 @@ class HyperParameterSampling:
 
     def as_dict(self) -> dict[str, Any]:
         """The sampling as stored in a sweep's record."""
-        space = {name: search_space.plain(expression) for name, expression in self.parameter_space.items()}
+        space = {
+            name: search_space.plain(expression)
+            for name, expression in self.parameter_space.items()
+        }
         return {"name": self.name, "space": space, "properties": self.properties}
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +106,11 @@ class BayesianParameterSampling(HyperParameterSampling):
 
 SAMPLINGS: dict[str, type[HyperParameterSampling]] = {
     sampling_class.SAMPLING_NAME: sampling_class
-    for sampling_class in (RandomParameterSampling, GridParameterSampling, BayesianParameterSampling)
+    for sampling_class in (
+        RandomParameterSampling,
+        GridParameterSampling,
+        BayesianParameterSampling,
+    )
 }
 
 

@@ -133,7 +133,9 @@ def problems(space: object) -> list[str]:
     duplicates = {flag(name) for name in names if [flag(n) for n in names].count(flag(name)) > 1}
     messages += [f"duplicate parameter {name!r}, with and without dashes" for name in duplicates]
     for name, expression in space.items():
-        messages += [f"parameter {name!r}: {problem}" for problem in _expression_problems(expression)]
+        messages += [
+            f"parameter {name!r}: {problem}" for problem in _expression_problems(expression)
+        ]
     return messages
 
 

@@ -52,7 +52,9 @@ class RemoteFile(NamedTuple):
     path: str
 
 
-def fetch(file: RemoteFile, path: Path, part: Path | None = None, on_bytes: OnBytes | None = None) -> None:
+def fetch(
+    file: RemoteFile, path: Path, part: Path | None = None, on_bytes: OnBytes | None = None
+) -> None:
     """Download one file to ``path``: complete and verified, or not at all.
 
     ``part`` is the partial file, on the same disk (default: a hidden file next to ``path``). If an
@@ -120,7 +122,9 @@ def _uses_blocks(file: RemoteFile) -> bool:
 def _download(file: RemoteFile, path: Path, on_bytes: OnBytes) -> None:
     if _uses_blocks(file):
         try:
-            _download_blocks(file, PartialFile(path, file.entry.etag, file.entry.size, BLOCK), on_bytes)
+            _download_blocks(
+                file, PartialFile(path, file.entry.etag, file.entry.size, BLOCK), on_bytes
+            )
         except NoRanges:
             partial.remove(path)
         else:

@@ -111,7 +111,9 @@ class Cache:
         if size <= 0:
             return 0
         freed = 0
-        for item in sorted([*self._unused_items(), *self._block_items(), *self._layout_items()], key=_last_used):
+        for item in sorted(
+            [*self._unused_items(), *self._block_items(), *self._layout_items()], key=_last_used
+        ):
             if freed >= size or item.last_used >= before:
                 break
             if item.path.parent == self.layouts:
@@ -134,7 +136,10 @@ class Cache:
                 for name in names
             }
             remove_tree(layout)
-        unused = [CachedItem(path, status.st_size, 0.0) for path, status in self._single_link_files(inodes)]
+        unused = [
+            CachedItem(path, status.st_size, 0.0)
+            for path, status in self._single_link_files(inodes)
+        ]
         return sum(map(_remove, unused))
 
     def _layout_items(self) -> Iterator[CachedItem]:
@@ -147,7 +152,9 @@ class Cache:
             if not path.name.startswith(".") or status.st_mtime < time.time() - _ABANDONED:
                 yield CachedItem(path, status.st_size, status.st_atime)
 
-    def _single_link_files(self, inodes: set[int] | None = None) -> Iterator[tuple[Path, os.stat_result]]:
+    def _single_link_files(
+        self, inodes: set[int] | None = None
+    ) -> Iterator[tuple[Path, os.stat_result]]:
         """Files with a single link, only those whose inode is in ``inodes`` if given."""
         for path, status in self._all_files():
             if status.st_nlink == 1 and (inodes is None or status.st_ino in inodes):

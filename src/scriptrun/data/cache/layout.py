@@ -73,7 +73,13 @@ class Layout:
         self.stores: list[Store] = [root.store_ref.store() for root in self.roots]
         self.origins = [cache_files.store_identity(root.store_ref) for root in self.roots]
         digest = digest_of(
-            [content.manifest.path.stem, content.steps, private_key, [*map(str, self.roots)], self.origins]
+            [
+                content.manifest.path.stem,
+                content.steps,
+                private_key,
+                [*map(str, self.roots)],
+                self.origins,
+            ]
         )
         self.name = digest[:32]
         self.path = cache.layouts / self.name
@@ -95,7 +101,9 @@ class Layout:
             flock.release()
             raise
         from_remote = any(store.folder is None for store in self.stores)
-        return LaidOut(self.folder, count, fetched, size, from_remote, bool(self.private_key), flock)
+        return LaidOut(
+            self.folder, count, fetched, size, from_remote, bool(self.private_key), flock
+        )
 
     def _count(self) -> int:
         try:
@@ -143,7 +151,9 @@ class Layout:
         if all(store.folder is None for store in self.stores):
             return
         for row in self.content.rows():
-            check_local(self.stores[row.root_index], self.roots[row.root_index].store_path(row), row)
+            check_local(
+                self.stores[row.root_index], self.roots[row.root_index].store_path(row), row
+            )
 
     def _link_local(self, rows: list[ManifestRow]) -> None:
         for row in rows:
@@ -198,7 +208,9 @@ class Layout:
 
     def _remote_file(self, row: ManifestRow) -> RemoteFile:
         path = self.roots[row.root_index].store_path(row)
-        return RemoteFile(self.stores[row.root_index], FileEntry(path, row.size, row.etag), row.path)
+        return RemoteFile(
+            self.stores[row.root_index], FileEntry(path, row.size, row.etag), row.path
+        )
 
     def _cache_key(self, row: ManifestRow) -> str:
         path = self.roots[row.root_index].store_path(row)
@@ -219,7 +231,9 @@ class Layout:
         rows = {row.path: row for row in self.content.rows()}
         changed = [path for path in _files_below(self.folder) if path not in rows]
         for path, row in rows.items():
-            if self.stores[row.root_index].folder is None and not _is_intact(self.folder / path, row):
+            if self.stores[row.root_index].folder is None and not _is_intact(
+                self.folder / path, row
+            ):
                 changed.append(path)
                 self.cache.discard(self._cache_key(row))
         if changed:

@@ -33,8 +33,12 @@ class PartialFile:
         """Create or resume the file, and return the numbers of the missing blocks."""
         header, marks = _read_block_list(self._block_list)
         count = -(-self.size // self.block)
-        is_same = self.path.exists() and {name: header.get(name) for name in self._header} == self._header
-        present = {mark for mark in marks if isinstance(mark, int) and mark < count} if is_same else set()
+        is_same = (
+            self.path.exists() and {name: header.get(name) for name in self._header} == self._header
+        )
+        present = (
+            {mark for mark in marks if isinstance(mark, int) and mark < count} if is_same else set()
+        )
         lines = [json.dumps({**self._header, "owner": identity.identify()}), *map(str, present)]
         self._block_list.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         with open(self.path, "r+b" if is_same else "wb") as file:

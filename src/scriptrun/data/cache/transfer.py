@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from scriptrun.data.cache.download import RemoteFile, TransferStopped, OnBytes, fetch
+from scriptrun.data.cache.download import OnBytes, RemoteFile, TransferStopped, fetch
 from scriptrun.data.errors import DatastoreException, FileExists, StoreUnreachable
 from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
 from scriptrun.data.stores.timeouts import Backoff
 
-__all__ = ["RemoteFile", "OnProgress", "download", "fetch", "in_parallel", "put", "upload"]
+__all__ = ["OnProgress", "RemoteFile", "download", "fetch", "in_parallel", "put", "upload"]
 
 #: with fewer files, each is looked up in the store; with more, the store is listed once
 _FEW = 20
@@ -69,7 +69,9 @@ def upload(
     return len(copied)
 
 
-def put(store: Store, file: Path, path: str, new: bool = False, on_bytes: OnBytes | None = None) -> FileEntry:
+def put(
+    store: Store, file: Path, path: str, new: bool = False, on_bytes: OnBytes | None = None
+) -> FileEntry:
     """Copy one local file to ``path`` in ``store``, and return its verified entry.
 
     Retries for a while if the store does not respond. With ``new`` an existing file is kept and

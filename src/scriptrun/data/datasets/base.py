@@ -211,7 +211,11 @@ class AbstractDataset:
 
     def versions(self) -> list[int]:
         """The numbers of all versions of this name; [] for what is not registered."""
-        return dataset_versions.numbers(self._require_workspace(), self._head["name"]) if self._head else []
+        return (
+            dataset_versions.numbers(self._require_workspace(), self._head["name"])
+            if self._head
+            else []
+        )
 
     def unregister_all_versions(self) -> None:
         """Remove every version of this name. The data itself is kept."""

@@ -10,7 +10,7 @@ from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.datasets import manifest, selection
 from scriptrun.data.datasets.manifest import Manifest, ManifestRow
 from scriptrun.data.datasets.selection import Step
-from scriptrun.data.datasets.sources import Json, StoreRef, Source, read_store_ref, read_source
+from scriptrun.data.datasets.sources import Json, Source, StoreRef, read_source, read_store_ref
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
@@ -117,7 +117,10 @@ class Content(Value):
 def from_facts(facts: Json, definition: Json, workspace: WorkspaceLike) -> Content:
     """The content of a version, from the facts that ``Content.freeze`` returned; lists nothing."""
     file = manifest.manifest_path(Path(workspace.directory) / "manifests", facts["manifest"])
-    roots = [Root(read_store_ref(root, workspace), root["folder"], root["under"]) for root in facts["roots"]]
+    roots = [
+        Root(read_store_ref(root, workspace), root["folder"], root["under"])
+        for root in facts["roots"]
+    ]
     sources = [read_source(source, workspace) for source in definition["sources"]]
     return Content(sources, [], Manifest(file), roots)
 

@@ -83,7 +83,11 @@ class FileDataset(AbstractDataset):
         files = list(self._content.remote_files())
         if ignore_not_found:
             files = [file for file in files if file.store.stat(file.entry.path) is not None]
-        existing = [remote_file.path for remote_file in files if not overwrite and (target / remote_file.path).exists()]
+        existing = [
+            remote_file.path
+            for remote_file in files
+            if not overwrite and (target / remote_file.path).exists()
+        ]
         if existing:
             raise UserErrorException(
                 f"{target / existing[0]} exists already.", "Use overwrite=True or another folder."

@@ -175,7 +175,9 @@ class Manifest:
 
     def _read_block(self, file: BinaryIO, offset: int, length: int) -> list[ManifestRow]:
         try:
-            return [ManifestRow(*json.loads(line)) for line in self._read_lines(file, offset, length)]
+            return [
+                ManifestRow(*json.loads(line)) for line in self._read_lines(file, offset, length)
+            ]
         except (ValueError, TypeError):
             raise self._damaged_error() from None
 

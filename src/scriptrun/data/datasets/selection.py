@@ -42,7 +42,9 @@ def apply(rows: Iterable[ManifestRow], steps: list[Step]) -> Iterator[ManifestRo
     return selected
 
 
-def _select_part(rows: Iterator[ManifestRow], low: float, high: float, seed: int) -> Iterator[ManifestRow]:
+def _select_part(
+    rows: Iterator[ManifestRow], low: float, high: float, seed: int
+) -> Iterator[ManifestRow]:
     key = str(seed).encode("ascii")
     for row in rows:
         if low <= path_share(row.path, key) < high:

@@ -170,7 +170,11 @@ def _parse_url(text: str) -> Source:
     parts = urlsplit(text)
     shown_url = f"{parts.scheme}://{parts.hostname}{parts.path}"
     names = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-    if parts.username or parts.password or any(word in name for word in _CREDENTIAL_WORDS for name in names):
+    if (
+        parts.username
+        or parts.password
+        or any(word in name for word in _CREDENTIAL_WORDS for name in names)
+    ):
         raise DatasetValidationError(
             f"URL {shown_url} contains a credential, but dataset paths are stored in plain text.",
             "Register a datastore (e.g. Datastore.register_http) with a named secret.",

@@ -154,7 +154,9 @@ class TabularDataset(TimeColumns, AbstractDataset):
             unknown = [name for name in keys if name not in values]
             if unknown:
                 raise table_format.missing_column(unknown[0], list(values))
-            combinations[tuple(values[name] for name in keys)] = {name: values[name] for name in keys}
+            combinations[tuple(values[name] for name in keys)] = {
+                name: values[name] for name in keys
+            }
         return list(combinations.values())
 
     def _with_operation(self, operation: dict[str, Any]) -> TabularDataset:
@@ -232,7 +234,9 @@ class TabularDatasetFactory:
             "empty_as_string": empty_as_string,
             "encoding": getattr(encoding, "name", encoding),
         }
-        return _create_dataset(path, validate, options, include_path, set_column_types, partition_format)
+        return _create_dataset(
+            path, validate, options, include_path, set_column_types, partition_format
+        )
 
     @staticmethod
     def from_parquet_files(
@@ -244,7 +248,9 @@ class TabularDatasetFactory:
     ) -> TabularDataset:
         """Parquet files; only the required columns and row groups are read."""
         options = {"format": "parquet"}
-        return _create_dataset(path, validate, options, include_path, set_column_types, partition_format)
+        return _create_dataset(
+            path, validate, options, include_path, set_column_types, partition_format
+        )
 
     @staticmethod
     def from_json_lines_files(
@@ -263,7 +269,9 @@ class TabularDatasetFactory:
                 "Remove invalid_lines and encoding.",
             )
         options = {"format": "json"}
-        return _create_dataset(path, validate, options, include_path, set_column_types, partition_format)
+        return _create_dataset(
+            path, validate, options, include_path, set_column_types, partition_format
+        )
 
     @staticmethod
     def register_pandas_dataframe(

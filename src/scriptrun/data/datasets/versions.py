@@ -13,7 +13,9 @@ from scriptrun.store import yaml_file
 from scriptrun.store.versions import VersionRecord, VersionStore
 
 
-def add(workspace: WorkspaceLike, name: str, head: VersionRecord, create_new_version: bool) -> VersionRecord:
+def add(
+    workspace: WorkspaceLike, name: str, head: VersionRecord, create_new_version: bool
+) -> VersionRecord:
     """Store ``head`` as the next version of ``name``, unless it equals the latest version.
 
     Raises UserErrorException if the name is taken and ``create_new_version`` is false. Returns the

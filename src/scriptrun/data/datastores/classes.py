@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from scriptrun.data.cache import transfer
 from scriptrun.data.datastores import records as datastore_records
-from scriptrun.data.datastores.records import DEFAULT, FILES, WorkspaceLike, Record
+from scriptrun.data.datastores.records import DEFAULT, FILES, Record, WorkspaceLike
 from scriptrun.data.datastores.references import DataReference
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.stores import credentials as store_credentials
@@ -23,7 +23,15 @@ from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
 
-__all__ = ["DEFAULT", "FILES", "KINDS", "AbstractDatastore", "LocalDatastore", "all_datastores", "get"]
+__all__ = [
+    "DEFAULT",
+    "FILES",
+    "KINDS",
+    "AbstractDatastore",
+    "LocalDatastore",
+    "all_datastores",
+    "get",
+]
 
 
 class AbstractDatastore:
@@ -203,7 +211,9 @@ class AzureBlobDatastore(AbstractDatastore):
     endpoint = "core.windows.net"
 
     def _open(self) -> Store:
-        return _object_store(self, object_settings.azure, object_settings.azure_endpoint(self.settings))
+        return _object_store(
+            self, object_settings.azure, object_settings.azure_endpoint(self.settings)
+        )
 
 
 class AzureDataLakeGen2Datastore(AzureBlobDatastore):

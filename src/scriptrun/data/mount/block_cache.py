@@ -116,7 +116,9 @@ class MountCache:
         """Open the block file to read and extend it; None if nothing is cached."""
         if not self._folder or not key:
             return None
-        return BlockFile(self, key, os.path.join(self._folder, "blocks", f"{key}.{self._boot}"), size)
+        return BlockFile(
+            self, key, os.path.join(self._folder, "blocks", f"{key}.{self._boot}"), size
+        )
 
     def _publish(self, part: str, key: str) -> None:
         target = self.file_path(key)

@@ -78,7 +78,13 @@ class _SequentialReader:
 class LargeFile:
     """One large file that is being read. ``blocks`` is its cache on disk, if any."""
 
-    def __init__(self, location: FileLocation, blocks: BlockFile | None, memory: MemoryBlocks, pools: FetchPools) -> None:
+    def __init__(
+        self,
+        location: FileLocation,
+        blocks: BlockFile | None,
+        memory: MemoryBlocks,
+        pools: FetchPools,
+    ) -> None:
         self._location, self._blocks, self._memory, self._pools = location, blocks, memory, pools
         self._size = location.row.size
         self._block_count = -(-self._size // BLOCK)
@@ -142,7 +148,10 @@ class LargeFile:
         if reader.bytes_read > _LONG and self._blocks is not None:
             chunk, ahead_limit = _LONG_CHUNK, _LONG_AHEAD
         ahead = min(4 * reader.bytes_read, ahead_limit) // BLOCK if reader.bytes_read > BLOCK else 0
-        begin, stop = max(next_block, reader.planned_until), min(self._block_count, next_block + ahead)
+        begin, stop = (
+            max(next_block, reader.planned_until),
+            min(self._block_count, next_block + ahead),
+        )
         if begin < stop and (
             stop == self._block_count or stop - begin >= min(chunk // BLOCK, ahead // 2)
         ):
@@ -159,7 +168,9 @@ class LargeFile:
         """Ranges of blocks that are neither present nor requested, each of at most ``limit``."""
         begin = first
         for number in range(first, end + 1):
-            is_missing = number < end and number not in self._in_flight and not self._is_present(number)
+            is_missing = (
+                number < end and number not in self._in_flight and not self._is_present(number)
+            )
             if begin < number and (not is_missing or number - begin == limit):
                 yield begin, number
                 begin = number
@@ -185,7 +196,9 @@ class LargeFile:
         first, last = offset // BLOCK, (end - 1) // BLOCK
         if self._blocks is not None and 0 not in self._blocks.present[first : last + 1]:
             return DiskRange(self._blocks.file, offset, end - offset)
-        return b"".join(self._block_bytes(number, offset, end, limit) for number in range(first, last + 1))
+        return b"".join(
+            self._block_bytes(number, offset, end, limit) for number in range(first, last + 1)
+        )
 
     def _block_bytes(self, number: int, offset: int, end: int, limit: float) -> bytes:
         """The bytes of one block that lie between ``offset`` and ``end``."""
@@ -233,7 +246,9 @@ class LargeFile:
                 if not backoff.wait(error.retry_after):
                     raise
 
-    def _store_pieces(self, pieces: Iterator[bytes], number: int, stop: int, backoff: Backoff) -> None:
+    def _store_pieces(
+        self, pieces: Iterator[bytes], number: int, stop: int, backoff: Backoff
+    ) -> None:
         """Store arriving pieces as whole blocks, beginning with block ``number``."""
         rest = b""
         for piece in pieces:

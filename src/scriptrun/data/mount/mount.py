@@ -54,9 +54,9 @@ def mount(
 
     A separate process serves them until ``close``, or until this process ends. ``cache`` is the
     local cache folder (default: no cache). A read for which the store sends nothing within
-    ``time_limit`` seconds is an I/O error in the script, and ``on_problem`` is called with a message, in
-    another thread.
-    Raises DatasetValidationError if there are no files, and DatastoreException if mounting fails.
+    ``time_limit`` seconds is an I/O error in the script, and ``on_problem`` is called with a
+    message, in another thread. Raises DatasetValidationError if there are no files, and
+    DatastoreException if mounting fails.
     """
     scratch = tempfile.mkdtemp(prefix="scriptrun-mount-")
     try:
@@ -133,7 +133,11 @@ class ActiveMount:
         exit_code = None if self._closing else self._process.poll()
         if exit_code is None:
             return ""
-        reason = f"was killed by signal {-exit_code}" if exit_code < 0 else f"exited with code {exit_code}"
+        reason = (
+            f"was killed by signal {-exit_code}"
+            if exit_code < 0
+            else f"exited with code {exit_code}"
+        )
         return f"The process serving the mount {self.mountpoint} (pid {self.pid}) {reason}."
 
     def close(self) -> None:

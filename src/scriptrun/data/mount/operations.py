@@ -13,7 +13,7 @@ from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import fuse_library
 from scriptrun.data.mount.answer import ReplyWriter, allow_splicing
 from scriptrun.data.mount.reader import MountReader
-from scriptrun.data.mount.tree import TreeEntry, Tree
+from scriptrun.data.mount.tree import Tree, TreeEntry
 
 #: seconds that the kernel caches attributes: mounted files never change
 _FOREVER = 86400.0

@@ -55,7 +55,9 @@ class MountPlan(Value):
 def from_value(value: Json) -> MountPlan:
     """Read a value of ``MountPlan.value``."""
     roots = [Root(_read_store_ref(root), root["folder"], root["under"]) for root in value["roots"]]
-    return MountPlan(value["mountpoint"], roots, value["manifest"], value["cache"], value["time_limit"])
+    return MountPlan(
+        value["mountpoint"], roots, value["manifest"], value["cache"], value["time_limit"]
+    )
 
 
 def manifest_for(content: Content, folder: Path) -> tuple[Manifest, list[Root]]:

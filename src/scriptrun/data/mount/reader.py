@@ -14,7 +14,7 @@ from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.mount.answer import DiskRange
 from scriptrun.data.mount.block_cache import MountCache, cache_key
-from scriptrun.data.mount.large_files import LargeFile, MemoryBlocks, FileLocation, FetchPools
+from scriptrun.data.mount.large_files import FetchPools, FileLocation, LargeFile, MemoryBlocks
 from scriptrun.data.mount.plan import store_identity
 from scriptrun.data.mount.small_files import SMALL, SmallFiles
 from scriptrun.data.stores.object import ObjectStore
@@ -39,7 +39,9 @@ class _LocalFile:
 class MountReader:
     """Reads files by their rows. ``next_rows(path, count)`` returns the rows after a path."""
 
-    def __init__(self, roots: list[Root], cache: MountCache, time_limit: float, next_rows: NextRows) -> None:
+    def __init__(
+        self, roots: list[Root], cache: MountCache, time_limit: float, next_rows: NextRows
+    ) -> None:
         self._roots, self._cache, self._time_limit = roots, cache, time_limit
         self._stores: list[Store] = [root.store_ref.store() for root in roots]
         self._store_ids = [store_identity(root) for root in roots]
@@ -59,7 +61,9 @@ class MountReader:
         """The location of a row's file."""
         root = self._roots[row.root_index]
         path = root.store_path(row)
-        key = cache_key(self._store_ids[row.root_index], path, row.etag, row.size) if row.etag else ""
+        key = (
+            cache_key(self._store_ids[row.root_index], path, row.etag, row.size) if row.etag else ""
+        )
         return FileLocation(row, self._stores[row.root_index], path, key)
 
     def stat(self, row: ManifestRow) -> FileEntry | None:
@@ -74,7 +78,9 @@ class MountReader:
         if offset >= row.size:
             return b""
         if row.size <= SMALL:
-            return self._small_files.read(self.locate(row), self._time_limit)[offset : offset + size]
+            return self._small_files.read(self.locate(row), self._time_limit)[
+                offset : offset + size
+            ]
         return self._get_open_file(row).read(offset, min(size, row.size - offset), self._time_limit)
 
     def _get_open_file(self, row: ManifestRow) -> LargeFile | _LocalFile:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 
 from scriptrun.data.errors import FileChanged, StoreUnreachable
 from scriptrun.data.mount.block_cache import MountCache
-from scriptrun.data.mount.large_files import FileLocation, FetchPools
+from scriptrun.data.mount.large_files import FetchPools, FileLocation
 from scriptrun.data.stores.timeouts import Backoff
 
 #: files up to this many bytes are downloaded whole
@@ -45,12 +45,16 @@ class SmallFiles:
         try:
             return content.result(limit)
         except TimeoutError:
-            raise StoreUnreachable(f"{location.store.name} does not send {location.path!r}.") from None
+            raise StoreUnreachable(
+                f"{location.store.name} does not send {location.path!r}."
+            ) from None
         finally:
             if content.done() and content.exception() is not None:
                 self._forget(location.row.path)
 
-    def _request(self, location: FileLocation, pool: ThreadPoolExecutor) -> tuple[Future[bytes], bool]:
+    def _request(
+        self, location: FileLocation, pool: ThreadPoolExecutor
+    ) -> tuple[Future[bytes], bool]:
         """The future of the file's content, and whether it is a new request."""
         path, size = location.row.path, location.row.size
         with self._lock:
@@ -102,5 +106,7 @@ class SmallFiles:
             self._runs.popitem(last=False)
         if run > 1:
             for location in locations:
-                if 0 < location.row.size <= SMALL and not os.path.exists(self._cache.file_path(location.key)):
+                if 0 < location.row.size <= SMALL and not os.path.exists(
+                    self._cache.file_path(location.key)
+                ):
                     self._request(location, self._pools.ahead)

@@ -16,8 +16,8 @@ from scriptrun.data.errors import (
     FileExists,
     FileMissing,
     StoreUnreachable,
-    missing_package,
     corrupted_upload,
+    missing_package,
 )
 from scriptrun.data.stores.local import read_range
 from scriptrun.data.stores.protocol import PIECE, FileEntry
@@ -46,8 +46,12 @@ class FsspecStore:
             return
         except Exception as error:
             self._raise_error(error, "list", folder or "its files")
-        prefix_length = len(self._full_path("").strip("/")) + 1 if self._full_path("").strip("/") else 0
-        entries = [_entry(str(name).strip("/")[prefix_length:], info) for name, info in infos.items()]
+        prefix_length = (
+            len(self._full_path("").strip("/")) + 1 if self._full_path("").strip("/") else 0
+        )
+        entries = [
+            _entry(str(name).strip("/")[prefix_length:], info) for name, info in infos.items()
+        ]
         yield from sorted(entries)
 
     def stat(self, path: str) -> FileEntry | None:
@@ -141,7 +145,9 @@ class FsspecStore:
             raise FileMissing(f"File {subject!r} not found in {self.name}.") from None
         if isinstance(error, PermissionError):
             reason = "permission denied"
-            raise DatastoreException(f"Cannot {action} {subject} in {self.name}: {reason}.") from None
+            raise DatastoreException(
+                f"Cannot {action} {subject} in {self.name}: {reason}."
+            ) from None
         self._thread_local.__dict__.pop(
             "system", None
         )  # its connection may be broken: open a new one next time

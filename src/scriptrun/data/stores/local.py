@@ -37,7 +37,9 @@ class LocalStore:
         if directory.is_dir():
             yield from self._walk(os.fspath(directory), f"{folder}/" if folder else "", ())
 
-    def _walk(self, directory: str, prefix: str, ancestors: tuple[tuple[int, int], ...]) -> Iterator[FileEntry]:
+    def _walk(
+        self, directory: str, prefix: str, ancestors: tuple[tuple[int, int], ...]
+    ) -> Iterator[FileEntry]:
         try:
             with os.scandir(directory) as scan:
                 entries = sorted(scan, key=_listing_order)
@@ -48,7 +50,9 @@ class LocalStore:
                 status = entry.stat()
                 identity = (status.st_dev, status.st_ino)
                 if identity not in ancestors:
-                    yield from self._walk(entry.path, f"{prefix}{entry.name}/", (*ancestors, identity))
+                    yield from self._walk(
+                        entry.path, f"{prefix}{entry.name}/", (*ancestors, identity)
+                    )
             elif entry.is_file() and not entry.name.endswith(_PART):
                 yield _entry(prefix + entry.name, entry.stat())
 

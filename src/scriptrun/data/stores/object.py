@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from scriptrun.data.errors import (
+    AccessDenied,
     DatastoreException,
     FileChanged,
     FileExists,
     FileMissing,
     NoRanges,
-    AccessDenied,
     StoreUnreachable,
     corrupted_upload,
 )
@@ -134,7 +134,9 @@ class ObjectStore:
             raise FileExists(f"File {path!r} already exists in {self.name}.")
         try:
             data: Any = reader.read() if size <= reader.part else reader
-            result = run_interruptible(lambda: obstore.put(self._store(), path, data, **put_options))
+            result = run_interruptible(
+                lambda: obstore.put(self._store(), path, data, **put_options)
+            )
         except Exception as error:
             self._raise_error(error, "write", path)
         if reader.size != size:
@@ -148,7 +150,9 @@ class ObjectStore:
         stored = entry
         if entry.size > reader.part:  # in parts: some servers report a different ETag later
             stored = self.stat(entry.path) or FileEntry(entry.path, -1)
-        if stored.size != entry.size or not (self._encrypted or self._matches_on_read(stored, reader)):
+        if stored.size != entry.size or not (
+            self._encrypted or self._matches_on_read(stored, reader)
+        ):
             raise corrupted_upload(entry.path, self.name)
         return stored
 
@@ -218,7 +222,10 @@ def _translate_error(error: Exception, name: str, action: str, subject: str) -> 
     if "non-partial response" in text:
         return NoRanges(f"The server of {name} does not support range requests.")
     status = next(iter(re.findall(r"status code: (\d{3})", text)), "")
-    is_denied = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
+    is_denied = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in (
+        "401",
+        "403",
+    )
     reason = _CODES.get(code) or _reason(text, status, is_denied)
     is_temporary = status in _RETRYABLE_STATUSES or reason in _RETRYABLE_REASONS
     error_classes = {_DENIED: AccessDenied, _CODES["AuthorizationFailure"]: AccessDenied}

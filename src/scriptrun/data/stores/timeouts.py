@@ -21,7 +21,7 @@ REQUEST = 3600.0
 _FIRST_PAUSE, _MAX_PAUSE = 0.2, 5.0
 #: the longest Retry-After of a server that is followed, in seconds
 _MAX_RETRY_AFTER = 120.0
-Result = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 def time_limit() -> float:

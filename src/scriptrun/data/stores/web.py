@@ -106,7 +106,9 @@ class WebStore:
         """The file, or a range of it; verified if the server sends a digest."""
         range_start = f"bytes={start}-"
         range_header = {"Range": range_start if end is None else f"{range_start}{end - 1}"}
-        with self._request(path, "GET", range_header if start or end is not None else {}) as response:
+        with self._request(
+            path, "GET", range_header if start or end is not None else {}
+        ) as response:
             self._check(path, response.headers, etag)
             if response.status != 206 and (start or end is not None):
                 raise NoRanges(f"The server of {self.name} does not support range requests.")
@@ -147,7 +149,9 @@ class WebStore:
 
         url = address(self.root, path) + self._query
         all_headers = {"User-Agent": "scriptrun", "Accept-Encoding": "identity", **self._headers}
-        request = urllib.request.Request(url, method=method, headers={**all_headers, **(headers or {})})
+        request = urllib.request.Request(
+            url, method=method, headers={**all_headers, **(headers or {})}
+        )
         backoff = Backoff()
         while True:
             retry_after = 0.0

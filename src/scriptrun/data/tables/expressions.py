@@ -91,7 +91,9 @@ def column_names(value: Value) -> set[str]:
         return set()
     if value[0] == "column":
         return {value[1]}
-    return set().union(*(column_names(operand) for operand in value[1:])) if len(value) > 1 else set()
+    return (
+        set().union(*(column_names(operand) for operand in value[1:])) if len(value) > 1 else set()
+    )
 
 
 def to_arrow(value: Value) -> Any:

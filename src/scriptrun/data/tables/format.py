@@ -67,7 +67,9 @@ def _delimited(options: Options, names: list[str] | None) -> Any:
         column_names=names,
     )
     types = options.get("types", {}).values()
-    formats = [text_format for column_type in types for text_format in column_type.get("formats") or ()]
+    formats = [
+        text_format for column_type in types for text_format in column_type.get("formats") or ()
+    ]
     conversion = csv.ConvertOptions(
         strings_can_be_null=not options.get("empty_as_string"),
         timestamp_parsers=[*formats, csv.ISO8601] if formats else None,
@@ -75,7 +77,9 @@ def _delimited(options: Options, names: list[str] | None) -> Any:
     parsing = csv.ParseOptions(
         delimiter=options["separator"], newlines_in_values=bool(options.get("multi_line"))
     )
-    return dataset.CsvFileFormat(parse_options=parsing, convert_options=conversion, read_options=reading)
+    return dataset.CsvFileFormat(
+        parse_options=parsing, convert_options=conversion, read_options=reading
+    )
 
 
 def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
@@ -95,7 +99,9 @@ def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
     if not options.get("infer", True):
         schema = pa.schema([(name, pa.string()) for name in schema.names])
     elif options["format"] == "delimited":
-        column_types = [type_of({"type": "datetime"}) if pa.types.is_date(t) else t for t in schema.types]
+        column_types = [
+            type_of({"type": "datetime"}) if pa.types.is_date(t) else t for t in schema.types
+        ]
         schema = pa.schema(list(zip(schema.names, column_types, strict=True)))  # as in v1
     return arrow_format, _apply_types(schema, options.get("types", {}))
 

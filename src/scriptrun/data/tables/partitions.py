@@ -41,7 +41,9 @@ class PathFormat(Value):
         column_values: dict[str, Any] = {}
         for name, date_format in self.columns.items():
             text = match.group(name)
-            column_values[name] = text if date_format is None else datetime.datetime.strptime(text, date_format)
+            column_values[name] = (
+                text if date_format is None else datetime.datetime.strptime(text, date_format)
+            )
         return column_values
 
 

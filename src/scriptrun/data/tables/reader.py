@@ -93,16 +93,23 @@ class TableFiles:
         """
         ops = self.options.get("ops", [])
         names = list(self._full_schema().names)
-        early = list(itertools.takewhile(lambda operation: not _PUSHED_DOWN.isdisjoint(operation), ops))
+        early = list(
+            itertools.takewhile(lambda operation: not _PUSHED_DOWN.isdisjoint(operation), ops)
+        )
         remaining = ops[len(early) :]
         condition = None
         for number, op in enumerate(early):
             if "filter" in op:
-                _check_columns(expressions.column_names(op["filter"]), _remaining_columns(names, early[:number]))
+                _check_columns(
+                    expressions.column_names(op["filter"]),
+                    _remaining_columns(names, early[:number]),
+                )
                 next_condition = expressions.to_arrow(op["filter"])
                 condition = next_condition if condition is None else condition & next_condition
         readahead = {"batch_readahead": 1, "fragment_readahead": 1} if remaining else {}
-        scanner = self._dataset().scanner(columns=_remaining_columns(names, early), filter=condition, **readahead)
+        scanner = self._dataset().scanner(
+            columns=_remaining_columns(names, early), filter=condition, **readahead
+        )
         rows: Iterator[Any] = scanner.to_batches()
         for op in remaining:
             rows = _apply(rows, op)
@@ -121,7 +128,8 @@ def _system(files: dict[str, RemoteFile]) -> tuple[Any, list[str]]:
         entry = remote_file.store.stat(remote_file.entry.path)
         if entry is None or (remote_file.entry.etag and entry.etag != remote_file.entry.etag):
             raise FileChanged(
-                f"File {remote_file.entry.path!r} in {remote_file.store.name} has changed or is missing."
+                f"File {remote_file.entry.path!r} in {remote_file.store.name} has changed "
+                "or is missing."
             )
         paths.append(str(folder / remote_file.entry.path))  # type: ignore[operator]
     return fs.LocalFileSystem(), paths

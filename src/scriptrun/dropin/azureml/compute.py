@@ -58,13 +58,18 @@ class ComputeTarget:
         return self  # copies of a RunConfiguration share the target
 
     @staticmethod
-    def create(workspace: WorkspaceFiles, name: str, provisioning_configuration: Any) -> ComputeTarget:
+    def create(
+        workspace: WorkspaceFiles, name: str, provisioning_configuration: Any
+    ) -> ComputeTarget:
         """Create the compute target ``name``, backed by the workspace's default engine.
 
         As in v1, this replaces a target created the same way. Raises ComputeTargetException if
         the name belongs to any other target (``scriptrun compute add``).
         """
-        if name in compute_targets.all_targets(workspace) and _facts_store(workspace).get(name) is None:
+        if (
+            name in compute_targets.all_targets(workspace)
+            and _facts_store(workspace).get(name) is None
+        ):
             raise ComputeTargetException(
                 f"Compute target {name!r} already exists.",
                 "Get it with ComputeTarget(workspace, name), or delete() it first.",
@@ -223,7 +228,9 @@ class AmlCompute(ComputeTarget):
         self.refresh_state()
 
     @staticmethod
-    def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[dict[str, Any]]:
+    def supported_vmsizes(
+        workspace: WorkspaceFiles, location: str | None = None
+    ) -> list[dict[str, Any]]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
         return vm_sizes.list_sizes()
 
@@ -244,7 +251,9 @@ class ComputeInstance(ComputeTarget):
         """Do nothing: it always runs."""
 
     @staticmethod
-    def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[dict[str, Any]]:
+    def supported_vmsizes(
+        workspace: WorkspaceFiles, location: str | None = None
+    ) -> list[dict[str, Any]]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
         return vm_sizes.list_sizes()
 

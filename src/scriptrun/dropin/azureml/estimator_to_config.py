@@ -72,7 +72,8 @@ def _outside_source(settings: Settings) -> list[str]:
         if not os.path.abspath(os.path.join(folder, settings[name])).startswith(folder + os.sep)
     ]
     return [
-        f"{name}={settings[name]!r} is outside the source directory; move it there" for name in outside
+        f"{name}={settings[name]!r} is outside the source directory; move it there"
+        for name in outside
     ]
 
 
@@ -184,7 +185,9 @@ def build_distribution(settings: Settings) -> Distributed | None:
     kind = name.lower().removesuffix("configuration")
     nodes = max(settings["node_count"], getattr(requested, "node_count", 1))
     if kind == "mpi":
-        processes = max(settings["process_count_per_node"], getattr(requested, "process_count_per_node", 1))
+        processes = max(
+            settings["process_count_per_node"], getattr(requested, "process_count_per_node", 1)
+        )
         return MpiConfiguration(process_count_per_node=processes, node_count=nodes)
     if kind in ("ps", "parameterserver"):
         counts = settings if isinstance(requested, str) else vars(requested)

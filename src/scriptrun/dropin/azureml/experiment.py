@@ -120,7 +120,10 @@ class InteractiveRun(Run):
         watched = cls.at(run.workspace, run.path)
         assert isinstance(watched, InteractiveRun)
         os.makedirs(folder, exist_ok=True)
-        watched._watched_folder, watched._initial_times = os.path.abspath(folder), _modification_times(folder)
+        watched._watched_folder, watched._initial_times = (
+            os.path.abspath(folder),
+            _modification_times(folder),
+        )
         return watched
 
     def submit_child(

@@ -106,7 +106,9 @@ class Workspace(workspace.Workspace):
     def experiments(self) -> dict[str, Any]:
         """The experiments by name, including those that mlflow created."""
         mlflow_names = mlflow_runs.experiment_names(self.directory / "mlflow")
-        return {name: Experiment(self, name) for name in [*super().experiments, *sorted(mlflow_names)]}
+        return {
+            name: Experiment(self, name) for name in [*super().experiments, *sorted(mlflow_names)]
+        }
 
     def get_default_compute_target(self, type: str = "CPU") -> compute.ComputeTarget:
         """Return the compute target of the workspace's default cluster of that type."""

@@ -92,12 +92,16 @@ def run_cell(cell: CodeCell, namespace: dict[str, Any], name: str) -> None:
     if word in magics.SHELLS:
         magics.script(word, rest, name)
         return
-    source = to_python(cell.source, name, f"{_LINE_FUNCTION}({{text!r}}, dict(globals(), **locals()), {{kept}})")
+    source = to_python(
+        cell.source, name, f"{_LINE_FUNCTION}({{text!r}}, dict(globals(), **locals()), {{kept}})"
+    )
     namespace[_LINE_FUNCTION] = line_runner(name, namespace)
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     body = ast.parse(source, name)
     last_statement = body.body[-1:] if not source.rstrip().endswith(";") else []
-    last_expression = last_statement if last_statement and isinstance(last_statement[0], ast.Expr) else []
+    last_expression = (
+        last_statement if last_statement and isinstance(last_statement[0], ast.Expr) else []
+    )
     body.body = body.body[: len(body.body) - len(last_expression)]
     _execute(compile(body, name, "exec", _AWAIT), namespace)
     if last_expression:
@@ -127,7 +131,9 @@ def line_runner(name: str, namespace: dict[str, Any]) -> Callable[[str, dict[str
 def _run_file(words: list[str], namespace: dict[str, Any]) -> None:
     """Do ``%run FILE ARGS``: a notebook's cells in ``namespace``, a script in its own namespace."""
     arguments = [word for word in words if word not in ("-i", "-n")]
-    path = next((p for p in (arguments[0], f"{arguments[0]}.py") if os.path.isfile(p)), arguments[0])
+    path = next(
+        (p for p in (arguments[0], f"{arguments[0]}.py") if os.path.isfile(p)), arguments[0]
+    )
     if path.endswith(".ipynb"):
         _run_in(path, namespace)
         return

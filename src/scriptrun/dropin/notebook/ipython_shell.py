@@ -35,7 +35,9 @@ class Shell:
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> None:
         """Do the cell ``%%magic_name line`` with the text ``cell``."""
         text = f"%%{magic_name} {line}".rstrip()
-        notebook_cells.run_cell(notebook_cells.CodeCell(0, f"{text}\n{cell}"), self.user_ns, self._name)
+        notebook_cells.run_cell(
+            notebook_cells.CodeCell(0, f"{text}\n{cell}"), self.user_ns, self._name
+        )
 
     def system(self, cmd: str) -> None:
         """Do ``!cmd``."""

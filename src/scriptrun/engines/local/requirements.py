@@ -40,7 +40,11 @@ def has_mpi(environment: EnvironmentSpec) -> bool:
 
 def _resource_problems(requested: dict[str, object]) -> list[str]:
     """The requested resources per node that exceed this machine's."""
-    available = {"cpus": os.cpu_count() or 1, "gpus": len(slots.machine_gpus()), "memory": _memory()}
+    available = {
+        "cpus": os.cpu_count() or 1,
+        "gpus": len(slots.machine_gpus()),
+        "memory": _memory(),
+    }
     problems = []
     for name, limit in available.items():
         amount = requested.get(name)

@@ -24,7 +24,9 @@ def shape(target: SlurmOptions, job: JobSpec, order: Order) -> str | None:
     """A key shared by runs that fit one array; None for a run that must be submitted alone."""
     if target.warn or job.retry or job.distribution.kind == "mpi" or target.ssh:
         return None
-    text = slurm_script.script(target, job.replace(id="", experiment=job.experiment), Path("/"), None, 1)
+    text = slurm_script.script(
+        target, job.replace(id="", experiment=job.experiment), Path("/"), None, 1
+    )
     return repr((text, sorted(slurm_cluster.passed_variables(job, order).items())))
 
 
@@ -49,13 +51,25 @@ def _send(target: SlurmOptions, claimed: list[tuple[Pair, LaunchOrder]]) -> list
     first_order = claimed[0][0][1]
     array_folder = first_order.workspace / ".scriptrun" / "slurm" / files.unique(12)
     array_folder.mkdir(parents=True)
-    files.write_atomic(str(array_folder / "order.json"), files.to_json(_merge_orders([o for _, o in claimed])))
+    files.write_atomic(
+        str(array_folder / "order.json"), files.to_json(_merge_orders([o for _, o in claimed]))
+    )
     job = claimed[0][0][0]
-    text = slurm_script.script(target, job, array_folder, array_folder / "slurm-%a.txt", len(claimed))
-    files.write_atomic(str(array_folder / "job.sh"), text.encode("utf-8", "surrogateescape"), mode=0o755)
-    array_id = slurm_handles.send(array_folder / "job.sh", slurm_cluster.passed_variables(job, first_order), target.ssh)
+    text = slurm_script.script(
+        target, job, array_folder, array_folder / "slurm-%a.txt", len(claimed)
+    )
+    files.write_atomic(
+        str(array_folder / "job.sh"), text.encode("utf-8", "surrogateescape"), mode=0o755
+    )
+    array_id = slurm_handles.send(
+        array_folder / "job.sh", slurm_cluster.passed_variables(job, first_order), target.ssh
+    )
     for task, ((_, order), _) in enumerate(claimed):
-        slurm_handles.publish_handle(slurm_script.attempt_folder(order.folder, order.attempt), f"{array_id}_{task}", order.attempt)
+        slurm_handles.publish_handle(
+            slurm_script.attempt_folder(order.folder, order.attempt),
+            f"{array_id}_{task}",
+            order.attempt,
+        )
         if order.ticket is not None:
             order.ticket.unlink(missing_ok=True)
     return [pair for pair, _ in claimed]
@@ -74,5 +88,7 @@ def _merge_orders(orders: list[LaunchOrder]) -> dict[str, Any]:
     values = [order.to_json() for order in orders]
     first = values[0]
     shared = {name for name in first if all(value[name] == first[name] for value in values)}
-    runs = [{name: run_value[name] for name in run_value if name not in shared} for run_value in values]
+    runs = [
+        {name: run_value[name] for name in run_value if name not in shared} for run_value in values
+    ]
     return {**{name: first[name] for name in shared}, "runs": runs}

@@ -59,7 +59,11 @@ def node_types(ssh: str | None = None) -> list[NodeType]:
             raise ExperimentExecutionException(
                 f"Cannot query Slurm: {slurm_commands.error_text(result)}"
             )
-        types = [_parse_node_type(line.split("|")) for line in result.text.splitlines() if line.count("|") == 7]
+        types = [
+            _parse_node_type(line.split("|"))
+            for line in result.text.splitlines()
+            if line.count("|") == 7
+        ]
         _cached_types[cluster] = (time.monotonic(), types)
     return types
 
@@ -102,7 +106,11 @@ def problems(target: SlurmOptions, job: JobSpec) -> list[str]:
         )
         return messages
     try:
-        return messages + _capacity_problems(target, job, node_types(target.ssh)) + _mpi_problems(target, job)
+        return (
+            messages
+            + _capacity_problems(target, job, node_types(target.ssh))
+            + _mpi_problems(target, job)
+        )
     except ExperimentExecutionException as error:
         return [*messages, error.message]
 
@@ -122,7 +130,9 @@ def _option_problems(target: SlurmOptions) -> list[str]:
     if target.scratch and not target.scratch.startswith(("/", "$")):
         problems.append(f"scratch={target.scratch!r} is not an absolute path")
     if target.own_environments and not target.scratch:
-        problems.append("own_environments builds on each node's own disk; set its path with scratch")
+        problems.append(
+            "own_environments builds on each node's own disk; set its path with scratch"
+        )
     for option in target.extra:
         if not option.startswith("-") or "\n" in option:
             problems.append(f"invalid sbatch option {option!r} in extra; use e.g. --exclusive")
@@ -141,7 +151,9 @@ def _capacity_problems(target: SlurmOptions, job: JobSpec, available: list[NodeT
     problems = [] if matching[0].up else [f"partition {name!r} is down"]
     if job.distribution.nodes > nodes:
         count = f"{nodes} node{'' if nodes == 1 else 's'}"
-        problems.append(f"{job.distribution.nodes} nodes requested, but partition {name!r} has {count}")
+        problems.append(
+            f"{job.distribution.nodes} nodes requested, but partition {name!r} has {count}"
+        )
     limit = matching[0].limit
     requested_minutes = slurm_script.minutes_of(target.time) if target.time else None
     if limit is not None and requested_minutes is not None and requested_minutes > limit:
@@ -160,14 +172,21 @@ def _in_partition(target: SlurmOptions, node_type: NodeType) -> bool:
 def _node_problems(target: SlurmOptions, job: JobSpec, matching: list[NodeType]) -> list[str]:
     requests = {
         "CPUs": (slurm_script.cpus(target, job), max(cpu_node.cpus for cpu_node in matching)),
-        "GPUs": (_count_gpus(slurm_script.gres(target, job)), max(gpu_node.gpus for gpu_node in matching)),
+        "GPUs": (
+            _count_gpus(slurm_script.gres(target, job)),
+            max(gpu_node.gpus for gpu_node in matching),
+        ),
     }
     problems = [
-        f"{requested} {resource} requested per node, but nodes in {matching[0].partition!r} have {available}"
+        f"{requested} {resource} requested per node, but nodes in {matching[0].partition!r} have "
+        f"{available}"
         for resource, (requested, available) in requests.items()
         if requested > available
     ]
-    memory, largest_memory = job.resources.get("memory", 0), max(memory_node.memory for memory_node in matching)
+    memory, largest_memory = (
+        job.resources.get("memory", 0),
+        max(memory_node.memory for memory_node in matching),
+    )
     if memory > largest_memory:
         problems.append(
             f"{memory / 2**30:.4g} GiB of memory requested per node, but nodes in "
@@ -184,7 +203,11 @@ def passed_variables(job: JobSpec, order: Order) -> dict[str, str]:
     """
     inherited = order.environ or {}
     variables = {name: inherited[name] for name in job.passed if name in inherited}
-    return {**variables, slurm_launch.LENT: json.dumps(order.secrets)} if order.secrets else variables
+    return (
+        {**variables, slurm_launch.SECRETS: json.dumps(order.secrets)}
+        if order.secrets
+        else variables
+    )
 
 
 def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:

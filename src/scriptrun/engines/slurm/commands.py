@@ -12,7 +12,13 @@ from scriptrun.spec.errors import ExperimentExecutionException
 
 #: variables that a job inherits where sbatch is called: the account's, and Slurm's settings
 ACCOUNT_VARIABLES = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-SLURM_VARIABLES = ("SLURM_CONF", "SLURM_CLUSTERS", "SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS")
+SLURM_VARIABLES = (
+    "SLURM_CONF",
+    "SLURM_CLUSTERS",
+    "SBATCH_ACCOUNT",
+    "SBATCH_PARTITION",
+    "SBATCH_QOS",
+)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: messages of Slurm's commands when the controller does not respond
 _NO_RESPONSE = (
@@ -56,7 +62,9 @@ def send(script: str, variables: dict[str, str], ssh: str | None = None) -> Comm
     That is the account's variables, Slurm's settings and ``variables``, whose values travel on
     standard input, so that no process list shows them.
     """
-    inherited = " ".join(f'${{{name}+{name}="${name}"}}' for name in (*ACCOUNT_VARIABLES, *SLURM_VARIABLES))
+    inherited = " ".join(
+        f'${{{name}+{name}="${name}"}}' for name in (*ACCOUNT_VARIABLES, *SLURM_VARIABLES)
+    )
     wrapper = (
         "found=$(command -v sbatch) || exit 127; "
         f'exec env -i PATH="${{found%/*}}:{PATH}" {inherited} /bin/sh -s "$found"'

@@ -64,9 +64,17 @@ def checks(engine: Slurm, site: Site) -> Iterator[Check]:
         yield from guarded("root", lambda: [_check_root(transport, root, name)])
         if all(state_check.verdict == "ok" for state_check in state_checks):
             arguments = [f"{root}/{name}", python, *site.index()]
-            access_checks = list(guarded("a node", lambda: _check_node(transport, engine, arguments)))
-            account_failed = any(account_check.verdict == "bad" for account_check in account_checks)  # srun would only repeat the error
-            yield from (access_check for access_check in access_checks if not (account_failed and access_check.name == "a node"))
+            access_checks = list(
+                guarded("a node", lambda: _check_node(transport, engine, arguments))
+            )
+            account_failed = any(
+                account_check.verdict == "bad" for account_check in account_checks
+            )  # srun would only repeat the error
+            yield from (
+                access_check
+                for access_check in access_checks
+                if not (account_failed and access_check.name == "a node")
+            )
     finally:
         transport.run(["rm", "-f", f"{root}/{name}"])
 
@@ -127,7 +135,9 @@ def _check_nodes(transport: Transport, engine: SlurmOptions) -> Check:
         return Check("nodes", "bad", f"sinfo failed: {result.error_line}")
     rows = [line.split("|", 3) for line in result.text.splitlines() if line.count("|") >= 3]
     matching = [row for row in rows if engine.partition or row[0].endswith("*")]
-    usable = sum(int(row[2]) for row in matching if row[1].startswith(_USABLE) and row[1][-1] != "*")
+    usable = sum(
+        int(row[2]) for row in matching if row[1].startswith(_USABLE) and row[1][-1] != "*"
+    )
     unavailable = [
         f"{row[2]} {row[1]}" + (f" ({row[3]})" if row[3] not in ("none", "") else "")
         for row in matching
@@ -155,7 +165,9 @@ def _check_root(transport: Transport, root: str, name: str) -> Check:
     return Check("root", "ok", summary)
 
 
-def _check_node(transport: Transport, engine: SlurmOptions, arguments: list[str]) -> Iterator[Check]:
+def _check_node(
+    transport: Transport, engine: SlurmOptions, arguments: list[str]
+) -> Iterator[Check]:
     """Check from a node; ``arguments``: a file in the root, the launcher's Python, the index."""
     argv = ["srun", f"--immediate={NODE_WAIT}", "--nodes=1", "--ntasks=1", "--time=1", "--mpi=none"]
     argv += [*_slurm_options(engine), "--chdir=/", "sh", "-c", _NODE_SCRIPT, "check", *arguments]

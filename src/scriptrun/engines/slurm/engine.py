@@ -70,7 +70,9 @@ class Slurm(SlurmOptions):
 
     def render(self, job: JobSpec, folder: Path) -> str:
         """The batch script for sbatch; pure, and without secrets."""
-        return slurm_script.script(self, job, slurm_script.attempt_folder(folder), folder / slurm_script.LOG)
+        return slurm_script.script(
+            self, job, slurm_script.attempt_folder(folder), folder / slurm_script.LOG
+        )
 
     def submit(self, job: JobSpec, order: Order) -> str:
         """Submit the job to Slurm and return its job ID; submitting it twice gives the same ID.
@@ -79,9 +81,13 @@ class Slurm(SlurmOptions):
         that it may or may not have the job, ExperimentExecutionException if Slurm rejects it.
         """
         slurm_folder = slurm_script.attempt_folder(order.folder, order.attempt)
-        handle = slurm_handles.read_handle(slurm_folder) or slurm_handles.latest_handle(order.folder)
+        handle = slurm_handles.read_handle(slurm_folder) or slurm_handles.latest_handle(
+            order.folder
+        )
         if handle is None or handle["attempt"] < order.attempt:
-            handle = slurm_handles.publish_handle(slurm_folder, self._hand_over(job, order, slurm_folder), order.attempt)
+            handle = slurm_handles.publish_handle(
+                slurm_folder, self._hand_over(job, order, slurm_folder), order.attempt
+            )
         if order.ticket is not None:
             order.ticket.unlink(missing_ok=True)
         return str(handle["job"])
@@ -98,7 +104,9 @@ class Slurm(SlurmOptions):
             raise
 
     def _send(self, job: JobSpec, order: Order, slurm_folder: Path) -> str:
-        write_json(slurm_folder / "order.json", make_launch_order(self, job, order, slurm_folder).to_json())
+        write_json(
+            slurm_folder / "order.json", make_launch_order(self, job, order, slurm_folder).to_json()
+        )
         script = slurm_folder / "job.sh"
         log = order.folder / slurm_script.LOG
         log.parent.mkdir(exist_ok=True)
@@ -120,8 +128,13 @@ class Slurm(SlurmOptions):
         for group in groups.values():
             for start in range(0, len(group) if len(group) > 1 else 0, arrays.MAX_TASKS):
                 batch = group[start : start + arrays.MAX_TASKS]
-                slurm_folders = [slurm_script.attempt_folder(order.folder, order.attempt) for _, order in batch]
-                orders = [make_launch_order(self, *pair, slurm_folder) for pair, slurm_folder in zip(batch, slurm_folders, strict=True)]
+                slurm_folders = [
+                    slurm_script.attempt_folder(order.folder, order.attempt) for _, order in batch
+                ]
+                orders = [
+                    make_launch_order(self, *pair, slurm_folder)
+                    for pair, slurm_folder in zip(batch, slurm_folders, strict=True)
+                ]
                 submitted += [job for job, _ in arrays.hand_over(self, batch, orders)]
         return submitted
 

@@ -57,10 +57,15 @@ def views(
         pairs = zip(folders, handles, strict=True)
         return [_view(*pair, users, ssh, poll_round) for pair in pairs]
     except slurm_commands.SlurmUnreachable as error:
-        return [View(UNKNOWN if job_handle else WAITING, error.message, submitted=bool(job_handle)) for job_handle in handles]
+        return [
+            View(UNKNOWN if job_handle else WAITING, error.message, submitted=bool(job_handle))
+            for job_handle in handles
+        ]
 
 
-def _ask_squeue(users: str, ssh: str | None, poll_round: PollRound, fresh: bool = False) -> _SqueueAnswer:
+def _ask_squeue(
+    users: str, ssh: str | None, poll_round: PollRound, fresh: bool = False
+) -> _SqueueAnswer:
     """squeue's answer for the users' jobs: the round's, one of the last second, or a new one."""
     now, key = time.monotonic(), (slurm_commands.cluster_key(ssh), users)
     answer, previous = poll_round.answers.get(key), _answers.get(key)

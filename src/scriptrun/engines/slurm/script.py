@@ -36,7 +36,9 @@ def script(
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options), ""]
     lines += [f"# {comment}" for comment in _header_lines(job, array)]
     if target.own_environments:
-        lines.append(f"# environment: built once on each node, below {_one_line(str(target.scratch))}")
+        lines.append(
+            f"# environment: built once on each node, below {_one_line(str(target.scratch))}"
+        )
     lines += target.setup
     lines += [f"order={shlex.quote(str(slurm_folder / 'order.json'))}", *_start(target, job)]
     return "\n".join(lines) + "\n"
@@ -56,7 +58,7 @@ def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
     if nodes > 1 and job.distribution.kind == "mpi":
         srun = _srun_command(target, job, nodes - 1, "--relative=1")
         on_failure = 'kill -USR1 "$launcher"'  # the other nodes failed: node 0 need not wait
-        others = [f"(trap '' USR1; {slurm_launch.FIRST}=1 {srun} {program} || {on_failure}) &"]
+        others = [f"(trap '' USR1; {slurm_launch.FIRST_NODE}=1 {srun} {program} || {on_failure}) &"]
     elif nodes > 1:
         launcher = f"{_srun_command(target, job, nodes)} {program}"
         # signals the job's steps, not this shell; ranks get it from their launchers
@@ -82,7 +84,7 @@ def _srun_command(target: SlurmOptions, job: JobSpec, nodes: int, *options: str)
 
 
 def _wait_lines(stop_command: str) -> list[str]:
-    """Wait for the launcher, pass Slurm's warning on with ``stop_command``, requeue if it asks to."""
+    """Wait for the launcher, forward Slurm's warning by ``stop_command``, requeue on request."""
     return [
         # sbatch --signal wakes this shell alone: the launchers are told to stop and to save
         f"trap 'touch \"${{order%/*}}/warned.${{SLURM_RESTART_COUNT:-0}}\"; {stop_command}' USR1",
@@ -159,7 +161,9 @@ def gres(target: SlurmOptions, job: JobSpec) -> str | None:
         return target.gres
     parts = (target.gres or "gpu").split(":")
     kind = [word for word in parts if not word.isdigit()]
-    return ":".join([*kind, str(requested)]) if kind[0] == "gpu" else f"{target.gres},gpu:{requested}"
+    return (
+        ":".join([*kind, str(requested)]) if kind[0] == "gpu" else f"{target.gres},gpu:{requested}"
+    )
 
 
 def _time(target: SlurmOptions, job: JobSpec) -> str | None:

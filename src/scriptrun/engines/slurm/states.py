@@ -84,7 +84,9 @@ def parse_rows(text: str) -> dict[str, SqueueRow]:
         parts = line.split("|", 4)
         if len(parts) == 5:
             job, state, start, nodes, reason = parts
-            by_id[job] = SqueueRow(job, state, "" if start in ("N/A", "NONE") else start, nodes, reason)
+            by_id[job] = SqueueRow(
+                job, state, "" if start in ("N/A", "NONE") else start, nodes, reason
+            )
     return by_id
 
 

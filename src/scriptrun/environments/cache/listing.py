@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from scriptrun.environments import build_plan
-from scriptrun.environments.builder import Lockfile, ImageRegistry, builder_class, check
+from scriptrun.environments.builder import ImageRegistry, Lockfile, builder_class, check
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import usage as cache_usage
-from scriptrun.environments.lookup import locked_builder, inspect_cache
+from scriptrun.environments.lookup import inspect_cache, locked_builder
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
@@ -52,7 +52,9 @@ class BuiltEnvironment(Value):
     runs: tuple[str, ...] = ()
 
 
-def plan(spec: EnvironmentSpec, locks_folder: Path, registry: ImageRegistry | None = None) -> BuildPlan:
+def plan(
+    spec: EnvironmentSpec, locks_folder: Path, registry: ImageRegistry | None = None
+) -> BuildPlan:
     """What a build of ``spec`` would do now; builds, downloads and writes nothing.
 
     It may run programs: an interpreter for its version, uv for the Pythons that it can download,
@@ -70,7 +72,9 @@ def plan(spec: EnvironmentSpec, locks_folder: Path, registry: ImageRegistry | No
     return BuildPlan(
         locked=True,
         cached=is_ready,
-        steps=() if is_ready else build_plan.steps_from_lockfile(spec, builder.lockfile, key, problem, builder.registry),
+        steps=()
+        if is_ready
+        else build_plan.steps_from_lockfile(spec, builder.lockfile, key, problem, builder.registry),
         last_seconds=built[1].get("seconds") if built else None,
         key=key,
         place=folder,
@@ -82,7 +86,9 @@ def problems(spec: EnvironmentSpec) -> list[str]:
     """Problems with building ``spec`` here that are known without resolving it."""
     tool_problem = container_tool.problem() if spec.kind == IMAGE else ""
     if tool_problem:
-        return [f"images require a container tool, but {tool_problem}. {container_tool.INSTALL_HINT}."]
+        return [
+            f"images require a container tool, but {tool_problem}. {container_tool.INSTALL_HINT}."
+        ]
     return check(spec)
 
 
@@ -163,7 +169,9 @@ def _read_environment(key: str) -> BuiltEnvironment | None:
         used=cache_folders.last_use(folder),
         seconds=float(marker.get("seconds", 0.0)),
         kind=str(marker.get("kind", "")),
-        runs=tuple(os.path.basename(path) for path in cache_usage.read_runs(cache_folders.key_folder(key))),
+        runs=tuple(
+            os.path.basename(path) for path in cache_usage.read_runs(cache_folders.key_folder(key))
+        ),
     )
 
 

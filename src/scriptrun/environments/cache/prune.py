@@ -53,7 +53,10 @@ def prune(
 
 
 def _select(
-    entries: Sequence[BuiltEnvironment], older_than: float | None, keep: int | None, max_size: int | None
+    entries: Sequence[BuiltEnvironment],
+    older_than: float | None,
+    keep: int | None,
+    max_size: int | None,
 ) -> Iterator[BuiltEnvironment]:
     """The ``entries`` to remove; they are sorted by last use, newest first."""
     total = 0

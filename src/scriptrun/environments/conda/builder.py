@@ -98,7 +98,11 @@ def install(
     """Install the locked conda packages into ``prefix``, which will move to ``final_prefix``."""
     channels = conda_channels.normalize(spec.channels)
     records = [_with_token(record, channels) for record in lockfile["conda"]]
-    arguments = {"records": records, "files": dict(_local_packages(records)), "elsewhere": final_prefix}
+    arguments = {
+        "records": records,
+        "files": dict(_local_packages(records)),
+        "elsewhere": final_prefix,
+    }
     with _load("conda.client").asking(log, stop) as ask:
         ask("install", prefix=prefix, logins=conda_channels.logins(channels), **arguments)
     if records != lockfile["conda"]:
@@ -107,7 +111,9 @@ def install(
 
 def _with_token(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
     """The record with its channel's token in its URLs."""
-    addresses = {name: conda_channels.with_token(record[name], channels) for name in ("url", "channel")}
+    addresses = {
+        name: conda_channels.with_token(record[name], channels) for name in ("url", "channel")
+    }
     return {**record, **addresses}
 
 
@@ -119,7 +125,9 @@ def _remove_tokens(prefix: str) -> None:
             path.write_text(conda_channels.redact(text), "utf-8")
 
 
-def _local_packages(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+def _local_packages(
+    records: Iterable[dict[str, Any]],
+) -> Iterator[tuple[str, tuple[str, str, str]]]:
     """The packages on this machine: name, and the values of a PackageFile."""
     for record in records:
         address = parse.urlsplit(record["url"])

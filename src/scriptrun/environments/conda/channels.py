@@ -39,7 +39,9 @@ def normalize(names: Iterable[str]) -> tuple[str, ...]:
     channels = [name for name in map(str.strip, names) if name and name != "nodefaults"]
     if not channels:
         channels = [
-            configured for configured in conda_settings.as_list(settings.get("channels")) if configured != "nodefaults"
+            configured
+            for configured in conda_settings.as_list(settings.get("channels"))
+            if configured != "nodefaults"
         ]
     addresses: list[str] = []
     for channel in channels or ["conda-forge"]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scriptrun.environments import build_process
-from scriptrun.environments.builder import Log, Stop, BuildCanceled
+from scriptrun.environments.builder import BuildCanceled, Log, Stop
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
 

@@ -42,7 +42,10 @@ class Digests:
     """Verifies ``files``: the values of a PackageFile by package name."""
 
     def __init__(self, cache: Path, files: dict[str, Sequence[str]]) -> None:
-        self._files, self._cache = {name: PackageFile(*values) for name, values in files.items()}, cache
+        self._files, self._cache = (
+            {name: PackageFile(*values) for name, values in files.items()},
+            cache,
+        )
         self._verified = {name: threading.Event() for name in files}
 
     def wait(self, name: str) -> None:
@@ -63,7 +66,9 @@ class Digests:
             await asyncio.gather(self._verify_all(flock), installation)
 
     async def _verify_all(self, flock: Flock | None = None) -> None:
-        results = await asyncio.gather(*(asyncio.to_thread(self._verify, name) for name in self._files))
+        results = await asyncio.gather(
+            *(asyncio.to_thread(self._verify, name) for name in self._files)
+        )
         changed = [path for path in results if path]
         if changed:
             raise Changed(", ".join(changed))

@@ -84,7 +84,9 @@ def _package_error(kind: str, text: str) -> EnvironmentException | None:
 
 def changed_package_error(names: str) -> EnvironmentException:
     """The error for packages whose digests differ from the lockfile."""
-    return EnvironmentException(f"{names} does not match the lockfile: its digest differs.", _RELOCK_HINT)
+    return EnvironmentException(
+        f"{names} does not match the lockfile: its digest differs.", _RELOCK_HINT
+    )
 
 
 _RELOCK_HINT = (

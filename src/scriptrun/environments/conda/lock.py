@@ -52,7 +52,9 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Loc
         answer, notes, changes = _solve_request(ask, request, glibc, log, may_relax=may_relax)
     records = answer["records"]
     python = _python_version(records)
-    packages = sorted((_lockfile_record(record) for record in records), key=lambda package: str(package["name"]))
+    packages = sorted(
+        (_lockfile_record(record) for record in records), key=lambda package: str(package["name"])
+    )
     requirements = ""
     if spec.pip:
         requirements, pip_changes = conda_pip.lock_requirements(spec, python, packages, log, stop)
@@ -80,7 +82,9 @@ def _lockfile_from_request(spec: EnvironmentSpec) -> Lockfile:
             "Lock it for this platform too: pixi workspace platform add "
             f"{conda_platforms.subdir()}",
         )
-    packages = sorted(map(_lockfile_record, platform_packages["conda"]), key=lambda package: str(package["name"]))
+    packages = sorted(
+        map(_lockfile_record, platform_packages["conda"]), key=lambda package: str(package["name"])
+    )
     if not _python_version(packages):
         raise EnvironmentException(
             "The environment's lockfile has no Python, which jobs require.",
@@ -90,7 +94,9 @@ def _lockfile_from_request(spec: EnvironmentSpec) -> Lockfile:
     text = "".join(f"{line}\n" for line in lines)
     names = [f"{record['name']}={record['version']}={record['build']}" for record in packages]
     note = "py-rattler installs the conda packages exactly as in the project's lockfile."
-    return _make_lockfile(spec, packages, text, [*names, *platform_packages["pip"]], [note], "pixi.lock")
+    return _make_lockfile(
+        spec, packages, text, [*names, *platform_packages["pip"]], [note], "pixi.lock"
+    )
 
 
 def _make_lockfile(
@@ -160,7 +166,9 @@ def _solve_exactly(
     python_spec = request.python or f"python {running_python}.*"
     attempts = [(python_spec, True, "")]
     if not request.python:
-        attempts.append(("python", True, f"Python {running_python} is incompatible with the packages."))
+        attempts.append(
+            ("python", True, f"Python {running_python} is incompatible with the packages.")
+        )
     if len(request.channels) > 1:
         note = (
             "Also using lower-priority channels, because strict channel priority has no solution."

@@ -36,7 +36,9 @@ def lock_requirements(
         flags = ["--constraints", path]
         for name in conda_versions:
             flags += ["--no-emit-package", name]
-        text, changes = uv_lock.lock_for_version(request, python, tuple(flags), spec.pins, log, stop)
+        text, changes = uv_lock.lock_for_version(
+            request, python, tuple(flags), spec.pins, log, stop
+        )
     if spec.pins == EXACT:
         return text, {}
     return text, {

@@ -127,7 +127,9 @@ def _candidate_prefixes(name: str) -> Iterator[str]:
 
 def _base_prefixes() -> Iterator[str]:
     for prefix in (*_active_prefixes(), *_registered_prefixes()):
-        if any(os.path.isdir(os.path.join(prefix, subfolder)) for subfolder in ("condabin", "envs")):
+        if any(
+            os.path.isdir(os.path.join(prefix, subfolder)) for subfolder in ("condabin", "envs")
+        ):
             yield prefix
     yield from _roots()
 

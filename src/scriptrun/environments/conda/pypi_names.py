@@ -181,7 +181,9 @@ def _clause(text: str, name: str) -> str | None:
     stem = version.rstrip("*").rstrip(".")
     if not re.match(r"\d", stem):
         return "" if version == "*" else None
-    fuzzy = operator == "=" or version.endswith("*") or (operator == "==" and name in _FOURTH_NUMBER)
+    fuzzy = (
+        operator == "=" or version.endswith("*") or (operator == "==" and name in _FOURTH_NUMBER)
+    )
     if fuzzy and operator in ("=", "=="):
         return f"=={stem}.*"
     if fuzzy and operator == "!=":

@@ -93,11 +93,16 @@ def _attempts(specs: Sequence[str], pins: dict[str, CondaPin], solve: Solve) -> 
     unavailable = {spec: pin for spec, pin in pins.items() if not _is_solvable([spec], solve)}
     for relaxing in [unavailable, pins] if 0 < len(unavailable) < len(pins) else [pins]:
         yield from _lowest_versions(specs, relaxing, solve)
-        yield [relaxing[requirement].at_least() if requirement in relaxing else requirement for requirement in specs]
+        yield [
+            relaxing[requirement].at_least() if requirement in relaxing else requirement
+            for requirement in specs
+        ]
     yield [pins[spec_text].name if spec_text in pins else spec_text for spec_text in specs]
 
 
-def _lowest_versions(specs: Sequence[str], relaxing: dict[str, CondaPin], solve: Solve) -> Iterator[list[str]]:
+def _lowest_versions(
+    specs: Sequence[str], relaxing: dict[str, CondaPin], solve: Solve
+) -> Iterator[list[str]]:
     """``specs`` with the ``relaxing`` pins at the lowest versions compatible with the rest."""
     lower_bounds = [relaxing[spec].at_least() if spec in relaxing else spec for spec in specs]
     try:
@@ -105,7 +110,9 @@ def _lowest_versions(specs: Sequence[str], relaxing: dict[str, CondaPin], solve:
     except Unsolvable:
         return
     yield [
-        f"{relaxing[requirement].name} =={versions[relaxing[requirement].name]}" if requirement in relaxing else requirement
+        f"{relaxing[requirement].name} =={versions[relaxing[requirement].name]}"
+        if requirement in relaxing
+        else requirement
         for requirement in specs
     ]
 

@@ -51,7 +51,9 @@ def from_spec(spec: EnvironmentSpec) -> CondaRequest:
     """The rattler request for ``spec``; Python is always in it, since jobs need one."""
     version = spec.python or ""
     python = f"python {version}" if version[:1] in "<>=!~" else f"python {version}.*"
-    python_specs = [requirement for requirement in spec.conda if pypi_names.name_of(requirement) == "python"]
+    python_specs = [
+        requirement for requirement in spec.conda if pypi_names.name_of(requirement) == "python"
+    ]
     return CondaRequest(
         specs=tuple(line for line in spec.conda if line not in python_specs),
         channels=conda_channels.normalize(spec.channels),
@@ -64,7 +66,9 @@ def problems(spec: EnvironmentSpec) -> list[str]:
     messages = []
     setting = os.environ.get(SETTING) or "auto"
     if setting not in _VALUES:
-        messages.append(f"invalid {SETTING}={setting!r}; use {', '.join(_VALUES[:-1])} or {_VALUES[-1]}")
+        messages.append(
+            f"invalid {SETTING}={setting!r}; use {', '.join(_VALUES[:-1])} or {_VALUES[-1]}"
+        )
     if not is_installed():
         messages.append(_not_installed_problem(spec))
     messages += [

@@ -92,7 +92,9 @@ async def _solve(question: Message, reply: Reply) -> Message:
     overrides = rattler.VirtualPackageOverrides.from_env()
     if question.get("glibc"):
         overrides.libc = rattler.Override.string(question["glibc"])
-    virtual_packages = [package.into_generic() for package in rattler.VirtualPackage.detect(overrides)]
+    virtual_packages = [
+        package.into_generic() for package in rattler.VirtualPackage.detect(overrides)
+    ]
     specs = [rattler.MatchSpec(spec) for spec in question["specs"]]
     priority, client = rattler.ChannelPriority, _client(question["logins"])
     records = await rattler.solve(
@@ -147,7 +149,10 @@ async def _read_lockfile(question: Message, reply: Reply) -> Message:
     platforms = {
         platform.name: {
             "conda": _locked_records(environment.conda_repodata_records_for_platform(platform)),
-            "pypi": [_pypi_package(package) for package in environment.pypi_packages_for_platform(platform) or ()],
+            "pypi": [
+                _pypi_package(package)
+                for package in environment.pypi_packages_for_platform(platform) or ()
+            ],
         }
         for platform in environment.platforms()
     }
@@ -179,7 +184,15 @@ def _make_record(fields: Message) -> Any:
     from rattler import PackageRecord, RepoDataRecord
     from rattler.package import BuildString
 
-    required_names = ("build_number", "subdir", "arch", "platform", "noarch", "depends", "constrains")
+    required_names = (
+        "build_number",
+        "subdir",
+        "arch",
+        "platform",
+        "noarch",
+        "depends",
+        "constrains",
+    )
     optional_names = ("size", "features", "license", "license_family", "python_site_packages_path")
     record = PackageRecord(
         name=fields["name"],

@@ -95,11 +95,21 @@ def _platform_arguments(spec: EnvironmentSpec) -> list[str]:
 def _build(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     """Build the Dockerfile or the context; the tool's own cache decides which layers are reused."""
     docker = spec.docker
-    inputs = [docker.get("dockerfile"), docker.get("build_context"), spec.local, foreign_platform(spec)]
+    inputs = [
+        docker.get("dockerfile"),
+        docker.get("build_context"),
+        spec.local,
+        foreign_platform(spec),
+    ]
     tag = f"localhost/scriptrun-base:{digest_of(inputs)[:32]}"
     arguments = ["build", "--tag", tag, *_platform_arguments(spec)]
     if container_tool.require().kind == "podman":
-        arguments += ["--format", "docker", "--layers", "--network=host"]  # the network that jobs have
+        arguments += [
+            "--format",
+            "docker",
+            "--layers",
+            "--network=host",
+        ]  # the network that jobs have
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         context = docker.get("build_context")
         if context:

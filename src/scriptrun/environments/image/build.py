@@ -12,13 +12,13 @@ import re
 import subprocess
 import tempfile
 
-from scriptrun.environments.builder import Lockfile, Log, ImageRegistry, Stop
+from scriptrun.environments.builder import ImageRegistry, Lockfile, Log, Stop
 from scriptrun.environments.image import base as image_base
 from scriptrun.environments.image import conda as image_conda
 from scriptrun.environments.image import git as image_git
 from scriptrun.environments.image import registry as image_registry
 from scriptrun.environments.image import tool as image_tool
-from scriptrun.environments.image.builder import VENV, builds_base, adds_packages, tag_of
+from scriptrun.environments.image.builder import VENV, adds_packages, builds_base, tag_of
 from scriptrun.environments.uv import compat_names, index_credentials
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.environments.uv import tool as uv_tool
@@ -33,7 +33,12 @@ _MOUNT = "/run/scriptrun"
 
 
 def build(
-    spec: EnvironmentSpec, lockfile: Lockfile, key: str, registry: ImageRegistry, log: Log, stop: Stop
+    spec: EnvironmentSpec,
+    lockfile: Lockfile,
+    key: str,
+    registry: ImageRegistry,
+    log: Log,
+    stop: Stop,
 ) -> str:
     """The ID of the image that ``lockfile`` describes; existing layers are reused."""
     has_layers = adds_packages(lockfile)
@@ -49,7 +54,9 @@ def build(
     if lockfile.get("conda"):
         return _add_conda_packages(spec, lockfile, base, tag, log, stop)
     venv = _add_venv(base, lockfile, log, stop)
-    return _build_layer(venv, tag, ["pip", "sync", *_install_arguments(spec, lockfile)], lockfile, spec, log, stop)
+    return _build_layer(
+        venv, tag, ["pip", "sync", *_install_arguments(spec, lockfile)], lockfile, spec, log, stop
+    )
 
 
 def _ensure_base(spec: EnvironmentSpec, lockfile: Lockfile, log: Log, stop: Stop) -> str:
@@ -90,8 +97,16 @@ def _add_conda_packages(
     if not lockfile["requirements"]:
         return _build_conda_layer(spec, lockfile, base, tag, log, stop)
     conda_tag = image_conda.layer_tag(lockfile, base)
-    conda_image = image_registry.image_id(conda_tag) or _build_conda_layer(spec, lockfile, base, conda_tag, log, stop)
-    arguments = ["pip", "install", "--no-deps", "--break-system-packages", *_install_arguments(spec, lockfile)]
+    conda_image = image_registry.image_id(conda_tag) or _build_conda_layer(
+        spec, lockfile, base, conda_tag, log, stop
+    )
+    arguments = [
+        "pip",
+        "install",
+        "--no-deps",
+        "--break-system-packages",
+        *_install_arguments(spec, lockfile),
+    ]
     arguments[-1:] = ["-r", arguments[-1]]
     return _build_layer(conda_image, tag, arguments, lockfile, spec, log, stop)
 
@@ -107,7 +122,11 @@ def _build_conda_layer(
             _add_compat_names(name, lockfile, log, stop)
         image = _commit_layer(name, tag, base, log, stop, {"CONDA_PREFIX": VENV, **variables})
         script_variables = image_conda.activation_variables(image) if has_scripts else {}
-        return _commit_layer(name, tag, image, log, stop, {"CONDA_PREFIX": VENV, **script_variables}) if script_variables else image
+        return (
+            _commit_layer(name, tag, image, log, stop, {"CONDA_PREFIX": VENV, **script_variables})
+            if script_variables
+            else image
+        )
     finally:
         _remove_container(name)
 
@@ -149,12 +168,16 @@ def _build_layer(
     _remove_container(name)
     with (
         tempfile.TemporaryDirectory(prefix="scriptrun-build-", dir=_memory_folder()) as folder,
-        tempfile.TemporaryDirectory(prefix="scriptrun-git-", ignore_cleanup_errors=True) as clones_folder,
+        tempfile.TemporaryDirectory(
+            prefix="scriptrun-git-", ignore_cleanup_errors=True
+        ) as clones_folder,
     ):
         program, mounts = _uv_command()
         variables, lines = index_credentials.split_index_options(_uv_variables(arguments))
         text, secrets = _requirements(spec, lockfile, lines) if spec else ("", {})
-        text, trees = image_git.fetch_repositories(text, secrets, clones_folder, f"{_MOUNT}/git", log, stop)
+        text, trees = image_git.fetch_repositories(
+            text, secrets, clones_folder, f"{_MOUNT}/git", log, stop
+        )
         local_paths = _local_paths([*variables.values(), *text.splitlines()])
         mounts |= {local_path: f"{_MOUNT}/here{local_path}" for local_path in local_paths}
         path = os.path.join(folder, "requirements.txt")
@@ -166,7 +189,10 @@ def _build_layer(
                 f"Installing the packages into image {lockfile['named']}",
                 log,
                 stop,
-                environ={key: _with_container_paths(value, local_paths) for key, value in variables.items()},
+                environ={
+                    key: _with_container_paths(value, local_paths)
+                    for key, value in variables.items()
+                },
                 masked=index_credentials.values_to_mask(secrets),
             )
             if spec:
@@ -184,7 +210,9 @@ def _requirements(
     options, _ = uv_requirements.from_spec(spec).for_sync()
     if any(option.startswith(("--index-url", "-i ", "--no-index")) for option in options):
         lines = [line for line in lines if not line.startswith("--index-url")]
-    text, secrets = index_credentials.filled("\n".join([*options, *lines, lockfile["requirements"]]))
+    text, secrets = index_credentials.filled(
+        "\n".join([*options, *lines, lockfile["requirements"]])
+    )
     return index_credentials.expand_variables(text, secrets), secrets
 
 
@@ -208,7 +236,12 @@ def _container_arguments(
         arguments += ["--volume", f"{source}:{target}:ro"]
     for source, target in trees.items():
         arguments += ["--volume", f"{source}:{target}"]
-    return [*arguments, *(word for variable in variables for word in ("--env", variable)), "--env", "HOME=/tmp"]
+    return [
+        *arguments,
+        *(word for variable in variables for word in ("--env", variable)),
+        "--env",
+        "HOME=/tmp",
+    ]
 
 
 def _uv_variables(arguments: list[str]) -> dict[str, str]:
@@ -217,7 +250,9 @@ def _uv_variables(arguments: list[str]) -> dict[str, str]:
     Their values may hold credentials, so they are on no command line and in no image.
     """
     variables = uv_tool.variables(arguments)
-    passed_on = {name: value for name, value in variables.items() if name.startswith(("UV_", "SSL_CERT_"))}
+    passed_on = {
+        name: value for name, value in variables.items() if name.startswith(("UV_", "SSL_CERT_"))
+    }
     for name in ("UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_TOOL_DIR", "UV_CONFIG_FILE"):
         passed_on.pop(name, None)
     return {
@@ -241,7 +276,11 @@ def _local_paths(texts: list[str]) -> list[str]:
         paths |= {os.path.dirname(url.rstrip("/")) for url in urls if os.path.isdir(url)}
         paths |= set(urls) | set(re.findall(r"(?:^|(?<=[\s,:=]))/[^\s,:;\[\]]+", text))
     normalized = {os.path.normpath(path) for path in paths if path.count("/") > 1}
-    existing = {candidate for candidate in normalized if os.path.exists(candidate) and not candidate.startswith(_MOUNT)}
+    existing = {
+        candidate
+        for candidate in normalized
+        if os.path.exists(candidate) and not candidate.startswith(_MOUNT)
+    }
     return sorted(existing, key=len, reverse=True)
 
 
@@ -253,7 +292,9 @@ def _with_container_paths(text: str, paths: list[str]) -> str:
     return re.sub(rf"({pattern})(?![\w.-])", rf"{_MOUNT}/here\1", text)
 
 
-def _commit_layer(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[str, str]) -> str:
+def _commit_layer(
+    name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[str, str]
+) -> str:
     """Commit the container as an image with the base's settings and the new PATH; its ID."""
     config = image_base.inspect(base)
     environ = dict(setting.split("=", 1) for setting in config.get("Env") or () if "=" in setting)
@@ -304,7 +345,9 @@ def _env_plain(name: str, value: str) -> str:
 
 def _wrong_variables(image: str, expected: dict[str, str]) -> list[str]:
     """The names in ``expected`` that have another value in the image."""
-    actual = dict(setting.partition("=")[::2] for setting in image_base.inspect(image).get("Env") or ())
+    actual = dict(
+        setting.partition("=")[::2] for setting in image_base.inspect(image).get("Env") or ()
+    )
     return [name for name, value in expected.items() if actual.get(name) != value]
 
 

@@ -85,7 +85,9 @@ class Image(Builder):
         tag = note.get("tag")
         if tool is None or tool.kind != note.get("kind"):
             return
-        result = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.ToolOutput(0, "", "")
+        result = (
+            container_tool.run(tool, ["rmi", tag]) if tag else container_tool.ToolOutput(0, "", "")
+        )
         if result.code and "in use" in result.error:
             raise EnvironmentException(
                 f"Image {tag!r} is in use by a container.", "Wait for its run to finish."
@@ -113,7 +115,11 @@ class Image(Builder):
         if tool is not None and (tool.kind, tool.root) != (note["kind"], note["root"]):
             return f"its image is in another {note['kind']} store ({note['root'] or 'unknown'})"
         stored_path = note["kept"]
-        if stored_path and os.path.isdir(os.path.dirname(stored_path)) and not os.path.exists(stored_path):
+        if (
+            stored_path
+            and os.path.isdir(os.path.dirname(stored_path))
+            and not os.path.exists(stored_path)
+        ):
             return f"its image is missing from {note['kind']}'s store"
         return ""
 

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Mapping
 
-from scriptrun.environments.builder import Log, Stop, BuildCanceled
+from scriptrun.environments.builder import BuildCanceled, Log, Stop
 from scriptrun.environments.image import tool as image_tool
 from scriptrun.environments.uv import index_credentials
 from scriptrun.spec.errors import EnvironmentException

@@ -121,7 +121,9 @@ def _matches_version(requested: str, installed: str | None) -> bool:
     return bool(installed) and tuple(map(int, str(installed).split(".")))[: len(numbers)] == numbers
 
 
-def _lock_packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop) -> dict[str, Any]:
+def _lock_packages(
+    spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop
+) -> dict[str, Any]:
     """Lock the packages with uv for the image's Python."""
     request = uv_requirements.from_spec(spec)
     version = facts["python"]

@@ -6,12 +6,18 @@ Asks the container tool what is in its store; if no tool works, the only step sa
 from __future__ import annotations
 
 from scriptrun.environments.build_plan import package_count
-from scriptrun.environments.builder import Lockfile, ImageRegistry
+from scriptrun.environments.builder import ImageRegistry, Lockfile
 from scriptrun.environments.image import base as image_base
 from scriptrun.environments.image import build as image_build
 from scriptrun.environments.image import conda as image_conda
 from scriptrun.environments.image import registry as image_registry
-from scriptrun.environments.image.builder import VENV, has_packages, builds_base, adds_packages, tag_of
+from scriptrun.environments.image.builder import (
+    VENV,
+    adds_packages,
+    builds_base,
+    has_packages,
+    tag_of,
+)
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.store import container_tool
 
@@ -32,7 +38,9 @@ def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
     return (*steps, lock_step, f"Build the missing layers on top of it: {layers}.")
 
 
-def locked(spec: EnvironmentSpec, lockfile: Lockfile, key: str, registry: ImageRegistry) -> tuple[str, ...]:
+def locked(
+    spec: EnvironmentSpec, lockfile: Lockfile, key: str, registry: ImageRegistry
+) -> tuple[str, ...]:
     """The steps for the layers of the image in ``lockfile``: keep or build each."""
     if container_tool.tool() is None:
         return (_no_tool_step(),)
@@ -42,7 +50,11 @@ def locked(spec: EnvironmentSpec, lockfile: Lockfile, key: str, registry: ImageR
     shared_image = image_registry.shared_name(key, registry) if packed or builds_base(spec) else ""
     first = [f"Pull image {shared_image} if it exists; otherwise:"] if shared_image else []
     base_exists = bool(image_registry.image_id(lockfile["base"]))
-    return (*first, _base_step(spec, lockfile["named"], exists=base_exists), *(_package_layers(lockfile) if packed else ()))
+    return (
+        *first,
+        _base_step(spec, lockfile["named"], exists=base_exists),
+        *(_package_layers(lockfile) if packed else ()),
+    )
 
 
 def _package_layers(lockfile: Lockfile) -> list[str]:
@@ -50,7 +62,10 @@ def _package_layers(lockfile: Lockfile) -> list[str]:
     if not lockfile.get("conda"):
         venv = image_build.venv_tag(base, lockfile["base_interpreter"])
         description = f"a virtual environment of its Python {lockfile['python']} in {VENV}"
-        return [_layer_step(description, venv), f"Build the layer of {package_count(lockfile)} packages, installed by uv."]
+        return [
+            _layer_step(description, venv),
+            f"Build the layer of {package_count(lockfile)} packages, installed by uv.",
+        ]
     conda_description = f"{len(lockfile['conda'])} conda packages in {VENV}"
     if not lockfile["requirements"]:
         return [f"Build the layer of {conda_description}."]
@@ -80,5 +95,6 @@ def _base_exists(spec: EnvironmentSpec) -> bool:
 
 def _no_tool_step() -> str:
     return (
-        f"Cannot build images on this machine: {container_tool.problem()}. {container_tool.INSTALL_HINT}."
+        f"Cannot build images on this machine: {container_tool.problem()}. "
+        f"{container_tool.INSTALL_HINT}."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.environments.builder import Log, ImageRegistry, Stop
+from scriptrun.environments.builder import ImageRegistry, Log, Stop
 from scriptrun.environments.image import tool as image_tool
 from scriptrun.spec.errors import EnvironmentException, SecretException
 from scriptrun.store import container_tool
@@ -82,7 +82,11 @@ def image_id(image: str) -> str:
     result = container_tool.run(
         container_tool.require(), ["image", "inspect", "--format", "{{.Id}}", image]
     )
-    return result.out.splitlines()[0].removeprefix("sha256:") if result.code == 0 and result.out else ""
+    return (
+        result.out.splitlines()[0].removeprefix("sha256:")
+        if result.code == 0 and result.out
+        else ""
+    )
 
 
 def _run_with_login(
@@ -92,7 +96,9 @@ def _run_with_login(
     arguments = [*arguments, *_tls_options(image), image]
     host = address.rpartition("://")[2].partition("/")[0]
     with image_tool.registry_login(host, username, password) as environ:
-        image_tool.run(arguments, f"{action} image {image}", log, stop, environ=environ, masked=(password,))
+        image_tool.run(
+            arguments, f"{action} image {image}", log, stop, environ=environ, masked=(password,)
+        )
 
 
 def _password(address: str) -> str:

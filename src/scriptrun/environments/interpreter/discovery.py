@@ -100,7 +100,9 @@ def choose(requested: str | None) -> tuple[Python, str]:
     exact_match = next(exact_matches, None)  # the others are not started for their versions
     if exact_match is not None:
         return exact_match, ""
-    newest = max((with_patch(python) for python in candidates), key=lambda python: python.patch or 0)
+    newest = max(
+        (with_patch(python) for python in candidates), key=lambda python: python.patch or 0
+    )
     exact = ".".join(map(str, numbers))
     return (
         newest,
@@ -127,7 +129,9 @@ def missing(requested: str | None) -> str:
         return ""
     installed = sorted({python.minor for python in find_all() if python.minor >= OLDEST})
     names = ", ".join(f"{major}.{minor}" for major, minor in installed)
-    return f"The environment requires Python {requested}, which is not installed (installed: {names})."
+    return (
+        f"The environment requires Python {requested}, which is not installed (installed: {names})."
+    )
 
 
 def hint(requested: str | None) -> str:
@@ -177,7 +181,10 @@ def _meeting_condition(condition: str) -> Iterator[Python]:
 
 def _best(candidates: list[Python]) -> Python:
     current_minor = running_minor()
-    return max(candidates, key=lambda python: (python.minor == current_minor, python.minor, python.patch or 0))
+    return max(
+        candidates,
+        key=lambda python: (python.minor == current_minor, python.minor, python.patch or 0),
+    )
 
 
 def _managed_patterns() -> list[str]:
@@ -193,7 +200,9 @@ def _managed_patterns() -> list[str]:
 
 def _pythons_in(folder: str) -> Iterator[Python]:
     for path in sorted(
-        glob.glob(os.path.join(glob.escape(folder), "python3.*")), key=_version_numbers, reverse=True
+        glob.glob(os.path.join(glob.escape(folder), "python3.*")),
+        key=_version_numbers,
+        reverse=True,
     ):
         minor = re.fullmatch(r"python3\.(\d+)", os.path.basename(path))
         if minor and not os.path.exists(os.path.join(os.path.dirname(folder), "pyvenv.cfg")):

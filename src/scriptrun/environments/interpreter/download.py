@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 
-from scriptrun.environments.builder import Log, Stop, BuildCanceled
+from scriptrun.environments.builder import BuildCanceled, Log, Stop
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.environments.interpreter.discovery import Python
 from scriptrun.environments.uv import tool as uv_tool
@@ -52,7 +52,9 @@ def offered(requested: str) -> str:
     """The newest version that uv can download for ``requested``; "" for none."""
     if not downloads_allowed() or not interpreter_discovery.is_version(requested):
         return ""
-    versions = [version for version in _known_versions() if interpreter_discovery.fits(requested, version)]
+    versions = [
+        version for version in _known_versions() if interpreter_discovery.fits(requested, version)
+    ]
     return ".".join(map(str, max(versions))) if versions else ""
 
 
@@ -97,7 +99,9 @@ def _settings() -> dict[str, str]:
     return {"UV_PYTHON_DOWNLOADS": "manual", "UV_PYTHON_INSTALL_BIN": "0"}
 
 
-def _download_error(reason: str, version: str, failure: EnvironmentException) -> EnvironmentException:
+def _download_error(
+    reason: str, version: str, failure: EnvironmentException
+) -> EnvironmentException:
     return EnvironmentException(
         f"{reason} uv failed to download {version}: {failure.message}",
         "Request an installed version, install it by other means (pyenv, system package), or "

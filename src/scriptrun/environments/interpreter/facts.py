@@ -118,7 +118,9 @@ def _from_pyenv(python: str) -> InterpreterFacts | None:
     if match is None or os.path.basename(os.path.dirname(prefix)) not in ("versions", "python"):
         return None
     sites = site_packages.find_folders(prefix)
-    return InterpreterFacts(python, match[1], prefix, sites + _user_site(match[1])) if sites else None
+    return (
+        InterpreterFacts(python, match[1], prefix, sites + _user_site(match[1])) if sites else None
+    )
 
 
 def _user_site(version: str) -> tuple[str, ...]:

@@ -18,7 +18,16 @@ def explain(lines: Sequence[str]) -> tuple[str, str]:
     """The message and the hint for uv's output."""
     causes = _causes(lines)
     text = " ".join(causes)
-    for classify in (_disk_error, _access_error, _git_error, _network_error, _solver_error, _build_error, _hash_error, _syntax_error):
+    for classify in (
+        _disk_error,
+        _access_error,
+        _git_error,
+        _network_error,
+        _solver_error,
+        _build_error,
+        _hash_error,
+        _syntax_error,
+    ):
         answer = classify(text, lines)
         if answer is not None:
             return answer
@@ -75,9 +84,7 @@ def _access_error(text: str, lines: Sequence[str]) -> tuple[str, str] | None:
     ) or re.search(r"HTTP status client error \(()(40[13][^)]*)\)", output)
     if match is None:
         return None
-    address = (
-        match[1] or (re.search(r"Failed to fetch:? `?(\S+?)`?(?:\s|$)", output) or "  ")[1]
-    )
+    address = match[1] or (re.search(r"Failed to fetch:? `?(\S+?)`?(?:\s|$)", output) or "  ")[1]
     host = re.sub(r"^\w+://(?:[^/@]*@)?([^/]*).*", r"\1", address)
     return (
         f"The package index {redact(address)} requires a username and password, or rejected "
@@ -147,18 +154,19 @@ def _build_message(lines: Sequence[str]) -> str:
     """The most useful line of the package's build output: its last error, else its last line."""
     build_lines = [line.strip(" │") for line in lines if line.startswith((" ", "│"))]
     build_lines = [
-        line for line in build_lines if line and not line.lower().startswith(("cause:", "hint:", "["))
+        line
+        for line in build_lines
+        if line and not line.lower().startswith(("cause:", "hint:", "["))
     ]
-    errors = [line for line in build_lines if re.match(r"(\w+(Error|Exception)\b|error:|fatal)", line)]
+    errors = [
+        line for line in build_lines if re.match(r"(\w+(Error|Exception)\b|error:|fatal)", line)
+    ]
     return (errors or build_lines or ["no reason given"])[-1]
 
 
 def _network_error(text: str, lines: Sequence[str]) -> tuple[str, str] | None:
     output = " ".join(lines)
-    if (
-        "network was disabled" in output
-        or "network connectivity is disabled" in output.lower()
-    ):
+    if "network was disabled" in output or "network connectivity is disabled" in output.lower():
         name = re.search(r"([\w.-]+) was not found in the cache", text)
         package = f"'{name[1]}'" if name else "A package"
         return (

@@ -65,7 +65,10 @@ def filled(text: str) -> tuple[str, dict[str, str]]:
         return f"${{{_add_variable(match[1], environ)}}}"
 
     text = _move_git_logins(text, environ)
-    lines = [_with_host_variable(line, environ) for line in _SECRET_REFERENCE.sub(variable_for, text).split("\n")]
+    lines = [
+        _with_host_variable(line, environ)
+        for line in _SECRET_REFERENCE.sub(variable_for, text).split("\n")
+    ]
     for line in lines:
         option = _DEFAULT_INDEX.match(line)
         if option:
@@ -77,7 +80,9 @@ def restore_references(text: str, lines: Iterable[str] = ()) -> str:
     """``text`` with the secret references of ``lines`` that ``filled`` replaced."""
     for match in _REPOSITORY.finditer("\n".join(lines)):
         text = text.replace(f"{match[1]}{match[3]}/", f"{match[0]}/")
-    return _SECRET_VARIABLE.sub(lambda match: f"${{secret:{bytes.fromhex(match[1]).decode()}}}", text)
+    return _SECRET_VARIABLE.sub(
+        lambda match: f"${{secret:{bytes.fromhex(match[1]).decode()}}}", text
+    )
 
 
 def expand_variables(text: str, variables: Mapping[str, str]) -> str:
@@ -144,7 +149,9 @@ def _move_git_logins(text: str, environ: dict[str, str]) -> str:
     """
     headers: dict[str, str] = {}
     for match in _REPOSITORY.finditer(text):
-        login = _SECRET_REFERENCE.sub(lambda reference: vault.find(reference[1]), parse.unquote(match[2]))
+        login = _SECRET_REFERENCE.sub(
+            lambda reference: vault.find(reference[1]), parse.unquote(match[2])
+        )
         pair = login if ":" in login else f"{login}:"
         base = match[1].removeprefix("git+") + match[3] + "/"
         token = base64.b64encode(pair.encode()).decode()

@@ -38,7 +38,11 @@ def as_uv_variables() -> dict[str, str]:
     if any(os.environ.get(name) for name in _UV_INDEX_VARIABLES) or _uv_has_config_file():
         return {}
     pip_settings = settings()
-    translated = {_UV_NAMES[name]: _uv_value(name, value) for name, value in pip_settings.items() if name in _UV_NAMES}
+    translated = {
+        _UV_NAMES[name]: _uv_value(name, value)
+        for name, value in pip_settings.items()
+        if name in _UV_NAMES
+    }
     variables = {name: value for name, value in translated.items() if value}
     if pip_settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         variables["UV_NO_INDEX"] = "1"

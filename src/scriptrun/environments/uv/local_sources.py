@@ -50,7 +50,9 @@ def refuse_changed(locked_digests: dict[str, str]) -> None:
     A locked folder must not be installed with other contents.
     """
     current_digests = digests(locked_digests) if locked_digests else {}
-    changed = [path for path, digest in locked_digests.items() if current_digests.get(path) != digest]
+    changed = [
+        path for path, digest in locked_digests.items() if current_digests.get(path) != digest
+    ]
     if changed:
         raise EnvironmentException(
             f"{', '.join(changed)} has changed since the environment was locked.",

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Sequence
 
-from scriptrun.environments.builder import Lockfile, Log, Stop, BuildCanceled, platform_tag
+from scriptrun.environments.builder import BuildCanceled, Lockfile, Log, Stop, platform_tag
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.environments.interpreter import download as interpreter_download
 from scriptrun.environments.interpreter.discovery import Python
@@ -69,8 +69,10 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
     }
 
 
-def _lock_exactly(request: Request, may_build: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
-    """Lock without relaxing pins; unless ``may_build`` is true, pinned packages must have a wheel."""
+def _lock_exactly(
+    request: Request, may_build: bool, log: Log, stop: Stop
+) -> tuple[Python, str, str]:
+    """Lock without relaxing pins; without ``may_build``, pinned packages must have a wheel."""
     if not request.python:
         return _lock_for_any_python(request, may_build, log, stop)
     python, remark = interpreter_download.obtain(request.python, log, stop)
@@ -99,7 +101,9 @@ def _lock_relaxed(
     return result.python, result.text, result.changes
 
 
-def _lock_for_any_python(request: Request, may_build: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
+def _lock_for_any_python(
+    request: Request, may_build: bool, log: Log, stop: Stop
+) -> tuple[Python, str, str]:
     """Lock for the first installed Python that the packages are available for.
 
     The Python that runs scriptrun comes first. Packages pinned to one version must have a wheel,
@@ -109,7 +113,11 @@ def _lock_for_any_python(request: Request, may_build: bool, log: Log, stop: Stop
     running_python, _ = interpreter_discovery.choose(None)
     pins = _pins(request.lines)
     try:
-        return running_python, "", _compile(request, running_python, _only_binary_flags(pins), log, stop)
+        return (
+            running_python,
+            "",
+            _compile(request, running_python, _only_binary_flags(pins), log, stop),
+        )
     except uv_tool.UvError as failure:
         if not failure.another_python_may_help:
             raise
@@ -121,7 +129,9 @@ def _lock_for_any_python(request: Request, may_build: bool, log: Log, stop: Stop
     answer = _first_lockable(request, other_pythons, pins, stop)
     if answer is None:
         with_wheels = {
-            name: pin for name, pin in pins.items() if _has_wheel(request, pin, running_python, stop)
+            name: pin
+            for name, pin in pins.items()
+            if _has_wheel(request, pin, running_python, stop)
         }
         if with_wheels != pins:
             answer = _first_lockable(request, [running_python, *other_pythons], with_wheels, stop)
@@ -131,7 +141,9 @@ def _lock_for_any_python(request: Request, may_build: bool, log: Log, stop: Stop
     python, text = answer
     if python == running_python:
         return running_python, "", text
-    remark = f"Using Python {python.version}: the packages are unavailable for {running_python.version}."
+    remark = (
+        f"Using Python {python.version}: the packages are unavailable for {running_python.version}."
+    )
     return python, remark, text
 
 
@@ -153,7 +165,8 @@ def _has_wheel(request: Request, pin: str, running_python: Python, stop: Stop) -
     name = _EXACT_PIN.match(pin)
     flags = ("--no-deps", *_only_binary_flags({name[1]: pin} if name else {}))
     return any(
-        _is_lockable(pin_request, running_python, ("--python-version", version, *flags), stop) for version in _WHEEL_VERSIONS
+        _is_lockable(pin_request, running_python, ("--python-version", version, *flags), stop)
+        for version in _WHEEL_VERSIONS
     )
 
 
@@ -179,7 +192,9 @@ def _discard(line: str) -> None:
     """The log of attempts whose errors are of no use to the user."""
 
 
-def lock_as_is(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
+def lock_as_is(
+    request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop
+) -> str:
     """Lock ``request`` unchanged for ``python`` with uv's ``flags``; the locked text."""
     for note in request.notes:
         log(note)

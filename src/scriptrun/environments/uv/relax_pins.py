@@ -68,7 +68,9 @@ def relax(
     pins = {line: pin for line in request.lines if (pin := parse_pin(line)) is not None}
     candidates = candidates or _candidates(request.python)
     python, lowest = _best(request, list(pins.values()), compile, candidates)
-    merged = {pin.name: _MERGED[_normalize(pin.name)] for pin in pins.values() if _is_merged(pin, lowest)}
+    merged = {
+        pin.name: _MERGED[_normalize(pin.name)] for pin in pins.values() if _is_merged(pin, lowest)
+    }
     if merged:
         lines = _replace_merged(request.lines, merged)
         result = relax(request.replace(lines=lines), compile, log, candidates)
@@ -131,7 +133,9 @@ def changed_pins(pins: Iterable[Pin], text: str) -> dict[str, tuple[str, str]]:
 
 def describe_changes(changes: dict[str, tuple[str, str]]) -> str:
     """The changes in one line."""
-    return ", ".join(f"{name} {requested} -> {actual}" for name, (requested, actual) in changes.items())
+    return ", ".join(
+        f"{name} {requested} -> {actual}" for name, (requested, actual) in changes.items()
+    )
 
 
 def _best(
@@ -154,7 +158,9 @@ def _candidates(requested: str | None) -> list[Python]:
     if requested and not interpreter_discovery.missing(requested):
         return [interpreter_discovery.choose(requested)[0]]
     running_python, _ = interpreter_discovery.choose(None)
-    pythons = sorted([running_python, *interpreter_discovery.others()], key=lambda python: python.minor)
+    pythons = sorted(
+        [running_python, *interpreter_discovery.others()], key=lambda python: python.minor
+    )
     numbers = interpreter_discovery.parse(requested or "") or ()
     after = [candidate for candidate in pythons if candidate.minor >= numbers[:2]]
     before = [earlier for earlier in reversed(pythons) if earlier not in after]
@@ -183,7 +189,9 @@ def _lowest_of(
     except EnvironmentException:
         return None
     locked = {_normalize(name): version for name, version in _LOCKED.findall(text)}
-    return {pin.name: locked[_normalize(pin.name)] for pin in pins if _normalize(pin.name) in locked}
+    return {
+        pin.name: locked[_normalize(pin.name)] for pin in pins if _normalize(pin.name) in locked
+    }
 
 
 def _lowest_compatible(
@@ -197,7 +205,9 @@ def _lowest_compatible(
     flags = ("--resolution", "lowest-direct", "--only-binary", ":all:")
     for keep_exact in (True, False):
         lower_bounds = tuple(
-            line if keep_exact and lowest.get(pin.name) == pin.version else pin.at_least(lowest[pin.name])
+            line
+            if keep_exact and lowest.get(pin.name) == pin.version
+            else pin.at_least(lowest[pin.name])
             for line, pin in pins.items()
             if pin.name in lowest
         )
@@ -232,11 +242,16 @@ def _attempts(
         return line if low == pin.version else pin.at_least(low)
 
     all_available = all(lowest.get(pin.name) == pin.version for pin in pins.values())
-    single_relaxations = [{line: pin.at_least()} for line, pin in pins.items()] if all_available else []
+    single_relaxations = (
+        [{line: pin.at_least()} for line, pin in pins.items()] if all_available else []
+    )
     return [
         rewrite_all(nearest),
         rewrite_all(from_nearest),
-        *(tuple(replacements.get(line, line) for line in lines) for replacements in single_relaxations),
+        *(
+            tuple(replacements.get(line, line) for line in lines)
+            for replacements in single_relaxations
+        ),
         rewrite_all(lambda line, pin: pin.at_least(lowest.get(pin.name))),
         rewrite_all(lambda line, pin: pin.replace(version="").at_least()),
     ]

@@ -87,9 +87,9 @@ def problems(spec: EnvironmentSpec) -> list[str]:
     requested_python = spec.python or conda.python
     messages = [pypi_names.unknown_packages_problem(conda.unknown)] if conda.unknown else []
     messages += list(conda.problems)
-    if not (spec.pins != EXACT and _is_python_3(requested_python)) and interpreter_discovery.missing(
-        requested_python
-    ):
+    if not (
+        spec.pins != EXACT and _is_python_3(requested_python)
+    ) and interpreter_discovery.missing(requested_python):
         messages += filter(None, [interpreter_download.unobtainable_problem(requested_python)])
     for line in (*spec.pip, *spec.pip_options, *_index_options(spec.uv)):
         messages += _line_problems(line)
@@ -132,7 +132,9 @@ def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
             flags.append(word)
         elif word != "--prefer-binary" and _is_option(line):
             option_lines.append(line)
-    if "--index-strategy" not in flags and any(o.startswith("--extra-index-url") for o in option_lines):
+    if "--index-strategy" not in flags and any(
+        o.startswith("--extra-index-url") for o in option_lines
+    ):
         flags += ["--index-strategy", "unsafe-best-match"]  # pip's behavior
     return tuple(dict.fromkeys(option_lines)), tuple(flags)
 

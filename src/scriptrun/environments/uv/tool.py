@@ -127,7 +127,9 @@ def _read_lines(
     try:
         assert process.stderr is not None
         for raw_line in process.stderr:
-            line = redact(re.sub(r"\x1b\[[0-9;]*m", "", raw_line.decode("utf-8", "replace")).rstrip())
+            line = redact(
+                re.sub(r"\x1b\[[0-9;]*m", "", raw_line.decode("utf-8", "replace")).rstrip()
+            )
             for value in masked:
                 line = line.replace(value, "***")
             lines.append(line)

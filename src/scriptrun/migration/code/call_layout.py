@@ -73,7 +73,9 @@ class Arguments:
 
     def _cut(self, index: int) -> None:
         text = self.program.text
-        begin = max(self._end_with_comma(index - 1) if index else self._open_offset(), self._cut_end)
+        begin = max(
+            self._end_with_comma(index - 1) if index else self._open_offset(), self._cut_end
+        )
         end = self._end_with_comma(index)
         if index == 0 and "\n" not in text[begin : self._starts[0]] and len(self._starts) > 1:
             end = self._starts[1]  # the next argument moves up
@@ -103,7 +105,11 @@ class Arguments:
     def _fix_last_comma(self) -> None:
         """Remove the comma after the new last argument if the old last one had none."""
         remaining, last_index = self._remaining(), len(self._starts) - 1
-        if not remaining or remaining[-1] == last_index or isinstance(self.call.args[last_index].comma, cst.Comma):
+        if (
+            not remaining
+            or remaining[-1] == last_index
+            or isinstance(self.call.args[last_index].comma, cst.Comma)
+        ):
             return
         comma = self.program.text.index(",", self._ends[remaining[-1]])
         if not any(edit.start <= comma < edit.end for edit in self._edits):  # already removed

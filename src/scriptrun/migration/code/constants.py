@@ -40,13 +40,19 @@ def bound_value(program: Program, name: cst.Name) -> cst.BaseExpression | None:
     if isinstance(parent, cst.Element):
         return _element_value(program, parent)
     assignment = program.parent(parent) if isinstance(parent, cst.AssignTarget) else None
-    return assignment.value if isinstance(assignment, cst.Assign) and len(assignment.targets) == 1 else None
+    return (
+        assignment.value
+        if isinstance(assignment, cst.Assign) and len(assignment.targets) == 1
+        else None
+    )
 
 
 def _definition(program: Program, name: cst.Name) -> cst.CSTNode | None:
     """The node that binds ``name`` for this use, or None."""
     assignments = program.assignments(name.value, name)
-    nodes = [assignment.node for assignment in assignments if isinstance(assignment, metadata.Assignment)]
+    nodes = [
+        assignment.node for assignment in assignments if isinstance(assignment, metadata.Assignment)
+    ]
     if len(nodes) < len(assignments) or not nodes:
         return None
     if len(nodes) == 1:
@@ -55,7 +61,9 @@ def _definition(program: Program, name: cst.Name) -> cst.CSTNode | None:
     statement = _statement_in_block(program, name, _enclosing_block(program, nodes[0]))
     if len(blocks) > 1 or statement is None:
         return None
-    before = [candidate for candidate in nodes if program.span(candidate)[0] < program.span(statement)[0]]
+    before = [
+        candidate for candidate in nodes if program.span(candidate)[0] < program.span(statement)[0]
+    ]
     return max(before, key=lambda item: program.span(item)[0], default=None)
 
 
@@ -65,10 +73,14 @@ _DEFERRED = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp)
 
 
 def _enclosing_block(program: Program, node: cst.CSTNode) -> cst.CSTNode | None:
-    return next((ancestor for ancestor in program.ancestors(node) if isinstance(ancestor, _BLOCKS)), None)
+    return next(
+        (ancestor for ancestor in program.ancestors(node) if isinstance(ancestor, _BLOCKS)), None
+    )
 
 
-def _statement_in_block(program: Program, node: cst.CSTNode, block: cst.CSTNode | None) -> cst.CSTNode | None:
+def _statement_in_block(
+    program: Program, node: cst.CSTNode, block: cst.CSTNode | None
+) -> cst.CSTNode | None:
     """The statement of ``block`` that contains ``node`` and runs it immediately, or None."""
     statement = node
     for ancestor in program.ancestors(node):
@@ -84,16 +96,22 @@ def _element_value(program: Program, element: cst.Element) -> cst.BaseExpression
     """The value of one target of ``a, b = 1, 2``: the element at the same position."""
     sequence = program.parent(element)
     assign_target = program.parent(sequence) if sequence is not None else None
-    assignment = program.parent(assign_target) if isinstance(assign_target, cst.AssignTarget) else None
+    assignment = (
+        program.parent(assign_target) if isinstance(assign_target, cst.AssignTarget) else None
+    )
     if not isinstance(assignment, cst.Assign) or len(assignment.targets) > 1:
         return None
     assert isinstance(sequence, cst.Tuple | cst.List)
     values = assignment.value
-    if not isinstance(values, cst.Tuple | cst.List) or len(values.elements) != len(sequence.elements):
+    if not isinstance(values, cst.Tuple | cst.List) or len(values.elements) != len(
+        sequence.elements
+    ):
         return None
     if any(isinstance(item, cst.StarredElement) for item in (*sequence.elements, *values.elements)):
         return None
-    return values.elements[next(index for index, e in enumerate(sequence.elements) if e is element)].value
+    return values.elements[
+        next(index for index, e in enumerate(sequence.elements) if e is element)
+    ].value
 
 
 def binding_statement(program: Program, name: cst.Name) -> cst.Assign | None:
@@ -102,7 +120,9 @@ def binding_statement(program: Program, name: cst.Name) -> cst.Assign | None:
     target = _definition(program, name)
     parent = program.parent(target) if target is not None and len(assignments) == 1 else None
     assignment = program.parent(parent) if isinstance(parent, cst.AssignTarget) else None
-    return assignment if isinstance(assignment, cst.Assign) and len(assignment.targets) == 1 else None
+    return (
+        assignment if isinstance(assignment, cst.Assign) and len(assignment.targets) == 1 else None
+    )
 
 
 def constant(program: Program, node: cst.BaseExpression) -> Any:
@@ -140,7 +160,15 @@ def is_stable(program: Program, node: cst.BaseExpression) -> bool:
     for name in _name_nodes(node):
         if len(program.assignments(name.value, name)) != 1:
             return False
-    unstable_kinds = (cst.Call, cst.Await, cst.Yield, cst.NamedExpr, cst.Lambda, cst.ListComp, cst.DictComp)
+    unstable_kinds = (
+        cst.Call,
+        cst.Await,
+        cst.Yield,
+        cst.NamedExpr,
+        cst.Lambda,
+        cst.ListComp,
+        cst.DictComp,
+    )
     return not any(isinstance(part, unstable_kinds) for part in _descendants(node))
 
 

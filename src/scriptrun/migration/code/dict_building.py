@@ -13,7 +13,14 @@ from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import script_params
 
 #: code that runs later than its position suggests, or repeatedly
-_DEFERRED_OR_REPEATED = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.BaseComp)
+_DEFERRED_OR_REPEATED = (
+    cst.For,
+    cst.While,
+    cst.FunctionDef,
+    cst.Lambda,
+    cst.ClassDef,
+    cst.BaseComp,
+)
 
 
 class BuildingStep(NamedTuple):
@@ -52,7 +59,9 @@ def building_steps(
     keys = [*initial_keys, *[constants.constant(program, item.key) for item in steps]]
     if len(set(keys)) < len(keys) or not all(isinstance(key, str) for key in keys):
         return None
-    certain = all(_runs_once_before(program, literal, candidate, first_use, spread) for candidate in steps)
+    certain = all(
+        _runs_once_before(program, literal, candidate, first_use, spread) for candidate in steps
+    )
     return steps if certain else None
 
 
@@ -92,7 +101,11 @@ def _step(program: Program, name: cst.CSTNode) -> BuildingStep | None:
 
 
 def _runs_once_before(
-    program: Program, literal: cst.BaseExpression, step: BuildingStep, first_use: int, unconditionally: bool
+    program: Program,
+    literal: cst.BaseExpression,
+    step: BuildingStep,
+    first_use: int,
+    unconditionally: bool,
 ) -> bool:
     """Whether the step runs at most once per created dictionary, and before its use.
 
@@ -104,14 +117,18 @@ def _runs_once_before(
     value = step.statement.value
     if datastores.find_reference(program, value) is not None:
         return False
-    is_list = isinstance(value, cst.Name) and isinstance(constants.resolve(program, value), cst.List)
+    is_list = isinstance(value, cst.Name) and isinstance(
+        constants.resolve(program, value), cst.List
+    )
     if is_list and isinstance(value, cst.Name) and constants.may_change(program, value):
         return False
     block = next(outer for outer in program.ancestors(literal) if isinstance(outer, _BLOCKS))
     for ancestor in program.ancestors(step.statement):
         if ancestor is block:
             return True
-        if isinstance(ancestor, _DEFERRED_OR_REPEATED) or (unconditionally and isinstance(ancestor, _BLOCKS)):
+        if isinstance(ancestor, _DEFERRED_OR_REPEATED) or (
+            unconditionally and isinstance(ancestor, _BLOCKS)
+        ):
             return False
     return False
 

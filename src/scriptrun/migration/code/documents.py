@@ -44,7 +44,9 @@ class Document:
         all_edits, base, new_pieces = list(edits), 0, []
         for piece in self.pieces:
             end = base + len(piece) + int(self.is_notebook)
-            piece_edits = [_clip_to_piece(edit, base, piece) for edit in all_edits if base <= edit.start < end]
+            piece_edits = [
+                _clip_to_piece(edit, base, piece) for edit in all_edits if base <= edit.start < end
+            ]
             if not self.is_notebook:
                 piece_edits = all_edits
             new_pieces.append(apply(piece, piece_edits, base))

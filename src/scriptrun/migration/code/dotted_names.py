@@ -47,10 +47,14 @@ def is_displayed_version(program: Program, node: cst.CSTNode) -> bool:
 
 
 class _ImportMover:
-    def __init__(self, program: Program, find_module: FindModule, find_problem: FindProblem) -> None:
+    def __init__(
+        self, program: Program, find_module: FindModule, find_problem: FindProblem
+    ) -> None:
         self.program, self.find_module, self.find_problem = program, find_module, find_problem
         self.result = MoveResult()
-        statements = [candidate for candidate in program.nodes(cst.Import) if self._azureml_aliases(candidate)]
+        statements = [
+            candidate for candidate in program.nodes(cst.Import) if self._azureml_aliases(candidate)
+        ]
         if not statements:
             return
         self.uses = self._find_uses()
@@ -71,7 +75,8 @@ class _ImportMover:
             if isinstance(self.program.parent(node), cst.Attribute):
                 continue
             in_import = any(
-                isinstance(ancestor, cst.Import | cst.ImportFrom) for ancestor in self.program.ancestors(node)
+                isinstance(ancestor, cst.Import | cst.ImportFrom)
+                for ancestor in self.program.ancestors(node)
             )
             if not in_import and self.program.qualified_name(node).startswith("azureml."):
                 uses.append(node)
@@ -119,10 +124,15 @@ class _ImportMover:
     def _is_free(self, node: cst.CSTNode) -> bool:
         """Whether the name ``scriptrun`` is unused, or only bound by imports."""
         assignments = self.program.assignments("scriptrun", node)
-        return all(isinstance(getattr(assignment, "node", None), cst.Import) for assignment in assignments)
+        return all(
+            isinstance(getattr(assignment, "node", None), cst.Import) for assignment in assignments
+        )
 
     def _move_statement(self, statement: cst.Import, class_problems: list[str]) -> None:
-        problems = [self._import_problem(azureml_alias, class_problems) for azureml_alias in self._azureml_aliases(statement)]
+        problems = [
+            self._import_problem(azureml_alias, class_problems)
+            for azureml_alias in self._azureml_aliases(statement)
+        ]
         has_others = len(problems) < len(statement.names)
         subject = f"import {self._azureml_aliases(statement)[0].evaluated_name}"
         line = self.program.line(statement)

@@ -25,7 +25,9 @@ class Text(NamedTuple):
         try:
             return self.bom + text.encode(self.encoding)
         except UnicodeEncodeError:
-            raise CannotRewrite(f"its encoding {self.encoding} cannot represent the result") from None
+            raise CannotRewrite(
+                f"its encoding {self.encoding} cannot represent the result"
+            ) from None
 
 
 def read(path: str) -> bytes:

@@ -44,8 +44,12 @@ class Imports:
         for name in names:
             qualified_names = set()
             for assignment in scope[name] if scope is not None else ():
-                qualified_names |= {qualified.name for qualified in assignment.get_qualified_names_for(name)}
-            if qualified_names and not all(_is_same(candidate, name) for candidate in qualified_names):
+                qualified_names |= {
+                    qualified.name for qualified in assignment.get_qualified_names_for(name)
+                }
+            if qualified_names and not all(
+                _is_same(candidate, name) for candidate in qualified_names
+            ):
                 conflicts.append(name)
         return conflicts
 
@@ -67,12 +71,18 @@ class Imports:
         It precedes ``user`` in the same or an enclosing block. A top-level binding reaches all
         function bodies.
         """
-        blocks = (ancestor for ancestor in self.program.ancestors(binding) if isinstance(ancestor, _BLOCKS))
+        blocks = (
+            ancestor
+            for ancestor in self.program.ancestors(binding)
+            if isinstance(ancestor, _BLOCKS)
+        )
         block = next(blocks, self.program.module)
         enclosing = list(self.program.ancestors(user))
         if block not in enclosing:
             return False
-        runs_later = isinstance(block, cst.Module) and any(isinstance(node, cst.FunctionDef) for node in enclosing)
+        runs_later = isinstance(block, cst.Module) and any(
+            isinstance(node, cst.FunctionDef) for node in enclosing
+        )
         return runs_later or self.program.span(binding)[0] < self.program.span(user)[0]
 
     def drop(self, statement: cst.ImportFrom, name: str) -> None:
@@ -179,7 +189,11 @@ def remove_names(program: Program, statement: cst.ImportFrom, dropped: set[str])
     aliases = list(statement.names)
     spans = [_alias_span(program, alias) for alias in aliases]
     edits: list[Edit] = []
-    remaining = [position for position, candidate in enumerate(aliases) if local_name(candidate) not in dropped]
+    remaining = [
+        position
+        for position, candidate in enumerate(aliases)
+        if local_name(candidate) not in dropped
+    ]
     for index, imported in enumerate(aliases):
         if local_name(imported) not in dropped:
             continue

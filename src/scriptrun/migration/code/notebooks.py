@@ -43,12 +43,19 @@ def cells(content: str) -> list[NotebookCell]:
         notebook = json.loads(content)
         kind = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
         if "cells" not in notebook:
-            raise CannotRewrite("unsupported notebook format", "Run: jupyter nbconvert --to notebook")
+            raise CannotRewrite(
+                "unsupported notebook format", "Run: jupyter nbconvert --to notebook"
+            )
         if str(kind).lower() not in ("python", "python3", ""):
             raise CannotRewrite(f"it is a {kind} notebook")
         code_cells = []
-        for offset in _item_offsets(content, _find_member(content, _skip_space(content, 0), "cells")):
-            kind, source = _find_member(content, offset, "cell_type"), _find_member(content, offset, "source")
+        for offset in _item_offsets(
+            content, _find_member(content, _skip_space(content, 0), "cells")
+        ):
+            kind, source = (
+                _find_member(content, offset, "cell_type"),
+                _find_member(content, offset, "source"),
+            )
             if source is not None and _read_value(content, kind) == "code":
                 code_cells.append(_read_cell(content, source))
         return code_cells

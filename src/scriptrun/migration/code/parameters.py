@@ -12,7 +12,14 @@ def passed_values(program: Program, param: cst.Param) -> list[cst.BaseExpression
 
     The list is empty if nothing in the program calls the function.
     """
-    function = next((ancestor for ancestor in program.ancestors(param) if isinstance(ancestor, cst.FunctionDef)), None)
+    function = next(
+        (
+            ancestor
+            for ancestor in program.ancestors(param)
+            if isinstance(ancestor, cst.FunctionDef)
+        ),
+        None,
+    )
     if function is None or param in (function.params.star_arg, function.params.star_kwarg):
         return [None]
     is_method = _is_method(program, function)
@@ -24,9 +31,16 @@ def passed_values(program: Program, param: cst.Param) -> list[cst.BaseExpression
 
 def _is_method(program: Program, function: cst.FunctionDef) -> bool:
     owner = next(
-        (ancestor for ancestor in program.ancestors(function) if isinstance(ancestor, cst.ClassDef | cst.FunctionDef)), None
+        (
+            ancestor
+            for ancestor in program.ancestors(function)
+            if isinstance(ancestor, cst.ClassDef | cst.FunctionDef)
+        ),
+        None,
     )
-    is_static = any(program.source(decorator.decorator) == "staticmethod" for decorator in function.decorators)
+    is_static = any(
+        program.source(decorator.decorator) == "staticmethod" for decorator in function.decorators
+    )
     return isinstance(owner, cst.ClassDef) and not is_static
 
 

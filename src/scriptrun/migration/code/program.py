@@ -31,7 +31,9 @@ class Program:
         wrapper = metadata.MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
         resolved: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: one walk of the tree
-        self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = resolved[metadata.PositionProvider]
+        self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = resolved[
+            metadata.PositionProvider
+        ]
         self._parents: Mapping[cst.CSTNode, cst.CSTNode] = resolved[metadata.ParentNodeProvider]
         self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = resolved[metadata.ScopeProvider]
         self.newline = self.module.default_newline
@@ -99,7 +101,11 @@ class Program:
         """
         if (node, base) not in self._names:
             used = {name_node.value for name_node in self.nodes(cst.Name)} | self.hidden
-            earlier_names = [n for n, other_group in self._names.values() if group is None or other_group is group]
+            earlier_names = [
+                n
+                for n, other_group in self._names.values()
+                if group is None or other_group is group
+            ]
             name, number = base, 2
             while name in used or name in earlier_names:
                 name, number = f"{base}_{number}", number + 1

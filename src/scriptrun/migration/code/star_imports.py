@@ -9,7 +9,7 @@ import libcst as cst
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import REWRITTEN
-from scriptrun.migration.rewrite_program import RewriteResult, ProgramFinding
+from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
 _KINDS = "Gloo Mpi Nccl ParameterServer"
 #: the names that a star import of each SDK module provides
@@ -57,7 +57,9 @@ def expand(program: Program) -> RewriteResult:
             result.edits.append(Edit(*program.span(statement.names), ", ".join(used)))
             subject = f"from {_module(program, statement)} import *"
             reason = f"now imports only the used names: {', '.join(used)}"
-            result.findings.append(ProgramFinding(program.line(statement), REWRITTEN, subject, reason))
+            result.findings.append(
+                ProgramFinding(program.line(statement), REWRITTEN, subject, reason)
+            )
     return result
 
 

@@ -14,8 +14,15 @@ def base_class(program: Program, call: cst.Call) -> cst.Name | None:
     """
     if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "__init__":
         return None
-    owner = next((ancestor for ancestor in program.ancestors(call) if isinstance(ancestor, cst.ClassDef)), None)
-    if owner is None or super_call(program, owner) is not call or not _is_only_called(program, owner):
+    owner = next(
+        (ancestor for ancestor in program.ancestors(call) if isinstance(ancestor, cst.ClassDef)),
+        None,
+    )
+    if (
+        owner is None
+        or super_call(program, owner) is not call
+        or not _is_only_called(program, owner)
+    ):
         return None
     base_name = owner.bases[0].value
     return base_name if isinstance(base_name, cst.Name) else None
@@ -23,7 +30,9 @@ def base_class(program: Program, call: cst.Call) -> cst.Name | None:
 
 def super_call(program: Program, class_node: cst.ClassDef) -> cst.Call | None:
     """The ``super().__init__`` call if the class ``class_node`` contains nothing else, or None."""
-    plain = len(class_node.bases) == 1 and not (class_node.keywords or class_node.decorators or class_node.bases[0].star)
+    plain = len(class_node.bases) == 1 and not (
+        class_node.keywords or class_node.decorators or class_node.bases[0].star
+    )
     methods = _without_docstring(class_node.body)
     if not plain or len(methods) != 1 or not isinstance(methods[0], cst.FunctionDef):
         return None
@@ -33,17 +42,26 @@ def super_call(program: Program, class_node: cst.ClassDef) -> cst.Call | None:
     lines = _without_docstring(function.body)
     line = lines[0] if len(lines) == 1 else None
     statements = list(line.body) if isinstance(line, cst.SimpleStatementLine) else []
-    call = statements[0].value if len(statements) == 1 and isinstance(statements[0], cst.Expr) else None
+    call = (
+        statements[0].value
+        if len(statements) == 1 and isinstance(statements[0], cst.Expr)
+        else None
+    )
     if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
         return None
-    super_forms = (f"super({class_node.name.value}, {function.params.params[0].name.value})", "super()")
+    super_forms = (
+        f"super({class_node.name.value}, {function.params.params[0].name.value})",
+        "super()",
+    )
     is_super = program.source(call.func.value) in super_forms and call.func.attr.value == "__init__"
     return call if is_super else None
 
 
 def self_name(program: Program, call: cst.Call) -> str:
     """The name of the first parameter (``self``) of the method that contains ``call``."""
-    function = next(ancestor for ancestor in program.ancestors(call) if isinstance(ancestor, cst.FunctionDef))
+    function = next(
+        ancestor for ancestor in program.ancestors(call) if isinstance(ancestor, cst.FunctionDef)
+    )
     return function.params.params[0].name.value
 
 
@@ -51,7 +69,9 @@ def find_super_call(program: Program, name: cst.BaseExpression) -> cst.Call | No
     """The ``super().__init__`` call of the class ``name``, or None."""
     if not isinstance(name, cst.Name):
         return None
-    nodes = [getattr(assignment, "node", None) for assignment in program.assignments(name.value, name)]
+    nodes = [
+        getattr(assignment, "node", None) for assignment in program.assignments(name.value, name)
+    ]
     class_node = nodes[0] if len(nodes) == 1 else None
     call = super_call(program, class_node) if isinstance(class_node, cst.ClassDef) else None
     return call if call is not None and base_class(program, call) is not None else None

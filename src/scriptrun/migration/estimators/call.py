@@ -79,7 +79,9 @@ def estimator_calls(program: Program) -> list[cst.Call]:
 def star_imported_calls(program: Program) -> list[cst.Call]:
     """Calls of names that may be Estimators from a star import."""
     stars = [
-        statement for statement in program.nodes(cst.ImportFrom) if isinstance(statement.names, cst.ImportStar)
+        statement
+        for statement in program.nodes(cst.ImportFrom)
+        if isinstance(statement.names, cst.ImportStar)
     ]
     modules = [program.source(star.module) for star in stars if star.module is not None]
     if not any(module.startswith("azureml.train") for module in modules):
@@ -169,7 +171,11 @@ def _pairs(
         return None
     pairs = []
     for element in node.elements:
-        key = constants.constant(program, element.key) if isinstance(element, cst.DictElement) else None
+        key = (
+            constants.constant(program, element.key)
+            if isinstance(element, cst.DictElement)
+            else None
+        )
         if not isinstance(key, str):
             return None
         pairs.append((key, element.value))

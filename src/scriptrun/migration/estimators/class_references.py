@@ -54,7 +54,11 @@ def _class_names(program: Program) -> list[cst.Name]:
                 continue
             names = assignment.get_qualified_names_for(assignment.name)
             if any(framework_name(candidate.name) is not None for candidate in names):
-                nodes.update((node, None) for node in program.read_nodes(assignment) if isinstance(node, cst.Name))
+                nodes.update(
+                    (node, None)
+                    for node in program.read_nodes(assignment)
+                    if isinstance(node, cst.Name)
+                )
     return sorted(nodes, key=program.span)
 
 
@@ -76,5 +80,7 @@ def _is_alias(program: Program, statement: cst.Assign) -> bool:
 
 
 def _is_type_check(program: Program, node: cst.Name) -> bool:
-    call = next((ancestor for ancestor in program.ancestors(node) if isinstance(ancestor, cst.Call)), None)
+    call = next(
+        (ancestor for ancestor in program.ancestors(node) if isinstance(ancestor, cst.Call)), None
+    )
     return call is not None and program.source(call.func) in ("isinstance", "issubclass")

@@ -76,7 +76,9 @@ class ConfigWriter:
             self.arguments["distributed_job_config"] = distributed.text
         datastore = self._setting("source_directory_data_store")
         if datastore is not None:
-            self.lines_after.append(f"run_config.source_directory_data_store = {self._datastore_code(datastore)}")
+            self.lines_after.append(
+                f"run_config.source_directory_data_store = {self._datastore_code(datastore)}"
+            )
         self._write_edits()
         return self.rewrite
 
@@ -93,7 +95,9 @@ class ConfigWriter:
             raise CannotRewrite("it has no source_directory")
         size = self._setting("vm_size") or self._setting("vm_priority")
         target = self._setting("compute_target")
-        is_new_cluster = target is None or estimator_call.setting_value(self.program, target) == "amlcompute"
+        is_new_cluster = (
+            target is None or estimator_call.setting_value(self.program, target) == "amlcompute"
+        )
         if size is not None and is_new_cluster:
             raise CannotRewrite(
                 f"{size.name} requests a cluster for this run only",
@@ -115,7 +119,10 @@ class ConfigWriter:
             setting = self._setting(name)
             if setting is not None:
                 self.arguments[name] = setting.text
-        if estimator_call.setting_value(self.program, self.settings.get("use_docker"), True) is False:
+        if (
+            estimator_call.setting_value(self.program, self.settings.get("use_docker"), True)
+            is False
+        ):
             self.rewrite.notes.append("use_docker=False has no counterpart")
 
     def _convert_script_params(self) -> None:
@@ -139,9 +146,16 @@ class ConfigWriter:
 
     def _convert_any_dictionary(self, setting: Setting, is_dictionary: bool) -> None:
         """Convert script_params at run time, whatever dictionary it is then."""
-        if estimator_call.setting_value(self.program, setting) is not constants.UNKNOWN and not is_dictionary:
+        if (
+            estimator_call.setting_value(self.program, setting) is not constants.UNKNOWN
+            and not is_dictionary
+        ):
             raise CannotRewrite(f"script_params is {setting.text}, not a dictionary")
-        text = setting.text if constants.is_pure(setting.node) or is_dictionary else f"({setting.text})"
+        text = (
+            setting.text
+            if constants.is_pure(setting.node) or is_dictionary
+            else f"({setting.text})"
+        )
         self.arguments["arguments"] = script_params.convert_any(
             self.program, text if is_dictionary else f"({text} or {{}})"
         )
@@ -160,7 +174,9 @@ class ConfigWriter:
         for reference in conversion.references:
             self._add_reference(reference, None if is_inline else node)
 
-    def _add_reference(self, reference: datastores.Reference, container: cst.CSTNode | None = None) -> None:
+    def _add_reference(
+        self, reference: datastores.Reference, container: cst.CSTNode | None = None
+    ) -> None:
         """Register the reference with the job, and create it before the list that contains it."""
         name = reference.name
         line = f"{name} = {reference.expression}"
@@ -186,7 +202,9 @@ class ConfigWriter:
             raise CannotRewrite("the content of inputs is uncertain", "Pass each as an argument.")
         for element in node.elements:
             reference = datastores.find_reference(self.program, element.value)
-            input_name = datastores.input_name(self.program, element.value) if self.for_scriptrun else ""
+            input_name = (
+                datastores.input_name(self.program, element.value) if self.for_scriptrun else ""
+            )
             if input_name:
                 text = self.program.source(element.value)
                 self.lines_after.append(f"run_config.data[{input_name}] = {text}")
@@ -265,7 +283,11 @@ class ConfigWriter:
     def _edit_argument(self, layout: Arguments, arg: cst.Arg) -> None:
         if arg.star:
             spread_names = self._spread_names()
-            texts = [f"{name}={self.arguments.pop(name)}" for name in spread_names if name in self.arguments]
+            texts = [
+                f"{name}={self.arguments.pop(name)}"
+                for name in spread_names
+                if name in self.arguments
+            ]
             if texts:
                 layout.replace(arg, layout.join(arg, texts))
             else:
@@ -298,7 +320,9 @@ class ConfigWriter:
 
     def _last_keyword(self, new: str) -> str:
         group = ENVIRONMENT_SETTINGS if new == "environment" else DISTRIBUTION_SETTINGS
-        keywords = [a.keyword.value for a in self.call.args if a.keyword and a.keyword.value in group]
+        keywords = [
+            a.keyword.value for a in self.call.args if a.keyword and a.keyword.value in group
+        ]
         return keywords[-1]
 
     def _surrounding_edits(self) -> list[Edit]:
@@ -324,11 +348,19 @@ class ConfigWriter:
         text = self.program.text[start:end]
         code = apply(text, [*edits, *self.argument_edits], start)
         outside = [edit for edit in self.argument_edits if not start <= edit.start < end]
-        lines = [*self.lines_before, f"{name} = {code}", *[f"{name}.{line}" for line in self.lines_after]]
+        lines = [
+            *self.lines_before,
+            f"{name} = {code}",
+            *[f"{name}.{line}" for line in self.lines_after],
+        ]
         line_start = self.program.line_start(statement)
         newline = self.program.newline
         before = "".join(f"{indent}{line}{newline}" for line in lines)
-        self.rewrite.edits = [*outside, Edit(line_start, line_start, before), Edit(start, end, name)]
+        self.rewrite.edits = [
+            *outside,
+            Edit(line_start, line_start, before),
+            Edit(start, end, name),
+        ]
         self.rewrite.freed = self.call_settings.freed
 
     def _enclosing_statement(self) -> tuple[cst.SimpleStatementLine, str]:
@@ -341,7 +373,9 @@ class ConfigWriter:
             if ancestor is statement:
                 break
             if isinstance(ancestor, _CONDITIONAL):
-                raise CannotRewrite("it is in code that runs later, repeatedly or not at all", advice)
+                raise CannotRewrite(
+                    "it is in code that runs later, repeatedly or not at all", advice
+                )
         indent = self.program.indent(statement)
         small_statement = next(
             node

@@ -66,9 +66,13 @@ class DistributionCode:
         if kind == "tensorflow" or (kind == "mpi" and self._is_complete(node)):
             return setting.text
         if kind == "mpi":
-            processes = self._larger("process_count_per_node", argument(0, "process_count_per_node"))
+            processes = self._larger(
+                "process_count_per_node", argument(0, "process_count_per_node")
+            )
             nodes = self._larger("node_count", argument(1, "node_count"))
-            return self._call_code("MpiConfiguration", process_count_per_node=processes, node_count=nodes)
+            return self._call_code(
+                "MpiConfiguration", process_count_per_node=processes, node_count=nodes
+            )
         if kind == "ps":
             return self._parameter_servers(node, argument)
         if kind == "pytorch":
@@ -154,7 +158,9 @@ class DistributionCode:
     def _larger(self, name: str, configured: str) -> str:
         """The larger of the Estimator's and the configuration's value; "" if both are 1."""
         setting = self.settings.get(name)
-        texts = [text for text in (setting.text if setting else "", configured) if text and text != "1"]
+        texts = [
+            text for text in (setting.text if setting else "", configured) if text and text != "1"
+        ]
         if len(texts) < 2:
             return texts[0] if texts else ""
         if all(count.isdigit() for count in texts):

@@ -99,13 +99,17 @@ class EnvironmentCode:
     def _check_excluded(self) -> None:
         clashing = [name for name in _EXCLUDED if self._setting(name) is not None]
         if clashing:
-            raise CannotRewrite(f"environment_definition cannot be combined with {', '.join(clashing)}")
+            raise CannotRewrite(
+                f"environment_definition cannot be combined with {', '.join(clashing)}"
+            )
 
     def _set_variables_later(self) -> None:
         setting = self._setting("environment_variables")
         if setting is not None:
             variables = (
-                setting.text if isinstance(setting.node, cst.Dict) else f"{self.parenthesized(setting)} or {{}}"
+                setting.text
+                if isinstance(setting.node, cst.Dict)
+                else f"{self.parenthesized(setting)} or {{}}"
             )
             self.later_lines.append(f"run_config.environment_variables.update({variables})")
 
@@ -222,7 +226,8 @@ class EnvironmentCode:
             constants.constant(self.program, node), str
         )
         fallback = "" if certain else f" or {{env}}.{attribute}"
-        return f"{{env}}.{attribute} = {setting.text if certain else self.parenthesized(setting)}{fallback}"
+        text = setting.text if certain else self.parenthesized(setting)
+        return f"{{env}}.{attribute} = {text}{fallback}"
 
     def _gpu(self) -> list[str]:
         setting = self._setting("use_gpu")
@@ -238,7 +243,11 @@ class EnvironmentCode:
         setting = self._setting("environment_variables")
         if setting is None:
             return []
-        variables = setting.text if isinstance(setting.node, cst.Dict) else f"{self.parenthesized(setting)} or {{}}"
+        variables = (
+            setting.text
+            if isinstance(setting.node, cst.Dict)
+            else f"{self.parenthesized(setting)} or {{}}"
+        )
         return [f"{{env}}.environment_variables.update({variables})"]
 
 
@@ -281,16 +290,25 @@ class PackageLines:
         setting = next(filter(None, map(self.environment._setting, names)), None)
         if setting is None:
             return ""
-        program, folder = self.environment.program, self.environment.settings.get("source_directory")
+        program, folder = (
+            self.environment.program,
+            self.environment.settings.get("source_directory"),
+        )
         file = constants.constant(program, setting.node)
         if not isinstance(file, str):
-            raise CannotRewrite(f"{setting.name} is uncertain", "Read the file into an Environment.")
+            raise CannotRewrite(
+                f"{setting.name} is uncertain", "Read the file into an Environment."
+            )
         root = constants.constant(program, folder.node) if folder is not None else "."
         if isinstance(root, str):
-            return self.environment._quoted(file if root in (".", "") else f"{root.rstrip('/')}/{file}")
+            return self.environment._quoted(
+                file if root in (".", "") else f"{root.rstrip('/')}/{file}"
+            )
         assert folder is not None
         if not constants.is_pure(folder.node):
-            raise CannotRewrite("source_directory is evaluated on each use", "Assign it to a variable.")
+            raise CannotRewrite(
+                "source_directory is evaluated on each use", "Assign it to a variable."
+            )
         self.environment.needs.add("os")
         return f"os.path.join({folder.text}, {self.environment._quoted(file)})"
 
@@ -298,8 +316,12 @@ class PackageLines:
         assert self.curated is not None
         self.environment.needs.add("CondaDependencies")
         conda = self.curated.python.conda_dependencies
-        python = [python_spec for python_spec in conda.conda_packages if python_spec.startswith("python=")]
-        other_packages = [package for package in conda.conda_packages if not package.startswith("python=")]
+        python = [
+            python_spec for python_spec in conda.conda_packages if python_spec.startswith("python=")
+        ]
+        other_packages = [
+            package for package in conda.conda_packages if not package.startswith("python=")
+        ]
         arguments = [f"python_version={python[0][7:]!r}"] if python else []
         arguments += [f"conda_packages={other_packages!r}"] if other_packages else []
         arguments.append(f"pip_packages={list(conda.pip_packages)!r}")
@@ -331,15 +353,21 @@ class PackageLines:
 
     def _add_listed(self, has_file: bool) -> None:
         """Add the packages that the call lists."""
-        pip, conda = self.environment._setting("pip_packages"), self.environment._setting("conda_packages")
+        pip, conda = (
+            self.environment._setting("pip_packages"),
+            self.environment._setting("conda_packages"),
+        )
         if pip is None and conda is None:
             return
         if not (has_file or self.is_framework):
             self.environment.needs.add("CondaDependencies")
             listed = (("conda_packages", conda), ("pip_packages", pip))
-            arguments = [f"{name}={setting.text}" for name, setting in listed if setting is not None]
+            arguments = [
+                f"{name}={setting.text}" for name, setting in listed if setting is not None
+            ]
             self.lines.append(
-                f"{{env}}.python.conda_dependencies = CondaDependencies.create({', '.join(arguments)})"
+                "{env}.python.conda_dependencies = "
+                f"CondaDependencies.create({', '.join(arguments)})"
             )
             return
         for packages, kind in ((pip, "pip"), (conda, "conda")):
@@ -359,7 +387,10 @@ class PackageLines:
             if isinstance(node, cst.List | cst.Tuple)
             else f"{self.environment.parenthesized(setting)} or []"
         )
-        self.lines += [f"for {self.package_variable} in {text}:", "    " + self._add_line(self.package_variable, kind)]
+        self.lines += [
+            f"for {self.package_variable} in {text}:",
+            "    " + self._add_line(self.package_variable, kind),
+        ]
 
     @staticmethod
     def _add_line(text: str, kind: str = "pip") -> str:

@@ -20,7 +20,9 @@ _DICTIONARY_FORM = (
     "(flag, *(value if isinstance(value, list) else [] if value is None or value == {empty} "
     "else [value]))]"
 )
-_REPEATED_FORM = "*([] if {0} is None or {0} == {empty} else {0} if isinstance({0}, list) else [{0}])"
+_REPEATED_FORM = (
+    "*([] if {0} is None or {0} == {empty} else {0} if isinstance({0}, list) else [{0}])"
+)
 _LAMBDA_FORM = (
     "*(lambda value: [] if value is None or value == {empty} else value "
     "if isinstance(value, list) else [value])({0})"
@@ -61,7 +63,11 @@ def convert_literal(program: Program, node: cst.Dict) -> ListConversion | None:
     """Convert the literal ``node`` to a list; None if its keys are uncertain."""
     keys = []
     for element in node.elements:
-        key = constants.constant(program, element.key) if isinstance(element, cst.DictElement) else None
+        key = (
+            constants.constant(program, element.key)
+            if isinstance(element, cst.DictElement)
+            else None
+        )
         keys.append(key)
     if constants.UNKNOWN in keys or len(set(keys)) < len(keys) or None in keys:
         return None
@@ -74,7 +80,9 @@ def convert_literal(program: Program, node: cst.Dict) -> ListConversion | None:
     return conversion
 
 
-def _convert_element(program: Program, element: cst.DictElement, conversion: ListConversion) -> None:
+def _convert_element(
+    program: Program, element: cst.DictElement, conversion: ListConversion
+) -> None:
     key_end = _end_with_parentheses(program, element.key)
     value_start, value_end = key_end, program.span(element)[1]
     value_text = program.source(element.value)
@@ -144,7 +152,9 @@ _TEXTS = (cst.FormattedString, cst.ConcatenatedString, cst.Comparison, cst.Unary
 
 def _returns_single_argument(program: Program, func: cst.BaseExpression) -> bool:
     if isinstance(func, cst.Name) and func.value in _BUILTINS:
-        return all(not hasattr(assignment, "node") for assignment in program.assignments(func.value, func))
+        return all(
+            not hasattr(assignment, "node") for assignment in program.assignments(func.value, func)
+        )
     if program.qualified_name(func).startswith(("azureml.", "scriptrun.", "os.path.")):
         return True
     return isinstance(func, cst.Attribute) and func.attr.value in _METHODS
@@ -153,7 +163,10 @@ def _returns_single_argument(program: Program, func: cst.BaseExpression) -> bool
 def _is_loop_variable(program: Program, name: cst.Name) -> bool:
     """Whether ``name`` is bound only by loops over constants."""
     assignments = program.assignments(name.value, name)
-    loops = [program.parent(assignment.node) if hasattr(assignment, "node") else None for assignment in assignments]
+    loops = [
+        program.parent(assignment.node) if hasattr(assignment, "node") else None
+        for assignment in assignments
+    ]
     return bool(loops) and all(_loops_over_constants(program, loop) for loop in loops)
 
 

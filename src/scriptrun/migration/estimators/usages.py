@@ -203,7 +203,11 @@ class Usages:
         is_rewritten = self.is_config(node.value)
         if is_rewritten and name in _PROPERTIES:
             self.edits.append(Edit(*self.program.span(node.attr), _PROPERTIES[name]))
-        elif is_rewritten or self._may_be_config(node.value) or (name in _REMOVED and self._is_class(node.value)):
+        elif (
+            is_rewritten
+            or self._may_be_config(node.value)
+            or (name in _REMOVED and self._is_class(node.value))
+        ):
             advice = "To list versions, use Environment.list(workspace)."
             if name in _PROPERTIES:
                 advice = f"If it is a ScriptRunConfig, use {_PROPERTIES[name]}."
@@ -223,7 +227,8 @@ class Usages:
 
     def _is_class(self, node: cst.BaseExpression) -> bool:
         return (
-            bool(self.program.qualified_name(node)) and framework_name(self.program.qualified_name(node)) is not None
+            bool(self.program.qualified_name(node))
+            and framework_name(self.program.qualified_name(node)) is not None
         )
 
     def _visit_classes(self) -> None:

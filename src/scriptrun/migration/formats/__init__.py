@@ -25,8 +25,8 @@ FORMATS = {
 def export(job: JobSpec, form: str, lockfile: dict[str, Any] | None = None) -> ExportedJob:
     """Export ``job`` to the format ``form`` (a key of FORMATS).
 
-    With ``lockfile`` (the environment's lockfile), packages are pinned. ``lost`` of the result lists
-    what the format cannot express. Raises UserErrorException for an unknown format.
+    With ``lockfile`` (the environment's lockfile), packages are pinned. ``lost`` of the result
+    lists what the format cannot express. Raises UserErrorException for an unknown format.
     """
     if form not in FORMATS:
         raise UserErrorException(

@@ -66,7 +66,9 @@ def parts(config: ScriptRunConfig) -> Parts:
         "max_run_duration_seconds": run.max_run_duration_seconds,
     }
     present = {name: value for name, value in arguments.items() if value}
-    unsupported = [name for name, value in present.items() if not (value is distributed or _is_plain(value))]
+    unsupported = [
+        name for name, value in present.items() if not (value is distributed or _is_plain(value))
+    ]
     lost = [f"{name}: {present.pop(name)!r}" for name in unsupported]
     rendered = {name: repr(value) for name, value in present.items()}
     if distributed is not None:
@@ -76,7 +78,9 @@ def parts(config: ScriptRunConfig) -> Parts:
     result = Parts(lines, rendered, _extra_lines(run, names), {"ScriptRunConfig", *names}, lost)
     namespace: dict[str, Any] = {}
     exec("\n".join([*_imports(result.names), *_config_lines(result)]), namespace)
-    result.later_lines.extend(_setting_lines("config.run_config", run, namespace["config"].run_config, result.lost))
+    result.later_lines.extend(
+        _setting_lines("config.run_config", run, namespace["config"].run_config, result.lost)
+    )
     return result
 
 
@@ -97,11 +101,17 @@ def _imports(names: set[str]) -> list[str]:
 
 def _config_lines(config_parts: Parts) -> list[str]:
     arguments = [f"    {name}={text}," for name, text in config_parts.arguments.items()]
-    return [*config_parts.environment, "config = ScriptRunConfig(", *arguments, ")", *config_parts.later_lines]
+    return [
+        *config_parts.environment,
+        "config = ScriptRunConfig(",
+        *arguments,
+        ")",
+        *config_parts.later_lines,
+    ]
 
 
 def _setting_lines(prefix: str, expected: Section, actual: Section, lost: list[str]) -> list[str]:
-    """Lines that set where ``actual`` differs from ``expected``; other differences go to ``lost``."""
+    """Lines that set what ``actual`` lacks of ``expected``; other differences go to ``lost``."""
     lines = []
     for name, value in expected.values().items():
         actual_value = actual.values()[name]
@@ -185,7 +195,8 @@ def _extra_lines(run: Any, names: set[str]) -> list[str]:
         names.add("DataReferenceConfiguration")
         lines += ["config.run_config.data_references = {"]
         lines += [
-            f"    {name!r}: {_reference_code(reference)}," for name, reference in run.data_references.items()
+            f"    {name!r}: {_reference_code(reference)},"
+            for name, reference in run.data_references.items()
         ]
         lines += ["}"]
     if run.environment_variables:

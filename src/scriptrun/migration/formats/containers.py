@@ -9,13 +9,13 @@ from scriptrun.config.environments.images import is_azure_image
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
-    data_losses,
     data_items,
-    shell_line,
-    losses,
-    job_name,
-    read_packages,
+    data_losses,
     data_variable,
+    job_name,
+    losses,
+    read_packages,
+    shell_line,
 )
 from scriptrun.spec.job import JobSpec
 
@@ -41,7 +41,9 @@ def command(job: JobSpec, lockfile: dict[str, Any] | None, tool: str = "docker")
     inner = shlex.quote((install_script(packages) if needs_install else "") + line)
     text = f"{' '.join([options, *mounts])} {image} sh -c {inner}\n"
     lost = [*losses(job), *data_losses(job)]
-    lost += [f"conda packages that PyPI lacks: {', '.join(packages.conda)}"] if packages.conda else []
+    lost += (
+        [f"conda packages that PyPI lacks: {', '.join(packages.conda)}"] if packages.conda else []
+    )
     if job.distribution.kind:
         lost.append(f"the {job.distribution.kind} distribution: this starts a single container")
     if job.max_run_duration_seconds is not None:

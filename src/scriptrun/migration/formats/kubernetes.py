@@ -13,10 +13,10 @@ from scriptrun.migration.formats.containers import choose_image, install_script
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     data_items,
-    shell_line,
+    data_variable,
     job_name,
     read_packages,
-    data_variable,
+    shell_line,
 )
 from scriptrun.spec.job import JobSpec
 
@@ -33,7 +33,11 @@ def manifest(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
         "name": "main",
         "image": image,
         "workingDir": "/work",
-        "command": ["/bin/sh", "-c", _escape((install_script(packages) if needs_install else "") + _line(job))],
+        "command": [
+            "/bin/sh",
+            "-c",
+            _escape((install_script(packages) if needs_install else "") + _line(job)),
+        ],
         "env": _variables(job, name),
         "volumeMounts": [{"name": "source", "mountPath": "/work"}],
     }
@@ -99,7 +103,10 @@ def _variables(job: JobSpec, name: str) -> list[dict[str, Any]]:
             {"name": "WORLD_SIZE", "value": str(job.distribution.nodes)},
         ]
         ranks = ["NODE_RANK"] if job.distribution.processes_per_node > 1 else ["NODE_RANK", "RANK"]
-        variables += [{"name": variable, "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}} for variable in ranks]
+        variables += [
+            {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}}
+            for variable in ranks
+        ]
     return variables
 
 

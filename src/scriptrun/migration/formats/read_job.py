@@ -92,9 +92,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 
 def _read_runconfig(file: Path) -> ImportedJob:
     run = RunConfiguration.load(str(file.parent), file.name)
-    source = (
-        file.parent.parent if file.parent.name in (".azureml", "aml_config") else file.parent
-    )
+    source = file.parent.parent if file.parent.name in (".azureml", "aml_config") else file.parent
     return ImportedJob(ScriptRunConfig(str(source), run_config=run), _plain_name(file.stem))
 
 
@@ -129,7 +127,8 @@ def _read_v2(file: Path, document: dict[str, Any]) -> ImportedJob:
     run = config.run_config
     run.data_references = references
     run.environment_variables = {
-        str(name): str(value) for name, value in (document.get("environment_variables") or {}).items()
+        str(name): str(value)
+        for name, value in (document.get("environment_variables") or {}).items()
     }
     if document.get("tags"):
         lost.append(f"the tags {document['tags']!r}: pass them to Experiment.submit")
@@ -227,11 +226,15 @@ def _docker(resources: dict[str, Any]) -> DockerConfiguration | None:
     shm, docker_args = resources.get("shm_size"), resources.get("docker_args")
     if not shm and not docker_args:
         return None
-    arguments = shlex.split(docker_args) if isinstance(docker_args, str) else list(docker_args or ())
+    arguments = (
+        shlex.split(docker_args) if isinstance(docker_args, str) else list(docker_args or ())
+    )
     return DockerConfiguration(use_docker=True, shm_size=shm, arguments=arguments)
 
 
-def _read_mlproject(file: Path, document: dict[str, Any], parameters: dict[str, str]) -> ImportedJob:
+def _read_mlproject(
+    file: Path, document: dict[str, Any], parameters: dict[str, str]
+) -> ImportedJob:
     """Import an MLflow project: https://mlflow.org/docs/latest/projects.html"""
     shapes.check(file, document, shapes.PROJECT, ("entry_points",))
     lost: list[str] = []

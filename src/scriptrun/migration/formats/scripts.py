@@ -8,14 +8,14 @@ from typing import Any
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
-    data_losses,
     data_items,
-    duration,
-    shell_line,
-    losses,
-    job_name,
-    read_packages,
+    data_losses,
     data_variable,
+    duration,
+    job_name,
+    losses,
+    read_packages,
+    shell_line,
 )
 from scriptrun.spec.job import JobSpec
 

@@ -51,7 +51,9 @@ PROJECT: Kinds = {
 }
 
 
-def check(path: Path, document: dict[str, Any], kinds: Kinds, required: tuple[str, ...] = ()) -> None:
+def check(
+    path: Path, document: dict[str, Any], kinds: Kinds, required: tuple[str, ...] = ()
+) -> None:
     """Raise UserErrorException if ``required`` fields are missing, or fields have a wrong type."""
     problems = [f"missing {name}" for name in required if document.get(name) in (None, "")]
     for name, kind in kinds.items():

@@ -37,7 +37,14 @@ _LIMITS = {"max_total_trials": "max_total_runs", "max_concurrent_trials": "max_c
 #: a parameter in a trial's command, with its flag
 _FLAG_AND_PARAMETER = re.compile(r"(--?[A-Za-z][\w-]*)[ =]+\$\{\{\s*search_space\.(\w+)\s*\}\}\s*")
 _PARAMETER = re.compile(r"\$\{\{\s*search_space\.\w+\s*\}\}\s*")
-_TRIAL_FIELDS = ("code", "command", "environment", "environment_variables", "distribution", "resources")
+_TRIAL_FIELDS = (
+    "code",
+    "command",
+    "environment",
+    "environment_variables",
+    "distribution",
+    "resources",
+)
 
 
 def sweep_job(sweep: Sweep, lockfile: dict[str, Any] | None) -> ExportedJob:
@@ -46,7 +53,10 @@ def sweep_job(sweep: Sweep, lockfile: dict[str, Any] | None) -> ExportedJob:
     command, lost = yaml.safe_load(trial_job.text), trial_job.lost
     trial = {name: command.pop(name) for name in _TRIAL_FIELDS if name in command}
     names = {name: _placeholder_name(name) for name in sweep.space}
-    arguments = [f"{search_space.flag(name)} ${{{{search_space.{placeholder}}}}}" for name, placeholder in names.items()]
+    arguments = [
+        f"{search_space.flag(name)} ${{{{search_space.{placeholder}}}}}"
+        for name, placeholder in names.items()
+    ]
     trial["command"] = " ".join([trial["command"], *arguments])
     limits = {key: sweep.limits[name] for key, name in _LIMITS.items() if sweep.limits.get(name)}
     if sweep.limits.get("max_duration_minutes"):
@@ -56,7 +66,9 @@ def sweep_job(sweep: Sweep, lockfile: dict[str, Any] | None) -> ExportedJob:
     command.update(
         {"$schema": SCHEMA, "type": "sweep", "trial": trial},
         sampling_algorithm=_algorithm(sweep),
-        search_space={names[name]: _expression_fields(expression) for name, expression in sweep.space.items()},
+        search_space={
+            names[name]: _expression_fields(expression) for name, expression in sweep.space.items()
+        },
         objective={"goal": sweep.goal, "primary_metric": sweep.metric},
         limits=limits,
     )
@@ -162,7 +174,9 @@ def _expression(name: str, spec: Any) -> list[Any]:
     return [kind, [spec[field] for field in _VALUES[kind]]]
 
 
-def _early_termination(policy: Any, lost: list[str]) -> early_stopping.EarlyTerminationPolicy | None:
+def _early_termination(
+    policy: Any, lost: list[str]
+) -> early_stopping.EarlyTerminationPolicy | None:
     if not isinstance(policy, dict):
         return None
     for name, kind in _POLICIES.items():
@@ -200,5 +214,10 @@ def code(sweep: HyperDriveConfig) -> tuple[list[str], set[str]]:
         ")",
     ]
     kinds = {kind for kind, _ in sampler.as_dict()["space"].values()}
-    classes = {type(sampler).__name__, type(policy).__name__, "HyperDriveConfig", "PrimaryMetricGoal"}
+    classes = {
+        type(sampler).__name__,
+        type(policy).__name__,
+        "HyperDriveConfig",
+        "PrimaryMetricGoal",
+    }
     return lines, classes | kinds

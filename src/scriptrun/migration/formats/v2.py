@@ -15,11 +15,11 @@ from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
     data_items,
-    shell_line,
+    data_variable,
     job_name,
     read_packages,
     replace_references,
-    data_variable,
+    shell_line,
 )
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec
@@ -105,7 +105,10 @@ def _environment(
         return environment
     if packages.is_hashed:
         lost.append("the digests of its packages: conda.yml has only versions")
-    lines = [*packages.options, *(re.sub(r"\s+--hash=\S+", "", requirement) for requirement in packages.requirements)]
+    lines = [
+        *packages.options,
+        *(re.sub(r"\s+--hash=\S+", "", requirement) for requirement in packages.requirements),
+    ]
     dependencies: list[Any] = [f"python={packages.python or '3.10'}", "pip", *packages.conda]
     if lines:
         dependencies.append({"pip": lines})
@@ -146,6 +149,11 @@ def _distribution(job: JobSpec) -> dict[str, Any]:
     distribution = job.distribution
     if distribution.kind == "tensorflow":
         servers = int(distribution.settings.get("parameter_server_count") or 0)
-        workers = distribution.settings.get("worker_count") or max(1, (distribution.processes or 1) - servers)
+        workers = distribution.settings.get("worker_count") or max(
+            1, (distribution.processes or 1) - servers
+        )
         return {"type": "tensorflow", "worker_count": workers, "parameter_server_count": servers}
-    return {"type": distribution.kind, "process_count_per_instance": distribution.processes_per_node}
+    return {
+        "type": distribution.kind,
+        "process_count_per_instance": distribution.processes_per_node,
+    }

@@ -94,7 +94,11 @@ class Step:
 
     def dependencies(self) -> list[Any]:
         """The steps that must run first; a pipeline includes them automatically."""
-        producers = [value.producer for value in self.settings.get("inputs") or () if isinstance(value, PipelineValue)]
+        producers = [
+            value.producer
+            for value in self.settings.get("inputs") or ()
+            if isinstance(value, PipelineValue)
+        ]
         return [*self.predecessors, *producers]
 
     def config(self) -> Any:
@@ -114,7 +118,9 @@ class Step:
             settings.get("script_name"),
             run_config=copy.deepcopy(settings.get("runconfig")),
         )
-        return _with_overrides(config, settings.get("arguments") or [], settings.get("compute_target"))
+        return _with_overrides(
+            config, settings.get("arguments") or [], settings.get("compute_target")
+        )
 
     def facts(self) -> dict[str, Any]:
         """Its name, inputs and outputs."""
@@ -128,7 +134,10 @@ _DATA = ("inputs", "outputs")
 def _with_overrides(config: Any, arguments: Any, target: Any) -> Any:
     config = copy.copy(config)
     if arguments is not None:
-        config.arguments = [str(argument) if isinstance(argument, PipelineValue) else argument for argument in arguments]
+        config.arguments = [
+            str(argument) if isinstance(argument, PipelineValue) else argument
+            for argument in arguments
+        ]
     if target is not None:
         config.run_config = copy.deepcopy(config.run_config)
         config.run_config.target = target

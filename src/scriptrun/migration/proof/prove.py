@@ -138,7 +138,9 @@ def _root(path: str, content: bytes) -> Path:
     if not _LOOKS_ABOVE.search(content):
         return folder
     folders = [folder, *folder.parents]
-    project = next((candidate for candidate in folders if (candidate / ".git").exists()), Path.cwd())
+    project = next(
+        (candidate for candidate in folders if (candidate / ".git").exists()), Path.cwd()
+    )
     root = project if project in folders else folder
     try:
         _check_size(root)
@@ -244,7 +246,10 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
             if "refused" in job
         ]
         return [] if old == new else [f"{prefix}{'; '.join(rejections)}"]
-    return [f"{prefix}{difference}" for difference in _field_differences(comparable(old), comparable(new), "")]
+    return [
+        f"{prefix}{difference}"
+        for difference in _field_differences(comparable(old), comparable(new), "")
+    ]
 
 
 def _field_differences(old: Any, new: Any, name: str) -> list[str]:
@@ -256,7 +261,9 @@ def _field_differences(old: Any, new: Any, name: str) -> list[str]:
         return [
             reason
             for key in keys
-            for reason in _field_differences(old.get(key), new.get(key), f"{name}.{key}".lstrip("."))
+            for reason in _field_differences(
+                old.get(key), new.get(key), f"{name}.{key}".lstrip(".")
+            )
         ]
     return [f"{name} changed from {old!r} to {new!r}"]
 

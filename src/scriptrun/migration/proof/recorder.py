@@ -158,7 +158,9 @@ def main(file: str, result: str, granted: str = "[]", *arguments: str) -> int:
     _continue_after_errors(errors)
     exec_module = importlib.import_module("scriptrun.dropin.exec")
     final_errors: list[str] = []
-    fake_traceback = types.SimpleNamespace(print_exception=lambda error: final_errors.append(_first_line(error)))
+    fake_traceback = types.SimpleNamespace(
+        print_exception=lambda error: final_errors.append(_first_line(error))
+    )
     setattr(exec_module, "traceback", fake_traceback)  # noqa: B010
     code = 1
     try:

@@ -24,7 +24,7 @@ from scriptrun.data.datasets import content
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
-from scriptrun.data.datasets.sources import StoreRef, Source
+from scriptrun.data.datasets.sources import Source, StoreRef
 from scriptrun.data.datasets.tabular import TabularDataset
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
@@ -190,7 +190,9 @@ def _is_on_this_machine(item: AbstractDatastore | AbstractDataset) -> bool:
     return all(_is_local(source.store_ref) for source in item._content.sources)
 
 
-def _retrieve(assumptions: Assumptions, url: str, filename: Any = None, *_: Any, **__: Any) -> tuple[str, Any]:
+def _retrieve(
+    assumptions: Assumptions, url: str, filename: Any = None, *_: Any, **__: Any
+) -> tuple[str, Any]:
     """Replace ``urllib.request.urlretrieve``: write an empty file."""
     assumptions.note("downloaded files")
     target = Path(filename or os.path.basename(url) or _PLACE)
@@ -218,7 +220,9 @@ def _record_missing_names(assumptions: Assumptions) -> None:
     wrap(environment_registry, "get", ENVIRONMENT)
     for attribute, kind in _LISTED.items():
         setattr(
-            Workspace, attribute, property(_recording_listing(getattr(Workspace, attribute), kind, assumptions))
+            Workspace,
+            attribute,
+            property(_recording_listing(getattr(Workspace, attribute), kind, assumptions)),
         )
     target_class = importlib.import_module("scriptrun.dropin.azureml.compute").ComputeTarget
     original_new = target_class.__new__
@@ -236,7 +240,9 @@ def _record_missing_names(assumptions: Assumptions) -> None:
 _LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRONMENT}
 
 
-def _recording_listing(original: Any, kind: str, assumptions: Assumptions) -> Callable[[Any], dict[str, Any]]:
+def _recording_listing(
+    original: Any, kind: str, assumptions: Assumptions
+) -> Callable[[Any], dict[str, Any]]:
     """Wrap the property ``original`` to note the names that it lacks."""
 
     class RecordingDict(dict[str, Any]):

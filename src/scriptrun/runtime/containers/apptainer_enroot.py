@@ -31,7 +31,11 @@ def run_command(
 ) -> "tuple[list[str], dict[str, str]]":
     """The command line that runs ``task`` in the image, and that command's own variables."""
     job_variables = docker.container_variables(job, attempt, task)
-    build = _apptainer_command if docker.container_of(attempt.order)["kind"] == "apptainer" else _enroot_command
+    build = (
+        _apptainer_command
+        if docker.container_of(attempt.order)["kind"] == "apptainer"
+        else _enroot_command
+    )
     return build(job, attempt, task, work, job_variables)
 
 
@@ -78,7 +82,9 @@ def _enroot_command(
     files.write_atomic(script, _RC_SCRIPT.encode())
     command = [find_program("enroot"), "start", "--rw", "--rc", script]
     for source, target, writable in docker.bind_mounts(job, attempt):
-        mount_options = "x-create=dir,bind,rprivate" if writable else "x-create=dir,bind,rprivate,ro"
+        mount_options = (
+            "x-create=dir,bind,rprivate" if writable else "x-create=dir,bind,rprivate,ro"
+        )
         command += ["--mount", "{}:{}:none:{}".format(source, target, mount_options)]
     variables = dict(variables, SCRIPTRUN_WORK=work)
     if order.devices:
@@ -86,7 +92,9 @@ def _enroot_command(
     for name in variables:
         command += ["--env", name]
     command += [str(argument) for argument in container.get("arguments") or ()]
-    return command + [container["file"]] + list(task.argv), dict(docker.tool_environment(order), **variables)
+    return command + [container["file"]] + list(task.argv), dict(
+        docker.tool_environment(order), **variables
+    )
 
 
 def not_started(attempt: "Attempt", rank: int, status: int) -> bool:

@@ -65,8 +65,12 @@ def load_image(order: "LaunchOrder") -> None:
     command = tool_command(container) + ["load", "--quiet", "--input", container["file"]]
     result = subprocess.run(command, stdin=null, stdout=null, stderr=subprocess.PIPE)
     if result.returncode:
-        messages = result.stderr.decode("utf-8", "replace").strip().splitlines() or ["no error message"]
-        raise OSError("cannot load image {} on this node: {}".format(container["named"], messages[-1]))
+        messages = result.stderr.decode("utf-8", "replace").strip().splitlines() or [
+            "no error message"
+        ]
+        raise OSError(
+            "cannot load image {} on this node: {}".format(container["named"], messages[-1])
+        )
 
 
 def container_name(job: "Json", order: "LaunchOrder", task: "Task") -> str:
@@ -102,12 +106,20 @@ def run_command(
     else:
         options += ["--log-driver", "none", "--attach", "stdout", "--attach", "stderr"]
     options += _default_options(container, job["distribution"]["processes_per_node"] > 1)
-    options += _mount_options(job, attempt) + _device_options(order, container) + _variable_options(job_variables)
+    options += (
+        _mount_options(job, attempt)
+        + _device_options(order, container)
+        + _variable_options(job_variables)
+    )
     options += [str(argument) for argument in container.get("arguments") or ()]
     _record_container(order, job, task)
     environ = tool_environment(order)
-    environ.update({name: value for name, value in job_variables.items() if not _belongs_to_tool(name)})
-    return tool_command(container) + ["run"] + options + [container["image"]] + list(task.argv), environ
+    environ.update(
+        {name: value for name, value in job_variables.items() if not _belongs_to_tool(name)}
+    )
+    return tool_command(container) + ["run"] + options + [container["image"]] + list(
+        task.argv
+    ), environ
 
 
 def _default_options(container: "Json", has_many_ranks: bool) -> "list[str]":
@@ -134,13 +146,18 @@ def bind_mounts(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]
     folder, runtime = attempt.order.folder, attempt.order.runtime
     mounts = [(folder, folder, True), (runtime, runtime, False)]
     data_paths = ((job.get("data") or {}).get("variables") or {}).values()
-    mounts += [(path, path, False) for path in data_paths if os.path.isabs(path) and os.path.isdir(path)]
+    mounts += [
+        (path, path, False) for path in data_paths if os.path.isabs(path) and os.path.isdir(path)
+    ]
     mounts += [bind for bind in attempt.binds if not _is_below(bind[1], folder)]
     merged: "dict[str, tuple[str, bool]]" = {}
     for source, target, writable in mounts:  # writable if any mount of this target is
         previous = merged.get(target, (source, False))
         merged[target] = (source, bool(writable) or previous[1])
-    return [(merged[destination][0], destination, merged[destination][1]) for destination in sorted(merged)]
+    return [
+        (merged[destination][0], destination, merged[destination][1])
+        for destination in sorted(merged)
+    ]
 
 
 def _mount_options(job: "Json", attempt: "Attempt") -> "list[str]":
@@ -182,7 +199,9 @@ def container_variables(job: "Json", attempt: "Attempt", task: "Task") -> "dict[
     environ = {name: inherited[name] for name in job.get("passed") or () if name in inherited}
     job_variables = job.get("variables") or {}
     if job.get("data"):
-        job_variables = {name: variables.expand(value, task.variables) for name, value in job_variables.items()}
+        job_variables = {
+            name: variables.expand(value, task.variables) for name, value in job_variables.items()
+        }
     environ.update(attempt.brought_plain)
     environ.update(job_variables)
     environ.update(mlflow_store.variables(job, order, environ))
@@ -244,7 +263,9 @@ def _record_container(order: "LaunchOrder", job: "Json", task: "Task") -> None:
         "host": identity.identify()["host"],
         "node": order.node,
     }
-    files.write_atomic(_attempt_path(order, "container-{}.json".format(task.rank)), files.to_json(value))
+    files.write_atomic(
+        _attempt_path(order, "container-{}.json".format(task.rank)), files.to_json(value)
+    )
 
 
 def first_process(order: "LaunchOrder", rank: int) -> "int | None":
@@ -349,7 +370,9 @@ def wait_for_helpers(seconds: float = 5.0) -> "Usage":
             break
         if pid:
             add_usage(usage, process_usage)
-        elif any(processes.program_name(child) in HELPER_PROGRAMS for child in processes.descendants()):
+        elif any(
+            processes.program_name(child) in HELPER_PROGRAMS for child in processes.descendants()
+        ):
             time.sleep(0.01)
         else:
             break

@@ -57,7 +57,9 @@ def _read_status(attempt: "Attempt", pid: int, status: int) -> int:
         attempt.not_started = task
         attempt.may_leave_container = True
     elif docker.is_tool_exit_code(status) and docker.is_monitor_killed(attempt, task.rank):
-        attempt.monitor_killed = True  # podman 5 exits when its monitor is killed, and removes nothing
+        attempt.monitor_killed = (
+            True  # podman 5 exits when its monitor is killed, and removes nothing
+        )
     return docker.read_status(status)
 
 

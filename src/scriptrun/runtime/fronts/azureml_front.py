@@ -204,7 +204,9 @@ def _install() -> None:
     except ImportError:
         sys.modules[__name__] = front
         front.__class__ = _AzuremlModule
-        front.__path__ = [folder for folder in _package_folders("azureml", sys.path) if folder != own_folder]
+        front.__path__ = [
+            folder for folder in _package_folders("azureml", sys.path) if folder != own_folder
+        ]
         sys.meta_path.insert(0, _AzuremlFinder())
         sys.meta_path.append(_MissingModuleFinder())
 

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from scriptrun.runtime.hints import StrPath, Source
+    from scriptrun.runtime.hints import Source, StrPath
 
 
 class ArtifactCalls(object):
@@ -38,7 +38,9 @@ class ArtifactCalls(object):
                 "upload_files got {} names but {} paths.".format(len(names), len(paths)),
                 "Give one path for each name.",
             )
-        stored = [artifacts.store(self.folder, name, paths[index]) for index, name in enumerate(names)]
+        stored = [
+            artifacts.store(self.folder, name, paths[index]) for index, name in enumerate(names)
+        ]
         return stored if return_artifacts else None
 
     def upload_folder(

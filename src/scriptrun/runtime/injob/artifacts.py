@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO, TypeGuard
 
-    from scriptrun.runtime.hints import StrPath, Readable, Source
+    from scriptrun.runtime.hints import Readable, Source, StrPath
 
 
 #: folders that scripts write in their working directory

@@ -67,7 +67,9 @@ def claim(folder: str) -> None:
     """Record this process as the one that runs it, as a launcher does."""
     attempt_folder = os.path.join(folder, "attempts", "1")
     os.makedirs(attempt_folder)
-    files.publish(os.path.join(attempt_folder, "node-0.start.json"), files.to_json(identity.identify()))
+    files.publish(
+        os.path.join(attempt_folder, "node-0.start.json"), files.to_json(identity.identify())
+    )
 
 
 def is_started_by_script(folder: str) -> bool:

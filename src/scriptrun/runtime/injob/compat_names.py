@@ -152,7 +152,12 @@ def _add_inspect_names(module: "ModuleType") -> None:
 
 
 #: modules to patch after their import
-PATCHES = {"numpy": _add_numpy_names, "pandas": _add_pandas_names, "sklearn.metrics": _add_sklearn_names, "inspect": _add_inspect_names}
+PATCHES = {
+    "numpy": _add_numpy_names,
+    "pandas": _add_pandas_names,
+    "sklearn.metrics": _add_sklearn_names,
+    "inspect": _add_inspect_names,
+}
 
 
 class Finder(importlib.abc.MetaPathFinder):

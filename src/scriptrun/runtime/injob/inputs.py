@@ -78,7 +78,9 @@ class Inputs(_NamedData):
     def __setitem__(self, name: str, dataset: object) -> None:
         """Record that the run uses ``dataset`` as the input ``name``."""
         _script_inputs[self._folder, name] = dataset
-        fields = {attribute: getattr(dataset, attribute, None) for attribute in ("id", "name", "version")}
+        fields = {
+            attribute: getattr(dataset, attribute, None) for attribute in ("id", "name", "version")
+        }
         record.write_event(self._folder, "input_dataset", input=str(name), dataset=fields)
 
     def __getitem__(self, name: str) -> object:

@@ -22,7 +22,9 @@ class RecordCalls(object):
     def set_tags(self, tags: "Mapping[Any, object] | Iterable[object] | str") -> None:
         """Set the tags in the dict ``tags`` (or one tag without a value), and keep the others."""
         tags = tags if isinstance(tags, dict) else dict.fromkeys(_tag_names(tags))
-        record.write_event(self.folder, "tag", set={values.text(key): _text(tags[key]) for key in tags})
+        record.write_event(
+            self.folder, "tag", set={values.text(key): _text(tags[key]) for key in tags}
+        )
 
     def remove_tags(self, tags: "Iterable[object] | str") -> None:
         """Remove the named tags (or a single one)."""

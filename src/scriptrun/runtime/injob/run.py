@@ -202,7 +202,9 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     def get_children(self, recursive: bool = False, **kwargs: "Any") -> "Iterator[Run]":
         """The child runs, oldest first; with ``recursive``, all descendants."""
-        folders = child_runs.descendants(self.folder) if recursive else child_runs.children(self.folder)
+        folders = (
+            child_runs.descendants(self.folder) if recursive else child_runs.children(self.folder)
+        )
         return iter([Run(folder) for folder in folders])
 
     def complete(self, **kwargs: object) -> None:

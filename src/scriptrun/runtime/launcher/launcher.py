@@ -67,7 +67,8 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     if leftovers:
         log.write(
             "note",
-            message="stopped processes that the script left running: " + ", ".join(sorted(leftovers)),
+            message="stopped processes that the script left running: "
+            + ", ".join(sorted(leftovers)),
         )
     value.update(began=began, ended=time.time(), node=order.node, by="launcher")
     _finish(job, attempt, value, log, delivery)

@@ -32,7 +32,9 @@ def kill_count() -> int:
     for _, controllers, path in groups:
         if "memory" in controllers.split(","):
             return _read_count(os.path.join(_ROOT, "memory"), path, "memory.oom_control")
-    return sum(_read_count(_ROOT, path, "memory.events") for number, _, path in groups if number == "0")
+    return sum(
+        _read_count(_ROOT, path, "memory.events") for number, _, path in groups if number == "0"
+    )
 
 
 def _read_count(root: str, path: str, name: str) -> int:

@@ -27,8 +27,14 @@ def collect(order: "LaunchOrder", pids: "list[int]") -> None:
         text = "node {}: py-spy is not installed, so no stacks are available\n"
         _write(path, text.format(order.node))
         return
-    targets = list(dict.fromkeys(process_id for top in pids for process_id in _with_descendants(top)))
-    dumps = [(pid, _start_dump(py_spy, pid)) for pid in targets if "python" in processes.program_name(pid)]
+    targets = list(
+        dict.fromkeys(process_id for top in pids for process_id in _with_descendants(top))
+    )
+    dumps = [
+        (pid, _start_dump(py_spy, pid))
+        for pid in targets
+        if "python" in processes.program_name(pid)
+    ]
     for pid, process in dumps:
         _write(path, "node {}, process {}:\n{}\n".format(order.node, pid, _read_dump(process)))
 

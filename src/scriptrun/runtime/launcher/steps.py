@@ -70,14 +70,18 @@ def make_supervisor(job: "Json", attempt: "Attempt", pids: "list[int]") -> "Supe
     )
     cancel_path = os.path.join(folder, "cancel.json")
     grace = job.get("grace_seconds", 10.0)
-    supervisor = supervise.Supervisor(pids, job.get("max_run_duration_seconds"), grace, cancel_path, heartbeat_path)
+    supervisor = supervise.Supervisor(
+        pids, job.get("max_run_duration_seconds"), grace, cancel_path, heartbeat_path
+    )
     supervisor.warn = job.get("warn_before_seconds") or 0.0
     supervisor.on_term = order.on_term
     supervisor.on_limit = lambda running: _dump_stacks(attempt, running)
     if order.seconds:
         supervisor.peek_at = supervisor.started + max(0.0, order.seconds - PEEK_SECONDS)
     if order.scheduler:
-        supervisor.on_stop_signal = lambda running_pids: _stacks_at_the_last_warning(attempt, running_pids)
+        supervisor.on_stop_signal = lambda running_pids: _stacks_at_the_last_warning(
+            attempt, running_pids
+        )
     if order.container:
         from scriptrun.runtime.containers import launcher_hooks
 
@@ -95,7 +99,7 @@ def _dump_stacks(attempt: "Attempt", running: "list[int]") -> None:
 def _stacks_at_the_last_warning(attempt: "Attempt", living: "list[int]") -> None:
     """Dump the stacks at Slurm's warning before the time limit, if the job is not requeued."""
     scheduler = attempt.order.load_scheduler()
-    if scheduler is not None and scheduler.is_the_last_warning(attempt.order):
+    if scheduler is not None and scheduler.is_last_warning(attempt.order):
         _dump_stacks(attempt, living)
 
 

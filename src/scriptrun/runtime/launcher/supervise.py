@@ -59,7 +59,12 @@ class ExitSummary:
         failed: "int | Task | None" = None,
         failed_at: "float | None" = None,
     ) -> None:
-        self.status, self.usage, self.stop_reason, self.canceled = status, usage, stop_reason, canceled
+        self.status, self.usage, self.stop_reason, self.canceled = (
+            status,
+            usage,
+            stop_reason,
+            canceled,
+        )
         self.failed, self.failed_at = failed, failed_at
         self.starved = getattr(failed, "starved", False)
 
@@ -112,7 +117,12 @@ class Supervisor:
     find_problem: "Optional[Callable[[], str]]" = None
 
     def __init__(
-        self, pids: "list[int]", limit: "float | None", grace: float, cancel_path: str, heartbeat_path: str
+        self,
+        pids: "list[int]",
+        limit: "float | None",
+        grace: float,
+        cancel_path: str,
+        heartbeat_path: str,
     ) -> None:
         self.running, self.limit, self.grace = list(pids), limit, grace
         self.cancel_path, self.heartbeat_path = cancel_path, heartbeat_path
@@ -141,7 +151,9 @@ class Supervisor:
         if self._first_failure and self.find_failure is not None:
             self._first_failure = self.find_failure(True) or self._first_failure  # known now?
         failed, last = self._first_failure or (None, self._last_status)
-        return ExitSummary(last, self._usage, self.stop_reason, self.canceled, failed, self._failed_at)
+        return ExitSummary(
+            last, self._usage, self.stop_reason, self.canceled, failed, self._failed_at
+        )
 
     def _must_wait(self) -> bool:
         """Whether to keep waiting without processes: for ranks below them, or for other nodes."""

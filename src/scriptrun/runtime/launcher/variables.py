@@ -117,7 +117,9 @@ def process_environment(
     environ.update(job_variables)
     environ.update(mlflow_store.variables(job, order, environ))
     environ.update(system)
-    environ["PYTHONPATH"] = search_path.build_pythonpath(job, order.runtime, environ.get("PYTHONPATH"))
+    environ["PYTHONPATH"] = search_path.build_pythonpath(
+        job, order.runtime, environ.get("PYTHONPATH")
+    )
     if order.bin and (not prefix or "PATH" in job_variables):
         environ["PATH"] = _prepend_path(order.bin, environ.get("PATH") or os.defpath)
     if order.prefix and not prefix:

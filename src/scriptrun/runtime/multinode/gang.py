@@ -139,7 +139,9 @@ def _node_result(
 
 def _with_cause(value: "Json", peers: "Peers", failed_at: "float | None" = None) -> "Json":
     """Add the ``cause`` to ``value``, for comparison between nodes; {} if another node failed."""
-    failed_elsewhere = any(other_result.get("state") != results.COMPLETED for other_result in peers.ended.values())
+    failed_elsewhere = any(
+        other_result.get("state") != results.COMPLETED for other_result in peers.ended.values()
+    )
     if failed_at is None and (failed_elsewhere or peers.lost):
         value["cause"] = {}
     elif failed_at is not None:

@@ -48,7 +48,9 @@ def end(
     node_results[0] = value
     for node, reason in peers.lost.items():
         lost_result = results.result(results.FAILED, reason)
-        node_results[node] = dict(lost_result, cause={"t": lost_result["ended"] - LOSS_DELAY, "reason": reason})
+        node_results[node] = dict(
+            lost_result, cause={"t": lost_result["ended"] - LOSS_DELAY, "reason": reason}
+        )
     return merge_results(node_results, value)
 
 
@@ -64,9 +66,15 @@ def merge_results(node_results: "dict[int, Json]", head_result: "Json") -> "Json
         value.update(state=results.FAILED, exit_code=None, signal=None)
         value.update({name: field for name, field in cause.items() if name != "t"})
     else:
-        failed = [node_result for node_result in node_results.values() if node_result["state"] == results.FAILED]
+        failed = [
+            node_result
+            for node_result in node_results.values()
+            if node_result["state"] == results.FAILED
+        ]
         value.update(failed[0] if failed else {})
-    value["usage"] = _total_usage([entry["usage"] for entry in node_results.values() if entry.get("usage")])
+    value["usage"] = _total_usage(
+        [entry["usage"] for entry in node_results.values() if entry.get("usage")]
+    )
     value["cause"] = {}
     return value
 

@@ -56,7 +56,9 @@ def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
     else:
         others = []
     # the others may know this node's address better than it does itself
-    local_node["address"] = next((node["head"] for node in others if node.get("head")), local_node["address"])
+    local_node["address"] = next(
+        (node["head"] for node in others if node.get("head")), local_node["address"]
+    )
     agreement = {"address": local_node["address"], "port": port, "nodes": [local_node] + others}
     files.publish(head, files.to_json(agreement))
     return agreement
@@ -125,7 +127,10 @@ def _await(read: "Callable[[], _T | None]", order: "LaunchOrder", peers: "Peers"
         if problem:
             raise RendezvousFailure(results.result(results.FAILED, problem))
         if time.monotonic() > next_heartbeat:
-            heartbeats, next_heartbeat = heartbeats + 1, time.monotonic() + supervise.HEARTBEAT_SECONDS
+            heartbeats, next_heartbeat = (
+                heartbeats + 1,
+                time.monotonic() + supervise.HEARTBEAT_SECONDS,
+            )
             path = "{}/node-{}.beat".format(peers.folder, order.node)
             files.write_atomic(path, "meeting {}".format(heartbeats).encode())
         time.sleep(pause)

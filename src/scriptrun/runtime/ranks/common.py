@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 class World:
     """The nodes and ranks of a job: ``ranks_per_node`` ranks on each of ``nodes`` nodes."""
 
-    def __init__(self, job: "Json", attempt: "Attempt", agreement: "Json", ranks_per_node: int) -> None:
+    def __init__(
+        self, job: "Json", attempt: "Attempt", agreement: "Json", ranks_per_node: int
+    ) -> None:
         self.job, self.attempt, self.agreement = job, attempt, agreement
         self.nodes, self.ranks_per_node = attempt.order.nodes, ranks_per_node
         self.size = self.nodes * ranks_per_node
@@ -28,7 +30,9 @@ class World:
     def for_node(self, node: int) -> "World":
         """The world as ``node`` sees it, with that node's data and environment."""
         node_values = self.agreement["nodes"][node].get("own") or {}
-        return World(self.job, self.attempt.for_node(node, node_values), self.agreement, self.ranks_per_node)
+        return World(
+            self.job, self.attempt.for_node(node, node_values), self.agreement, self.ranks_per_node
+        )
 
     def variables(self, rank: int) -> "dict[str, str]":
         """All variables that scriptrun sets for ``rank``; ranks are numbered node by node."""
@@ -75,7 +79,11 @@ class World:
         """
         job_variables = self.job.get("variables") or {}
         inherited = self.order.environ or {}
-        if self.ranks_per_node < 2 or "OMP_NUM_THREADS" in job_variables or "OMP_NUM_THREADS" in inherited:
+        if (
+            self.ranks_per_node < 2
+            or "OMP_NUM_THREADS" in job_variables
+            or "OMP_NUM_THREADS" in inherited
+        ):
             return None
         cpus: int = self.agreement["nodes"][self.order.node]["cpus"]
         requested: "int | None" = (self.job.get("resources") or {}).get("cpus")

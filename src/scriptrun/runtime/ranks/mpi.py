@@ -127,7 +127,10 @@ def is_open_mpi(program: str) -> bool:
     if any(word in name for word in ("openmpi", "orterun", "prte")):
         return True
     folder = os.path.dirname(program)
-    return any(os.path.exists(os.path.join(folder, launcher_name)) for launcher_name in ("prterun", "orterun"))
+    return any(
+        os.path.exists(os.path.join(folder, launcher_name))
+        for launcher_name in ("prterun", "orterun")
+    )
 
 
 def _grace_variables(job: "Json") -> "dict[str, str]":
@@ -162,13 +165,21 @@ def _write_plan(world: "World", hidden_variables: "dict[str, str]") -> None:
             "OMPI_COMM_WORLD_LOCAL_RANK": task.local_rank,
             "OMPI_COMM_WORLD_LOCAL_SIZE": world.ranks_per_node,
         }
-        rank_variables = dict(task.variables, **{name: str(number) for name, number in mpi_variables.items()})
+        rank_variables = dict(
+            task.variables, **{name: str(number) for name, number in mpi_variables.items()}
+        )
         task.argv = variables.command_line(world.job, view.order, rank_variables)
         work = world.agreement["nodes"][task.node]["work"]
         log = os.path.join(world.order.folder, *task.log.split("/"))
         environ = dict(hidden_variables, **_data_variables(world, view, rank_variables))
         environ.update(rank_variables)
-        record = {"argv": task.argv, "variables": environ, "work": work, "log": log, "node": task.node}
+        record = {
+            "argv": task.argv,
+            "variables": environ,
+            "work": work,
+            "log": log,
+            "node": task.node,
+        }
         ranks.append(dict(record, moved=_path_changes(world.order, view.order)))
     os.makedirs(os.path.join(world.order.folder, "user_logs"), exist_ok=True)
     plan: "Json" = {"ranks": ranks, "grace": world.job.get("grace_seconds", 10.0)}
@@ -184,7 +195,9 @@ def _path_changes(local: "LaunchOrder", remote: "LaunchOrder") -> "list[list[str
     return [[before, after] for before, after in pairs if before and after and before != after]
 
 
-def _data_variables(world: "World", view: "World", rank_variables: "dict[str, str]") -> "dict[str, str]":
+def _data_variables(
+    world: "World", view: "World", rank_variables: "dict[str, str]"
+) -> "dict[str, str]":
     """The data variables of a rank whose node has the data at other paths than node 0."""
     if view.attempt.brought == world.attempt.brought:
         return {}
@@ -197,15 +210,21 @@ def _data_variables(world: "World", view: "World", rank_variables: "dict[str, st
 def supervise_ranks(supervisor: "Supervisor", order: "LaunchOrder", ranks_per_node: int) -> None:
     """Let ``supervisor`` supervise the ranks below mpirun, ``ranks_per_node`` of them per node."""
     folder = _attempt_folder(order)
-    supervisor.find_failure = lambda launcher_ended: first_failure(folder, ranks_per_node, launcher_ended)
+    supervisor.find_failure = lambda launcher_ended: first_failure(
+        folder, ranks_per_node, launcher_ended
+    )
     supervisor.ranks_alive = lambda: bool(_alive_keepers(folder, order))
     if order.mpi:
         supervisor.terminate = lambda pids: _terminate_step(pids, order)
     else:
-        supervisor.terminate = lambda launcher_pids: _terminate(launcher_pids, _alive_keepers(folder, order))
+        supervisor.terminate = lambda launcher_pids: _terminate(
+            launcher_pids, _alive_keepers(folder, order)
+        )
 
 
-def first_failure(folder: str, ranks_per_node: int, launcher_ended: bool = False) -> "tuple[Task, int] | None":
+def first_failure(
+    folder: str, ranks_per_node: int, launcher_ended: bool = False
+) -> "tuple[Task, int] | None":
     """(task, wait status) of the rank that failed first; None while none has.
 
     ``launcher_ended``: mpirun or srun has ended. A rank that was stopped from outside does not
@@ -253,7 +272,7 @@ def _terminate(launcher_pids: "list[int]", rank_pids: "list[int]") -> None:
 
 
 def _terminate_step(launcher_pids: "list[int]", order: "LaunchOrder") -> None:
-    """SIGTERM to the ranks that the scheduler's command (``launcher_pids``) has started, past itself.
+    """Send SIGTERM to the ranks that the scheduler's command (``launcher_pids``) has started.
 
     One that gets it kills them at once.
     """
@@ -268,7 +287,7 @@ def _terminate_step(launcher_pids: "list[int]", order: "LaunchOrder") -> None:
 
 
 def local_rank_pids(order: "LaunchOrder", ranks_per_node: int) -> "list[int]":
-    """The pids of this node's ranks, ``ranks_per_node`` of them: a scheduler's are below no launcher."""
+    """The pids of this node's ranks, ``ranks_per_node`` of them, wherever they were started."""
     first = order.node * ranks_per_node
     keepers = _alive_keepers(_attempt_folder(order), order, range(first, first + ranks_per_node))
     return [pid for keeper in keepers for pid in processes.children(keeper)]
@@ -282,11 +301,17 @@ def _alive_keepers(folder: str, order: "LaunchOrder", ranks: "range | None" = No
     if order.container:
         return [pid for pid in (docker.local_pid(record["process"]) for record in starts) if pid]
     identities = [item["process"] for item in starts]
-    return [process["pid"] for process in identities if identity.is_local(process) and identity.is_alive(process)]
+    return [
+        process["pid"]
+        for process in identities
+        if identity.is_local(process) and identity.is_alive(process)
+    ]
 
 
 def _read_records(folder: str, suffix: str) -> "list[Json]":
     """The records that the shims wrote about their ranks, by file suffix."""
     names = [name for name in os.listdir(folder) if name.startswith("rank-")]
-    records = [files.read_json(os.path.join(folder, name)) for name in names if name.endswith(suffix)]
+    records = [
+        files.read_json(os.path.join(folder, name)) for name in names if name.endswith(suffix)
+    ]
     return [value for value in records if value]

@@ -29,7 +29,7 @@ class Scheduler(Protocol):
         """Whether this job goes on only to save."""
         ...
 
-    def is_the_last_warning(self, order: "LaunchOrder") -> bool:
+    def is_last_warning(self, order: "LaunchOrder") -> bool:
         """Whether the job's time limit is near, and it is not started again."""
         ...
 

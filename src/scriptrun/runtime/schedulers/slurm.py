@@ -21,19 +21,19 @@ RANK: "Tuple[str, ...]" = ("SLURM_PROCID",)
 STEP: "Tuple[str, ...]" = ("SLURM_JOB_ID", "SLURM_STEP_ID")
 
 
-def restarts() -> int:
-    """How often Slurm has started this job again."""
+def restart_count() -> int:
+    """How often Slurm has requeued this job."""
     return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
 
 
-def this_job() -> str:
-    """This job's id in Slurm: "12", or "12_3" of an array."""
+def job_id() -> str:
+    """This job's ID in Slurm: "12", or "12_3" in an array."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
 
 
 def folder_of(order: "LaunchOrder") -> str:
-    """The folder of what was handed to Slurm."""
+    """The folder of the Slurm submission."""
     assert order.handed is not None
     return order.handed
 
@@ -56,7 +56,7 @@ def describe_nodes(environ: "dict[str, str]", nodes: int, each: int) -> None:
             SLURM_JOB_NUM_NODES=str(nodes),
             SLURM_NTASKS=str(nodes * each),
             SLURM_TASKS_PER_NODE="{}(x{})".format(each, nodes),
-            SLURM_OVERLAP="1",  # its own srun must not wait for the step of the launchers to end
+            SLURM_OVERLAP="1",  # its own srun must not wait for the launchers' step to end
         )
 
 
@@ -81,21 +81,21 @@ def stop_step(step: str) -> bool:
 
 
 def why_stopped(order: "LaunchOrder", value: "Json") -> bool:
-    """Say in ``value`` why Slurm stopped the job; whether that is the run's end.
+    """Add to ``value`` why Slurm stopped the job; return whether the run is over.
 
-    It is not where Slurm starts the job again: the next attempt tells then.
+    It is not if Slurm requeues the job: the next attempt continues.
     """
     if os.path.exists(os.path.join(order.folder, "cancel.json")):
         value.update(state=results.CANCELED, reason="canceled while running")
         return True
     if _is_warned(order):
-        return _at_its_limit(order, value)
-    facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
+        return _stop_at_time_limit(order, value)
+    facts = _job_fields(os.environ.get("SLURM_JOB_ID", ""))
     state = facts.get("JobState", "")
     again = facts.get("Requeue") == "1"
     if state == "COMPLETING":
-        state = _why_it_completes(facts)
-    if _within_its_time_to_save(facts):
+        state = _completing_state(facts)
+    if _is_in_grace_time(facts):
         state = "PREEMPTED"
         if again:
             _requeue()
@@ -115,69 +115,69 @@ def why_stopped(order: "LaunchOrder", value: "Json") -> bool:
 
 
 def is_preempted() -> bool:
-    """Whether this job runs on only to save."""
-    return _within_its_time_to_save(_facts(os.environ.get("SLURM_JOB_ID", "")))
+    """Whether this job is preempted and running only to save."""
+    return _is_in_grace_time(_job_fields(os.environ.get("SLURM_JOB_ID", "")))
 
 
-def has_time_to_save() -> bool:
-    """Whether the partition of this job lets preempted jobs go on for a while."""
-    facts = _ask("partition", os.environ.get("SLURM_JOB_PARTITION", ""))
-    return facts.get("PreemptMode", "OFF") != "OFF" and facts.get("GraceTime", "0") != "0"
+def has_grace_time() -> bool:
+    """Whether the partition gives preempted jobs a grace time."""
+    fields = _show("partition", os.environ.get("SLURM_JOB_PARTITION", ""))
+    return fields.get("PreemptMode", "OFF") != "OFF" and fields.get("GraceTime", "0") != "0"
 
 
-def _within_its_time_to_save(facts: "dict[str, str]") -> bool:
-    return facts.get("JobState") == "RUNNING" and facts.get("PreemptTime", "None") != "None"
+def _is_in_grace_time(fields: "dict[str, str]") -> bool:
+    return fields.get("JobState") == "RUNNING" and fields.get("PreemptTime", "None") != "None"
 
 
-def _why_it_completes(facts: "dict[str, str]") -> str:
-    """The state that Slurm does not show while processes of the job live on."""
-    why = {"TimeLimit": "TIMEOUT", "OutOfMemory": "OUT_OF_MEMORY", "NodeDown": "NODE_FAIL"}
-    if facts.get("Reason") in why:
-        return why[facts["Reason"]]
-    return "REQUEUED" if int(facts.get("Restarts", "0")) > restarts() else "CANCELLED"
+def _completing_state(fields: "dict[str, str]") -> str:
+    """The final state of a completing job, which Slurm does not show while its processes live."""
+    states = {"TimeLimit": "TIMEOUT", "OutOfMemory": "OUT_OF_MEMORY", "NodeDown": "NODE_FAIL"}
+    if fields.get("Reason") in states:
+        return states[fields["Reason"]]
+    return "REQUEUED" if int(fields.get("Restarts", "0")) > restart_count() else "CANCELLED"
 
 
 def _is_warned(order: "LaunchOrder") -> bool:
-    return os.path.exists(os.path.join(folder_of(order), "warned.{}".format(restarts())))
+    return os.path.exists(os.path.join(folder_of(order), "warned.{}".format(restart_count())))
 
 
-def is_the_last_warning(order: "LaunchOrder") -> bool:
+def is_last_warning(order: "LaunchOrder") -> bool:
     """Whether the job's time limit is near, and it is not started again."""
-    return _is_warned(order) and restarts() >= order.requeues
+    return _is_warned(order) and restart_count() >= order.requeues
 
 
-def _at_its_limit(order: "LaunchOrder", value: "Json") -> bool:
-    again = restarts() < order.requeues
+def _stop_at_time_limit(order: "LaunchOrder", value: "Json") -> bool:
+    will_requeue = restart_count() < order.requeues
     reason = "reached its time limit in Slurm"
     value.update(state=results.FAILED, reason=reason, ended_by="time-limit")
-    if again:
+    if will_requeue:
         start_again(order)
-    return not again
+    return not will_requeue
 
 
 def _requeue() -> None:
-    """Have Slurm start this job again: it does not where the job ends before its grace period."""
+    """Requeue this job, as Slurm does not if the job ends before its grace time."""
     try:
         subprocess.run(
-            ["scontrol", "requeue", this_job()],
+            ["scontrol", "requeue", job_id()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
             timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
-        pass  # then the run is lost, and says so
+        pass  # the run then ends as lost
 
 
-def _facts(job: str) -> "dict[str, str]":
-    """What Slurm says of the job, by name; {} where it does not answer."""
-    return _ask("job", job)
+def _job_fields(job: str) -> "dict[str, str]":
+    """The fields of the job in Slurm; {} if it does not answer."""
+    return _show("job", job)
 
 
-def _ask(what: str, name: str) -> "dict[str, str]":
+def _show(kind: str, name: str) -> "dict[str, str]":
     try:
-        said = subprocess.run(
-            ["scontrol", "--oneliner", "show", what, name],
+        output = subprocess.run(
+            ["scontrol", "--oneliner", "show", kind, name],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
@@ -185,4 +185,4 @@ def _ask(what: str, name: str) -> "dict[str, str]":
         ).stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError):
         return {}
-    return dict(re.findall(r"(?:^| )(\w+)=(\S+)", said))
+    return dict(re.findall(r"(?:^| )(\w+)=(\S+)", output))

@@ -33,7 +33,10 @@ def seconds(watched: str, value: Any) -> float:
     with contextlib.suppress(OSError):
         path = str(paths.runtime_folder("seen") / f"{name}.json")
         previous = files.read_json(path)
-        if isinstance(previous, dict) and (previous.get("value"), previous.get("boot")) == (value, boot):
+        if isinstance(previous, dict) and (previous.get("value"), previous.get("boot")) == (
+            value,
+            boot,
+        ):
             return max(0.0, now - float(previous["since"]))
         files.write_atomic(path, files.to_json({"value": value, "boot": boot, "since": now}))
     return 0.0

@@ -139,7 +139,11 @@ def _key_store() -> Any:
         return None
     chosen = keyring.get_keyring()
     min_priority = 0.1 if os.environ.get("PYTHON_KEYRING_BACKEND") else 1
-    backends = [backend for backend in getattr(chosen, "backends", (chosen,)) if _priority(backend) >= min_priority]
+    backends = [
+        backend
+        for backend in getattr(chosen, "backends", (chosen,))
+        if _priority(backend) >= min_priority
+    ]
     return max(backends, key=_priority, default=None)
 
 

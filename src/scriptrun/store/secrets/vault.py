@@ -162,7 +162,9 @@ def names(workspace: str = "") -> list[str]:
         entries = os.listdir(folder())
     except OSError:
         return []
-    all_names = sorted(yaml_file.name_from_file(name) for name in entries if not name.endswith(".tmp"))
+    all_names = sorted(
+        yaml_file.name_from_file(name) for name in entries if not name.endswith(".tmp")
+    )
     if not workspace:
         return [name for name in all_names if not name.startswith(_WORKSPACE_PREFIX)]
     prefix = f"{_WORKSPACE_PREFIX}{workspace}-"

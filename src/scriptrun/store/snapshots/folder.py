@@ -134,7 +134,9 @@ def _entry_signature(entry: os.DirEntry[bytes]) -> StatSignature:
 
 def target_hash(status: os.stat_result) -> int:
     """A hash that changes with a link's target; replaces the inode in the link's signature."""
-    return hash((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode))
+    return hash(
+        (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode)
+    )
 
 
 def walk_order(folder: bytes) -> list[bytes]:

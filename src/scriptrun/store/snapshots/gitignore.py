@@ -47,7 +47,9 @@ class PatternList:
 
     def __init__(self, content: bytes) -> None:
         self.patterns = parse(content)
-        self._file_patterns = _combine([pattern for pattern in self.patterns if not pattern.folders_only])
+        self._file_patterns = _combine(
+            [pattern for pattern in self.patterns if not pattern.folders_only]
+        )
         self._folder_patterns = _combine(self.patterns)
 
     def find_match(self, path: bytes, is_folder: bool) -> Pattern | None:
@@ -62,7 +64,9 @@ def _combine(patterns: list[Pattern]) -> tuple[re.Pattern[bytes] | None, list[Pa
     backwards = patterns[::-1]
     if not backwards:
         return None, []
-    return re.compile(b"|".join(b"(%s)" % pattern.regex for pattern in backwards), re.DOTALL), backwards
+    return re.compile(
+        b"|".join(b"(%s)" % pattern.regex for pattern in backwards), re.DOTALL
+    ), backwards
 
 
 def parse(content: bytes) -> list[Pattern]:
@@ -154,7 +158,7 @@ def _stars(glob: bytes, position: int, start: int, anchored: bool) -> tuple[byte
 
 
 def _bracket(glob: bytes, position: int) -> tuple[bytes, int] | None:
-    """The bracket expression whose content starts at ``position``: its byte set, and where it ends."""
+    """The bracket expression whose content starts at ``position``: its byte set and its end."""
     negated = glob[position : position + 1] in (b"!", b"^")
     position += negated
     chosen: set[int] = set()
@@ -179,7 +183,10 @@ def _bracket(glob: bytes, position: int) -> tuple[bytes, int] | None:
             return None
         position = low[1]
         high = low
-        if glob[position : position + 1] == b"-" and glob[position + 1 : position + 2] not in (b"", b"]"):
+        if glob[position : position + 1] == b"-" and glob[position + 1 : position + 2] not in (
+            b"",
+            b"]",
+        ):
             end_of_range = _bracket_byte(glob, position + 1)
             if end_of_range is None:
                 return None

@@ -68,17 +68,21 @@ class Rules:
         self._patterns: PatternList | None = None
 
     def below(self, folder: bytes, ignore_file: os.DirEntry[bytes] | None) -> Rules:
-        """The rules for ``folder`` (relative to the source), which has the ignore file ``ignore_file``."""
+        """The rules for ``folder`` (relative to the source), read from ``ignore_file``."""
         if ignore_file is None or not self.kind or not ignore_file.is_file():
             return self
-        return Rules(self.kind, self, folder, ignore_file.path, f"{self.stamp}|{_stamp(ignore_file.stat())}")
+        return Rules(
+            self.kind, self, folder, ignore_file.path, f"{self.stamp}|{_stamp(ignore_file.stat())}"
+        )
 
     def find_match(self, path: bytes, is_folder: bool) -> tuple[Pattern, bytes] | None:
         """The line that decides about ``path``, and its file; the deepest file takes precedence."""
         rules: Rules | None = self
         while rules is not None:
             if rules._file:
-                pattern = rules._load_patterns().find_match(rules._path_prefix + path[rules._prefix_length :], is_folder)
+                pattern = rules._load_patterns().find_match(
+                    rules._path_prefix + path[rules._prefix_length :], is_folder
+                )
                 if pattern is not None:
                     return pattern, rules._shown_path
             rules = rules._parent
@@ -135,7 +139,9 @@ def rules_for(source: bytes) -> Rules:
             stamp = f"{rules.stamp}|{os.fsdecode(ignore_file)} {_stamp(os.stat(ignore_file))}"
             rules = Rules(b".gitignore", rules, b"", ignore_file, stamp)
             rules._shown_path = os.path.relpath(ignore_file, source)
-            rules._path_prefix = os.path.relpath(source, folder).replace(os.sep.encode(), b"/") + b"/"
+            rules._path_prefix = (
+                os.path.relpath(source, folder).replace(os.sep.encode(), b"/") + b"/"
+            )
     return rules
 
 

@@ -75,7 +75,9 @@ class PackWriter:
             return hasher.hexdigest().encode(), location
         return hasher.hexdigest().encode(), self._append(key, data)
 
-    def add_stream(self, read: Callable[[int], bytes], first_chunk: bytes) -> tuple[bytes, bytes, int]:
+    def add_stream(
+        self, read: Callable[[int], bytes], first_chunk: bytes
+    ) -> tuple[bytes, bytes, int]:
         """Store a large file (``first_chunk``, then ``read``); returns digest, location, size."""
         folder = self.store / "objects"
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +153,9 @@ class PackWriter:
         return str(self.store / "packs" / f"{self._name}.{kind}.tmp")
 
 
-def _copy_and_hash(target: Path, read: Callable[[int], bytes], first_chunk: bytes) -> tuple[str, int]:
+def _copy_and_hash(
+    target: Path, read: Callable[[int], bytes], first_chunk: bytes
+) -> tuple[str, int]:
     hasher = hashlib.sha256()
     size = 0
     with open(target, "xb", buffering=0) as out:

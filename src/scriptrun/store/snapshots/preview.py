@@ -76,9 +76,9 @@ class _Inspector:
             self.inspection.ignored[os.fsdecode(listing.path) + "/"] = listing.environment
             return
         for name in listing.ignored:
-            self.inspection.ignored[os.fsdecode(snapshot_folder.join(listing.path, name))] = listing.reasons[
-                name
-            ]
+            self.inspection.ignored[os.fsdecode(snapshot_folder.join(listing.path, name))] = (
+                listing.reasons[name]
+            )
         size = 0
         count = 0
         for name, signature in listing.files:

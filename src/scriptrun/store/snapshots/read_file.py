@@ -27,7 +27,9 @@ class SpecialFile(Exception):
     """Not a file, folder or link, but a socket, pipe or device."""
 
 
-def store_file(packs: PackWriter, source: bytes, path: bytes, signature: snapshot_folder.StatSignature) -> FileRecord:
+def store_file(
+    packs: PackWriter, source: bytes, path: bytes, signature: snapshot_folder.StatSignature
+) -> FileRecord:
     """Store the file or link ``path`` of ``source``, which had the signature ``signature``.
 
     Raises UnreadableFile, SpecialFile, FileNotFoundError if it is gone, and OSError if the store
@@ -53,7 +55,12 @@ def _store_link(
         return _store_regular_file(packs, link.path, path, signature)
     name = path.rpartition(b"/")[2]
     line = b"l %s\0%s\n" % (workdir.escape(name), workdir.escape(link.target))
-    return name, signature if snapshot_folder.is_settled(signature) else snapshot_folder.UNTRUSTED, line, b""
+    return (
+        name,
+        signature if snapshot_folder.is_settled(signature) else snapshot_folder.UNTRUSTED,
+        line,
+        b"",
+    )
 
 
 def _store_regular_file(
@@ -78,7 +85,12 @@ def _store_regular_file(
     if not (unchanged and snapshot_folder.is_settled(signature)):
         signature = snapshot_folder.UNTRUSTED
     kind = b"x" if after.st_mode & stat.S_IXUSR else b"f"
-    return name, signature, b"%s %s %d %s\n" % (kind, digest, size, workdir.escape(name)), location + b"\n"
+    return (
+        name,
+        signature,
+        b"%s %s %d %s\n" % (kind, digest, size, workdir.escape(name)),
+        location + b"\n",
+    )
 
 
 def _store_content(packs: PackWriter, handle: int, expected: int) -> tuple[bytes, bytes, int]:

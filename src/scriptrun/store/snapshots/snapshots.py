@@ -185,7 +185,10 @@ def _wait_for_others(stack: ExitStack, cache: Path) -> bool:
 
 
 def _unreadable_error(source: str, failed: dict[bytes, str]) -> SnapshotException:
-    lines = [f"  - {snapshot_warnings.format_path(path) or '.'}: {reason}" for path, reason in failed.items()]
+    lines = [
+        f"  - {snapshot_warnings.format_path(path) or '.'}: {reason}"
+        for path, reason in failed.items()
+    ]
     if len(lines) > _MAX_LISTED:
         lines[_MAX_LISTED:] = [f"  - and {len(lines) - _MAX_LISTED} more"]
     count = "1 path" if len(failed) == 1 else f"{len(failed)} paths"

@@ -57,7 +57,9 @@ class SnapshotBuilder:
             path, rules = stack.pop()
             record = self._record_of(path)
             try:
-                listing = snapshot_folder.list_folder(self._source, path, rules, _last_decisions(record))
+                listing = snapshot_folder.list_folder(
+                    self._source, path, rules, _last_decisions(record)
+                )
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -70,14 +72,27 @@ class SnapshotBuilder:
     def _record_of(self, path: bytes) -> stat_cache.Record | None:
         """The last snapshot's record of ``path``; skips records of removed folders."""
         path_order = snapshot_folder.walk_order(path)
-        while self._next_record is not None and snapshot_folder.walk_order(self._next_record.path) < path_order:
+        while (
+            self._next_record is not None
+            and snapshot_folder.walk_order(self._next_record.path) < path_order
+        ):
             self._next_record = self._reader.next()
-        return self._next_record if self._next_record is not None and self._next_record.path == path else None
+        return (
+            self._next_record
+            if self._next_record is not None and self._next_record.path == path
+            else None
+        )
 
-    def _store_folder(self, listing: snapshot_folder.Listing, record: stat_cache.Record | None) -> None:
+    def _store_folder(
+        self, listing: snapshot_folder.Listing, record: stat_cache.Record | None
+    ) -> None:
         if listing.path:
             self._publication.write(b"d %s\n" % workdir.escape(listing.path))
-        previous = {file_record[0]: file_record for file_record in record.files()} if record is not None else {}
+        previous = (
+            {file_record[0]: file_record for file_record in record.files()}
+            if record is not None
+            else {}
+        )
         records: list[stat_cache.FileRecord] = []
         files = size = 0
         for name, signature in listing.files:
@@ -126,7 +141,9 @@ class SnapshotBuilder:
             self._secrets.append(snapshot_folder.join(folder, name))
         return int(line.split(b" ", 3)[2])
 
-    def _cache_folder(self, listing: snapshot_folder.Listing, records: list[stat_cache.FileRecord]) -> None:
+    def _cache_folder(
+        self, listing: snapshot_folder.Listing, records: list[stat_cache.FileRecord]
+    ) -> None:
         listing.files = [(name, signature) for name, signature, _, _ in records]
         self._writer.add(
             stat_cache.Record(

@@ -46,7 +46,12 @@ def _read_metric(name: str, path: str) -> "list[Json]":
 def _line(seconds: float, name: str, value: str, step: "list[str]") -> "Json":
     number = float(value)
     finite = number - number == 0
-    line = {"t": seconds, "m": name, "k": "scalar", "v": number if finite else _special_name(number)}
+    line = {
+        "t": seconds,
+        "m": name,
+        "k": "scalar",
+        "v": number if finite else _special_name(number),
+    }
     if not finite:
         line["f"] = 1
     if step and step[0] != "0":

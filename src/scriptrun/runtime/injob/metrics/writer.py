@@ -85,7 +85,12 @@ class MetricWriter:
             self._lines.append('{"t":%r%s%r}\n' % (now, head, value))
         else:
             self._lines.append('{"t":%r%s%r%s}\n' % (now, head, value, _step_field(step)))
-        if self._direct_lines or FLUSHER.idle or now > self._deadline or len(self._lines) > MAX_WAITING_LINES:
+        if (
+            self._direct_lines
+            or FLUSHER.idle
+            or now > self._deadline
+            or len(self._lines) > MAX_WAITING_LINES
+        ):
             self._schedule_flush(now)
 
     def write(
@@ -94,7 +99,10 @@ class MetricWriter:
         """Log ``value`` (from the functions in ``values``) as a line of ``kind``."""
         now = _time()
         text, special = values.to_json(value)
-        line = ['{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _to_json_text(name), text), _step_field(step)]
+        line = [
+            '{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _to_json_text(name), text),
+            _step_field(step),
+        ]
         if description:
             line.append(',"d":' + _to_json_text(description))
         line.append(',"f":1}\n' if special else "}\n")
