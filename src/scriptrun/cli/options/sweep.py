@@ -11,6 +11,7 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 _RANGE = re.compile(
@@ -145,7 +146,7 @@ def policy_of(text: str | None) -> Any:
         ) from None
 
 
-def _suggested_settings(policy: Any, settings: dict[str, Any]) -> str:
+def _suggested_settings(policy: Callable[..., object], settings: Iterable[str]) -> str:
     """For each setting that the policy does not have, the nearest that it has."""
     import inspect
 
