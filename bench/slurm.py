@@ -98,18 +98,18 @@ def many(workspace: Workspace, place: Path) -> tuple[float, int]:
     took = time.perf_counter() - began
     runs += Experiment(workspace, "more").submit_many([job] * (ACTIVE - MANY))
     calls: list[list[str]] = []
-    ask = slurm_commands.ask
+    ask = slurm_commands.run
 
     def counted(argv: list[str], ssh: str | None = None) -> object:
         calls.append(argv)
         return ask(argv, ssh)
 
-    slurm_commands.ask = counted  # type: ignore[assignment]
+    slurm_commands.run = counted  # type: ignore[assignment]
     try:
         views = Slurm(partition="main").poll([run.path for run in runs])
     finally:
-        slurm_commands.ask = ask
-    assert all(view.what in (QUEUED, ALIVE) for view in views[MANY:]), "they are no more active"
+        slurm_commands.run = ask
+    assert all(view.state in (QUEUED, ALIVE) for view in views[MANY:]), "they are no more active"
     for run in runs[::-1]:
         (run.path / "cancel.json").touch()
     return took, sum(1 for argv in calls if argv[0] == "squeue")

@@ -84,7 +84,7 @@ import sys
 from scriptrun.cli import errors
 def interrupted(words):
     raise KeyboardInterrupt
-sys.exit(errors.guarded(interrupted, []))
+sys.exit(errors.run_guarded(interrupted, []))
 """
 
 

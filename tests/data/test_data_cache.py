@@ -53,7 +53,7 @@ def test_two_versions_share_what_is_the_same(web, cache, fixed):
     assert names(first.folder) == {"a": b"A", "b": b"B"}
     assert names(second.folder) == {"b": b"B", "c": b"C"}
     assert web.seen.count("GET /b") == 1
-    assert cache.used() == 3
+    assert cache.total_size() == 3
 
 
 def test_what_is_in_use_stays_and_the_longest_unused_goes_first(web, cache, fixed):
@@ -69,7 +69,7 @@ def test_what_is_in_use_stays_and_the_longest_unused_goes_first(web, cache, fixe
     assert Cache(cache.folder, limit=0).make_room(0) == 1000
     assert names(laid["a"].folder) == {"a": b"a" * 1000}
     laid["a"].release()
-    assert cache.clear() == 1000 and cache.used() == 0
+    assert cache.clear() == 1000 and cache.total_size() == 0
 
 
 def test_a_layout_is_completed_where_it_broke_off(web, cache, fixed):
@@ -116,7 +116,7 @@ def test_a_file_of_another_content_is_never_kept(web, cache, fixed):
     web.files["/a"] = b"two"
     with pytest.raises(FileChanged):
         Layout(content, cache).lay_out()
-    assert cache.used() == 0
+    assert cache.total_size() == 0
 
 
 def test_what_has_no_etag_is_the_runs_own(foreign_store, cache, fixed, fill):
@@ -142,7 +142,7 @@ def test_local_files_are_linked_and_looked_at_again(local_store, cache, fixed, f
     laid = Layout(content, cache).lay_out()
     assert names(laid.folder) == {"a b.txt": b"A", "\u00e9%.txt": b"B"}
     assert all(os.path.islink(laid.folder / name) for name in ("a b.txt", "\u00e9%.txt"))
-    assert cache.used() == 0
+    assert cache.total_size() == 0
     fill(local_store.store, {"d/a b.txt": "changed"})
     with pytest.raises(FileChanged, match="a b"):
         Layout(content, cache).lay_out()

@@ -171,9 +171,9 @@ def test_blocks_in_any_order_become_the_whole_file(tmp_path_factory, order, last
 def test_blocks_that_are_there_are_seen_by_the_next(keep):
     blocks = keep.blocks("ef" * 32, 2 * BLOCK)
     blocks.write([b"x" * BLOCK], BLOCK)
-    blocks.has(1, 2)
+    blocks.mark_present(1, 2)
     again = keep.blocks("ef" * 32, 2 * BLOCK)
-    assert list(again.there) == [0, 1]
+    assert list(again.present) == [0, 1]
     assert os.pread(again.descriptor, 3, BLOCK) == b"xxx"
     assert keep.open("ef" * 32) is None
 
@@ -181,16 +181,16 @@ def test_blocks_that_are_there_are_seen_by_the_next(keep):
 def test_a_block_that_was_written_counts_only_once_it_is_noted(keep):
     blocks = keep.blocks("01" * 32, 2 * BLOCK)
     blocks.write([b"x" * BLOCK], 0)
-    assert list(keep.blocks("01" * 32, 2 * BLOCK).there) == [0, 0]
+    assert list(keep.blocks("01" * 32, 2 * BLOCK).present) == [0, 0]
 
 
 def test_a_map_of_another_file_is_not_believed(keep, tmp_path):
     blocks = keep.blocks("23" * 32, 2 * BLOCK)
     blocks.write([b"x" * BLOCK], 0)
-    blocks.has(0, 1)
+    blocks.mark_present(0, 1)
     (path,) = (p for p in (tmp_path / "cache" / "blocks").iterdir() if p.suffix != ".map")
     path.unlink()
-    assert list(keep.blocks("23" * 32, 2 * BLOCK).there) == [0, 0]
+    assert list(keep.blocks("23" * 32, 2 * BLOCK).present) == [0, 0]
 
 
 def test_room_is_given_back_to_nobody_beyond_the_limit(tmp_path, monkeypatch):

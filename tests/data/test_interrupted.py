@@ -226,7 +226,7 @@ def told(size):
             print("half", flush=True)
         sys.stdin.read()
 from pathlib import Path
-fetching.fetch(fetching.Incoming(store, store.stat("big"), "big"), Path(sys.argv[2]), told=told)
+fetching.fetch(fetching.RemoteFile(store, store.stat("big"), "big"), Path(sys.argv[2]), on_bytes=told)
 """
 
 

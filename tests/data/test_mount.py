@@ -296,7 +296,9 @@ def test_a_store_that_goes_away_is_an_io_error_in_time(web, workspace, mounted, 
     web.files = {"/big": BIG[: 6 << 20]}
     far = Datastore.register_http(workspace, "far", web.address)
     told = []
-    found, place = mounted(Dataset.File.from_files((far, "big")), time_limit=2.0, tell=told.append)
+    found, place = mounted(
+        Dataset.File.from_files((far, "big")), time_limit=2.0, on_problem=told.append
+    )
     web.silent = True
     with pytest.raises(OSError) as raised:
         (place / "big").read_bytes()
@@ -312,7 +314,7 @@ def test_a_file_that_changed_is_an_io_error_that_is_told(blob_store, fill, works
     kept = Dataset.File.from_files((blob_store, "*.txt")).register(workspace, "kept")
     fill(blob_store.store, {"a.txt": "changed!!"})
     told = []
-    _, place = mounted(kept, tell=told.append)
+    _, place = mounted(kept, on_problem=told.append)
     with pytest.raises(OSError):
         (place / "a.txt").read_bytes()
     until(lambda: told, "nothing was told")
@@ -327,7 +329,7 @@ def test_trouble_that_passes_is_not_noticed(web, workspace, mounted):
     assert (place / "a").read_bytes() == b"content"
     web.answers, web.drops = [500], [0, 5000, 700_000, 1]
     assert (place / "big").read_bytes() == BIG[: 5 << 20]
-    assert not web.drops and not found.troubles
+    assert not web.drops and not found.problems
 
 
 def test_the_process_that_serves_it_may_die(big, mounted):

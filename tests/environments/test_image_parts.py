@@ -134,12 +134,12 @@ def execute(code, *, stop=never, **more):
 
 
 def test_lines_come_in_order_without_secrets():
-    said, run = execute(CODE.format(0), told=("s3cr3t", ""))
+    said, run = execute(CODE.format(0), masked=("s3cr3t", ""))
     assert run() == said == ["one", "*** two"]
 
 
 def test_a_failure_has_the_last_lines_and_no_secret():
-    said, run = execute(CODE.format(7), told=("s3cr3t",))
+    said, run = execute(CODE.format(7), masked=("s3cr3t",))
     with pytest.raises(EnvironmentException) as caught:
         run()
     assert "Pulling image x failed" in caught.value.message and "s3cr3t" not in str(caught.value)

@@ -118,7 +118,7 @@ def test_a_kill_on_one_node_ends_the_others_and_is_named(bench, slurm, who):
     kill(begun_on(1)[who]["pid"])
     assert wait(run) == "Failed"
     words = {"script": r"rank 1 \(node 1: n[123]\) was", "launcher": "the launcher of node 1 was"}
-    assert re.search(f"{words[who]} ended by SIGKILL", run.standing.reason)
+    assert re.search(f"{words[who]} killed by SIGKILL", run.standing.reason)
     until(lambda: not identity.is_alive(begun_on(0)["script"]), "rank 0 lives on")
 
 

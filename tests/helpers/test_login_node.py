@@ -75,41 +75,34 @@ def test_an_unknown_run_is_an_error_or_nothing(ask, far):
 
 
 def test_a_look_brings_what_is_new_and_no_results(ask, far):
-    run_of(far, "user_logs/std_log.txt", "outputs/m", "work/x", "work-node-1/y", "a.tmp")
+    folder = run_of(far, "user_logs/std_log.txt", "outputs/m", "work/x", "work-node-1/y", "a.tmp")
     answer, rest = ask("look", runs={"r": {}})
-    news = {
-        name: (start, size, whole) for name, start, size, _, whole in answer["runs"]["r"]["files"]
-    }
-    assert news["user_logs/std_log.txt"] == (0, 21, True)
-    assert not {"outputs/m", "work/x", "work-node-1/y", "a.tmp", "job.json"} & set(news)
-    assert len(rest) == sum(size for _, size, _ in news.values())
+    sizes = {name: size for name, size, _ in answer["runs"]["r"]["files"]}
+    assert sizes["user_logs/std_log.txt"] == 21
+    assert not {"outputs/m", "work/x", "work-node-1/y", "a.tmp", "job.json"} & set(sizes)
+    assert len(rest) == sum(sizes.values())
     assert b"user_logs/std_log.txt" in rest
-
-
-def test_a_log_that_has_grown_comes_from_where_it_was_known(ask, far):
-    folder = run_of(far, "user_logs/std_log.txt")
-    log = folder / "user_logs" / "std_log.txt"
-    stamp = log.stat().st_mtime_ns
-    kept = {"user_logs/std_log.txt": [log.stat().st_size, stamp]}
-    for path in folder.rglob("*.jsonl"):
-        kept[path.relative_to(folder).as_posix()] = [path.stat().st_size, path.stat().st_mtime_ns]
-    assert ask("look", runs={"r": kept})[0]["runs"]["r"]["files"] == []
-    with open(log, "a") as handle:
+    seen = {name: [size, changed] for name, size, changed in answer["runs"]["r"]["files"]}
+    assert ask("look", runs={"r": seen}) == (
+        {"runs": {"r": {**answer["runs"]["r"], "files": []}}},
+        b"",
+    )
+    with open(folder / "user_logs" / "std_log.txt", "a") as handle:
         handle.write("more")
-    ((name, start, size, _, whole),) = ask("look", runs={"r": kept})[0]["runs"]["r"]["files"]
-    assert (name, start, size, whole) == ("user_logs/std_log.txt", 21, 4, True)
-    log.write_text("anew")
-    answer, rest = ask("look", runs={"r": kept})
-    assert answer["runs"]["r"]["files"][0][1:3] == [0, 4] and rest == b"anew"
+    answer, rest = ask("look", runs={"r": seen})
+    assert [file[:2] for file in answer["runs"]["r"]["files"]] == [["user_logs/std_log.txt", 25]]
+    assert rest == b"more"
 
 
 def test_an_artifact_comes_in_pieces(ask, far):
     run_of(far, "artifacts/model")
     assert ask("names", id="r")[0] == {"names": ["model"]}
     for start, expected in ((0, b"artifacts/model"), (10, b"model"), (15, b""), (99, b"")):
-        assert ask("fetch", id="r", name="model", start=start) == ({"size": 15}, expected)
-    assert ask("fetch", id="r", name="none", start=0) == ({"size": None}, b"")
-    answer, _ = ask("fetch", id="r", name="../job.json", start=0)
+        answer = ask("fetch", id="r", name="model", start=start, size=100)
+        assert answer == ({"found": True}, expected)
+    assert ask("fetch", id="r", name="model", start=3, size=2)[1] == b"if"
+    assert ask("fetch", id="r", name="none", start=0, size=9) == ({"found": False}, b"")
+    answer, _ = ask("fetch", id="r", name="../job.json", start=0, size=9)
     assert "artifact name" in answer["error"]
 
 

@@ -416,9 +416,9 @@ def test_no_line_is_lost_however_the_process_ends(folder, end):
     """But for one that ends with no warning, of which the beat has what is older than a period."""
     code = (
         "import os, sys\nfrom scriptrun.runtime.injob.metrics.writer import writer_of\n"
-        f"from {flusher.__name__} import BEAT\n"
+        f"from {flusher.__name__} import FLUSHER\n"
         "for n in range(100): writer_of(sys.argv[1]).scalar('x', n)\n"
-        f"if 'exit' in {end!r}: BEAT.flush()\n{end}"
+        f"if 'exit' in {end!r}: FLUSHER.flush()\n{end}"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], stderr=subprocess.DEVNULL)
     assert reader.read(folder)["x"] == list(range(100))

@@ -237,7 +237,7 @@ def test_a_step_says_the_job_that_it_runs():
     last.run_after(after)
     assert last.dependencies() == [after] and after.dependencies() == [step]
     config = step.config()
-    assert config.arguments == ["--to", "Part:made"] and config.run_config.target == "gpu"
+    assert config.arguments == ["--to", "PipelineValue:made"] and config.run_config.target == "gpu"
     assert step.facts() == {"name": None, "inputs": [], "outputs": ["made"]}
     assert after.facts()["inputs"] == ["made", "None"]
     assert data.as_input().as_mount("x") is data and not hasattr(data, "__len__")

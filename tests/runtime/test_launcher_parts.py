@@ -205,9 +205,9 @@ def test_a_log_is_opened_below_the_run_and_appended_to(folder):
 def test_nothing_is_counted_before_the_count_begins():
     code = (
         "import os, subprocess, sys; from scriptrun.runtime.launcher import oom\n"
-        "assert oom.ended() == 0\noom.begin()\n"
+        "assert oom.killed_since_start() == 0\noom.start_counting()\n"
         "subprocess.run([sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)'])\n"
-        "print(oom.ended(), oom.so_far() >= 0)"
+        "print(oom.killed_since_start(), oom.kill_count() >= 0)"
     )
     argv = [sys.executable, "-c", code]
     assert subprocess.check_output(argv, text=True).split() == ["0", "True"]

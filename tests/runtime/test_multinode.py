@@ -331,6 +331,6 @@ def test_the_cpus_are_those_that_this_process_may_use():
     one = min(os.sched_getaffinity(0))
     code = (
         f"import os; os.sched_setaffinity(0, [{one}])\n"
-        f"from {rendezvous.__name__} import cpus; print(cpus())"
+        f"from {rendezvous.__name__} import count_cpus; print(count_cpus())"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "1"

@@ -67,9 +67,9 @@ def test_a_missing_folder_is_an_os_error(tmp_path):
 def test_decisions_under_the_same_rules_are_taken_over_and_under_others_are_not(tmp_path):
     source = _source(tmp_path, "a", "b")
     stamp = _listed(source).rules.stamp
-    taken = _listed(source, decided=folder.Decisions(stamp, {b"a"}, None))
+    taken = _listed(source, decisions=folder.Decisions(stamp, {b"a"}, None))
     assert taken.ignored == [b"a"]
-    anew = _listed(source, decided=folder.Decisions("other", {b"a"}, None))
+    anew = _listed(source, decisions=folder.Decisions("other", {b"a"}, None))
     assert anew.ignored == []
 
 

@@ -128,10 +128,10 @@ def test_ids_by_their_beginning(index, runs, prefix, found):
         put(runs, name, f"2024-05-01T00:00:00.00000{number}Z")
     index_ = index()
     index_.refresh()
-    ids = index_.like(prefix)
+    ids = index_.ids_with_prefix(prefix)
     assert len(ids) == found
     assert all(each.startswith(prefix) for each in ids)
-    assert index_.like("train", limit=1) == ["train"], "the newest"
+    assert index_.ids_with_prefix("train", limit=1) == ["train"], "the newest"
 
 
 def test_children_are_left_out_where_only_others_are_asked_for(index, runs):
@@ -139,8 +139,8 @@ def test_children_are_left_out_where_only_others_are_asked_for(index, runs):
     put(runs, "s_1", parent="s")
     found = index()
     found.refresh()
-    assert sorted(found.like("s")) == ["s", "s_1"]
-    assert found.like("s", children=False) == ["s"]
+    assert sorted(found.ids_with_prefix("s")) == ["s", "s_1"]
+    assert found.ids_with_prefix("s", children=False) == ["s"]
 
 
 def test_display_names_are_found_exactly(index, runs):
@@ -148,9 +148,9 @@ def test_display_names_are_found_exactly(index, runs):
         put(runs, f"r{number}", f"2024-05-01T00:00:00.00000{number}Z", display_name=name)
     found = index()
     found.refresh()
-    assert found.named("best") == ["r1", "r0"]
-    assert found.named("it's; drop table runs") == ["r4"]
-    assert found.named("nothing") == []
+    assert found.ids_named("best") == ["r1", "r0"]
+    assert found.ids_named("it's; drop table runs") == ["r4"]
+    assert found.ids_named("nothing") == []
 
 
 def test_bytes_that_are_no_text_do_not_stand_in_the_way(index, runs):
@@ -160,7 +160,7 @@ def test_bytes_that_are_no_text_do_not_stand_in_the_way(index, runs):
     (row,) = found.rows()
     assert row.id == "one"
     assert "\udcff" not in row.display_name
-    assert found.named("a\udcffb") == ["one"], "it is asked as it was kept"
+    assert found.ids_named("a\udcffb") == ["one"], "it is asked as it was kept"
 
 
 def test_only_runs_that_have_not_ended_are_asked_for_their_state(index, runs):

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         text()
     else:
         print(text)
-    return REFUSED if args.verb == "check" and value["reasons"] else 0
+    return REFUSED if args.verb == "check" and value["problems"] else 0
 
 
 def _record(workspace: Workspace, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 _RANGE = re.compile(
@@ -145,7 +146,7 @@ def build_policy(text: str | None) -> Any:
         ) from None
 
 
-def _suggest_settings(policy: Any, settings: dict[str, Any]) -> str:
+def _suggest_settings(policy: Callable[..., object], settings: Iterable[str]) -> str:
     """Suggest the nearest valid name for each unknown setting."""
     import inspect
 

@@ -49,7 +49,7 @@ def main(path: str) -> "NoReturn":
 
 def _run_script(plan: "Json", rank: int, folder: str, parent_pipe: int) -> "NoReturn":
     """Run this rank's script; ``parent_pipe`` closes when the process that mpirun knows ends."""
-    task, step = plan["ranks"][rank], _slurm_step(plan)
+    task, step = plan["ranks"][rank], _step_id(plan)
     log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     wake, wake_writer = os.pipe()
     os.set_blocking(wake_writer, False)
@@ -170,7 +170,7 @@ def _reserve_record(folder: str, rank: int) -> None:
         pass  # a full disk
 
 
-def _slurm_step(plan: "Json") -> str:
+def _step_id(plan: "Json") -> str:
     """The step of a scheduler's that this rank belongs to ("12.1"); "" where there is none."""
     found = [os.environ.get(name, "") for name in plan.get("step_of", ())]
     return ".".join(found) if found and all(found) else ""

@@ -73,7 +73,7 @@ def list_folder(
 ) -> Listing:
     """The folder ``path`` of ``source``, under the rules ``parent_rules``.
 
-    Reuses what was ``decisions`` under the same rules. Raises OSError if the folder cannot be read.
+    Reuses ``decisions`` made under the same rules. Raises OSError if the folder cannot be read.
     """
     with os.scandir(join(source, path)) as scan:
         entries = sorted(scan, key=attrgetter("name"))
