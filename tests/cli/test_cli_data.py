@@ -128,7 +128,7 @@ def test_a_bucket_is_added_checked_and_removed(types, does, s3):
     add = ("datastore", "add", "bucket", "--s3", "--bucket", "bucket", "--endpoint", s3)
     does(*add, "--root", "checked", "--secret", "keys")
     found = does("datastore", "check", "bucket", "--json").json
-    assert found["allowed"] == {"list": True, "write": True, "read": True, "delete": True}
+    assert found["may"] == {"list": True, "write": True, "read": True, "delete": True}
     assert does("datastore", "list", "--json").json[-1]["class"] == "S3"
     does("secret", "set", "keys", stdin="wrong:wrong")
     wrong = types("datastore", "check", "bucket")
@@ -168,7 +168,7 @@ def test_an_address_can_only_be_read(types, does, web):
     does("datastore", "add", "web", "--http", f"{web.address}/a")
     found = does("datastore", "check", "web").out
     assert found.count("are read-only") == 3 and "the server responds" in found
-    assert does("datastore", "check", "web", "--path", "1.txt", "--json").json["allowed"]["read"]
+    assert does("datastore", "check", "web", "--path", "1.txt", "--json").json["may"]["read"]
     missing = types("datastore", "check", "web", "--path", "2.txt")
     assert missing.code == 3 and "File '2.txt' not found" in missing.err
     refused = types("datastore", "add", "tell", "--http", "http://me:pw@localhost/")
@@ -181,7 +181,7 @@ def test_a_check_leaves_nothing_and_can_keep_from_writing(types, does, tmp_path)
     does("datastore", "check", "photos")
     assert os.listdir("photos") == ["1.txt"]
     found = does("datastore", "check", "photos", "--read-only", "--json").json
-    assert found["allowed"] == {"list": True, "write": None, "read": True, "delete": None}
+    assert found["may"] == {"list": True, "write": None, "read": True, "delete": None}
     does("datastore", "add", "sftp", "--sftp", "sftp://me@127.0.0.1:1/data")
     unreachable = types("datastore", "check", "sftp")
     assert unreachable.code == 3 and "sftp" in unreachable.err

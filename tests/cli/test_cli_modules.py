@@ -134,7 +134,7 @@ def test_datastores_are_added_shown_checked_and_forgotten(workspace, does, tmp_p
     (tmp_path / "files").rmdir()
     (tmp_path / "files").write_text("")
     code, _, found = does(datastore, "datastore", "check", "mine", "--json")
-    assert code == datastore.REFUSED and found["problems"]
+    assert code == datastore.REFUSED and found["reasons"]
     does(datastore, "datastore", "remove", "mine")
     with pytest.raises(ScriptrunError, match="mine"):
         datastore.run(parsed("datastore", "show", "mine"))

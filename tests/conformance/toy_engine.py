@@ -31,7 +31,7 @@ class Toy(Value):
 
     @property
     def traits(self):
-        return Traits(is_local=False, shared_files=False)
+        return Traits(here=False, shared_files=False)
 
     def check(self, job):
         reasons = [] if self.node else [f"{self.name!r} needs node=, the node's directory"]

@@ -349,7 +349,7 @@ def test_only_what_is_left_of_a_file_is_written(local):
 def test_a_probe_leaves_nothing_behind(workspace, tmp_path):
     (tmp_path / "d").mkdir()
     found = probe.probe(Datastore.register_local(workspace, "d", str(tmp_path / "d")))
-    assert found.allowed == dict.fromkeys(probe.ACTIONS, True)
+    assert found.may == dict.fromkeys(probe.ACTIONS, True)
     assert not found.has_problems
     assert list((tmp_path / "d").iterdir()) == []
 
@@ -358,17 +358,17 @@ def test_a_probe_that_may_not_write_tries_to_read(workspace, tmp_path):
     (tmp_path / "d").mkdir()
     datastore = Datastore.register_local(workspace, "d", str(tmp_path / "d"))
     empty = probe.probe(datastore, writes=False)
-    assert (empty.allowed["list"], empty.allowed["read"], empty.allowed["write"]) == (
+    assert (empty.may["list"], empty.may["read"], empty.may["write"]) == (
         True,
         None,
         None,
     )
     assert set(empty.notes) == {"read", "write", "delete"}
     (tmp_path / "d" / "a").write_text("x")
-    assert probe.probe(datastore, writes=False).allowed["read"] is True
+    assert probe.probe(datastore, writes=False).may["read"] is True
     gone = probe.probe(datastore, "gone", writes=False)
-    assert gone.allowed["read"] is False
-    assert "gone" in gone.problems["read"]
+    assert gone.may["read"] is False
+    assert "gone" in gone.reasons["read"]
 
 
 # records of datastores

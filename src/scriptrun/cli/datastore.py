@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         text()
     else:
         print(text)
-    return REFUSED if args.verb == "check" and value["problems"] else 0
+    return REFUSED if args.verb == "check" and value["reasons"] else 0
 
 
 def _record(workspace: Workspace, name: str) -> dict[str, Any]:
@@ -133,13 +133,13 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
             [(operation, _access_word(result, operation)) for operation in probe.ACTIONS]
         )
         if result.has_problems:
-            cli_errors.report_error(" ".join(dict.fromkeys(result.problems.values())), result.hint)
+            cli_errors.report_error(" ".join(dict.fromkeys(result.reasons.values())), result.hint)
 
     return {"name": datastore.name, **result.as_dict()}, show
 
 
 def _access_word(result: probe.Probe, operation: str) -> str:
-    allowed = result.allowed[operation]
+    allowed = result.may[operation]
     if allowed is None:
         return result.notes.get(operation, "skipped")
     return "yes" if allowed else "no"

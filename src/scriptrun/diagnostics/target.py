@@ -22,7 +22,7 @@ def target_checks(workspace: WorkspaceFiles, engine: Engine) -> Iterator[Check]:
     target = compute_targets.target_of(engine)
     site: Site = remote.for_target(target) or _LocalSite(workspace, target)
     yield from engine.diagnose(site)
-    if engine.traits.is_local:
+    if engine.traits.here:
         yield from guarded("this machine", lambda: machine.machine_checks(workspace))
 
 

@@ -108,13 +108,13 @@ class Traits(Value):
     every ``poll_seconds``.
     """
 
-    is_local: bool
+    here: bool
     shared_files: bool = True
     queues: bool = False
     containers: str = ""
     builds_on_nodes: bool = False
     arrays: bool = False
-    login_node: str | None = None
+    through: str | None = None
     poll_seconds: float = 1.0
 
 

@@ -65,7 +65,7 @@ def resolve(
 
 def _has_containers(engine: Engine | None) -> bool:
     """Whether the engine can run containers, as far as this machine knows."""
-    if engine is not None and not engine.traits.is_local:
+    if engine is not None and not engine.traits.here:
         return bool(engine.traits.containers)
     return container_tool.tool() is not None
 
@@ -81,7 +81,7 @@ def _image_spec(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec
         spec = spec.replace(docker={**spec.docker, "packages": CONDA})
     if engine is not None and engine.traits.containers:
         spec = spec.replace(docker={**spec.docker, "nodes": engine.traits.containers})
-    if engine is not None and engine.traits.login_node:
+    if engine is not None and engine.traits.through:
         return spec.replace(kind=IMAGE)
     local = local_sources.digests(spec.pip)
     context = spec.docker.get("build_context") or {}
@@ -98,7 +98,7 @@ def cache_folder_of(target: Target, workspace: WorkspaceFiles) -> Path | None:
 
     For other machines it is ``cache`` in the target's ``root``, or in the workspace.
     """
-    if compute_targets.engine_of(target).traits.is_local:
+    if compute_targets.engine_of(target).traits.here:
         return None
     root = target.options.get("root")
     return (Path(root).expanduser() / ".scriptrun" if root else workspace.directory) / "cache"

@@ -302,7 +302,7 @@ def _line_of(job: JobSpec) -> str | None:
     traits = compute_targets.engine_of(job.target).traits
     if traits.queues:
         return None
-    return "" if traits.is_local else job.target.name
+    return "" if traits.here else job.target.name
 
 
 def _ticket_prefix(moment: float) -> str:

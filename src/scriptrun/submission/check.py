@@ -91,7 +91,7 @@ def check(
     source = source_folder(config.source_directory or ".")
     problems += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, problems)
-    is_remote = engine is not None and engine.traits.login_node is not None
+    is_remote = engine is not None and engine.traits.through is not None
     interpreter = (engine and engine.interpreter()) or origin.interpreter
     environment, notes = resolve_environment.resolve(described, interpreter, origin.pins, engine)
     with vault.for_workspace(workspace.id):
@@ -111,7 +111,7 @@ def check(
         environment=environment, target=target, data=resume_from.data_of(resume_source, target)
     )
     if data is not None:
-        is_local = engine.traits.is_local
+        is_local = engine.traits.here
         problems += data.problems(is_local, is_remote)
         all_notes = (*job.notes, *data.notes(is_local))
         job = job.replace(data={**job.data, **data.described()}, notes=all_notes)

@@ -222,7 +222,7 @@ class Driver:
         which learns from runs that ended.
         """
         capacity = self.limits.at_once - len(self.flight.live)
-        if compute_targets.engine_of(self.template.target).traits.is_local:
+        if compute_targets.engine_of(self.template.target).traits.here:
             ahead = 1 if self.points.is_adaptive else QUEUED_AHEAD
             return min(capacity, ahead - self.flight.waiting_count())
         if self.points.is_adaptive and self.limits.max_concurrent_runs is None:

@@ -61,7 +61,7 @@ class RunStarter:
             written_run = submit.create_run(
                 job, self.workspace, [], self._lockfile, self._find_environment(job)
             )
-            if self.forks and compute_targets.engine_of(job.target).traits.is_local:
+            if self.forks and compute_targets.engine_of(job.target).traits.here:
                 self.parked[child.number] = written_run
             else:
                 queued.append(written_run)

@@ -23,15 +23,15 @@ class Probe(Value, frozen=False):
     ``problems`` has a sentence for each action that failed, ``notes`` for each not tried.
     """
 
-    allowed: dict[str, bool | None] = fresh(default_factory=lambda: dict.fromkeys(ACTIONS))
-    problems: dict[str, str] = fresh(default_factory=dict)
+    may: dict[str, bool | None] = fresh(default_factory=lambda: dict.fromkeys(ACTIONS))
+    reasons: dict[str, str] = fresh(default_factory=dict)
     notes: dict[str, str] = fresh(default_factory=dict)
     hint: str = ""
 
     @property
     def has_problems(self) -> bool:
         """Whether an action failed."""
-        return bool(self.problems)
+        return bool(self.reasons)
 
 
 def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> Probe:
@@ -70,11 +70,11 @@ class _Trial:
         try:
             value = work()
         except DatastoreException as error:
-            self.result.allowed[action] = False
-            self.result.problems[action] = error.message
+            self.result.may[action] = False
+            self.result.reasons[action] = error.message
             self.result.hint = error.hint or self.result.hint
             return None
-        self.result.allowed[action] = True
+        self.result.may[action] = True
         return value
 
 
@@ -87,23 +87,23 @@ def _try_writing(trial: _Trial, store: Store) -> None:
         return
     data = trial.attempt("read", lambda: store.read(path, 0, len(_CONTENT)))
     if data is not None and data != _CONTENT:
-        trial.result.allowed["read"] = False
-        trial.result.problems["read"] = (
+        trial.result.may["read"] = False
+        trial.result.reasons["read"] = (
             f"The content read from {store.name} differs from the content written."
         )
     trial.attempt("delete", lambda: store.delete(path))
-    if trial.result.allowed["delete"] is False:
-        trial.result.problems["delete"] += f" File {path!r} remains there."
+    if trial.result.may["delete"] is False:
+        trial.result.reasons["delete"] += f" File {path!r} remains there."
 
 
 def _try_url(trial: _Trial, store: Store, path: str) -> None:
     note = "HTTP datastores are read-only"
-    trial.result.allowed["list"] = None
+    trial.result.may["list"] = None
     trial.result.notes |= {"list": note, "write": note, "delete": note}
     if path:
         _try_reading(trial, store, path)
     elif trial.attempt("read", lambda: (store.stat(""), True)):
-        trial.result.allowed["read"] = None
+        trial.result.may["read"] = None
         trial.result.notes["read"] = "the server responds; to read a file, use --path a/file"
 
 

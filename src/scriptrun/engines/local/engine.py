@@ -49,7 +49,7 @@ class Local(Value):
     @property
     def traits(self) -> Traits:
         """Jobs run on this machine."""
-        return Traits(is_local=True)
+        return Traits(here=True)
 
     def check(self, job: JobSpec) -> list[str]:
         """Every reason why this machine cannot run the job; empty if it can."""

@@ -44,12 +44,12 @@ class Slurm(SlurmOptions):
     def traits(self) -> Traits:
         """Jobs run on the nodes, which see only the shared file system."""
         return Traits(
-            is_local=False,
+            here=False,
             queues=True,
             containers=self.containers or "",
             builds_on_nodes=self.own_environments,
             arrays=True,
-            login_node=self.ssh,
+            through=self.ssh,
             poll_seconds=5.0,
         )
 

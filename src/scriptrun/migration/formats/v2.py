@@ -45,7 +45,7 @@ def command_job(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
     document["environment"] = _environment(job, packages, files, lost)
     document["compute"] = (
         "local"
-        if compute_targets.engine_of(job.target).traits.is_local
+        if compute_targets.engine_of(job.target).traits.here
         else f"azureml:{job.target.name}"
     )
     document.update(_other_fields(job, lost))
