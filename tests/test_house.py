@@ -350,7 +350,7 @@ def test_module_state_is_seen(tmp_path):
     )
     assert set(changed(path)) == {
         *("KEPT", "kept", "count", "mine", "one"),
-        *("scriptrun.engines.base.PollRound", "sys.argv", "os.environ"),
+        *("scriptrun.engines.base.glances", "sys.argv", "os.environ"),
     }
 
 
