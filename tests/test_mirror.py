@@ -1,0 +1,120 @@
+"""Every module has tests where the mirror says, or stands in a list with the test that covers it.
+
+The mirror: tests of ``scriptrun.a.b`` stand in ``tests/a``; those of ``scriptrun.testing``, the
+shipped suites, in ``tests/conformance``.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+SOURCE = TESTS.parent / "src" / "scriptrun"
+#: a package without code of its own holds a docstring and little else
+FEW_LINES = 15
+FOLDERS = {"testing": "conformance"}
+
+#: tested from another folder, whose test imports it
+ELSEWHERE = {
+    "__main__": "cli/test_cli_modules.py",
+    "cli.migrate": "migration/test_migration_files.py",
+    "engines.transport": "remote/test_remote_client.py",
+    "environments.lookup": "faults/test_environment_faults.py",
+    "exceptions": "dropin/test_dropin_patterns.py",
+    "helpers.job_objects": "runtime/injob/test_injob_helper.py",
+    "history.compare": "delivery/test_delivery.py",
+    "history.dry_run": "delivery/test_delivery.py",
+    "history.reopen": "submission/test_two_threads.py",
+    "history.rerun": "delivery/test_delivery.py",
+    "preparation.environment_record": "queue/test_queue_start.py",
+    "preparation.prepare_run": "submission/test_submission_parts.py",
+    "registry.compute_targets": "dropin/test_dropin_workspace.py",
+    "runs.find": "tracking/test_index.py",
+    "runs.follow": "cli/test_cli_parts.py",
+    "runs.status": "conformance/test_toy_engine.py",
+    "runtime.conda_prefix": "preparation/test_conda_runs.py",
+    "spec.errors": "registry/test_workspace_places.py",
+    "store.blobs": "core/test_model.py",
+    "store.container_tool": "environments/test_image_parts.py",
+    "store.detached": "queue/test_queue.py",
+    "store.job_runtime": "runtime/test_fronts.py",
+    "submission.batch": "engines/test_slurm_arrays.py",
+    "submission.check": "engines/test_staging.py",
+    "submission.data_binding": "preparation/test_data_bundle.py",
+    "sweeps.ranking": "cli/test_cli_sweep_words.py",
+    "sweeps.status": "submission/test_submission_parts.py",
+    "testing.ranks": "engines/test_local_ranks.py",
+    "testing.stores": "data/test_store_suite.py",
+}
+#: reached by its public names (``from scriptrun import Run``), by the command line, or in a process
+#: of its own: a job, a node, a container
+NOT_IMPORTED = {
+    "config.environments.conda_dependencies": "config/test_conda_dependencies.py",
+    "config.run_configuration": "config/test_runconfig_file.py",
+    "config.script_run_config": "config/test_declared.py",
+    "config.sweeps.hyperdrive": "sweeps/test_sweep_runs.py",
+    "core.dataset": "data/test_file_dataset.py",
+    "core.datastore": "data/test_stores.py",
+    "core.experiment": "core/test_run.py",
+    "core.model": "core/test_model.py",
+    "core.run": "core/test_run.py",
+    "core.workspace": "core/test_workspace.py",
+    "data.datasets.tabular": "data/test_tabular_dataset.py",
+    "engines.slurm.diagnose": "diagnostics/test_diagnostics_target.py",
+    "runtime.containers.launcher_hooks": "engines/test_in_containers.py",
+    "runtime.containers.podman": "engines/test_in_containers.py",
+    "runtime.multinode.ports": "engines/test_local_ranks.py",
+    "runtime.schedulers.slurm_launch": "conformance/test_slurm_suite.py",
+    "testing.losses": "conformance/test_engines.py",
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.removeprefix("scriptrun.") for name in names if name.startswith("scriptrun.")}
+
+
+IMPORTS = {path: imports_of(path) for path in sorted(TESTS.rglob("test_*.py"))}
+
+
+def modules() -> list[str]:
+    paths = [path.relative_to(SOURCE) for path in sorted(SOURCE.rglob("*.py"))]
+    with_code = [
+        path
+        for path in paths
+        if path.name != "__init__.py"
+        or len((SOURCE / path).read_text("utf-8").splitlines()) >= FEW_LINES
+    ]
+    names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in with_code]
+    return [name for name in names if name != "__init__"]
+
+
+def has_tests_in_its_folder(module: str) -> bool:
+    package = module.partition(".")[0]
+    folder = TESTS / FOLDERS.get(package, package)
+    return any(folder in path.parents and module in names for path, names in IMPORTS.items())
+
+
+def test_every_module_has_tests():
+    untested = {module for module in modules() if not has_tests_in_its_folder(module)}
+    missing = sorted(untested - {*ELSEWHERE, *NOT_IMPORTED})
+    assert not missing, "add tests in the mirrored folder, or list the test that covers it"
+    assert sorted({*ELSEWHERE, *NOT_IMPORTED} - untested) == [], "these need no entry any more"
+
+
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_a_listed_test_imports_what_it_covers(module):
+    assert module in IMPORTS[TESTS / ELSEWHERE[module]]
+
+
+@pytest.mark.parametrize("module", NOT_IMPORTED)
+def test_a_listed_test_exists(module):
+    assert (TESTS / NOT_IMPORTED[module]).is_file()
