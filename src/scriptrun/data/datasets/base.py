@@ -151,7 +151,7 @@ class AbstractDataset:
         workspace: WorkspaceLike,
         name: str,
         description: str | None = None,
-        tags: dict[str, str] | None = None,
+        tags: dict[str, str] | dict[str, str | None] | None = None,
         create_new_version: bool = False,
     ) -> Self:
         """List the files, and store that list as the next version of ``name``.
