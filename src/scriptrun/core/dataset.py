@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
 from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
 from scriptrun.data.datasets.tabular import DataType, TabularDataset, TabularDatasetFactory
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores.records import WorkspaceLike
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 
 __all__ = [
     "DataType",
@@ -21,7 +24,7 @@ __all__ = [
 ]
 
 
-def input_dataset(workspace: WorkspaceLike, inputs: list[dict[str, Any]], name: str) -> Any:
+def input_dataset(workspace: WorkspaceLike, inputs: list[Json], name: str) -> AbstractDataset:
     """The dataset of a job's input ``name``, with exactly the files that were pinned.
 
     An old data reference pins no files, so its dataset has the current ones.

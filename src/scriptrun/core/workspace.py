@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.environments.environment import Environment
+    from scriptrun.core.experiment import Experiment
     from scriptrun.core.keyvault import Keyvault
+    from scriptrun.core.model import Model
     from scriptrun.core.run import Run
+    from scriptrun.data.datastores.classes import AbstractDatastore
+    from scriptrun.preparation.build import DockerImageDetails, ImageBuildDetails
 
 
 class Workspace(WorkspaceFiles):
@@ -31,7 +35,7 @@ class Workspace(WorkspaceFiles):
         return compute_targets.ComputeTargets(self)
 
     @property
-    def datastores(self) -> dict[str, Any]:
+    def datastores(self) -> dict[str, AbstractDatastore]:
         """The datastores by name, including the workspace's own two."""
         from scriptrun.data.datastores import classes as datastore_classes
 
@@ -45,7 +49,7 @@ class Workspace(WorkspaceFiles):
         return Dataset.get_all(self)
 
     @property
-    def models(self) -> dict[str, Any]:
+    def models(self) -> dict[str, Model]:
         """The registered models by name, each in its latest version."""
         from scriptrun.core.model import Model
 
@@ -57,7 +61,7 @@ class Workspace(WorkspaceFiles):
 
         Datastore.get(self, name).set_as_default()
 
-    def get_default_datastore(self) -> Any:
+    def get_default_datastore(self) -> AbstractDatastore:
         """The default datastore: ``workspaceblobstore`` unless you set another."""
         from scriptrun.core.datastore import Datastore
 
@@ -69,7 +73,7 @@ class Workspace(WorkspaceFiles):
 
         return Keyvault(self)
 
-    def get_mlflow_tracking_uri(self, *args: Any, **kwargs: Any) -> str:
+    def get_mlflow_tracking_uri(self, *args: object, **kwargs: object) -> str:
         """MLflow's tracking URI: the run's own store in a job, else ``.scriptrun/mlflow/``.
 
         What MLflow logs in a job becomes part of the run's metrics.
@@ -83,7 +87,7 @@ class Workspace(WorkspaceFiles):
         return self.list_environments()
 
     @property
-    def experiments(self) -> dict[str, Any]:
+    def experiments(self) -> dict[str, Experiment]:
         """The experiments by name."""
         from scriptrun.core.experiment import Experiment
 
@@ -113,7 +117,7 @@ class Workspace(WorkspaceFiles):
 
         return environment_registry.all_environments(self)
 
-    def build_environment(self, environment: Environment) -> Any:
+    def build_environment(self, environment: Environment) -> ImageBuildDetails:
         """Lock and build ``environment`` now, printing progress; return the completed build.
 
         Raises EnvironmentException, naming the package and the reason.
@@ -126,7 +130,7 @@ class Workspace(WorkspaceFiles):
         ready = build_environment.build(self, environment, lines.append)
         return build_environment.ImageBuildDetails(ready, lines)
 
-    def get_image_details(self, environment: Environment) -> Any:
+    def get_image_details(self, environment: Environment) -> DockerImageDetails:
         """The build result of ``environment`` on this machine."""
         from scriptrun.preparation import build as build_environment
 
