@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import sqlite3
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 #: changes with the schema: an older file is deleted and rebuilt
 VERSION = 1
 #: seconds in which a directory may change again without a new modification time
@@ -70,7 +72,7 @@ class RunRow(Value):
     parent: str | None = None
     kind: str = ""
     script: str | None = None
-    tags: dict[str, Any] = fresh(default_factory=dict)
+    tags: Json = fresh(default_factory=dict)
 
 
 class Index:
@@ -80,7 +82,7 @@ class Index:
     """
 
     def __init__(
-        self, runs: Path, path: Path, status: Callable[[Path, dict[str, Any]], run_state.RunState]
+        self, runs: Path, path: Path, status: Callable[[Path, Json], run_state.RunState]
     ) -> None:
         self._runs, self._path, self._status = runs, path, status
         self._db = _open(path)
@@ -164,7 +166,7 @@ class Index:
             record[0] for record in self._db.execute(query, (_to_sqlite_text(display_name), limit))
         ]
 
-    def _row(self, columns: dict[str, Any]) -> RunRow:
+    def _row(self, columns: Json) -> RunRow:
         folder = str(self._runs / columns.pop("day") / columns["id"])
         for name in ("final", "changed"):
             del columns[name]
@@ -207,7 +209,7 @@ class Index:
         self._insert(batch)
 
     def _values(
-        self, day: str, folder: Path, stamp: int, job: dict[str, Any], facts: events.RunFacts
+        self, day: str, folder: Path, stamp: int, job: Json, facts: events.RunFacts
     ) -> tuple[Any, ...]:
         status = run_state.read_status(folder, facts)
         if not status.is_final:
@@ -250,7 +252,7 @@ def _to_sqlite_text(text: str) -> str:
         return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_run(folder: Path) -> tuple[dict[str, Any], events.RunFacts] | None:
+def _read_run(folder: Path) -> tuple[Json, events.RunFacts] | None:
     job = files.read_json(str(folder / "job.json"))
     return None if job is None else (job, events.collect_facts(events.read(folder)))
 

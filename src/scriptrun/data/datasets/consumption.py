@@ -15,6 +15,7 @@ from scriptrun.spec.absent import absent
 if TYPE_CHECKING:
     from scriptrun.data.datasets.base import AbstractDataset
     from scriptrun.data.datastores.classes import AbstractDatastore
+    from scriptrun.runtime.hints import Json
 
 DIRECT, MOUNT, DOWNLOAD, UPLOAD, AUTO = "direct", "mount", "download", "upload", "auto"
 
@@ -79,7 +80,7 @@ class DatasetConsumptionConfig:
         """The placeholder for this input in arguments."""
         return f"DatasetConsumptionConfig:{self.name}"
 
-    def describe(self, workspace: Any) -> dict[str, Any]:
+    def describe(self, workspace: Any) -> Json:
         """The JSON value for a job's record: the input's mode, and its pinned dataset."""
         return {
             "name": self.name,
@@ -119,7 +120,7 @@ class OutputFileDatasetConfig:
         self.overwrite = False
         self.source_globs: list[str] | None = None
         self.disable_metadata_cache = False
-        self.registration: dict[str, Any] | None = None
+        self.registration: Json | None = None
 
     def as_upload(
         self, overwrite: bool = False, source_globs: str | list[str] | None = None
@@ -151,7 +152,7 @@ class OutputFileDatasetConfig:
         """The placeholder for this output in arguments."""
         return f"OutputFileDatasetConfig:{self.name}"
 
-    def describe(self, workspace: Any) -> dict[str, Any]:
+    def describe(self, workspace: Any) -> Json:
         """The JSON value for a job's record. ``{run-id}`` is filled in later."""
         datastore, path = self.destination or (None, "dataset/{run-id}/{output-name}")
         return {

@@ -25,6 +25,10 @@ from scriptrun.data.tables.time_columns import TimeColumns
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: v1's PromoteHeadersBehavior values that are supported: whether files have a header
 _HEADERS = {0: False, 2: True, 3: True}
 
@@ -139,16 +143,14 @@ class TabularDataset(TimeColumns, AbstractDataset):
         text = self._options.get("partition_format")
         return list(partitions.compile_format(text).columns) if text else []
 
-    def get_partition_key_values(
-        self, partition_keys: list[str] | None = None
-    ) -> list[dict[str, Any]]:
+    def get_partition_key_values(self, partition_keys: list[str] | None = None) -> list[Json]:
         """The distinct combinations of these columns' values; reads only the paths."""
         text = self._options.get("partition_format")
         if not text:
             return []
         path_format = partitions.compile_format(text)
         keys = partition_keys or list(path_format.columns)
-        combinations: dict[tuple[Any, ...], dict[str, Any]] = {}
+        combinations: dict[tuple[Any, ...], Json] = {}
         for row in self._content.rows():
             values = path_format.values(row.path)
             unknown = [name for name in keys if name not in values]
@@ -159,7 +161,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
             }
         return list(combinations.values())
 
-    def _with_operation(self, operation: dict[str, Any]) -> TabularDataset:
+    def _with_operation(self, operation: Json) -> TabularDataset:
         return self._with(self._content, ops=[*self._options.get("ops", []), operation])
 
 
@@ -167,7 +169,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
 class DataType:
     """Types for ``set_column_types``: ``{'price': DataType.to_float()}``."""
 
-    def __init__(self, value: dict[str, Any]) -> None:
+    def __init__(self, value: Json) -> None:
         self.value = value
 
     @staticmethod
@@ -301,7 +303,7 @@ class TabularDatasetFactory:
 def _create_dataset(
     path: Any,
     validate: bool,
-    options: dict[str, Any],
+    options: Json,
     include_path: bool,
     types: dict[str, DataType] | None,
     partition_format: str | None,

@@ -15,6 +15,10 @@ from scriptrun.data.mount.answer import ReplyWriter, allow_splicing
 from scriptrun.data.mount.reader import MountReader
 from scriptrun.data.mount.tree import Tree, TreeEntry
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: seconds that the kernel caches attributes: mounted files never change
 _FOREVER = 86400.0
 #: looked-up files to remember
@@ -54,11 +58,11 @@ class ReadOnlyFiles:
         allow_splicing(conn_info)
         self._on_ready()
 
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
+    def getattr(self, path: str, fh: int | None = None) -> Json:
         """A file's or folder's attributes."""
         return self._attributes(self._find(path[1:]))
 
-    def readdir(self, path: str, fh: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+    def readdir(self, path: str, fh: int) -> Iterator[tuple[str, Json, int]]:
         """The entries of a folder."""
         folder = path[1:]
         if self._find(folder).row is not None:
@@ -104,7 +108,7 @@ class ReadOnlyFiles:
         if len(self._recent) > _MAX_REMEMBERED:
             self._older, self._recent = self._recent, {}
 
-    def _attributes(self, child: TreeEntry) -> dict[str, Any]:
+    def _attributes(self, child: TreeEntry) -> Json:
         if child.row is None:
             return self._folder
         size = child.row.size
@@ -135,7 +139,7 @@ def serve(files: ReadOnlyFiles, mountpoint: str, name: str) -> None:
     """
     library = fuse_library.load()
     version = library.fuse_version_major, library.fuse_version_minor
-    options: dict[str, Any] = {
+    options: Json = {
         "foreground": True,
         "ro": True,
         "nosuid": True,

@@ -22,6 +22,10 @@ from scriptrun.data.errors import (
 from scriptrun.data.stores.local import read_range
 from scriptrun.data.stores.protocol import PIECE, FileEntry
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 
 class FsspecStore:
     """The files below ``root`` of an fsspec ``protocol``, opened with ``options``."""
@@ -30,7 +34,7 @@ class FsspecStore:
     sums = False
     at_once = 4
 
-    def __init__(self, name: str, protocol: str, root: str, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, protocol: str, root: str, options: Json) -> None:
         self.name = name
         self.root = root.rstrip("/")
         self._protocol = protocol
@@ -182,7 +186,7 @@ def _reason(error: Exception) -> str:
     return _REASONS.get(type(error).__name__, type(error).__name__)
 
 
-def _open(protocol: str, options: dict[str, Any]) -> Any:
+def _open(protocol: str, options: Json) -> Any:
     try:
         import fsspec
     except ImportError:
@@ -204,7 +208,7 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
         ) from None
 
 
-def _entry(path: str, info: dict[str, Any]) -> FileEntry:
+def _entry(path: str, info: Json) -> FileEntry:
     names = ("mtime", "modified", "last_modified", "modify", "created")
     modified = _timestamp(next((info[name] for name in names if info.get(name)), 0.0))
     size = int(info.get("size") or 0)

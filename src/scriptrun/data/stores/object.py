@@ -23,6 +23,10 @@ from scriptrun.data.stores.checksums import EtagReader, part_size, remaining_siz
 from scriptrun.data.stores.protocol import PIECE, FileEntry
 from scriptrun.data.stores.timeouts import run_interruptible
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: opens the obstore store on first use, since that loads a large library
 Opener = Callable[[], Any]
 #: parts of one file to upload in parallel
@@ -93,14 +97,14 @@ class ObjectStore:
         self, path: str, etag: str = "", start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
         """The object, or a range of it, as it arrives."""
-        options: dict[str, Any] = {}
+        options: Json = {}
         if end is not None:
             options["range"] = (start, end)
         elif start:
             options["range"] = {"offset": start}
         yield from self._get(path, etag, options)
 
-    def _get(self, path: str, etag: str, options: dict[str, Any]) -> Iterator[bytes]:
+    def _get(self, path: str, etag: str, options: Json) -> Iterator[bytes]:
         import obstore
 
         request_options: Any = {**options, "if_match": f'"{etag}"'} if etag else options
@@ -127,7 +131,7 @@ class ObjectStore:
 
         size = remaining_size(file)
         reader = EtagReader(file, part_size(size))
-        put_options: dict[str, Any] = {"chunk_size": reader.part, "max_concurrency": _PARTS_AT_ONCE}
+        put_options: Json = {"chunk_size": reader.part, "max_concurrency": _PARTS_AT_ONCE}
         if new and size <= reader.part:
             put_options["mode"] = "create"
         elif new and self.stat(path) is not None:

@@ -13,6 +13,10 @@ from scriptrun.data.cache.download import RemoteFile, resuming_pieces
 from scriptrun.data.errors import DatasetExecutionError
 from scriptrun.data.stores.protocol import FileEntry, Store
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: seconds to wait for pyarrow's threads when the process exits
 _EXIT_TIMEOUT = 5.0
 
@@ -124,7 +128,7 @@ def file_system(files: dict[str, RemoteFile]) -> Any:
         pieces = resuming_pieces(file.store, file.entry.path, file.entry.etag)
         return PythonFile(Handle(io.BufferedReader(PieceStream(pieces), 1 << 20)), mode="r")
 
-    methods: dict[str, Any] = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, reject)
+    methods: Json = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, reject)
     methods |= {
         "get_type_name": lambda self: "scriptrun",
         "get_file_info": info,

@@ -9,11 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: rows per batch when writing text
 _BATCH_ROWS = 65_536
 
 
-def write(table: Any, file_format: str) -> dict[str, Any]:
+def write(table: Any, file_format: str) -> Json:
     """Write a ``pyarrow.Table`` to a new temporary file, as ``parquet`` or ``csv``.
 
     Returns ``path`` and ``columns``, a name and a kind for each. The reader removes the file.

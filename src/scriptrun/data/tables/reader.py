@@ -12,6 +12,10 @@ from scriptrun.data.errors import FileChanged
 from scriptrun.data.tables import arrow_filesystem, expressions, partitions
 from scriptrun.data.tables import format as table_format
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 Options = dict[str, Any]
 #: operations that pyarrow's scanner can apply, since they do not count rows
 _PUSHED_DOWN = {"keep", "drop", "filter"}
@@ -63,7 +67,7 @@ class TableFiles:
                 schema = schema.append(table_format.arrow().field(name, kind))
         return schema
 
-    def _path_columns(self) -> dict[str, Any]:
+    def _path_columns(self) -> Json:
         """The columns from paths, and their types."""
         pa = table_format.arrow()
         columns = {"Path": pa.string()} if self.options.get("include_path") else {}
@@ -73,8 +77,8 @@ class TableFiles:
                 columns[name] = pa.timestamp("us") if date_format else pa.string()
         return columns
 
-    def _path_values(self, path: str) -> dict[str, Any]:
-        values: dict[str, Any] = {"Path": f"/{path}"} if self.options.get("include_path") else {}
+    def _path_values(self, path: str) -> Json:
+        values: Json = {"Path": f"/{path}"} if self.options.get("include_path") else {}
         if self.options.get("partition_format"):
             values |= partitions.compile_format(self.options["partition_format"]).values(path)
         return values
@@ -135,7 +139,7 @@ def _system(files: dict[str, RemoteFile]) -> tuple[Any, list[str]]:
     return fs.LocalFileSystem(), paths
 
 
-def _equality_condition(values: dict[str, Any]) -> Any:
+def _equality_condition(values: Json) -> Any:
     import pyarrow.compute as pc
 
     condition = None

@@ -8,11 +8,15 @@ from typing import Any, Self
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.tables.expressions import Expression, column
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 
 class TimeColumns:
     """A mixin for tables; it needs ``filter``, ``_with``, ``_content`` and ``_options``."""
 
-    _options: dict[str, Any]
+    _options: Json
     _content: Any
 
     def with_timestamp_columns(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scriptrun.environments.conda import channels as conda_channels
     from scriptrun.environments.conda import request as conda_request
     from scriptrun.environments.uv import local_sources
+    from scriptrun.runtime.hints import Json
 else:  # imported while the worker process imports rattler, which takes longer
     parse = later("urllib.parse")
     health, conda_channels, conda_request, local_sources, site_packages = (
@@ -109,7 +110,7 @@ def install(
         _remove_tokens(prefix)
 
 
-def _with_token(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
+def _with_token(record: Json, channels: tuple[str, ...]) -> Json:
     """The record with its channel's token in its URLs."""
     addresses = {
         name: conda_channels.with_token(record[name], channels) for name in ("url", "channel")
@@ -126,7 +127,7 @@ def _remove_tokens(prefix: str) -> None:
 
 
 def _local_packages(
-    records: Iterable[dict[str, Any]],
+    records: Iterable[Json],
 ) -> Iterator[tuple[str, tuple[str, str, str]]]:
     """The packages on this machine: name, and the values of a PackageFile."""
     for record in records:

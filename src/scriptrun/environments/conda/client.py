@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.environments.conda import errors as conda_errors
+    from scriptrun.runtime.hints import Json
 else:
     conda_errors = later("scriptrun.environments.conda.errors")
 
@@ -59,7 +60,7 @@ class _Worker:
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
-    def send(self, question: dict[str, Any]) -> None:
+    def send(self, question: Json) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(question).encode() + b"\n")
         self.process.stdin.flush()
@@ -91,7 +92,7 @@ def asking(log: Log, stop: Stop) -> Iterator[Ask]:
     """
     worker = _take_worker()
 
-    def ask(verb: str, **arguments: Any) -> dict[str, Any]:
+    def ask(verb: str, **arguments: Any) -> Json:
         question = {"verb": verb, "cache": str(cache_folder()), **arguments}
         try:
             worker.send(question)
@@ -132,7 +133,7 @@ def _take_worker() -> _Worker:
         worker.end()
 
 
-def _wait_for_answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
+def _wait_for_answer(worker: _Worker, log: Log, stop: Stop) -> Json:
     began, limit = time.monotonic(), build_process.limit()
     while True:
         if stop():
@@ -154,7 +155,7 @@ def _wait_for_answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
         elif "error" in message:
             raise conda_errors.explain(message["error"], message["message"])
         else:
-            answer: dict[str, Any] = message["answer"]
+            answer: Json = message["answer"]
             return answer
 
 

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 #: solves specifications, for the lowest versions if true; returns the records
 Solve = Callable[[Sequence[str], bool], list[dict[str, "Any"]]]
 #: by name: the requested version (and build), and the installed one
@@ -46,7 +48,7 @@ class CondaPin(Value):
         """The specification without its upper bound."""
         return f"{self.name} >={self.version}" if self.version else self.name
 
-    def matches(self, record: dict[str, Any]) -> bool:
+    def matches(self, record: Json) -> bool:
         """Whether ``record`` matches the pin; true if the pin names no version."""
         version, build = str(record["version"]), str(record["build"])
         if not (version + ".").startswith(self.version + ".") and self.version:
@@ -125,6 +127,6 @@ def _is_solvable(specs: Sequence[str], solve: Solve) -> bool:
     return True
 
 
-def _installed_version(pin: CondaPin, record: dict[str, Any]) -> str:
+def _installed_version(pin: CondaPin, record: Json) -> str:
     version = str(record["version"])
     return f"{version}={record['build']}" if pin.build else version

@@ -17,6 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: seconds to wait for the next request before exiting
 IDLE = 3.0
 Message = dict[str, Any]
@@ -59,7 +63,7 @@ def _digests() -> Any:
     return importlib.import_module("scriptrun.environments.conda.digests")
 
 
-_clients: dict[str, Any] = {}
+_clients: Json = {}
 
 
 def _client(logins: dict[str, str]) -> Any:

@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 #: in the build's folder: the image file for a cluster's nodes, by their container tool
 FILES = {"podman": "image.tar", "apptainer": "image.sif", "enroot": "image.sqsh"}
 #: in the build's folder: the image's ID and tag, and the tool whose store holds it
@@ -134,14 +136,14 @@ class Image(Builder):
     def ready(self, folder: str | None, *, cached: bool, seconds: float) -> ReadyEnvironment:
         """The environment with what the launcher needs to start containers."""
         environment = super().ready(folder, cached=cached, seconds=seconds)
-        note: dict[str, Any] = read_json(os.path.join(folder or "", NOTE)) or {}
+        note: Json = read_json(os.path.join(folder or "", NOTE)) or {}
         if self.nodes:
             file = os.path.join(folder or "", FILES[self.nodes])
             note |= {"kind": self.nodes, "tool": self.nodes, "file": file}
         notes = (*environment.notes, *filter(None, [note.get("unpushed")]))
         return environment.replace(bin="", container=self._container_settings(note), notes=notes)
 
-    def _container_settings(self, note: dict[str, Any]) -> dict[str, Any]:
+    def _container_settings(self, note: Json) -> Json:
         docker, tool = self.spec.docker, container_tool.tool()
         rootless = tool.rootless if tool is not None else False
         as_root = rootless or note.get("kind") == "podman"

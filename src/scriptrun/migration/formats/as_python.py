@@ -13,6 +13,10 @@ from scriptrun.config.section_base import Section
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import sweeps
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: settings of run_config that are arguments of the ScriptRunConfig
 _SCRIPT_SETTINGS = {f"config.run_config.{name}" for name in ("script", "arguments", "command")}
 
@@ -56,7 +60,7 @@ def parts(config: ScriptRunConfig) -> Parts:
     run = config.run_config
     lines, names = _environment_lines(run.environment)
     distributed = config.distributed_job_config or _find_distribution(run)
-    arguments: dict[str, Any] = {
+    arguments: Json = {
         "source_directory": config.source_directory,
         "script": config.script or run.script,
         "arguments": config.arguments or run.arguments,
@@ -76,7 +80,7 @@ def parts(config: ScriptRunConfig) -> Parts:
     if lines:
         rendered["environment"] = "environment"
     result = Parts(lines, rendered, _extra_lines(run, names), {"ScriptRunConfig", *names}, lost)
-    namespace: dict[str, Any] = {}
+    namespace: Json = {}
     exec("\n".join([*_imports(result.names), *_config_lines(result)]), namespace)
     result.later_lines.extend(
         _setting_lines("config.run_config", run, namespace["config"].run_config, result.lost)

@@ -8,6 +8,10 @@ from typing import Any
 
 from scriptrun.spec.errors import UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 TEXT, MAPPING, NUMBER, INTEGER = (str,), (dict,), (int, float), (int,)
 _KIND_NAMES: dict[object, str] = {
     **{TEXT: "a string", MAPPING: "a mapping", NUMBER: "a number", INTEGER: "an integer"},
@@ -51,9 +55,7 @@ PROJECT: Kinds = {
 }
 
 
-def check(
-    path: Path, document: dict[str, Any], kinds: Kinds, required: tuple[str, ...] = ()
-) -> None:
+def check(path: Path, document: Json, kinds: Kinds, required: tuple[str, ...] = ()) -> None:
     """Raise UserErrorException if ``required`` fields are missing, or fields have a wrong type."""
     problems = [f"missing {name}" for name in required if document.get(name) in (None, "")]
     for name, kind in kinds.items():

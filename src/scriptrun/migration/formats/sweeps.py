@@ -18,6 +18,10 @@ from scriptrun.migration.formats.facts import ExportedJob
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.sweeps.record import Sweep
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/sweepJob.schema.json"
 #: v2's names for the values of each expression
 _VALUES = {
@@ -47,7 +51,7 @@ _TRIAL_FIELDS = (
 )
 
 
-def sweep_job(sweep: Sweep, lockfile: dict[str, Any] | None) -> ExportedJob:
+def sweep_job(sweep: Sweep, lockfile: Json | None) -> ExportedJob:
     """Export the sweep as ``job.yml``, with ``conda.yml`` if its job has packages."""
     trial_job = v2.command_job(sweep.template(), lockfile)
     command, lost = yaml.safe_load(trial_job.text), trial_job.lost
@@ -92,12 +96,12 @@ def _algorithm(sweep: Sweep) -> Any:
     return {"type": "random", "seed": sweep.seed} if kind == "random" else kind
 
 
-def _expression_fields(expression: list[Any]) -> dict[str, Any]:
+def _expression_fields(expression: list[Any]) -> Json:
     name, values = expression
     return {"type": name, **dict(zip(_VALUES[name], values, strict=True))}
 
 
-def _policy(sweep: Sweep, lost: list[str]) -> dict[str, Any] | None:
+def _policy(sweep: Sweep, lost: list[str]) -> Json | None:
     name = sweep.policy["name"]
     if name in _POLICIES:
         return {"type": _POLICIES[name], **sweep.policy["properties"]}
@@ -113,7 +117,7 @@ def split_parameters(command: str) -> tuple[str, dict[str, str]]:
 
 
 def read(
-    document: dict[str, Any], config: ScriptRunConfig, flags: dict[str, str], lost: list[str]
+    document: Json, config: ScriptRunConfig, flags: dict[str, str], lost: list[str]
 ) -> HyperDriveConfig:
     """Import the sweep of the job file ``document``, whose trial is ``config``.
 
@@ -139,7 +143,7 @@ def read(
 
 
 def _sampling(
-    document: dict[str, Any], flags: dict[str, str], lost: list[str]
+    document: Json, flags: dict[str, str], lost: list[str]
 ) -> sampling.HyperParameterSampling:
     algorithm = document.get("sampling_algorithm") or "random"
     kind = algorithm.get("type") if isinstance(algorithm, dict) else algorithm
@@ -152,13 +156,13 @@ def _sampling(
         raise UserErrorException(
             f"sampling_algorithm must be one of {', '.join(kinds)}, not {kind!r}."
         )
-    properties: dict[str, Any] = {}
+    properties: Json = {}
     for name, value in algorithm.items() if isinstance(algorithm, dict) else ():
         if name == "seed":
             properties["seed"] = value
         elif name != "type":
             lost.append(f"sampling_algorithm.{name}: {value!r}")
-    space: dict[str, Any] = {}
+    space: Json = {}
     for name, expression in document["search_space"].items():
         space[str(flags.get(name, name))] = _expression(name, expression)
         if name not in flags:

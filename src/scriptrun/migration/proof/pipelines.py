@@ -10,6 +10,10 @@ from unittest import mock
 
 from scriptrun.config.script_run_config import ScriptRunConfig
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: the positional parameters of steps
 _PARAMETERS = {
     "EstimatorStep": "name estimator estimator_entry_script_arguments runconfig_pipeline_params "
@@ -122,7 +126,7 @@ class Step:
             config, settings.get("arguments") or [], settings.get("compute_target")
         )
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         """Its name, inputs and outputs."""
         named = {key: [_data_name(item) for item in self.settings.get(key) or ()] for key in _DATA}
         return {"name": self.settings.get("name"), **named}

@@ -30,12 +30,16 @@ from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.submission import check, data_binding
 from scriptrun.submission.bound_data import DataItem, DatasetInput, ReferenceInput
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 
 class Recorder:
     """Replaces submission: records the jobs instead."""
 
     def __init__(self) -> None:
-        self.jobs: list[dict[str, Any]] = []
+        self.jobs: list[Json] = []
 
     def submit(self, experiment: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
         """Record the job of ``config``, and return a stand-in for its run."""
@@ -47,7 +51,7 @@ class Recorder:
         self, config: Any, workspace: Any, step: Any, experiment: str = "pipeline", tags: Any = None
     ) -> None:
         """Record the job of ``config``, with the facts of the ``step`` if it is in a pipeline."""
-        extra_fields: dict[str, Any] = {"step": step} if step else {}
+        extra_fields: Json = {"step": step} if step else {}
         try:
             if isinstance(config, HyperDriveConfig):
                 extra_fields["sweep"] = _sweep_fields(config)
@@ -66,7 +70,7 @@ class Recorder:
         return [self.submit(experiment, config, tags) for config in configs]
 
 
-def _sweep_fields(config: Any) -> dict[str, Any]:
+def _sweep_fields(config: Any) -> Json:
     """The settings of a sweep besides its job. Raises RunConfigurationException."""
     refuse(config.problems(), "Cannot submit this sweep")
     limits = ("max_total_runs", "max_concurrent_runs", "max_duration_minutes")
@@ -106,14 +110,14 @@ def _skip_machine_checks() -> None:
 def _with_found_by(describe: Any) -> Any:
     """Extend a description with how a downloaded input's files are found (``found_by``)."""
 
-    def method(self: Any, workspace: Any) -> dict[str, Any]:
+    def method(self: Any, workspace: Any) -> Json:
         found_by = _download_definition(self)
         return {**describe(self, workspace), **({"found_by": found_by} if found_by else {})}
 
     return method
 
 
-def _download_definition(bound: DataItem) -> dict[str, Any]:
+def _download_definition(bound: DataItem) -> Json:
     """The definition of a download's files; {} for other modes and registered datasets."""
     if isinstance(bound, ReferenceInput) and bound.reference.mode == DOWNLOAD:
         return Content([bound._source()]).definition()
@@ -127,7 +131,7 @@ def _continue_after_errors(errors: list[str]) -> None:
     """Let a notebook continue after a failing cell, as in Jupyter, and collect the errors."""
     notebooks = importlib.import_module("scriptrun.dropin.notebook.cells")
 
-    def run_in(path: str, space: dict[str, Any]) -> None:
+    def run_in(path: str, space: Json) -> None:
         for cell in notebooks.cells(path):
             name = f"{path}, cell {cell.number}"
             try:

@@ -34,6 +34,10 @@ from scriptrun.registry import environments as environment_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datastore", "environment"
 #: the path of stand-in data
 _PLACE = "stand-in"
@@ -176,7 +180,7 @@ def _stub_tables(assumptions: Assumptions) -> None:
 
 
 def _register_unchecked(
-    workspace: Any, name: str, record: dict[str, Any], overwrite: bool, *_: Any, **__: Any
+    workspace: Any, name: str, record: Json, overwrite: bool, *_: Any, **__: Any
 ) -> AbstractDatastore:
     """Register a datastore without accessing it or storing its credentials."""
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
@@ -240,9 +244,7 @@ def _record_missing_names(assumptions: Assumptions) -> None:
 _LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRONMENT}
 
 
-def _recording_listing(
-    original: Any, kind: str, assumptions: Assumptions
-) -> Callable[[Any], dict[str, Any]]:
+def _recording_listing(original: Any, kind: str, assumptions: Assumptions) -> Callable[[Any], Json]:
     """Wrap the property ``original`` to note the names that it lacks."""
 
     class RecordingDict(dict[str, Any]):
