@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import identity
 
@@ -89,7 +88,7 @@ def _append(block_list: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-def _read_block_list(block_list: Path) -> tuple[Json, set[Any]]:
+def _read_block_list(block_list: Path) -> tuple[Json, set[int | str]]:
     """The header, and the block numbers and marks; an incomplete last line is ignored."""
     try:
         first, *lines = block_list.read_text("utf-8").split("\n")[:-1]

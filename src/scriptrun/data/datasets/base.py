@@ -77,7 +77,7 @@ class AbstractDataset:
     @staticmethod
     def get_by_name(
         workspace: WorkspaceLike, name: str, version: int | str | None = "latest", **kwargs: object
-    ) -> Any:
+    ) -> Any:  # a FileDataset or a TabularDataset: only the caller knows
         """The registered dataset. Raises UserErrorException for an unknown name or version."""
         head = dataset_versions.get(workspace, name, dataset_versions.as_number(version))
         return AbstractDataset.from_head(workspace, head)
@@ -94,7 +94,7 @@ class AbstractDataset:
         return AbstractDataset.from_head(workspace, dataset_versions.by_id(workspace, id))
 
     @staticmethod
-    def get_all(workspace: WorkspaceLike) -> Json:
+    def get_all(workspace: WorkspaceLike) -> dict[str, Any]:
         """The registered datasets by name, each in its latest version."""
         return {
             name: AbstractDataset.get_by_name(workspace, name)
@@ -256,7 +256,7 @@ class AbstractDataset:
             )
         return self._workspace
 
-    def _with(self: Self, files: Content, **options: Any) -> Self:
+    def _with(self: Self, files: Content, **options: object) -> Self:
         """A copy with other files or options, no longer the registered version."""
         return type(self)(files, {**self._options, **options}, None, self._workspace)
 

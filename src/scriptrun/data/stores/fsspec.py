@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 from scriptrun.data.errors import (
     DatastoreException,
@@ -24,6 +24,9 @@ from scriptrun.data.stores.protocol import PIECE, FileEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+    from fsspec.spec import AbstractBufferedFile
+
     from scriptrun.runtime.hints import Json
 
 
@@ -136,7 +139,7 @@ class FsspecStore:
         if entry is not None and entry.etag != etag:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
-    def _system(self) -> Any:
+    def _system(self) -> AbstractFileSystem:
         """The driver, one per thread since many use a single connection."""
         if not hasattr(self._thread_local, "system"):
             self._thread_local.system = _open(self._protocol, self._options)
@@ -159,7 +162,7 @@ class FsspecStore:
         raise error_class(f"Cannot {action} {subject} in {self.name}: {_reason(error)}.") from None
 
 
-def _read_ahead(file: Any, start: int, end: int | None) -> None:
+def _read_ahead(file: AbstractBufferedFile, start: int, end: int | None) -> None:
     """Enable read-ahead for SFTP (paramiko), which otherwise requests one small piece at a time."""
     if hasattr(file, "prefetch"):
         file.seek(start)
@@ -186,7 +189,7 @@ def _reason(error: Exception) -> str:
     return _REASONS.get(type(error).__name__, type(error).__name__)
 
 
-def _open(protocol: str, options: Json) -> Any:
+def _open(protocol: str, options: Json) -> AbstractFileSystem:
     try:
         import fsspec
     except ImportError:
@@ -216,7 +219,7 @@ def _entry(path: str, info: Json) -> FileEntry:
     return FileEntry(path, size, str(etag).strip('"'), modified)
 
 
-def _timestamp(moment: Any) -> float:
+def _timestamp(moment: str | float | datetime.datetime) -> float:
     """A driver's time in seconds since 1970: it may be a datetime, digits (FTP) or a number."""
     if isinstance(moment, str):
         digits = moment.partition(".")[0]

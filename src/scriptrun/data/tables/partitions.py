@@ -10,7 +10,8 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.runtime.hints import Json
+    #: of a column from a path
+    PathValue = str | datetime.datetime
 
 #: date parts in the SDK v1's notation: their pattern, and Python's directive
 _DATES = {
@@ -30,7 +31,7 @@ class PathFormat(Value):
     regex: re.Pattern[str]
     columns: dict[str, str | None]
 
-    def values(self, path: str) -> Json:
+    def values(self, path: str) -> dict[str, PathValue]:
         """The columns' values for the file at ``path``.
 
         Raises DatasetValidationError if the path does not match.
@@ -41,7 +42,7 @@ class PathFormat(Value):
                 f"File {path!r} does not match the partition_format {self.text!r}.",
                 "Select matching files, or change partition_format.",
             )
-        column_values: Json = {}
+        column_values: dict[str, PathValue] = {}
         for name, date_format in self.columns.items():
             text = match.group(name)
             column_values[name] = (

@@ -64,11 +64,11 @@ def install(spec: EnvironmentSpec, lockfile: Lockfile, python: str, log: Log, st
 def _python_packages(records: list[Json]) -> list[tuple[str, str]]:
     """The Python packages among the conda records: PyPI names and versions."""
     return [
-        (pypi_names.RENAMED.get(name, name), record["version"])
+        (pypi_names.pypi_name(record["name"]), record["version"])
         for record in records
-        if (name := record["name"]) != "python"
+        if record["name"] != "python"
         and (record.get("noarch") == "python" or _needs_python(record))
-        and not name.startswith("_")
+        and not record["name"].startswith("_")
     ]
 
 
