@@ -12,7 +12,7 @@ from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
     from scriptrun.runtime.hints import Json
 
@@ -85,7 +85,7 @@ def _properties(result: RunFacts, event: Json) -> None:
         result.properties.setdefault(name, value)
 
 
-def _fold_value(attribute: str) -> Any:
+def _fold_value(attribute: str) -> Callable[[RunFacts, Json], None]:
     def fold(result: RunFacts, event: Json) -> None:
         setattr(result, attribute, event.get("value"))
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json
 
+    SqlValue = str | float | None
+
 #: changes with the schema: an older file is deleted and rebuilt
 VERSION = 1
 #: seconds in which a directory may change again without a new modification time
@@ -72,7 +74,7 @@ class RunRow(Value):
     parent: str | None = None
     kind: str = ""
     script: str | None = None
-    tags: Json = fresh(default_factory=dict)
+    tags: dict[str, str | None] = fresh(default_factory=dict)
 
 
 class Index:
@@ -129,7 +131,7 @@ class Index:
             f"{name} = ?" for name, value in (("experiment", experiment), ("state", state)) if value
         ]
         conditions += [] if children else ["parent is null"]
-        values: list[Any] = [value for value in (experiment, state) if value]
+        values: list[SqlValue] = [value for value in (experiment, state) if value]
         query = f"select {', '.join(_COLUMNS)} from runs"
         query += f" where {' and '.join(conditions)}" if conditions else ""
         query += " order by created desc, id desc"
@@ -166,7 +168,7 @@ class Index:
             record[0] for record in self._db.execute(query, (_to_sqlite_text(display_name), limit))
         ]
 
-    def _row(self, columns: Json) -> RunRow:
+    def _row(self, columns: dict[str, Any]) -> RunRow:
         folder = str(self._runs / columns.pop("day") / columns["id"])
         for name in ("final", "changed"):
             del columns[name]
@@ -210,7 +212,7 @@ class Index:
 
     def _values(
         self, day: str, folder: Path, stamp: int, job: Json, facts: events.RunFacts
-    ) -> tuple[Any, ...]:
+    ) -> tuple[SqlValue, ...]:
         status = run_state.read_status(folder, facts)
         if not status.is_final:
             status = self._status(folder, job)
@@ -237,7 +239,7 @@ class Index:
             _to_sqlite_text(value) if isinstance(value, str) else value for value in values
         )
 
-    def _insert(self, batch: Iterable[tuple[Any, ...]]) -> None:
+    def _insert(self, batch: Iterable[tuple[SqlValue, ...]]) -> None:
         placeholders = ", ".join("?" * len(_COLUMNS))
         self._db.executemany(f"insert or replace into runs values ({placeholders})", batch)
 

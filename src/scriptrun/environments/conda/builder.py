@@ -18,7 +18,7 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
     from urllib import parse
 
     from scriptrun.environments import health, site_packages
@@ -138,6 +138,6 @@ def _local_packages(
             yield record["name"], (entry, path, record["sha256"])
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> ModuleType:
     """Import a module that starts processes; a cached prefix is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -20,15 +20,13 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.environments.conda import errors as conda_errors
     from scriptrun.runtime.hints import Json
 else:
     conda_errors = later("scriptrun.environments.conda.errors")
 
 _WORKER = str(Path(__file__).with_name("worker.py"))
-Ask = Callable[..., dict[str, "Any"]]
+Ask = Callable[..., "Json"]
 
 
 def cache_folder() -> Path:
@@ -92,7 +90,7 @@ def asking(log: Log, stop: Stop) -> Iterator[Ask]:
     """
     worker = _take_worker()
 
-    def ask(verb: str, **arguments: Any) -> Json:
+    def ask(verb: str, **arguments: object) -> Json:
         question = {"verb": verb, "cache": str(cache_folder()), **arguments}
         try:
             worker.send(question)

@@ -16,12 +16,10 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.runtime.hints import Json
 
 #: solves specifications, for the lowest versions if true; returns the records
-Solve = Callable[[Sequence[str], bool], list[dict[str, "Any"]]]
+Solve = Callable[[Sequence[str], bool], list["Json"]]
 #: by name: the requested version (and build), and the installed one
 Changes = dict[str, tuple[str, str]]
 

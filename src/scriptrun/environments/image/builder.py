@@ -22,7 +22,7 @@ from scriptrun.store import container_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
 
     from scriptrun.runtime.hints import Json
 
@@ -200,6 +200,6 @@ def store_path(tool: container_tool.Tool, image: str) -> str:
     return os.path.join(tool.root, f"{tool.driver}-images", image.removeprefix("sha256:"))
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> ModuleType:
     """Import a module that starts the tool; a cached image is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

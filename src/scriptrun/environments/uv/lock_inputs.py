@@ -13,8 +13,6 @@ from scriptrun.runtime.files import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.runtime.hints import Json
 
 _CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*)(?::([^/@\s]*))?@")
@@ -96,7 +94,7 @@ def _toml_table(values: Json) -> str:
     return "".join(f"{json.dumps(name)} = {_toml_value(value)}\n" for name, value in values.items())
 
 
-def _toml_value(value: Any) -> str:
+def _toml_value(value: object) -> str:
     """A value as TOML, whose strings and numbers match JSON but whose tables do not."""
     if isinstance(value, dict):
         pairs = (f"{json.dumps(name)} = {_toml_value(item)}" for name, item in value.items())

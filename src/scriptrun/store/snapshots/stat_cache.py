@@ -62,7 +62,7 @@ class StatCacheReader:
 
     def __init__(self, path: Path) -> None:
         self._handle: BinaryIO | None = None
-        self._closing_record: tuple[Any, ...] | None = None
+        self._closing_record: tuple[object, ...] | None = None
         try:
             self._handle = open(path, "rb")  # noqa: SIM115
         except OSError:
