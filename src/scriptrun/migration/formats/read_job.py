@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -158,7 +157,7 @@ def _input_values(
 def _input_value(
     side: str,
     name: str,
-    value: Any,
+    value: object,
     references: dict[str, DataReferenceConfiguration],
     lost: list[str],
 ) -> str:
@@ -182,11 +181,11 @@ def _input_value(
     return f"$DATA_{name.upper()}"
 
 
-def _target(compute: Any) -> str:
+def _target(compute: object) -> str:
     return str(compute or "local").removeprefix("azureml:")
 
 
-def _environment(file: Path, spec: Any, lost: list[str]) -> Environment | None:
+def _environment(file: Path, spec: object, lost: list[str]) -> Environment | None:
     if isinstance(spec, str):
         lost.append(
             f"the environment {spec!r} is Azure's: use one of yours, or specify its packages"
@@ -265,7 +264,7 @@ def _read_mlproject(file: Path, document: Json, parameters: dict[str, str]) -> I
     return ImportedJob(config, _plain_name(str(document.get("name") or file.parent.name)), lost)
 
 
-def _default(key: str, spec: Any, parameters: dict[str, str], lost: list[str]) -> str:
+def _default(key: str, spec: object, parameters: dict[str, str], lost: list[str]) -> str:
     if key in parameters:
         return str(parameters[key])
     if isinstance(spec, dict) and "default" in spec:

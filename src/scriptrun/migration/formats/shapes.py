@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from scriptrun.spec.errors import UserErrorException
 
@@ -59,7 +58,7 @@ def check(path: Path, document: Json, kinds: Kinds, required: tuple[str, ...] = 
     """Raise UserErrorException if ``required`` fields are missing, or fields have a wrong type."""
     problems = [f"missing {name}" for name in required if document.get(name) in (None, "")]
     for name, kind in kinds.items():
-        value: Any = document
+        value: object = document
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):

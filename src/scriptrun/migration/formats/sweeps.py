@@ -90,7 +90,7 @@ def _placeholder_name(name: str) -> str:
     return re.sub(r"\W", "_", name.lstrip("-"))
 
 
-def _algorithm(sweep: Sweep) -> Any:
+def _algorithm(sweep: Sweep) -> str | Json:
     kind = sweep.sampling["name"].lower().partition("parameter")[0]
     kind = "bayesian" if kind.startswith("bayes") else kind
     return {"type": "random", "seed": sweep.seed} if kind == "random" else kind
@@ -147,7 +147,7 @@ def _sampling(
 ) -> sampling.HyperParameterSampling:
     algorithm = document.get("sampling_algorithm") or "random"
     kind = algorithm.get("type") if isinstance(algorithm, dict) else algorithm
-    kinds: dict[Any, Any] = {
+    kinds = {
         "random": sampling.RandomParameterSampling,
         "grid": sampling.GridParameterSampling,
         "bayesian": sampling.BayesianParameterSampling,
@@ -171,15 +171,15 @@ def _sampling(
     return result
 
 
-def _expression(name: str, spec: Any) -> list[Any]:
-    kind = spec.get("type") if isinstance(spec, dict) else None
-    if kind not in _VALUES:
+def _expression(name: str, spec: object) -> list[Any]:
+    if not isinstance(spec, dict) or spec.get("type") not in _VALUES:
         raise UserErrorException(f"search_space.{name} must be one of {', '.join(_VALUES)}.")
+    kind = spec["type"]
     return [kind, [spec[field] for field in _VALUES[kind]]]
 
 
 def _early_termination(
-    policy: Any, lost: list[str]
+    policy: object, lost: list[str]
 ) -> early_stopping.EarlyTerminationPolicy | None:
     if not isinstance(policy, dict):
         return None

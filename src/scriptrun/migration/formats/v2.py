@@ -6,7 +6,6 @@ The schema: https://learn.microsoft.com/azure/machine-learning/reference-yaml-jo
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import yaml
 
@@ -111,7 +110,11 @@ def _environment(job: JobSpec, packages: Packages, files: dict[str, str], lost: 
         *packages.options,
         *(re.sub(r"\s+--hash=\S+", "", requirement) for requirement in packages.requirements),
     ]
-    dependencies: list[Any] = [f"python={packages.python or '3.10'}", "pip", *packages.conda]
+    dependencies: list[str | dict[str, list[str]]] = [
+        f"python={packages.python or '3.10'}",
+        "pip",
+        *packages.conda,
+    ]
     if lines:
         dependencies.append({"pip": lines})
     channels = packages.channels or ["conda-forge"]

@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.core.workspace import Workspace
@@ -254,7 +253,7 @@ def differences(old: Json, new: Json, prefix: str = "") -> list[str]:
     ]
 
 
-def _field_differences(old: Any, new: Any, name: str) -> list[str]:
+def _field_differences(old: object, new: object, name: str) -> list[str]:
     """The differences between two values, by innermost field."""
     if old == new:
         return []
