@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import fuse_library
-from scriptrun.data.mount.answer import Connection, ReplyWriter, allow_splicing
+from scriptrun.data.mount.answer import ReplyWriter, allow_splicing
 from scriptrun.data.mount.reader import MountReader
 from scriptrun.data.mount.tree import Tree, TreeEntry
 
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from scriptrun.data.mount.answer import Reply
+    from scriptrun.data.mount.answer import Connection, Reply
 
     #: the fields of ``struct stat``, as numbers
     Attributes = dict[str, int]
