@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 
 from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.image import tool as image_tool
@@ -12,10 +11,10 @@ from scriptrun.spec.errors import EnvironmentException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
-def fetch_context(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> str:
+def fetch_context(context: Json, folder: str, log: Log, stop: Stop) -> str:
     """The context's folder on this machine; a git repository is fetched into ``folder``.
 
     It is fetched by this machine's git with the user's credentials, not by the container tool.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
 
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import CONDA, INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 _REFERENCE = re.compile(r"\$(?:\{AZUREML_DATAREFERENCE_(\w+)\}|AZUREML_DATAREFERENCE_(\w+))")
 
@@ -50,7 +53,7 @@ class Packages(Value):
         return self.locked and all("--hash=" in line for line in self.requirements)
 
 
-def read_packages(job: JobSpec, lockfile: dict[str, Any] | None) -> Packages:
+def read_packages(job: JobSpec, lockfile: Json | None) -> Packages:
     """The packages of the job's environment: locked if there is a lockfile, else requested."""
     spec = job.environment
     if spec.kind == INTERPRETER:
@@ -73,7 +76,7 @@ def read_packages(job: JobSpec, lockfile: dict[str, Any] | None) -> Packages:
     )
 
 
-def _conda_packages(spec: EnvironmentSpec, lockfile: dict[str, Any] | None) -> Packages:
+def _conda_packages(spec: EnvironmentSpec, lockfile: Json | None) -> Packages:
     request, channels = uv_requirements.from_spec(spec.replace(conda=())), list(spec.channels)
     if not lockfile:
         lines = list(request.lines)
@@ -130,7 +133,7 @@ def data_variable(name: str) -> str:
     return "DATA_" + re.sub(r"\W", "_", name).upper()
 
 
-def data_items(job: JobSpec) -> list[dict[str, Any]]:
+def data_items(job: JobSpec) -> list[Json]:
     """The job's inputs and outputs, each with ``input`` true or false."""
     items = [{**entry, "input": True} for entry in job.data.get("inputs") or ()]
     return items + [{**output, "input": False} for output in job.data.get("outputs") or ()]
