@@ -20,7 +20,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.store.snapshots import snapshots
-from scriptrun.tracking import events, mirror, run_folder, run_state
+from scriptrun.tracking import events, run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -250,14 +250,16 @@ class Run(ScriptRun):
         """Fetch the files whose names begin with ``prefix``, where the run lies elsewhere."""
         there = remote.home(self.path, self.job)
         if there is not None:
-            names = [name for name in mirror.names(self.path, there) if name.startswith(prefix)]
-            mirror.fetch(self.path, there, names)
+            names = [
+                name for name in remote.mirror.names(self.path, there) if name.startswith(prefix)
+            ]
+            remote.mirror.fetch(self.path, there, names)
 
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and uploads."""
         there = remote.home(self.path, self.job)
         if there is not None:
-            return mirror.names(self.path, there)
+            return remote.mirror.names(self.path, there)
         return builtins.list(super().get_file_names())
 
     def download_file(
@@ -266,7 +268,7 @@ class Run(ScriptRun):
         """Copy a file of the run to ``output_file_path`` (a file or folder; default: ``.``)."""
         there = remote.home(self.path, self.job)
         if there is not None:
-            mirror.fetch(self.path, there, [name])
+            remote.mirror.fetch(self.path, there, [name])
         super().download_file(name, output_file_path, **kwargs)
 
     def download_files(

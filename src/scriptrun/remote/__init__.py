@@ -15,9 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.remote import client
     from scriptrun.remote.client import RemoteRuns
+    from scriptrun.tracking import mirror as mirror
     from scriptrun.tracking.run_files import RunFiles
 else:
     client = later("scriptrun.remote.client")
+    mirror = later("scriptrun.tracking.mirror")
 
 
 def for_target(target: Target) -> RemoteRuns | None:

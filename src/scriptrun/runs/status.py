@@ -15,7 +15,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.run_kinds import SCRIPT, handler, run_kind
-from scriptrun.tracking import mirror, run_folder, run_state
+from scriptrun.tracking import run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
     if there is None or run_folder.read_result(folder) is not None:
         return
     if at_once:
-        mirror.forget(folder)
-    mirror.refresh_if_due(folder, there)
+        remote.mirror.forget(folder)
+    remote.mirror.refresh_if_due(folder, there)
 
 
 def _remote_status(

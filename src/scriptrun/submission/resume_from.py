@@ -8,7 +8,6 @@ from pathlib import Path
 from scriptrun import remote
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec, Target
-from scriptrun.tracking import mirror
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,5 +64,5 @@ def fetch_outputs(job: JobSpec, folder: Path, target: Target) -> None:
     """Fetch the run's outputs if they are on another host and ``target`` is not."""
     there = remote.home(folder, job)
     if there is not None and remote.for_target(target) is None:
-        names = [name for name in mirror.names(folder, there) if name.startswith("outputs/")]
-        mirror.fetch(folder, there, names)
+        names = [name for name in remote.mirror.names(folder, there) if name.startswith("outputs/")]
+        remote.mirror.fetch(folder, there, names)

@@ -11,16 +11,12 @@ import re
 
 from scriptrun.config.environments import uv_project
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from scriptrun.environments.interpreter import discovery as interpreter_discovery
-else:
-    interpreter_discovery = later("scriptrun.environments.interpreter.discovery")
 
 _MARK = "# /// script"
 _OPENING = r"^# /// script\s*$"

@@ -1,7 +1,5 @@
 """The run of a script outside any job: it prints instead of logging (Python 3.6+)."""
 
-import uuid
-
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.metrics import calls as metric_calls
 
@@ -22,6 +20,8 @@ class _OfflineRun(object):
     """
 
     def __init__(self, run_id: "str | None" = None) -> None:
+        import uuid
+
         self.id = run_id or "OfflineRun_{}".format(uuid.uuid4())
 
     def __repr__(self) -> str:

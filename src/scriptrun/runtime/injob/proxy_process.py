@@ -8,7 +8,6 @@ pipes. Python 3.6+, standard library only.
 import atexit
 import json
 import os
-import subprocess
 import sys
 import threading
 
@@ -51,6 +50,8 @@ class _Helper(object):
     """A running helper and the pipes to it; safe for several threads."""
 
     def __init__(self, tool: "Iterable[str]") -> None:
+        import subprocess
+
         self.pid = os.getpid()
         self.is_closed = False
         self.dropped: "list[int]" = []
@@ -100,6 +101,8 @@ class _Helper(object):
         """Ask the helper to end, and wait briefly for it."""
         if os.getpid() != self.pid or self.is_closed:
             return
+        import subprocess
+
         _flush_output()  # the helper masks secrets in the log
         try:
             self._input.write(b'{"do": "end"}\n')

@@ -7,7 +7,6 @@ and the type of each column in the answer.
 import importlib
 import json
 import os
-import tempfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ def to_polars(ask: "Ask") -> "polars.DataFrame":
 
 def write_temporary(frame: "DataFrame") -> str:
     """Write a data frame to a temporary file, as Parquet or else CSV; return its path."""
+    import tempfile
+
     form = "parquet" if any(map(_has, _PARQUET)) else "csv"
     descriptor, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
     os.close(descriptor)
