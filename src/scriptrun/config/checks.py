@@ -176,7 +176,7 @@ def _duration_problems(run: RunConfiguration) -> list[str]:
     return [f"max_run_duration_seconds must be greater than 0, not {seconds!r}"]
 
 
-_CAUSE = re.compile(r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SIG[A-Z0-9]+")
+_CAUSE = r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SIG[A-Z0-9]+"
 
 
 def retry_causes(config: ScriptRunConfig) -> list[str]:
@@ -197,7 +197,7 @@ def _retry_problems(config: ScriptRunConfig) -> list[str]:
         f"invalid cause {cause!r} in retry_on; use preempted, node-lost, time-limit, exit:CODE "
         "or signal:NAME"
         for cause in retry_causes(config)
-        if not isinstance(cause, str) or not _CAUSE.fullmatch(cause)
+        if not isinstance(cause, str) or not re.fullmatch(_CAUSE, cause)
     ]
     warn, limit = config.warn_before_seconds, config.run_config.max_run_duration_seconds
     if warn is not None and (not isinstance(limit, int | float) or not 0 < warn < limit):

@@ -12,14 +12,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# Patterns are compiled at their first use: a warm start needs none of them.
 #: name, tag and digest of an image (https://pkg.go.dev/github.com/distribution/reference)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?:[A-Za-z0-9.\-\[\]:]+/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@\w+:[0-9a-fA-F]{{32,}})?"
+_REFERENCE = (
+    rf"(?:[A-Za-z0-9.\-\[\]:]+/)?{_PART}(?:/{_PART})*"
+    r"(?::\w[\w.-]{0,127})?(?:@\w+:[0-9a-fA-F]{32,})?"
 )
-_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
+_ID = r"(?:sha256:)?[0-9a-f]{12,64}"
 #: a size as docker takes it (https://docs.docker.com/reference/cli/docker/container/run/)
-_SIZE = re.compile(r"\d+(?:\.\d+)?\s*(?:[bkmgt]|[kmgt]i?b)?", re.IGNORECASE)
+_SIZE = r"\d+(?:\.\d+)?\s*(?:[bkmgt]|[kmgt]i?b)?"
 _KINDS = ("local", "git")
 
 
@@ -32,7 +34,7 @@ def problems(section: DockerSection, job: DockerConfiguration | None = None) -> 
 
 
 def _image_problems(image: Any) -> list[str]:
-    if not image or _REFERENCE.fullmatch(str(image)) or _ID.fullmatch(str(image)):
+    if not image or re.fullmatch(_REFERENCE, str(image)) or re.fullmatch(_ID, str(image)):
         return []
     return [
         f"invalid image name {str(image)!r}; "
@@ -41,7 +43,7 @@ def _image_problems(image: Any) -> list[str]:
 
 
 def _size_problems(size: Any) -> list[str]:
-    if not size or _SIZE.fullmatch(str(size).strip()):
+    if not size or re.fullmatch(_SIZE, str(size).strip(), re.IGNORECASE):
         return []
     return [f"invalid shm_size={str(size)!r}; use a number and a unit, e.g. '2g' or '512m'"]
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", re.IGNORECASE)
+_SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?"
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 #: the resources; NAME is per node, NAME_per_process per rank
 NAMES = ("cpus", "gpus", "memory")
@@ -48,7 +48,7 @@ def parse_size(value: object) -> int | None:
     """Bytes from a number or a string such as ``16G`` (powers of 1024); None if invalid."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    match = re.fullmatch(_SIZE, value.strip(), re.IGNORECASE) if isinstance(value, str) else None
     return int(float(match[1]) * (1 << _POWERS[match[2].upper()])) if match else None
 
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
-_RANDOM_NAME = re.compile(r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b")
+_RANDOM_NAME = r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b"
 
 
 def describe_data(job: JobSpec) -> dict[str, str]:
@@ -31,7 +31,7 @@ def display_names(job: JobSpec) -> dict[str, str]:
     labels: dict[str, str] = {}
     for number, spec in enumerate(_all_specs(job), 1):
         kind = "input" if "kind" in spec else "output"
-        is_random = _RANDOM_NAME.fullmatch(spec["name"])
+        is_random = re.fullmatch(_RANDOM_NAME, spec["name"])
         labels[spec["name"]] = f"{kind} {number}" if is_random else spec["name"]
     return labels
 
@@ -42,14 +42,16 @@ def readable_arguments(job: JobSpec) -> list[str]:
     if not labels:
         return list(job.arguments)
     return [
-        _RANDOM_REFERENCE.sub(
-            lambda reference: f"${labels.get(reference[1], reference[1])}", argument
+        re.sub(
+            _RANDOM_REFERENCE,
+            lambda reference: f"${labels.get(reference[1], reference[1])}",
+            argument,
         )
         for argument in job.arguments
     ]
 
 
-_RANDOM_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
+_RANDOM_REFERENCE = r"\$AZUREML_DATAREFERENCE_(\w+)"
 
 
 def input_datasets(job: JobSpec) -> list[Json]:

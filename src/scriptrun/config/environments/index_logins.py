@@ -17,14 +17,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LOGIN = re.compile(r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)")
+_LOGIN = r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)"
 
 
 def replace_passwords(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """``lines`` with references to secrets instead of passwords, and the secrets' values."""
     values: dict[str, str] = {}
     return [
-        _LOGIN.sub(lambda match: _secret_reference(match, values), line) for line in lines
+        re.sub(_LOGIN, lambda match: _secret_reference(match, values), line) for line in lines
     ], values
 
 

@@ -92,10 +92,8 @@ BUNDLED = frozenset(
     """.split()  # noqa: SIM905
 )
 
-_SPEC = re.compile(
-    r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)(?:\[[^\]]*\])?(?P<rest>[\s=<>!~].*)?$"
-)
-_CLAUSE = re.compile(r"(==|!=|<=|>=|~=|=|<|>)?\s*([\w.*+!-]+)$")
+_SPEC = r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)(?:\[[^\]]*\])?(?P<rest>[\s=<>!~].*)?$"
+_CLAUSE = r"(==|!=|<=|>=|~=|=|<|>)?\s*([\w.*+!-]+)$"
 #: packages whose PyPI releases have a fourth version number
 _FOURTH_NUMBER = frozenset({"opencv-python-headless"})
 
@@ -118,7 +116,7 @@ def translate(specs: Iterable[str]) -> Translation:
     unknown: list[str] = []
     problems: list[str] = []
     for spec in (spec.strip() for spec in specs):
-        match = _SPEC.fullmatch(spec)
+        match = re.fullmatch(_SPEC, spec)
         name = match["name"].lower() if match else ""
         clauses = _clauses((match["rest"] or "") if match else "", pypi_name(name))
         if match is None or clauses is None:
@@ -149,7 +147,7 @@ def pypi_name(name: str) -> str:
 
 def name_of(spec: str) -> str:
     """The package name in a conda spec, in lower case; "" if the spec is invalid."""
-    match = _SPEC.fullmatch(spec.strip())
+    match = re.fullmatch(_SPEC, spec.strip())
     return match["name"].lower() if match else ""
 
 
@@ -179,7 +177,7 @@ def _clauses(text: str, name: str) -> str | None:
 
 
 def _clause(text: str, name: str) -> str | None:
-    match = _CLAUSE.fullmatch(text)
+    match = re.fullmatch(_CLAUSE, text)
     if match is None:
         return None
     operator, version = match[1] or "==", match[2]

@@ -24,9 +24,7 @@ else:
     version_ranges = later("scriptrun.environments.interpreter.version_ranges")
 
 _SYSTEM = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
-_VERSION = re.compile(
-    r"(?:python)?\s*={0,3}\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.?\*)?", re.IGNORECASE
-)
+_VERSION = r"(?:python)?\s*={0,3}\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.?\*)?"
 
 #: the oldest Python that uv can build for
 OLDEST = (3, 6)
@@ -47,7 +45,7 @@ class Python(Value):
 
 def parse(text: str) -> tuple[int, ...] | None:
     """The numbers of a requested version ("3.8", "==3.8.13", "3.8.*"); None for anything else."""
-    match = _VERSION.fullmatch(text.strip())
+    match = re.fullmatch(_VERSION, text.strip(), re.IGNORECASE)
     return tuple(int(part) for part in match.groups() if part is not None) if match else None
 
 

@@ -20,11 +20,11 @@ else:
     index_credentials = later("scriptrun.environments.uv.index_credentials")
     interpreter_download = later("scriptrun.environments.interpreter.download")
 
-_OPTION = re.compile(r"-\w\b|--[\w-]+")
+_OPTION = r"-\w\b|--[\w-]+"
 #: the first character of a requirement, an option, a path, a comment or a variable
-_FIRST_CHARACTER = re.compile(r"[\w./~$#\\-]")
-_RELATIVE_PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
-_SECRET = re.compile(r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@")
+_FIRST_CHARACTER = r"[\w./~$#\\-]"
+_RELATIVE_PATH = r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$"
+_SECRET = r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@"
 _KNOWN_OPTIONS = {
     "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--no-binary",
     "--only-binary", "--pre", "--trusted-host", "--prefer-binary", "-c", "--constraint",
@@ -175,22 +175,22 @@ def _line_problems(line: str) -> list[str]:
             f"scriptrun secret set {missing_name}"
             for missing_name in missing
         ]
-    password = _SECRET.search(line)
+    password = re.search(_SECRET, line)
     if password:
         shown = line.replace(password[1], "***")
         return [
             f"requirement {shown!r} contains a password; store it as a secret "
             "(scriptrun secret set NAME) and use ${secret:NAME}, or use a variable: ${NAME}"
         ]
-    if line and not _FIRST_CHARACTER.match(line):
+    if line and not re.match(_FIRST_CHARACTER, line):
         return [
             f"invalid requirement {line!r}: it starts with {line[0]!r}; "
             "use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2"
         ]
-    if _RELATIVE_PATH.match(line):
+    if re.match(_RELATIVE_PATH, line):
         return [f"requirement {line!r} is a relative path; use an absolute path or a URL"]
     if _is_option(line):
-        word = _OPTION.match(line)
+        word = re.match(_OPTION, line)
         if word is None or word[0] not in _KNOWN_OPTIONS:
             return [f"unsupported option in requirement {line!r}; remove it"]
     return []
