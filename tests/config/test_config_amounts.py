@@ -19,7 +19,7 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environments import images
 from scriptrun.config.section_base import Section, did_you_mean
-from scriptrun.spec.job import Distribution
+from scriptrun.spec.job import Distribution, Resources
 from scriptrun.spec.values import fresh
 
 
@@ -76,15 +76,15 @@ def _job(distributed=None, nodes=1, **asked):
 @pytest.mark.parametrize(
     ("config", "found"),
     [
-        (_job(), {}),
-        (_job(cpus=4, gpus=0, memory="1G"), {"cpus": 4, "gpus": 0, "memory": 1 << 30}),
-        (_job(MpiConfiguration(3, 2), cpus_per_process=2), {"cpus": 6}),
-        (_job(MpiConfiguration(3, 2), cpus=2), {"cpus": 2}),
-        (_job(PyTorchConfiguration("Nccl", 8, 2), gpus_per_process=1), {"gpus": 4}),
-        (_job(PyTorchConfiguration("Nccl", 8, 2), memory_per_process="2k"), {"memory": 8192}),
-        (_job(TensorflowConfiguration(2, 3), cpus_per_process=2), {"cpus": 6}),
-        (_job(TensorflowConfiguration(2, 3), gpus_per_process=1), {"gpus": 1}),
-        (_job(gpus=2, gpu_binding="process"), {"gpus": 2, "gpu_binding": "process"}),
+        (_job(), Resources()),
+        (_job(cpus=4, gpus=0, memory="1G"), Resources(cpus=4, gpus=0, memory=1 << 30)),
+        (_job(MpiConfiguration(3, 2), cpus_per_process=2), Resources(cpus=6)),
+        (_job(MpiConfiguration(3, 2), cpus=2), Resources(cpus=2)),
+        (_job(PyTorchConfiguration("Nccl", 8, 2), gpus_per_process=1), Resources(gpus=4)),
+        (_job(PyTorchConfiguration("Nccl", 8, 2), memory_per_process="2k"), Resources(memory=8192)),
+        (_job(TensorflowConfiguration(2, 3), cpus_per_process=2), Resources(cpus=6)),
+        (_job(TensorflowConfiguration(2, 3), gpus_per_process=1), Resources(gpus=1)),
+        (_job(gpus=2, gpu_binding="process"), Resources(gpus=2, gpu_binding="process")),
     ],
 )
 def test_what_a_node_is_asked_for(config, found):

@@ -16,6 +16,7 @@ from scriptrun.preparation import environment_record
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobData
 from scriptrun.testing.jobs import PATIENCE
 from scriptrun.tracking import run_folder
 
@@ -75,7 +76,7 @@ def deliver(home, folder, work):
 
 
 def test_what_the_job_wrote_goes_to_its_datastore(home, ask, tmp_path):
-    folder = run_of(home, data={"outputs": [OUT]})
+    folder = run_of(home, data=JobData.from_dict({"outputs": [OUT]}))
     told = ask(**deliver(home, folder, tmp_path / "work"))
     place = told["environ"]["out"]
     assert told["variables"]["AZUREML_DATAREFERENCE_out"] == place
@@ -90,7 +91,7 @@ def test_what_the_job_wrote_goes_to_its_datastore(home, ask, tmp_path):
 
 
 def test_an_error_is_an_answer_and_the_next_question_is_heard(home, ask, tmp_path):
-    folder = run_of(home, data={"outputs": [{**OUT, "datastore": "no_such"}]})
+    folder = run_of(home, data=JobData.from_dict({"outputs": [{**OUT, "datastore": "no_such"}]}))
     asked = deliver(home, folder, tmp_path / "work")
     assert "no_such" in ask(**asked)["error"]
     assert ask(**{**asked, "folder": str(tmp_path / "none")})["error"]

@@ -44,8 +44,8 @@ def test_what_was_packed_is_the_same_dataset_there(here, tmp_path):
     there = Workspace.create("there", path=tmp_path / "there")
     data_bundle.unpack(there, value)
     data_bundle.unpack(there, value)
-    pin = data["inputs"][0]["dataset"]
-    (each,) = content.from_facts(pin, pin["definition"], there).remote_files()
+    pin = data.inputs[0].dataset
+    (each,) = content.from_facts(pin.as_dict(), pin.definition, there).remote_files()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"
     assert Datastore.get(there, "blob").account_name == "account"
 

@@ -13,7 +13,7 @@ from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
-from scriptrun.spec.job import Distribution
+from scriptrun.spec.job import Distribution, Resources, Retry
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 
@@ -47,8 +47,8 @@ class JobDescription(Value):
     variables: dict[str, str] = fresh(default_factory=dict)
     max_run_duration_seconds: float | None = None
     warn_before_seconds: float | None = None
-    resources: dict[str, Any] = fresh(default_factory=dict)
-    retry: dict[str, Any] = fresh(default_factory=dict)
+    resources: Resources = fresh(default_factory=Resources)
+    retry: Retry = fresh(default_factory=Retry)
     docker: bool = False
     resume_from: Any = None
     run_definition: dict[str, Any] = fresh(default_factory=dict)
@@ -88,14 +88,13 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> JobDesc
     )
 
 
-def _retry_settings(config: ScriptRunConfig) -> dict[str, Any]:
-    """``JobSpec.retry``: the limit and the causes; {} for no retries."""
+def _retry_settings(config: ScriptRunConfig) -> Retry:
     if not config.retries:
-        return {}
+        return Retry()
     causes = checks.retry_causes(config)
     if config.warn_before_seconds and "time-limit" not in causes:
         causes.append("time-limit")
-    return {"limit": config.retries, "on": causes}
+    return Retry(config.retries, tuple(causes))
 
 
 def variables(run: RunConfiguration, resolve: Resolve | None = None) -> dict[str, str]:

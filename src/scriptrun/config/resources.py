@@ -6,7 +6,7 @@ import re
 
 from scriptrun.config import distribution_spec
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.spec.job import Distribution
+from scriptrun.spec.job import Distribution, Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,17 +20,18 @@ NAMES = ("cpus", "gpus", "memory")
 BINDINGS = ("node", "process")
 
 
-def node_resources(config: ScriptRunConfig) -> dict[str, Any]:
-    """``JobSpec.resources``: the requested amounts per node, memory in bytes."""
+def node_resources(config: ScriptRunConfig) -> Resources:
+    """The requested amounts per node."""
     ranks = _ranks_per_node(distribution_spec.distribution(config.run_config))
-    amounts: dict[str, Any] = {}
+    amounts: dict[str, int | None] = {}
     for name in NAMES:
         per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")
         amounts[name] = _parse_amount(name, per_node)
         if per_process is not None:
             amounts[name] = (_parse_amount(name, per_process) or 0) * ranks[name]
-    amounts["gpu_binding"] = config.gpu_binding if config.gpu_binding != "node" else None
-    return {name: value for name, value in amounts.items() if value is not None}
+    return Resources(
+        **amounts, gpu_binding=config.gpu_binding if config.gpu_binding != "node" else None
+    )
 
 
 def _parse_amount(name: str, value: Any) -> int | None:

@@ -165,8 +165,8 @@ def image_details(workspace: WorkspaceFiles, environment: Environment) -> Docker
         imageExist=bool(container.get("image")),
         image=container.get("image"),
         repository=spec.image,
-        registry=spec.docker.get("registry") or {},
+        registry=spec.docker.registry.as_dict() if spec.docker.registry else {},
         interpreterPath=python,
         environmentPath=path,
-        dockerfile=spec.docker.get("dockerfile"),
+        dockerfile=spec.docker.dockerfile,
     )

@@ -150,7 +150,7 @@ def _submit(
             build_secrets.find_secrets(job.environment, workspace)
         ),
     }
-    if job.data.get("inputs") or job.data.get("outputs"):
+    if job.data.has_items:
         question["data"] = data_bundle.pack(workspace, job)
     archive = io.BytesIO()
     names = [f"snapshots/{name}" for name in answer["missing"]]

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from dataclasses import Field
     from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
+    from scriptrun.runtime.hints import Json
+
     T = TypeVar("T")
+    V = TypeVar("V", bound="Value")
 else:
 
     def dataclass_transform(**_):
@@ -125,9 +128,14 @@ class Value:
         """The same value with some fields changed."""
         return type(self)(**{**{name: self.__dict__[name] for name in self._fields}, **changes})
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The fields by name; nested values, lists, tuples and dicts are copied."""
         return {name: _plain(self.__dict__[name]) for name in self._fields}
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """The value that ``as_dict`` wrote; unknown keys (a newer format) are ignored."""
+        return cls(**{name: data[name] for name in cls._fields if name in data})
 
 
 def names_of(cls: type) -> tuple[str, ...]:
@@ -148,6 +156,11 @@ def replace(value: T, **changes: object) -> T:
     """``value``, a Value or a dataclass, with some fields changed."""
     cls = type(value)
     return cls(**{**{name: getattr(value, name) for name in names_of(cls)}, **changes})
+
+
+def nested(cls: type[V], data: Json | None) -> V | None:
+    """The ``cls`` that ``as_dict`` wrote as ``data``; None for None."""
+    return None if data is None else cls.from_dict(data)
 
 
 def _plain(value: Any) -> Any:

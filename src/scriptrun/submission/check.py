@@ -114,7 +114,8 @@ def check(
         is_local = engine.traits.here
         problems += data.problems(is_local, is_remote)
         all_notes = (*job.notes, *data.notes(is_local))
-        job = job.replace(data={**job.data, **data.described()}, notes=all_notes)
+        described_data = data.described().replace(variables=job.data.variables)
+        job = job.replace(data=described_data, notes=all_notes)
     job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
     problems += engine.check(job)
     refuse(problems)

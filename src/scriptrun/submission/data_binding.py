@@ -21,6 +21,7 @@ from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.classes import get as get_datastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.job_data import JobData, JobInput, JobOutput
 from scriptrun.submission.bound_data import DataItem, DataOutput, DatasetInput, ReferenceInput
 
 TYPE_CHECKING = False
@@ -101,19 +102,13 @@ class DataBinding:
         """Notes for the user before the job starts."""
         return [note for item in self._items.values() for note in item.notes(is_local)]
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> JobData:
         """``JobSpec.data`` as far as it is known without listing files."""
-        return self._values(lambda item: item.described(self._workspace))
+        return _job_data([item.described(self._workspace) for item in self._items.values()])
 
-    def pinned(self) -> dict[str, Any]:
+    def pinned(self) -> JobData:
         """``JobSpec.data`` with the exact files. Stores the file lists in the workspace."""
-        return self._values(lambda item: item.pinned(self._workspace))
-
-    def _values(self, value: Any) -> dict[str, Any]:
-        values: dict[str, Any] = {"inputs": [], "outputs": []}
-        for item in self._items.values():
-            values["outputs" if item.is_output else "inputs"].append(value(item))
-        return values
+        return _job_data([item.pinned(self._workspace) for item in self._items.values()])
 
     def _add(self, item: DataItem) -> None:
         existing = self._items.get(item.name)
@@ -212,6 +207,12 @@ class DataBinding:
                         f"run_config.data_references, or pass the object itself"
                     )
         return messages
+
+
+def _job_data(items: list[JobInput | JobOutput]) -> JobData:
+    inputs = tuple(item for item in items if isinstance(item, JobInput))
+    outputs = tuple(item for item in items if isinstance(item, JobOutput))
+    return JobData(inputs, outputs, expands=not items)
 
 
 def _as_data_item(data: object) -> DataItem | None:

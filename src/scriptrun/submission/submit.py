@@ -90,7 +90,7 @@ def complete(
     if submission.environment is not None and _gives_passwords(job.environment):
         image_registries.store_passwords(submission.environment)
     if submission.data is not None:
-        job = job.replace(data={**job.data, **submission.data.pinned()})
+        job = job.replace(data=submission.data.pinned().replace(variables=job.data.variables))
     if submission.source is None:
         return job
     source_snapshot = (snapshot_cache or {}).get(submission.source)
@@ -110,7 +110,7 @@ def _gives_passwords(environment: EnvironmentSpec) -> bool:
     """Whether the environment may contain passwords, of a registry or of package indexes."""
     lines = (*environment.pip_options, *environment.pip)
     has_login = any("${secret:login-" in line for line in lines)
-    return has_login or bool(environment.docker.get("registry"))
+    return has_login or environment.docker.registry is not None
 
 
 def submit_job(

@@ -28,8 +28,7 @@ def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | N
     data = template.data
     if outputs is not None:
         script_arguments += resume_from.ARGUMENTS
-        variables = data.get("variables") or {}
-        data = {**data, "variables": {**variables, resume_from.VARIABLE: outputs}}
+        data = data.replace(variables={**data.variables, resume_from.VARIABLE: outputs})
     command = template.command and " ".join([template.command, *map(_shell_word, script_arguments)])
     arguments = template.arguments if template.command else (*template.arguments, *script_arguments)
     parameter_tags = {name: search_space.text(value) for name, value in child.parameters.items()}

@@ -18,7 +18,8 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
-from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.job import JobSpec, Resources, Retry, Target
+from scriptrun.spec.job_data import JobData
 from scriptrun.store import paths
 from scriptrun.submission import check as submission_check
 from scriptrun.submission import import_warnings, resume_from, submit
@@ -141,9 +142,9 @@ def _sweep_job(
         id=run_id,
         kind=record.KIND,
         arguments=(),
-        data={},
-        retry={},
-        resources={},
+        data=JobData(),
+        retry=Retry(),
+        resources=Resources(),
         target=Target(name=child.target.name),
         display_name=origin.display_name or run_id,
         parent=origin.parent,

@@ -22,7 +22,7 @@ MAX_TASKS = 1000
 
 def shape(target: SlurmOptions, job: JobSpec, order: Order) -> str | None:
     """A key shared by runs that fit one array; None for a run that must be submitted alone."""
-    if target.warn or job.retry or job.distribution.kind == "mpi" or target.ssh:
+    if target.warn or job.retry.limit or job.distribution.kind == "mpi" or target.ssh:
         return None
     text = slurm_script.script(
         target, job.replace(id="", experiment=job.experiment), Path("/"), None, 1

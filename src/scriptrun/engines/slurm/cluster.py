@@ -184,7 +184,7 @@ def _node_problems(target: SlurmOptions, job: JobSpec, matching: list[NodeType])
         if requested > available
     ]
     memory, largest_memory = (
-        job.resources.get("memory", 0),
+        job.resources.memory or 0,
         max(memory_node.memory for memory_node in matching),
     )
     if memory > largest_memory:

@@ -27,6 +27,8 @@ from scriptrun.environments import builder
 from scriptrun.migration.proof import missing_modules, pipelines
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
+from scriptrun.spec.job_data import JobInput, JobOutput
+from scriptrun.spec.values import fresh
 from scriptrun.submission import check, data_binding
 from scriptrun.submission.bound_data import DataItem, DatasetInput, ReferenceInput
 
@@ -103,12 +105,18 @@ def _skip_machine_checks() -> None:
         setattr(kind, "described", _with_found_by(kind.described))  # noqa: B010
 
 
+class RecordedInput(JobInput):
+    """An input with how its files are found, where they are downloaded."""
+
+    found_by: dict[str, Any] = fresh(default_factory=dict)
+
+
 def _with_found_by(describe: Any) -> Any:
     """Extend a description with how a downloaded input's files are found (``found_by``)."""
 
-    def method(self: Any, workspace: Any) -> dict[str, Any]:
-        found_by = _download_definition(self)
-        return {**describe(self, workspace), **({"found_by": found_by} if found_by else {})}
+    def method(self: Any, workspace: Any) -> JobInput | JobOutput:
+        found_by, described = _download_definition(self), describe(self, workspace)
+        return RecordedInput(**vars(described), found_by=found_by) if found_by else described
 
     return method
 
