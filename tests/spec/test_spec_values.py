@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import Distribution, JobSpec, Target
+from scriptrun.spec.job_data import JobData
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh, names_of, replace, types_of
 
@@ -170,6 +171,13 @@ def test_what_job_json_holds_has_the_same_keys_as_ever(name, value):
     written = json.loads(json.dumps(job.to_dict()))
     assert written[name] == value
     assert JobSpec.from_dict(written) == job
+
+
+def test_inputs_come_before_outputs_and_only_pinned_ones_have_pins():
+    data = JobData.from_dict({"inputs": [INPUT, REFERENCE], "outputs": [OUTPUT]})
+    assert [each.name for each in data.items] == ["digits", "r", "out"] and data.has_items
+    assert [pin.name for pin in data.pins] == ["mnist"]
+    assert not JobData(variables={"A": "/a"}).has_items
 
 
 @pytest.mark.parametrize("more", [{}, {"dockerfile": "FROM x"}, {"packages": "conda"}, MORE_DOCKER])
