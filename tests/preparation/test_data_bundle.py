@@ -7,6 +7,7 @@ import json
 import pytest
 
 from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace
+from scriptrun.config.reader import ConfigReader
 from scriptrun.core.dataset import OutputFileDatasetConfig
 from scriptrun.data.datasets import content
 from scriptrun.preparation import data_bundle
@@ -22,7 +23,7 @@ def here(tmp_path, monkeypatch):
 
 def bound(workspace, *arguments):
     config = ScriptRunConfig(".", "x.py", arguments=list(arguments))
-    binder = data_binding.DataBinding(config, workspace)
+    binder = data_binding.DataBinding(ConfigReader(config), workspace)
     for each in arguments:
         binder.resolve(each)
     return binder

@@ -24,18 +24,14 @@ def distribution(config: RunConfiguration) -> Distribution:
         per_node = config.mpi.process_count_per_node
         return Distribution("mpi", nodes, per_node, nodes * per_node)
     if communicator in _PYTORCH:
-        return _pytorch(config, communicator, nodes)
+        total = config.pytorch.process_count
+        per_node = -(-total // nodes) if total else 1
+        return Distribution("pytorch", nodes, per_node, total, {"backend": communicator})
     if communicator in _TENSORFLOW:
         servers = config.tensorflow.parameter_server_count
         settings = {"workers": nodes, "parameter_servers": servers}
         return Distribution("tensorflow", nodes, 1, None, settings)
     return Distribution("nodes" if nodes > 1 else "", nodes)
-
-
-def _pytorch(config: RunConfiguration, backend: str, nodes: int) -> Distribution:
-    total = config.pytorch.process_count
-    per_node = -(-total // nodes) if total else 1
-    return Distribution("pytorch", nodes, per_node, total, {"backend": backend})
 
 
 def problems(config: RunConfiguration) -> list[str]:

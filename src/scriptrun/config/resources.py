@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.config import distribution_spec
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.job import Distribution, Resources
 
@@ -20,9 +19,9 @@ NAMES = ("cpus", "gpus", "memory")
 BINDINGS = ("node", "process")
 
 
-def node_resources(config: ScriptRunConfig) -> Resources:
-    """The requested amounts per node."""
-    ranks = _ranks_per_node(distribution_spec.distribution(config.run_config))
+def node_resources(config: ScriptRunConfig, distribution: Distribution) -> Resources:
+    """The requested amounts per node, for the ranks of ``distribution``."""
+    ranks = _ranks_per_node(distribution)
     amounts: dict[str, int | None] = {}
     for name in NAMES:
         per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")

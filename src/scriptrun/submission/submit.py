@@ -39,7 +39,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.submission import data_binding, import_warnings
@@ -54,21 +53,8 @@ else:
 SourceSnapshot = tuple[snapshots.Snapshot, dict[str, str]]
 
 
-#: part of the ``submitter`` interface of a ScriptRunConfig, with ``start``
+#: what each kind of configuration names as its ``submitter`` has ``check`` and ``submit``
 check = checks.check
-
-
-def start(
-    config: ScriptRunConfig,
-    workspace: WorkspaceFiles,
-    submission: Submission,
-    origin: object = None,
-) -> Path:
-    """Submit the checked ``submission``; returns its folder. Ignores ``config`` and ``origin``.
-
-    (Each kind of config names a module with ``check`` and ``start`` as its ``submitter``.)
-    """
-    return submit(submission, workspace)
 
 
 def submit(submission: Submission, workspace: WorkspaceFiles) -> Path:
