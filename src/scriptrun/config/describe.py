@@ -102,7 +102,7 @@ def _variables(run: RunConfiguration, resolve: Resolve | None = None) -> dict[st
     return {str(name): _variable_text(value, resolve) for name, value in merged.items()}
 
 
-def _variable_text(value: Any, resolve: Resolve | None) -> str:
+def _variable_text(value: object, resolve: Resolve | None) -> str:
     if value is None:
         return ""
     text = None if resolve is None or is_plain(value) else resolve(value)
@@ -134,7 +134,7 @@ def _has_header(path: str) -> bool:
 
 def _run_definition(
     run: RunConfiguration,
-    script: Any,
+    script: object,
     arguments: tuple[str, ...],
     command: str | None,
     environment: Environment,

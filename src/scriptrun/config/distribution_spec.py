@@ -83,7 +83,7 @@ def _pytorch_problems(config: RunConfiguration) -> list[str]:
     return []
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -10,7 +10,7 @@ from scriptrun.config.sections import DockerConfiguration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 #: name, tag and digest of an image (https://pkg.go.dev/github.com/distribution/reference)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -31,7 +31,7 @@ def problems(section: DockerSection, job: DockerConfiguration | None = None) -> 
     return list(dict.fromkeys(messages))
 
 
-def _image_problems(image: Any) -> list[str]:
+def _image_problems(image: object) -> list[str]:
     if not image or _REFERENCE.fullmatch(str(image)) or _ID.fullmatch(str(image)):
         return []
     return [
@@ -40,7 +40,7 @@ def _image_problems(image: Any) -> list[str]:
     ]
 
 
-def _size_problems(size: Any) -> list[str]:
+def _size_problems(size: object) -> list[str]:
     if not size or _SIZE.fullmatch(str(size).strip()):
         return []
     return [f"invalid shm_size={str(size)!r}; use a number and a unit, e.g. '2g' or '512m'"]

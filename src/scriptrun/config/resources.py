@@ -72,7 +72,7 @@ def problems(config: ScriptRunConfig) -> list[str]:
     return messages
 
 
-def _amount_problems(kind: str, name: str, value: Any, unit: str) -> list[str]:
+def _amount_problems(kind: str, name: str, value: object, unit: str) -> list[str]:
     minimum = 0 if kind == "gpus" else 1
     if value is None or (parse_size(value) if kind == "memory" else _is_count(value, minimum)):
         return []
@@ -80,5 +80,5 @@ def _amount_problems(kind: str, name: str, value: Any, unit: str) -> list[str]:
     return [f"{name} (per {unit}) must be {expected}, not {value!r}"]
 
 
-def _is_count(value: Any, minimum: int) -> bool:
+def _is_count(value: object, minimum: int) -> bool:
     return type(value) is int and value >= minimum

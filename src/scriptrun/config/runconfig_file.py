@@ -86,7 +86,7 @@ def _read_yaml(path: str) -> Any:
         raise RunConfigurationException(f"Cannot read {str(path)!r}: {reason}.") from None
 
 
-def _with_environment(data: Any, path: str) -> Any:
+def _with_environment(data: object, path: str) -> Any:
     """``data`` with the environment from the separate file, if it refers to one."""
     if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
         return data
@@ -96,7 +96,7 @@ def _with_environment(data: Any, path: str) -> Any:
     }
 
 
-def _names_conda_inline(data: Any) -> bool:
+def _names_conda_inline(data: object) -> bool:
     environment = data.get("environment") if isinstance(data, dict) else None
     python = environment.get("python") if isinstance(environment, dict) else None
     return isinstance(python, dict) and bool(python.get("condaDependencies"))

@@ -23,14 +23,14 @@ class PlainScalar(str):
     value: Any
 
     @classmethod
-    def from_yaml(cls, text: str, value: Any) -> PlainScalar:
+    def from_yaml(cls, text: str, value: object) -> PlainScalar:
         """The scalar ``text``, which YAML parses as ``value``."""
         scalar = cls(text)
         scalar.value = value
         return scalar
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """``value`` with all plain scalars replaced by their values."""
     if isinstance(value, PlainScalar):
         return value.value
@@ -56,7 +56,7 @@ def load(text: str, where: str) -> Any:
         ) from None
 
 
-def dump(value: Any) -> str:
+def dump(value: object) -> str:
     """``value`` as YAML: keys in order, empty for null, lists not indented."""
     import yaml
 
@@ -78,7 +78,7 @@ def write(path: str | os.PathLike[str], text: str) -> None:
     files.write_atomic(file_path, text.encode("utf-8"))
 
 
-def _error_text(error: Any) -> str:
+def _error_text(error: object) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -59,7 +59,7 @@ def is_engine(thing: object) -> TypeGuard[Engine]:
     return kind_of(thing) is not None
 
 
-def options_of(engine: Any) -> dict[str, Any]:
+def options_of(engine: object) -> dict[str, Any]:
     """The engine's options by name, without ``name`` itself."""
     return {name: getattr(engine, name) for name in values.names_of(type(engine)) if name != "name"}
 

@@ -41,7 +41,7 @@ from scriptrun.tracking import run_folder, unstarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: maximum number of concurrent environment builds, and of tries of a run that keeps being killed
 BUILDERS, TRIES = 2, 3
@@ -94,7 +94,7 @@ class _WaitingRun(Value):
     ticket: tickets.Ticket
     job: JobSpec
     digest: str
-    lockfile: dict[str, Any] | None
+    lockfile: Json | None
     cache: Path | None = None
     line: str | None = ""
 

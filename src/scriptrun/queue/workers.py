@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
 
 #: seconds that a new runner has to take its lock
 RUNNER_BOOT = 1.0
@@ -42,7 +43,7 @@ class Worker(Value):
     name: str
     boot_seconds: float
 
-    def wake(self) -> dict[str, Any]:
+    def wake(self) -> Json:
         """The values with which a launcher starts it at a run's end, while runs are queued."""
         return {
             "queue": str(self.queue),

@@ -79,7 +79,7 @@ class Value:
             if isinstance(default, DefaultFactory):
                 delattr(cls, name)
 
-    def __init__(self, *values: Any, **keywords: Any) -> None:
+    def __init__(self, *values: object, **keywords: object) -> None:
         state = self.__dict__
         fields = self._fields
         state.update(zip(fields, values, strict=False))
@@ -124,7 +124,7 @@ class Value:
     def _values(self) -> tuple[Any, ...]:
         return tuple(self.__dict__[name] for name in self._fields)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """The same value with some fields changed."""
         return type(self)(**{**{name: self.__dict__[name] for name in self._fields}, **changes})
 
@@ -163,7 +163,7 @@ def nested(cls: type[V], data: Json | None) -> V | None:
     return None if data is None else cls.from_dict(data)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Value):
         return value.as_dict()
     if isinstance(value, list | tuple):

@@ -17,7 +17,7 @@ from scriptrun.submission.submit import PendingRun, SourceSnapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 
 def submit_all(submissions: list[Submission], workspace: WorkspaceFiles) -> list[Path]:
@@ -43,7 +43,7 @@ def start(workspace: WorkspaceFiles, pending: list[PendingRun]) -> None:
 
     Raises ExperimentExecutionException if a run outside an array is rejected; the others go on.
     """
-    groups: dict[Any, list[PendingRun]] = {}
+    groups: dict[object, list[PendingRun]] = {}
     remaining = []
     for run in pending:
         engine = compute_targets.engine_of(run.job.target)

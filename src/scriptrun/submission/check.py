@@ -76,7 +76,7 @@ def check(
     config: ScriptRunConfig,
     workspace: WorkspaceFiles,
     experiment: str,
-    tags: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
     origin: Origin | None = None,
 ) -> Submission:
     """The job that ``config`` describes, without its snapshot; writes nothing.
@@ -177,7 +177,7 @@ def _job(
     experiment: str,
     origin: Origin,
     source: Path,
-    tags: Mapping[str, Any],
+    tags: Mapping[str, object],
 ) -> JobSpec:
     run_id = ids.new_id(experiment)
     script = described.script

@@ -37,10 +37,9 @@ from scriptrun.tracking.events import later_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
     from scriptrun.submission import data_binding, import_warnings
     from scriptrun.submission.check import Submission
 else:
@@ -103,7 +102,7 @@ def submit_job(
     job: JobSpec,
     workspace: WorkspaceFiles,
     warnings: list[str],
-    lockfile: dict[str, Any] | None = None,
+    lockfile: Json | None = None,
 ) -> Path:
     """Record ``job`` as a run and start or queue it; returns the run's folder.
 
@@ -131,7 +130,7 @@ def create_run(
     job: JobSpec,
     workspace: WorkspaceFiles,
     warnings: list[str],
-    lockfile: dict[str, Any] | None = None,
+    lockfile: Json | None = None,
     ready: environments.ReadyEnvironment | None = None,
 ) -> PendingRun:
     """Record ``job`` as a queued run. If that raises WorkspaceException, nothing is left of it.
@@ -173,9 +172,7 @@ def _add_import_warnings(
     warnings += messages
 
 
-def _write_events(
-    job: JobSpec, folder: Path, warnings: list[str], lockfile: dict[str, Any] | None
-) -> None:
+def _write_events(job: JobSpec, folder: Path, warnings: list[str], lockfile: Json | None) -> None:
     writer = events.EventWriter(folder, "submit")
     for note in job.notes:
         writer.write("note", message=note)

@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 #: a normal distribution is searched through its quantiles, which are bounded
 _QUANTILES = 1e-6
 
@@ -36,7 +38,7 @@ class BayesianSampler:
             name: self._distribution(expression) for name, expression in space.items()
         }
 
-    def ask(self, number: int) -> tuple[sweep_sampling.Point, dict[str, Any]]:
+    def ask(self, number: int) -> tuple[sweep_sampling.Point, Json]:
         """The point ``number``, and the study's raw parameters for it, stored in the journal."""
         seed = zlib.crc32(f"{self._seed}/{number}".encode())
         sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
@@ -47,7 +49,7 @@ class BayesianSampler:
         return point, dict(trial.params)
 
     def add_running(
-        self, number: int, point: Mapping[str, Any], raw: Mapping[str, Any] | None = None
+        self, number: int, point: Mapping[str, object], raw: Mapping[str, object] | None = None
     ) -> None:
         """Add a point of the journal whose run has not ended."""
         trial_number = self._add(point, raw, self._optuna.trial.TrialState.RUNNING, None)
@@ -64,15 +66,15 @@ class BayesianSampler:
         else:
             self._study.tell(trial_number, best)
 
-    def add_completed(self, point: Mapping[str, Any], best: float) -> None:
+    def add_completed(self, point: Mapping[str, object], best: float) -> None:
         """Add the result of a run of another sweep."""
         self._add(point, None, self._optuna.trial.TrialState.COMPLETE, best)
 
     def _add(
         self,
-        point: Mapping[str, Any],
-        raw: Mapping[str, Any] | None,
-        state: Any,
+        point: Mapping[str, object],
+        raw: Mapping[str, object] | None,
+        state: object,
         best: float | None,
     ) -> int | None:
         try:

@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 
 def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | None) -> JobSpec:
     """The job of one point; ``outputs`` is the folder of the run that it resumes from."""
@@ -48,7 +50,7 @@ def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | N
     )
 
 
-def arguments_of(parameters: Mapping[str, Any]) -> list[str]:
+def arguments_of(parameters: Mapping[str, object]) -> list[str]:
     """The script's arguments: flag, value, flag, value."""
     return [
         word
@@ -65,9 +67,7 @@ def _display_name(parent: JobSpec) -> str:
     return parent.display_name or parent.id
 
 
-def _run_definition(
-    definition: dict[str, Any], arguments: Sequence[str], command: str | None
-) -> dict[str, Any]:
+def _run_definition(definition: Json, arguments: Sequence[str], command: str | None) -> Json:
     return {**definition, "arguments": list(arguments), "command": command or ""}
 
 

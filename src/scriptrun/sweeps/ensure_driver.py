@@ -18,6 +18,10 @@ from scriptrun.store.locks import leases
 from scriptrun.store.locks import silence as lease_silence
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: seconds that a new driver needs to acquire its flock
 BOOT_SECONDS = 2.0
 
@@ -42,7 +46,7 @@ def lease_path(folder: Path) -> Path:
     return folder / "driver"
 
 
-def remote_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | None:
+def remote_driver(folder: Path, submitter: Json) -> tuple[str, float] | None:
     """The remote host that drives the sweep, and the seconds since its heartbeat; None: this host.
 
     Before the driver has its first lease, the host is the submitter's.

@@ -123,7 +123,7 @@ def _explained_share(groups: Sequence[Sequence[float]], values: Sequence[float])
     return max(0.0, (between - chance) / total)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -219,7 +219,7 @@ def _tooltip(child: ChildRun, metric: str) -> str:
     return f"{child.id}: {metric} {child.best:.6g}; {parameters}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else search_space.text(value)
 
 

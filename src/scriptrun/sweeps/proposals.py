@@ -16,8 +16,7 @@ from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from scriptrun.runtime.hints import Json
     from scriptrun.sweeps import bayesian
 else:
     bayesian = later("scriptrun.sweeps.bayesian")
@@ -113,7 +112,7 @@ def resumed_sweeps(workspace: WorkspaceFiles, sweep: record.Sweep) -> list[tuple
     return list(sweeps.values())
 
 
-def parameters_of(workspace: WorkspaceFiles, run_id: str) -> dict[str, Any]:
+def parameters_of(workspace: WorkspaceFiles, run_id: str) -> Json:
     """The parameters of a sweep's run; {} for any other run, or a missing one."""
     sweep_id, _, number = run_id.rpartition("_")
     folder = workspace.find_run(sweep_id) if sweep_id else None

@@ -17,7 +17,7 @@ Point = dict[str, "Any"]
 MAX_DRAWS = 200
 
 
-def point_key(point: Mapping[str, Any]) -> str:
+def point_key(point: Mapping[str, object]) -> str:
     """A string that identifies a point."""
     return json.dumps(point, sort_keys=True, default=str)
 
@@ -45,7 +45,7 @@ def grid_point(space: Mapping[str, Any], number: int) -> Point | None:
     return {name: point[name] for name in space} if number == 0 else None
 
 
-def next_grid_point(space: Mapping[str, Any], seen: Collection[str]) -> Point | None:
+def next_grid_point(space: Mapping[str, object], seen: Collection[str]) -> Point | None:
     """The first point of the grid that is not in ``seen``; None if there is none left."""
     for number in range(len(seen), space_size(space) or 0):
         point = grid_point(space, number)
@@ -54,7 +54,7 @@ def next_grid_point(space: Mapping[str, Any], seen: Collection[str]) -> Point | 
     return _first_unseen(space, seen)
 
 
-def _first_unseen(space: Mapping[str, Any], seen: Collection[str]) -> Point | None:
+def _first_unseen(space: Mapping[str, object], seen: Collection[str]) -> Point | None:
     for number in range(space_size(space) or 0):
         point = grid_point(space, number)
         if point is not None and point_key(point) not in seen:
@@ -114,7 +114,7 @@ def round_to_step(value: float, step: float) -> float:
     return float(f"{times * step:.12g}")
 
 
-def sampler(name: str, space: Mapping[str, Any], seed: int) -> Callable[..., Point | None]:
+def sampler(name: str, space: Mapping[str, object], seed: int) -> Callable[..., Point | None]:
     """A function that returns the next point, given its number and the points already seen."""
     if name == "GRID":
         return lambda number, seen: next_grid_point(space, seen)

@@ -49,7 +49,7 @@ def check(
     config: HyperDriveConfig,
     workspace: Workspace,
     experiment: str,
-    tags: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
     origin: submission_check.Origin | None = None,
 ) -> SweepSubmission:
     """Check the sweep and return the submission of its runs' job; nothing is written.
@@ -206,11 +206,11 @@ def _resume_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str
     return problems
 
 
-def _as_list(value: Any) -> Iterable[Any]:
+def _as_list(value: object) -> Iterable[Any]:
     if value is None:
         return []
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _label(value: Any) -> str:
+def _label(value: object) -> str:
     return str(getattr(value, "id", None) or type(value).__name__)

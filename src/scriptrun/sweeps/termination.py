@@ -41,7 +41,7 @@ def immediate_outcome(driver: Any) -> SweepOutcome | None:
     return None
 
 
-def can_start_runs(driver: Any) -> bool:
+def can_start_runs(driver: object) -> bool:
     """Whether new runs may be started."""
     return not all_failed(driver) and not _all_started(driver)
 
@@ -102,7 +102,7 @@ def final_outcome(driver: Any) -> SweepOutcome | None:
     return SweepOutcome(states.COMPLETED)
 
 
-def _failure_reason(driver: Any) -> str:
+def _failure_reason(driver: object) -> str:
     failed = [child for child in _children(driver) if child.state == states.FAILED]
     first = failed[0]
     summary = "its only run failed" if len(failed) == 1 else f"its first {len(failed)} runs failed"

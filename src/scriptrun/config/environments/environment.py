@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.environments import conda_export, pixi_project, script_header, uv_project
+    from scriptrun.runtime.hints import Json
 else:
     conda_export = later("scriptrun.config.environments.conda_export")
     copy = later("copy")
@@ -51,7 +52,7 @@ Path = str | os.PathLike[str]
 RESERVED = ("azureml", "scriptrun-")
 
 
-def _example_variables() -> dict[str, Any]:
+def _example_variables() -> Json:
     return {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}
 
 
@@ -73,7 +74,7 @@ class Environment(Section):
     inferencing_stack_version: str | None = None
     asset_id: str | None = None
 
-    def __init__(self, name: str | None = None, **values: Any) -> None:
+    def __init__(self, name: str | None = None, **values: object) -> None:
         values.pop("workspace", None)  # old code passes one; it has no effect
         super().__init__(name=name, **values)
 
@@ -214,12 +215,12 @@ class Environment(Section):
         """The environment that ``save_to_directory`` wrote; UserErrorException if there is none."""
         return environment_files.load(Environment(), path)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """A JSON value like azureml_environment.json, including the conda dependencies."""
         return environment_files.to_dict(self)
 
     @staticmethod
-    def from_dict(data: dict[str, Any], where: str = "The environment") -> Environment:
+    def from_dict(data: Json, where: str = "The environment") -> Environment:
         """The environment that ``to_dict`` wrote; RunConfigurationException names the problems."""
         return environment_files.from_dict(Environment(), data, where)
 
@@ -255,7 +256,7 @@ class Environment(Section):
         return environments
 
     @staticmethod
-    def label(workspace: Any, name: str, version: str, labels: Any) -> None:
+    def label(workspace: object, name: str, version: str, labels: object) -> None:
         """Not supported: raises NotImplementedError. Use versions instead."""
         raise NotImplementedError(
             "Environment.label is not supported; give the version where you use the environment."
@@ -355,7 +356,7 @@ def _with_packages(name: str, conda: Path | None, pip: Path | None) -> Environme
     return environment
 
 
-def _content(environment: Environment) -> dict[str, Any]:
+def _content(environment: Environment) -> Json:
     content = environment.values()
     for key in ("name", "version", "asset_id"):
         del content[key]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from scriptrun.config.environments import conda_export, index_logins
     from scriptrun.environments.conda import prefixes as conda_prefixes
+    from scriptrun.runtime.hints import Json
 else:
     conda_export = later("scriptrun.config.environments.conda_export")
     conda_prefixes = later("scriptrun.environments.conda.prefixes")
@@ -65,7 +66,7 @@ def environment_spec(
     is_reserved = curated.is_reserved(environment.name or "")
     notes = curated.notes(environment) if is_reserved else []
     in_container = uses_container(environment, docker)
-    common: dict[str, Any] = {
+    common: Json = {
         "name": environment.name or "",
         "version": environment.version,
         "container": in_container,
@@ -172,7 +173,7 @@ def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
     return conda_export.merge_onto(base, conda, _python_version(conda, []) is not None)
 
 
-def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
+def _packages(conda: CondaDependencies, notes: list[str]) -> Json:
     pip = _without_logins(_without_sdk(conda.pip_packages, notes), notes)
     version = _python_version(conda, notes)
     others = [package for package in conda.conda_packages if conda_name(package) != "python"]

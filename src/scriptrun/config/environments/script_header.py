@@ -16,9 +16,8 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.environments.interpreter import discovery as interpreter_discovery
+    from scriptrun.runtime.hints import Json
 else:
     interpreter_discovery = later("scriptrun.environments.interpreter.discovery")
 
@@ -50,7 +49,7 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
     return dependencies(table, script_path)
 
 
-def read(text: str, where: str) -> dict[str, Any] | None:
+def read(text: str, where: str) -> Json | None:
     """The metadata as a TOML table; None if there is no block."""
     blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
     if not blocks and re.search(_OPENING, text, re.MULTILINE):
@@ -67,7 +66,7 @@ def read(text: str, where: str) -> dict[str, Any] | None:
     return uv_project.parse_toml(content, f"The metadata of {where}", _HINT)
 
 
-def dependencies(table: dict[str, Any], script_path: str) -> CondaDependencies:
+def dependencies(table: Json, script_path: str) -> CondaDependencies:
     """The Python, packages and uv settings that the metadata's ``table`` requires."""
     requirements = table.get("dependencies", [])
     if not isinstance(requirements, list) or not all(
@@ -83,7 +82,7 @@ def dependencies(table: dict[str, Any], script_path: str) -> CondaDependencies:
     return conda
 
 
-def _python_version(table: dict[str, Any], script_path: str) -> str:
+def _python_version(table: Json, script_path: str) -> str:
     version = table.get("requires-python", "")
     if not isinstance(version, str):
         raise EnvironmentException(

@@ -54,12 +54,12 @@ class HyperDriveConfig:
         max_concurrent_runs: int | None = None,
         max_duration_minutes: float | None = None,
         policy: EarlyTerminationPolicy | None = None,
-        estimator: Any = None,
+        estimator: object = None,
         run_config: ScriptRunConfig | None = None,
-        resume_from: Any = None,
-        resume_child_runs: Any = None,
-        pipeline: Any = None,
-        debug_flag: Any = None,
+        resume_from: object = None,
+        resume_child_runs: object = None,
+        pipeline: object = None,
+        debug_flag: object = None,
         custom_run_id: str | None = None,
     ) -> None:
         self.hyperparameter_sampling = hyperparameter_sampling
@@ -161,9 +161,9 @@ def limit_problems(config: Any) -> list[str]:
     return problems
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_between(value: Any, minimum: int, maximum: int) -> bool:
+def _is_between(value: object, minimum: int, maximum: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum

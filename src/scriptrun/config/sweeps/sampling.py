@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from scriptrun.runtime.hints import Json
+
 
 class HyperParameterSampling:
     """Base of the sampling methods for ``parameter_space``, a dict by parameter name.
@@ -50,7 +52,7 @@ class HyperParameterSampling:
             if expression[0] not in self.SUPPORTED
         ]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The sampling as stored in a sweep's record."""
         space = {
             name: search_space.plain(expression)
@@ -58,7 +60,7 @@ class HyperParameterSampling:
         }
         return {"name": self.name, "space": space, "properties": self.properties}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The sampling as a JSON value with the SDK v1's keys."""
         content = self.as_dict()
         return {"name": content["name"], "parameter_space": content["space"], **self.properties}

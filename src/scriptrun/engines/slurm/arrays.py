@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from scriptrun.engines.base import NoRoom, Order
 from scriptrun.engines.slurm import cluster as slurm_cluster
@@ -14,6 +13,10 @@ from scriptrun.runtime import files
 from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 Pair = tuple[JobSpec, Order]
 #: tasks of one array, below what Slurm allows by default (MaxArraySize=1001)
@@ -83,7 +86,7 @@ def _claim(pair: Pair) -> bool:
         return False
 
 
-def _merge_orders(orders: list[LaunchOrder]) -> dict[str, Any]:
+def _merge_orders(orders: list[LaunchOrder]) -> Json:
     """One order for all runs: the values they share, and under ``runs`` those that differ."""
     values = [order.to_json() for order in orders]
     first = values[0]

@@ -21,7 +21,7 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: seconds for which sinfo's output is reused to check jobs
 FRESH = 10.0
@@ -210,7 +210,7 @@ def passed_variables(job: JobSpec, order: Order) -> dict[str, str]:
     )
 
 
-def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:
+def mpi_starter(target: SlurmOptions, job: JobSpec) -> Json:
     """How the launcher on node 0 starts MPI ranks (docs: engines.md).
 
     By srun, with the first of ``mpi_kinds`` that the job's MPI library supports, else by mpirun.
