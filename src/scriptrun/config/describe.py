@@ -19,7 +19,7 @@ from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
 
     from scriptrun.config.environments import script_header
     from scriptrun.runtime.hints import Json
@@ -41,7 +41,7 @@ class JobDescription(Value):
     arguments: tuple[str, ...]
     command: str | None
     environment: EnvironmentSpec
-    target: Any
+    target: object
     distribution: Distribution
     variables: dict[str, str] = fresh(default_factory=dict)
     max_run_duration_seconds: float | None = None
@@ -49,7 +49,7 @@ class JobDescription(Value):
     resources: Resources = fresh(default_factory=Resources)
     retry: Retry = fresh(default_factory=Retry)
     docker: bool = False
-    resume_from: Any = None
+    resume_from: object = None
     run_definition: Json = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -152,7 +152,9 @@ def _run_definition(
     return definition
 
 
-def _split_arguments(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
+def _split_arguments(
+    values: str | Iterable[object] | None, resolve: Resolve | None
+) -> tuple[str, ...]:
     if isinstance(values, str):
         import shlex
 
@@ -170,7 +172,7 @@ def _text(value: object, resolve: Resolve | None) -> str:
     return data_text
 
 
-def _command_line(command: Any, resolve: Resolve | None) -> str | None:
+def _command_line(command: str | Iterable[object] | None, resolve: Resolve | None) -> str | None:
     if not command:
         return None
     return (

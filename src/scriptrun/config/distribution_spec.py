@@ -7,7 +7,7 @@ from scriptrun.spec.job import Distribution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypeGuard
 
 _MPI = frozenset({"mpi", "intelmpi", "openmpi"})
 _PYTORCH = frozenset({"nccl", "gloo"})
@@ -83,11 +83,11 @@ def _pytorch_problems(config: RunConfiguration) -> list[str]:
     return []
 
 
-def _is_integer(value: object) -> bool:
+def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _integer_problem(name: str, value: Any, minimum: int = 1) -> str:
+def _integer_problem(name: str, value: object, minimum: int = 1) -> str:
     if _is_integer(value) and value >= minimum:
         return ""
     return f"{name} must be an integer of at least {minimum}, not {value!r}"

@@ -8,10 +8,6 @@ import re
 from scriptrun.config.environments.sections import DockerBuildContext, DockerSection
 from scriptrun.config.sections import DockerConfiguration
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 #: name, tag and digest of an image (https://pkg.go.dev/github.com/distribution/reference)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(

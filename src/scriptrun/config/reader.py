@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from scriptrun.config import distribution_spec, resources
 from scriptrun.config.distributed import (
@@ -40,7 +40,7 @@ class ConfigReader:
             self.config = config
         self.run = run = self.config.run_config
         source = self.config if self.config.script or self.config.command else run
-        self.script: Any = source.script
+        self.script: str | os.PathLike[str] | None = source.script
         self.command: Any = source.command
         given = self.config.arguments
         self.arguments: Any = given if given not in (None, [], (), "") else run.arguments
@@ -192,7 +192,7 @@ def _text_problems(text: str) -> list[str]:
     return []
 
 
-def _list_problems(name: str, values: Any, resolve: Resolve | None) -> list[str]:
+def _list_problems(name: str, values: Iterable[object], resolve: Resolve | None) -> list[str]:
     problems = []
     for index, value in enumerate(values):
         if is_plain(value) or (resolve is not None and resolve(value) is not None):

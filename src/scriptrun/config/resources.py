@@ -7,10 +7,6 @@ import re
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.job import Distribution, Resources
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 #: the resources; NAME is per node, NAME_per_process per rank
@@ -25,16 +21,12 @@ def node_resources(config: ScriptRunConfig, distribution: Distribution) -> Resou
     amounts: dict[str, int | None] = {}
     for name in NAMES:
         per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")
-        amounts[name] = _parse_amount(name, per_node)
+        amounts[name] = parse_size(per_node)
         if per_process is not None:
-            amounts[name] = (_parse_amount(name, per_process) or 0) * ranks[name]
+            amounts[name] = (parse_size(per_process) or 0) * ranks[name]
     return Resources(
         **amounts, gpu_binding=config.gpu_binding if config.gpu_binding != "node" else None
     )
-
-
-def _parse_amount(name: str, value: Any) -> int | None:
-    return parse_size(value) if name == "memory" else value
 
 
 def _ranks_per_node(distribution: Distribution) -> dict[str, int]:

@@ -20,7 +20,7 @@ class PlainScalar(str):
     A string field gets "3.10" from ``3.10``, not "3.1".
     """
 
-    value: Any
+    value: object
 
     @classmethod
     def from_yaml(cls, text: str, value: object) -> PlainScalar:
@@ -108,13 +108,13 @@ def _dumper() -> Any:
     class Dumper(yaml.SafeDumper):
         """Writes null as an empty scalar, and no anchors."""
 
-        def ignore_aliases(self, data: Any) -> bool:
+        def ignore_aliases(self, data: object) -> bool:
             return True
 
-    def represent_none(dumper: Any, _: None) -> Any:
+    def represent_none(dumper: yaml.SafeDumper, _: None) -> yaml.Node:
         return dumper.represent_scalar("tag:yaml.org,2002:null", "")
 
-    def represent_text(dumper: Any, value: str) -> Any:
+    def represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
         # PyYAML writes a next-line character unescaped, but reads it as a space
         style = '"' if "\x85" in value else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
     from scriptrun.core.keyvault import Keyvault
     from scriptrun.core.run import Run
+    from scriptrun.preparation.build import DockerImageDetails, ImageBuildDetails
 
 
 class Workspace(WorkspaceFiles):
@@ -113,7 +114,7 @@ class Workspace(WorkspaceFiles):
 
         return environment_registry.all_environments(self)
 
-    def build_environment(self, environment: Environment) -> Any:
+    def build_environment(self, environment: Environment) -> ImageBuildDetails:
         """Lock and build ``environment`` now, printing progress; return the completed build.
 
         Raises EnvironmentException, naming the package and the reason.
@@ -126,7 +127,7 @@ class Workspace(WorkspaceFiles):
         ready = build_environment.build(self, environment, lines.append)
         return build_environment.ImageBuildDetails(ready, lines)
 
-    def get_image_details(self, environment: Environment) -> Any:
+    def get_image_details(self, environment: Environment) -> DockerImageDetails:
         """The build result of ``environment`` on this machine."""
         from scriptrun.preparation import build as build_environment
 

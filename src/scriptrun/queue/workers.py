@@ -20,7 +20,7 @@ from scriptrun.store.locks import flocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from subprocess import Popen
 
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
@@ -74,7 +74,7 @@ def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> None
 
 #: the last start of each worker by this process, by lock path: until it has taken its lock, nothing
 #: else shows that it is running
-_started: dict[Path, tuple[float, Any]] = {}
+_started: dict[Path, tuple[float, Popen[bytes]]] = {}
 
 
 def command(module: str, *arguments: str) -> tuple[str, ...]:

@@ -12,8 +12,6 @@ from scriptrun.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.engines.base import Engine
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
@@ -97,7 +95,7 @@ def all_targets(workspace: WorkspaceFiles) -> Json:
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
-class ComputeTargets(dict[str, "Any"]):
+class ComputeTargets(dict[str, "Engine"]):
     """A workspace's compute targets by name; also resolves aliases."""
 
     def __init__(self, workspace: WorkspaceFiles) -> None:
@@ -107,7 +105,7 @@ class ComputeTargets(dict[str, "Any"]):
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or is_alias(self._workspace, str(name))
 
-    def __missing__(self, name: str) -> Any:
+    def __missing__(self, name: str) -> Engine:
         if not is_alias(self._workspace, name):
             raise KeyError(name)
         return resolve(self._workspace, name)
@@ -118,7 +116,7 @@ def is_alias(workspace: WorkspaceFiles, name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in aliases(workspace))
 
 
-def put(workspace: WorkspaceFiles, engine: Any) -> None:
+def put(workspace: WorkspaceFiles, engine: Engine) -> None:
     """Store ``engine`` in the workspace under its name, replacing any previous target."""
     target = target_of(engine)
     _target_store(workspace).put(target.name, {"class": target.kind, **target.options})

@@ -44,12 +44,12 @@ def fresh(default_factory: Callable[[], T]) -> T:
 class _AsDataclass:
     """``__dataclass_fields__``, generated on first access."""
 
-    def __get__(self, instance: object, owner: type[Value]) -> dict[str, Field[Any]]:
-        generated: Any = owner.__dict__.get("_dataclass")
+    def __get__(self, instance: object, owner: type[Value]) -> dict[str, Field[object]]:
+        generated = owner.__dict__.get("_dataclass")
         if generated is None:
             generated = _as_dataclass(owner)
             type.__setattr__(owner, "_dataclass", generated)
-        fields: dict[str, Field[Any]] = generated.__dataclass_fields__
+        fields: dict[str, Field[object]] = generated.__dataclass_fields__
         return fields
 
 
@@ -61,10 +61,10 @@ class Value:
     """
 
     if TYPE_CHECKING:
-        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+        __dataclass_fields__: ClassVar[dict[str, Field[object]]]
     else:
         __dataclass_fields__ = _AsDataclass()
-    _fields: ClassVar[dict[str, Any]] = {}
+    _fields: ClassVar[dict[str, object]] = {}
     _frozen: ClassVar[bool] = True
 
     def __init_subclass__(cls, frozen: bool = True) -> None:
@@ -121,7 +121,7 @@ class Value:
         shown = ", ".join(f"{name}={self.__dict__[name]!r}" for name in self._fields)
         return f"{type(self).__name__}({shown})"
 
-    def _values(self) -> tuple[Any, ...]:
+    def _values(self) -> tuple[object, ...]:
         return tuple(self.__dict__[name] for name in self._fields)
 
     def replace(self, **changes: object) -> Self:

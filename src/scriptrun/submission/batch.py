@@ -15,10 +15,6 @@ from scriptrun.submission import submit
 from scriptrun.submission.check import Submission
 from scriptrun.submission.submit import PendingRun, SourceSnapshot
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 
 def submit_all(submissions: list[Submission], workspace: WorkspaceFiles) -> list[Path]:
     """Record all runs, then start or queue them in order; returns their folders."""

@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.config.sweeps.search_space import Expression, Space
     from scriptrun.runtime.hints import Json
 
 #: a normal distribution is searched through its quantiles, which are bounded
@@ -28,7 +29,7 @@ _QUANTILES = 1e-6
 class BayesianSampler:
     """Samples points from a search space, given the results so far."""
 
-    def __init__(self, space: Mapping[str, Any], seed: int, maximizes: bool) -> None:
+    def __init__(self, space: Space, seed: int, maximizes: bool) -> None:
         self._optuna = load()
         self._space, self._seed = dict(space), seed
         direction = "maximize" if maximizes else "minimize"
@@ -87,7 +88,7 @@ class BayesianSampler:
         self._study.add_trial(trial)
         return len(self._study.get_trials(deepcopy=False)) - 1
 
-    def _distribution(self, expression: list[Any]) -> Any:
+    def _distribution(self, expression: Expression) -> Any:
         distributions = self._optuna.distributions
         name, values = expression
         if name == "choice":

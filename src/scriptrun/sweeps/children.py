@@ -19,7 +19,7 @@ from scriptrun.tracking import metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypeGuard
 
     from scriptrun.runtime.hints import Json
 
@@ -103,9 +103,9 @@ class MetricValues:
 def values_of(folder: Path, name: str) -> list[float]:
     """All values of the metric ``name`` of a run, including those logged with MLflow."""
     logged = metrics.read(folder, name).get(name)
-    values: list[Any] = logged if isinstance(logged, list) else [logged]
+    values: list[object] = logged if isinstance(logged, list) else [logged]
     return [float(item) for item in values if _is_number(item)]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun.queue import workers
 from scriptrun.runtime import files, identity, processes
@@ -20,6 +19,7 @@ from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 
 #: seconds that a new driver needs to acquire its flock
@@ -68,7 +68,7 @@ def write_ticket(workspace_id: str, folder: Path) -> Path:
     return path
 
 
-def ensure_all(workspace: Any) -> None:
+def ensure_all(workspace: WorkspaceFiles) -> None:
     """Start the missing drivers of all sweeps that request one."""
     try:
         names = os.listdir(sweeps_folder(workspace.id))
@@ -79,12 +79,12 @@ def ensure_all(workspace: Any) -> None:
             ensure(workspace, name[: -len(".json")])
 
 
-def ensure(workspace: Any, run_id: str) -> None:
+def ensure(workspace: WorkspaceFiles, run_id: str) -> None:
     """Start the sweep's driver unless it is running."""
     workers.ensure(worker(workspace, run_id), lambda: not _is_abandoned(workspace.id, run_id))
 
 
-def worker(workspace: Any, run_id: str) -> workers.Worker:
+def worker(workspace: WorkspaceFiles, run_id: str) -> workers.Worker:
     """The worker that drives the sweep."""
     return workers.Worker(
         queue=sweeps_folder(workspace.id),

@@ -195,7 +195,10 @@ class HyperDriveRun(Run):
         if not requested:
             raise UserErrorException("No limits to set.", f"Valid limits: {', '.join(changes)}.")
         limits = self.limits.replace(**requested)
-        refuse(limit_problems(limits), "Cannot set these limits")
+        problems = limit_problems(
+            limits.max_total_runs, limits.max_concurrent_runs, limits.max_duration_minutes
+        )
+        refuse(problems, "Cannot set these limits")
         had_ended = self.standing.is_final
         if had_ended:
             self._check_runs_left(limits)

@@ -16,8 +16,6 @@ from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.runtime.hints import Json
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -83,7 +81,7 @@ class Journal(Value, frozen=False):
         journal_folder = self.folder / "journal"
         return [(name, os.stat(journal_folder / name).st_size) for name in self._names()]
 
-    def _apply(self, line: Any) -> None:
+    def _apply(self, line: Json) -> None:
         try:
             number = line["n"]
             if "p" in line:

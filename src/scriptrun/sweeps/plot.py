@@ -99,7 +99,7 @@ def importance(names: Sequence[str], children: Sequence[ChildRun]) -> dict[str, 
 
 def _groups(points: Sequence[Any], values: Sequence[float]) -> list[list[float]]:
     is_numeric = all(_is_number(item) for item in points) and len(set(points)) > _BINS
-    groups: dict[Any, list[float]] = {}
+    groups: dict[object, list[float]] = {}
     if is_numeric:
         order = sorted(range(len(points)), key=lambda position: points[position])
         for rank, index in enumerate(order):

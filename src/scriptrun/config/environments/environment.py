@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.environments import conda_export, pixi_project, script_header, uv_project
+    from scriptrun.core.workspace import Workspace
+    from scriptrun.preparation.build import DockerImageDetails, ImageBuildDetails
     from scriptrun.runtime.hints import Json
 else:
     conda_export = later("scriptrun.config.environments.conda_export")
@@ -226,7 +228,7 @@ class Environment(Section):
 
     # in a workspace
 
-    def register(self, workspace: Any) -> Environment:
+    def register(self, workspace: Workspace) -> Environment:
         """Register this environment in ``workspace`` and return it with its version.
 
         An unchanged definition keeps its version. Raises UserErrorException for a name that is
@@ -238,7 +240,7 @@ class Environment(Section):
 
     @staticmethod
     def get(
-        workspace: Any, name: str, version: str | None = None, label: str | None = None
+        workspace: Workspace, name: str, version: str | None = None, label: str | None = None
     ) -> Environment:
         """The environment ``name`` of ``workspace``, or a curated one; the newest by default."""
         if label is not None and (version is not None or label.lower() != "latest"):
@@ -250,7 +252,7 @@ class Environment(Section):
         return environment
 
     @staticmethod
-    def list(workspace: Any) -> dict[str, Environment]:
+    def list(workspace: Workspace) -> dict[str, Environment]:
         """All environments of ``workspace``, curated ones too: name to the newest version."""
         environments: dict[str, Environment] = workspace.list_environments()
         return environments
@@ -262,23 +264,27 @@ class Environment(Section):
             "Environment.label is not supported; give the version where you use the environment."
         )
 
-    def build(self, workspace: Any, image_build_compute: str | None = None) -> Any:
+    def build(
+        self, workspace: Workspace, image_build_compute: str | None = None
+    ) -> ImageBuildDetails:
         """Build this environment in ``workspace`` now, before any run needs it.
 
         The returned build is complete; it has ``wait_for_completion``, ``status`` and ``get_log``.
         """
         return workspace.build_environment(self)
 
-    def build_local(self, workspace: Any, platform: str | None = None, **kwargs: Any) -> Any:
+    def build_local(
+        self, workspace: Workspace, platform: str | None = None, **kwargs: object
+    ) -> ImageBuildDetails:
         """Build this environment on this machine now and print the progress."""
         return workspace.build_environment(self).wait_for_completion(show_output=True)
 
-    def get_image_details(self, workspace: Any) -> Any:
+    def get_image_details(self, workspace: Workspace) -> DockerImageDetails:
         """The build result of this environment, its image and Python, as a dict with properties."""
         return workspace.get_image_details(self)
 
     @staticmethod
-    def add_private_pip_wheel(workspace: Any, file_path: Path, exist_ok: bool = False) -> str:
+    def add_private_pip_wheel(workspace: Workspace, file_path: Path, exist_ok: bool = False) -> str:
         """Store the wheel at ``file_path`` in ``workspace``; return its URL for add_pip_package.
 
         Containers and clusters get it too. Raises UserErrorException if the file is not a wheel,

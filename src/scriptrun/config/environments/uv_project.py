@@ -19,7 +19,6 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tomllib
-    from typing import Any
 
     from scriptrun.environments.uv import tool as uv_tool
     from scriptrun.runtime.hints import Json
@@ -147,7 +146,7 @@ def _with_path(line: str, paths: dict[str, str]) -> str:
     return f"{name}{extras} @ file://{path}" + (f" ; {marker.strip()}" if mark else "")
 
 
-def _absolute_source(source: object, folder: str) -> Any:
+def _absolute_source(source: object, folder: str) -> object:
     if isinstance(source, list):
         return [_absolute_source(item, folder) for item in source]
     if isinstance(source, dict) and isinstance(source.get("path"), str):

@@ -185,7 +185,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def from_dict(value: Mapping[str, Any]) -> EarlyTerminationPolicy:
+def from_dict(value: Json) -> EarlyTerminationPolicy:
     """The policy that ``as_dict`` wrote."""
     classes = (NoTerminationPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy,
              AshaPolicy)  # fmt: skip

@@ -10,7 +10,9 @@ from scriptrun.config.sweeps.sampling import HyperParameterSampling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
+
+    Checked = HyperParameterSampling | EarlyTerminationPolicy
 
 #: the maximum values of a sweep's limits; None: no maximum
 MAX_RUNS, MAX_CONCURRENT, MAX_MINUTES = 1_000_000, 10_000, None
@@ -123,7 +125,9 @@ class HyperDriveConfig:
                 "primary_metric_goal must be PrimaryMetricGoal.MAXIMIZE or MINIMIZE, not "
                 f"{self.primary_metric_goal!r}"
             )
-        return messages + limit_problems(self)
+        return messages + limit_problems(
+            self.max_total_runs, self.max_concurrent_runs, self.max_duration_minutes
+        )
 
 
 class HyperDriveRunConfig(HyperDriveConfig):
@@ -137,21 +141,17 @@ class HyperDriveRunConfig(HyperDriveConfig):
             super().__init__(*args, **kwargs)
 
 
-def _problems_of(value: Any, expected_class: type, requirement: str) -> list[str]:
+def _problems_of(value: object, expected_class: type[Checked], requirement: str) -> list[str]:
     if isinstance(value, expected_class):
-        problems: list[str] = value.problems()  # type: ignore[attr-defined]
-        return problems
+        return value.problems()
     return [f"{requirement}, not {type(value).__name__}"]
 
 
-def limit_problems(config: Any) -> list[str]:
-    """All problems with the limits in the attributes of ``config``."""
+def limit_problems(total: object, concurrent: object, minutes: object) -> list[str]:
+    """All problems with the limits of a sweep: total runs, concurrent runs, and minutes."""
     problems = []
-    concurrent, minutes = config.max_concurrent_runs, config.max_duration_minutes
-    if not _is_between(config.max_total_runs, 1, MAX_RUNS):
-        problems.append(
-            f"max_total_runs must be an integer from 1 to {MAX_RUNS}, not {config.max_total_runs!r}"
-        )
+    if not _is_between(total, 1, MAX_RUNS):
+        problems.append(f"max_total_runs must be an integer from 1 to {MAX_RUNS}, not {total!r}")
     if concurrent is not None and not _is_between(concurrent, 1, MAX_CONCURRENT):
         problems.append(
             f"max_concurrent_runs must be an integer from 1 to {MAX_CONCURRENT}, not {concurrent!r}"
@@ -161,7 +161,7 @@ def limit_problems(config: Any) -> list[str]:
     return problems
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

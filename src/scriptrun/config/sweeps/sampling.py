@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from scriptrun.config.sweeps.search_space import Space
     from scriptrun.runtime.hints import Json
 
 
@@ -28,10 +29,10 @@ class HyperParameterSampling:
     def __init__(
         self,
         sampling_method_name: str,
-        parameter_space: Mapping[str, Any],
+        parameter_space: Space,
         properties: Mapping[str, Any] | None = None,
-        supported_distributions: Any = None,
-        **kwargs: Any,
+        supported_distributions: object = None,
+        **kwargs: object,
     ) -> None:
         self.name = sampling_method_name
         self.parameter_space = parameter_space
@@ -74,9 +75,7 @@ class RandomParameterSampling(HyperParameterSampling):
 
     SAMPLING_NAME = "RANDOM"
 
-    def __init__(
-        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, parameter_space: Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(self.SAMPLING_NAME, parameter_space, properties)
 
 
@@ -86,9 +85,7 @@ class GridParameterSampling(HyperParameterSampling):
     SAMPLING_NAME = "GRID"
     SUPPORTED = ("choice",)
 
-    def __init__(
-        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, parameter_space: Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(self.SAMPLING_NAME, parameter_space, properties)
 
 
@@ -100,9 +97,7 @@ class BayesianParameterSampling(HyperParameterSampling):
 
     SAMPLING_NAME = "BayesianOptimization"
 
-    def __init__(
-        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, parameter_space: Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(self.SAMPLING_NAME, parameter_space, properties)
 
 
@@ -116,7 +111,7 @@ SAMPLINGS: dict[str, type[HyperParameterSampling]] = {
 }
 
 
-def from_dict(value: Mapping[str, Any]) -> HyperParameterSampling:
+def from_dict(value: Json) -> HyperParameterSampling:
     """The sampling that ``as_dict`` wrote."""
     sampling_class: Any = SAMPLINGS[value["name"]]
     sampling: HyperParameterSampling = sampling_class(value["space"], value.get("properties"))

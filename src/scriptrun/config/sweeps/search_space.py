@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
 
 
 Expression = list["Any"]
+#: the expressions by parameter name
+Space = Mapping[str, Expression]
 
 
 def choice(*options: object) -> Expression:
@@ -139,7 +141,7 @@ def problems(space: object) -> list[str]:
     return messages
 
 
-def _expression_problems(expression: Any) -> list[str]:
+def _expression_problems(expression: object) -> list[str]:
     if not _is_expression(expression):
         names = ", ".join(ARGUMENTS)
         return [f"{_short_text(expression)} is not a search space expression; use one of {names}"]
@@ -154,7 +156,7 @@ def _expression_problems(expression: Any) -> list[str]:
     return _range_problems(name, values)
 
 
-def _is_expression(expression: Any) -> bool:
+def _is_expression(expression: object) -> TypeGuard[Expression]:
     return (
         isinstance(expression, Sequence)
         and not isinstance(expression, str)
