@@ -127,7 +127,8 @@ def test_what_kept_an_environment_from_being_built_is_in_the_runs_log(home, tmp_
 
 
 def test_a_visitor_has_outputs_that_go_nowhere(home, tmp_path):
-    job = {"id": "r", "data": {"outputs": [OUT, {**OUT, "name": "more"}]}}
+    data = JobData.from_dict({"outputs": [OUT, {**OUT, "name": "more"}]})
+    job = JobSpec("r", "e", "w", "2024-05-01T10:00:00.000000Z", data=data)
     found, close = helper.deliver_to_visit(home, job, tmp_path / "visit", tmp_path / "work")
     assert found["AZUREML_DATAREFERENCE_out"] == found["out"] != found["more"]
     (Path(found["out"]) / "x").write_text("x")

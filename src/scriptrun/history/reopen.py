@@ -74,7 +74,7 @@ def copy_run(run: Run, folder: Path, log: Callable[[str], None]) -> RunCopy:
     environ = _environ(run, ready)
     if not job.data.has_items:
         return RunCopy(folder, environ, ready.python)
-    data, release_data = helper.deliver_to_visit(workspace, job.to_dict(), folder.parent, folder)
+    data, release_data = helper.deliver_to_visit(workspace, job, folder.parent, folder)
     return RunCopy(folder, {**environ, **data}, ready.python, release_data)
 
 
