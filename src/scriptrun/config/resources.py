@@ -66,11 +66,8 @@ def problems(config: ScriptRunConfig) -> list[str]:
 
 def _amount_problems(kind: str, name: str, value: object, unit: str) -> list[str]:
     minimum = 0 if kind == "gpus" else 1
-    if value is None or (parse_size(value) if kind == "memory" else _is_count(value, minimum)):
+    is_count = type(value) is int and value >= minimum
+    if value is None or (parse_size(value) if kind == "memory" else is_count):
         return []
     expected = "a size, e.g. 16G" if kind == "memory" else f"an integer of at least {minimum}"
     return [f"{name} (per {unit}) must be {expected}, not {value!r}"]
-
-
-def _is_count(value: object, minimum: int) -> bool:
-    return type(value) is int and value >= minimum

@@ -91,7 +91,8 @@ def resolve(workspace: WorkspaceFiles, requested: object) -> Engine:
 
 def all_targets(workspace: WorkspaceFiles) -> Json:
     """The compute targets by name; always includes ``local``."""
-    names = {DEFAULT, *(name for name in _target_store(workspace).names() if not _is_setting(name))}
+    stored = (name for name in _target_store(workspace).names() if not name.startswith("."))
+    names = {DEFAULT, *stored}  # what begins with a dot is a setting
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
@@ -161,10 +162,6 @@ def _resolve_alias(workspace: WorkspaceFiles, name: str) -> str:
         if fnmatch.fnmatchcase(name, pattern):
             return target
     return name
-
-
-def _is_setting(name: str) -> bool:
-    return name.startswith(".")
 
 
 def _target_store(workspace: WorkspaceFiles) -> registry.NamedValues:

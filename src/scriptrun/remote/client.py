@@ -126,7 +126,9 @@ def _submit(
     repeats: bool,
 ) -> Path:
     address = _address_of(job.target)
-    answer = _ask(address, {"verb": "have", "parts": _parts(workspace, job)})
+    folder = workspace.snapshots_folder
+    parts = snapshot_bundle.parts(folder, job.snapshot) if job.snapshot else []
+    answer = _ask(address, {"verb": "have", "parts": parts})
     address["root"] = answer["root"]
     folder = run_folder.make(workspace.runs_folder, job)
     files.write_atomic(str(folder / ADDRESS), files.to_json(address))
@@ -175,10 +177,6 @@ def _has_arrived(address: Json, run_id: str) -> bool:
         return True
     except ExperimentExecutionException:
         return False
-
-
-def _parts(workspace: WorkspaceFiles, job: JobSpec) -> list[str]:
-    return snapshot_bundle.parts(workspace.snapshots_folder, job.snapshot) if job.snapshot else []
 
 
 def _as_remote(job: JobSpec, remote_paths: dict[str, str]) -> JobSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun.config.sweeps import search_space
@@ -21,8 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-    from scriptrun.runtime.hints import Json
-
 
 def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | None) -> JobSpec:
     """The job of one point; ``outputs`` is the folder of the run that it resumes from."""
@@ -37,7 +35,7 @@ def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | N
     return template.replace(
         id=child.id,
         created=child.created,
-        display_name=f"{_display_name(parent)}_{child.number}",
+        display_name=f"{parent.display_name or parent.id}_{child.number}",
         arguments=arguments,
         command=command,
         data=data,
@@ -45,7 +43,11 @@ def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | N
         root=parent.root or parent.id,
         tags={**template.tags, **parameter_tags, "hyperparameters": json.dumps(child.parameters)},
         properties={**template.properties, "azureml.runsource": "hyperdrive"},
-        run_definition=_run_definition(template.run_definition, arguments, command),
+        run_definition={
+            **template.run_definition,
+            "arguments": list(arguments),
+            "command": command or "",
+        },
         submitted_by={**template.submitted_by, **identity.identify()},
     )
 
@@ -61,14 +63,6 @@ def arguments_of(parameters: Mapping[str, object]) -> list[str]:
 
 def _shell_word(word: str) -> str:
     return f'"{word}"' if word == f"${resume_from.VARIABLE}" else shlex.quote(word)
-
-
-def _display_name(parent: JobSpec) -> str:
-    return parent.display_name or parent.id
-
-
-def _run_definition(definition: Json, arguments: Sequence[str], command: str | None) -> Json:
-    return {**definition, "arguments": list(arguments), "command": command or ""}
 
 
 def remove_partial(workspace: WorkspaceFiles, job: JobSpec) -> None:

@@ -65,7 +65,7 @@ def page(run: HyperDriveRun) -> str:
         curve=_curve(ranking.best_so_far([entry.best for entry in children], sweep.maximizes)),
         parallel=_parallel(names, sweep.metric, plotted, sweep.maximizes),
         importance=_bars(importance(names, plotted))
-        if _has_variance(plotted)
+        if len({child.best for child in plotted}) > 1
         else "<p>Not available yet.</p>",
         table=_table(names, sweep.metric, ordered),
     )
@@ -76,11 +76,6 @@ def best_text(child: ChildRun) -> str:
     if child.best is not None:
         return f"{child.best:.6g}"
     return "NaN" if child.values else ""
-
-
-def _has_variance(children: Sequence[ChildRun]) -> bool:
-    """Whether the best values differ."""
-    return len({child.best for child in children}) > 1
 
 
 def importance(names: Sequence[str], children: Sequence[ChildRun]) -> dict[str, float]:

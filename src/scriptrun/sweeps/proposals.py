@@ -31,7 +31,9 @@ class PointSource:
         self._workspace, self._id, self._sweep, self._journal = workspace, run_id, sweep, journal
         self._space = sweep.space
         self._previous = [
-            child for other in self._resumed_journals() for child in other.children.values()
+            child
+            for _, journal in resumed_sweeps(self._workspace, self._sweep)
+            for child in journal.children.values()
         ]
         self._seen_keys = {
             sweep_sampling.point_key(previous.parameters) for previous in self._previous
@@ -76,9 +78,6 @@ class PointSource:
         """Note that a run has ended."""
         if self._sampler is not None:
             self._sampler.add_result(child.number, _objective(child))
-
-    def _resumed_journals(self) -> list[Journal]:
-        return [journal for _, journal in resumed_sweeps(self._workspace, self._sweep)]
 
     def _create_sampler(self) -> bayesian.BayesianSampler:
         sampler = bayesian.BayesianSampler(self._space, self._sweep.seed, self._sweep.maximizes)

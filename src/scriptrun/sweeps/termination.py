@@ -134,7 +134,8 @@ def report_first(driver: Driver, finished: Sequence[ChildRun]) -> None:
         tail = last_lines(driver, failed)
         driver.log.say(f"last lines of its log:\n{tail}" if tail else "its log is empty")
     if completed is not None and not completed.values:
-        message = _metric_missing_message(driver, completed)
+        message = f"{completed.id} did not log a number named {driver.sweep.metric!r}"
+        message += f"; it logged {_logged_names(driver, completed)}"
         driver.log.say(message)
         later_writer(driver.folder, "driver").write("warning", message=message)
 
@@ -148,11 +149,6 @@ def _first_finished(driver: Driver, finished: Sequence[ChildRun], state: str) ->
         if in_state and all(run.number in finished_numbers for run in in_state)
         else None
     )
-
-
-def _metric_missing_message(driver: Driver, child: ChildRun) -> str:
-    message = f"{child.id} did not log a number named {driver.sweep.metric!r}"
-    return f"{message}; it logged {_logged_names(driver, child)}"
 
 
 def _no_best_message(driver: Driver) -> str:

@@ -222,7 +222,7 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
     added = [
         dependency
         for sdk in sdk_packages
-        for dependency in _sdk_dependencies(sdk)
+        for dependency in SDK_DEPENDENCIES.get(requirement_name(sdk), ())
         if dependency not in names
     ]
     added = list(dict.fromkeys(added))
@@ -232,10 +232,6 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
             note + (f"; keeping their dependencies: {', '.join(added)}." if added else ".")
         )
     return others + added
-
-
-def _sdk_dependencies(requirement: str) -> tuple[str, ...]:
-    return SDK_DEPENDENCIES.get(requirement_name(requirement), ())
 
 
 def _docker_settings(
