@@ -12,10 +12,11 @@ from scriptrun.core.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    #: a subcommand's JSON value, and its text or what prints it
+    VerbResult = tuple[object, str | Callable[[], None]]
 
 
-def run_argument(parser: Any, subject: str = "run") -> None:
+def run_argument(parser: argparse.ArgumentParser, subject: str = "run") -> None:
     """Add the optional argument RUN; ``subject`` begins its help text."""
     parser.add_argument(
         "run_name",
@@ -25,7 +26,7 @@ def run_argument(parser: Any, subject: str = "run") -> None:
     )
 
 
-def json_argument(parser: Any) -> None:
+def json_argument(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -36,9 +37,9 @@ def find_run(args: argparse.Namespace) -> Run:
 
 
 def add_verbs(
-    parser: Any,
+    parser: argparse.ArgumentParser,
     verbs: Mapping[str, tuple[str, str]],
-    adders: Mapping[str, Callable[[Any], None]],
+    adders: Mapping[str, Callable[[argparse.ArgumentParser], None]],
     without_json: tuple[str, ...] = (),
 ) -> None:
     """Add a subcommand for each of ``verbs``; ``adders`` add the arguments of each."""
@@ -50,7 +51,7 @@ def add_verbs(
             json_argument(verb)
 
 
-def run_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> Any:
+def run_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> object:
     """Run the subcommand ``args.verb``, print its result, and return it as a JSON value.
 
     ``verbs`` maps each subcommand to the module of this package that implements it. The function

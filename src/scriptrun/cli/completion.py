@@ -22,7 +22,10 @@ from scriptrun.spec.errors import ScriptrunError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Iterable
+
+    from scriptrun.cli.parsers import Parser
+    from scriptrun.core.workspace import Workspace
 
 _BASH = r"""_scriptrun() {
     local IFS=$'\n'
@@ -54,7 +57,7 @@ _VALUES |= {"DATASTORE": "datastores"}
 _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "experiments"}
 
 
-_NAMES: dict[str, Any] = {
+_NAMES: dict[str, Callable[[Workspace], Iterable[str]]] = {
     "targets": compute_targets.all_targets,
     "environments": environment_registry.all_environments,
     "experiments": lambda workspace: workspace.experiments,
@@ -64,7 +67,7 @@ _NAMES: dict[str, Any] = {
 }
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
     parser.usage = "scriptrun completion bash|zsh|fish"

@@ -25,10 +25,12 @@ from scriptrun.spec.values import types_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
+    from scriptrun.cli.parsers import Parser
+    from scriptrun.runtime.hints import Json
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, line in _LINES.items():
@@ -101,10 +103,11 @@ def run(args: argparse.Namespace) -> int:
         text()
     else:
         print(text)
-    return 1 if verb == "check" and value["reasons"] else 0
+    refused = verb == "check" and isinstance(value, dict) and value["reasons"]
+    return 1 if refused else 0
 
 
-def _record(workspace: Workspace, engine: Engine) -> dict[str, Any]:
+def _record(workspace: Workspace, engine: Engine) -> Json:
     target = compute_targets.target_of(engine)
     default = compute_targets.default_name(workspace) == target.name
     return {
@@ -115,7 +118,7 @@ def _record(workspace: Workspace, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     records = [
         _record(workspace, engine) for engine in compute_targets.all_targets(workspace).values()
     ]
@@ -131,11 +134,11 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
 
 
-def _format_options(options: dict[str, Any]) -> str:
+def _format_options(options: Json) -> str:
     return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
-def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     record = _record(workspace, compute_targets.resolve(workspace, args.name))
     pairs = [("name", record["name"]), ("class", record["class"])]
     pairs += [
@@ -145,7 +148,7 @@ def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return record, lambda: output.print_facts(pairs)
 
 
-def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _add(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     if args.name in compute_targets.all_targets(workspace) and args.name != compute_targets.DEFAULT:
         raise ComputeTargetException(
             f"Compute target {args.name!r} already exists.",
@@ -154,14 +157,14 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return _save(workspace, args.name, args.kind, {}, args.left)
 
 
-def _set(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _set(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     target = compute_targets.target_of(compute_targets.resolve(workspace, args.name))
     return _save(workspace, target.name, target.kind, target.options, args.left)
 
 
 def _save(
-    workspace: Workspace, name: str, kind: str, options: dict[str, Any], words: list[str]
-) -> tuple[Any, Any]:
+    workspace: Workspace, name: str, kind: str, options: Json, words: list[str]
+) -> VerbResult:
     changes = _parse_options(kind, words)
     target_options = {
         key: value for key, value in {**options, **changes}.items() if value is not None
@@ -173,10 +176,10 @@ def _save(
     return record, f"{name}: {kind}({_format_options(record['options'])})"
 
 
-def _parse_options(kind: str, words: list[str]) -> dict[str, Any]:
+def _parse_options(kind: str, words: list[str]) -> Json:
     """Parse ``--max-runs 4`` or ``--max-runs=4`` into options; the value ``none`` removes one."""
     types = _option_types(kind)
-    options: dict[str, Any] = {}
+    options: Json = {}
     remaining = list(words)
     while remaining:
         name, separator, value = remaining.pop(0).partition("=")
@@ -196,7 +199,7 @@ def _parse_options(kind: str, words: list[str]) -> dict[str, Any]:
     return options
 
 
-def _convert(name: str, kind: str, text: str) -> Any:
+def _convert(name: str, kind: str, text: str) -> object:
     if text.lower() == "none":
         return None
     if kind.startswith("str"):
@@ -214,7 +217,7 @@ def _convert(name: str, kind: str, text: str) -> Any:
 _TYPE_LABELS = {"int": "an integer", "float": "a number", "bool": "true or false"}
 
 
-def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _check(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     engine = compute_targets.resolve(workspace, args.name)
     checks = []
     for check in target.target_checks(workspace, engine):
@@ -230,7 +233,7 @@ def _problems(workspace: Workspace, engine: Engine) -> list[str]:
     return engine.check(JobSpec("check", "check", workspace.name, ""))
 
 
-def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _default(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     if args.name:
         compute_targets.resolve(workspace, args.name)
         compute_targets.set_default(workspace_here.create_if_missing(workspace), args.name)
@@ -238,12 +241,12 @@ def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return {"default": name}, name
 
 
-def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     compute_targets.remove(workspace, args.name)
     return {"removed": args.name}, f"Removed {args.name}"
 
 
-def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _alias(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     if args.pattern and not args.name:
         raise UserErrorException(
             f"`compute alias {args.pattern}` is missing a target.",

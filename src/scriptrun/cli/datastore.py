@@ -27,7 +27,8 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
+    from scriptrun.runtime.hints import Json
 
 _LINES = {
     "list": "list datastores",
@@ -41,7 +42,7 @@ _LINES = {
 REFUSED = 3
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, line in _LINES.items():
@@ -72,15 +73,16 @@ def run(args: argparse.Namespace) -> int:
         text()
     else:
         print(text)
-    return REFUSED if args.verb == "check" and value["reasons"] else 0
+    refused = args.verb == "check" and isinstance(value, dict) and value["reasons"]
+    return REFUSED if refused else 0
 
 
-def _record(workspace: Workspace, name: str) -> dict[str, Any]:
+def _record(workspace: Workspace, name: str) -> Json:
     record = datastore_records.get(workspace, name)
     return {"name": name, **record, "default": datastore_records.default(workspace) == name}
 
 
-def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     records = [_record(workspace, name) for name in datastore_records.names(workspace)]
     rows = [
         (
@@ -94,7 +96,7 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
 
 
-def _format_settings(record: dict[str, Any]) -> str:
+def _format_settings(record: Json) -> str:
     hidden = ("name", "class", "default")
     return ", ".join(f"{name}={value}" for name, value in record.items() if name not in hidden)
 
@@ -103,13 +105,13 @@ def _get_datastore(workspace: Workspace, args: argparse.Namespace) -> AbstractDa
     return datastore_classes.get(workspace, args.name or datastore_records.default(workspace))
 
 
-def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     record = _record(workspace, _get_datastore(workspace, args).name)
     pairs = [(name, "yes" if value is True else str(value)) for name, value in record.items()]
     return record, lambda: output.print_facts([pair for pair in pairs if pair[1] != "False"])
 
 
-def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _add(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     register = datastore_options.build_registration(args)
     if args.name in datastore_records.names(workspace) and not args.overwrite:
         raise UserErrorException(
@@ -124,7 +126,7 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     )
 
 
-def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _check(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     datastore = _get_datastore(workspace, args)
     result = probe.probe(datastore, args.path, not args.read_only)
 
@@ -145,7 +147,7 @@ def _access_word(result: probe.Probe, operation: str) -> str:
     return "yes" if allowed else "no"
 
 
-def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _default(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     if args.name:
         datastore_records.get(workspace, args.name)
         datastore_records.set_default(workspace_here.create_if_missing(workspace), args.name)
@@ -153,7 +155,7 @@ def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return {"default": name}, name
 
 
-def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def _remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     datastore_classes.get(workspace, args.name).unregister()
     return {"removed": args.name}, f"Removed {args.name}; its files are kept."
 

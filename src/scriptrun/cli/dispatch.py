@@ -13,7 +13,9 @@ from scriptrun.spec import suggestion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
+
+    from scriptrun.cli.parsers import Parser
 
 USAGE = "usage: scriptrun COMMAND ...   (see scriptrun COMMAND --help)"
 
@@ -65,16 +67,17 @@ def run_command(name: str, words: list[str]) -> int:
     return code
 
 
-def load_module(name: str) -> Any:
+def load_module(name: str) -> ModuleType:
     """Import the module of the command ``name``."""
     return importlib.import_module(f"scriptrun.cli.{cli_commands.COMMANDS[name].module}")
 
 
-def parser_of(name: str, words: list[str] | None = None) -> Any:
+def parser_of(name: str, words: list[str] | None = None) -> Parser:
     """Build the parser of the command ``name``; ``words`` decide whether it formats help."""
     parsers = importlib.import_module("scriptrun.cli.parsers")
     module = load_module(name)
-    parser = parsers.make(name, cli_commands.COMMANDS[name].line, words or [], module.__doc__ or "")
+    line, doc = cli_commands.COMMANDS[name].line, module.__doc__ or ""
+    parser: Parser = parsers.make(name, line, words or [], doc)
     module.arguments(parser)
     return parser
 

@@ -13,12 +13,8 @@ from scriptrun.cli.options import default_python
 from scriptrun.cli.terminal import output
 from scriptrun.diagnostics import machine
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.json_argument(parser)
 

@@ -17,12 +17,8 @@ import importlib
 
 from scriptrun.spec.errors import UserErrorException
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.usage = "scriptrun exec [--check] FILE [ARGS], or scriptrun exec -m MODULE [ARGS]"
     parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, like python -m")

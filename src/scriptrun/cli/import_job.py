@@ -17,12 +17,8 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.spec.errors import UserErrorException
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("file", metavar="FILE", help="job file")
     parser.add_argument(

@@ -9,12 +9,8 @@ from scriptrun.cli import common_arguments
 from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "name", metavar="NAME", nargs="?", help="workspace name (default: directory name)"

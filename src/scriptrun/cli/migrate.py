@@ -25,12 +25,12 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.migration.batch import Report
 
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file or directory")
     parser.add_argument("--write", action="store_true", help="write the changes to the files")
@@ -88,7 +88,7 @@ def alternative(module: str, name: str) -> str | None:
     return advice
 
 
-def _print_report(report: Any, show_diffs: bool) -> None:
+def _print_report(report: Report, show_diffs: bool) -> None:
     for file in report.changed if show_diffs else []:
         for line in file.diff:
             print(output.paint(line, _COLOURS.get(line[:1], "")))

@@ -7,7 +7,6 @@ file of a run (outputs/model.pkl).
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
@@ -17,12 +16,16 @@ from scriptrun.history import lineage
 from scriptrun.registry import models as model_registry
 from scriptrun.spec.errors import UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
-def arguments(parser: Any) -> None:
+
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
 
-    def verb(name: str, line: str) -> Any:
+    def verb(name: str, line: str) -> argparse.ArgumentParser:
         subparser = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         common_arguments.json_argument(subparser)
         return subparser
@@ -133,7 +136,7 @@ def _version(model: Model) -> str:
     return str(model.model_framework_version or "")
 
 
-def _names(datasets: list[dict[str, Any]]) -> str:
+def _names(datasets: list[Json]) -> str:
     return ", ".join(
         f"{dataset['name']}:{dataset['version']}"
         if dataset["name"]

@@ -11,7 +11,11 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn, Protocol
+
+    class _HelpFormatter(Protocol):
+        def __call__(self, *, prog: str) -> argparse.HelpFormatter: ...
+
 
 #: skip argparse's lookup of translations: it costs 2 ms, and we have none
 setattr(argparse, "_", str)  # noqa: B010
@@ -87,7 +91,7 @@ def _refill(paragraph: str) -> str:
     return textwrap.fill(paragraph, columns, break_long_words=False, break_on_hyphens=False)
 
 
-def _formatter(words: list[str]) -> Any:
+def _formatter(words: list[str]) -> _HelpFormatter:
     if not _is_help_requested(words):
         return _plain_formatter
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:

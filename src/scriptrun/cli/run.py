@@ -27,10 +27,13 @@ from scriptrun.submission import check, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from scriptrun.cli.parsers import Parser
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
     parser.usage = "scriptrun run [options] train.py [-- ARGS]"
@@ -78,7 +81,7 @@ def arguments(parser: Any) -> None:
     add("--json", action="store_true", help="print the run's record or plan as JSON")
 
 
-def _pins_argument(add: Any) -> None:
+def _pins_argument(add: Callable[..., object]) -> None:
     add(
         "--pins",
         choices=("exact", "relax"),
@@ -87,7 +90,7 @@ def _pins_argument(add: Any) -> None:
     )
 
 
-def _rank_arguments(parser: Any) -> None:
+def _rank_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--nodes",
@@ -118,7 +121,7 @@ def _rank_arguments(parser: Any) -> None:
     add("--gpu-binding", choices=("node", "process"), help=binding_help)
 
 
-def _retry_arguments(add: Any) -> None:
+def _retry_arguments(add: Callable[..., object]) -> None:
     add("--retries", metavar="N", type=int, default=0, help="retry a failed run up to N times")
     add(
         "--retry-on",
@@ -134,7 +137,7 @@ def _retry_arguments(add: Any) -> None:
     )
 
 
-def _data_arguments(add: Any) -> None:
+def _data_arguments(add: Callable[..., object]) -> None:
     add(
         "--input",
         metavar="NAME=DATA",
@@ -171,6 +174,6 @@ def run(args: argparse.Namespace) -> int:
     return int(_load("runs.after_submit").finish(workspace, folder, submission.warnings, args))
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> ModuleType:
     """Import a module that is needed only after submission, so that runs start sooner."""
     return importlib.import_module(f"scriptrun.cli.{name}")

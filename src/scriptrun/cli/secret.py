@@ -25,7 +25,7 @@ from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
 
 _LINES = {
     "list": "list secret names",
@@ -34,7 +34,7 @@ _LINES = {
 }
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, line in _LINES.items():
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _list(args: argparse.Namespace) -> tuple[Any, str]:
+def _list(args: argparse.Namespace) -> VerbResult:
     folder = str(vault.folder())
     secrets = [{"name": name, "from": folder} for name in vault.names()]
     workspace = workspace_here.current()
@@ -69,7 +69,7 @@ def _list(args: argparse.Namespace) -> tuple[Any, str]:
     return secrets, "\n".join(lines) or "No secrets."
 
 
-def _set(args: argparse.Namespace) -> tuple[Any, str]:
+def _set(args: argparse.Namespace) -> VerbResult:
     value = _read_value(args.name)
     if not value:
         raise UserErrorException(
@@ -107,7 +107,7 @@ def _read_value(name: str) -> str:
         return ""
 
 
-def _remove(args: argparse.Namespace) -> tuple[Any, str]:
+def _remove(args: argparse.Namespace) -> VerbResult:
     owner = workspace_here.require().id if args.workspace else ""
     if args.name not in vault.names(owner):
         names = ", ".join(vault.names(owner)) or "none"

@@ -6,12 +6,8 @@ import argparse
 
 import scriptrun
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add no arguments."""
 
 

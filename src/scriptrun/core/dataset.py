@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
 from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
@@ -11,6 +9,11 @@ from scriptrun.data.datasets.tabular import DataType, TabularDataset, TabularDat
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.spec.job_data import JobInput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
+
 
 __all__ = [
     "DataType",
@@ -22,7 +25,9 @@ __all__ = [
 ]
 
 
-def input_dataset(workspace: WorkspaceLike, inputs: tuple[JobInput, ...], name: str) -> Any:
+def input_dataset(
+    workspace: WorkspaceLike, inputs: tuple[JobInput, ...], name: str
+) -> AbstractDataset:
     """The dataset of a job's input ``name``, with exactly the files that were pinned.
 
     An old data reference pins no files, so its dataset has the current ones.

@@ -15,9 +15,8 @@ from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
 
 __all__ = ["DataPath", "DataReference", "Datastore"]
 
@@ -38,6 +37,7 @@ class Datastore:
     from the secret named by ``secret=``, the environment, or the provider's own login.
     """
 
+    # v1 code calls the class to get a datastore, which is of another class
     def __new__(  # type: ignore[misc]  # noqa: D102
         cls, workspace: WorkspaceFiles, name: str | None = None
     ) -> AbstractDatastore:
@@ -247,7 +247,7 @@ class Datastore:
         datastore_name: str,
         protocol: str,
         path: str = "",
-        options: dict[str, Any] | None = None,
+        options: Json | None = None,
         secret: str | None = None,
         credential: str = "password",
         overwrite: bool = False,
@@ -271,7 +271,7 @@ class Datastore:
 def _keep(
     workspace: WorkspaceFiles,
     name: str,
-    record: dict[str, Any],
+    record: Json,
     overwrite: bool,
     credential_values: dict[str, str | None] | None = None,
     validate: bool = False,
@@ -312,7 +312,7 @@ def _plain_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
+def _without_secrets(options: Json) -> Json:
     credential_words = ("password", "passphrase", "secret", "token", "key", "credential")
     flagged = sorted(
         name for name in options if any(word in name.lower() for word in credential_words)

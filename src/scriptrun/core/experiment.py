@@ -16,11 +16,10 @@ from scriptrun.submission import check, interactive, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
+    from scriptrun.runtime.hints import Json
     from scriptrun.submission import batch
 else:
     batch = later("scriptrun.submission.batch")
@@ -50,7 +49,7 @@ class Experiment:
         return self.name
 
     @property
-    def tags(self) -> dict[str, Any]:
+    def tags(self) -> Json:
         """The experiment's tags."""
         return dict(self._record().get("tags") or {})
 
@@ -61,9 +60,9 @@ class Experiment:
 
     def submit(
         self,
-        config: Any,
-        tags: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        config: object,
+        tags: Mapping[str, object] | None = None,
+        **kwargs: object,
     ) -> Run:
         """Submit the job that ``config`` describes and return its Run at once.
 
@@ -87,7 +86,7 @@ class Experiment:
         return run
 
     def submit_many(
-        self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, Any] | None = None
+        self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, object] | None = None
     ) -> list[Run]:
         """Submit all ``configs``, or none: all are checked before the first one starts."""
         submissions = [check.check(config, self.workspace, self.name, tags) for config in configs]
@@ -106,7 +105,8 @@ class Experiment:
         *args: object,
         outputs: object = None,
         snapshot_directory: str | None = ".",
-        **kwargs: Any,
+        display_name: str | None = None,
+        **kwargs: object,
     ) -> Run:
         """Make this process a run: log to it, then ``complete()`` it, or use it in a ``with``.
 
@@ -115,15 +115,15 @@ class Experiment:
         """
         self._ensure_registered()
         folder = interactive.begin(
-            self.workspace, self.name, snapshot_directory, kwargs.get("display_name") or ""
+            self.workspace, self.name, snapshot_directory, display_name or ""
         )
         return Run.at(self.workspace, folder)
 
     def get_runs(
         self,
         type: str | None = None,
-        tags: Mapping[str, Any] | str | None = None,
-        properties: Mapping[str, Any] | str | None = None,
+        tags: Mapping[str, object] | str | None = None,
+        properties: Mapping[str, object] | str | None = None,
         include_children: bool = False,
     ) -> Iterator[Run]:
         """The experiment's runs, newest first; ``tags`` and ``properties`` filter."""
@@ -133,7 +133,7 @@ class Experiment:
         """Set one tag of the experiment."""
         self.set_tags({key: value})
 
-    def set_tags(self, tags: Mapping[str, Any]) -> None:
+    def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags of the experiment; other tags are kept."""
         self._update_record(tags={**self.tags, **tags})
 
@@ -163,7 +163,7 @@ class Experiment:
         workspace: Workspace,
         experiment_name: str | None = None,
         view_type: str = "ActiveOnly",
-        tags: Mapping[str, Any] | None = None,
+        tags: Mapping[str, object] | None = None,
     ) -> list[Experiment]:
         """The workspace's experiments by name; ``view_type`` selects active or archived ones."""
         try:
@@ -179,7 +179,7 @@ class Experiment:
             experiment for experiment in experiments if experiment._is_shown(view_type, tags or {})
         ]
 
-    def _is_shown(self, view_type: str, tags: Mapping[str, Any]) -> bool:
+    def _is_shown(self, view_type: str, tags: Mapping[str, object]) -> bool:
         archived = self.archived_time is not None
         if view_type != "All" and archived != (view_type == "ArchivedOnly"):
             return False
@@ -188,10 +188,10 @@ class Experiment:
     def _ensure_registered(self) -> None:
         experiment_registry.make(self.workspace, self.name)
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self) -> Json:
         return experiment_registry.read(self.workspace, self.name)
 
-    def _update_record(self, **changes: Any) -> None:
+    def _update_record(self, **changes: object) -> None:
         experiment_registry.put(self.workspace, self.name, **changes)
 
     def __repr__(self) -> str:

@@ -11,10 +11,6 @@ from scriptrun.store.secrets import vault
 from scriptrun.store.secrets.vault import exists
 from scriptrun.tracking import masking
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class Keyvault:
     """This user's secrets for ``workspace`` on this machine.
@@ -57,7 +53,7 @@ class Keyvault:
             )
         vault.store(vault.workspace_secret(self.workspace.id, name), value)
 
-    def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[Any]) -> None:
+    def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
         """Set several secrets of this workspace, given as a dict or (name, value) pairs."""
         for name, value in dict(secrets_batch).items():
             self.set_secret(name, value)

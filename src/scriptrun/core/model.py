@@ -24,6 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.core.model_metadata import Criteria
+    from scriptrun.data.datasets.base import AbstractDataset
+    from scriptrun.runtime.hints import Json
+
 _SERVING = (
     "scriptrun does not serve models. Get the files with model.download() and load them in a "
     "server of your choice."
@@ -58,8 +62,8 @@ class Model:
         workspace: WorkspaceFiles,
         name: str | None = None,
         id: str | None = None,
-        tags: Any = None,
-        properties: Any = None,
+        tags: Criteria = None,
+        properties: Criteria = None,
         version: int | str | None = None,
         run_id: str | None = None,
         model_framework: str | None = None,
@@ -99,15 +103,15 @@ class Model:
         workspace: WorkspaceFiles,
         model_path: str | os.PathLike[str],
         model_name: str,
-        tags: Any = None,
-        properties: Any = None,
+        tags: Mapping[str, object] | None = None,
+        properties: Mapping[str, object] | None = None,
         description: str | None = None,
-        datasets: Iterable[tuple[str, Any]] | None = None,
+        datasets: Iterable[tuple[str, AbstractDataset]] | None = None,
         model_framework: str | None = None,
         model_framework_version: str | None = None,
         child_paths: builtins.list[str] | None = None,
-        sample_input_dataset: Any = None,
-        sample_output_dataset: Any = None,
+        sample_input_dataset: AbstractDataset | None = None,
+        sample_output_dataset: AbstractDataset | None = None,
         resource_configuration: ResourceConfiguration | None = None,
         **kwargs: object,
     ) -> Model:
@@ -126,7 +130,7 @@ class Model:
         )
 
     @staticmethod
-    def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: Any) -> Model:
+    def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: object) -> Model:
         """Register artifacts of ``run`` as the next version of ``model_name``.
 
         ``model_path`` names an artifact, or a folder of them (default: the model's name). Raises
@@ -142,8 +146,8 @@ class Model:
     def list(  # the SDK's name for it
         workspace: WorkspaceFiles,
         name: str | None = None,
-        tags: Any = None,
-        properties: Any = None,
+        tags: Criteria = None,
+        properties: Criteria = None,
         run_id: str | None = None,
         latest: bool = False,
         dataset_id: str | None = None,
@@ -207,17 +211,17 @@ class Model:
 
     def update(
         self,
-        tags: Mapping[str, Any] | None = None,
+        tags: Mapping[str, object] | None = None,
         description: str | None = None,
-        sample_input_dataset: Any = None,
-        sample_output_dataset: Any = None,
+        sample_input_dataset: AbstractDataset | None = None,
+        sample_output_dataset: AbstractDataset | None = None,
         resource_configuration: ResourceConfiguration | None = None,
     ) -> None:
         """Set new values for the given arguments."""
         arguments = {name: value for name, value in locals().items() if value is not None}
         self._change(model_metadata.changes(arguments))
 
-    def add_tags(self, tags: Mapping[str, Any]) -> None:
+    def add_tags(self, tags: Mapping[str, object]) -> None:
         """Add tags; existing ones get the new values."""
         self._change({"tags": {**self.tags, **model_metadata.texts(tags)}})
 
@@ -228,29 +232,29 @@ class Model:
             {"tags": {key: value for key, value in self.tags.items() if key not in removed}}
         )
 
-    def add_properties(self, properties: Mapping[str, Any]) -> None:
+    def add_properties(self, properties: Mapping[str, object]) -> None:
         """Add properties; existing ones keep their values."""
         self._change({"properties": {**model_metadata.texts(properties), **self.properties}})
 
     def update_tags_properties(
         self,
-        add_tags: Mapping[str, Any] | None = None,
+        add_tags: Mapping[str, object] | None = None,
         remove_tags: Iterable[str] | None = None,
-        add_properties: Mapping[str, Any] | None = None,
+        add_properties: Mapping[str, object] | None = None,
     ) -> None:
         """Add and remove tags, and add properties."""
         self.add_tags(add_tags or {})
         self.remove_tags(remove_tags or ())
         self.add_properties(add_properties or {})
 
-    def add_dataset_references(self, datasets: Iterable[tuple[str, Any]]) -> None:
+    def add_dataset_references(self, datasets: Iterable[tuple[str, AbstractDataset]]) -> None:
         """Record the datasets that the model came from: (label, dataset) pairs."""
         self._change(
             {"datasets": [*(self._head.get("datasets") or ()), *model_metadata.pairs(datasets)]}
         )
 
     @property
-    def files(self) -> builtins.list[dict[str, Any]]:
+    def files(self) -> builtins.list[Json]:
         """The files: ``path`` in the model, ``size`` in bytes, ``sha256``."""
         return [dict(entry) for entry in self._head["files"]]
 
@@ -292,7 +296,7 @@ class Model:
 
         Datasets that are not registered any more are skipped with a warning.
         """
-        by_label: dict[str, builtins.list[Any]] = {}
+        by_label: dict[str, builtins.list[AbstractDataset]] = {}
         for label, dataset_id in self._head.get("datasets") or ():
             try:
                 by_label.setdefault(label, []).append(Dataset.get_by_id(self.workspace, dataset_id))
@@ -316,18 +320,18 @@ class Model:
         values = self._head.get("resource")
         return None if values is None else ResourceConfiguration(**values)
 
-    def _dataset(self, key: str) -> Any:
+    def _dataset(self, key: str) -> AbstractDataset | None:
         dataset_id = self._head.get(key)
         return None if dataset_id is None else Dataset.get_by_id(self.workspace, dataset_id)
 
-    def serialize(self) -> dict[str, Any]:
+    def serialize(self) -> Json:
         """The version's record as a JSON value."""
         return {**self._head, "id": self.id, "run_id": self.run_id}
 
     @staticmethod
-    def deserialize(workspace: WorkspaceFiles, model_payload: Mapping[str, Any]) -> Model:
+    def deserialize(workspace: WorkspaceFiles, model_payload: Mapping[str, object]) -> Model:
         """The model that ``serialize`` returned."""
-        return Model(workspace, id=model_payload["id"])
+        return Model(workspace, id=str(model_payload["id"]))
 
     def __getattr__(self, name: str) -> Any:
         if name in _STORED_ATTRIBUTES:

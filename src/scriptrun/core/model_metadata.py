@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.core.run import Run
+    from scriptrun.data.datasets.base import AbstractDataset
+    from scriptrun.runtime.hints import Json
+
+    #: names that must be there, (name, value) pairs, or a dict of values
+    Criteria = Mapping[str, object] | Iterable[str | tuple[str, object]] | None
 
 
 class ResourceConfiguration(Value, frozen=False):
@@ -25,7 +30,7 @@ class ResourceConfiguration(Value, frozen=False):
     memory_in_gb: float | None = None
     gpu: int | None = None
 
-    def serialize(self) -> dict[str, Any]:
+    def serialize(self) -> Json:
         """The values with v1's keys."""
         return {"cpu": self.cpu, "memoryInGB": self.memory_in_gb, "gpu": self.gpu}
 
@@ -67,7 +72,7 @@ def changes(arguments: Mapping[str, Any]) -> VersionRecord:
     return {key: values[key] for name, key in keys.items() if name in arguments}
 
 
-def texts(tags: Any) -> dict[str, str]:
+def texts(tags: object) -> dict[str, str]:
     """Tags as strings by name. Raises UserErrorException if they are not a dict."""
     if not tags:
         return {}
@@ -76,7 +81,7 @@ def texts(tags: Any) -> dict[str, str]:
     raise UserErrorException(f"Tags and properties must be a dict of strings, not {tags!r}.")
 
 
-def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
+def pairs(datasets: Iterable[tuple[str, AbstractDataset]]) -> list[list[str]]:
     """Datasets as [label, id] pairs. Raises UserErrorException if one is not a dataset."""
     try:
         return [[str(label), str(dataset.id)] for label, dataset in datasets]
@@ -87,7 +92,7 @@ def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
         ) from None
 
 
-def has_tags(tags: Mapping[str, str], expected: Any) -> bool:
+def has_tags(tags: Mapping[str, str], expected: Criteria) -> bool:
     """Whether the tags include ``expected``: names, (name, value) pairs, or a dict."""
     if not expected:
         return True

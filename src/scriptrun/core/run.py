@@ -24,14 +24,26 @@ from scriptrun.tracking import events, mirror, run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable, Sequence
+    from typing import Any, Protocol
 
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.experiment import Experiment
     from scriptrun.core.model import Model
+    from scriptrun.core.model_metadata import ResourceConfiguration
     from scriptrun.core.workspace import Workspace
+    from scriptrun.data.datasets.base import AbstractDataset
+    from scriptrun.data.datastores.references import DataPath
+    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.remote.client import RemoteRuns
+    from scriptrun.runtime.hints import Json, StrPath
+
+    class Compute(Protocol):
+        """A compute target, such as azureml's."""
+
+        name: str
+        workspace: WorkspaceFiles
 
 
 @absent("add_type_provider", "scriptrun has only one run type.")
@@ -63,7 +75,7 @@ class Run(ScriptRun):
 
     @classmethod
     def get_context(
-        cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any
+        cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: object
     ) -> Any:
         """The run of the job that this process belongs to, or an offline one that prints.
 
@@ -94,8 +106,8 @@ class Run(ScriptRun):
     def list(  # the SDK's name for it
         experiment: Experiment,
         type: str | None = None,
-        tags: Mapping[str, Any] | str | None = None,
-        properties: Mapping[str, Any] | str | None = None,
+        tags: Mapping[str, object] | str | None = None,
+        properties: Mapping[str, object] | str | None = None,
         status: str | None = None,
         include_children: bool = False,
     ) -> Iterator[Run]:
@@ -118,10 +130,10 @@ class Run(ScriptRun):
 
     @staticmethod
     def list_by_compute(
-        compute: Any,
+        compute: Compute,
         type: str | None = None,
-        tags: Mapping[str, Any] | str | None = None,
-        properties: Mapping[str, Any] | str | None = None,
+        tags: Mapping[str, object] | str | None = None,
+        properties: Mapping[str, object] | str | None = None,
         status: str | None = None,
     ) -> Iterator[Run]:
         """The runs on the compute target ``compute`` of its workspace, newest first."""
@@ -154,7 +166,7 @@ class Run(ScriptRun):
         return Experiment(self.workspace, self.job.experiment)
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:  # type: ignore[override]  # the script's own can be assigned
         """The run's display name."""
         return str(self.display_name)
 
@@ -183,16 +195,16 @@ class Run(ScriptRun):
 
     status = property(get_status)
 
-    def get_detailed_status(self) -> dict[str, Any]:
+    def get_detailed_status(self) -> Json:
         """The state as a dict with its reason."""
         status = self.standing
         return {"status": status.state, "details": status.reason}
 
-    def get_details(self) -> dict[str, Any]:
+    def get_details(self) -> Json:
         """All details of the run, with v1's keys."""
         return run_details.details(self)
 
-    def get_details_with_logs(self) -> dict[str, Any]:
+    def get_details_with_logs(self) -> Json:
         """Like ``get_details``, with the text of each log file instead of its path."""
         return run_details.with_logs(self)
 
@@ -205,7 +217,7 @@ class Run(ScriptRun):
         show_output: bool = False,
         wait_post_processing: bool = False,
         raise_on_error: bool = True,
-    ) -> dict[str, Any]:
+    ) -> Json:
         """Wait until the run has ended, and return its details.
 
         ``show_output`` streams the log. Ctrl-C only detaches: the run continues. Raises
@@ -249,7 +261,7 @@ class Run(ScriptRun):
         return builtins.list(super().get_file_names())
 
     def download_file(
-        self, name: str, output_file_path: str | os.PathLike[str] | None = None, **kwargs: Any
+        self, name: str, output_file_path: str | os.PathLike[str] | None = None, **kwargs: object
     ) -> None:
         """Copy a file of the run to ``output_file_path`` (a file or folder; default: ``.``)."""
         there = remote.home(self.path, self.job)
@@ -257,19 +269,29 @@ class Run(ScriptRun):
             mirror.fetch(self.path, there, [name])
         super().download_file(name, output_file_path, **kwargs)
 
-    def download_files(self, prefix: str | None = None, *args: Any, **kwargs: Any) -> None:
+    def download_files(
+        self,
+        prefix: str | None = None,
+        output_directory: StrPath | None = None,
+        output_paths: Sequence[StrPath] | None = None,
+        batch_size: int = 100,
+        append_prefix: bool = True,
+        timeout_seconds: float | None = None,
+    ) -> None:
         """Copy all files whose names start with ``prefix`` below ``output_directory``."""
         self.bring_home(prefix or "")
-        super().download_files(prefix, *args, **kwargs)
+        super().download_files(
+            prefix, output_directory, output_paths, batch_size, append_prefix, timeout_seconds
+        )
 
     def get_children(
         self,
         recursive: bool = False,
-        tags: Mapping[str, Any] | str | None = None,
-        properties: Mapping[str, Any] | str | None = None,
+        tags: Mapping[str, object] | str | None = None,
+        properties: Mapping[str, object] | str | None = None,
         type: str | None = None,
         status: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Iterator[Run]:
         """The child runs, in the order in which they started."""
         for child in super().get_children(recursive):
@@ -281,13 +303,13 @@ class Run(ScriptRun):
                 yield run
 
     def child_run(
-        self, name: str | None = None, run_id: str | None = None, outputs: Any = None
+        self, name: str | None = None, run_id: str | None = None, outputs: object = None
     ) -> Run:
         """Start a child of this run; use it in a ``with`` to end it."""
         return Run.at(self.workspace, Path(super().child_run(name, run_id).folder))
 
     def submit_child(
-        self, config: ScriptRunConfig, tags: Mapping[str, Any] | None = None, **kwargs: Any
+        self, config: ScriptRunConfig, tags: Mapping[str, object] | None = None, **kwargs: object
     ) -> Run:
         """Submit ``config`` as a child of this run."""
         from scriptrun.submission.check import Origin
@@ -300,16 +322,16 @@ class Run(ScriptRun):
         self,
         model_name: str,
         model_path: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        properties: Mapping[str, Any] | None = None,
+        tags: Mapping[str, object] | None = None,
+        properties: Mapping[str, object] | None = None,
         model_framework: str | None = None,
         model_framework_version: str | None = None,
         description: str | None = None,
-        datasets: Any = None,
-        sample_input_dataset: Any = None,
-        sample_output_dataset: Any = None,
-        resource_configuration: Any = None,
-        **kwargs: Any,
+        datasets: Iterable[tuple[str, AbstractDataset]] | None = None,
+        sample_input_dataset: AbstractDataset | None = None,
+        sample_output_dataset: AbstractDataset | None = None,
+        resource_configuration: ResourceConfiguration | None = None,
+        **kwargs: object,
     ) -> Model:
         """Register an artifact, or a folder of them, as the next version of ``model_name``.
 
@@ -354,7 +376,7 @@ class Run(ScriptRun):
         """The values of several secrets by name; None for a missing one."""
         return self.workspace.get_default_keyvault().get_secrets(secrets)
 
-    def _dataset_of(self, name: str) -> Any:
+    def _dataset_of(self, name: str) -> AbstractDataset:
         """The dataset of the input ``name``, with exactly the files that the run used."""
         from scriptrun.core import dataset
 
@@ -364,7 +386,7 @@ class Run(ScriptRun):
         """The digest of the run's source snapshot."""
         return self.job.snapshot
 
-    def _get_outputs_datapath(self) -> Any:
+    def _get_outputs_datapath(self) -> DataPath:
         """The location of the run's outputs, a DataPath, for old code."""
         return run_details.outputs_of(self)
 

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.environments.environment import Environment
+    from scriptrun.core.experiment import Experiment
     from scriptrun.core.keyvault import Keyvault
+    from scriptrun.core.model import Model
     from scriptrun.core.run import Run
+    from scriptrun.data.datastores.classes import AbstractDatastore
     from scriptrun.preparation.build import DockerImageDetails, ImageBuildDetails
 
 
@@ -32,7 +35,7 @@ class Workspace(WorkspaceFiles):
         return compute_targets.ComputeTargets(self)
 
     @property
-    def datastores(self) -> dict[str, Any]:
+    def datastores(self) -> dict[str, AbstractDatastore]:
         """The datastores by name, including the workspace's own two."""
         from scriptrun.data.datastores import classes as datastore_classes
 
@@ -46,7 +49,7 @@ class Workspace(WorkspaceFiles):
         return Dataset.get_all(self)
 
     @property
-    def models(self) -> dict[str, Any]:
+    def models(self) -> dict[str, Model]:
         """The registered models by name, each in its latest version."""
         from scriptrun.core.model import Model
 
@@ -58,7 +61,7 @@ class Workspace(WorkspaceFiles):
 
         Datastore.get(self, name).set_as_default()
 
-    def get_default_datastore(self) -> Any:
+    def get_default_datastore(self) -> AbstractDatastore:
         """The default datastore: ``workspaceblobstore`` unless you set another."""
         from scriptrun.core.datastore import Datastore
 
@@ -70,7 +73,7 @@ class Workspace(WorkspaceFiles):
 
         return Keyvault(self)
 
-    def get_mlflow_tracking_uri(self, *args: Any, **kwargs: Any) -> str:
+    def get_mlflow_tracking_uri(self, *args: object, **kwargs: object) -> str:
         """MLflow's tracking URI: the run's own store in a job, else ``.scriptrun/mlflow/``.
 
         What MLflow logs in a job becomes part of the run's metrics.
@@ -84,7 +87,7 @@ class Workspace(WorkspaceFiles):
         return self.list_environments()
 
     @property
-    def experiments(self) -> dict[str, Any]:
+    def experiments(self) -> dict[str, Experiment]:
         """The experiments by name."""
         from scriptrun.core.experiment import Experiment
 

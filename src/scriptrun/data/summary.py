@@ -10,7 +10,7 @@ from scriptrun.spec.job_data import JobInput, JobOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _RANDOM_NAME = re.compile(r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b")
 
@@ -52,7 +52,7 @@ def readable_arguments(job: JobSpec) -> list[str]:
 _RANDOM_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
 
 
-def input_datasets(job: JobSpec) -> list[dict[str, Any]]:
+def input_datasets(job: JobSpec) -> list[Json]:
     """The value of ``inputDatasets`` in ``get_details``."""
     datasets = []
     for spec in job.data.inputs:
@@ -68,7 +68,7 @@ def input_datasets(job: JobSpec) -> list[dict[str, Any]]:
     return datasets
 
 
-def used_datasets(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def used_datasets(events: Iterable[Json]) -> list[Json]:
     """The input datasets that the script itself logged, from the run's events."""
     return [
         {
@@ -80,7 +80,7 @@ def used_datasets(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def output_datasets(job: JobSpec) -> list[dict[str, Any]]:
+def output_datasets(job: JobSpec) -> list[Json]:
     """The value of ``outputDatasets`` in ``get_details``."""
     return [
         {
@@ -98,7 +98,7 @@ def fill_in(path: str, run_id: str, name: str) -> str:
     return path.replace("{run-id}", run_id).replace("{output-name}", name)
 
 
-def delivery_line(event: dict[str, Any]) -> str:
+def delivery_line(event: Json) -> str:
     """One line for an event about a delivered input or output."""
     count = f" {format_size(event)}," if "files" in event else ""
     destination = f" to {event['to']}," if event.get("to") else ""
@@ -106,7 +106,7 @@ def delivery_line(event: dict[str, Any]) -> str:
     return f"{name}: {event['how']}{destination}{count} in {event['seconds']:.1f} s"
 
 
-def format_size(facts: dict[str, Any]) -> str:
+def format_size(facts: Json) -> str:
     """``files`` and ``bytes`` of ``facts`` as text."""
     plural = "" if facts["files"] == 1 else "s"
     return f"{facts['files']:,} file{plural}, {facts['bytes']:,} bytes"

@@ -11,7 +11,9 @@ from scriptrun.data.datastores.references import DataPath, DataReference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.config.data_sections import DataReferenceConfiguration
+    from scriptrun.config.environments.environment import Environment
+    from scriptrun.config.run_configuration import RunConfiguration
 
 
 def as_code(config: ScriptRunConfig, name: str) -> str:
@@ -39,7 +41,7 @@ def as_code(config: ScriptRunConfig, name: str) -> str:
     )
 
 
-def _environment(environment: Any) -> list[str]:
+def _environment(environment: Environment) -> list[str]:
     python, docker = environment.python, environment.docker
     registry = docker.base_image_registry
     settings = {
@@ -78,7 +80,7 @@ def _channels(conda: CondaDependencies) -> list[str]:
     return [f"environment.python.conda_dependencies.{call}" for call in calls]
 
 
-def _settings(run_config: Any) -> list[str]:
+def _settings(run_config: RunConfiguration) -> list[str]:
     """Return the assignments for settings that ScriptRunConfig has no parameter for."""
     lines = []
     if run_config.environment_variables:
@@ -86,14 +88,14 @@ def _settings(run_config: Any) -> list[str]:
     store = run_config.source_directory_data_store
     if store is not None:
         lines.append(f"source_directory_data_store = {getattr(store, 'name', store)!r}")
-    for name, value in (run_config.data_references or {}).items():
-        lines.append(f"data_references[{name!r}] = {_reference(value, name)}.to_config()")
+    for name, reference in (run_config.data_references or {}).items():
+        lines.append(f"data_references[{name!r}] = {_reference(reference, name)}.to_config()")
     for name, value in (run_config.data or {}).items():
         lines.append(f"data[{name!r}] = {_expression(value)}")
     return [f"config.run_config.{line}" for line in lines]
 
 
-def _expression(value: Any) -> str:
+def _expression(value: object) -> str:
     """Return ``value`` as a Python expression."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_expression, value))}]"
@@ -111,7 +113,7 @@ def _expression(value: Any) -> str:
     return repr(value)
 
 
-def _reference(value: Any, name: str) -> str:
+def _reference(value: DataReferenceConfiguration, name: str) -> str:
     """Return the DataReference expression of a DataReferenceConfiguration."""
     store = f"Datastore.get(ws, {value.data_store_name!r})"
     return f"DataReference({store}, {name!r}, {value.path_on_data_store!r}, {value.mode!r})"

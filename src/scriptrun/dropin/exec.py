@@ -19,7 +19,9 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import ParamSpec
+
+    P = ParamSpec("P")
 
 
 def script(path: str, words: Sequence[str]) -> int:
@@ -53,17 +55,24 @@ def _is_converted_notebook(path: str) -> bool:
 
 def module(name: str, words: Sequence[str]) -> int:
     """Run the module ``name`` with the arguments ``words``, as ``python -m`` would."""
-    options = {"run_name": "__main__", "alter_sys": True}
-    return _run_guarded("", os.getcwd(), [name, *words], runpy.run_module, name, **options)
+    return _run_guarded(
+        "",
+        os.getcwd(),
+        [name, *words],
+        runpy.run_module,
+        name,
+        run_name="__main__",
+        alter_sys=True,
+    )
 
 
 def _run_guarded(
     path: str,
     folder: str,
     argv: list[str],
-    action: Callable[..., Any],
-    *args: Any,
-    **kwargs: Any,
+    action: Callable[P, object],
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> int:
     sys.argv[:] = argv
     sys.path.insert(0, folder)
@@ -89,7 +98,7 @@ def _enable_in_children() -> None:
     """Make ``azureml`` importable in processes that multiprocessing spawns."""
     original = spawn.get_command_line
 
-    def get_command_line(**kwargs: Any) -> list[str]:
+    def get_command_line(**kwargs: object) -> list[str]:
         words = original(**kwargs)
         return [
             f"import scriptrun.dropin; {word}" if previous == "-c" else word

@@ -20,7 +20,8 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable, Sequence
+    from types import ModuleType
 
 _MARK = "__scriptrun__"
 
@@ -48,7 +49,7 @@ class AzuremlFinder:
     """Finds the modules of the API table."""
 
     def find_spec(
-        self, fullname: str, path: Any = None, target: Any = None
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Return the spec of an ``azureml`` module in the API table, else None."""
         if fullname.split(".", maxsplit=1)[0] != "azureml" or not api_table.knows(fullname):
@@ -64,7 +65,7 @@ class AzuremlFinder:
         return spec
 
 
-def _folders(name: str, search_path: Any) -> list[str]:
+def _folders(name: str, search_path: Iterable[str]) -> list[str]:
     """Return the folders of an installed azureml's package ``name``."""
     folders = [
         os.path.join(entry or os.curdir, name) for entry in search_path if isinstance(entry, str)

@@ -18,9 +18,9 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     import yaml
+
+    from scriptrun.runtime.hints import Json
 else:
     yaml = later("yaml")
 
@@ -49,7 +49,7 @@ def experiment_names(root: Path) -> set[str]:
     return experiments - {"", "Default"}
 
 
-def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, Json]]:
     """Yield the folder and metadata of each finished run, oldest first."""
     experiment_folders = [
         path.parent for path in root.glob("*/meta.yaml") if _read_facts(path).get("name") == name
@@ -63,7 +63,7 @@ def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     return (ended_run for ended_run in runs if ended_run[1].get("status") in _ENDED)
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
+def _read_facts(path: Path) -> Json:
     try:
         content = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -71,7 +71,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _import_run(owner: experiment.Experiment, folder: Path, facts: dict[str, Any]) -> str:
+def _import_run(owner: experiment.Experiment, folder: Path, facts: Json) -> str:
     """Create a run from mlflow's run in ``folder`` and return its ID."""
     title = str(facts.get("run_name") or "")
     run = experiment.Experiment.start_logging(owner, snapshot_directory=None, display_name=title)

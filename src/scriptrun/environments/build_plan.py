@@ -10,7 +10,7 @@ from scriptrun.spec.errors import EnvironmentException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
 
 
 def steps_without_lockfile(spec: EnvironmentSpec) -> tuple[str, ...]:
@@ -67,6 +67,6 @@ def _python_steps(requested: str | None) -> tuple[str, ...]:
     return (f"{step}.", *filter(None, [remark]))
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> ModuleType:
     """Import a module that starts processes; most plans do not need it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from scriptrun.runtime.hints import Json
+
 Lockfile = dict[str, "Any"]
 Log = Callable[[str], None]
 #: polled during long work: true cancels it
@@ -56,7 +58,7 @@ class ReadyEnvironment(Value):
     seconds: float = 0.0
     sites: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    container: dict[str, Any] | None = None
+    container: Json | None = None
 
 
 class BuildCanceled(EnvironmentException):

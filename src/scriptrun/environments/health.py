@@ -11,7 +11,7 @@ from scriptrun.runtime.files import read_json, to_json, write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: the name of the record in the build's folder
 RECORD_FILE = "built.json"
@@ -35,7 +35,7 @@ def why_unhealthy(folder: str, python: str, site_folders: tuple[str, ...]) -> st
     return _python_problem(python, facts) or _packages_problem(site_folders, facts)
 
 
-def _python_problem(python: str, facts: dict[str, Any]) -> str:
+def _python_problem(python: str, facts: Json) -> str:
     try:
         stamp = interpreter_facts.stamp(python)
     except OSError:
@@ -45,7 +45,7 @@ def _python_problem(python: str, facts: dict[str, Any]) -> str:
     )
 
 
-def _packages_problem(site_folders: tuple[str, ...], facts: dict[str, Any]) -> str:
+def _packages_problem(site_folders: tuple[str, ...], facts: Json) -> str:
     """Packages that were removed or installed since the build."""
     if not site_folders:
         return "its site-packages is missing"

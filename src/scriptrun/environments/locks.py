@@ -13,7 +13,7 @@ from scriptrun.spec.environment import EnvironmentSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 FORMAT = 1
 
@@ -21,7 +21,7 @@ FORMAT = 1
 _INFORMATIONAL = ("format", "created", "requested", "notes", "tool")
 
 
-def content_key(lockfile: Mapping[str, Any]) -> str:
+def content_key(lockfile: Mapping[str, object]) -> str:
     """The digest of everything in ``lockfile`` that affects the build: 32 hexadecimal digits."""
     return digest_of(
         {name: value for name, value in lockfile.items() if name not in _INFORMATIONAL}

@@ -27,6 +27,15 @@ from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    from scriptrun.data.datasets.tabular import TabularDataset
+
+    class Items(Protocol):
+        """An object with items: a list, a mapping or a dataset."""
+
+        def __getitem__(self, key: object, /) -> object: ...
+
     from scriptrun.runtime.hints import Json
 
 #: special methods that may be called besides public members
@@ -51,7 +60,7 @@ class ObjectServer:
     """Answers questions about the objects that it has returned, which it numbers."""
 
     def __init__(self) -> None:
-        self._objects: dict[int, Any] = {}
+        self._objects: dict[int, object] = {}
         self._numbers = itertools.count(1)
 
     def answer(self, question: Json) -> Json:
@@ -76,7 +85,7 @@ class ObjectServer:
             )
             return _error(kind, str(error.args[0]) if error.args else "")
 
-    def _answer(self, question: Json) -> Any:
+    def _answer(self, question: Json) -> object:
         for number in question.get("drop") or ():
             self._objects.pop(number, None)
         if question.get("cwd"):
@@ -84,20 +93,20 @@ class ObjectServer:
         target = self._object(question["of"])
         return getattr(self, f"_do_{question['do']}")(target, question)
 
-    def _do_get(self, target: Any, question: Json) -> Any:
+    def _do_get(self, target: object, question: Json) -> object:
         name = question["name"]
         value = getattr(target, _public(name))
         if callable(value) and not isinstance(value, type) and not _is_scriptrun_object(value):
             return {"$": "method", "name": name}
         return self._encode(value)
 
-    def _do_set(self, target: Any, question: Json) -> None:
+    def _do_set(self, target: object, question: Json) -> None:
         setattr(target, _public(question["name"]), self._decode(question["value"]))
 
-    def _do_item(self, target: Any, question: Json) -> Any:
+    def _do_item(self, target: Items, question: Json) -> object:
         return self._encode(target[self._decode(question["key"])])
 
-    def _do_call(self, target: Any, question: Json) -> Any:
+    def _do_call(self, target: Callable[..., object], question: Json) -> object:
         name = question["name"]
         function = (
             getattr(target, name if name in _OPERATORS else _public(name)) if name else target
@@ -106,18 +115,18 @@ class ObjectServer:
         kwargs = {key: self._decode(value) for key, value in question["kwargs"].items()}
         return self._encode(function(*args, **kwargs))
 
-    def _do_table(self, target: Any, question: Json) -> Any:
+    def _do_table(self, target: TabularDataset, question: Json) -> object:
         fields = parquet_file.write(target.to_arrow(), question["format"])
         return {"$": "dict", "of": [[key, value] for key, value in fields.items()]}
 
-    def _object(self, ref: Json) -> Any:
+    def _object(self, ref: Json) -> object:
         if ref["$"] == "object":
             return self._objects[ref["n"]]
         if ref["$"] == "root":
             return _job_object(ref["name"])
         return _find_object(ref["name"])
 
-    def _decode(self, value: Any) -> Any:
+    def _decode(self, value: object) -> object:
         if isinstance(value, list):
             return [self._decode(item) for item in value]
         if not isinstance(value, dict):
@@ -125,7 +134,7 @@ class ObjectServer:
         return self._DECODERS.get(value["$"], ObjectServer._object)(self, value)
 
     #: decoders of values that are not JSON, by their tag
-    _DECODERS: ClassVar[dict[str, Callable[[ObjectServer, Json], Any]]] = {
+    _DECODERS: ClassVar[dict[str, Callable[[ObjectServer, Json], object]]] = {
         "tuple": lambda self, value: tuple(map(self._decode, value["of"])),
         "dict": lambda self, value: {
             self._decode(key): self._decode(item) for key, item in value["of"]
@@ -134,7 +143,7 @@ class ObjectServer:
         "frame": lambda self, value: parquet_file.Frame(value["path"]),
     }
 
-    def _encode(self, value: Any) -> Any:
+    def _encode(self, value: object) -> object:
         for kinds, encode in self._ENCODERS:
             if isinstance(value, kinds):
                 return encode(self, value)
@@ -145,17 +154,17 @@ class ObjectServer:
             "Add scriptrun to the environment's packages.",
         )
 
-    def _list(self, value: Iterable[Any]) -> Any:
+    def _list(self, value: Iterable[object]) -> object:
         return [self._encode(item) for item in itertools.islice(value, _MAX_ITEMS)]
 
-    def _mapping(self, value: Mapping[Any, Any]) -> Any:
+    def _mapping(self, value: Mapping[object, object]) -> object:
         if _is_scriptrun_object(value):
             return self._register(value)
         pairs = [[self._encode(key), self._encode(item)] for key, item in value.items()]
         return {"$": "dict", "of": pairs}
 
     #: encoders of Python's own types; the first match is used
-    _ENCODERS: tuple[tuple[Any, Callable[[ObjectServer, Any], Any]], ...] = (
+    _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[ObjectServer, Any], object]], ...] = (
         ((type(None), bool, int, float, str), lambda self, value: value),
         (os.PathLike, lambda self, value: str(os.fspath(value))),
         (tuple, lambda self, value: {"$": "tuple", "of": self._list(value)}),
@@ -164,7 +173,7 @@ class ObjectServer:
         ((list, set, frozenset, Iterator), _list),
     )
 
-    def _register(self, value: Any) -> Json:
+    def _register(self, value: object) -> Json:
         number = next(self._numbers)
         self._objects[number] = value
         kind = value.__name__ if isinstance(value, type) else type(value).__name__
@@ -192,7 +201,7 @@ def _find_object(name: str) -> Any:
     return getattr(importlib.import_module(module), _public(attribute))
 
 
-def _job_object(name: str) -> Any:
+def _job_object(name: str) -> object:
     """The job's run, experiment or workspace; for SDK v1 jobs, the SDK v1's objects."""
     run = Run.get_context(allow_offline=False)
     if name == "run":

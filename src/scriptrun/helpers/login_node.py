@@ -15,7 +15,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
@@ -37,6 +37,7 @@ from scriptrun.tracking.run_files import FolderFiles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
+    from scriptrun.tracking.run_state import RunState
 
 #: seconds that recording a run may take
 WRITE_TIMEOUT = 10.0
@@ -45,7 +46,7 @@ WORKSPACE_NAME = "outpost"
 _UPLOADED = ("snapshots/", "wheels/")
 
 Piece = tuple[Path, int, int]
-Answer = tuple[dict[str, "Any"], list[Piece]]
+Answer = tuple["Json", list[Piece]]
 
 
 def main() -> None:
@@ -145,7 +146,7 @@ def _report(question: Json, _: IO[bytes]) -> Answer:
     return {"runs": runs}, pieces
 
 
-def _status_values(status: Any) -> Json:
+def _status_values(status: RunState) -> Json:
     return {
         name: getattr(status, name)
         for name in ("state", "reason", "began", "ended", "exit_code", "result")

@@ -15,14 +15,18 @@ from scriptrun.tracking import artifacts, metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypeVar
 
     from scriptrun.core.run import Run
 
+    T = TypeVar("T")
+    #: the first run's value and the second's; None for a missing one
+    Pair = tuple[T | None, T | None]
+    from scriptrun.runtime.hints import Json
+    from scriptrun.spec.job import JobSpec
+
 #: bytes above which a file's text is not compared line by line
 MAX_TEXT_SIZE = 1_000_000
-
-Pair = tuple["Any", "Any"]
 
 
 class Change(Value):
@@ -37,13 +41,13 @@ class Comparison(Value):
     """All differences; each pair is the first run's value and the second's."""
 
     code: list[Change] = fresh(default_factory=list)
-    job: dict[str, Pair] = fresh(default_factory=dict)
-    arguments: Pair | None = None
-    data: dict[str, Pair] = fresh(default_factory=dict)
-    packages: dict[str, Pair] = fresh(default_factory=dict)
-    variables: dict[str, Pair] = fresh(default_factory=dict)
-    metrics: dict[str, Pair] = fresh(default_factory=dict)
-    outputs: dict[str, Pair] = fresh(default_factory=dict)
+    job: dict[str, Pair[object]] = fresh(default_factory=dict)
+    arguments: tuple[list[str], list[str]] | None = None
+    data: dict[str, Pair[str]] = fresh(default_factory=dict)
+    packages: dict[str, Pair[str]] = fresh(default_factory=dict)
+    variables: dict[str, Pair[str]] = fresh(default_factory=dict)
+    metrics: dict[str, Pair[object]] = fresh(default_factory=dict)
+    outputs: dict[str, Pair[str]] = fresh(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
@@ -54,7 +58,9 @@ def compare(first: Run, second: Run) -> Comparison:
     """Compare two runs. Raises SnapshotException if a snapshot is damaged."""
     first_job, second_job = first.job, second.job
     fields = ("experiment", "script", "command", "max_run_duration_seconds")
-    job = {name: (getattr(first_job, name), getattr(second_job, name)) for name in fields}
+    job: dict[str, Pair[object]] = {
+        name: (getattr(first_job, name), getattr(second_job, name)) for name in fields
+    }
     job["compute_target"] = (first_job.target.name, second_job.target.name)
     job["state"] = (first.get_status(), second.get_status())
     arguments = summary.readable_arguments(first_job), summary.readable_arguments(second_job)
@@ -70,7 +76,7 @@ def compare(first: Run, second: Run) -> Comparison:
     )
 
 
-def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pair]:
+def differences(first: Mapping[str, T], second: Mapping[str, T]) -> dict[str, Pair[T]]:
     """The names whose values differ, with both values; None for a missing one."""
     return {
         name: (first.get(name), second.get(name))
@@ -79,7 +85,7 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
     }
 
 
-def _equal(first: Any, second: Any) -> bool:
+def _equal(first: object, second: object) -> bool:
     """Whether the contents are equal; NaN equals NaN."""
     if isinstance(first, float) and isinstance(second, float):
         return first == second or (first != first and second != second)  # noqa: PLR0124
@@ -92,12 +98,12 @@ def _equal(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
-def lockfile_of(run: Run) -> dict[str, Any]:
+def lockfile_of(run: Run) -> Json:
     """The lockfile of the run's environment; {} if it was never locked."""
     return environment_record.read_lockfile(run.path) or {}
 
 
-def packages(lockfile: Mapping[str, Any]) -> dict[str, str]:
+def packages(lockfile: Json) -> dict[str, str]:
     """The versions of a lockfile's packages by name, including ``python``."""
     versions: dict[str, str] = {}
     python = lockfile.get("version") or lockfile.get("python")
@@ -119,7 +125,7 @@ def packages(lockfile: Mapping[str, Any]) -> dict[str, str]:
     return versions
 
 
-def _variable_differences(first_job: Any, second_job: Any) -> dict[str, Pair]:
+def _variable_differences(first_job: JobSpec, second_job: JobSpec) -> dict[str, Pair[str]]:
     """The variables that differ; the values of passed-through ones are unknown."""
     return differences(
         {**dict.fromkeys(first_job.passed, "(passed through)"), **first_job.variables},

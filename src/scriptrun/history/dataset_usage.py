@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
+
 #: the number of newest runs to search
 LIMIT = 2_000
 
 
-def run_ids(workspace: WorkspaceFiles, version: dict[str, Any], limit: int = LIMIT) -> list[str]:
+def run_ids(workspace: WorkspaceFiles, version: Json, limit: int = LIMIT) -> list[str]:
     """The IDs of the runs that read a dataset ``version``, newest first.
 
     Searches about the ``limit`` newest runs of the workspace.
@@ -27,11 +31,11 @@ def run_ids(workspace: WorkspaceFiles, version: dict[str, Any], limit: int = LIM
     return [name for _, name in sorted(runs, reverse=True)]
 
 
-def _datasets(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _datasets(job: Json) -> Iterator[Json]:
     for binding in (job.get("data") or {}).get("inputs") or ():
         yield binding.get("dataset") or {}
 
 
-def _is_version(dataset: dict[str, Any], version: dict[str, Any]) -> bool:
+def _is_version(dataset: Json, version: Json) -> bool:
     """Whether the IDs are equal; a dataset of that name in another workspace has another ID."""
     return bool(dataset.get("id")) and dataset.get("id") == version["id"]

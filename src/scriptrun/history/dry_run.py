@@ -13,7 +13,7 @@ from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 class SubmissionPlan(Value):
@@ -28,9 +28,9 @@ class SubmissionPlan(Value):
     files: dict[str, int]
     ignored: dict[str, str]
     size: int
-    environment: dict[str, Any]
+    environment: Json
     execution: str
-    run: dict[str, Any]
+    run: Json
     data: dict[str, str] = fresh(default_factory=dict)
     warnings: list[str] = fresh(default_factory=list)
     notes: list[str] = fresh(default_factory=list)
@@ -71,7 +71,7 @@ def plan(submission: Submission, workspace: Workspace) -> SubmissionPlan:
     )
 
 
-def _plan_environment(submission: Submission, workspace: Workspace) -> dict[str, Any]:
+def _plan_environment(submission: Submission, workspace: Workspace) -> Json:
     spec = submission.job.environment
     build_plan = build_environment.plan(workspace, spec)
     return {

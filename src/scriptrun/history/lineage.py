@@ -13,10 +13,10 @@ from scriptrun.store.snapshots import snapshots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
-def model_lineage(model: Model) -> dict[str, Any]:
+def model_lineage(model: Model) -> Json:
     """The lineage of ``model`` as JSON values: ``model``, ``datasets`` and ``run``.
 
     ``run`` is None if the model was registered from a path; for a deleted run it only has ``id``
@@ -34,14 +34,14 @@ def model_lineage(model: Model) -> dict[str, Any]:
     }
 
 
-def _model_run(model: Model) -> dict[str, Any] | None:
+def _model_run(model: Model) -> Json | None:
     if not model.run_id:
         return None
     run = model.run
     return {"id": model.run_id, "gone": True} if run is None else run_lineage(run)
 
 
-def run_lineage(run: Run) -> dict[str, Any]:
+def run_lineage(run: Run) -> Json:
     """The run with its code, environment and data, as JSON values."""
     job, properties = run.job, run.get_properties()
     snapshot_exists = job.snapshot is not None and snapshots.exists(
@@ -66,7 +66,7 @@ def run_lineage(run: Run) -> dict[str, Any]:
     }
 
 
-def _environment_facts(run: Run) -> dict[str, Any]:
+def _environment_facts(run: Run) -> Json:
     lockfile = compare_runs.lockfile_of(run)
     if not lockfile:
         return {"lock": None, "python": None, "packages": {}}
@@ -78,23 +78,23 @@ def _environment_facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _input_dataset(details: dict[str, Any]) -> dict[str, Any]:
+def _input_dataset(details: Json) -> Json:
     consumption = details["consumptionDetails"]
     return {"input": consumption["inputName"], **details["dataset"]}
 
 
-def datasets_of(model: Model) -> dict[str, list[dict[str, Any]]]:
+def datasets_of(model: Model) -> dict[str, list[Json]]:
     """The datasets that the model was registered with, by their purpose.
 
     ``name`` and ``version`` of an unregistered dataset are None.
     """
-    datasets: dict[str, list[dict[str, Any]]] = {}
+    datasets: dict[str, list[Json]] = {}
     for purpose, dataset_id in model.serialize().get("datasets") or ():
         datasets.setdefault(purpose, []).append(_dataset(model, dataset_id))
     return datasets
 
 
-def _dataset(model: Model, dataset_id: str) -> dict[str, Any]:
+def _dataset(model: Model, dataset_id: str) -> Json:
     try:
         dataset = Dataset.get_by_id(model.workspace, dataset_id)
     except UserErrorException:

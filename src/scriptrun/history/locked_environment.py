@@ -16,9 +16,8 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.core.workspace import Workspace
+    from scriptrun.runtime.hints import Json
 
 
 class LockedEnvironment(Value):
@@ -28,7 +27,7 @@ class LockedEnvironment(Value):
     """
 
     name: str
-    lockfile: dict[str, Any]
+    lockfile: Json
     requested: tuple[str, ...]
     key: str | None = None
     folder: str | None = None

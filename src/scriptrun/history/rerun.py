@@ -22,9 +22,8 @@ from scriptrun.submission import submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.core.workspace import Workspace
+    from scriptrun.runtime.hints import Json
 
 
 class StartedRerun(Value):
@@ -42,8 +41,8 @@ class Verdict(Value):
 
     answer: str
     what: list[str] = fresh(default_factory=list)
-    metrics: dict[str, Any] = fresh(default_factory=dict)
-    outputs: dict[str, Any] = fresh(default_factory=dict)
+    metrics: dict[str, compare_runs.Pair[object]] = fresh(default_factory=dict)
+    outputs: dict[str, compare_runs.Pair[str]] = fresh(default_factory=dict)
 
 
 def start(run: Run, display_name: str = "") -> StartedRerun:
@@ -105,9 +104,7 @@ def _data_problems(job: JobSpec, workspace: Workspace) -> list[str]:
     ]
 
 
-def _choose_lockfile(
-    run: Run, job: JobSpec, workspace: Workspace
-) -> tuple[dict[str, Any] | None, list[str]]:
+def _choose_lockfile(run: Run, job: JobSpec, workspace: Workspace) -> tuple[Json | None, list[str]]:
     """The lockfile to use, and warnings about what has changed since the run."""
     lockfile = compare_runs.lockfile_of(run) or None
     if job.environment.kind != INTERPRETER:
@@ -120,7 +117,7 @@ def _choose_lockfile(
     return None, [f"{line} since {run.id}" for line in drift(lockfile or {}, now)]
 
 
-def drift(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def drift(then: Json, now: Json) -> list[str]:
     """The package changes of an interpreter, which is never locked, as phrases."""
     if not then:
         return []

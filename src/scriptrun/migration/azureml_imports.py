@@ -67,7 +67,11 @@ def _find_targets(program: Program) -> list[ProgramFinding]:
         if isinstance(node, cst.Arg):
             if node.keyword is not None and node.keyword.value == "compute_target":
                 name = constants.constant(program, node.value)
-        elif isinstance(node.value, cst.Attribute) and node.value.attr.value == "compute_targets":
+        elif (
+            isinstance(node, cst.Subscript)
+            and isinstance(node.value, cst.Attribute)
+            and node.value.attr.value == "compute_targets"
+        ):
             index = node.slice[0].slice
             name = (
                 constants.constant(program, index.value) if isinstance(index, cst.Index) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from scriptrun.migration import candidates, rewrite_file
 from scriptrun.migration.code import files
@@ -14,6 +13,10 @@ from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN, Finding
 from scriptrun.migration.proof import prove as proof
 from scriptrun.migration.rewrite_file import Alternative, Outcome
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 Step = Callable[[int, int], None]
 #: the number of files that justifies starting another process
@@ -57,7 +60,7 @@ class Report(Value, frozen=False):
             f"{kinds.count(LOOK)} need a look"
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The report as a JSON value."""
         return {
             "looked_at": self.looked_at,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 REWRITTEN, LEFT, LOOK = "rewritten", "left alone", "needs a look"
 
@@ -38,6 +40,6 @@ class Finding(Value):
         text = f"{self.location}: {self.kind}: {self.what}: {self.reason}"
         return f"{text}\n    {self.advice}" if self.advice else text
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The finding as a JSON value; ``cell`` is None in a script."""
         return {**super().as_dict(), "cell": self.cell or None}

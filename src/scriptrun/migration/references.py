@@ -243,5 +243,5 @@ def _anchor(program: Program) -> cst.CSTNode | None:
     """The first top-level import of azureml."""
     for statement in program.nodes(cst.Import, cst.ImportFrom):
         if program.indent(statement) == "" and "azureml" in program.source(statement):
-            return statement  # type: ignore[no-any-return]
+            return statement
     return None

@@ -6,7 +6,6 @@ import difflib
 import os
 import re
 from collections.abc import Callable
-from typing import Any
 
 import libcst as cst
 
@@ -17,6 +16,12 @@ from scriptrun.migration.code.program import Program, check
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT, LOOK, Finding
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 #: the SDKs that rewritten code can use
 AZUREML, SCRIPTRUN = "azureml", "scriptrun"
@@ -116,7 +121,7 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
     return Outcome(path, raw, new, sorted(findings), _diff(path, document))
 
 
-def _parse(parse: Callable[[str], Any], text: str) -> Any:
+def _parse(parse: Callable[[str], T], text: str) -> T:
     """Parse ``text`` with ``parse``. Raises CannotRewrite if it is invalid."""
     try:
         return parse(text)

@@ -13,7 +13,7 @@ from scriptrun.spec.errors import WorkspaceException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from io import FileIO
 
 _BUFFER_SIZE, _BUFFER_COUNT = 1 << 20, 8
 #: size in bytes from which the digest is computed in a second thread
@@ -71,7 +71,7 @@ def _copy(source: str | os.PathLike[str], target: Path) -> tuple[str, int]:
         return _copy_and_hash(reader, writer, threaded=size >= _LARGE)
 
 
-def _copy_and_hash(reader: Any, writer: Any, threaded: bool) -> tuple[str, int]:
+def _copy_and_hash(reader: FileIO, writer: FileIO, threaded: bool) -> tuple[str, int]:
     """Copy and compute the digest; for large files in a second thread (``threaded``)."""
     hasher, size = hashlib.sha256(), 0
     buffers = [memoryview(bytearray(_BUFFER_SIZE)) for _ in range(_BUFFER_COUNT if threaded else 1)]
@@ -117,6 +117,6 @@ def _clone(writer: int, reader: int) -> bool:
         return False
 
 
-def _write(file: object, data: memoryview) -> None:
+def _write(file: FileIO, data: memoryview) -> None:
     while data:
-        data = data[file.write(data) :]  # type: ignore[attr-defined]
+        data = data[file.write(data) :]

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_file
-from scriptrun.store.yaml_file import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 
 class Registry:
@@ -21,7 +24,7 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def add(self, name: str, value: Value) -> int:
+    def add(self, name: str, value: Json) -> int:
         """Store ``value`` (JSON values) as the next version, and return its number.
 
         If it equals the latest version, that one's number is returned. Raises WorkspaceException
@@ -38,7 +41,7 @@ class Registry:
             except OSError as error:
                 raise _cannot_write(self._file(name, latest + 1), error) from None
 
-    def get(self, name: str, version: int | None = None) -> Value:
+    def get(self, name: str, version: int | None = None) -> Json:
         """The value of ``name``; the latest version by default.
 
         Raises WorkspaceException if it is missing, or its file is not valid YAML.
@@ -70,11 +73,11 @@ class NamedValues:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def get(self, name: str) -> Value | None:
+    def get(self, name: str) -> Json | None:
         """The value of ``name``, or None. Raises WorkspaceException for a broken file."""
         return yaml_file.read(self.file_of(name))
 
-    def put(self, name: str, value: Value) -> None:
+    def put(self, name: str, value: Json) -> None:
         """Store ``value`` (JSON values) under ``name``, replacing any previous value."""
         try:
             yaml_file.replace(self.file_of(name), value)

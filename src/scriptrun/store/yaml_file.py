@@ -16,12 +16,12 @@ from scriptrun.spec.errors import WorkspaceException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from yaml import SafeLoader
 
-Value = dict[str, "Any"]
+    from scriptrun.runtime.hints import Json
 
 
-def read(path: Path) -> Value | None:
+def read(path: Path) -> Json | None:
     """The mapping in ``path``; None if the file does not exist.
 
     Raises WorkspaceException, with file and line, if it is not a YAML mapping.
@@ -30,16 +30,16 @@ def read(path: Path) -> Value | None:
         stamp = _stamp(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    copy: Any = files.read_json(_copy_path(path))
+    copy: object = files.read_json(_copy_path(path))
     if isinstance(copy, dict) and copy.get("of") == stamp and isinstance(copy.get("value"), dict):
-        value: Value = copy["value"]
+        value: Json = copy["value"]
         return value
     value = _parse(path)
     _write_copy(path, stamp, value)
     return value
 
 
-def create(path: Path, value: Value) -> bool:
+def create(path: Path, value: Json) -> bool:
     """Write ``value`` to ``path`` unless it exists; True if this call created it."""
     data = _dump(value)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def create(path: Path, value: Value) -> bool:
     return True
 
 
-def replace(path: Path, value: Value) -> None:
+def replace(path: Path, value: Json) -> None:
     """Write ``value`` to ``path``, replacing any existing file."""
     data = _dump(value)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,9 +63,9 @@ def remove(path: Path) -> None:
     Path(_copy_path(path)).unlink(missing_ok=True)
 
 
-def plain(value: Value) -> Value:
+def plain(value: Json) -> Json:
     """``value`` as it would be read from a file: JSON values only, tuples as lists."""
-    result: Value = json.loads(json.dumps(value))
+    result: Json = json.loads(json.dumps(value))
     return result
 
 
@@ -78,7 +78,7 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def _update_copy(path: Path, data: bytes, value: Value) -> None:
+def _update_copy(path: Path, data: bytes, value: Json) -> None:
     """Update the copy, unless another process has rewritten the file."""
     try:
         stamp = _stamp(path)
@@ -89,14 +89,14 @@ def _update_copy(path: Path, data: bytes, value: Value) -> None:
     _write_copy(path, stamp, plain(value))
 
 
-def _write_copy(path: Path, stamp: list[int], value: Value) -> None:
+def _write_copy(path: Path, stamp: list[int], value: Json) -> None:
     try:
         files.write_atomic(_copy_path(path), files.to_json({"of": stamp, "value": value}))
     except OSError:
         pass  # a read-only workspace: the YAML is parsed each time
 
 
-def _dump(value: Value) -> bytes:
+def _dump(value: Json) -> bytes:
     import yaml
 
     value = plain(value)
@@ -105,7 +105,7 @@ def _dump(value: Value) -> bytes:
     return text.encode("utf-8")
 
 
-def _parse(path: Path) -> Value:
+def _parse(path: Path) -> Json:
     import yaml
 
     try:
@@ -134,7 +134,7 @@ def _describe_value(value: object) -> str:
     return "a list" if isinstance(value, list) else f"the value {value!r}"
 
 
-def _loader() -> Any:
+def _loader() -> type[SafeLoader]:
     """YAML's safe loader, but dates stay text, so that all values are JSON values."""
     import yaml
 

@@ -22,7 +22,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -46,6 +45,11 @@ from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of, until, wait
 from scriptrun.testing.losses import LossCases
 from scriptrun.testing.ranks import RankCases
 from scriptrun.testing.scripts import COPIES, COUNTS, DEAF, GATED, MARK, SAVES, SEEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 ODD = ["", " ", '"quoted"', "it's", "$HOME", "${HOME}", "`id`", "a\nb", "%j", "%%", "é漢🙂", "\\n"]
 #: anything that an argument can hold: no NUL, no half of a surrogate pair
@@ -73,7 +77,7 @@ class EngineSuite(RankCases, LossCases):
     engine = ""
 
     @pytest.fixture(autouse=True)
-    def told_in_the_table(self, record_property: Any) -> None:
+    def told_in_the_table(self, record_property: Callable[[str, object], None]) -> None:
         """Record the engine's name for scriptrun.testing.table."""
         record_property("engine", self.engine or type(self).__name__)
 
@@ -289,11 +293,7 @@ class EngineSuite(RankCases, LossCases):
         assert (data_folder / "made" / "a b.txt").read_text() == "brought"
 
     def test_the_time_limit_ends_it(self, bench: Bench) -> None:
-        overrun_settings: Any = {
-            "variables": TIME_TO_SAVE,
-            "came": lambda run: "began" in log_of(run),
-        }
-        run = bench.overrun(SAVES, **overrun_settings)
+        run = bench.overrun(SAVES, variables=TIME_TO_SAVE, came=lambda run: "began" in log_of(run))
         assert run.get_status() == "Failed"
         assert "max_run_duration_seconds" in run.standing.reason
         assert (run.path / "outputs" / "saved.txt").exists()
@@ -365,8 +365,8 @@ class EngineSuite(RankCases, LossCases):
 
     def beyond(self, bench: Bench) -> ScriptRunConfig | None:
         """A job that the engine can't honour (default: one of two nodes); None: there is none."""
-        config: Any = jobs._config(bench.order("print('never')"))
+        config = jobs._config(bench.order("print('never')"))
         config.run_config.mpi = MpiConfiguration(node_count=2)
         config.run_config.node_count = 2
         config.run_config.communicator = "IntelMpi"
-        return config  # type: ignore[no-any-return]
+        return config

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from scriptrun.config.distributed import (
     MpiConfiguration,
@@ -32,6 +31,16 @@ from scriptrun.runs import status as run_status
 from scriptrun.spec.job import Target
 from scriptrun.spec.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from scriptrun.engines.base import Engine
+    from scriptrun.runtime.hints import Json
+
+    T = TypeVar("T")
+
+
 #: seconds to wait for an event before failing: only to end a hang, so far more than even a heavily
 #: loaded machine needs
 PATIENCE = 300.0
@@ -48,7 +57,7 @@ class Bench(Value, frozen=False):
     """
 
     root: Path
-    target: Any = None
+    target: Engine | None = None
     forks: bool = False
     experiment: str = "bench"
     image: str = ""
@@ -56,7 +65,7 @@ class Bench(Value, frozen=False):
     def __init__(
         self,
         root: Path,
-        target: Any = None,
+        target: Engine | None = None,
         forks: bool = False,
         experiment: str = "bench",
         image: str = "",
@@ -72,8 +81,8 @@ class Bench(Value, frozen=False):
         return folder
 
     def order(
-        self, code: str | None = None, arguments: Sequence[object] = (), **settings: Any
-    ) -> dict[str, Any]:
+        self, code: str | None = None, arguments: Sequence[object] = (), **settings: object
+    ) -> Json:
         """What ``place_order`` takes, as JSON: see ``_config`` for the settings."""
         source = settings.pop("source", None) or self.source(code or "")
         target = compute_targets.target_of(self.target) if self.target is not None else None
@@ -88,7 +97,7 @@ class Bench(Value, frozen=False):
         }
 
     def submit(
-        self, code: str | None = None, arguments: Sequence[object] = (), **settings: Any
+        self, code: str | None = None, arguments: Sequence[object] = (), **settings: object
     ) -> Run:
         """Submit ``code`` as a job. Settings: ``command``, ``variables``, ``limit`` (seconds),
         ``python`` (the interpreter), ``requirements`` (a file: an environment is built),
@@ -100,7 +109,7 @@ class Bench(Value, frozen=False):
             return place_order(order)
         return Run.get(self.workspace, self.elsewhere(order).strip())
 
-    def elsewhere(self, order: dict[str, Any]) -> str:
+    def elsewhere(self, order: Json) -> str:
         """Submit from a new process; returns what it printed: the run's ID."""
         result = subprocess.run(
             submitter(),
@@ -111,20 +120,29 @@ class Bench(Value, frozen=False):
         )
         return result.stdout
 
-    def run(self, *arguments: Any, **settings: Any) -> Run:
+    def run(
+        self, code: str | None = None, arguments: Sequence[object] = (), **settings: object
+    ) -> Run:
         """Submit, and wait for the end."""
-        run = self.submit(*arguments, **settings)
+        run = self.submit(code, arguments, **settings)
         wait(run)
         return run
 
-    def overrun(self, *arguments: Any, came: Callable[[Run], Any], **settings: Any) -> Run:
+    def overrun(
+        self,
+        code: str | None = None,
+        arguments: Sequence[object] = (),
+        *,
+        came: Callable[[Run], object],
+        **settings: object,
+    ) -> Run:
         """A run that reached its time limit after ``came(run)`` had become true.
 
         The limit starts at one second, and is raised if a loaded machine needs more.
         """
         limit = 1
         while True:
-            run = self.run(*arguments, limit=limit, **settings)
+            run = self.run(code, arguments, limit=limit, **settings)
             limit *= 3
             if came(run) or limit > PATIENCE:
                 return run
@@ -144,13 +162,13 @@ def main() -> None:
     time.sleep(order.get("linger", 0))
 
 
-def place_order(order: dict[str, Any]) -> Run:
+def place_order(order: Json) -> Run:
     """Submit the job that ``order`` (``Bench.order``) describes, from this process."""
     experiment = Experiment(Workspace(order["workspace"]), order["experiment"])
     return experiment.submit(_config(order), order.get("tags"))
 
 
-def _config(order: dict[str, Any]) -> ScriptRunConfig:
+def _config(order: Json) -> ScriptRunConfig:
     if order.get("requirements"):
         environment = Environment.from_pip_requirements("bench", order["requirements"])
     else:
@@ -163,7 +181,7 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
         environment.docker.arguments = ["--volume", "{0}:{0}".format(order["workspace"])]
     environment.environment_variables = dict(order.get("variables") or {})
     target = order["target"]
-    job_settings: dict[str, Any] = {"script": "job.py", "arguments": order["arguments"]}
+    job_settings: Json = {"script": "job.py", "arguments": order["arguments"]}
     if order.get("command"):
         job_settings = {"command": order["command"]}
     config = ScriptRunConfig(
@@ -179,7 +197,9 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
     return config
 
 
-def _distributed(order: dict[str, Any]) -> Any:
+def _distributed(
+    order: Json,
+) -> PyTorchConfiguration | MpiConfiguration | TensorflowConfiguration | None:
     """``pytorch``: processes and nodes; ``mpi``: processes a node, and nodes; ``tensorflow``:
     workers and servers; ``nodes``: a process on each."""
     if "pytorch" in order:
@@ -204,8 +224,8 @@ def wait(run: Run, seconds: float = PATIENCE) -> str:
 
 
 def until(
-    what: Callable[[], Any], why: str | Callable[[], object] = "", seconds: float = PATIENCE
-) -> Any:
+    what: Callable[[], T], why: str | Callable[[], object] = "", seconds: float = PATIENCE
+) -> T:
     """Wait until ``what()`` is true, and return its value.
 
     ``why`` is the message of the TimeoutError on timeout, or returns it.

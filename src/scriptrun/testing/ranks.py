@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 import pytest
 
 from scriptrun.core.run import Run
 from scriptrun.spec.job import Resources
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of_rank, until, wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 
 SHOWS = "import json, os, sys\nprint(json.dumps([dict(os.environ), sys.argv[1:], os.getcwd()]))\n"
 #: waits until as many processes have started as the second argument says
@@ -174,7 +178,7 @@ class RankCases:
         """How many GPUs per node a job of this engine may request (default: none)."""
         return 0
 
-    def given(self, run: Run) -> dict[str, Any]:
+    def given(self, run: Run) -> Json:
         """The resources per node that the engine's own records show; {} if it has none."""
         return {}
 
@@ -218,6 +222,6 @@ class RankCases:
         assert [rank_output[4] for rank_output in outputs] == ["0", "1", "2", "3"]
 
 
-def _why(run: Run) -> Any:
+def _why(run: Run) -> str:
     log = run.path / "system_logs" / "mpi.txt"
     return run.standing.reason + (log.read_text() if log.exists() else "")

@@ -8,7 +8,10 @@ FILE`` it is also written into that page, between the lines ``<!-- table of the 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pytest
 
 BEGIN, END = "<!-- table of the suite -->", "<!-- end of the table -->"
 PASSED, FAILED, ABSENT = "passed", "failed", "-"
@@ -18,15 +21,15 @@ Outcomes = dict[str, dict[str, str]]
 _outcomes: Outcomes = {}
 
 
-def pytest_addoption(parser: Any) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--conformance``."""
     text = "write the table of engine by capability into this page"
     parser.addoption("--conformance", metavar="FILE", help=text)
 
 
-def pytest_runtest_logreport(report: Any) -> None:
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Record the outcome of a case."""
-    engine = dict(report.user_properties).get("engine")
+    engine = str(dict(report.user_properties).get("engine") or "")
     if not engine or (report.when != "call" and report.passed):
         return
     outcome = FAILED if report.failed else ABSENT if report.skipped else PASSED
@@ -36,7 +39,9 @@ def pytest_runtest_logreport(report: Any) -> None:
         row[engine] = outcome
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Print the table, and write it to the page if requested."""
     if not _outcomes:
         return

@@ -15,7 +15,7 @@ from scriptrun.runtime.injob import artifacts as job_artifacts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO, Any
+    from scriptrun.runtime.hints import Source
 
 
 def names(folder: Path) -> list[str]:
@@ -34,7 +34,7 @@ def path_of(folder: Path, name: str) -> Path | None:
     return None if path is None else Path(path)
 
 
-def store(folder: Path, name: str, source: str | os.PathLike[str] | IO[Any]) -> str:
+def store(folder: Path, name: str, source: Source) -> str:
     """Store a file (a path or an open file) under ``name``; return the normalized name.
 
     An existing artifact is replaced. Raises UserErrorException if the file is missing or the name

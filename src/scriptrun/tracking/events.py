@@ -12,7 +12,9 @@ from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+
+    from scriptrun.runtime.hints import Json
 
 
 def later_writer(folder: Path, who: str = "user") -> runtime_events.EventWriter:
@@ -22,9 +24,9 @@ def later_writer(folder: Path, who: str = "user") -> runtime_events.EventWriter:
     )
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
+def read(folder: Path) -> list[Json]:
     """All events of the run, by time, then writer, then position in the file."""
-    merged: list[dict[str, Any]] = runtime_events.read_all(folder)
+    merged: list[Json] = runtime_events.read_all(folder)
     return merged
 
 
@@ -37,15 +39,15 @@ class RunFacts(Value, frozen=False):
     properties: dict[str, str] = fresh(default_factory=dict)
     display_name: str | None = None
     description: str | None = None
-    failure: dict[str, Any] | None = None
+    failure: Json | None = None
     completed: float | None = None
-    began: dict[str, Any] | None = None
+    began: Json | None = None
     running: float | None = None
-    environment: dict[str, Any] | None = None
-    messages: list[dict[str, Any]] = fresh(default_factory=list)
+    environment: Json | None = None
+    messages: list[Json] = fresh(default_factory=list)
 
 
-def collect_facts(events: list[dict[str, Any]]) -> RunFacts:
+def collect_facts(events: list[Json]) -> RunFacts:
     """Combine ``events``, in order, into RunFacts."""
     result = RunFacts()
     for event in events:
@@ -55,7 +57,7 @@ def collect_facts(events: list[dict[str, Any]]) -> RunFacts:
     return result
 
 
-def _state(result: RunFacts, event: dict[str, Any]) -> None:
+def _state(result: RunFacts, event: Json) -> None:
     """Keep the most advanced state, not the latest by time, as a clock may have been set back."""
     if _state_rank(event["state"]) >= _state_rank(result.state):
         result.state = event["state"]
@@ -68,41 +70,41 @@ def _state_rank(state: str | None) -> int:
     return states.ORDER.index(state) if state in states.ORDER else -1
 
 
-def _began(result: RunFacts, event: dict[str, Any]) -> None:
+def _began(result: RunFacts, event: Json) -> None:
     result.began = event
 
 
-def _tag(result: RunFacts, event: dict[str, Any]) -> None:
+def _tag(result: RunFacts, event: Json) -> None:
     result.tags.update(event.get("set") or {})
     for name in event.get("remove") or ():
         result.tags.pop(name, None)
 
 
-def _properties(result: RunFacts, event: dict[str, Any]) -> None:
+def _properties(result: RunFacts, event: Json) -> None:
     for name, value in (event.get("set") or {}).items():
         result.properties.setdefault(name, value)
 
 
-def _fold_value(attribute: str) -> Any:
-    def fold(result: RunFacts, event: dict[str, Any]) -> None:
+def _fold_value(attribute: str) -> Callable[[RunFacts, Json], None]:
+    def fold(result: RunFacts, event: Json) -> None:
         setattr(result, attribute, event.get("value"))
 
     return fold
 
 
-def _fail(result: RunFacts, event: dict[str, Any]) -> None:
+def _fail(result: RunFacts, event: Json) -> None:
     result.failure = event
 
 
-def _complete(result: RunFacts, event: dict[str, Any]) -> None:
+def _complete(result: RunFacts, event: Json) -> None:
     result.completed = event.get("t")
 
 
-def _environment(result: RunFacts, event: dict[str, Any]) -> None:
+def _environment(result: RunFacts, event: Json) -> None:
     result.environment = event
 
 
-def _message(result: RunFacts, event: dict[str, Any]) -> None:
+def _message(result: RunFacts, event: Json) -> None:
     result.messages.append(event)
 
 

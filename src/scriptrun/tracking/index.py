@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import sqlite3
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
+    SqlValue = str | float | None
+
 #: changes with the schema: an older file is deleted and rebuilt
 VERSION = 1
 #: seconds in which a directory may change again without a new modification time
@@ -70,7 +74,7 @@ class RunRow(Value):
     parent: str | None = None
     kind: str = ""
     script: str | None = None
-    tags: dict[str, Any] = fresh(default_factory=dict)
+    tags: dict[str, str | None] = fresh(default_factory=dict)
 
 
 class Index:
@@ -80,7 +84,7 @@ class Index:
     """
 
     def __init__(
-        self, runs: Path, path: Path, status: Callable[[Path, dict[str, Any]], run_state.RunState]
+        self, runs: Path, path: Path, status: Callable[[Path, Json], run_state.RunState]
     ) -> None:
         self._runs, self._path, self._status = runs, path, status
         self._db = _open(path)
@@ -127,7 +131,7 @@ class Index:
             f"{name} = ?" for name, value in (("experiment", experiment), ("state", state)) if value
         ]
         conditions += [] if children else ["parent is null"]
-        values: list[Any] = [value for value in (experiment, state) if value]
+        values: list[SqlValue] = [value for value in (experiment, state) if value]
         query = f"select {', '.join(_COLUMNS)} from runs"
         query += f" where {' and '.join(conditions)}" if conditions else ""
         query += " order by created desc, id desc"
@@ -207,8 +211,8 @@ class Index:
         self._insert(batch)
 
     def _values(
-        self, day: str, folder: Path, stamp: int, job: dict[str, Any], facts: events.RunFacts
-    ) -> tuple[Any, ...]:
+        self, day: str, folder: Path, stamp: int, job: Json, facts: events.RunFacts
+    ) -> tuple[SqlValue, ...]:
         status = run_state.read_status(folder, facts)
         if not status.is_final:
             status = self._status(folder, job)
@@ -235,7 +239,7 @@ class Index:
             _to_sqlite_text(value) if isinstance(value, str) else value for value in values
         )
 
-    def _insert(self, batch: Iterable[tuple[Any, ...]]) -> None:
+    def _insert(self, batch: Iterable[tuple[SqlValue, ...]]) -> None:
         placeholders = ", ".join("?" * len(_COLUMNS))
         self._db.executemany(f"insert or replace into runs values ({placeholders})", batch)
 
@@ -250,7 +254,7 @@ def _to_sqlite_text(text: str) -> str:
         return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_run(folder: Path) -> tuple[dict[str, Any], events.RunFacts] | None:
+def _read_run(folder: Path) -> tuple[Json, events.RunFacts] | None:
     job = files.read_json(str(folder / "job.json"))
     return None if job is None else (job, events.collect_facts(events.read(folder)))
 

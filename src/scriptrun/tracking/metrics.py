@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 
 class Point(metric_reader.Point):
     """A call of a ``log_*`` method; ``t`` is in seconds since 1970, ``writer`` the file's stem."""
@@ -56,7 +58,7 @@ class Series(Value):
             self.ranks.append(point.rank)
 
 
-def read(folder: Path, name: str | None = None) -> dict[str, Any]:
+def read(folder: Path, name: str | None = None) -> Json:
     """The metrics of the run in ``folder`` by name, in SDK v1's shapes.
 
     A value logged once is that value; logged several times, a list in order. Lists of one name are
@@ -64,7 +66,7 @@ def read(folder: Path, name: str | None = None) -> dict[str, Any]:
     is the text ``aml://artifactId/ExperimentRun/dcid.<run id>/<artifact>``. With ``name``, only
     that metric. A run without metrics returns an empty dict. Works while the run is active.
     """
-    metrics: dict[str, Any] = metric_reader.read(str(folder), name)
+    metrics: Json = metric_reader.read(str(folder), name)
     return metrics
 
 
@@ -101,7 +103,7 @@ class Follower:
         parsed = (metric_reader.parse_point(line) for line in lines)
         return [Point(*point) for point in parsed if point is not None]
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> Json:
         """The metrics of all points that ``poll`` has returned so far."""
-        shapes: dict[str, Any] = self._fold.metrics()
+        shapes: Json = self._fold.metrics()
         return shapes

@@ -13,7 +13,7 @@ from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 def folder_of(runs: Path, job: JobSpec) -> Path:
@@ -48,7 +48,7 @@ def publish(folder: Path, job: JobSpec) -> None:
 
 def read_job(folder: Path) -> JobSpec | None:
     """The run's JobSpec, or None if the folder is not a run."""
-    data: dict[str, Any] | None = files.read_json(str(folder / "job.json"))
+    data: Json | None = files.read_json(str(folder / "job.json"))
     return None if data is None else JobSpec.from_dict(data)
 
 
@@ -99,16 +99,14 @@ def attempts(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
-def read_result(folder: Path, attempt: int | None = None) -> dict[str, Any] | None:
+def read_result(folder: Path, attempt: int | None = None) -> Json | None:
     """The result of an attempt (default: the latest), or None while there is none."""
     if attempt is None:
         numbers = attempts(folder)
         if not numbers:
             return None
         attempt = numbers[-1]
-    result: dict[str, Any] | None = files.read_json(
-        str(folder / "attempts" / str(attempt) / "result.json")
-    )
+    result: Json | None = files.read_json(str(folder / "attempts" / str(attempt) / "result.json"))
     return result
 
 

@@ -12,7 +12,7 @@ from scriptrun.tracking import events, run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 class RunState(Value):
@@ -23,7 +23,7 @@ class RunState(Value):
     began: float | None = None
     ended: float | None = None
     exit_code: int | None = None
-    result: dict[str, Any] | None = None
+    result: Json | None = None
 
     @property
     def is_final(self) -> bool:
@@ -41,7 +41,7 @@ def read_status(folder: Path, facts: events.RunFacts | None = None) -> RunState:
     return status
 
 
-def _by_result(result: dict[str, Any], facts: events.RunFacts) -> RunState:
+def _by_result(result: Json, facts: events.RunFacts) -> RunState:
     return RunState(
         state=result["state"],
         reason=result.get("reason", ""),
@@ -57,7 +57,7 @@ def _by_events(facts: events.RunFacts) -> RunState:
     return RunState(state=state, reason=facts.state_reason, began=facts.running)
 
 
-def _marked_as_failed(status: RunState, failure: dict[str, Any]) -> RunState:
+def _marked_as_failed(status: RunState, failure: Json) -> RunState:
     reason = failure.get("message") or status.reason or "marked as failed"
     ended = status.ended or failure.get("t")
     return RunState(states.FAILED, reason, status.began, ended, status.exit_code, status.result)

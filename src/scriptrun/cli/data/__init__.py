@@ -19,10 +19,6 @@ import argparse
 
 from scriptrun.cli import common_arguments
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: subcommand: its summary, and the module that implements it (imported on use)
 _VERBS = {
     "list": ("list registered datasets", "data.show"),
@@ -36,21 +32,21 @@ _VERBS = {
 TABULAR = ("delimited", "parquet", "json")
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.add_verbs(parser, _VERBS, _ADDERS, without_json=("mount",))
 
 
-def _no_arguments(verb: Any) -> None:
+def _no_arguments(verb: argparse.ArgumentParser) -> None:
     return None
 
 
-def _show(verb: Any) -> None:
+def _show(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME[@VERSION]", help="dataset or DATASTORE:PATH")
     verb.add_argument("--files", action="store_true", help="list all files")
 
 
-def _register(verb: Any) -> None:
+def _register(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME", help="dataset name")
     verb.add_argument(
         "sources", metavar="SOURCE", nargs="+", help="DATASTORE:PATH, URL or local path"
@@ -74,13 +70,13 @@ def _register(verb: Any) -> None:
     )
 
 
-def _download(verb: Any) -> None:
+def _download(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME[@VERSION]", help="dataset or DATASTORE:PATH")
     verb.add_argument("target", metavar="TARGET", help="destination folder")
     verb.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def _upload(verb: Any) -> None:
+def _upload(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("paths", metavar="LOCAL", nargs="+", help="local files and folders")
     verb.add_argument(
         "destination", metavar="DATASTORE:PATH", help="destination folder on a datastore"
@@ -88,12 +84,12 @@ def _upload(verb: Any) -> None:
     verb.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def _mount(verb: Any) -> None:
+def _mount(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME[@VERSION]", help="dataset or DATASTORE:PATH")
     verb.add_argument("path", metavar="PATH", help="empty folder, created if missing")
 
 
-def _cache(verb: Any) -> None:
+def _cache(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "do",
         metavar="list|prune",

@@ -13,10 +13,10 @@ from scriptrun.store import sizes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
 
 
-def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def cache(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Show the size of the dataset cache, or prune it."""
     dataset_cache = cache_files.Cache()
     if args.do == "prune":
@@ -41,7 +41,7 @@ def _limit(dataset_cache: cache_files.Cache) -> int:
     return dataset_cache.limit()
 
 
-def _prune(dataset_cache: cache_files.Cache, args: argparse.Namespace) -> tuple[Any, str]:
+def _prune(dataset_cache: cache_files.Cache, args: argparse.Namespace) -> VerbResult:
     """Prune the cache; without a size or an age, remove everything that no run uses."""
     freed = 0
     if args.older_than:

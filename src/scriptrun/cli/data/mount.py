@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.options import data_names
 from scriptrun.core.workspace import Workspace
-from scriptrun.data.datasets.file import MountContext
+from scriptrun.data.datasets.file import FileDataset, MountContext
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from types import FrameType
+
+    Handler = Callable[[int, FrameType | None], object] | int | None
 
 #: seconds between checks that the folder is still mounted
 POLL_SECONDS = 0.5
@@ -27,7 +30,7 @@ POLL_SECONDS = 0.5
 def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
     """Mount the dataset as a folder until the command ends."""
     dataset = data_names.resolve_dataset(workspace, args.name)
-    if dataset.kind != "file":
+    if not isinstance(dataset, FileDataset):
         raise UserErrorException(
             f"{args.name!r} is a tabular dataset and cannot be mounted.",
             "Read it with Dataset.get_by_name(...).to_pandas_dataframe().",
@@ -69,7 +72,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     stopped = threading.Event()
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    previous_handlers: dict[Any, Any] = {}
+    previous_handlers: dict[int, Handler] = {}
     for number in numbers:
         previous_handlers[number] = signal.signal(number, lambda *_: stopped.set())
     try:

@@ -15,10 +15,12 @@ from scriptrun.spec.errors import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
+    from scriptrun.data.datasets.base import AbstractDataset
+    from scriptrun.data.datastores.classes import AbstractDatastore
 
 
-def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def register(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Register the sources' files as the dataset's next version."""
     _check(args)
     workspace = workspace_here.create_if_missing(workspace)
@@ -31,7 +33,7 @@ def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         run_options.parse_tags(args.tags),
         create_new_version=True,
     )
-    record = dataset_versions.get(workspace, dataset.name, dataset.version)
+    record = dataset_versions.get(workspace, args.name, dataset.version)
     files = f"{record['files']:,} file{'' if record['files'] == 1 else 's'}"
     size = f"{files}, {output.size(max(0, record['bytes']))}"
     unchanged = " (unchanged)" if dataset.version == latest else ""
@@ -51,7 +53,9 @@ def _check(args: argparse.Namespace) -> None:
     refuse(problems, "Cannot register this dataset")
 
 
-def _build_dataset(args: argparse.Namespace, sources: list[Any]) -> Any:
+def _build_dataset(
+    args: argparse.Namespace, sources: list[tuple[AbstractDatastore, str] | str]
+) -> AbstractDataset:
     if args.tabular is None:
         return Dataset.File.from_files(sources)
     if args.tabular == "delimited":

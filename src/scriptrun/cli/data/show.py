@@ -13,13 +13,17 @@ from scriptrun.history import dataset_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
+
+    from scriptrun.cli.common_arguments import VerbResult
+    from scriptrun.data.datasets.base import AbstractDataset
+    from scriptrun.runtime.hints import Json
 
 #: maximum number of files to list without --files
 MAX_FILES = 15
 
 
-def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """List the datasets with their latest versions."""
     records = [dataset_versions.get(workspace, name) for name in dataset_versions.names(workspace)]
     if not records:
@@ -44,12 +48,12 @@ def _size(size: int) -> str:
     return output.size(size) if size >= 0 else "unknown"
 
 
-def _record(record: dict[str, Any]) -> dict[str, Any]:
+def _record(record: Json) -> Json:
     fields = ("name", "version", "id", "type", "description", "tags", "files", "bytes", "created")
     return {key: record.get(key) for key in fields}
 
 
-def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Show a version in full, or the current files of a source."""
     dataset = data_names.resolve_dataset(workspace, args.name)
     if dataset.name is None:
@@ -68,7 +72,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return value, lambda: _print(value, dataset.sources)
 
 
-def _show_source(dataset: Any, args: argparse.Namespace) -> tuple[Any, Any]:
+def _show_source(dataset: AbstractDataset, args: argparse.Namespace) -> VerbResult:
     rows = list(dataset.listed())
     visible = rows if args.files or args.json else rows[:MAX_FILES]
     sizes = [row.size for row in rows]
@@ -81,7 +85,7 @@ def _show_source(dataset: Any, args: argparse.Namespace) -> tuple[Any, Any]:
     return value, lambda: _print(value, dataset.sources)
 
 
-def _print(value: dict[str, Any], sources: Any) -> None:
+def _print(value: Json, sources: Iterable[str]) -> None:
     output.print_facts(
         [
             *(
@@ -101,7 +105,7 @@ def _print(value: dict[str, Any], sources: Any) -> None:
         print(f"  and {value['files'] - len(value['listed']):,} more (use --files to list all)")
 
 
-def _version_facts(value: dict[str, Any]) -> list[tuple[str, str]]:
+def _version_facts(value: Json) -> list[tuple[str, str]]:
     """Return the printed facts that only a registered version has."""
     options = value["definition"].get("options") or {}
     return [

@@ -19,10 +19,11 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
+    from scriptrun.data.datasets.base import AbstractDataset
 
 
-def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def download(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Download a dataset's files to the target folder."""
     dataset = data_names.resolve_dataset(workspace, args.name)
     target = Path(args.target)
@@ -51,7 +52,7 @@ def _refuse_existing(files: list[RemoteFile], target: Path, overwrite: bool) -> 
         )
 
 
-def _changed_error(dataset: Any, error: UserErrorException) -> DatasetExecutionError:
+def _changed_error(dataset: AbstractDataset, error: UserErrorException) -> DatasetExecutionError:
     if dataset.name is None:
         return DatasetExecutionError(error.message, error.hint)
     return DatasetExecutionError(
@@ -60,7 +61,7 @@ def _changed_error(dataset: Any, error: UserErrorException) -> DatasetExecutionE
     )
 
 
-def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+def upload(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Upload local files and folders to a datastore path."""
     destination = data_names.parse_datastore_path(workspace, args.destination)
     if destination is None:

@@ -19,10 +19,6 @@ import argparse
 from scriptrun.cli import common_arguments
 from scriptrun.cli.options import environment as environment_options
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: subcommand: its summary, and the module that implements it (imported on use)
 _VERBS = {
     "list": ("list named and built environments", "env.show"),
@@ -37,25 +33,25 @@ _VERBS = {
 _NAME = "NAME[:VERSION]"
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.add_verbs(parser, _VERBS, _ADDERS)
 
 
-def _list(verb: Any) -> None:
+def _list(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--built", action="store_true", help="list only environments built on this machine"
     )
     verb.add_argument("--all", action="store_true", help="include Azure's curated environments")
 
 
-def _show(verb: Any) -> None:
+def _show(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "environment", metavar=_NAME, help="environment, key of a built environment, or run"
     )
 
 
-def _diff(verb: Any) -> None:
+def _diff(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "first", metavar="A", help="NAME[:VERSION], key of a built environment, or run"
     )
@@ -63,7 +59,7 @@ def _diff(verb: Any) -> None:
     verb.add_argument("--exit-code", action="store_true", help="exit with 1 if they differ")
 
 
-def _build(verb: Any) -> None:
+def _build(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "environment", metavar=_NAME, nargs="?", help="registered or curated environment"
     )
@@ -78,11 +74,11 @@ def _build(verb: Any) -> None:
     verb.add_argument("--plan", action="store_true", help="show the build steps without building")
 
 
-def _remove(verb: Any) -> None:
+def _remove(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("key", metavar="KEY", help="key or key prefix from `env list`")
 
 
-def _prune(verb: Any) -> None:
+def _prune(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--older-than", metavar="AGE", help="remove if unused for this long: 12h, 30d, 4w"
     )
@@ -91,7 +87,7 @@ def _prune(verb: Any) -> None:
     verb.add_argument("--dry-run", action="store_true", help="show what would be removed")
 
 
-def _alias(verb: Any) -> None:
+def _alias(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME", nargs="?", help="name or pattern, e.g. AzureML-*")
     verb.add_argument(
         "stands_for", metavar="OTHER", nargs="?", help="environment that the alias resolves to"
@@ -99,7 +95,7 @@ def _alias(verb: Any) -> None:
     verb.add_argument("--remove", action="store_true", help="remove the alias")
 
 
-def _registry(verb: Any) -> None:
+def _registry(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "address", metavar="ADDRESS", nargs="?", help="registry, e.g. registry.example.org/team"
     )
@@ -122,4 +118,5 @@ _ADDERS = {
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
     value = common_arguments.run_verb(args, _VERBS)
-    return 1 if getattr(args, "exit_code", False) and value["packages"] else 0
+    differs = isinstance(value, dict) and value.get("packages")
+    return 1 if getattr(args, "exit_code", False) and differs else 0

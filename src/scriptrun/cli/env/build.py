@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,10 +22,10 @@ from scriptrun.store import sizes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
 
 
-def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Callable[[], None]]:
+def build(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Lock and build the environment, or show the build plan."""
     environment = run_options.resolve_environment(args, workspace)
     if environment is None:
@@ -50,9 +49,7 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
     return ready.as_dict(), f"{ready.place or ready.python} ({state})"
 
 
-def _plan(
-    workspace: Workspace, environment: Environment, python: str, upgrade: bool
-) -> tuple[Any, Callable[[], None]]:
+def _plan(workspace: Workspace, environment: Environment, python: str, upgrade: bool) -> VerbResult:
     spec = build_environment.spec_of(environment, python)
     plan = build_environment.plan(workspace, spec)
     steps = (
@@ -70,13 +67,13 @@ def _plan(
     return {**plan.as_dict(), "steps": list(steps)}, lambda: output.print_facts(pairs)
 
 
-def remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
+def remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Remove a built environment from the cache."""
     cache_listing.remove(args.key)
     return {"removed": args.key}, f"Removed {args.key}"
 
 
-def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
+def prune(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Remove the least recently used environments from the cache."""
     if args.keep is not None and args.keep < 0:
         raise UserErrorException(f"--keep must be at least 0, not {args.keep}.")
@@ -107,7 +104,7 @@ def _label(entry: cache_listing.BuiltEnvironment) -> str:
     return f"{entry.key[:12]} ({', '.join(entry.names)})" if entry.names else entry.key[:12]
 
 
-def alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
+def alias(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """List the aliases, set one or remove one."""
     if args.name and args.remove:
         environment_registry.remove_alias(workspace, args.name)

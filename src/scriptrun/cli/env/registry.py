@@ -11,10 +11,10 @@ from scriptrun.store import container_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
 
 
-def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
+def registry(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Set, remove or show the registry."""
     workspace = workspace_here.create_if_missing(workspace)
     if args.remove or args.address:

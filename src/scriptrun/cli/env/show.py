@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.cli.options import default_python
@@ -22,13 +21,14 @@ from scriptrun.spec.errors import EnvironmentException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.common_arguments import VerbResult
+    from scriptrun.runtime.hints import Json
 
 #: maximum number of runs to list by ID
 _MAX_RUNS = 5
 
 
-def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
+def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """List the named environments, and the built ones with size, age, last use and runs."""
     built = cache_listing.list_environments()
     named = [] if getattr(args, "built", False) else _named_environments(workspace)
@@ -97,7 +97,7 @@ def _built_row(entry: cache_listing.BuiltEnvironment) -> tuple[str, ...]:
     )
 
 
-def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
+def show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Show the requested packages, the locked ones with their dependents, and the runs."""
     locked = locked_environment.find(workspace, args.environment, _python(workspace))
     chains, runs = locked.dependency_chains(), _runs(locked.key)
@@ -133,9 +133,7 @@ def _environment(workspace: Workspace, text: str) -> Environment | None:
         return None
 
 
-def _describe(
-    workspace: Workspace, environment: Environment
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _describe(workspace: Workspace, environment: Environment) -> tuple[Json, list[tuple[str, str]]]:
     spec = build_environment.spec_of(environment, _python(workspace))
     plan = build_environment.plan(workspace, spec)
     value = {**environment.to_dict(), "spec": spec.to_dict(), "plan": plan.as_dict()}
@@ -188,7 +186,7 @@ def _first_runs(runs: list[str]) -> list[str]:
     return [*runs[:_MAX_RUNS], *([f"and {hidden} more"] if hidden > 0 else [])]
 
 
-def diff(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
+def diff(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Show the packages that differ between two environments."""
     python = _python(workspace)
     pair = [_require_locked(workspace, text, python) for text in (args.first, args.second)]
@@ -210,7 +208,7 @@ def _require_locked(
 
 
 def _print_diff(
-    pair: list[locked_environment.LockedEnvironment], differing: dict[str, compare_runs.Pair]
+    pair: list[locked_environment.LockedEnvironment], differing: dict[str, compare_runs.Pair[str]]
 ) -> None:
     if not differing:
         print(f"{pair[0].name} and {pair[1].name} have the same packages.")

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+
 _INPUT_USAGE = "Use --input NAME=DATA[:mount|:download|:direct|:auto], e.g. --input digits=mnist."
 _OUTPUT_USAGE = (
     "Use --output NAME=DATASTORE:PATH[:upload|:mount], e.g. --output model=results:models."

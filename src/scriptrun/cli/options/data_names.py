@@ -16,22 +16,23 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.data.datasets.base import AbstractDataset
 
 _USAGE = "Use DATASET[@VERSION], DATASTORE:PATH, a URL or a local path."
 
 
-def get_registered(workspace: Workspace, text: str) -> Any:
+def get_registered(workspace: Workspace, text: str) -> AbstractDataset:
     """Return the registered dataset ``NAME[@VERSION]``."""
     name, separator, version = text.partition("@")
     if separator and not (version.isdigit() or version == "latest"):
         raise UserErrorException(
             f"Invalid dataset version {version!r}.", "Use a number (1, 2, 3, ...) or 'latest'."
         )
-    return Dataset.get_by_name(workspace, name, version or "latest")
+    dataset: AbstractDataset = Dataset.get_by_name(workspace, name, version or "latest")
+    return dataset
 
 
-def resolve_source(workspace: Workspace, text: str) -> Any:
+def resolve_source(workspace: Workspace, text: str) -> tuple[AbstractDatastore, str] | str:
     """Return a source for ``Dataset.File.from_files``: a datastore path, a URL or a local path.
 
     Raises UserErrorException for an unknown datastore, or a local path that does not exist.
@@ -64,7 +65,7 @@ def parse_datastore_path(workspace: Workspace, text: str) -> tuple[AbstractDatas
     return datastore_classes.get(workspace, name), path
 
 
-def resolve_dataset(workspace: Workspace, text: str) -> Any:
+def resolve_dataset(workspace: Workspace, text: str) -> AbstractDataset:
     """Return ``text`` as a dataset: a registered one, else one of the files it names."""
     name, _, version = text.partition(":")
     if version.isdigit() and name in dataset_versions.names(workspace):

@@ -13,7 +13,7 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 class DatastoreType(Value):
@@ -89,12 +89,15 @@ _HELP = {
 }
 
 
-def arguments(verb: Any) -> None:
+def arguments(verb: argparse.ArgumentParser) -> None:
     """Add the options of ``datastore add``."""
     group = verb.add_argument_group("datastore type (choose one)")
     for name, kind in KINDS.items():
-        settings = {"metavar": kind.metavar} if kind.argument else {"action": "store_true"}
-        group.add_argument(_flag(name), dest=f"kind_{name}", help=kind.help, **settings)
+        dest = f"kind_{name}"
+        if kind.argument:
+            group.add_argument(_flag(name), dest=dest, help=kind.help, metavar=kind.metavar)
+        else:
+            group.add_argument(_flag(name), dest=dest, help=kind.help, action="store_true")
     for name, (metavar, line) in _HELP.items():
         verb.add_argument(_flag(name), metavar=metavar, help=line)
     verb.add_argument(
@@ -150,7 +153,7 @@ def _problems(args: argparse.Namespace, name: str, kind: DatastoreType) -> list[
     return [*missing, *extra]
 
 
-def _fsspec_arguments(name: str, values: dict[str, Any]) -> dict[str, Any]:
+def _fsspec_arguments(name: str, values: Json) -> Json:
     """Split ``PROTOCOL://USER@HOST:PORT/FOLDER`` into a driver's protocol, path and options."""
     from urllib.parse import unquote, urlsplit
 
@@ -165,7 +168,7 @@ def _fsspec_arguments(name: str, values: dict[str, Any]) -> dict[str, Any]:
             "Remove it from the URL and pass the credential as a secret: --secret NAME.",
         )
     connection = {"host": parts.hostname, "port": parts.port, "username": parts.username}
-    options: dict[str, Any] = {key: value for key, value in connection.items() if value}
+    options: Json = {key: value for key, value in connection.items() if value}
     for text in values.pop("options", ()):
         option, separator, value = text.partition("=")
         if not separator or not option:

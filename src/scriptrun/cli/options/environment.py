@@ -10,13 +10,13 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
 #: the mutually exclusive options that define the whole environment
 SOURCES = ("environment", "requirements", "conda", "uv_project", "pixi_project", "from_script")
 
 
-def arguments(add: Any) -> None:
+def arguments(add: Callable[..., object]) -> None:
     """Add the options that `run` and `env build` share."""
     add("--requirements", metavar="F", help="build the environment from a requirements file")
     add("--conda", metavar="F", help="build the environment from a conda environment file")

@@ -22,9 +22,11 @@ from scriptrun.submission.check import Origin, source_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypeVar
 
     from scriptrun.cli.options import data as data_options
+
+    T = TypeVar("T")
 else:
     data_options = later("scriptrun.cli.options.data")
 
@@ -158,11 +160,11 @@ def _conflicts(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
     ]
 
 
-def _if_changed(value: Any, default: Any) -> Any:
+def _if_changed(value: T, default: T) -> T | None:
     return None if value == default else value
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return repr(value.name) if isinstance(value, Environment) else repr(value)
 
 

@@ -12,7 +12,7 @@ from scriptrun.spec.suggestion import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 def apply(configuration: RunConfiguration, text: str) -> None:
@@ -28,7 +28,7 @@ def apply(configuration: RunConfiguration, text: str) -> None:
             f"Invalid --set {text!r}.", "Use --set PATH=VALUE, e.g. --set node_count=2."
         )
     *parents, field_name = path.split(".")
-    section: Any = configuration
+    section: Section | Json = configuration
     for number, name in enumerate(parents):
         section = _descend(section, name, path, ".".join(parents[:number]))
     if isinstance(section, dict):
@@ -38,7 +38,7 @@ def apply(configuration: RunConfiguration, text: str) -> None:
     setattr(section, field, _convert(type(section), field, value, path))
 
 
-def _descend(section: Any, name: str, path: str, parent_path: str) -> Any:
+def _descend(section: Section | Json, name: str, path: str, parent_path: str) -> Section | Json:
     inner = (
         section.get(name)
         if isinstance(section, dict)
@@ -55,7 +55,7 @@ def _descend(section: Any, name: str, path: str, parent_path: str) -> Any:
 def _find_field(section: Section, name: str, path: str) -> str:
     if name in section.fields:
         return name
-    kind: Any = type(section)
+    kind: object = type(section)
     keys = camel_case.names_by_key(kind)
     if name in keys:
         return keys[name]
@@ -64,7 +64,7 @@ def _find_field(section: Section, name: str, path: str) -> str:
     )
 
 
-def _convert(kind: Any, field: str, text: str, path: str) -> Any:
+def _convert(kind: object, field: str, text: str, path: str) -> object:
     """Convert ``text`` to the field's type: strings unchanged, other types from JSON."""
     expected = camel_case._field_types(kind)[field]
     problems: list[str] = []

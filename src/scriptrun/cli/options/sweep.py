@@ -12,7 +12,8 @@ from scriptrun.spec.errors import UserErrorException
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
+
+    from scriptrun.runtime.hints import Json
 
 _RANGE = re.compile(
     r"(?:(?P<log>log):)?(?P<low>[-+.\deE]+?)\.\.(?P<high>[-+.\deE]+)(?:/(?P<step>[.\deE+-]+))?$"
@@ -36,9 +37,9 @@ POLICIES = {
 }
 
 
-def parse_space(texts: list[str]) -> dict[str, Any]:
+def parse_space(texts: list[str]) -> Json:
     """Parse the values of --param into a parameter space."""
-    parameters: dict[str, Any] = {}
+    parameters: Json = {}
     for text in texts:
         name, separator, definition = text.partition("=")
         if not separator or not name or not definition:
@@ -52,7 +53,7 @@ def parse_space(texts: list[str]) -> dict[str, Any]:
     return parameters
 
 
-def parse_expression(text: str) -> list[Any]:
+def parse_expression(text: str) -> search_space.Expression:
     """Parse the text after ``NAME=`` into an expression of ``search_space``."""
     bounds, normal = _RANGE.match(text), _NORMAL.match(text)
     if bounds:
@@ -67,7 +68,9 @@ def parse_expression(text: str) -> list[Any]:
     return search_space.choice([_parse_value(item) for item in text.split(",")])
 
 
-def _parse_range(text: str, log: str | None, low: str, high: str, step: str | None) -> list[Any]:
+def _parse_range(
+    text: str, log: str | None, low: str, high: str, step: str | None
+) -> search_space.Expression:
     lower, upper = _parse_number(low, text), _parse_number(high, text)
     if log:
         if lower <= 0 or upper <= 0:
@@ -87,14 +90,16 @@ def _parse_range(text: str, log: str | None, low: str, high: str, step: str | No
     return search_space.uniform(lower, upper)
 
 
-def _parse_normal(text: str, name: str, mu: str, sigma: str, step: str | None) -> list[Any]:
+def _parse_normal(
+    text: str, name: str, mu: str, sigma: str, step: str | None
+) -> search_space.Expression:
     values = [_parse_number(mu, text), _parse_number(sigma, text)]
     if step:
         return [f"q{name}", [*values, _parse_number(step, text)]]
     return [name, values]
 
 
-def _parse_number(text: str, definition: str) -> Any:
+def _parse_number(text: str, definition: str) -> int | float:
     try:
         return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
     except ValueError:
@@ -103,7 +108,7 @@ def _parse_number(text: str, definition: str) -> Any:
         ) from None
 
 
-def _parse_value(text: str) -> Any:
+def _parse_value(text: str) -> int | float | str:
     """Return a number if formatting it gives back the same text, else the text itself."""
     for kind in (int, float):
         try:
@@ -114,14 +119,16 @@ def _parse_value(text: str) -> Any:
     return text
 
 
-def build_sampling(name: str | None, texts: list[str], seed: int | None) -> Any:
+def build_sampling(
+    name: str | None, texts: list[str], seed: int | None
+) -> sampling.HyperParameterSampling:
     """Build the sampling ``name`` (default: random) over the parameters in ``texts``."""
     space = parse_space(texts)
     sampler = SAMPLINGS[name or "random"](space, {} if seed is None else {"seed": seed})
     return sampler
 
 
-def build_policy(text: str | None) -> Any:
+def build_policy(text: str | None) -> early_stopping.EarlyTerminationPolicy:
     """Build a policy from a text like ``bandit:slack_factor=0.1`` or ``truncation:20``."""
     name, _, options = (text or "none").partition(":")
     if name not in POLICIES:
@@ -129,13 +136,13 @@ def build_policy(text: str | None) -> Any:
             f"Unknown policy {name!r}.",
             f"{suggestion.question(name, POLICIES)}Valid policies: {', '.join(sorted(POLICIES))}.",
         )
-    settings: dict[str, Any] = {}
+    settings: dict[str, int | float] = {}
     for setting in filter(None, options.split(",")):
         key, separator, value = setting.partition("=")
         if not separator:
             key, value = _MAIN_SETTING.get(name, ""), setting
         settings[key] = _parse_number(value, text or "")
-    policy_class: Any = POLICIES[name]
+    policy_class: Callable[..., early_stopping.EarlyTerminationPolicy] = POLICIES[name]
     try:
         return policy_class(**settings)
     except TypeError:

@@ -17,10 +17,10 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "first", metavar="A", nargs="?", help="first run (default: the one before the latest)"
@@ -86,7 +86,7 @@ def _print(first: Run, second: Run, comparison: compare_runs.Comparison) -> None
     _print_code(comparison.code)
 
 
-def _print_section(title: str, pairs: dict[str, Any]) -> None:
+def _print_section(title: str, pairs: Mapping[str, tuple[object, ...]]) -> None:
     if pairs:
         print(f"\n{output.paint(title, '1')}")
     for name, (before, after) in pairs.items():
@@ -110,7 +110,7 @@ def _print_code(changes: list[compare_runs.Change]) -> None:
             print(output.paint(line, colour))
 
 
-def _format_number(value: Any) -> str | None:
+def _format_number(value: object) -> str | None:
     return None if value is None else output.number(value)
 
 

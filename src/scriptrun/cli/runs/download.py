@@ -16,12 +16,8 @@ from scriptrun.core.run import Run
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import artifacts
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
     parser.add_argument(

@@ -27,13 +27,15 @@ from scriptrun.submission import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
+
+    from scriptrun.migration.formats.facts import ExportedJob
 
 #: the values of --to
 FORMATS = ("azureml-v2", "sbatch", "kubernetes", "docker", "podman", "shell")
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser, "run to export")
     parser.add_argument("--to", required=True, choices=FORMATS, help="output format")
@@ -69,13 +71,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _export_run(args: argparse.Namespace, formats: Any) -> Any:
+def _export_run(args: argparse.Namespace, formats: ModuleType) -> ExportedJob:
     run = common_arguments.find_run(args)
     lockfile = files.read_json(str(run.path / "environment.lock.json"))
     if run.job.kind == SWEEP:
         sweep = importlib.import_module("scriptrun.sweeps.record").read(run.path)
-        return formats.export_sweep(sweep, args.to, lockfile)
-    return formats.export(run.job, args.to, lockfile)
+        exported: ExportedJob = formats.export_sweep(sweep, args.to, lockfile)
+    else:
+        exported = formats.export(run.job, args.to, lockfile)
+    return exported
 
 
 def _job_from_config(path: str) -> JobSpec:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from typing import Any
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
@@ -19,11 +18,16 @@ from scriptrun.core.model import Model
 from scriptrun.history import lineage
 from scriptrun.spec.run_kinds import run_kind
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
+
 #: maximum number of packages to list; --json lists all
 MAX_PACKAGES = 8
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", metavar="NAME[:VERSION]", help="model to trace")
     common_arguments.json_argument(parser)
@@ -52,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_facts(run: dict[str, Any] | None) -> list[tuple[str, str]]:
+def _run_facts(run: Json | None) -> list[tuple[str, str]]:
     if run is None:
         return [("run", "none (registered from a local path)")]
     if run.get("gone"):
@@ -78,11 +82,11 @@ def _run_facts(run: dict[str, Any] | None) -> list[tuple[str, str]]:
     ]
 
 
-def _commit(run: dict[str, Any]) -> str:
+def _commit(run: Json) -> str:
     return f"{run['commit'][:12]}{' (uncommitted changes)' if run['dirty'] else ''}"
 
 
-def _environment(environment: dict[str, Any]) -> list[str]:
+def _environment(environment: Json) -> list[str]:
     if not environment["lock"]:
         return ["not locked"]
     packages = [f"{name} {version}" for name, version in sorted(environment["packages"].items())]
@@ -91,6 +95,6 @@ def _environment(environment: dict[str, Any]) -> list[str]:
     return [*lines, ", ".join(packages[:MAX_PACKAGES]) + rest]
 
 
-def _format_dataset(dataset: dict[str, Any]) -> str:
+def _format_dataset(dataset: Json) -> str:
     name = dataset.get("name") or "unregistered"
     return f"{name}:{dataset.get('version')} {dataset.get('id') or ''}".rstrip()

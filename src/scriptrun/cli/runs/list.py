@@ -14,12 +14,8 @@ from scriptrun.spec import states, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking.index import RunRow
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("-e", "--experiment", metavar="E", help="list only runs of this experiment")

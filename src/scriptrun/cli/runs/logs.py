@@ -16,12 +16,8 @@ from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
     add = parser.add_argument

@@ -14,14 +14,10 @@ from scriptrun.cli.terminal import attach, output
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.history import rerun as rerun_runs
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 _CODES = {"same": 0, "drifted": 1, "cannot": 2}
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
     add = parser.add_argument

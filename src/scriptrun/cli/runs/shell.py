@@ -17,10 +17,11 @@ from scriptrun.history import reopen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.parsers import Parser
+    from scriptrun.core.run import Run
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
     parser.usage = "scriptrun shell [RUN] [-- COMMAND]"
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     return result.returncode if result.returncode >= 0 else 128 - result.returncode
 
 
-def _greeting(run: Any, folder: Path) -> str:
+def _greeting(run: Run, folder: Path) -> str:
     job = run.job
     line = job.command or " ".join(["python", job.script or "", *map(_quote, job.arguments)])
     return f"Copied the snapshot of {run.id} to {folder} (removed on exit).\n  Command: {line}"

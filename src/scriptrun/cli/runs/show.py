@@ -15,12 +15,13 @@ from scriptrun.tracking import artifacts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
+    from scriptrun.tracking.run_state import RunState
 
 _MAX_FILES = 15
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
     common_arguments.json_argument(parser)
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def record(run: Run) -> dict[str, Any]:
+def record(run: Run) -> Json:
     """Return the run's details with its metrics and files, for --json."""
     return {**run.get_details(), "metrics": run.get_metrics(), "files": run.get_file_names()}
 
@@ -85,15 +86,14 @@ def _format_time(iso: str) -> str:
     return f"{iso[:10]} {iso[11:19]} UTC"
 
 
-def _duration(status: Any) -> str:
+def _duration(status: RunState) -> str:
     if status.began is None:
         return ""
-    return output.duration(
-        (status.ended if states.is_terminal(status.state) else time.time()) - status.began
-    )
+    ended = status.ended if states.is_terminal(status.state) else None
+    return output.duration((time.time() if ended is None else ended) - status.began)
 
 
-def _environment(environment: dict[str, Any] | None) -> str:
+def _environment(environment: Json | None) -> str:
     if not environment:
         return ""
     build_time = "" if not environment.get("seconds") else f" ({environment['seconds']:.1f} s)"

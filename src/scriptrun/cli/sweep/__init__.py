@@ -39,13 +39,15 @@ from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.cli.parsers import Parser
+    from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.core.experiment import Experiment
 
 #: words in the names of metrics that are usually minimized
 _MINIMIZED_WORDS = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")
 
 
-def arguments(parser: Any) -> None:
+def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     run_command.arguments(parser)
     parser.usage = (
@@ -82,7 +84,7 @@ def arguments(parser: Any) -> None:
     add("--csv", metavar="FILE", help="show: write the runs as CSV")
 
 
-def _limit_arguments(parser: Any) -> None:
+def _limit_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--max-runs",
@@ -141,7 +143,7 @@ def find_sweep(args: argparse.Namespace) -> HyperDriveRun:
     )
 
 
-def _experiment(workspace: Workspace, name: str) -> Any:
+def _experiment(workspace: Workspace, name: str) -> Experiment:
     return workspace.experiments[name]
 
 
@@ -199,7 +201,9 @@ def _plan_lines(config: HyperDriveConfig) -> list[str]:
     ]
 
 
-def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDriveConfig:
+def _config(
+    args: argparse.Namespace, job: ScriptRunConfig, workspace: Workspace
+) -> HyperDriveConfig:
     sampling = sweep_options.build_sampling(args.sampling, args.params, args.seed)
     count = sweep_sampling.space_size(sampling.parameter_space) if args.sampling == "grid" else None
     return HyperDriveConfig(
@@ -222,7 +226,7 @@ def _warnings(args: argparse.Namespace) -> list[str]:
     return [f"assuming {args.metric!r} is maximized; use --minimize to minimize it"]
 
 
-def _finish(args: argparse.Namespace, run: Any) -> int:
+def _finish(args: argparse.Namespace, run: Run) -> int:
     if args.detach:
         if args.json:
             output.print_json(run.get_details())

@@ -19,10 +19,6 @@ from scriptrun.sweeps import ranking
 from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 from scriptrun.sweeps.journal import ChildRun
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: maximum number of runs to list (--json and --csv list all), and the curve's size
 MAX_ROWS, CURVE_WIDTH, CURVE_HEIGHT = 20, 60, 8
 
@@ -124,7 +120,7 @@ def _row(child: ChildRun, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else search_space.text(value)
 
 

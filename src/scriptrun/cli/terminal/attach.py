@@ -18,10 +18,6 @@ from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.run_state import RunState
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: seconds within which a second Ctrl-C cancels the run
 GRACE = 3.0
 #: seconds without output before a terminal shows the run's state
@@ -53,7 +49,7 @@ class _InterruptCounter:
         self.count = 0
         self.canceled = False
 
-    def __call__(self, *signal_and_frame: Any) -> None:
+    def __call__(self, *signal_and_frame: object) -> None:
         self.count += 1
         if self.count == 1 or self.canceled:
             raise KeyboardInterrupt

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TextIO
+
+    from scriptrun.engines.checks import Check
 
 
 _COLOURS = {
@@ -26,12 +28,12 @@ _COLOURS = {
 }
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print ``value`` as indented JSON; infinities and NaN become strings."""
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, float):
         return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(repr(value), value)
     if isinstance(value, dict):
@@ -41,19 +43,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def is_coloured(stream: Any = None) -> bool:
+def is_coloured(stream: TextIO | None = None) -> bool:
     """Whether ``stream`` (default: stdout) is a terminal with colours enabled."""
     stream = stream or sys.stdout
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
     return not plain and stream.isatty()
 
 
-def paint(text: str, colour: str, stream: Any = None) -> str:
+def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
     """Return ``text`` in the colour (an ANSI code) if ``stream`` shows colours."""
     return f"\x1b[{colour}m{text}\x1b[0m" if colour and is_coloured(stream) else text
 
 
-def state(word: str, stream: Any = None) -> str:
+def state(word: str, stream: TextIO | None = None) -> str:
     """Return a run's state in its colour."""
     return paint(word, _COLOURS.get(word, ""), stream)
 
@@ -166,7 +168,7 @@ def ago(seconds: float) -> str:
     return f"{past} s ago"
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """Format a metric's value in short."""
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -181,7 +183,7 @@ def number(value: Any) -> str:
 _CHECK_COLOURS = {"ok": "32", "warning": "33", "bad": "31"}
 
 
-def print_check(check: Any) -> None:
+def print_check(check: Check) -> None:
     """Print a check: its verdict, name and finding, and a hint on a second line."""
     colored = paint(f"{check.verdict:<8}", _CHECK_COLOURS[check.verdict])
     print(f"{colored}{check.name:<14}{check.message}")

@@ -11,7 +11,7 @@ from scriptrun.submission.check import Submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: maximum number of lines per section; --json has all
 MAX_LINES = 20
@@ -52,7 +52,7 @@ def show(
     return 0
 
 
-def _environment(environment: dict[str, Any]) -> list[str]:
+def _environment(environment: Json) -> list[str]:
     if environment["kind"] == "interpreter":
         return [f"interpreter {environment['interpreter']}, unchanged"]
     packages = [*environment["requirements"], *environment["conda"]]

@@ -12,10 +12,6 @@ from contextlib import contextmanager
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: seconds between lines if stderr is not a terminal
 EVERY = 10.0
 
@@ -64,7 +60,7 @@ class _BarProgress(Counter):
 
     def __init__(self, title: str, files: int, size: int) -> None:
         super().__init__(files, size)
-        rich_progress: Any = importlib.import_module("rich.progress")
+        rich_progress = importlib.import_module("rich.progress")
         console = importlib.import_module("rich.console").Console(stderr=True)
         self.progress = rich_progress.Progress(
             rich_progress.TextColumn("{task.description}"),

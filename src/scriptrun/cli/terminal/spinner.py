@@ -12,11 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
 #: seconds before the first status line, and between updates
 FIRST_DELAY, INTERVAL = 1.0, 0.5
 
@@ -44,7 +39,7 @@ class _Ticker:
         self._started = time.monotonic()
         self._visible = False
 
-    def __call__(self, *signal_and_frame: Any) -> None:
+    def __call__(self, *signal_and_frame: object) -> None:
         seconds = time.monotonic() - self._started
         sys.stderr.write(f"\r\x1b[K{self._message} ... {seconds:.0f} s")
         sys.stderr.flush()

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from scriptrun.data.cache import partial
 from scriptrun.data.cache.partial import PartialFile
@@ -140,7 +140,9 @@ def _download(file: RemoteFile, path: Path, on_bytes: OnBytes) -> None:
     _check_md5(file, path, digest.hexdigest)
 
 
-def _download_stream(file: RemoteFile, path: Path, on_bytes: OnBytes, digest: Any) -> int:
+def _download_stream(
+    file: RemoteFile, path: Path, on_bytes: OnBytes, digest: hashlib._Hash | None
+) -> int:
     """Download the whole file in one stream, and return its size.
 
     Makes few calls: after each one, threads compete for the interpreter lock.

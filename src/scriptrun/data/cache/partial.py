@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 _FREE = "free"
 
@@ -85,7 +88,7 @@ def _append(block_list: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-def _read_block_list(block_list: Path) -> tuple[dict[str, Any], set[Any]]:
+def _read_block_list(block_list: Path) -> tuple[Json, set[int | str]]:
     """The header, and the block numbers and marks; an incomplete last line is ignored."""
     try:
         first, *lines = block_list.read_text("utf-8").split("\n")[:-1]

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 
 from scriptrun.data.cache.download import OnBytes, RemoteFile, TransferStopped, fetch
 from scriptrun.data.errors import DatastoreException, FileExists, StoreUnreachable
@@ -105,7 +105,7 @@ class _CountingReader:
 
     def wrap(self, file: BinaryIO) -> BinaryIO:
         """Wrap ``file``, or return it unchanged if there is no callback."""
-        self._file: Any = file
+        self._file = file
         return file if self._on_bytes is None else cast(BinaryIO, self)
 
     def read(self, size: int = -1) -> bytes:
@@ -125,7 +125,7 @@ class _CountingReader:
         if self._on_bytes is not None and self._count:
             self._on_bytes(-self._count)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._file, name)
 
 

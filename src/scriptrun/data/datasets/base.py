@@ -21,6 +21,10 @@ from scriptrun.spec.absent import absent
 from scriptrun.spec.digests import canonical
 from scriptrun.store.versions import VersionRecord
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 Self = TypeVar("Self", bound="AbstractDataset")
 _NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")
 
@@ -42,7 +46,7 @@ class AbstractDataset:
     def __init__(
         self,
         files: Content,
-        options: dict[str, Any] | None = None,
+        options: Json | None = None,
         head: VersionRecord | None = None,
         workspace: WorkspaceLike | None = None,
     ) -> None:
@@ -63,7 +67,7 @@ class AbstractDataset:
         return kind(files, head["definition"].get("options"), head, workspace)
 
     @staticmethod
-    def from_pin(workspace: WorkspaceLike, pin: dict[str, Any]) -> AbstractDataset:
+    def from_pin(workspace: WorkspaceLike, pin: Json) -> AbstractDataset:
         """The dataset of a ``pin``: exactly those files, whatever happened to its name."""
         kind = AbstractDataset._kinds[pin["type"]]
         files = content.from_facts(pin, pin["definition"], workspace)
@@ -73,7 +77,7 @@ class AbstractDataset:
     @staticmethod
     def get_by_name(
         workspace: WorkspaceLike, name: str, version: int | str | None = "latest", **kwargs: object
-    ) -> Any:
+    ) -> Any:  # a FileDataset or a TabularDataset: only the caller knows
         """The registered dataset. Raises UserErrorException for an unknown name or version."""
         head = dataset_versions.get(workspace, name, dataset_versions.as_number(version))
         return AbstractDataset.from_head(workspace, head)
@@ -151,7 +155,7 @@ class AbstractDataset:
         workspace: WorkspaceLike,
         name: str,
         description: str | None = None,
-        tags: dict[str, str] | None = None,
+        tags: dict[str, str] | dict[str, str | None] | None = None,
         create_new_version: bool = False,
     ) -> Self:
         """List the files, and store that list as the next version of ``name``.
@@ -173,7 +177,7 @@ class AbstractDataset:
         assert isinstance(dataset, type(self))
         return dataset
 
-    def pin(self, workspace: WorkspaceLike) -> dict[str, Any]:
+    def pin(self, workspace: WorkspaceLike) -> Json:
         """This dataset as a small JSON value that fixes its files permanently.
 
         ``type``, ``id``, ``name``, ``version`` (None if not registered), ``files``, ``bytes``,
@@ -192,7 +196,7 @@ class AbstractDataset:
             "definition": self._definition(),
         }
 
-    def _facts(self, workspace: WorkspaceLike) -> dict[str, Any]:
+    def _facts(self, workspace: WorkspaceLike) -> Json:
         names = ("files", "bytes", "manifest", "roots")
         if self._head and not self._content.steps and workspace.id == self._workspace_id():
             return {name: self._head[name] for name in names}
@@ -201,9 +205,9 @@ class AbstractDataset:
     def _workspace_id(self) -> str:
         return self._workspace.id if self._workspace is not None else ""
 
-    def _definition(self) -> dict[str, Any]:
+    def _definition(self) -> Json:
         if self._head and not self._content.steps:
-            definition: dict[str, Any] = dict(self._head["definition"])
+            definition: Json = dict(self._head["definition"])
         else:
             definition = self._content.definition()
         definition.pop("options", None)
@@ -233,7 +237,7 @@ class AbstractDataset:
 
     def update(self, description: str | None = None, tags: dict[str, str] | None = None) -> None:
         """Set the version's description, its tags, or both."""
-        changes: dict[str, Any] = {}
+        changes: Json = {}
         if description is not None:
             changes["description"] = description
         if tags is not None:
@@ -252,7 +256,7 @@ class AbstractDataset:
             )
         return self._workspace
 
-    def _with(self: Self, files: Content, **options: Any) -> Self:
+    def _with(self: Self, files: Content, **options: object) -> Self:
         """A copy with other files or options, no longer the registered version."""
         return type(self)(files, {**self._options, **options}, None, self._workspace)
 
@@ -263,7 +267,7 @@ class AbstractDataset:
         return f"{type(self).__name__}({label}{sources}{ellipsis})"
 
 
-def _find_job_input(dataset_id: str) -> dict[str, Any] | None:
+def _find_job_input(dataset_id: str) -> Json | None:
     """The pin of the current job's input with this ID, or None.
 
     Scripts get tables by ID, even unregistered ones.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scriptrun.data.datastores.references import DataReference
 from scriptrun.data.errors import DatasetValidationError
@@ -13,8 +13,14 @@ from scriptrun.data.stores.protocol import clean
 from scriptrun.spec.absent import absent
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from scriptrun.core.workspace import Workspace
     from scriptrun.data.datasets.base import AbstractDataset
     from scriptrun.data.datastores.classes import AbstractDatastore
+    from scriptrun.runtime.hints import Json, StrPath
+
+    Destination = tuple[AbstractDatastore, StrPath | None] | DataReference
 
 DIRECT, MOUNT, DOWNLOAD, UPLOAD, AUTO = "direct", "mount", "download", "upload", "auto"
 
@@ -79,7 +85,7 @@ class DatasetConsumptionConfig:
         """The placeholder for this input in arguments."""
         return f"DatasetConsumptionConfig:{self.name}"
 
-    def describe(self, workspace: Any) -> dict[str, Any]:
+    def describe(self, workspace: Workspace) -> Json:
         """The JSON value for a job's record: the input's mode, and its pinned dataset."""
         return {
             "name": self.name,
@@ -107,7 +113,7 @@ class OutputFileDatasetConfig:
     def __init__(
         self,
         name: str | None = None,
-        destination: Any = None,
+        destination: Destination | None = None,
         source: str | None = None,
         partition_format: str | None = None,
     ) -> None:
@@ -119,7 +125,7 @@ class OutputFileDatasetConfig:
         self.overwrite = False
         self.source_globs: list[str] | None = None
         self.disable_metadata_cache = False
-        self.registration: dict[str, Any] | None = None
+        self.registration: Json | None = None
 
     def as_upload(
         self, overwrite: bool = False, source_globs: str | list[str] | None = None
@@ -139,7 +145,7 @@ class OutputFileDatasetConfig:
         registration = {"name": name, "description": description, "tags": dict(tags or {})}
         return self._copy(registration=registration)
 
-    def as_input(self, name: str | None = None) -> Any:
+    def as_input(self, name: str | None = None) -> NoReturn:
         """Unsupported: this connects pipeline steps, and there are no pipelines."""
         raise DatasetValidationError(
             "Only a registered output can be the input of another job.",
@@ -151,7 +157,7 @@ class OutputFileDatasetConfig:
         """The placeholder for this output in arguments."""
         return f"OutputFileDatasetConfig:{self.name}"
 
-    def describe(self, workspace: Any) -> dict[str, Any]:
+    def describe(self, workspace: Workspace) -> Json:
         """The JSON value for a job's record. ``{run-id}`` is filled in later."""
         datastore, path = self.destination or (None, "dataset/{run-id}/{output-name}")
         return {
@@ -165,7 +171,7 @@ class OutputFileDatasetConfig:
             "registration": self.registration,
         }
 
-    def _copy(self, **changes: Any) -> OutputFileDatasetConfig:
+    def _copy(self, **changes: object) -> OutputFileDatasetConfig:
         copy = OutputFileDatasetConfig.__new__(type(self))
         copy.__dict__.update(self.__dict__, **changes)
         return copy
@@ -174,7 +180,7 @@ class OutputFileDatasetConfig:
         return f"OutputFileDatasetConfig({self.name!r}, {self.destination!r}, {self.mode!r})"
 
 
-def _parse_destination(value: Any) -> tuple[AbstractDatastore, str] | None:
+def _parse_destination(value: object) -> tuple[AbstractDatastore, str] | None:
     if value is None:
         return None
     if isinstance(value, DataReference):

@@ -9,12 +9,15 @@ from pathlib import Path
 from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.datasets import manifest, selection
 from scriptrun.data.datasets.manifest import Manifest, ManifestRow
-from scriptrun.data.datasets.selection import Step
-from scriptrun.data.datasets.sources import Json, Source, StoreRef, read_source, read_store_ref
+from scriptrun.data.datasets.sources import Source, StoreRef, read_source, read_store_ref
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 
 class Root(Value):
@@ -44,11 +47,11 @@ class Content(Value):
     """
 
     sources: list[Source]
-    steps: list[Step] = fresh(default_factory=list)
+    steps: list[Json] = fresh(default_factory=list)
     manifest: Manifest | None = None
     roots: list[Root] = fresh(default_factory=list)
 
-    def with_step(self, step: Step) -> Content:
+    def with_step(self, step: Json) -> Content:
         """The content with one more selection step."""
         return self.replace(steps=[*self.steps, step])
 

@@ -7,7 +7,6 @@ import random
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any
 
 from scriptrun.data.cache import transfer
 from scriptrun.data.cache.files import Cache
@@ -23,6 +22,10 @@ from scriptrun.data.stores.protocol import clean
 from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.data.datasets.sources import Paths
 
 
 @absent(
@@ -187,7 +190,7 @@ class FileDatasetFactory:
 
     @staticmethod
     def from_files(
-        path: Any,
+        path: Paths,
         validate: bool = True,
         partition_format: str | None = None,
         is_file: bool = False,
@@ -210,7 +213,7 @@ class FileDatasetFactory:
     @staticmethod
     def upload_directory(
         src_dir: str | os.PathLike[str],
-        target: Any,
+        target: Paths,
         pattern: str | None = None,
         overwrite: bool = False,
         show_progress: bool = True,

@@ -17,7 +17,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from scriptrun.data.errors import DatasetExecutionError, DatastoreException
 
@@ -42,6 +42,15 @@ class ManifestSummary(NamedTuple):
     digest: str
     files: int
     bytes: int
+
+
+class _Block(NamedTuple):
+    """An entry of the index: where a block lies in the file, its rows, and its first path."""
+
+    offset: int
+    length: int
+    rows: int
+    first_path: str
 
 
 class UnsortedRows(Exception):
@@ -74,12 +83,12 @@ def write(folder: Path, rows: Iterable[ManifestRow]) -> ManifestSummary:
 
 def _write(out: BinaryIO, rows: Iterable[ManifestRow]) -> ManifestSummary:
     digest, files, size = hashlib.sha256(), 0, 0
-    index: list[list[Any]] = []
+    index: list[_Block] = []
     for block in _blocks(rows):
         lines = ("\n".join([_encode(row) for row in block]) + "\n").encode("ascii")
         digest.update(lines)
         compressed = zlib.compress(lines, 1)
-        index.append([out.tell(), len(compressed), len(block), block[0].path])
+        index.append(_Block(out.tell(), len(compressed), len(block), block[0].path))
         out.write(compressed)
         files += len(block)
         size += sum(row.size for row in block if row.size > 0)
@@ -113,12 +122,16 @@ class Manifest:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._index: list[list[Any]] | None = None
+        self._index: list[_Block] | None = None
 
     def rows(self, path: str = "") -> Iterator[ManifestRow]:
         """The rows in order, from the first whose path is not before ``path``."""
         index = self._load_index()
-        first = max(0, bisect.bisect_right([entry[3] for entry in index], path) - 1) if path else 0
+        first = (
+            max(0, bisect.bisect_right([entry.first_path for entry in index], path) - 1)
+            if path
+            else 0
+        )
         with self._open_file() as file:
             for offset, length, *_ in index[first:]:
                 for row in self._read_block(file, offset, length):
@@ -142,7 +155,7 @@ class Manifest:
 
     def first_paths(self) -> list[str]:
         """The first path of every block."""
-        return [entry[3] for entry in self._load_index()]
+        return [entry.first_path for entry in self._load_index()]
 
     def lines(self, block: int) -> list[bytes]:
         """The raw rows of one block, a line of JSON each."""
@@ -150,7 +163,7 @@ class Manifest:
         with self._open_file() as file:
             return self._read_lines(file, offset, length)
 
-    def _load_index(self) -> list[list[Any]]:
+    def _load_index(self) -> list[_Block]:
         if self._index is None:
             with self._open_file() as file:
                 try:
@@ -162,7 +175,7 @@ class Manifest:
                     raise self._damaged_error() from None
             if magic != _MAGIC:
                 raise self._damaged_error()
-            self._index = index
+            self._index = [_Block(*entry) for entry in index]
         return self._index
 
     def _open_file(self) -> BinaryIO:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatasetValidationError
 
-Step = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 
-def skip(count: int) -> Step:
+def skip(count: int) -> Json:
     """All but the first ``count``."""
     return {"skip": _check_count(count)}
 
 
-def take(count: int) -> Step:
+def take(count: int) -> Json:
     """The first ``count``."""
     return {"take": _check_count(count)}
 
 
-def part(low: float, high: float, seed: int) -> Step:
+def part(low: float, high: float, seed: int) -> Json:
     """The files whose paths, hashed with ``seed``, fall between two fractions."""
     return {"part": [low, high], "seed": seed}
 
 
-def apply(rows: Iterable[ManifestRow], steps: list[Step]) -> Iterator[ManifestRow]:
+def apply(rows: Iterable[ManifestRow], steps: list[Json]) -> Iterator[ManifestRow]:
     """The rows that remain after all steps, in their order."""
     selected = iter(rows)
     for step in steps:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from scriptrun.data.datastores import classes as datastore_classes
@@ -19,11 +18,21 @@ from scriptrun.data.stores.protocol import FileEntry, Store, clean
 from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeGuard
+
+    from scriptrun.runtime.hints import Json, StrPath
+
+    OnDatastore = tuple[AbstractDatastore, StrPath | Sequence[StrPath] | None]
+    #: one path or several, as the factories of datasets take them
+    Paths = OnDatastore | DataPath | DataReference | AbstractDatastore | StrPath | Sequence["Paths"]
+
 #: words in a query's names that mean a credential, which must not be stored
 _CREDENTIAL_WORDS = ("sig", "signature", "token", "key", "secret", "password", "credential")
 #: the name of the store of local paths, which have no datastore
 THIS_MACHINE = "this machine"
-Json = dict[str, Any]
 
 
 class StoreRef(Value):
@@ -117,7 +126,7 @@ def read_source(value: Json, workspace: WorkspaceLike | None) -> Source:
     return Source(read_store_ref(value, workspace), value["path"])
 
 
-def parse(path: Any) -> list[Source]:
+def parse(path: Paths) -> list[Source]:
     """The sources in the ``path`` argument of a dataset factory.
 
     One of these, or a list of them: ``(datastore, path or paths)``, DataPath, DataReference, a
@@ -134,8 +143,9 @@ def parse(path: Any) -> list[Source]:
         return [_on_datastore(path, "")]
     if isinstance(path, tuple) and len(path) == 2:
         paths = path[1] if isinstance(path[1], list | tuple) else [path[1]]
-        if all(value is None or isinstance(value, str | os.PathLike) for value in paths):
-            return [_on_datastore(path[0], os.fspath(subpath or "")) for subpath in paths]
+        texts = [os.fspath(item or "") for item in paths if _is_path(item)]
+        if len(texts) == len(paths):
+            return [_on_datastore(path[0], text) for text in texts]
     if isinstance(path, str | os.PathLike):
         return [_parse_text(os.fspath(path))]
     raise DatasetValidationError(
@@ -143,7 +153,11 @@ def parse(path: Any) -> list[Source]:
     )
 
 
-def _on_datastore(datastore: Any, path: str) -> Source:
+def _is_path(value: object) -> TypeGuard[StrPath | None]:
+    return value is None or isinstance(value, str | os.PathLike)
+
+
+def _on_datastore(datastore: object, path: str) -> Source:
     if not isinstance(datastore, AbstractDatastore):
         raise DatasetValidationError(
             f"The first element of (datastore, path) must be a datastore, not {datastore!r}.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import random
 import uuid
-from typing import Any
 
 from scriptrun.data.datasets import selection, sources
 from scriptrun.data.datasets.base import AbstractDataset
@@ -24,6 +23,18 @@ from scriptrun.data.tables.expressions import Expression
 from scriptrun.data.tables.time_columns import TimeColumns
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas
+    import polars
+    import pyarrow
+
+    from scriptrun.data.datasets.sources import Paths
+    from scriptrun.data.tables.partitions import PathValue
+    from scriptrun.runtime.hints import Json
 
 #: v1's PromoteHeadersBehavior values that are supported: whether files have a header
 _HEADERS = {0: False, 2: True, 3: True}
@@ -51,7 +62,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
         """The column ``key``, for ``filter``."""
         return expressions.column(key)
 
-    def to_arrow(self) -> Any:
+    def to_arrow(self) -> pyarrow.Table:
         """The rows as a ``pyarrow.Table``.
 
         Raises DatasetExecutionError if the files cannot be read as a table, or a file of a
@@ -70,16 +81,18 @@ class TabularDataset(TimeColumns, AbstractDataset):
 
     def to_pandas_dataframe(
         self, on_error: str = "null", out_of_range_datetime: str = "null"
-    ) -> Any:
+    ) -> pandas.DataFrame:
         """The rows as a ``pandas.DataFrame``."""
         return self._convert("pandas", self.to_arrow)
 
-    def to_polars(self) -> Any:
+    def to_polars(self) -> polars.DataFrame:
         """The rows as a ``polars.DataFrame``."""
         return self._convert("polars", self.to_arrow)
 
     @staticmethod
-    def _convert(library: str, table: Any) -> Any:
+    def _convert(
+        library: str, table: Callable[[], pyarrow.Table]
+    ) -> pandas.DataFrame | polars.DataFrame:
         import importlib
 
         try:
@@ -141,14 +154,14 @@ class TabularDataset(TimeColumns, AbstractDataset):
 
     def get_partition_key_values(
         self, partition_keys: list[str] | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[dict[str, PathValue]]:
         """The distinct combinations of these columns' values; reads only the paths."""
         text = self._options.get("partition_format")
         if not text:
             return []
         path_format = partitions.compile_format(text)
         keys = partition_keys or list(path_format.columns)
-        combinations: dict[tuple[Any, ...], dict[str, Any]] = {}
+        combinations: dict[tuple[PathValue, ...], dict[str, PathValue]] = {}
         for row in self._content.rows():
             values = path_format.values(row.path)
             unknown = [name for name in keys if name not in values]
@@ -159,7 +172,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
             }
         return list(combinations.values())
 
-    def _with_operation(self, operation: dict[str, Any]) -> TabularDataset:
+    def _with_operation(self, operation: Json) -> TabularDataset:
         return self._with(self._content, ops=[*self._options.get("ops", []), operation])
 
 
@@ -167,7 +180,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
 class DataType:
     """Types for ``set_column_types``: ``{'price': DataType.to_float()}``."""
 
-    def __init__(self, value: dict[str, Any]) -> None:
+    def __init__(self, value: Json) -> None:
         self.value = value
 
     @staticmethod
@@ -207,13 +220,13 @@ class TabularDatasetFactory:
 
     @staticmethod
     def from_delimited_files(
-        path: Any,
+        path: Paths,
         validate: bool = True,
         include_path: bool = False,
         infer_column_types: bool = True,
         set_column_types: dict[str, DataType] | None = None,
         separator: str = ",",
-        header: Any = True,
+        header: object = True,
         partition_format: str | None = None,
         support_multi_line: bool = False,
         empty_as_string: bool = False,
@@ -240,7 +253,7 @@ class TabularDatasetFactory:
 
     @staticmethod
     def from_parquet_files(
-        path: Any,
+        path: Paths,
         validate: bool = True,
         include_path: bool = False,
         set_column_types: dict[str, DataType] | None = None,
@@ -254,7 +267,7 @@ class TabularDatasetFactory:
 
     @staticmethod
     def from_json_lines_files(
-        path: Any,
+        path: Paths,
         validate: bool = True,
         include_path: bool = False,
         set_column_types: dict[str, DataType] | None = None,
@@ -275,8 +288,8 @@ class TabularDatasetFactory:
 
     @staticmethod
     def register_pandas_dataframe(
-        dataframe: Any,
-        target: Any,
+        dataframe: pandas.DataFrame,
+        target: Paths,
         name: str,
         description: str | None = None,
         tags: dict[str, str] | None = None,
@@ -299,9 +312,9 @@ class TabularDatasetFactory:
 
 
 def _create_dataset(
-    path: Any,
+    path: Paths,
     validate: bool,
-    options: dict[str, Any],
+    options: Json,
     include_path: bool,
     types: dict[str, DataType] | None,
     partition_format: str | None,
@@ -319,7 +332,7 @@ def _create_dataset(
     return TabularDataset(files, options)
 
 
-def _header(header: Any) -> bool:
+def _header(header: object) -> bool:
     setting = getattr(header, "value", header)
     if isinstance(setting, bool):
         return setting

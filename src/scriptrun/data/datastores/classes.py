@@ -23,6 +23,10 @@ from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as Client
+
 __all__ = [
     "DEFAULT",
     "FILES",
@@ -192,7 +196,8 @@ class LocalDatastore(AbstractDatastore):
     @property
     def container_name(self) -> str:
         """The directory, as a container of the account ``local``."""
-        return self.settings["path"]  # type: ignore[no-any-return]
+        path: str = self.settings["path"]
+        return path
 
     @property
     def root(self) -> Path:
@@ -253,7 +258,7 @@ class GcsDatastore(AbstractDatastore):
 
 
 def _object_store(
-    datastore: AbstractDatastore, opener: Callable[[Record], Any], endpoint: str | None
+    datastore: AbstractDatastore, opener: Callable[[Record], Client], endpoint: str | None
 ) -> Store:
     encrypted = not (endpoint or "").startswith("http://")
     return ObjectStore(datastore.name, lambda: opener(datastore.settings), encrypted)

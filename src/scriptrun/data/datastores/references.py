@@ -175,7 +175,7 @@ class DataReference:
         return str(self)
 
 
-class ReferenceConfig(dict[str, Any]):
+class ReferenceConfig(dict[str, str | bool | None]):
     """One entry of ``run_config.data_references``, with the keys of a ``.runconfig`` file.
 
     The attributes of DataReferenceConfiguration work too.
@@ -194,7 +194,7 @@ class ReferenceConfig(dict[str, Any]):
             raise AttributeError(f"ReferenceConfig has no attribute {name!r}")
         return self[self._KEYS[name]]
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: str | bool | None) -> None:
         if name not in self._KEYS:
             raise AttributeError(f"ReferenceConfig has no attribute {name!r}")
         self[self._KEYS[name]] = value

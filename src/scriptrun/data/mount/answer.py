@@ -6,7 +6,12 @@ import ctypes
 import os
 import threading
 from io import FileIO
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    #: a struct fuse_bufvec **
+    Reply = ctypes._Pointer[ctypes.c_void_p]
 
 #: from libfuse's fuse_common.h: a buffer that is a file descriptor, read at a given position
 _IS_FD, _FD_SEEK = 1 << 1, 1 << 2
@@ -42,7 +47,17 @@ class _BufferVector(ctypes.Structure):
     ]
 
 
-def allow_splicing(connection: Any) -> None:
+class Connection(Protocol):
+    """A new connection to the kernel: what it offers, and what is asked of it (fuse_conn_info)."""
+
+    capable: int
+    want: int
+    max_read: int
+    max_background: int
+    congestion_threshold: int
+
+
+def allow_splicing(connection: Connection) -> None:
     """Enable splicing on a new connection if the kernel supports it."""
     connection.want |= connection.capable & _SPLICE_WRITE
 
@@ -57,7 +72,7 @@ class ReplyWriter:
         #: only then has libfuse sent that reply
         self._open_files: dict[int, FileIO | None] = {}
 
-    def write(self, reply: Any, data: bytes | DiskRange) -> None:
+    def write(self, reply: Reply, data: bytes | DiskRange) -> None:
         """Store ``data`` in ``reply``, a struct fuse_bufvec **."""
         disk_range = data if isinstance(data, DiskRange) else None
         self._open_files[threading.get_ident()] = disk_range.file if disk_range else None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
 #: the names of libfuse 3; mfusepy would prefer libfuse 2 if both are installed
 _NAMES = ("libfuse3.so.4", "libfuse3.so.3")
 _VARIABLE = "FUSE_LIBRARY_PATH"
 
 
-def load() -> Any:
+def load() -> ModuleType:
     """Import mfusepy; FUSE_LIBRARY_PATH and FUSE_LIBRARY_NAME take precedence.
 
     Raises ImportError if it is not installed, and OSError if libfuse is missing.

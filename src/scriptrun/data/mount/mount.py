@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.errors import DatastoreException
@@ -20,6 +19,10 @@ from scriptrun.data.mount import fuse_library, system_table
 from scriptrun.data.mount import operations as mount_operations
 from scriptrun.data.mount import plan as mount_plan
 from scriptrun.data.mount.plan import MountPlan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 #: called with a sentence that names the store, once for each problem
 OnProblem = Callable[[str], None]
@@ -186,7 +189,7 @@ class ActiveMount:
         lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
         return (lines[-1] if lines else error or "its process exited").rstrip(".")
 
-    def _read_message(self) -> dict[str, Any] | None:
+    def _read_message(self) -> Json | None:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         return json.loads(line) if line else None

@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException
@@ -14,6 +13,16 @@ from scriptrun.data.mount import fuse_library
 from scriptrun.data.mount.answer import ReplyWriter, allow_splicing
 from scriptrun.data.mount.reader import MountReader
 from scriptrun.data.mount.tree import Tree, TreeEntry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from scriptrun.data.mount.answer import Connection, Reply
+
+    #: the fields of ``struct stat``, as numbers
+    Attributes = dict[str, int]
+    T = TypeVar("T")
 
 #: seconds that the kernel caches attributes: mounted files never change
 _FOREVER = 86400.0
@@ -47,18 +56,18 @@ class ReadOnlyFiles:
         self._recent: dict[str, TreeEntry] = {}
         self._older: dict[str, TreeEntry] = {}
 
-    def init_with_config(self, conn_info: Any, config_3: Any) -> None:
+    def init_with_config(self, conn_info: Connection, config_3: object) -> None:
         """Configure the kernel connection once it is established."""
         conn_info.max_background, conn_info.congestion_threshold = 64, 48
         conn_info.max_read = REQUEST  # libfuse 3 requires the option's value here too
         allow_splicing(conn_info)
         self._on_ready()
 
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
+    def getattr(self, path: str, fh: int | None = None) -> Attributes:
         """A file's or folder's attributes."""
         return self._attributes(self._find(path[1:]))
 
-    def readdir(self, path: str, fh: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+    def readdir(self, path: str, fh: int) -> Iterator[tuple[str, Attributes, int]]:
         """The entries of a folder."""
         folder = path[1:]
         if self._find(folder).row is not None:
@@ -73,7 +82,7 @@ class ReadOnlyFiles:
         """Tell the kernel to skip open requests, and to keep its page cache."""
         raise OSError(errno.ENOSYS, path)
 
-    def read_buf(self, path: str, reply: Any, size: int, offset: int, fh: int) -> int:
+    def read_buf(self, path: str, reply: Reply, size: int, offset: int, fh: int) -> int:
         """Read a range of a file; the kernel itself reads what is cached on disk."""
         row = self._find(path[1:]).row
         if row is None:
@@ -104,7 +113,7 @@ class ReadOnlyFiles:
         if len(self._recent) > _MAX_REMEMBERED:
             self._older, self._recent = self._recent, {}
 
-    def _attributes(self, child: TreeEntry) -> dict[str, Any]:
+    def _attributes(self, child: TreeEntry) -> Attributes:
         if child.row is None:
             return self._folder
         size = child.row.size
@@ -115,7 +124,7 @@ class ReadOnlyFiles:
             "st_blocks": -(-size // 512),
         }
 
-    def _guard(self, work: Callable[[], Any], row: ManifestRow | None) -> Any:
+    def _guard(self, work: Callable[[], T], row: ManifestRow | None) -> T:
         """Call ``work``; report a store's error and turn it into an I/O error for the script."""
         try:
             return work()
@@ -135,7 +144,7 @@ def serve(files: ReadOnlyFiles, mountpoint: str, name: str) -> None:
     """
     library = fuse_library.load()
     version = library.fuse_version_major, library.fuse_version_minor
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "foreground": True,
         "ro": True,
         "nosuid": True,

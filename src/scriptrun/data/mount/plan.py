@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun.data.datasets.content import Content, Root
 from scriptrun.data.datasets.manifest import Manifest
@@ -12,7 +11,9 @@ from scriptrun.data.datasets.sources import StoreRef
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.spec.values import Value, fresh
 
-Json = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 
 class _TemporaryWorkspace:

@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from scriptrun.data.datasets.manifest import Manifest, ManifestRow
 from scriptrun.data.errors import DatastoreException
@@ -26,6 +25,10 @@ from scriptrun.data.mount.plan import MountPlan
 from scriptrun.data.mount.reader import MountReader
 from scriptrun.data.mount.tree import ManifestTree, Tree
 from scriptrun.spec.errors import UserErrorException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 #: of glibc's malloc.h
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENAS = -1, -3, -8
@@ -83,7 +86,7 @@ def _exit_when_closed(mountpoint: str) -> None:
 _lock = threading.Lock()
 
 
-def _send(value: dict[str, Any]) -> None:
+def _send(value: Json) -> None:
     with _lock:
         try:
             os.write(1, json.dumps(value).encode() + b"\n")

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 from scriptrun.data.errors import (
     DatastoreException,
@@ -22,6 +22,13 @@ from scriptrun.data.errors import (
 from scriptrun.data.stores.local import read_range
 from scriptrun.data.stores.protocol import PIECE, FileEntry
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+    from fsspec.spec import AbstractBufferedFile
+
+    from scriptrun.runtime.hints import Json
+
 
 class FsspecStore:
     """The files below ``root`` of an fsspec ``protocol``, opened with ``options``."""
@@ -30,7 +37,7 @@ class FsspecStore:
     sums = False
     at_once = 4
 
-    def __init__(self, name: str, protocol: str, root: str, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, protocol: str, root: str, options: Json) -> None:
         self.name = name
         self.root = root.rstrip("/")
         self._protocol = protocol
@@ -132,7 +139,7 @@ class FsspecStore:
         if entry is not None and entry.etag != etag:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
-    def _system(self) -> Any:
+    def _system(self) -> AbstractFileSystem:
         """The driver, one per thread since many use a single connection."""
         if not hasattr(self._thread_local, "system"):
             self._thread_local.system = _open(self._protocol, self._options)
@@ -155,7 +162,7 @@ class FsspecStore:
         raise error_class(f"Cannot {action} {subject} in {self.name}: {_reason(error)}.") from None
 
 
-def _read_ahead(file: Any, start: int, end: int | None) -> None:
+def _read_ahead(file: AbstractBufferedFile, start: int, end: int | None) -> None:
     """Enable read-ahead for SFTP (paramiko), which otherwise requests one small piece at a time."""
     if hasattr(file, "prefetch"):
         file.seek(start)
@@ -182,7 +189,7 @@ def _reason(error: Exception) -> str:
     return _REASONS.get(type(error).__name__, type(error).__name__)
 
 
-def _open(protocol: str, options: dict[str, Any]) -> Any:
+def _open(protocol: str, options: Json) -> AbstractFileSystem:
     try:
         import fsspec
     except ImportError:
@@ -204,7 +211,7 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
         ) from None
 
 
-def _entry(path: str, info: dict[str, Any]) -> FileEntry:
+def _entry(path: str, info: Json) -> FileEntry:
     names = ("mtime", "modified", "last_modified", "modify", "created")
     modified = _timestamp(next((info[name] for name in names if info.get(name)), 0.0))
     size = int(info.get("size") or 0)
@@ -212,7 +219,7 @@ def _entry(path: str, info: dict[str, Any]) -> FileEntry:
     return FileEntry(path, size, str(etag).strip('"'), modified)
 
 
-def _timestamp(moment: Any) -> float:
+def _timestamp(moment: str | float | datetime.datetime) -> float:
     """A driver's time in seconds since 1970: it may be a datetime, digits (FTP) or a number."""
     if isinstance(moment, str):
         digits = moment.partition(".")[0]

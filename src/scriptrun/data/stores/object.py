@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 from scriptrun.data.errors import (
     AccessDenied,
@@ -23,8 +23,13 @@ from scriptrun.data.stores.checksums import EtagReader, part_size, remaining_siz
 from scriptrun.data.stores.protocol import PIECE, FileEntry
 from scriptrun.data.stores.timeouts import run_interruptible
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from obstore import GetOptions, ObjectMeta
+    from obstore.store import ObjectStore as Client
+
 #: opens the obstore store on first use, since that loads a large library
-Opener = Callable[[], Any]
+Opener = Callable[[], "Client"]
 #: parts of one file to upload in parallel
 _PARTS_AT_ONCE = 4
 
@@ -42,7 +47,7 @@ class ObjectStore:
         self._opener = opener
         self._encrypted = encrypted
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._client: Client | None = None
 
     def prepare(self) -> None:
         """Load obstore ahead of the first request; sends no request."""
@@ -93,17 +98,17 @@ class ObjectStore:
         self, path: str, etag: str = "", start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
         """The object, or a range of it, as it arrives."""
-        options: dict[str, Any] = {}
+        options: GetOptions = {}
         if end is not None:
             options["range"] = (start, end)
         elif start:
             options["range"] = {"offset": start}
         yield from self._get(path, etag, options)
 
-    def _get(self, path: str, etag: str, options: dict[str, Any]) -> Iterator[bytes]:
+    def _get(self, path: str, etag: str, options: GetOptions) -> Iterator[bytes]:
         import obstore
 
-        request_options: Any = {**options, "if_match": f'"{etag}"'} if etag else options
+        request_options: GetOptions = {**options, "if_match": f'"{etag}"'} if etag else options
         try:
             response = obstore.get(self._store(), path, options=request_options)
             if etag and _normalize_etag(response.meta["e_tag"]) != etag:  # If-Match unsupported
@@ -127,13 +132,16 @@ class ObjectStore:
 
         size = remaining_size(file)
         reader = EtagReader(file, part_size(size))
-        put_options: dict[str, Any] = {"chunk_size": reader.part, "max_concurrency": _PARTS_AT_ONCE}
+        put_options: dict[str, object] = {
+            "chunk_size": reader.part,
+            "max_concurrency": _PARTS_AT_ONCE,
+        }
         if new and size <= reader.part:
             put_options["mode"] = "create"
         elif new and self.stat(path) is not None:
             raise FileExists(f"File {path!r} already exists in {self.name}.")
         try:
-            data: Any = reader.read() if size <= reader.part else reader
+            data: bytes | EtagReader = reader.read() if size <= reader.part else reader
             result = run_interruptible(
                 lambda: obstore.put(self._store(), path, data, **put_options)
             )
@@ -176,7 +184,7 @@ class ObjectStore:
         except Exception as error:
             self._raise_error(error, "remove", path)
 
-    def _store(self) -> Any:
+    def _store(self) -> Client:
         with self._lock:
             if self._client is None:
                 self._client = self._opener()
@@ -264,7 +272,7 @@ _REASONS = {
 _RETRYABLE_REASONS = (_CONNECTION_LOST, "the server is unreachable", "the request timed out")
 
 
-def _entry(meta: Any) -> FileEntry:
+def _entry(meta: ObjectMeta) -> FileEntry:
     modified = meta.get("last_modified")
     return FileEntry(
         meta["path"],

@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 from datetime import timedelta
-from typing import Any
 
 from scriptrun.data.errors import DatastoreException, missing_package
 from scriptrun.data.stores import credentials as store_credentials
 from scriptrun.data.stores.timeouts import CONNECT, REQUEST, time_limit
 
-Settings = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
+
+    from scriptrun.runtime.hints import Json
+
 
 #: each provider's login library, and obstore's credential provider for it
 _LOGIN_LIBRARIES = {
@@ -27,9 +31,9 @@ _CREDENTIAL_VARIABLES = {
 }
 
 
-def azure(settings: Settings) -> Any:
+def azure(settings: Json) -> AzureStore:
     """Open an Azure Blob container: ``container_name`` of ``account_name``."""
-    config: Settings = {"account_name": settings["account_name"]}
+    config: dict[str, object] = {"account_name": settings["account_name"]}
     endpoint = azure_endpoint(settings)
     if endpoint:
         config["endpoint"] = endpoint
@@ -44,7 +48,7 @@ def azure(settings: Settings) -> Any:
     return _open("Azure", "AzureStore", settings["container_name"], config, settings, endpoint)
 
 
-def azure_endpoint(settings: Settings) -> str:
+def azure_endpoint(settings: Json) -> str:
     """The URL of the account, or "" in the public cloud.
 
     As in the SDK v1, ``endpoint`` is a suffix (``core.chinacloudapi.cn``); a full URL (e.g. of an
@@ -60,10 +64,10 @@ def azure_endpoint(settings: Settings) -> str:
     return f"{protocol}://{settings['account_name']}.blob.{suffix}"
 
 
-def s3(settings: Settings) -> Any:
+def s3(settings: Json) -> S3Store:
     """Open a bucket of S3 or compatible. Its secret is ``ACCESS_KEY_ID:SECRET_ACCESS_KEY``."""
     endpoint = settings.get("endpoint") or ""
-    config: Settings = {"region": settings.get("region") or os.environ.get("AWS_REGION")}
+    config: dict[str, object] = {"region": settings.get("region") or os.environ.get("AWS_REGION")}
     config["region"] = config["region"] or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     if endpoint:
         config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
@@ -79,9 +83,9 @@ def s3(settings: Settings) -> Any:
     return _open("S3", "S3Store", settings["bucket"], config, settings, endpoint)
 
 
-def gcs(settings: Settings) -> Any:
+def gcs(settings: Json) -> GCSStore:
     """Open a Google Cloud Storage bucket. Its secret is a service account's key, as JSON."""
-    config: Settings = {}
+    config: dict[str, object] = {}
     endpoint = settings.get("endpoint") or ""
     if endpoint:
         config["base_url"] = endpoint
@@ -91,29 +95,35 @@ def gcs(settings: Settings) -> Any:
     return _open("GCS", "GCSStore", settings["bucket"], config, settings, endpoint)
 
 
-def _secret(settings: Settings) -> str:
+def _secret(settings: Json) -> str:
     """The value of the secret named in the settings, or ""."""
     return store_credentials.find(settings["secret"]) if settings.get("secret") else ""
 
 
 def _open(
-    kind: str, class_name: str, bucket: str, config: Settings, settings: Settings, endpoint: str
-) -> Any:
+    kind: str,
+    class_name: str,
+    bucket: str,
+    config: dict[str, object],
+    settings: Json,
+    endpoint: str,
+) -> ObjectStore:
     try:
         import obstore.store as stores
     except ImportError:
         raise missing_package("obstore", f"A datastore on {kind}") from None
     limit = timedelta(seconds=time_limit())
-    options: Settings = {
-        "client_options": {
-            "connect_timeout": timedelta(seconds=CONNECT),
-            "timeout": timedelta(seconds=REQUEST),
-            "read_timeout": limit,
-        },
-        "retry_config": {"retry_timeout": limit},
+    client_options: dict[str, object] = {
+        "connect_timeout": timedelta(seconds=CONNECT),
+        "timeout": timedelta(seconds=REQUEST),
+        "read_timeout": limit,
     }
     if endpoint.startswith("http://"):
-        options["client_options"]["allow_http"] = True
+        client_options["allow_http"] = True
+    options: dict[str, object] = {
+        "client_options": client_options,
+        "retry_config": {"retry_timeout": limit},
+    }
     if settings.get("root"):
         options["prefix"] = settings["root"]
     if settings.get("anonymous"):
@@ -129,7 +139,7 @@ def _open(
         ) from None
 
 
-def _login_options(kind: str) -> Settings:
+def _login_options(kind: str) -> dict[str, object]:
     """Use the provider's own login if its library is installed and no variable overrides it."""
     if any(name.startswith(_CREDENTIAL_VARIABLES[kind]) for name in os.environ):
         return {}

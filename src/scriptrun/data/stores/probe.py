@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 from scriptrun.data.datastores.classes import AbstractDatastore, HttpDatastore
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.stores.protocol import Store
 from scriptrun.runtime import files
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 #: the actions to try, in this order
 ACTIONS = ("list", "write", "read", "delete")
@@ -65,7 +70,7 @@ class _Trial:
     def __init__(self, result: Probe) -> None:
         self.result = result
 
-    def attempt(self, action: str, work: Callable[[], Any]) -> Any:
+    def attempt(self, action: str, work: Callable[[], T]) -> T | None:
         """What ``work`` returns; None if it fails."""
         try:
             value = work()

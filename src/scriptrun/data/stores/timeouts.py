@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 #: seconds to establish a connection
 CONNECT = 10.0
@@ -39,19 +39,21 @@ def run_interruptible(call: Callable[[], Result]) -> Result:
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
-    outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    outcome: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    results: list[Result] = []
 
     def work() -> None:
         try:
-            outcome.put((call(), None))
+            results.append(call())
+            outcome.put(None)
         except BaseException as error:
-            outcome.put((None, error))
+            outcome.put(error)
 
     threading.Thread(target=work, name="scriptrun-call", daemon=True).start()
-    result, error = outcome.get()
+    error = outcome.get()
     if error is not None:
         raise error
-    return result  # type: ignore[no-any-return]
+    return results[0]
 
 
 class Backoff:

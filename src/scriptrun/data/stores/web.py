@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from scriptrun.data.errors import (
     DatastoreException,
@@ -21,6 +21,11 @@ from scriptrun.data.stores.protocol import PIECE, FileEntry
 from scriptrun.data.stores.timeouts import Backoff, time_limit
 from scriptrun.data.stores.web_headers import expected_digest, retry_after_seconds
 from scriptrun.data.stores.web_listing import links
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+    from http.client import HTTPMessage, HTTPResponse
 
 #: files whose headers are requested in one batch when a folder is listed
 _STAT_BATCH = 256
@@ -47,7 +52,7 @@ class WebStore:
         """The files that the server's index pages link. Raises NoListing if there are none."""
         prefix = f"{folder}/" if folder else ""
         names = self._list_names(folder)
-        files: Any = []
+        files: MutableSequence[str] = []
         for name in names:
             if not name.endswith("/"):
                 files.append(prefix + name)
@@ -138,11 +143,13 @@ class WebStore:
     def _read_only(self) -> DatastoreException:
         return DatastoreException(f"HTTP datastore {self.name!r} is read-only.")
 
-    def _check(self, path: str, headers: Any, etag: str) -> None:
+    def _check(self, path: str, headers: HTTPMessage, etag: str) -> None:
         if etag and _entry(path, headers).etag != etag:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
-    def _request(self, path: str, method: str, headers: dict[str, str] | None = None) -> Any:
+    def _request(
+        self, path: str, method: str, headers: dict[str, str] | None = None
+    ) -> HTTPResponse:
         """Send a request, with retries on temporary errors, and return the response."""
         import urllib.error
         import urllib.request
@@ -156,7 +163,8 @@ class WebStore:
         while True:
             retry_after = 0.0
             try:
-                return urllib.request.urlopen(request, timeout=time_limit())
+                response: HTTPResponse = urllib.request.urlopen(request, timeout=time_limit())
+                return response
             except urllib.error.HTTPError as error:
                 error.close()
                 if error.code not in _RETRYABLE_STATUSES:
@@ -179,7 +187,7 @@ class WebStore:
         return error_class(f"Cannot read from {self.name}: {reason}.")
 
 
-def _body(response: Any) -> Iterator[bytes]:
+def _body(response: HTTPResponse) -> Iterator[bytes]:
     """The response's body; raises OSError if it is shorter than its Content-Length."""
     import http.client
 
@@ -221,7 +229,7 @@ def _with_slash(url: str) -> str:
     return base.rstrip("/") + "/" + question + query
 
 
-def _entry(path: str, headers: Any) -> FileEntry:
+def _entry(path: str, headers: HTTPMessage) -> FileEntry:
     from email.utils import parsedate_to_datetime
 
     etag = (headers.get("ETag") or "").removeprefix("W/").strip('"')

@@ -7,7 +7,10 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from http.client import HTTPMessage
 
 #: algorithms of Repr-Digest (RFC 9530) and Digest (RFC 3230), strongest first
 _KINDS = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
@@ -29,7 +32,7 @@ class ExpectedDigest:
         return self._actual.digest() == self._value
 
 
-def expected_digest(headers: Mapping[str, Any]) -> ExpectedDigest | None:
+def expected_digest(headers: HTTPMessage | Mapping[str, str]) -> ExpectedDigest | None:
     """The content's digest from Repr-Digest, Digest or Content-MD5, or None.
 
     Content-MD5 (RFC 1864) is what Azure Blob and older servers send.

@@ -7,11 +7,17 @@ import io
 import time
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
 from scriptrun.data.cache.download import RemoteFile, resuming_pieces
 from scriptrun.data.errors import DatasetExecutionError
 from scriptrun.data.stores.protocol import FileEntry, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from _typeshed import WriteableBuffer
+    from pyarrow import PythonFile, fs
 
 #: seconds to wait for pyarrow's threads when the process exits
 _EXIT_TIMEOUT = 5.0
@@ -61,15 +67,16 @@ class PieceStream(io.RawIOBase):
         """Always true."""
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill ``buffer`` from the next piece; return 0 at the end."""
         while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
             self._rest = piece
-        chunk = self._rest[: len(buffer)]
-        buffer[: len(chunk)] = chunk
+        target = memoryview(buffer)
+        chunk = self._rest[: len(target)]
+        target[: len(chunk)] = chunk
         self._rest = self._rest[len(chunk) :]
         return len(chunk)
 
@@ -101,30 +108,30 @@ def _wait_for_threads() -> None:
         time.sleep(0.005)
 
 
-def file_system(files: dict[str, RemoteFile]) -> Any:
+def file_system(files: dict[str, RemoteFile]) -> fs.PyFileSystem:
     """A read-only pyarrow file system of ``files``, by their paths in the dataset."""
     from pyarrow import PythonFile, fs
 
-    def reject(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def reject(self: object, *args: object, **kwargs: object) -> NoReturn:
         raise NotImplementedError("dataset files are read-only")
 
-    def info(self: Any, paths: list[str]) -> list[Any]:
+    def info(self: object, paths: list[str]) -> list[fs.FileInfo]:
         sizes = [(path, files[path].entry.size if path in files else None) for path in paths]
         return [
             fs.FileInfo(path, fs.FileType.NotFound if size is None else fs.FileType.File, size=size)
             for path, size in sizes
         ]
 
-    def open_file(self: Any, path: str) -> Any:
+    def open_file(self: object, path: str) -> PythonFile:
         file = files[path]
         return PythonFile(Handle(RangeFile(file.store, _entry_with_size(file))), mode="r")
 
-    def open_stream(self: Any, path: str) -> Any:
+    def open_stream(self: object, path: str) -> PythonFile:
         file = files[path]
         pieces = resuming_pieces(file.store, file.entry.path, file.entry.etag)
         return PythonFile(Handle(io.BufferedReader(PieceStream(pieces), 1 << 20)), mode="r")
 
-    methods: dict[str, Any] = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, reject)
+    methods: dict[str, object] = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, reject)
     methods |= {
         "get_type_name": lambda self: "scriptrun",
         "get_file_info": info,

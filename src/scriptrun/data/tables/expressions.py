@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from scriptrun.data.errors import DatasetValidationError
 
-Value = Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
+Value = object
 
 
 class Expression:
@@ -33,9 +36,11 @@ class Expression:
     def __le__(self, other: object) -> Expression:
         return self._with("le", other)
 
+    # a condition on the rows instead of a truth value, as in pandas
     def __eq__(self, other: object) -> Expression:  # type: ignore[override]
         return self._with("eq", other)
 
+    # like __eq__
     def __ne__(self, other: object) -> Expression:  # type: ignore[override]
         return self._with("ne", other)
 
@@ -96,7 +101,7 @@ def column_names(value: Value) -> set[str]:
     )
 
 
-def to_arrow(value: Value) -> Any:
+def to_arrow(value: Value) -> pc.Expression:
     """The condition as a pyarrow expression."""
     import pyarrow.compute as pc
 
@@ -113,27 +118,27 @@ def to_arrow(value: Value) -> Any:
     return getattr(operator, _OPERATORS.get(name, str(name)))(left, to_arrow(rest[0]))
 
 
-def _contains(left: Any, text: str) -> Any:
+def _contains(left: pc.Expression, text: str) -> pc.Expression:
     import pyarrow.compute as pc
 
     return pc.match_substring(left, text)
 
 
-def _starts(left: Any, text: str) -> Any:
+def _starts(left: pc.Expression, text: str) -> pc.Expression:
     import pyarrow.compute as pc
 
     return pc.starts_with(left, text)
 
 
 #: operations whose second operand, if any, is a plain value
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+_FUNCTIONS: dict[str, Callable[..., pc.Expression]] = {
     "not": operator.invert,
     "null": lambda left: left.is_null(),
     "in": lambda left, values: left.isin(values),
     "contains": _contains,
     "starts": _starts,
 }
-_OPERATORS: dict[Any, str] = {"and": "and_", "or": "or_"}
+_OPERATORS = {"and": "and_", "or": "or_"}
 
 
 def _json_value(other: object) -> Value:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, missing_package
 
-Options = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import pyarrow as pa
+    from pyarrow import dataset, fs
+
+    from scriptrun.runtime.hints import Json
+
 #: files to inspect for the columns and their types
 _SAMPLE_FILES = 50
 #: encodings by their names in the SDK v1
@@ -23,16 +30,17 @@ _ENCODINGS = {
 }
 
 
-def arrow() -> Any:
+def arrow() -> ModuleType:
     """Import pyarrow. Raises DatastoreException with a hint if it is not installed."""
     try:
         import pyarrow
     except ImportError:
         raise missing_package("pyarrow", "Reading tables") from None
-    return pyarrow
+    library: ModuleType = pyarrow
+    return library
 
 
-def type_of(value: Options) -> Any:
+def type_of(value: Json) -> pa.DataType:
     """The pyarrow type of a DataType's JSON value."""
     pa = arrow()
     types = {
@@ -45,7 +53,7 @@ def type_of(value: Options) -> Any:
     return types[value["type"]]
 
 
-def file_format(options: Options, names: list[str] | None = None) -> Any:
+def file_format(options: Json, names: list[str] | None = None) -> dataset.FileFormat:
     """The pyarrow format; ``names`` are the columns of files without a header."""
     arrow()
     from pyarrow import dataset
@@ -57,7 +65,7 @@ def file_format(options: Options, names: list[str] | None = None) -> Any:
     return _delimited(options, names)
 
 
-def _delimited(options: Options, names: list[str] | None) -> Any:
+def _delimited(options: Json, names: list[str] | None) -> dataset.CsvFileFormat:
     from pyarrow import csv, dataset
 
     encoding = str(options.get("encoding", "utf8"))
@@ -82,7 +90,9 @@ def _delimited(options: Options, names: list[str] | None) -> Any:
     )
 
 
-def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
+def columns(
+    options: Json, system: fs.FileSystem, paths: list[str]
+) -> tuple[dataset.FileFormat, pa.Schema]:
     """The (format, schema) of the files, from a sample of them."""
     pa = arrow()
     arrow_format = file_format(options)
@@ -106,7 +116,7 @@ def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
     return arrow_format, _apply_types(schema, options.get("types", {}))
 
 
-def _apply_types(schema: Any, types: dict[str, Options]) -> Any:
+def _apply_types(schema: pa.Schema, types: dict[str, Json]) -> pa.Schema:
     pa = arrow()
     for name, value in types.items():
         if name not in schema.names:
@@ -115,7 +125,7 @@ def _apply_types(schema: Any, types: dict[str, Options]) -> Any:
     return schema
 
 
-def widen(schema: Any, error: Exception) -> Any:
+def widen(schema: pa.Schema, error: Exception) -> pa.Schema | None:
     """``schema`` with a wider type for the column in ``error``, or None.
 
     Types are inferred from the first rows of files; a later value may not fit.

@@ -9,11 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    import pyarrow as pa
+
+    from scriptrun.runtime.hints import Json
+
 #: rows per batch when writing text
 _BATCH_ROWS = 65_536
 
 
-def write(table: Any, file_format: str) -> dict[str, Any]:
+def write(table: pa.Table, file_format: str) -> Json:
     """Write a ``pyarrow.Table`` to a new temporary file, as ``parquet`` or ``csv``.
 
     Returns ``path`` and ``columns``, a name and a kind for each. The reader removes the file.
@@ -53,14 +61,14 @@ class Frame:
         finally:
             os.unlink(path)
 
-    def to_parquet(self, file: Any, **kwargs: object) -> None:
+    def to_parquet(self, file: str | os.PathLike[str] | BinaryIO, **kwargs: object) -> None:
         """Write the rows to ``file``, as pandas does without an index."""
         from pyarrow import parquet
 
         parquet.write_table(self._table, file)
 
 
-def _csv_kind(column: Any) -> str:
+def _csv_kind(column: pa.ChunkedArray) -> str:
     """The kind of the column in the CSV."""
     from pyarrow import types
 
@@ -75,7 +83,7 @@ def _csv_kind(column: Any) -> str:
     return "text" if types.is_string(column.type) or types.is_large_string(column.type) else "json"
 
 
-def _write_csv(table: Any, kinds: list[str], path: Path) -> None:
+def _write_csv(table: pa.Table, kinds: list[str], path: Path) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         for batch in table.to_batches(_BATCH_ROWS):
@@ -83,7 +91,7 @@ def _write_csv(table: Any, kinds: list[str], path: Path) -> None:
             out.writerows(zip(*columns, strict=True))
 
 
-def _column_texts(kind: str, values: Any) -> list[str]:
+def _column_texts(kind: str, values: pa.Array) -> list[str]:
     text = _TEXTS.get(kind, str)
     return [r"\N" if value is None else text(value) for value in values.to_pylist()]
 
@@ -92,7 +100,7 @@ def _text(value: str) -> str:
     return f"\\{value}" if value.startswith("\\") else value
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, default=str)
 
 

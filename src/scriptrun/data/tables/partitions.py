@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Any
 
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    #: of a column from a path
+    PathValue = str | datetime.datetime
 
 #: date parts in the SDK v1's notation: their pattern, and Python's directive
 _DATES = {
@@ -27,7 +31,7 @@ class PathFormat(Value):
     regex: re.Pattern[str]
     columns: dict[str, str | None]
 
-    def values(self, path: str) -> dict[str, Any]:
+    def values(self, path: str) -> dict[str, PathValue]:
         """The columns' values for the file at ``path``.
 
         Raises DatasetValidationError if the path does not match.
@@ -38,7 +42,7 @@ class PathFormat(Value):
                 f"File {path!r} does not match the partition_format {self.text!r}.",
                 "Select matching files, or change partition_format.",
             )
-        column_values: dict[str, Any] = {}
+        column_values: dict[str, PathValue] = {}
         for name, date_format in self.columns.items():
             text = match.group(name)
             column_values[name] = (

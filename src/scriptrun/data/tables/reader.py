@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.datasets.content import Content
@@ -12,12 +11,20 @@ from scriptrun.data.errors import FileChanged
 from scriptrun.data.tables import arrow_filesystem, expressions, partitions
 from scriptrun.data.tables import format as table_format
 
-Options = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import dataset, fs
+
+    from scriptrun.data.tables.partitions import PathValue
+    from scriptrun.runtime.hints import Json
+
 #: operations that pyarrow's scanner can apply, since they do not count rows
 _PUSHED_DOWN = {"keep", "drop", "filter"}
 
 
-def read(files: Content, options: Options) -> Any:
+def read(files: Content, options: Json) -> pa.Table:
     """Read ``files`` as a pyarrow.Table and apply the operations in ``options``."""
     pa = table_format.arrow()
     table = TableFiles(files, options)
@@ -36,13 +43,13 @@ def read(files: Content, options: Options) -> Any:
 class TableFiles:
     """The files as a pyarrow dataset. ``schema`` has the columns of the files themselves."""
 
-    def __init__(self, files: Content, options: Options) -> None:
+    def __init__(self, files: Content, options: Json) -> None:
         self.options = options
         self.files = {file.path: file for file in files.remote_files()}
         self.system, self.paths = _system(self.files)
         self.arrow_format, self.schema = table_format.columns(options, self.system, self.paths)
 
-    def _dataset(self) -> Any:
+    def _dataset(self) -> dataset.FileSystemDataset:
         from pyarrow import dataset
 
         path_columns = self._path_columns()
@@ -56,14 +63,14 @@ class TableFiles:
             partitions=conditions,
         )
 
-    def _full_schema(self) -> Any:
+    def _full_schema(self) -> pa.Schema:
         schema = self.schema
         for name, kind in self._path_columns().items():
             if name not in schema.names:
                 schema = schema.append(table_format.arrow().field(name, kind))
         return schema
 
-    def _path_columns(self) -> dict[str, Any]:
+    def _path_columns(self) -> dict[str, pa.DataType]:
         """The columns from paths, and their types."""
         pa = table_format.arrow()
         columns = {"Path": pa.string()} if self.options.get("include_path") else {}
@@ -73,19 +80,21 @@ class TableFiles:
                 columns[name] = pa.timestamp("us") if date_format else pa.string()
         return columns
 
-    def _path_values(self, path: str) -> dict[str, Any]:
-        values: dict[str, Any] = {"Path": f"/{path}"} if self.options.get("include_path") else {}
+    def _path_values(self, path: str) -> dict[str, PathValue]:
+        values: dict[str, PathValue] = {}
+        if self.options.get("include_path"):
+            values["Path"] = f"/{path}"
         if self.options.get("partition_format"):
             values |= partitions.compile_format(self.options["partition_format"]).values(path)
         return values
 
-    def schema_after(self) -> Any:
+    def schema_after(self) -> pa.Schema:
         """The schema after all operations."""
         schema = self._full_schema()
         names = _remaining_columns(list(schema.names), self.options.get("ops", []))
         return table_format.arrow().schema([schema.field(name) for name in names])
 
-    def batches(self) -> Iterator[Any]:
+    def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows after all operations, batch by batch.
 
         pyarrow applies the operations before the first that counts rows, and reads no more than it
@@ -110,18 +119,18 @@ class TableFiles:
         scanner = self._dataset().scanner(
             columns=_remaining_columns(names, early), filter=condition, **readahead
         )
-        rows: Iterator[Any] = scanner.to_batches()
+        rows: Iterator[pa.RecordBatch] = scanner.to_batches()
         for op in remaining:
             rows = _apply(rows, op)
         return rows
 
 
-def _system(files: dict[str, RemoteFile]) -> tuple[Any, list[str]]:
+def _system(files: dict[str, RemoteFile]) -> tuple[fs.FileSystem, list[str]]:
     """(file system, paths there): the local file system if all files are local."""
     from pyarrow import fs
 
-    local_folders = [file.store.folder for file in files.values()]
-    if not all(local_folders):
+    local_folders = [folder for file in files.values() if (folder := file.store.folder)]
+    if len(local_folders) < len(files):
         return arrow_filesystem.file_system(files), list(files)
     paths = []
     for folder, remote_file in zip(local_folders, files.values(), strict=True):
@@ -131,11 +140,11 @@ def _system(files: dict[str, RemoteFile]) -> tuple[Any, list[str]]:
                 f"File {remote_file.entry.path!r} in {remote_file.store.name} has changed "
                 "or is missing."
             )
-        paths.append(str(folder / remote_file.entry.path))  # type: ignore[operator]
+        paths.append(str(folder / remote_file.entry.path))
     return fs.LocalFileSystem(), paths
 
 
-def _equality_condition(values: dict[str, Any]) -> Any:
+def _equality_condition(values: dict[str, PathValue]) -> pc.Expression:
     import pyarrow.compute as pc
 
     condition = None
@@ -145,7 +154,7 @@ def _equality_condition(values: dict[str, Any]) -> Any:
     return condition
 
 
-def _remaining_columns(names: list[str], ops: list[Options]) -> list[str]:
+def _remaining_columns(names: list[str], ops: list[Json]) -> list[str]:
     """The columns after ``ops``. Raises DatasetValidationError for unknown ones."""
     for op in ops:
         if "keep" in op:
@@ -157,13 +166,13 @@ def _remaining_columns(names: list[str], ops: list[Options]) -> list[str]:
     return names
 
 
-def _check_columns(requested: Any, names: list[str]) -> None:
+def _check_columns(requested: Iterable[str], names: list[str]) -> None:
     for name in requested:
         if name not in names:
             raise table_format.missing_column(name, names)
 
 
-def _apply(batches: Iterator[Any], op: Options) -> Iterator[Any]:
+def _apply(batches: Iterator[pa.RecordBatch], op: Json) -> Iterator[pa.RecordBatch]:
     """Apply one operation to the batches lazily."""
     if "take" in op or "skip" in op:
         return _slice(batches, op.get("skip", 0), op.get("take"))
@@ -176,7 +185,9 @@ def _apply(batches: Iterator[Any], op: Options) -> Iterator[Any]:
     return (batch.select(_remaining_columns(batch.schema.names, [op])) for batch in batches)
 
 
-def _slice(batches: Iterator[Any], skip: int, take: int | None) -> Iterator[Any]:
+def _slice(
+    batches: Iterator[pa.RecordBatch], skip: int, take: int | None
+) -> Iterator[pa.RecordBatch]:
     remaining = take
     for batch in batches:
         if remaining == 0:
@@ -188,7 +199,9 @@ def _slice(batches: Iterator[Any], skip: int, take: int | None) -> Iterator[Any]
         yield part
 
 
-def _select_part(batches: Iterator[Any], low: float, high: float, seed: int) -> Iterator[Any]:
+def _select_part(
+    batches: Iterator[pa.RecordBatch], low: float, high: float, seed: int
+) -> Iterator[pa.RecordBatch]:
     """The rows whose number, hashed with ``seed`` (splitmix64), falls between two fractions."""
     import numpy as np
     import pyarrow as pa

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, Self
+from typing import Self
 
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.tables.expressions import Expression, column
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.data.datasets.content import Content
+    from scriptrun.runtime.hints import Json
+
 
 class TimeColumns:
-    """A mixin for tables; it needs ``filter``, ``_with``, ``_content`` and ``_options``."""
+    """A mixin for tables; these have the attributes and methods that it declares."""
 
-    _options: dict[str, Any]
-    _content: Any
+    _options: Json
+    _content: Content
+
+    if TYPE_CHECKING:
+
+        def _with(self, files: Content, **options: object) -> Self: ...
+
+        def filter(self, expression: Expression) -> Self:
+            """The rows for which ``expression`` is true."""
+
+        def keep_columns(self, columns: str | list[str], validate: bool = False) -> Self:
+            """Keep only these columns."""
 
     def with_timestamp_columns(
         self,
         timestamp: str | None = None,
         partition_timestamp: str | None = None,
         validate: bool = False,
-        **kwargs: Any,
+        **kwargs: str | None,
     ) -> Self:
         """A copy of the table with ``timestamp`` as its timestamp column.
 
@@ -29,9 +44,9 @@ class TimeColumns:
         """
         v1_names = kwargs.get("fine_grain_timestamp"), kwargs.get("coarse_grain_timestamp")
         names = [timestamp or v1_names[0], partition_timestamp or v1_names[1]]
-        table: Self = self._with(self._content, timestamps=names)  # type: ignore[attr-defined]
+        table = self._with(self._content, timestamps=names)
         if validate:
-            table.keep_columns([name for name in names if name], validate=True)  # type: ignore[attr-defined]
+            table.keep_columns([name for name in names if name], validate=True)
         return table
 
     @property
@@ -97,8 +112,7 @@ class TimeColumns:
             conditions.append(column(name) >= start if inclusive else column(name) > start)
         if end is not None:
             conditions.append(column(name) <= end if inclusive else column(name) < end)
-        table: Any = self
+        table = self
         for condition in conditions:
             table = table.filter(condition)
-        result: Self = table
-        return result
+        return table

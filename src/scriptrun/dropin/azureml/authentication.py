@@ -9,7 +9,7 @@ from scriptrun.dropin import one_time_notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import NoReturn
 
 
 class Audience(Enum):
@@ -32,18 +32,18 @@ _NEVER = 253402300799  # the last second of the year 9999
 class AbstractAuthentication:
     """A login; it is ignored."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         one_time_notes.cloud()
 
     def get_authentication_header(self) -> dict[str, str]:
         """Return an empty dict: no header is needed."""
         return {}
 
-    def get_token(self, *scopes: Any, **kwargs: Any) -> AccessToken:
+    def get_token(self, *scopes: object, **kwargs: object) -> AccessToken:
         """Return an empty token: none is needed, and Azure would reject it."""
         return AccessToken("", _NEVER)
 
-    def signed_session(self, session: Any = None) -> Any:
+    def signed_session(self, session: object = None) -> NoReturn:
         """Raise NotImplementedError: there is no login to sign with."""
         raise NotImplementedError("scriptrun does not log in to Azure, so it cannot sign sessions.")
 
@@ -63,11 +63,11 @@ class AzureMLTokenAuthentication(AbstractAuthentication):
     """Login with the token of a run."""
 
     @classmethod
-    def create(cls, *args: Any, **kwargs: Any) -> AzureMLTokenAuthentication:
+    def create(cls, *args: object, **kwargs: object) -> AzureMLTokenAuthentication:
         """Return a login; the arguments are ignored."""
         return cls()
 
-    def set_token(self, *args: Any, **kwargs: Any) -> None:
+    def set_token(self, *args: object, **kwargs: object) -> None:
         """Accept and ignore a token."""
 
 

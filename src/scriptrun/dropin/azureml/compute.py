@@ -15,11 +15,12 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec import suggestion
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
+from scriptrun.spec.values import replace
 from scriptrun.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 @absent("get_docs_url", "See docs/reference/compute.md.")
@@ -35,7 +36,7 @@ class ComputeTarget:
     provisioning_errors = None
     is_attached = False
 
-    def __new__(cls, workspace: WorkspaceFiles, name: str, **kwargs: Any) -> ComputeTarget:  # noqa: D102
+    def __new__(cls, workspace: WorkspaceFiles, name: str, **kwargs: object) -> ComputeTarget:  # noqa: D102
         if name not in compute_targets.all_targets(workspace) and not compute_targets.is_alias(
             workspace, name
         ):
@@ -49,17 +50,19 @@ class ComputeTarget:
         instance = facts.get("type") == ComputeInstance.type
         return object.__new__(ComputeInstance if instance else AmlCompute)
 
-    def __init__(self, workspace: WorkspaceFiles, name: str, **kwargs: Any) -> None:
+    def __init__(self, workspace: WorkspaceFiles, name: str, **kwargs: object) -> None:
         self.workspace = workspace
         self.name = self.id = name
-        self._facts: dict[str, Any] = dict(_facts_store(workspace).get(name) or {})
+        self._facts: Json = dict(_facts_store(workspace).get(name) or {})
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> ComputeTarget:
+    def __deepcopy__(self, memo: dict[int, object]) -> ComputeTarget:
         return self  # copies of a RunConfiguration share the target
 
     @staticmethod
     def create(
-        workspace: WorkspaceFiles, name: str, provisioning_configuration: Any
+        workspace: WorkspaceFiles,
+        name: str,
+        provisioning_configuration: provisioning.ComputeTargetProvisioningConfiguration,
     ) -> ComputeTarget:
         """Create the compute target ``name``, backed by the workspace's default engine.
 
@@ -79,7 +82,7 @@ class ComputeTarget:
         return ComputeTarget(workspace, name)
 
     @staticmethod
-    def attach(workspace: WorkspaceFiles, name: str, attach_configuration: Any) -> ComputeTarget:
+    def attach(workspace: WorkspaceFiles, name: str, attach_configuration: object) -> ComputeTarget:
         """Raise NotImplementedError: machines are added with ``scriptrun compute add``."""
         raise NotImplementedError(
             "Attaching machines is not supported. Add them as a scriptrun compute target: "
@@ -122,7 +125,7 @@ class ComputeTarget:
         if show_output:
             print(f"{self.name}: Succeeded; jobs run on the workspace's default compute target.")
 
-    def get_active_runs(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
+    def get_active_runs(self, *args: object, **kwargs: object) -> Iterator[Run]:
         """Yield the active runs on this target, newest first."""
         for run in Run.unfinished(Workspace(self.workspace.root)):
             if run.job.target.name == self.name:
@@ -136,13 +139,13 @@ class ComputeTarget:
         """Read the target's settings again, like ``refresh_state``."""
         self.refresh_state()
 
-    def get_status(self) -> Any:
+    def get_status(self) -> Status:
         """Return the target's state."""
         return Status(self)
 
     status = property(get_status)
 
-    def serialize(self) -> dict[str, Any]:
+    def serialize(self) -> Json:
         """Return the target's settings in v1's format."""
         return {
             "id": self.id,
@@ -153,23 +156,21 @@ class ComputeTarget:
             "provisioningState": self.provisioning_state,
         }
 
-    def _properties(self) -> dict[str, Any]:
+    def _properties(self) -> Json:
         """Return the properties in ``serialize`` that are specific to the type."""
         return {"vmSize": self.vm_size}
 
     @staticmethod
-    def deserialize(workspace: WorkspaceFiles, object_dict: dict[str, Any]) -> ComputeTarget:
+    def deserialize(workspace: WorkspaceFiles, object_dict: Json) -> ComputeTarget:
         """Return the compute target that ``serialize`` wrote."""
         return ComputeTarget(workspace, object_dict["name"])
 
     @staticmethod
-    def deserialize_from_dict(
-        compute_target_name: str, compute_target_dict: dict[str, Any]
-    ) -> ComputeTarget:
+    def deserialize_from_dict(compute_target_name: str, compute_target_dict: Json) -> ComputeTarget:
         """Return the compute target of that name in the current directory's workspace."""
         return ComputeTarget(Workspace.from_config(), compute_target_name)
 
-    def delete(self, *args: Any, **kwargs: Any) -> None:
+    def delete(self, *args: object, **kwargs: object) -> None:
         """Remove it. Raises ComputeTargetException if it is missing or this machine itself."""
         compute_targets.remove(self.workspace, self.name)
         _facts_store(self.workspace).remove(self.name)
@@ -199,7 +200,7 @@ class AmlCompute(ComputeTarget):
             facts.get("idle_seconds_before_scaledown", 1800),
         )
 
-    def _properties(self) -> dict[str, Any]:
+    def _properties(self) -> Json:
         scale = self.scale_settings.serialize()
         return {
             **super()._properties(),
@@ -207,7 +208,7 @@ class AmlCompute(ComputeTarget):
             "scaleSettings": scale,
         }
 
-    def list_nodes(self) -> list[dict[str, Any]]:
+    def list_nodes(self) -> list[Json]:
         """Return an empty list: no nodes are rented."""
         return []
 
@@ -228,9 +229,7 @@ class AmlCompute(ComputeTarget):
         self.refresh_state()
 
     @staticmethod
-    def supported_vmsizes(
-        workspace: WorkspaceFiles, location: str | None = None
-    ) -> list[dict[str, Any]]:
+    def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[Json]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
         return vm_sizes.list_sizes()
 
@@ -251,9 +250,7 @@ class ComputeInstance(ComputeTarget):
         """Do nothing: it always runs."""
 
     @staticmethod
-    def supported_vmsizes(
-        workspace: WorkspaceFiles, location: str | None = None
-    ) -> list[dict[str, Any]]:
+    def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[Json]:
         """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
         return vm_sizes.list_sizes()
 
@@ -267,18 +264,18 @@ class Status:
     current_node_count = target_node_count = 0
     errors = None
 
-    def __init__(self, target: ComputeTarget | None = None, **facts: Any) -> None:
+    def __init__(self, target: ComputeTarget | None = None, **facts: object) -> None:
         self.vm_size = target.vm_size if target else "LOCAL"
         self.vm_priority = target.vm_priority if target else "dedicated"
         self.scale_settings = getattr(target, "scale_settings", provisioning.ScaleSettings())
         self.__dict__.update(facts)
 
     @staticmethod
-    def deserialize(object_dict: dict[str, Any]) -> Status:
+    def deserialize(object_dict: Json) -> Status:
         """Return the state that ``serialize`` wrote."""
         return Status(vm_size=object_dict.get("vmSize"), vm_priority=object_dict.get("vmPriority"))
 
-    def serialize(self) -> dict[str, Any]:
+    def serialize(self) -> Json:
         """Return the state in v1's format."""
         kinds = ["preparing", "running", "idle", "unusable", "leaving", "preempted"]
         return {
@@ -295,7 +292,7 @@ class Status:
         }
 
 
-class AdoptingTargets(dict[str, "Any"]):
+class AdoptingTargets(dict[str, ComputeTarget]):
     """A workspace's compute targets by name; looking up an unknown one creates it."""
 
     def __init__(self, workspace: WorkspaceFiles) -> None:
@@ -323,7 +320,7 @@ def adopt(workspace: WorkspaceFiles, name: str) -> None:
         )
 
 
-def make(workspace: WorkspaceFiles, name: str, facts: dict[str, Any]) -> None:
+def make(workspace: WorkspaceFiles, name: str, facts: Json) -> None:
     """Register ``name`` as an alias of the default engine.
 
     ``max_nodes`` limits concurrent runs on this machine, and a job's nodes on a cluster. On a
@@ -332,7 +329,7 @@ def make(workspace: WorkspaceFiles, name: str, facts: dict[str, Any]) -> None:
     engine = compute_targets.resolve(workspace, None)
     options = engine_registry.options_of(engine)
     supported = {"name", *options}
-    changes: dict[str, Any] = {"name": name}
+    changes: Json = {"name": name}
     nodes = facts.get("max_nodes")
     if "max_runs" in supported and nodes and nodes <= DEFAULT_RUNS:
         changes["max_runs"] = nodes
@@ -342,13 +339,13 @@ def make(workspace: WorkspaceFiles, name: str, facts: dict[str, Any]) -> None:
     for field, value in _engine_options(size).items() if size else ():
         if field in supported and options[field] is None:
             changes[field] = value
-    compute_targets.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
+    compute_targets.put(workspace, replace(engine, **changes))
     _facts_store(workspace).put(name, facts)
 
 
-def _engine_options(size: vm_sizes.Size) -> dict[str, Any]:
+def _engine_options(size: vm_sizes.Size) -> Json:
     """Return a VM size as options of a cluster engine."""
-    options: dict[str, Any] = {"cpus": size.cpus, "memory": f"{size.memory}G"}
+    options: Json = {"cpus": size.cpus, "memory": f"{size.memory}G"}
     return {**options, "gres": f"gpu:{size.gpus}"} if size.gpus else options
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.core.workspace import Workspace
+    from scriptrun.data.datasets.sources import Paths
+    from scriptrun.data.datasets.tabular import TabularDataset
 
 
 @absent(
@@ -37,17 +39,17 @@ class Dataset(dataset.Dataset):
     """``Dataset.File`` and ``Dataset.Tabular`` create datasets; ``get_by_name`` loads them."""
 
     @staticmethod
-    def from_delimited_files(path: Any, *args: Any, **kwargs: Any) -> Any:
+    def from_delimited_files(path: Paths, *args: object, **kwargs: object) -> TabularDataset:
         """Create a table of delimited files, as ``Dataset.Tabular.from_delimited_files`` does."""
         return dataset.Dataset.Tabular.from_delimited_files(path)
 
     @staticmethod
-    def from_parquet_files(path: Any, *args: Any, **kwargs: Any) -> Any:
+    def from_parquet_files(path: Paths, *args: object, **kwargs: object) -> TabularDataset:
         """Create a table of Parquet files."""
         return dataset.Dataset.Tabular.from_parquet_files(path)
 
     @staticmethod
-    def from_json_files(path: Any, *args: Any, **kwargs: Any) -> Any:
+    def from_json_files(path: Paths, *args: object, **kwargs: object) -> TabularDataset:
         """Create a table of files with one JSON object per line."""
         return dataset.Dataset.Tabular.from_json_lines_files(path)
 

@@ -23,6 +23,7 @@ from scriptrun.spec.errors import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 Settings = dict[str, "Any"]
@@ -99,7 +100,7 @@ def translate(settings: Settings, family: tuple[str, str]) -> ScriptRunConfig:
     return config
 
 
-def _add_input(run_config: RunConfiguration, job_input: Any) -> None:
+def _add_input(run_config: RunConfiguration, job_input: object) -> None:
     """Add one of the Estimator's ``inputs`` to the job."""
     if isinstance(job_input, DataReference):
         references: dict[str, Any] = run_config.data_references
@@ -114,9 +115,9 @@ def _add_input(run_config: RunConfiguration, job_input: Any) -> None:
         )
 
 
-def flatten_parameters(script_params: dict[str, Any]) -> list[Any]:
+def flatten_parameters(script_params: Mapping[str, object]) -> list[object]:
     """Return flags and values in order: None or "" adds only the flag, a list all its items."""
-    words: list[Any] = []
+    words: list[object] = []
     for flag, value in script_params.items():
         words.append(flag)
         if isinstance(value, list):

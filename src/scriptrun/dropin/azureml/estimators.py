@@ -18,7 +18,11 @@ from scriptrun.spec.errors import RunConfigurationException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping, Sequence
+
+    from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
+    from scriptrun.data.datastores.classes import AbstractDatastore
+    from scriptrun.data.datastores.references import DataReference
 
 
 class Estimator:
@@ -36,20 +40,20 @@ class Estimator:
         self,
         source_directory: str,
         *,
-        compute_target: Any = None,
+        compute_target: object = None,
         vm_size: str | None = None,
         vm_priority: str | None = None,
         entry_script: str | None = None,
-        script_params: dict[str, Any] | None = None,
+        script_params: Mapping[str, object] | None = None,
         node_count: int = 1,
         process_count_per_node: int = 1,
         distributed_backend: str | None = None,
-        distributed_training: Any = None,
+        distributed_training: object = None,
         use_gpu: bool = False,
         use_docker: bool = True,
         custom_docker_base_image: str | None = None,
         custom_docker_image: str | None = None,
-        image_registry_details: Any = None,
+        image_registry_details: object = None,
         user_managed: bool = False,
         conda_packages: list[str] | None = None,
         pip_packages: list[str] | None = None,
@@ -59,10 +63,10 @@ class Estimator:
         pip_requirements_file: str | None = None,
         environment_variables: dict[str, str] | None = None,
         environment_definition: Environment | None = None,
-        inputs: list[Any] | None = None,
-        source_directory_data_store: Any = None,
+        inputs: Sequence[DataReference | DatasetConsumptionConfig] | None = None,
+        source_directory_data_store: AbstractDatastore | str | None = None,
         shm_size: str | None = None,
-        resume_from: Any = None,
+        resume_from: object = None,
         max_run_duration_seconds: float | None = None,
         worker_count: int = 1,
         parameter_server_count: int = 1,

@@ -23,16 +23,14 @@ from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.submission.check import Origin
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 @absent("get_docs_url", "See help(Experiment).")
 class Experiment(experiment.Experiment):
     """The experiment ``name`` of ``workspace``; it is created on first use."""
 
-    def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
+    def submit(
+        self, config: object, tags: Mapping[str, object] | None = None, **kwargs: object
+    ) -> Run:
         """Submit the job that ``config`` describes and return its Run immediately.
 
         An Estimator is submitted as its ScriptRunConfig.
@@ -59,9 +57,10 @@ class Experiment(experiment.Experiment):
     def start_logging(
         self,
         *args: object,
-        outputs: Any = None,
+        outputs: object = None,
         snapshot_directory: str | None = ".",
-        **kwargs: Any,
+        display_name: str | None = None,
+        **kwargs: object,
     ) -> Run:
         """Make this process a run, until its ``complete()`` or the end of its ``with``.
 
@@ -69,22 +68,32 @@ class Experiment(experiment.Experiment):
         completing the run uploads the files written to it.
         """
         run = super().start_logging(
-            *args, outputs=outputs, snapshot_directory=snapshot_directory, **kwargs
+            *args,
+            outputs=outputs,
+            snapshot_directory=snapshot_directory,
+            display_name=display_name,
+            **kwargs,
         )
         return run if outputs is False else InteractiveRun.watch(run, str(outputs or "outputs"))
 
-    def get_runs(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
+    def get_runs(
+        self,
+        type: str | None = None,
+        tags: Mapping[str, object] | str | None = None,
+        properties: Mapping[str, object] | str | None = None,
+        include_children: bool = False,
+    ) -> Iterator[Run]:
         """Return the experiment's runs, newest first, including those that mlflow logged."""
         if (self.workspace.directory / "mlflow").is_dir():
             mlflow_runs.adopt(self)
-        return super().get_runs(*args, **kwargs)
+        return super().get_runs(type, tags, properties, include_children)
 
     @staticmethod
-    def list(  # type: ignore[override]
+    def list(  # type: ignore[override]  # its items are azureml's: a list is invariant
         workspace: Workspace,
         experiment_name: str | None = None,
         view_type: str = "ActiveOnly",
-        tags: Mapping[str, Any] | None = None,
+        tags: Mapping[str, object] | None = None,
     ) -> list[Experiment]:
         """Return the workspace's experiments; ``view_type`` selects active, archived or all."""
         experiments = experiment.Experiment.list(workspace, experiment_name, view_type, tags)
@@ -127,14 +136,14 @@ class InteractiveRun(Run):
         return watched
 
     def submit_child(
-        self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any
+        self, config: object, tags: Mapping[str, object] | None = None, **kwargs: object
     ) -> Run:
         """Submit ``config``, which may be an Estimator, as a child of this run."""
         origin = Origin(parent=self.id, root=self.job.root, pins=_pins())
         experiment = Experiment(self.workspace, self.job.experiment)
         return experiment.submit(config, tags, origin=origin, **kwargs)
 
-    def complete(self, *args: Any, **kwargs: Any) -> None:
+    def complete(self, *args: object, **kwargs: object) -> None:
         """Complete the run and upload the files it has written."""
         uploaded = set(self.get_file_names())
         for path, modified in _modification_times(self._watched_folder).items():

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 
 class ScaleSettings:
     """The number of nodes of a cluster, and how long idle ones are kept."""
@@ -25,7 +27,7 @@ class ScaleSettings:
         self.maximum_node_count = maximum_node_count
         self.idle_seconds_before_scaledown = idle_seconds_before_scaledown
 
-    def serialize(self) -> dict[str, Any]:
+    def serialize(self) -> Json:
         """Return the settings in v1's format."""
         return {
             "minNodeCount": self.minimum_node_count,
@@ -34,7 +36,7 @@ class ScaleSettings:
         }
 
     @staticmethod
-    def deserialize(object_dict: dict[str, Any]) -> ScaleSettings:
+    def deserialize(object_dict: Json) -> ScaleSettings:
         """Return the settings that ``serialize`` wrote."""
         idle = re.sub(r"\D", "", str(object_dict.get("nodeIdleTimeBeforeScaleDown") or "1800"))
         return ScaleSettings(object_dict["minNodeCount"], object_dict["maxNodeCount"], int(idle))
@@ -45,7 +47,7 @@ class ComputeTargetProvisioningConfiguration:
 
     kind = "AmlCompute"
 
-    def __init__(self, facts: dict[str, Any] | None = None, **values: Any) -> None:
+    def __init__(self, facts: Json | None = None, **values: object) -> None:
         facts = {**(facts or {}), **values}
         self.facts = {key: value for key, value in facts.items() if value is not None}
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from scriptrun.dropin.azureml import compute
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 else:
     compute = later("scriptrun.dropin.azureml.compute")
 
@@ -33,7 +34,9 @@ class _Missing(type):
 class _MissingCompute(_Missing):
     """An Azure compute type: works if the workspace has a compute target of that name."""
 
-    def __call__(cls, workspace: Any = None, name: Any = None, **kwargs: Any) -> Any:
+    def __call__(
+        cls, workspace: WorkspaceFiles | None = None, name: object = None, **kwargs: object
+    ) -> Any:
         if workspace is None or not isinstance(name, str):
             raise NotImplementedError(cls.__doc__)
         return compute.ComputeTarget(workspace, name)
@@ -42,7 +45,7 @@ class _MissingCompute(_Missing):
 class _LeftOutError(ScriptrunError):
     """An error of an unsupported part: it can be caught and created, but is never raised."""
 
-    def __init__(self, exception_message: str = "", *args: Any, **kwargs: Any) -> None:
+    def __init__(self, exception_message: str = "", *args: object, **kwargs: object) -> None:
         super().__init__(exception_message)
 
 

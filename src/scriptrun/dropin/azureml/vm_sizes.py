@@ -12,7 +12,7 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 class Size(Value):
@@ -101,7 +101,7 @@ def size_of(name: str) -> Size | None:
     return Size(cpus, cpus * _PER_CPU[rule["family"]])
 
 
-def list_sizes() -> list[dict[str, Any]]:
+def list_sizes() -> list[Json]:
     """Return all sizes known by name, in the SDK v1's format."""
     sizes = {name: size_of(name) for name in (*_COMMON.split(), *_TABLE)}
     return [

@@ -14,7 +14,18 @@ from scriptrun.spec.run_kinds import run_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
+    from typing import Protocol
+
+    from scriptrun.runtime.hints import Json
+
+    class DisplayHandle(Protocol):
+        """What ``IPython.display.display`` returns: an output that can be replaced."""
+
+        def update(self, content: object, /) -> object:
+            """Replace the output."""
+            ...
+
 
 #: seconds between updates, and the number of log lines shown
 POLL_SECONDS, LOG_LINES = 1.0, 10
@@ -27,7 +38,7 @@ class RunDetails:
         self.run = run_instance
         self._follower: threading.Thread | None = None
 
-    def show(self, render_lib: Any = None, widget_settings: Any = None) -> None:
+    def show(self, render_lib: object = None, widget_settings: object = None) -> None:
         """Show the run and return immediately, so that the kernel is not blocked."""
         display = _display()
         if display is None:
@@ -39,11 +50,11 @@ class RunDetails:
         self._follower = thread
         thread.start()
 
-    def get_widget_data(self, widget_settings: Any = None) -> dict[str, Any]:
+    def get_widget_data(self, widget_settings: object = None) -> Json:
         """Return the run's details."""
         return self.run.get_details()
 
-    def _follow(self, display: Any, handle: Any) -> None:
+    def _follow(self, display: ModuleType, handle: DisplayHandle) -> None:
         shown_html = ""
         while True:
             finished = states.is_terminal(self.run.get_status())
@@ -72,7 +83,7 @@ def _metrics(run: Run) -> dict[str, str]:
     return {name: _latest(value) for name, value in run.get_metrics().items()}
 
 
-def _best(run: Any) -> dict[str, str]:
+def _best(run: Run) -> dict[str, str]:
     """Return the best runs of a sweep, with their metric and parameters."""
     rows = run.get_children_sorted_by_primary_metric(top=5)
     return {
@@ -82,7 +93,7 @@ def _best(run: Any) -> dict[str, str]:
     }
 
 
-def _latest(value: Any) -> str:
+def _latest(value: object) -> str:
     latest = value[-1] if isinstance(value, list) and value else value
     return f"{latest:.6g}" if isinstance(latest, float) else str(latest)[:80]
 
@@ -95,7 +106,7 @@ def _table(rows: dict[str, str]) -> str:
     return f"<table>{cells}</table>"
 
 
-def _display() -> Any:
+def _display() -> ModuleType | None:
     """Return ``IPython.display`` if this process is a notebook's kernel."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return sys.modules.get("IPython.display") if hasattr(shell, "kernel") else None

@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from scriptrun.core import experiment as core_experiment
+    from scriptrun.runtime.hints import Json
+
 
 _CONNECTIONS = (
     "add_private_endpoint delete_connection delete_private_endpoint_connection get_connection "
@@ -42,8 +45,8 @@ class Workspace(workspace.Workspace):
         resource_group: str | None = None,
         workspace_name: str | None = None,
         auth: object = None,
-        *args: Any,
-        **kwargs: Any,
+        *args: object,
+        **kwargs: object,
     ) -> None:
         root: str | os.PathLike[str] = subscription_id
         if workspace_name is not None:
@@ -54,7 +57,7 @@ class Workspace(workspace.Workspace):
 
     @classmethod
     def from_config(
-        cls, path: str | os.PathLike[str] | None = None, auth: object = None, **kwargs: Any
+        cls, path: str | os.PathLike[str] | None = None, auth: object = None, **kwargs: object
     ) -> Self:
         """Open the workspace of ``path`` (default: current directory), its parents or config.json.
 
@@ -66,7 +69,9 @@ class Workspace(workspace.Workspace):
         return super().from_config(config_file if config_file.is_file() else path)
 
     @classmethod
-    def get(cls, name: str, *args: Any, path: Any = None, **kwargs: Any) -> Self:
+    def get(
+        cls, name: str, *args: object, path: str | os.PathLike[str] | None = None, **kwargs: object
+    ) -> Self:
         """Open the workspace of the current directory; create ``name`` if there is none."""
         if args or kwargs:
             one_time_notes.cloud()
@@ -81,7 +86,7 @@ class Workspace(workspace.Workspace):
             one_time_notes.cloud()
         return super().create(name, *args, **kwargs)
 
-    def get_details(self) -> dict[str, Any]:
+    def get_details(self) -> Json:
         """Return the workspace's details, with v1's keys beside scriptrun's own."""
         details = super().get_details()
         return {
@@ -103,7 +108,7 @@ class Workspace(workspace.Workspace):
         return compute.AdoptingTargets(self)
 
     @property
-    def experiments(self) -> dict[str, Any]:
+    def experiments(self) -> dict[str, core_experiment.Experiment]:
         """The experiments by name, including those that mlflow created."""
         mlflow_names = mlflow_runs.experiment_names(self.directory / "mlflow")
         return {
@@ -120,7 +125,7 @@ class Workspace(workspace.Workspace):
         friendly_name: str | None = None,
         description: str | None = None,
         tags: dict[str, str] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Do nothing but print a note: a workspace keeps the name and tags it was created with."""
         one_time_notes.once(
@@ -128,14 +133,16 @@ class Workspace(workspace.Workspace):
         )
 
     @property
-    def webservices(self) -> dict[str, Any]:
+    def webservices(self) -> dict[str, object]:
         """An empty dict: there are no web services."""
         return {}
 
     images = webservices
 
     @staticmethod
-    def list(subscription_id: str = "", *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def list(
+        subscription_id: str = "", *args: object, **kwargs: object
+    ) -> dict[str, list[Workspace]]:
         """Return the current directory's workspace in v1's format: a list by name."""
         one_time_notes.cloud()
         current = Workspace.search(Path.cwd())
@@ -152,7 +159,7 @@ class Workspace(workspace.Workspace):
         raise AttributeError(f"'Workspace' object has no attribute {name!r}")
 
 
-def _root(name: str, facts: dict[str, Any]) -> Path:
+def _root(name: str, facts: Json) -> Path:
     """Return the workspace's root; create the workspace ``name`` here if there is none."""
     configured = os.environ.get("SCRIPTRUN_WORKSPACE")
     base = workspace.Workspace

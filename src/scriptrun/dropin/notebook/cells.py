@@ -27,9 +27,9 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any
 
     from scriptrun.dropin.notebook import ipython_shell
+    from scriptrun.dropin.notebook.magics import Namespace
 else:
     asyncio = later("asyncio")
     ipython_shell = later("scriptrun.dropin.notebook.ipython_shell")
@@ -77,12 +77,12 @@ def run(path: str) -> None:
     _run_in(path, namespace)
 
 
-def _run_in(path: str, namespace: dict[str, Any]) -> None:
+def _run_in(path: str, namespace: Namespace) -> None:
     for cell in cells(path):
         run_cell(cell, namespace, f"{path}, cell {cell.number}")
 
 
-def run_cell(cell: CodeCell, namespace: dict[str, Any], name: str) -> None:
+def run_cell(cell: CodeCell, namespace: Namespace, name: str) -> None:
     """Execute the cell in ``namespace``; tracebacks show it as ``name``."""
     first, _, rest = cell.source.lstrip().partition("\n")
     word = first[2:].split(maxsplit=1)[0] if first[:2] == "%%" and first[2:].strip() else ""
@@ -108,7 +108,7 @@ def run_cell(cell: CodeCell, namespace: dict[str, Any], name: str) -> None:
         _execute(compile(ast.Interactive(list(last_expression)), name, "single", _AWAIT), namespace)
 
 
-def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
+def _execute(code: CodeType, namespace: Namespace) -> None:
     """Run ``code``, which may use top-level await."""
     if code.co_flags & inspect.CO_COROUTINE:
         asyncio.run(eval(code, namespace))
@@ -116,19 +116,20 @@ def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
         exec(code, namespace)
 
 
-def line_runner(name: str, namespace: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:
+def line_runner(name: str, namespace: Namespace) -> Callable[[str, Namespace, bool], object]:
     """Return the function that runs IPython lines of the cell ``name``."""
 
-    def run_line(text: str, variables: dict[str, Any], capture: bool) -> Any:
+    def run_line(text: str, variables: Namespace, capture: bool) -> object:
         word, _, rest = text.partition(" ")
         if word == "%run" and rest.strip():
-            return _run_file(shlex.split(magics.substitute(rest, variables)), namespace)
+            _run_file(shlex.split(magics.substitute(rest, variables)), namespace)
+            return None
         return magics.run_line(text, name, variables, capture)
 
     return run_line
 
 
-def _run_file(words: list[str], namespace: dict[str, Any]) -> None:
+def _run_file(words: list[str], namespace: Namespace) -> None:
     """Do ``%run FILE ARGS``: a notebook's cells in ``namespace``, a script in its own namespace."""
     arguments = [word for word in words if word not in ("-i", "-n")]
     path = next(
@@ -201,7 +202,7 @@ def _is_python(source: str) -> bool:
     return True
 
 
-def _write_file(first: str, text: str, namespace: dict[str, Any]) -> None:
+def _write_file(first: str, text: str, namespace: Namespace) -> None:
     """Do ``%%writefile [-a] FILE``; ``$name`` and ``{name}`` in FILE are variables."""
     words = first.split()[1:]
     append = "-a" in words or "--append" in words

@@ -12,23 +12,23 @@ from scriptrun.dropin.notebook import magics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.dropin.notebook.magics import Namespace
 
 
 class Shell:
     """Runs IPython lines and cells; ``space`` holds their variables."""
 
-    def __init__(self, name: str, namespace: dict[str, Any]) -> None:
+    def __init__(self, name: str, namespace: Namespace) -> None:
         self._name = name
         self.user_ns = namespace
 
-    def run_line_magic(self, magic_name: str, line: str, *args: object) -> Any:
+    def run_line_magic(self, magic_name: str, line: str, *args: object) -> object:
         """Do ``%magic_name line``."""
         return notebook_cells.line_runner(self._name, self.user_ns)(
             f"%{magic_name} {line}".rstrip(), self.user_ns, True
         )
 
-    def magic(self, arg_s: str) -> Any:
+    def magic(self, arg_s: str) -> object:
         """Do ``%arg_s``."""
         return self.run_line_magic(*arg_s.lstrip("%").partition(" ")[::2])
 
@@ -45,7 +45,8 @@ class Shell:
 
     def getoutput(self, cmd: str) -> list[str]:
         """Return the output lines of ``!cmd``."""
-        lines: list[str] = magics.run_line(f"!{cmd}", self._name, self.user_ns, capture=True)
+        lines = magics.run_line(f"!{cmd}", self._name, self.user_ns, capture=True)
+        assert isinstance(lines, list)
         return lines
 
 

@@ -18,7 +18,6 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
-    from typing import Any
 else:
     subprocess = later("subprocess")
 
@@ -31,10 +30,11 @@ _SKIPPED_PROGRAMS = ("pip", "pip3", "conda", "mamba", "apt", "apt-get", "az", "j
 _MODULES = re.compile(r"\S+ -m (pip|conda|jupyter|ipykernel)\b")
 _VARIABLE = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
 
-Namespace = dict[str, "Any"]
+#: the variables of a notebook
+Namespace = dict[str, object]
 
 
-def run_line(text: str, name: str, namespace: Namespace, capture: bool = False) -> Any:
+def run_line(text: str, name: str, namespace: Namespace, capture: bool = False) -> object:
     """Run the line ``text``, which begins with ``!`` or ``%``, of the notebook ``name``.
 
     With ``capture`` (``x = !command``) the command's output is not shown but returned as a list of

@@ -15,7 +15,7 @@ from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 MARKER = "ready.json"
 
@@ -44,7 +44,7 @@ def numbers(key: str, cache: CacheFolder = None) -> list[int]:
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 
-def newest_complete(key: str, cache: CacheFolder = None) -> tuple[str, dict[str, Any]] | None:
+def newest_complete(key: str, cache: CacheFolder = None) -> tuple[str, Json] | None:
     """The folder and the marker of the newest complete build of ``key``, or None."""
     for number in numbers(key, cache):
         folder = os.path.join(key_folder(key, cache), str(number))
@@ -66,7 +66,7 @@ def reserve(key: str, cache: CacheFolder = None) -> str:
     return folder
 
 
-def mark(folder: str, marker: dict[str, Any]) -> None:
+def mark(folder: str, marker: Json) -> None:
     """Mark ``folder`` as complete."""
     write_atomic(os.path.join(folder, MARKER), to_json(marker))
 

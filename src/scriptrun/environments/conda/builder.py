@@ -18,13 +18,14 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
     from urllib import parse
 
     from scriptrun.environments import health, site_packages
     from scriptrun.environments.conda import channels as conda_channels
     from scriptrun.environments.conda import request as conda_request
     from scriptrun.environments.uv import local_sources
+    from scriptrun.runtime.hints import Json
 else:  # imported while the worker process imports rattler, which takes longer
     parse = later("urllib.parse")
     health, conda_channels, conda_request, local_sources, site_packages = (
@@ -109,7 +110,7 @@ def install(
         _remove_tokens(prefix)
 
 
-def _with_token(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
+def _with_token(record: Json, channels: tuple[str, ...]) -> Json:
     """The record with its channel's token in its URLs."""
     addresses = {
         name: conda_channels.with_token(record[name], channels) for name in ("url", "channel")
@@ -126,7 +127,7 @@ def _remove_tokens(prefix: str) -> None:
 
 
 def _local_packages(
-    records: Iterable[dict[str, Any]],
+    records: Iterable[Json],
 ) -> Iterator[tuple[str, tuple[str, str, str]]]:
     """The packages on this machine: name, and the values of a PackageFile."""
     for record in records:
@@ -137,6 +138,6 @@ def _local_packages(
             yield record["name"], (entry, path, record["sha256"])
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> ModuleType:
     """Import a module that starts processes; a cached prefix is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

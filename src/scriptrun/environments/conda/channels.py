@@ -18,7 +18,7 @@ from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: the channels in ``defaults``, unless conda's settings name others
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -113,7 +113,7 @@ def with_token(address: str, channels: Iterable[str]) -> str:
     return address
 
 
-def _addresses(channel: str, settings: dict[str, Any]) -> list[str]:
+def _addresses(channel: str, settings: Json) -> list[str]:
     if channel == "defaults":
         return [
             part

@@ -20,14 +20,13 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.environments.conda import errors as conda_errors
+    from scriptrun.runtime.hints import Json
 else:
     conda_errors = later("scriptrun.environments.conda.errors")
 
 _WORKER = str(Path(__file__).with_name("worker.py"))
-Ask = Callable[..., dict[str, "Any"]]
+Ask = Callable[..., "Json"]
 
 
 def cache_folder() -> Path:
@@ -59,7 +58,7 @@ class _Worker:
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
-    def send(self, question: dict[str, Any]) -> None:
+    def send(self, question: Json) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(question).encode() + b"\n")
         self.process.stdin.flush()
@@ -91,7 +90,7 @@ def asking(log: Log, stop: Stop) -> Iterator[Ask]:
     """
     worker = _take_worker()
 
-    def ask(verb: str, **arguments: Any) -> dict[str, Any]:
+    def ask(verb: str, **arguments: object) -> Json:
         question = {"verb": verb, "cache": str(cache_folder()), **arguments}
         try:
             worker.send(question)
@@ -132,7 +131,7 @@ def _take_worker() -> _Worker:
         worker.end()
 
 
-def _wait_for_answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
+def _wait_for_answer(worker: _Worker, log: Log, stop: Stop) -> Json:
     began, limit = time.monotonic(), build_process.limit()
     while True:
         if stop():
@@ -154,7 +153,7 @@ def _wait_for_answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
         elif "error" in message:
             raise conda_errors.explain(message["error"], message["message"])
         else:
-            answer: dict[str, Any] = message["answer"]
+            answer: Json = message["answer"]
             return answer
 
 

@@ -25,9 +25,8 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.environments.conda import pip as conda_pip
+    from scriptrun.runtime.hints import Json
 else:
     conda_pip = later("scriptrun.environments.conda.pip")
 
@@ -101,7 +100,7 @@ def _lockfile_from_request(spec: EnvironmentSpec) -> Lockfile:
 
 def _make_lockfile(
     spec: EnvironmentSpec,
-    packages: list[dict[str, Any]],
+    packages: list[Json],
     requirements: str,
     requested: list[str],
     notes: list[str],
@@ -124,7 +123,7 @@ def _make_lockfile(
 
 def _solve_request(
     ask: Ask, request: CondaRequest, glibc: str, log: Log, *, may_relax: bool
-) -> tuple[dict[str, Any], list[str], Changes]:
+) -> tuple[Json, list[str], Changes]:
     """rattler's answer, notes about how it was solved, and the pins that changed."""
     running_python = ".".join(map(str, interpreter_discovery.running_minor()))
     channels = map(conda_channels.fill_variables, request.channels)
@@ -140,10 +139,10 @@ def _solve_request(
             raise
     python = request.python or "python"
 
-    def solve(specs: Sequence[str], lowest: bool) -> list[dict[str, Any]]:
+    def solve(specs: Sequence[str], lowest: bool) -> list[Json]:
         all_specs = [*specs, *_missing_python(specs)]
         answer = ask("solve", specs=all_specs, strict=False, lowest=lowest, **options)
-        records: list[dict[str, Any]] = answer["records"]
+        records: list[Json] = answer["records"]
         return records
 
     specs, changes = conda_relax_pins.relax([*request.specs, python], solve)
@@ -155,8 +154,8 @@ def _missing_python(specs: Sequence[str]) -> list[str]:
 
 
 def _solve_exactly(
-    ask: Ask, request: CondaRequest, running_python: str, options: dict[str, Any], log: Log
-) -> tuple[dict[str, Any], list[str]]:
+    ask: Ask, request: CondaRequest, running_python: str, options: Json, log: Log
+) -> tuple[Json, list[str]]:
     """Solve the request without relaxing any pin.
 
     Without a requested Python, the minor version that runs scriptrun is tried first. Channel
@@ -188,11 +187,11 @@ def _solve_exactly(
     raise failure
 
 
-def _python_version(records: list[dict[str, Any]]) -> str:
+def _python_version(records: list[Json]) -> str:
     return next((str(record["version"]) for record in records if record["name"] == "python"), "")
 
 
-def _lockfile_record(record: dict[str, Any]) -> dict[str, Any]:
+def _lockfile_record(record: Json) -> Json:
     """A package record as the lockfile stores it: without timestamps and passwords."""
     fields = {name: value for name, value in record.items() if name not in _VOLATILE_FIELDS}
     for name in ("url", "channel"):

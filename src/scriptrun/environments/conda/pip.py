@@ -17,11 +17,11 @@ from scriptrun.spec.environment import EXACT, EnvironmentSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 def lock_requirements(
-    spec: EnvironmentSpec, python: str, records: list[dict[str, Any]], log: Log, stop: Stop
+    spec: EnvironmentSpec, python: str, records: list[Json], log: Log, stop: Stop
 ) -> tuple[str, uv_lock.Changes]:
     """The requirements of ``spec.pip`` with versions and hashes, and the pins that changed.
 
@@ -61,10 +61,10 @@ def install(spec: EnvironmentSpec, lockfile: Lockfile, python: str, log: Log, st
         uv_tool.run([*arguments, *flags, "-r", path], folder, log, stop, secrets)
 
 
-def _python_packages(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _python_packages(records: list[Json]) -> list[tuple[str, str]]:
     """The Python packages among the conda records: PyPI names and versions."""
     return [
-        (pypi_names.RENAMED.get(record["name"], record["name"]), record["version"])
+        (pypi_names.pypi_name(record["name"]), record["version"])
         for record in records
         if record["name"] != "python"
         and (record.get("noarch") == "python" or _needs_python(record))
@@ -72,6 +72,6 @@ def _python_packages(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-def _needs_python(record: dict[str, Any]) -> bool:
+def _needs_python(record: Json) -> bool:
     names = {need.split()[0] for need in record.get("depends") or ()}
     return "python" in names or "python_abi" in names

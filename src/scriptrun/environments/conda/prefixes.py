@@ -18,7 +18,7 @@ from scriptrun.environments.conda import settings as conda_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _ROOTS = (
     *("~/miniforge3", "~/mambaforge", "~/miniconda3", "~/miniconda", "~/anaconda3", "~/anaconda"),
@@ -44,7 +44,7 @@ def is_prefix(path: str) -> bool:
     return os.path.isdir(os.path.join(path, "conda-meta"))
 
 
-def content(prefix: str) -> dict[str, Any]:
+def content(prefix: str) -> Json:
     """The packages of ``prefix`` as a conda file: versions without builds, and pip packages.
 
     The channels are those that the packages came from, sorted by number of packages.
@@ -73,7 +73,7 @@ def channel_name(address: str) -> str:
     return "" if name in ("<unknown>", "pypi", "@") else name
 
 
-def _records(prefix: str) -> Iterator[dict[str, Any]]:
+def _records(prefix: str) -> Iterator[Json]:
     for path in sorted(Path(prefix, "conda-meta").glob("*.json")):
         try:
             record = json.loads(path.read_text("utf-8"))
@@ -83,7 +83,7 @@ def _records(prefix: str) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def _pip_requirements(prefix: str, records: list[dict[str, Any]]) -> list[str]:
+def _pip_requirements(prefix: str, records: list[Json]) -> list[str]:
     """The distributions that no conda package installed; those from a URL are named by it."""
     conda_metadata = {
         name

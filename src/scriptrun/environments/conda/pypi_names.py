@@ -120,7 +120,7 @@ def translate(specs: Iterable[str]) -> Translation:
     for spec in (spec.strip() for spec in specs):
         match = _SPEC.fullmatch(spec)
         name = match["name"].lower() if match else ""
-        clauses = _clauses((match["rest"] or "") if match else "", RENAMED.get(name, name))
+        clauses = _clauses((match["rest"] or "") if match else "", pypi_name(name))
         if match is None or clauses is None:
             problems.append(
                 f"invalid conda requirement {spec!r}; use e.g. numpy=1.16 or numpy>=1.16,<2"
@@ -130,7 +130,7 @@ def translate(specs: Iterable[str]) -> Translation:
         elif name in BUNDLED:
             bundled.append(name)
         elif name in RENAMED or name in SAME:
-            requirements.append(RENAMED.get(name, name) + clauses)
+            requirements.append(pypi_name(name) + clauses)
         else:
             unknown.append(spec)
     return Translation(
@@ -140,6 +140,11 @@ def translate(specs: Iterable[str]) -> Translation:
         tuple(unknown),
         tuple(problems),
     )
+
+
+def pypi_name(name: str) -> str:
+    """The name on PyPI of the conda package ``name``."""
+    return RENAMED.get(name, name)
 
 
 def name_of(spec: str) -> str:

@@ -16,10 +16,10 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: solves specifications, for the lowest versions if true; returns the records
-Solve = Callable[[Sequence[str], bool], list[dict[str, "Any"]]]
+Solve = Callable[[Sequence[str], bool], list["Json"]]
 #: by name: the requested version (and build), and the installed one
 Changes = dict[str, tuple[str, str]]
 
@@ -46,7 +46,7 @@ class CondaPin(Value):
         """The specification without its upper bound."""
         return f"{self.name} >={self.version}" if self.version else self.name
 
-    def matches(self, record: dict[str, Any]) -> bool:
+    def matches(self, record: Json) -> bool:
         """Whether ``record`` matches the pin; true if the pin names no version."""
         version, build = str(record["version"]), str(record["build"])
         if not (version + ".").startswith(self.version + ".") and self.version:
@@ -125,6 +125,6 @@ def _is_solvable(specs: Sequence[str], solve: Solve) -> bool:
     return True
 
 
-def _installed_version(pin: CondaPin, record: dict[str, Any]) -> str:
+def _installed_version(pin: CondaPin, record: Json) -> str:
     version = str(record["version"])
     return f"{version}={record['build']}" if pin.build else version

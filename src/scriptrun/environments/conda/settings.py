@@ -6,10 +6,10 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
-def settings() -> dict[str, Any]:
+def settings() -> Json:
     """The contents of the file; {} if it is missing or unreadable."""
     home = os.path.expanduser("~")
     if "CONDARC" in os.environ:
@@ -29,7 +29,7 @@ def as_list(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
-def _read(path: str) -> dict[str, Any]:
+def _read(path: str) -> Json:
     import yaml
 
     try:

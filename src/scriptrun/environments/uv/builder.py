@@ -20,7 +20,7 @@ from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
 
 
 class Uv(Builder):
@@ -87,6 +87,6 @@ class Uv(Builder):
 _BIN_PARTS = ("Scripts",) if os.name == "nt" else ("bin",)
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> ModuleType:
     """Import a module that starts uv; a cached environment is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -13,7 +13,7 @@ from scriptrun.runtime.files import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*)(?::([^/@\s]*))?@")
 
@@ -60,7 +60,7 @@ def _write_file(folder: str, name: str, text: str) -> str:
     return path
 
 
-def _project(request: Request, minor: tuple[int, int], table: dict[str, Any]) -> str:
+def _project(request: Request, minor: tuple[int, int], table: Json) -> str:
     project = {
         "name": "scriptrun-request",
         "version": "0",
@@ -73,9 +73,9 @@ def _project(request: Request, minor: tuple[int, int], table: dict[str, Any]) ->
     )
 
 
-def _without_credentials(table: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _without_credentials(table: Json) -> tuple[Json, dict[str, str]]:
     """``table`` with URLs without credentials, and uv's variables for those of named indexes."""
-    indexes: list[dict[str, Any]] = []
+    indexes: list[Json] = []
     secrets: dict[str, str] = {}
     for index in table.get("index") or ():
         option, values = index_credentials.filled(f"--extra-index-url {index.get('url', '')}")
@@ -90,11 +90,11 @@ def _without_credentials(table: dict[str, Any]) -> tuple[dict[str, Any], dict[st
     return ({**table, "index": indexes} if indexes else table), secrets
 
 
-def _toml_table(values: dict[str, Any]) -> str:
+def _toml_table(values: Json) -> str:
     return "".join(f"{json.dumps(name)} = {_toml_value(value)}\n" for name, value in values.items())
 
 
-def _toml_value(value: Any) -> str:
+def _toml_value(value: object) -> str:
     """A value as TOML, whose strings and numbers match JSON but whose tables do not."""
     if isinstance(value, dict):
         pairs = (f"{json.dumps(name)} = {_toml_value(item)}" for name, item in value.items())

@@ -13,10 +13,9 @@ from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.environments.interpreter import download as interpreter_download
     from scriptrun.environments.uv import index_credentials
+    from scriptrun.runtime.hints import Json
 else:
     index_credentials = later("scriptrun.environments.uv.index_credentials")
     interpreter_download = later("scriptrun.environments.interpreter.download")
@@ -44,7 +43,7 @@ class Request(Value):
     options: tuple[str, ...]
     flags: tuple[str, ...]
     notes: tuple[str, ...]
-    uv: dict[str, Any] = fresh(default_factory=dict)
+    uv: Json = fresh(default_factory=dict)
 
     def direct(self) -> list[str]:
         """The requirements that are a path or a URL, which uv's errors do not name."""
@@ -155,7 +154,7 @@ def _pairs(flags: tuple[str, ...]) -> list[tuple[str, ...]]:
     return pairs
 
 
-def _index_options(uv: dict[str, Any]) -> list[str]:
+def _index_options(uv: Json) -> list[str]:
     """The indexes in a ``[tool.uv]`` table as pip option lines."""
     options = [
         ("--index-url " if index.get("default") else "--extra-index-url ") + str(index.get("url"))

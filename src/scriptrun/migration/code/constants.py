@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import Any
 
 import libcst as cst
 from libcst import metadata
@@ -12,7 +11,7 @@ from libcst import metadata
 from scriptrun.migration.code.program import Program
 
 #: the value is uncertain
-UNKNOWN: Any = object()
+UNKNOWN = object()
 
 
 def resolve(program: Program, node: cst.BaseExpression) -> cst.BaseExpression:
@@ -125,7 +124,7 @@ def binding_statement(program: Program, name: cst.Name) -> cst.Assign | None:
     )
 
 
-def constant(program: Program, node: cst.BaseExpression) -> Any:
+def constant(program: Program, node: cst.BaseExpression) -> object:
     """The value of ``node`` if it is a literal or a list of literals, else UNKNOWN."""
     node = resolve(program, node)
     if isinstance(node, cst.List | cst.Tuple):

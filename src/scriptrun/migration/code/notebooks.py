@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+
+# typeshed lacks it; it also says where a string ends
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scriptrun.migration.code.edits import Edit, apply
 from scriptrun.migration.estimators.call import CannotRewrite
@@ -69,10 +71,10 @@ def _read_cell(content: str, offset: int) -> NotebookCell:
 
 
 def _skip_space(content: str, offset: int) -> int:
-    return _SPACE.match(content, offset).end()  # type: ignore[union-attr]
+    return _SPACE.match(content, offset).end()  # type: ignore[union-attr]  # it always matches
 
 
-def _read_value(content: str, offset: int | None) -> Any:
+def _read_value(content: str, offset: int | None) -> object:
     return None if offset is None else _DECODER.raw_decode(content, offset)[0]
 
 

@@ -10,6 +10,12 @@ from libcst import metadata
 
 from scriptrun.migration.code.edits import Lines
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Node = TypeVar("Node", bound=cst.CSTNode)
+
 Span = tuple[int, int]
 _PROVIDERS = (metadata.PositionProvider, metadata.ParentNodeProvider, metadata.ScopeProvider)
 
@@ -165,7 +171,7 @@ class Program:
                 if qualified_name in {candidate.name for candidate in names}:
                     yield assignment.name, assignment.node
 
-    def nodes(self, *kinds: Any) -> list[Any]:
+    def nodes(self, *kinds: type[Node]) -> list[Node]:
         """All nodes of the classes ``kinds``, in source order."""
         matches = [node for node in self._positions if isinstance(node, kinds)]
         return sorted(matches, key=self.span)

@@ -44,17 +44,19 @@ def expand(program: Program) -> RewriteResult:
     """
     result = RewriteResult()
     stars = [
-        node for node in program.nodes(cst.ImportFrom) if isinstance(node.names, cst.ImportStar)
+        (node, node.names)
+        for node in program.nodes(cst.ImportFrom)
+        if isinstance(node.names, cst.ImportStar)
     ]
-    module_names = [_EXPORTED_NAMES.get(_module(program, star), "").split() for star in stars]
+    module_names = [_EXPORTED_NAMES.get(_module(program, node), "").split() for node, _ in stars]
     unbound = free_names(program) if stars and all(module_names) else set()
     if not unbound or not unbound <= {name for names in module_names for name in names}:
         return result
-    for statement, names in zip(reversed(stars), reversed(module_names), strict=True):
+    for (statement, star), names in zip(reversed(stars), reversed(module_names), strict=True):
         used = sorted(unbound & set(names))  # a later star import wins
         unbound -= set(used)
         if used:
-            result.edits.append(Edit(*program.span(statement.names), ", ".join(used)))
+            result.edits.append(Edit(*program.span(star), ", ".join(used)))
             subject = f"from {_module(program, statement)} import *"
             reason = f"now imports only the used names: {', '.join(used)}"
             result.findings.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -147,7 +147,11 @@ def _spread_settings(
                 f"the dictionary {name.value} is modified or passed on before this use",
                 f"Only assign {name.value}['setting'] = ..., each key once.",
             )
-        pairs += [(constants.constant(program, step.key), step.statement.value) for step in steps]
+        keys = [constants.constant(program, step.key) for step in steps]
+        values = [step.statement.value for step in steps]
+        pairs += [
+            (key, value) for key, value in zip(keys, values, strict=True) if isinstance(key, str)
+        ]  # building_steps has checked that all are
         yield from [Setting(key, value, f"{name.value}[{key!r}]", None) for key, value in pairs]
         return
     stable_values = []
@@ -182,6 +186,6 @@ def _pairs(
     return pairs
 
 
-def setting_value(program: Program, setting: Setting | None, default: Any = None) -> Any:
+def setting_value(program: Program, setting: Setting | None, default: object = None) -> object:
     """The value of the setting, ``default`` if it is not set, or UNKNOWN if uncertain."""
     return default if setting is None else constants.constant(program, setting.node)

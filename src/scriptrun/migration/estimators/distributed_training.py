@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import libcst as cst
 
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators.call import CannotRewrite, Setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    #: the code of an argument, by its position and name; "" if it has none
+    Argument = Callable[[int, str], str]
 
 NAMES = (
     "node_count",
@@ -89,11 +94,11 @@ class DistributionCode:
                 return setting
         return None
 
-    def _value(self, name: str, default: Any) -> Any:
+    def _value(self, name: str, default: object) -> object:
         setting = self.settings.get(name)
         return default if setting is None else constants.constant(self.program, setting.node)
 
-    def _kind(self, node: cst.BaseExpression) -> Any:
+    def _kind(self, node: cst.BaseExpression) -> tuple[str, Argument]:
         """The kind of distribution, and a function that returns its arguments as code."""
         text = constants.constant(self.program, node)
         if isinstance(text, str):
@@ -111,7 +116,7 @@ class DistributionCode:
         assert isinstance(node, cst.Call)
         return kind, self._arguments(node)
 
-    def _arguments(self, call: cst.Call) -> Any:
+    def _arguments(self, call: cst.Call) -> Argument:
         if any(arg.star for arg in call.args):
             raise CannotRewrite("the job's distribution is uncertain", _ADVICE)
         variable = self._modified_variable()
@@ -167,7 +172,7 @@ class DistributionCode:
             return max(texts, key=int)
         return texts[0] if texts[0] == texts[1] else f"max({', '.join(texts)})"
 
-    def _parameter_servers(self, node: cst.BaseExpression, argument: Any) -> str:
+    def _parameter_servers(self, node: cst.BaseExpression, argument: Argument) -> str:
         if isinstance(node, cst.Call):
             workers, servers = argument(0, "worker_count"), argument(1, "parameter_server_count")
         else:
@@ -179,7 +184,7 @@ class DistributionCode:
             parameter_server_count=servers or "1",
         )
 
-    def _pytorch(self, setting: Setting, argument: Any) -> str:
+    def _pytorch(self, setting: Setting, argument: Argument) -> str:
         if "node_count" not in self.settings or self._value("node_count", 1) == 1:
             return setting.text
         return self._call_code(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import libcst as cst
 
@@ -81,7 +80,7 @@ class EnvironmentCode:
             return None
         return setting
 
-    def _value(self, name: str, default: Any = None) -> Any:
+    def _value(self, name: str, default: object = None) -> object:
         return setting_value(self.program, self.settings.get(name), default)
 
     def _quoted(self, text: str) -> str:
@@ -146,7 +145,7 @@ class EnvironmentCode:
             title,
         )
 
-    def _version(self) -> Any:
+    def _version(self) -> object:
         version = self._value("framework_version")
         default, known_versions = frameworks.VERSIONS[self.framework]
         if version in (None, ""):
@@ -158,7 +157,7 @@ class EnvironmentCode:
     def _curated_name(self) -> str:
         """The curated environment's name as code, an f-string if parts of it are uncertain."""
         version, gpu = self._version(), self._value("use_gpu", False)
-        if version is not constants.UNKNOWN and gpu is not constants.UNKNOWN:
+        if isinstance(version, str) and gpu is not constants.UNKNOWN:
             return self._quoted(frameworks.curated_name(self.framework, version, bool(gpu)))
         parts = frameworks.curated_name(self.framework, "\0", True).split("\0")
         middle = version
@@ -182,7 +181,7 @@ class EnvironmentCode:
     def _spell_out(self, title: str) -> str:
         """Spell out the framework's packages, because no workspace is in scope to get them from."""
         version, gpu = self._version(), self._value("use_gpu", False)
-        if constants.UNKNOWN in (version, gpu):
+        if not isinstance(version, str) or gpu is constants.UNKNOWN:
             raise CannotRewrite(
                 "framework_version or use_gpu is uncertain, and no workspace is in scope",
                 "Pass an Environment from Environment.get(workspace, name).",

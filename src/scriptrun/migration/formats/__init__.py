@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from scriptrun.migration.formats.facts import ExportedJob
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps.record import Sweep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 #: the module and function that write each format
 FORMATS = {
@@ -22,7 +25,7 @@ FORMATS = {
 }
 
 
-def export(job: JobSpec, form: str, lockfile: dict[str, Any] | None = None) -> ExportedJob:
+def export(job: JobSpec, form: str, lockfile: Json | None = None) -> ExportedJob:
     """Export ``job`` to the format ``form`` (a key of FORMATS).
 
     With ``lockfile`` (the environment's lockfile), packages are pinned. ``lost`` of the result
@@ -39,7 +42,7 @@ def export(job: JobSpec, form: str, lockfile: dict[str, Any] | None = None) -> E
     return exported
 
 
-def export_sweep(sweep: Sweep, form: str, lockfile: dict[str, Any] | None = None) -> ExportedJob:
+def export_sweep(sweep: Sweep, form: str, lockfile: Json | None = None) -> ExportedJob:
     """Export a sweep to the format ``form``, like ``export``.
 
     Raises UserErrorException for all formats but azureml-v2: they do not support sweeps.

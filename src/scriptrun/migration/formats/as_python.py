@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies, conda_name
 from scriptrun.config.environments.images import is_azure_image
@@ -12,6 +12,16 @@ from scriptrun.config.script_run_config import ScriptRunConfig, distributed_sect
 from scriptrun.config.section_base import Section
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import sweeps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from scriptrun.config.data_sections import DataReferenceConfiguration
+    from scriptrun.config.environments.environment import Environment
+    from scriptrun.config.environments.sections import PythonSection
+
+    pass
 
 #: settings of run_config that are arguments of the ScriptRunConfig
 _SCRIPT_SETTINGS = {f"config.run_config.{name}" for name in ("script", "arguments", "command")}
@@ -56,7 +66,7 @@ def parts(config: ScriptRunConfig) -> Parts:
     run = config.run_config
     lines, names = _environment_lines(run.environment)
     distributed = config.distributed_job_config or _find_distribution(run)
-    arguments: dict[str, Any] = {
+    arguments: dict[str, object] = {
         "source_directory": config.source_directory,
         "script": config.script or run.script,
         "arguments": config.arguments or run.arguments,
@@ -84,9 +94,9 @@ def parts(config: ScriptRunConfig) -> Parts:
     return result
 
 
-def _find_distribution(run: RunConfiguration) -> Any:
+def _find_distribution(run: RunConfiguration) -> Section | None:
     """The ``distributed_job_config`` that is equivalent to the settings of ``run``, or None."""
-    configuration: Any = distributed_section(run)
+    configuration = distributed_section(run)
     nodes = getattr(configuration, "worker_count", getattr(configuration, "node_count", None))
     return configuration if nodes == run.node_count else None
 
@@ -130,7 +140,7 @@ def _setting_lines(prefix: str, expected: Section, actual: Section, lost: list[s
     return lines
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
     if isinstance(value, dict):
@@ -138,7 +148,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _environment_lines(environment: Any) -> tuple[list[str], set[str]]:
+def _environment_lines(environment: Environment) -> tuple[list[str], set[str]]:
     """The lines that create it (none for the default environment), and the names they need."""
     if environment == RunConfiguration().environment:
         return [], set()
@@ -150,14 +160,17 @@ def _environment_lines(environment: Any) -> tuple[list[str], set[str]]:
         arguments = f"{environment.name!r}, {environment.python.conda_dependencies_file!r}"
         lines = [f"environment = Environment.from_conda_specification({arguments})"]
     elif environment.python.missing_file is None:
-        packages = {
-            "conda_packages": [spec for spec in conda.conda_packages if not _is_python(spec)],
-            "pip_packages": list(conda.pip_packages),
-            "python_version": conda.get_python_version(),
+        python = conda.get_python_version()
+        conda_packages = [spec for spec in conda.conda_packages if not _is_python(spec)]
+        pip_packages = list(conda.pip_packages)
+        packages: dict[str, object] = {
+            "conda_packages": conda_packages,
+            "pip_packages": pip_packages,
+            "python_version": python,
         }
         arguments = ", ".join(f"{name}={value!r}" for name, value in packages.items() if value)
         text = f"CondaDependencies.create({arguments})"
-        if CondaDependencies.create(**packages) != conda:
+        if CondaDependencies.create(None, pip_packages, conda_packages, python) != conda:
             text = f"CondaDependencies.from_dict({conda.as_dict()!r})"
         lines.append(f"environment.python.conda_dependencies = {text}")
     if not is_azure_image(environment.docker.base_image):
@@ -166,15 +179,15 @@ def _environment_lines(environment: Any) -> tuple[list[str], set[str]]:
     return lines, {"Environment", *names}
 
 
-def _is_in_file(python: Any) -> bool:
+def _is_in_file(python: PythonSection) -> bool:
     """Whether its conda file exists, and lists the same packages."""
     file = python.conda_dependencies_file
-    return (
-        bool(file) and os.path.isfile(file) and CondaDependencies(file) == python.conda_dependencies
-    )
+    if not file or not os.path.isfile(file):
+        return False
+    return CondaDependencies(file) == python.conda_dependencies
 
 
-def _reference_code(reference: Any) -> str:
+def _reference_code(reference: DataReferenceConfiguration) -> str:
     arguments = {
         "datastore_name": reference.data_store_name,
         "mode": reference.mode,
@@ -189,7 +202,7 @@ def _is_python(spec: str) -> bool:
     return conda_name(spec) == "python"
 
 
-def _extra_lines(run: Any, names: set[str]) -> list[str]:
+def _extra_lines(run: RunConfiguration, names: set[str]) -> list[str]:
     lines = []
     if run.data_references:
         names.add("DataReferenceConfiguration")
@@ -203,7 +216,7 @@ def _extra_lines(run: Any, names: set[str]) -> list[str]:
         lines.append(f"config.run_config.environment_variables = {run.environment_variables!r}")
     if run.docker.use_docker:
         names.add("DockerConfiguration")
-        settings = {"use_docker": True, "shm_size": run.docker.shm_size}
+        settings: dict[str, object] = {"use_docker": True, "shm_size": run.docker.shm_size}
         settings["arguments"] = list(run.docker.arguments or ())
         text = ", ".join(f"{name}={value!r}" for name, value in settings.items() if value)
         lines.append(f"config.run_config.docker = DockerConfiguration({text})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.migration.formats.facts import (
@@ -18,11 +17,15 @@ from scriptrun.migration.formats.facts import (
 )
 from scriptrun.spec.job import JobSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: replaces Azure's base images, which are just Linux with conda
 PYTHON_IMAGE = "docker.io/library/python"
 
 
-def command(job: JobSpec, lockfile: dict[str, Any] | None, tool: str = "docker") -> ExportedJob:
+def command(job: JobSpec, lockfile: Json | None, tool: str = "docker") -> ExportedJob:
     """A command that runs the job in a container, which first installs its packages."""
     packages = read_packages(job, lockfile)
     image, needs_install = choose_image(job, packages.python)
@@ -78,11 +81,11 @@ def _line_with_data(job: JobSpec) -> str:
     return line
 
 
-def docker(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
+def docker(job: JobSpec, lockfile: Json | None) -> ExportedJob:
     """Export the job as a docker command."""
     return command(job, lockfile, "docker")
 
 
-def podman(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
+def podman(job: JobSpec, lockfile: Json | None) -> ExportedJob:
     """Export the job as a podman command."""
     return command(job, lockfile, "podman")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
 
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.uv import requirements as uv_requirements
@@ -12,6 +11,10 @@ from scriptrun.spec.environment import CONDA, INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import JobInput
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 _REFERENCE = re.compile(r"\$(?:\{AZUREML_DATAREFERENCE_(\w+)\}|AZUREML_DATAREFERENCE_(\w+))")
 
@@ -51,7 +54,7 @@ class Packages(Value):
         return self.locked and all("--hash=" in line for line in self.requirements)
 
 
-def read_packages(job: JobSpec, lockfile: dict[str, Any] | None) -> Packages:
+def read_packages(job: JobSpec, lockfile: Json | None) -> Packages:
     """The packages of the job's environment: locked if there is a lockfile, else requested."""
     spec = job.environment
     if spec.kind == INTERPRETER:
@@ -74,7 +77,7 @@ def read_packages(job: JobSpec, lockfile: dict[str, Any] | None) -> Packages:
     )
 
 
-def _conda_packages(spec: EnvironmentSpec, lockfile: dict[str, Any] | None) -> Packages:
+def _conda_packages(spec: EnvironmentSpec, lockfile: Json | None) -> Packages:
     request, channels = uv_requirements.from_spec(spec.replace(conda=())), list(spec.channels)
     if not lockfile:
         lines = list(request.lines)

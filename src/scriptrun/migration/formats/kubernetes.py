@@ -5,8 +5,6 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
 from scriptrun.migration.formats.containers import choose_image, install_script
@@ -19,16 +17,20 @@ from scriptrun.migration.formats.facts import (
 )
 from scriptrun.spec.job import JobSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 _PORT = 29500
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
-def manifest(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
+def manifest(job: JobSpec, lockfile: Json | None) -> ExportedJob:
     """The job as YAML for ``kubectl create -f``."""
     packages = read_packages(job, lockfile)
     image, needs_install = choose_image(job, packages.python)
     name, nodes = job_name(job), job.distribution.nodes
-    container: dict[str, Any] = {
+    container: Json = {
         "name": "main",
         "image": image,
         "workingDir": "/work",
@@ -43,13 +45,13 @@ def manifest(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
     resources = _resources(job)
     if resources:
         container["resources"] = {"requests": resources, "limits": resources}
-    pod: dict[str, Any] = {
+    pod: Json = {
         "restartPolicy": "Never",
         "containers": [container],
         "volumes": [{"name": "source", "persistentVolumeClaim": {"claimName": f"{name}-source"}}],
     }
     _add_mounts(job, container, pod)
-    spec: dict[str, Any] = {"backoffLimit": 0, "template": {"spec": pod}}
+    spec: Json = {"backoffLimit": 0, "template": {"spec": pod}}
     if job.max_run_duration_seconds is not None:
         spec["activeDeadlineSeconds"] = max(1, round(job.max_run_duration_seconds))
     documents = [
@@ -88,8 +90,8 @@ def _line(job: JobSpec) -> str:
     return line
 
 
-def _variables(job: JobSpec, name: str) -> list[dict[str, Any]]:
-    variables: list[dict[str, Any]] = [
+def _variables(job: JobSpec, name: str) -> list[Json]:
+    variables: list[Json] = [
         {"name": key, "value": _escape(value)} for key, value in sorted(job.variables.items())
     ]
     for key in job.passed:
@@ -109,8 +111,8 @@ def _variables(job: JobSpec, name: str) -> list[dict[str, Any]]:
     return variables
 
 
-def _resources(job: JobSpec) -> dict[str, Any]:
-    resources: dict[str, Any] = {}
+def _resources(job: JobSpec) -> Json:
+    resources: Json = {}
     if job.resources.cpus:
         resources["cpu"] = job.resources.cpus
     if job.resources.memory:
@@ -120,7 +122,7 @@ def _resources(job: JobSpec) -> dict[str, Any]:
     return resources
 
 
-def _add_mounts(job: JobSpec, container: dict[str, Any], pod: dict[str, Any]) -> None:
+def _add_mounts(job: JobSpec, container: Json, pod: Json) -> None:
     for item in job.data.items:
         volume = "data-" + item.name.lower().replace("_", "-")
         path = f"/data/{item.name}"
@@ -134,7 +136,7 @@ def _add_mounts(job: JobSpec, container: dict[str, Any], pod: dict[str, Any]) ->
         pod["volumes"].append({"name": "shm", "emptyDir": medium})
 
 
-def _metadata(name: str, job: JobSpec) -> dict[str, Any]:
+def _metadata(name: str, job: JobSpec) -> Json:
     return {"generateName" if job.distribution.nodes == 1 else "name": _resource_name(name, job)}
 
 
@@ -142,7 +144,7 @@ def _resource_name(name: str, job: JobSpec) -> str:
     return f"{name}-" if job.distribution.nodes == 1 else name
 
 
-def _service(name: str) -> dict[str, Any]:
+def _service(name: str) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Service",

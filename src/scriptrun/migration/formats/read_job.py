@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -25,6 +24,10 @@ from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import shapes, sweeps
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 _DATASTORE_URI = re.compile(r"azureml://datastores/(?P<store>[^/]+)/paths/(?P<path>.*)")
 _PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
@@ -78,7 +81,7 @@ def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None)
     )
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
+def _read_yaml(file: Path) -> Json:
     try:
         document = yaml.safe_load(file.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
@@ -96,7 +99,7 @@ def _read_runconfig(file: Path) -> ImportedJob:
     return ImportedJob(ScriptRunConfig(str(source), run_config=run), _plain_name(file.stem))
 
 
-def _read_v2_sweep(file: Path, document: dict[str, Any]) -> ImportedJob:
+def _read_v2_sweep(file: Path, document: Json) -> ImportedJob:
     shapes.check(file, document, shapes.SWEEP, ("trial", "search_space", "objective"))
     limits = document.get("limits") or {}
     common = {name: value for name, value in document.items() if name not in _SWEEP_FIELDS}
@@ -109,7 +112,7 @@ def _read_v2_sweep(file: Path, document: dict[str, Any]) -> ImportedJob:
     return job
 
 
-def _read_v2(file: Path, document: dict[str, Any]) -> ImportedJob:
+def _read_v2(file: Path, document: Json) -> ImportedJob:
     shapes.check(file, document, shapes.COMMAND, ("command",))
     lost: list[str] = []
     lost += [f"{name}: {document[name]!r}" for name in document if name not in _HANDLED_FIELDS]
@@ -137,7 +140,7 @@ def _read_v2(file: Path, document: dict[str, Any]) -> ImportedJob:
 
 
 def _input_values(
-    document: dict[str, Any], references: dict[str, DataReferenceConfiguration], lost: list[str]
+    document: Json, references: dict[str, DataReferenceConfiguration], lost: list[str]
 ) -> dict[str, str]:
     """The text that replaces each input and output in the command."""
     values = {}
@@ -154,7 +157,7 @@ def _input_values(
 def _input_value(
     side: str,
     name: str,
-    value: Any,
+    value: object,
     references: dict[str, DataReferenceConfiguration],
     lost: list[str],
 ) -> str:
@@ -178,11 +181,11 @@ def _input_value(
     return f"$DATA_{name.upper()}"
 
 
-def _target(compute: Any) -> str:
+def _target(compute: object) -> str:
     return str(compute or "local").removeprefix("azureml:")
 
 
-def _environment(file: Path, spec: Any, lost: list[str]) -> Environment | None:
+def _environment(file: Path, spec: object, lost: list[str]) -> Environment | None:
     if isinstance(spec, str):
         lost.append(
             f"the environment {spec!r} is Azure's: use one of yours, or specify its packages"
@@ -204,7 +207,7 @@ def _environment(file: Path, spec: Any, lost: list[str]) -> Environment | None:
     return environment
 
 
-def _distribution(document: dict[str, Any], lost: list[str]) -> Distributed | None:
+def _distribution(document: Json, lost: list[str]) -> Distributed | None:
     spec = document.get("distribution")
     nodes = int((document.get("resources") or {}).get("instance_count") or 1)
     if not spec:
@@ -222,7 +225,7 @@ def _distribution(document: dict[str, Any], lost: list[str]) -> Distributed | No
     return None
 
 
-def _docker(resources: dict[str, Any]) -> DockerConfiguration | None:
+def _docker(resources: Json) -> DockerConfiguration | None:
     shm, docker_args = resources.get("shm_size"), resources.get("docker_args")
     if not shm and not docker_args:
         return None
@@ -232,9 +235,7 @@ def _docker(resources: dict[str, Any]) -> DockerConfiguration | None:
     return DockerConfiguration(use_docker=True, shm_size=shm, arguments=arguments)
 
 
-def _read_mlproject(
-    file: Path, document: dict[str, Any], parameters: dict[str, str]
-) -> ImportedJob:
+def _read_mlproject(file: Path, document: Json, parameters: dict[str, str]) -> ImportedJob:
     """Import an MLflow project: https://mlflow.org/docs/latest/projects.html"""
     shapes.check(file, document, shapes.PROJECT, ("entry_points",))
     lost: list[str] = []
@@ -263,7 +264,7 @@ def _read_mlproject(
     return ImportedJob(config, _plain_name(str(document.get("name") or file.parent.name)), lost)
 
 
-def _default(key: str, spec: Any, parameters: dict[str, str], lost: list[str]) -> str:
+def _default(key: str, spec: object, parameters: dict[str, str], lost: list[str]) -> str:
     if key in parameters:
         return str(parameters[key])
     if isinstance(spec, dict) and "default" in spec:
@@ -272,7 +273,7 @@ def _default(key: str, spec: Any, parameters: dict[str, str], lost: list[str]) -
     return f"{{{key}}}"
 
 
-def _project_environment(file: Path, document: dict[str, Any]) -> Environment | None:
+def _project_environment(file: Path, document: Json) -> Environment | None:
     name = _plain_name(str(document.get("name") or "project"))
     if document.get("conda_env"):
         return Environment.from_conda_specification(name, str(file.parent / document["conda_env"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from scriptrun.migration.formats.facts import (
     ExportedJob,
@@ -19,6 +18,10 @@ from scriptrun.migration.formats.facts import (
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import JobInput
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: how a shell line refers to a path in a variable
 _QUOTED = '"$%s"'
 _RANKS = {
@@ -28,7 +31,7 @@ _RANKS = {
 }
 
 
-def shell(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
+def shell(job: JobSpec, lockfile: Json | None) -> ExportedJob:
     """Export the job as a script for ``sh``: uv creates the environment, then the job runs."""
     packages = read_packages(job, lockfile)
     lost = [*losses(job), *data_losses(job), *_environment_losses(job, packages)]
@@ -43,7 +46,7 @@ def shell(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
     return ExportedJob({f"{job_name(job)}.sh": "\n".join(lines) + "\n"}, lost)
 
 
-def sbatch(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
+def sbatch(job: JobSpec, lockfile: Json | None) -> ExportedJob:
     """Export the job for ``sbatch``: uv creates the environment, then srun starts the job."""
     packages = read_packages(job, lockfile)
     lost = [*losses(job), *data_losses(job), *_environment_losses(job, packages)]
@@ -91,7 +94,7 @@ def _environment_losses(job: JobSpec, packages: Packages) -> list[str]:
 def _header(job: JobSpec) -> list[str]:
     distribution, options = job.distribution, job.target.options
     ranks = distribution.processes_per_node if distribution.kind else 1
-    settings: dict[str, Any] = {
+    settings: Json = {
         "job-name": job_name(job),
         "nodes": distribution.nodes,
         "ntasks-per-node": ranks,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from scriptrun.spec.errors import UserErrorException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 TEXT, MAPPING, NUMBER, INTEGER = (str,), (dict,), (int, float), (int,)
 _KIND_NAMES: dict[object, str] = {
@@ -51,13 +54,11 @@ PROJECT: Kinds = {
 }
 
 
-def check(
-    path: Path, document: dict[str, Any], kinds: Kinds, required: tuple[str, ...] = ()
-) -> None:
+def check(path: Path, document: Json, kinds: Kinds, required: tuple[str, ...] = ()) -> None:
     """Raise UserErrorException if ``required`` fields are missing, or fields have a wrong type."""
     problems = [f"missing {name}" for name in required if document.get(name) in (None, "")]
     for name, kind in kinds.items():
-        value: Any = document
+        value: object = document
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):

@@ -18,6 +18,10 @@ from scriptrun.migration.formats.facts import ExportedJob
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.sweeps.record import Sweep
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/sweepJob.schema.json"
 #: v2's names for the values of each expression
 _VALUES = {
@@ -47,7 +51,7 @@ _TRIAL_FIELDS = (
 )
 
 
-def sweep_job(sweep: Sweep, lockfile: dict[str, Any] | None) -> ExportedJob:
+def sweep_job(sweep: Sweep, lockfile: Json | None) -> ExportedJob:
     """Export the sweep as ``job.yml``, with ``conda.yml`` if its job has packages."""
     trial_job = v2.command_job(sweep.template(), lockfile)
     command, lost = yaml.safe_load(trial_job.text), trial_job.lost
@@ -86,18 +90,18 @@ def _placeholder_name(name: str) -> str:
     return re.sub(r"\W", "_", name.lstrip("-"))
 
 
-def _algorithm(sweep: Sweep) -> Any:
+def _algorithm(sweep: Sweep) -> str | Json:
     kind = sweep.sampling["name"].lower().partition("parameter")[0]
     kind = "bayesian" if kind.startswith("bayes") else kind
     return {"type": "random", "seed": sweep.seed} if kind == "random" else kind
 
 
-def _expression_fields(expression: list[Any]) -> dict[str, Any]:
+def _expression_fields(expression: list[Any]) -> Json:
     name, values = expression
     return {"type": name, **dict(zip(_VALUES[name], values, strict=True))}
 
 
-def _policy(sweep: Sweep, lost: list[str]) -> dict[str, Any] | None:
+def _policy(sweep: Sweep, lost: list[str]) -> Json | None:
     name = sweep.policy["name"]
     if name in _POLICIES:
         return {"type": _POLICIES[name], **sweep.policy["properties"]}
@@ -113,7 +117,7 @@ def split_parameters(command: str) -> tuple[str, dict[str, str]]:
 
 
 def read(
-    document: dict[str, Any], config: ScriptRunConfig, flags: dict[str, str], lost: list[str]
+    document: Json, config: ScriptRunConfig, flags: dict[str, str], lost: list[str]
 ) -> HyperDriveConfig:
     """Import the sweep of the job file ``document``, whose trial is ``config``.
 
@@ -139,11 +143,11 @@ def read(
 
 
 def _sampling(
-    document: dict[str, Any], flags: dict[str, str], lost: list[str]
+    document: Json, flags: dict[str, str], lost: list[str]
 ) -> sampling.HyperParameterSampling:
     algorithm = document.get("sampling_algorithm") or "random"
     kind = algorithm.get("type") if isinstance(algorithm, dict) else algorithm
-    kinds: dict[Any, Any] = {
+    kinds = {
         "random": sampling.RandomParameterSampling,
         "grid": sampling.GridParameterSampling,
         "bayesian": sampling.BayesianParameterSampling,
@@ -152,13 +156,13 @@ def _sampling(
         raise UserErrorException(
             f"sampling_algorithm must be one of {', '.join(kinds)}, not {kind!r}."
         )
-    properties: dict[str, Any] = {}
+    properties: Json = {}
     for name, value in algorithm.items() if isinstance(algorithm, dict) else ():
         if name == "seed":
             properties["seed"] = value
         elif name != "type":
             lost.append(f"sampling_algorithm.{name}: {value!r}")
-    space: dict[str, Any] = {}
+    space: Json = {}
     for name, expression in document["search_space"].items():
         space[str(flags.get(name, name))] = _expression(name, expression)
         if name not in flags:
@@ -167,15 +171,15 @@ def _sampling(
     return result
 
 
-def _expression(name: str, spec: Any) -> list[Any]:
-    kind = spec.get("type") if isinstance(spec, dict) else None
-    if kind not in _VALUES:
+def _expression(name: str, spec: object) -> list[Any]:
+    if not isinstance(spec, dict) or spec.get("type") not in _VALUES:
         raise UserErrorException(f"search_space.{name} must be one of {', '.join(_VALUES)}.")
+    kind = spec["type"]
     return [kind, [spec[field] for field in _VALUES[kind]]]
 
 
 def _early_termination(
-    policy: Any, lost: list[str]
+    policy: object, lost: list[str]
 ) -> early_stopping.EarlyTerminationPolicy | None:
     if not isinstance(policy, dict):
         return None

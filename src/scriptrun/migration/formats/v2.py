@@ -6,7 +6,6 @@ The schema: https://learn.microsoft.com/azure/machine-learning/reference-yaml-jo
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import yaml
 
@@ -24,17 +23,21 @@ from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import JobInput, JobOutput
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json"
 _MODES = {"mount": "ro_mount", "download": "download", "upload": "upload", "direct": "direct"}
 _KINDS = {"pytorch": "pytorch", "mpi": "mpi", "tensorflow": "tensorflow"}
 
 
-def command_job(job: JobSpec, lockfile: dict[str, Any] | None) -> ExportedJob:
+def command_job(job: JobSpec, lockfile: Json | None) -> ExportedJob:
     """Export the job as ``job.yml``, with ``conda.yml`` if it has packages."""
     packages = read_packages(job, lockfile)
     lost = [f"{name}: the value comes from the submitting shell" for name in job.passed]
     files: dict[str, str] = {}
-    document: dict[str, Any] = {"$schema": SCHEMA, "type": "command"}
+    document: Json = {"$schema": SCHEMA, "type": "command"}
     document["experiment_name"] = job.experiment or job_name(job)
     if job.display_name and job.display_name != job.id:
         document["display_name"] = job.display_name
@@ -63,15 +66,15 @@ def _line(job: JobSpec, lost: list[str]) -> str:
     return line
 
 
-def _data(job: JobSpec, lost: list[str]) -> dict[str, Any]:
-    data: dict[str, Any] = {}
+def _data(job: JobSpec, lost: list[str]) -> Json:
+    data: Json = {}
     for item in job.data.items:
         side = "inputs" if isinstance(item, JobInput) else "outputs"
         data.setdefault(side, {})[item.name] = _data_entry(item, lost)
     return data
 
 
-def _data_entry(item: JobInput | JobOutput, lost: list[str]) -> dict[str, Any]:
+def _data_entry(item: JobInput | JobOutput, lost: list[str]) -> Json:
     pin = item.dataset if isinstance(item, JobInput) else None
     datastore, path = item.datastore, item.path
     if datastore is None and pin is not None and pin.roots:
@@ -94,10 +97,8 @@ def _data_entry(item: JobInput | JobOutput, lost: list[str]) -> dict[str, Any]:
     return entry
 
 
-def _environment(
-    job: JobSpec, packages: Packages, files: dict[str, str], lost: list[str]
-) -> dict[str, Any]:
-    environment: dict[str, Any] = {"image": job.environment.image or DEFAULT_CPU_IMAGE}
+def _environment(job: JobSpec, packages: Packages, files: dict[str, str], lost: list[str]) -> Json:
+    environment: Json = {"image": job.environment.image or DEFAULT_CPU_IMAGE}
     if packages.interpreter:
         lost.append(f"the interpreter {packages.interpreter}: the image's Python is used")
         return environment
@@ -107,7 +108,11 @@ def _environment(
         *packages.options,
         *(re.sub(r"\s+--hash=\S+", "", requirement) for requirement in packages.requirements),
     ]
-    dependencies: list[Any] = [f"python={packages.python or '3.10'}", "pip", *packages.conda]
+    dependencies: list[str | dict[str, list[str]]] = [
+        f"python={packages.python or '3.10'}",
+        "pip",
+        *packages.conda,
+    ]
     if lines:
         dependencies.append({"pip": lines})
     channels = packages.channels or ["conda-forge"]
@@ -116,14 +121,14 @@ def _environment(
     return {**environment, "conda_file": "./conda.yml"}
 
 
-def _other_fields(job: JobSpec, lost: list[str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _other_fields(job: JobSpec, lost: list[str]) -> Json:
+    fields: Json = {}
     if job.variables:
         fields["environment_variables"] = {
             name: replace_references(value, "$%s") for name, value in job.variables.items()
         }
     distribution, settings = job.distribution, job.environment.docker
-    resources: dict[str, Any] = {"instance_count": distribution.nodes}
+    resources: Json = {"instance_count": distribution.nodes}
     if settings.shm_size:
         resources["shm_size"] = settings.shm_size
     if settings.arguments:
@@ -143,7 +148,7 @@ def _other_fields(job: JobSpec, lost: list[str]) -> dict[str, Any]:
     return fields
 
 
-def _distribution(job: JobSpec) -> dict[str, Any]:
+def _distribution(job: JobSpec) -> Json:
     distribution = job.distribution
     if distribution.kind == "tensorflow":
         servers = int(distribution.settings.get("parameter_server_count") or 0)

@@ -10,8 +10,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import types
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 from unittest import mock
 
 #: part of the text of every stand-in object
@@ -28,7 +27,10 @@ class _StandInFinder:
         self.folder, self.say = folder, say
 
     def find_spec(
-        self, fullname: str, path: Any = None, target: Any = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
         top = fullname.partition(".")[0]
         ours = top in ("azureml", "scriptrun") or top in sys.stdlib_module_names
@@ -56,31 +58,31 @@ class _StandInLoader(importlib.abc.Loader):
 
 
 class _StandInModule(types.ModuleType):
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return _stand_in_for(f"{self.__name__}.{name}")
 
 
 class _StandInType(type):
     """The metaclass of stand-in classes, which code may subclass."""
 
-    def __getattr__(cls, name: str) -> Any:
+    def __getattr__(cls, name: str) -> object:
         return _stand_in_for(f"{cls.__name__}.{name}")
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __call__(cls, *args: object, **kwargs: object) -> object:
         if "stands_in" in cls.__dict__:
             return mock.MagicMock(name=f"{cls.__name__}()")
         return super().__call__(*args, **kwargs)
 
 
 class _StandInObject(metaclass=_StandInType):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         pass
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return _stand_in_for(f"{type(self).__name__}.{name}")
 
 
-def _stand_in_for(name: str) -> Any:
+def _stand_in_for(name: str) -> object:
     """The stand-in for ``name``: a class if it is capitalized, else an object."""
     last = name.rpartition(".")[2]
     if last.startswith("__"):

@@ -10,6 +10,18 @@ from unittest import mock
 
 from scriptrun.config.script_run_config import ScriptRunConfig
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
+    from scriptrun.core.workspace import Workspace
+    from scriptrun.runtime.hints import Json
+
+    Config = ScriptRunConfig | HyperDriveConfig
+    #: records one step: its configuration, the workspace, and other facts to compare
+    ReportStep = Callable[[Config, Workspace, Json], None]
+
 #: the positional parameters of steps
 _PARAMETERS = {
     "EstimatorStep": "name estimator estimator_entry_script_arguments runconfig_pipeline_params "
@@ -19,8 +31,6 @@ _PARAMETERS = {
     "HyperDriveStep": "name hyperdrive_config estimator_entry_script_arguments inputs outputs "
     "metrics_output allow_reuse version",
 }
-#: records one step: its configuration, the workspace, and other facts to compare
-ReportStep = Callable[[Any, Any, dict[str, Any]], None]
 
 
 def record_steps(report_step: ReportStep) -> None:
@@ -29,12 +39,14 @@ def record_steps(report_step: ReportStep) -> None:
     original = unsupported.missing
 
     class RecordedPipeline(Pipeline):
-        def __init__(self, workspace: Any = None, steps: Any = (), *_: Any, **__: Any) -> None:
+        def __init__(
+            self, workspace: Any = None, steps: object = (), *_: object, **__: object
+        ) -> None:
             super().__init__()
             for step in _ordered_steps(steps):
                 report_step(step.config(), workspace, step.facts())
 
-    def lookup(module: str, name: str, alternative: str) -> Any:
+    def lookup(module: str, name: str, alternative: str) -> object:
         if not module.startswith("azureml.pipeline"):
             return original(module, name, alternative)
         if name == "Pipeline":
@@ -49,11 +61,11 @@ def record_steps(report_step: ReportStep) -> None:
 class Pipeline:
     """A pipeline that knows only its steps."""
 
-    def validate(self) -> list[Any]:
+    def validate(self) -> list[object]:
         """No validation errors."""
         return []
 
-    def publish(self, *_: Any, **__: Any) -> Any:
+    def publish(self, *_: object, **__: object) -> mock.MagicMock:
         """Return a stand-in for the published pipeline."""
         return mock.MagicMock(name="pipeline")
 
@@ -63,11 +75,11 @@ class Pipeline:
 class PipelineValue:
     """A value passed between steps (data, a parameter); its text is its kind and name."""
 
-    def __init__(self, name: Any = None, *_: Any, **kwargs: Any) -> None:
+    def __init__(self, name: object = None, *_: object, **kwargs: object) -> None:
         self.name, self.steps = name, kwargs.get("steps")
         self.producer: Step | None = None
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Callable[..., PipelineValue]:
         if name.startswith("__"):
             raise AttributeError(name)
         return lambda *_, **__: self  # as_input, as_mount, ...: the same value
@@ -81,18 +93,18 @@ class Step:
 
     parameters: list[str] = []
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.settings = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
-        self.predecessors: list[Any] = []
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        self.settings: dict[str, Any] = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
+        self.predecessors: list[object] = []
         for output in self.settings.get("outputs") or ():
             if isinstance(output, PipelineValue):
                 output.producer = self
 
-    def run_after(self, step: Any) -> None:
+    def run_after(self, step: object) -> None:
         """Run this step after ``step``."""
         self.predecessors.append(step)
 
-    def dependencies(self) -> list[Any]:
+    def dependencies(self) -> list[object]:
         """The steps that must run first; a pipeline includes them automatically."""
         producers = [
             value.producer
@@ -101,13 +113,13 @@ class Step:
         ]
         return [*self.predecessors, *producers]
 
-    def config(self) -> Any:
+    def config(self) -> Config:
         """The configuration of the step's job or sweep."""
         settings = self.settings
         script_arguments = settings.get("estimator_entry_script_arguments")
         if settings.get("hyperdrive_config") is not None:
-            sweep = copy.copy(settings["hyperdrive_config"])
-            sweep._given = _with_overrides(sweep.run_config, script_arguments, None)
+            sweep: HyperDriveConfig = copy.copy(settings["hyperdrive_config"])
+            sweep._run_config = _with_overrides(sweep.run_config, script_arguments, None)
             sweep.estimator = None
             return sweep
         if settings.get("estimator") is not None:
@@ -122,7 +134,7 @@ class Step:
             config, settings.get("arguments") or [], settings.get("compute_target")
         )
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         """Its name, inputs and outputs."""
         named = {key: [_data_name(item) for item in self.settings.get(key) or ()] for key in _DATA}
         return {"name": self.settings.get("name"), **named}
@@ -131,7 +143,9 @@ class Step:
 _DATA = ("inputs", "outputs")
 
 
-def _with_overrides(config: Any, arguments: Any, target: Any) -> Any:
+def _with_overrides(
+    config: ScriptRunConfig, arguments: Iterable[object] | None, target: str | None
+) -> ScriptRunConfig:
     config = copy.copy(config)
     if arguments is not None:
         config.arguments = [
@@ -144,7 +158,7 @@ def _with_overrides(config: Any, arguments: Any, target: Any) -> Any:
     return config
 
 
-def _data_name(thing: Any) -> str:
+def _data_name(thing: object) -> str:
     """The name of a step's input or output."""
     for attribute in ("data_reference_name", "name"):
         value = getattr(thing, attribute, None)
@@ -153,11 +167,11 @@ def _data_name(thing: Any) -> str:
     return str(thing)
 
 
-def _ordered_steps(steps: Any) -> list[Step]:
+def _ordered_steps(steps: object) -> list[Step]:
     """The steps and their dependencies, each once, dependencies first."""
     ordered: dict[Step, None] = {}
 
-    def visit(node: Any) -> None:
+    def visit(node: object) -> None:
         if isinstance(node, list | tuple):
             for item in node:
                 visit(item)

@@ -11,13 +11,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.core.workspace import Workspace
 from scriptrun.migration.proof.missing_modules import MARK
 from scriptrun.registry.workspace_files import DIRECTORY
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
 #: fields that differ between any two submissions, or repeat another field
@@ -93,9 +96,7 @@ def prove(path: str, old: bytes, new: bytes, arguments: Sequence[str] = ()) -> P
     return _compare(path, before, after)
 
 
-def _record_both(
-    path: str, old: bytes, new: bytes, arguments: list[str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _record_both(path: str, old: bytes, new: bytes, arguments: list[str]) -> tuple[Json, Json]:
     """Record what both versions submit; ``arguments`` are further arguments of the recorder."""
     with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
         known = _find_workspace_folder(path)
@@ -110,7 +111,7 @@ def _record_both(
 
 def _record(
     path: str, content: bytes, folder: Path, workspace: Workspace, arguments: list[str]
-) -> dict[str, Any]:
+) -> Json:
     root, file = _root(path, content), Path(path).absolute()
     _check_size(root)
     ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
@@ -127,7 +128,7 @@ def _record(
     if not result.exists():
         raise Unprovable(f"cannot run it: {last_line}")
     text = result.read_text("utf-8").replace(str(folder), ".").replace(workspace_path, "WORKSPACE")
-    recording: dict[str, Any] = json.loads(text)
+    recording: Json = json.loads(text)
     recording["told"] = last_line
     return recording
 
@@ -199,7 +200,7 @@ def _run_recorder(arguments: list[str], folder: Path, workspace: str) -> str:
     return (result.stderr.strip().splitlines() or [""])[-1]
 
 
-def _compare(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof:
+def _compare(path: str, before: Json, after: Json) -> Proof:
     old, new = before["jobs"], after["jobs"]
     stopped: list[str] = before["stopped"]
     if stopped and not old:
@@ -227,7 +228,7 @@ def _compare(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof:
     return Proof(path, status, len(old), reasons, stopped, before["assumed"])
 
 
-def _find_problem(jobs: list[dict[str, Any]]) -> str:
+def _find_problem(jobs: list[Json]) -> str:
     """Why the jobs cannot be compared, or ""."""
     rejections = [job["refused"] for job in jobs if "refused" in job]
     if rejections:
@@ -237,7 +238,7 @@ def _find_problem(jobs: list[dict[str, Any]]) -> str:
     return ""
 
 
-def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(old: Json, new: Json, prefix: str = "") -> list[str]:
     """The differences between two jobs (``JobSpec.to_dict``), one sentence per field."""
     if "refused" in old or "refused" in new:
         rejections = [
@@ -252,7 +253,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
     ]
 
 
-def _field_differences(old: Any, new: Any, name: str) -> list[str]:
+def _field_differences(old: object, new: object, name: str) -> list[str]:
     """The differences between two values, by innermost field."""
     if old == new:
         return []
@@ -268,7 +269,7 @@ def _field_differences(old: Any, new: Any, name: str) -> list[str]:
     return [f"{name} changed from {old!r} to {new!r}"]
 
 
-def comparable(job: dict[str, Any]) -> dict[str, Any]:
+def comparable(job: Json) -> Json:
     """The parts of a job that must be equal: all but IDs, times and random names."""
     names: dict[str, str] = {}
     text = json.dumps(job, sort_keys=True, default=str).replace(job["id"], "RUN")
@@ -276,7 +277,7 @@ def comparable(job: dict[str, Any]) -> dict[str, Any]:
     def placeholder(match: re.Match[str]) -> str:
         return names.setdefault(match[0], f"drawn{len(names)}")
 
-    fields: dict[str, Any] = json.loads(_RANDOM.sub(placeholder, text))
+    fields: Json = json.loads(_RANDOM.sub(placeholder, text))
     fields = {key: value for key, value in fields.items() if key not in _NOT_COMPARED}
     definition = fields.get("run_definition") or {}
     # variables and data also have top-level fields, wherever they were set
@@ -294,7 +295,7 @@ def comparable(job: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _keep_delivery_fields(record: dict[str, Any]) -> None:
+def _keep_delivery_fields(record: Json) -> None:
     """Keep only what determines the delivered files of an unnamed downloaded input.
 
     Data references and datasets are delivered alike, but described differently.
@@ -303,7 +304,7 @@ def _keep_delivery_fields(record: dict[str, Any]) -> None:
         record.pop(name, None)
 
 
-def _strip_environment(section: dict[str, Any]) -> None:
+def _strip_environment(section: Json) -> None:
     """Keep only those fields that the job's ``environment`` field does not repeat."""
     for name in ("environmentVariables", "version"):
         section.pop(name, None)

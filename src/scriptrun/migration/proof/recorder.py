@@ -16,7 +16,6 @@ import sys
 import traceback
 import types
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
@@ -27,48 +26,83 @@ from scriptrun.environments import builder
 from scriptrun.migration.proof import missing_modules, pipelines
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
-from scriptrun.spec.job_data import JobInput, JobOutput
+from scriptrun.spec.job_data import JobInput
 from scriptrun.spec.values import fresh
 from scriptrun.submission import check, data_binding
 from scriptrun.submission.bound_data import DataItem, DatasetInput, ReferenceInput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.core.experiment import Experiment
+    from scriptrun.core.workspace import Workspace
+    from scriptrun.migration.proof.pipelines import Config
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
+
+    T = TypeVar("T")
+    Item = TypeVar("Item", bound=DataItem)
+    #: describes a job's input for its record
+    Describe = Callable[[Item, WorkspaceFiles], JobInput]
 
 
 class Recorder:
     """Replaces submission: records the jobs instead."""
 
     def __init__(self) -> None:
-        self.jobs: list[dict[str, Any]] = []
+        self.jobs: list[Json] = []
 
-    def submit(self, experiment: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
+    def submit(
+        self,
+        experiment: Experiment,
+        config: Config | pipelines.Pipeline,
+        tags: dict[str, str] | None = None,
+        **kwargs: object,
+    ) -> mock.MagicMock:
         """Record the job of ``config``, and return a stand-in for its run."""
         if not isinstance(config, pipelines.Pipeline):  # its steps are already recorded
             self.record(config, experiment.workspace, {}, experiment.name, tags)
         return _fake_run()
 
     def record(
-        self, config: Any, workspace: Any, step: Any, experiment: str = "pipeline", tags: Any = None
+        self,
+        config: Config,
+        workspace: Workspace,
+        step: Json,
+        experiment: str = "pipeline",
+        tags: dict[str, str] | None = None,
     ) -> None:
         """Record the job of ``config``, with the facts of the ``step`` if it is in a pipeline."""
-        extra_fields: dict[str, Any] = {"step": step} if step else {}
+        extra_fields: Json = {"step": step} if step else {}
         try:
             if isinstance(config, HyperDriveConfig):
                 extra_fields["sweep"] = _sweep_fields(config)
-                config = config.run_config  # the job that the sweep varies
-            if hasattr(config, "to_script_run_config"):
-                config = config.to_script_run_config()
+            job_config: ScriptRunConfig = (  # of a sweep, the job that it varies
+                config.run_config if isinstance(config, HyperDriveConfig) else config
+            )
+            if hasattr(job_config, "to_script_run_config"):
+                job_config = job_config.to_script_run_config()
             if step:  # as an experiment does on submission
-                proof_stubs.adopt(workspace, config.run_config.target)
-            job = check.check(config, workspace, experiment, tags).job
+                proof_stubs.adopt(workspace, job_config.run_config.target)
+            job = check.check(job_config, workspace, experiment, tags).job
             self.jobs.append({**job.to_dict(), **extra_fields})
         except (ScriptrunError, NotImplementedError) as error:
             self.jobs.append({"refused": str(error)})
 
-    def submit_many(self, experiment: Any, configs: Any, tags: Any = None) -> list[Any]:
+    def submit_many(
+        self,
+        experiment: Experiment,
+        configs: Iterable[Config],
+        tags: dict[str, str] | None = None,
+    ) -> list[mock.MagicMock]:
         """Record the jobs of all ``configs``."""
         return [self.submit(experiment, config, tags) for config in configs]
 
 
-def _sweep_fields(config: Any) -> dict[str, Any]:
+def _sweep_fields(config: HyperDriveConfig) -> Json:
     """The settings of a sweep besides its job. Raises RunConfigurationException."""
     refuse(config.problems(), "Cannot submit this sweep")
     limits = ("max_total_runs", "max_concurrent_runs", "max_duration_minutes")
@@ -90,9 +124,9 @@ def _fake_run() -> mock.MagicMock:
 
 def _skip_machine_checks() -> None:
     """Skip all checks of this machine and of the data, so that every job is recorded."""
-    original = check._engine
+    original: Callable[..., object] = check._engine
 
-    def engine_without_checks(*args: Any) -> Any:
+    def engine_without_checks(*args: object) -> object:
         engine = original(*args)
         if engine is not None:
             setattr(type(engine), "check", lambda self, job: [])  # noqa: B010
@@ -101,27 +135,27 @@ def _skip_machine_checks() -> None:
     setattr(check, "_engine", engine_without_checks)  # noqa: B010
     setattr(builder, "check", lambda environment: [])  # noqa: B010
     setattr(data_binding.DataBinding, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
-    for kind in (ReferenceInput, DatasetInput):
-        setattr(kind, "described", _with_found_by(kind.described))  # noqa: B010
+    setattr(ReferenceInput, "described", _with_found_by(ReferenceInput.described))  # noqa: B010
+    setattr(DatasetInput, "described", _with_found_by(DatasetInput.described))  # noqa: B010
 
 
 class RecordedInput(JobInput):
     """An input with how its files are found, where they are downloaded."""
 
-    found_by: dict[str, Any] = fresh(default_factory=dict)
+    found_by: Json = fresh(default_factory=dict)
 
 
-def _with_found_by(describe: Any) -> Any:
+def _with_found_by(describe: Describe[Item]) -> Describe[Item]:
     """Extend a description with how a downloaded input's files are found (``found_by``)."""
 
-    def method(self: Any, workspace: Any) -> JobInput | JobOutput:
+    def method(self: Item, workspace: WorkspaceFiles) -> JobInput:
         found_by, described = _download_definition(self), describe(self, workspace)
         return RecordedInput(**vars(described), found_by=found_by) if found_by else described
 
     return method
 
 
-def _download_definition(bound: DataItem) -> dict[str, Any]:
+def _download_definition(bound: DataItem) -> Json:
     """The definition of a download's files; {} for other modes and registered datasets."""
     if isinstance(bound, ReferenceInput) and bound.reference.mode == DOWNLOAD:
         return Content([bound._source()]).definition()
@@ -135,7 +169,7 @@ def _continue_after_errors(errors: list[str]) -> None:
     """Let a notebook continue after a failing cell, as in Jupyter, and collect the errors."""
     notebooks = importlib.import_module("scriptrun.dropin.notebook.cells")
 
-    def run_in(path: str, space: dict[str, Any]) -> None:
+    def run_in(path: str, space: dict[str, object]) -> None:
         for cell in notebooks.cells(path):
             name = f"{path}, cell {cell.number}"
             try:
@@ -186,8 +220,8 @@ def main(file: str, result: str, granted: str = "[]", *arguments: str) -> int:
     return 0
 
 
-def _as_method(function: Any) -> Any:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _as_method(function: Callable[..., T]) -> Callable[..., T]:
+    def method(self: object, *args: object, **kwargs: object) -> T:
         return function(self, *args, **kwargs)
 
     return method

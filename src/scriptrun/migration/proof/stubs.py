@@ -13,7 +13,6 @@ import os
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from scriptrun.config.environments.environment import Environment
@@ -33,6 +32,14 @@ from scriptrun.data.stores.protocol import FileEntry
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import NoReturn
+
+    from scriptrun.data.datastores.references import DataReference
+    from scriptrun.runtime.hints import Json, StrPath
 
 COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datastore", "environment"
 #: the path of stand-in data
@@ -90,7 +97,7 @@ def grant(workspace: Workspace, names: Iterable[tuple[str, str]], assumptions: A
             FileDatasetFactory.from_files(path, validate=False).register(workspace, name)
 
 
-def adopt(workspace: Any, target: Any) -> None:
+def adopt(workspace: Workspace, target: object) -> None:
     """Register a compute target called ``target`` with the workspace ``workspace``."""
     if isinstance(target, str):
         importlib.import_module("scriptrun.dropin.azureml.compute").adopt(workspace, target)
@@ -127,11 +134,13 @@ def _stub_entries(assumptions: Assumptions) -> None:
 def _stub_transfers(assumptions: Assumptions) -> None:
     """Replace uploads and downloads that cannot work with no-ops."""
 
-    def wrap(owner: Any, name: str, note: str, fallback: Callable[..., Any]) -> None:
+    def wrap(owner: type, name: str, note: str, fallback: Callable[..., object]) -> None:
         original = getattr(owner, name)
 
         @functools.wraps(original)
-        def transfer(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def transfer(
+            self: AbstractDatastore | AbstractDataset, *args: object, **kwargs: object
+        ) -> object:
             try:
                 if _is_on_this_machine(self):
                     return original(self, *args, **kwargs)
@@ -142,12 +151,18 @@ def _stub_transfers(assumptions: Assumptions) -> None:
 
         setattr(owner, name, transfer)
 
-    def path(self: Any, *args: Any, target_path: str | None = None, **kwargs: Any) -> Any:
+    def path(
+        self: AbstractDatastore, *args: object, target_path: str | None = None, **kwargs: object
+    ) -> DataReference:
         return self.path(target_path)
 
     def directory(
-        self: Any, src_dir: Any, target_path: str | None = None, *_: Any, **__: Any
-    ) -> Any:
+        self: AbstractDatastore,
+        src_dir: object,
+        target_path: str | None = None,
+        *_: object,
+        **__: object,
+    ) -> DataReference:
         return self.path(target_path)
 
     wrap(AbstractDatastore, "upload", "uploaded files", directory)
@@ -160,9 +175,9 @@ def _stub_transfers(assumptions: Assumptions) -> None:
 
 def _stub_tables(assumptions: Assumptions) -> None:
     """Replace tables whose files are not on this machine with stand-ins."""
-    original = TabularDataset.to_pandas_dataframe
+    original: Callable[..., object] = TabularDataset.to_pandas_dataframe
 
-    def frame(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def frame(self: object, *args: object, **kwargs: object) -> object:
         try:
             if isinstance(self, TabularDataset) and _is_on_this_machine(self):
                 return original(self, *args, **kwargs)
@@ -176,7 +191,7 @@ def _stub_tables(assumptions: Assumptions) -> None:
 
 
 def _register_unchecked(
-    workspace: Any, name: str, record: dict[str, Any], overwrite: bool, *_: Any, **__: Any
+    workspace: Workspace, name: str, record: Json, overwrite: bool, *_: object, **__: object
 ) -> AbstractDatastore:
     """Register a datastore without accessing it or storing its credentials."""
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
@@ -191,8 +206,8 @@ def _is_on_this_machine(item: AbstractDatastore | AbstractDataset) -> bool:
 
 
 def _retrieve(
-    assumptions: Assumptions, url: str, filename: Any = None, *_: Any, **__: Any
-) -> tuple[str, Any]:
+    assumptions: Assumptions, url: str, filename: StrPath | None = None, *_: object, **__: object
+) -> tuple[str, dict[str, str]]:
     """Replace ``urllib.request.urlretrieve``: write an empty file."""
     assumptions.note("downloaded files")
     target = Path(filename or os.path.basename(url) or _PLACE)
@@ -203,10 +218,10 @@ def _retrieve(
 def _record_missing_names(assumptions: Assumptions) -> None:
     """Note the names that are looked up but missing."""
 
-    def wrap(owner: Any, name: str, kind: str) -> None:
+    def wrap(owner: ModuleType, name: str, kind: str) -> None:
         original = getattr(owner, name)
 
-        def lookup(workspace: Any, requested: Any, *args: Any, **kwargs: Any) -> Any:
+        def lookup(workspace: object, requested: object, *args: object, **kwargs: object) -> object:
             try:
                 return original(workspace, requested, *args, **kwargs)
             except ScriptrunError:
@@ -222,12 +237,12 @@ def _record_missing_names(assumptions: Assumptions) -> None:
         setattr(
             Workspace,
             attribute,
-            property(_recording_listing(getattr(Workspace, attribute), kind, assumptions)),
+            property(_recording_listing(getattr(Workspace, attribute).fget, kind, assumptions)),
         )
     target_class = importlib.import_module("scriptrun.dropin.azureml.compute").ComputeTarget
     original_new = target_class.__new__
 
-    def new(cls: Any, workspace: Any, name: str, **kwargs: Any) -> Any:
+    def new(cls: type, workspace: object, name: str, **kwargs: object) -> object:
         try:
             return original_new(cls, workspace, name, **kwargs)
         except ScriptrunError:
@@ -241,18 +256,18 @@ _LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRON
 
 
 def _recording_listing(
-    original: Any, kind: str, assumptions: Assumptions
-) -> Callable[[Any], dict[str, Any]]:
-    """Wrap the property ``original`` to note the names that it lacks."""
+    original: Callable[[Workspace], dict[str, object]], kind: str, assumptions: Assumptions
+) -> Callable[[Workspace], dict[str, object]]:
+    """Wrap ``original``, the function of a property, to note the names that it lacks."""
 
-    class RecordingDict(dict[str, Any]):
-        def __missing__(self, name: str) -> Any:
+    class RecordingDict(dict[str, object]):
+        def __missing__(self, name: str) -> NoReturn:
             assumptions.note_missing(kind, name)
             raise KeyError(name)
 
-        def get(self, name: str, default: Any = None) -> Any:
+        def get(self, name: str, default: object = None) -> object:
             if name not in self:
                 assumptions.note_missing(kind, name)
             return super().get(name, default)
 
-    return lambda workspace: RecordingDict(original.fget(workspace))
+    return lambda workspace: RecordingDict(original(workspace))

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any
+
+    from scriptrun.runtime.injob.proxy import Remote
 
 
 #: modules that old scripts import, and the full names of classes found in several of them
@@ -87,10 +88,10 @@ class _StandIn(type):
     They can always be imported; using one without a helper says what to do.
     """
 
-    def __call__(cls, *args: object, **kwargs: object) -> "Any":
+    def __call__(cls, *args: object, **kwargs: object) -> object:
         return _helper_class(cls)(*args, **kwargs)
 
-    def __getattr__(cls, name: str) -> "Any":
+    def __getattr__(cls, name: str) -> object:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(_helper_class(cls), name)
@@ -111,21 +112,22 @@ def _stand_in(full_name: str) -> "_StandIn":
     return _stand_ins[full_name]
 
 
-def _helper_class(cls: type) -> "Any":
+def _helper_class(cls: type) -> "Remote":
     """The class in the helper. Raises NotImplementedError without a helper."""
     if not importlib.import_module("scriptrun.runtime.injob.proxy_process").is_there():
         raise NotImplementedError(cls.__doc__)
     remote = importlib.import_module("scriptrun.runtime.injob.proxy")
-    return remote.named(cls.__module__ + "." + cls.__name__)
+    named: "Remote" = remote.named(cls.__module__ + "." + cls.__name__)
+    return named
 
 
 class _AzuremlModule(types.ModuleType):
     """A module that resolves names at their first use (Python 3.6 has no module __getattr__)."""
 
-    def __getattr__(self, name: str) -> "Any":
+    def __getattr__(self, name: str) -> object:
         full_name = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
         if full_name in _LOCAL_CLASSES:
-            value: "Any" = getattr(importlib.import_module("scriptrun"), _LOCAL_CLASSES[full_name])
+            value: object = getattr(importlib.import_module("scriptrun"), _LOCAL_CLASSES[full_name])
         elif name in _PLAIN_VALUES.get(self.__name__, {}):
             value = _PLAIN_VALUES[self.__name__][name]
         elif self.__name__ in _ERRORS or name.endswith(("Exception", "Error")):

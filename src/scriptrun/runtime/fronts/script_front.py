@@ -15,7 +15,8 @@ import types
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
-    from typing import Any
+
+    from scriptrun.runtime.injob.proxy import Remote
 
 
 #: marks copies of this file, as jobs may start jobs: scriptrun-front-of-a-job
@@ -58,28 +59,30 @@ def _unavailable_message(name: str) -> str:
 class _HelperType(type):
     """Metaclass of names that the helper provides, if there is one."""
 
-    def __call__(cls, *args: object, **kwargs: object) -> "Any":
+    def __call__(cls, *args: object, **kwargs: object) -> object:
         return _helper_class(cls.__name__)(*args, **kwargs)
 
-    def __getattr__(cls, name: str) -> "Any":
+    def __getattr__(cls, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(_helper_class(cls.__name__, "." + name), name)
 
 
-def _helper_class(name: str, attribute: str = "") -> "Any":
+def _helper_class(name: str, attribute: str = "") -> "Remote":
     """The class in the helper. Raises AttributeError without a helper."""
     helper = importlib.import_module("scriptrun.runtime.injob.proxy_process")
     helper.helper("scriptrun." + name + attribute)
-    return importlib.import_module("scriptrun.runtime.injob.proxy").named(name)
+    remote = importlib.import_module("scriptrun.runtime.injob.proxy")
+    named: "Remote" = remote.named(name)
+    return named
 
 
 class _Front(types.ModuleType):
     """A module that resolves names at their first use (Python 3.6 has no module __getattr__)."""
 
-    def __getattr__(self, name: str) -> "Any":
+    def __getattr__(self, name: str) -> object:
         if name in _HELPER_NAMES:
-            value: "Any" = _HelperType(name, (), {"__doc__": _unavailable_message(name)})
+            value: object = _HelperType(name, (), {"__doc__": _unavailable_message(name)})
         elif name in _LOCATIONS:
             module_name, attribute = _LOCATIONS[name]
             value = importlib.import_module(module_name)
@@ -98,7 +101,7 @@ class _Front(types.ModuleType):
 class _Errors(types.ModuleType):
     """``scriptrun.exceptions``: classes for ``except`` clauses."""
 
-    def __getattr__(self, name: str) -> "Any":
+    def __getattr__(self, name: str) -> object:
         if not name.endswith(("Exception", "Error")):
             raise AttributeError("module 'scriptrun.exceptions' has no {!r}".format(name))
         return importlib.import_module("scriptrun.runtime.injob.proxy_process").error_named(name)

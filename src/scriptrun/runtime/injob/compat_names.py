@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any
+
+    from pandas import DataFrame, Series
 
 
 _NUMPY_BUILTINS = {
@@ -112,12 +113,12 @@ def _add_numpy_names(module: "ModuleType") -> None:
 
 def _add_pandas_names(module: "ModuleType") -> None:
     def append(
-        self: "Any",
-        to_append: "Any",
+        self: "DataFrame | Series",
+        to_append: "DataFrame | Series | dict[str, object] | list[DataFrame | Series]",
         ignore_index: bool = False,
         verify_integrity: bool = False,
         sort: bool = False,
-    ) -> "Any":
+    ) -> "DataFrame | Series":
         if isinstance(to_append, dict):
             to_append = module.Series(to_append)
         if isinstance(self, module.DataFrame) and isinstance(to_append, module.Series):
@@ -202,13 +203,12 @@ class MovedModuleLoader(importlib.abc.Loader):
 
 def _patch_after(loader: "Loader", patch: "Callable[[ModuleType], None]") -> None:
     execute = loader.exec_module
-    patched_loader: "Any" = loader
 
     def exec_module(module: "ModuleType") -> None:
         execute(module)
         patch(module)
 
-    patched_loader.exec_module = exec_module
+    setattr(loader, "exec_module", exec_module)  # noqa: B010
 
 
 def install() -> None:

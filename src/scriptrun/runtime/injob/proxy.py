@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    import polars
+    import pyarrow
+    from pandas import DataFrame
+
     from scriptrun.runtime.hints import Json
     from scriptrun.runtime.injob.proxy_process import _Helper
 
@@ -60,17 +64,17 @@ class Remote(object):
     def __setattr__(self, name: str, value: object) -> None:
         self._ask("set", name=name, value=_encode(value))
 
-    def __getitem__(self, key: object) -> "Any":
+    def __getitem__(self, key: object) -> object:
         return self._ask("item", key=_encode(key))
 
-    def __call__(self, *args: object, **kwargs: object) -> "Any":
+    def __call__(self, *args: object, **kwargs: object) -> object:
         """Call it: for a class, create an object."""
         return self._call("", *args, **kwargs)
 
     def __contains__(self, key: object) -> bool:
         return bool(self._call("__contains__", key))
 
-    def __iter__(self) -> "Iterator[Any]":
+    def __iter__(self) -> "Iterator[object]":
         return iter(self._call("__iter__"))
 
     def __len__(self) -> int:
@@ -79,7 +83,7 @@ class Remote(object):
     def __bool__(self) -> bool:
         return True
 
-    def __enter__(self) -> "Any":
+    def __enter__(self) -> object:
         return self._call("__enter__")
 
     def __exit__(
@@ -103,15 +107,15 @@ class RemoteTable(Remote):
 
     def to_pandas_dataframe(
         self, on_error: str = "null", out_of_range_datetime: str = "null"
-    ) -> "Any":
+    ) -> "DataFrame":
         """The rows as a pandas data frame."""
         return tables.to_pandas(self._file)
 
-    def to_arrow(self) -> "Any":
+    def to_arrow(self) -> "pyarrow.Table":
         """The rows as a pyarrow table."""
         return tables.to_arrow(self._file)
 
-    def to_polars(self) -> "Any":
+    def to_polars(self) -> "polars.DataFrame":
         """The rows as a polars data frame."""
         return tables.to_polars(self._file)
 
@@ -163,7 +167,7 @@ def _encode_list(values: "Iterable[object]") -> "list[object]":
 
 
 #: how values are sent to the helper: the first type that matches
-_ENCODERS: "tuple[tuple[Any, Callable[[Any], object]], ...]" = (
+_ENCODERS: "tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...]" = (
     (Remote, lambda value: value._ref),
     ((type(None), bool, int, float, str), lambda value: value),
     (os.PathLike, os.fspath),
@@ -174,7 +178,7 @@ _ENCODERS: "tuple[tuple[Any, Callable[[Any], object]], ...]" = (
 )
 
 
-def _decode(value: "Any", subject: "Remote", process: "_Helper") -> "Any":
+def _decode(value: object, subject: "Remote", process: "_Helper") -> "Any":
     """The helper's answer to a request about ``subject`` as a value."""
     if isinstance(value, list):
         return [_decode(item, subject, process) for item in value]
@@ -207,5 +211,5 @@ class _Method(object):
     def __init__(self, owner: "Remote", name: str) -> None:
         self._owner, self._name = owner, name
 
-    def __call__(self, *args: object, **kwargs: object) -> "Any":
+    def __call__(self, *args: object, **kwargs: object) -> object:
         return self._owner._call(self._name, *args, **kwargs)

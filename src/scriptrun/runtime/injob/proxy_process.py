@@ -17,7 +17,6 @@ from scriptrun.runtime.injob import errors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
     from scriptrun.runtime.hints import Json
     from scriptrun.runtime.injob.errors import ScriptrunError
@@ -71,7 +70,7 @@ class _Helper(object):
             )
         atexit.register(self.end)
 
-    def ask(self, question: "Json") -> "Any":
+    def ask(self, question: "Json") -> object:
         """Return the helper's answer. Raises the error it reports, or UserErrorException."""
         if os.getpid() != self.pid:
             raise errors.UserErrorException(

@@ -6,7 +6,6 @@ from scriptrun.runtime.injob.errors import UserErrorException
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
 
 class RecordCalls(object):
@@ -17,9 +16,9 @@ class RecordCalls(object):
 
     def tag(self, key: object, value: object = None) -> None:
         """Set the tag ``key`` to ``value`` as text; without a value, just the tag."""
-        self.set_tags({key: value})
+        self.set_tags({values.text(key): value})
 
-    def set_tags(self, tags: "Mapping[Any, object] | Iterable[object] | str") -> None:
+    def set_tags(self, tags: "Mapping[str, object] | Iterable[object] | str") -> None:
         """Set the tags in the dict ``tags`` (or one tag without a value), and keep the others."""
         tags = tags if isinstance(tags, dict) else dict.fromkeys(_tag_names(tags))
         record.write_event(
@@ -36,7 +35,7 @@ class RecordCalls(object):
 
     tags = property(get_tags)
 
-    def add_properties(self, properties: "Mapping[Any, object]") -> None:
+    def add_properties(self, properties: "Mapping[str, object]") -> None:
         """Add properties, which cannot change afterwards.
 
         Raises UserErrorException if one of them already has another value.

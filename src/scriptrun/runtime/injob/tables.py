@@ -12,35 +12,41 @@ import tempfile
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from types import ModuleType
+    from typing import TypeVar
+
+    import polars
+    import pyarrow
+    from pandas import DataFrame
 
     from scriptrun.runtime.hints import Json
 
     #: asks the helper to write the table to a file in a format, and returns its path
     Ask = Callable[[str], Json]
+    T = TypeVar("T")
 
 _PARQUET = ("pyarrow", "fastparquet")
 
 
-def to_pandas(ask: "Ask") -> "Any":
+def to_pandas(ask: "Ask") -> "DataFrame":
     """The table as a pandas data frame; ``ask(format)`` makes the helper write it to a file."""
     pandas = _library("pandas")
     engine = next((name for name in _PARQUET if _has(name)), None)
     return _read(ask, "parquet", pandas.read_parquet) if engine else _read_csv(ask, pandas)
 
 
-def to_arrow(ask: "Ask") -> "Any":
+def to_arrow(ask: "Ask") -> "pyarrow.Table":
     """The table as a pyarrow table."""
     _library("pyarrow")
     return _read(ask, "parquet", importlib.import_module("pyarrow.parquet").read_table)
 
 
-def to_polars(ask: "Ask") -> "Any":
+def to_polars(ask: "Ask") -> "polars.DataFrame":
     """The table as a polars data frame."""
     return _read(ask, "parquet", _library("polars").read_parquet)
 
 
-def write_temporary(frame: "Any") -> str:
+def write_temporary(frame: "DataFrame") -> str:
     """Write a data frame to a temporary file, as Parquet or else CSV; return its path."""
     form = "parquet" if any(map(_has, _PARQUET)) else "csv"
     descriptor, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
@@ -50,7 +56,7 @@ def write_temporary(frame: "Any") -> str:
     return path
 
 
-def _library(name: str) -> "Any":
+def _library(name: str) -> "ModuleType":
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -68,7 +74,7 @@ def _has(name: str) -> bool:
     return True
 
 
-def _read(ask: "Ask", form: str, read: "Callable[[str], Any]") -> "Any":
+def _read(ask: "Ask", form: str, read: "Callable[[str], T]") -> "T":
     answer = ask(form)
     try:
         return read(answer["path"])
@@ -76,7 +82,7 @@ def _read(ask: "Ask", form: str, read: "Callable[[str], Any]") -> "Any":
         os.unlink(answer["path"])
 
 
-def _read_csv(ask: "Ask", pandas: "Any") -> "Any":
+def _read_csv(ask: "Ask", pandas: "ModuleType") -> "DataFrame":
     answer = ask("csv")
     kinds = dict(enumerate(kind for _, kind in answer["columns"]))
     dtypes = {"int": "int64", "bool": "bool", "float": "float64", "text": str, "json": str}

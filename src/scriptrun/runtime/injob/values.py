@@ -54,14 +54,14 @@ def nested(value: object, depth: int = 0) -> object:
     return scalar(value)
 
 
-def sequence(value: "Any") -> "list[object]":
+def sequence(value: object) -> "list[object]":
     """Any iterable (list, generator, array, tensor) as a list; a single value as a list of one."""
-    value = _unwrap_array(value)
+    inner = _unwrap_array(value)
     try:
-        items = None if isinstance(value, (str, bytes)) else iter(value)
+        items = None if isinstance(inner, (str, bytes)) else iter(inner)
     except TypeError:
         items = None
-    return [nested(value)] if items is None else [nested(item) for item in items]
+    return [nested(inner)] if items is None else [nested(item) for item in items]
 
 
 def to_json(value: object) -> "tuple[str, bool]":

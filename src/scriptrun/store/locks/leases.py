@@ -23,8 +23,6 @@ from scriptrun.store.locks import silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.runtime.hints import Json
 
 HEARTBEAT_SECONDS = 10.0
@@ -86,7 +84,7 @@ class LeaseWatch:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._last_state: Any = None
+        self._last_state: tuple[str, object] | None = None
         self._since = time.monotonic()
 
     def abandoned_token(self) -> str | None:

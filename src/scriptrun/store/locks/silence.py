@@ -17,13 +17,13 @@ from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 #: replaces the boot ID if the system has none: then only this process's observations count
 _PROCESS = uuid.uuid4().hex
 
 
-def seconds(watched: str, value: Any) -> float:
+def seconds(watched: str, value: object) -> float:
     """For how many seconds ``watched`` has had this JSON value; 0.0 at the first observation.
 
     If the directory cannot be written, every observation is the first.

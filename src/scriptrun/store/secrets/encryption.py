@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import SecretException
@@ -20,6 +19,10 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import hashlib
+    from types import ModuleType
+
+    from cryptography import fernet
+    from keyring.backend import KeyringBackend
 else:
     hashlib = later("hashlib")
 
@@ -70,7 +73,7 @@ def key_file(folder: Path) -> Path:
     return folder.parent / f"{folder.name}.key"
 
 
-def _cipher(folder: Path, name: str, create: bool = False) -> Any:
+def _cipher(folder: Path, name: str, create: bool = False) -> fernet.Fernet:
     from cryptography.fernet import Fernet
 
     passphrase = os.environ.get(KEY_VARIABLE)
@@ -114,7 +117,7 @@ def _decrypt(folder: Path, name: str, token: bytes) -> str:
     return text.decode("utf-8")
 
 
-def _keyring() -> Any:
+def _keyring() -> ModuleType:
     try:
         import keyring
         import keyring.errors
@@ -123,10 +126,11 @@ def _keyring() -> Any:
             "The secret is in the system keyring, but the package keyring is not installed.",
             "Run: pip install 'scriptrun[keyring]'",
         ) from None
-    return keyring
+    library: ModuleType = keyring
+    return library
 
 
-def _key_store() -> Any:
+def _key_store() -> KeyringBackend | None:
     """The system keyring's best backend, or None.
 
     Backends of low priority store plain files: they count only if the user has chosen them.
@@ -147,7 +151,7 @@ def _key_store() -> Any:
     return max(backends, key=_priority, default=None)
 
 
-def _priority(store: Any) -> float:
+def _priority(store: KeyringBackend) -> float:
     try:
         return float(store.priority)
     except Exception:  # an unavailable backend raises here

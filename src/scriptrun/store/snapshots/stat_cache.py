@@ -22,6 +22,8 @@ from scriptrun.store.snapshots import folder as snapshot_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    #: digest, files, size, warnings, packs: the fields of a SnapshotResult
+    Closing = tuple[str, int, int, tuple[str, ...], tuple[str, ...]]
     from typing import Any, BinaryIO
 
 _HEAD = struct.Struct("<II")
@@ -62,7 +64,7 @@ class StatCacheReader:
 
     def __init__(self, path: Path) -> None:
         self._handle: BinaryIO | None = None
-        self._closing_record: tuple[Any, ...] | None = None
+        self._closing_record: Closing | None = None
         try:
             self._handle = open(path, "rb")  # noqa: SIM115
         except OSError:
@@ -80,7 +82,7 @@ class StatCacheReader:
             return None
         return Record(value[0], value[1], value[2], frozenset(value[3]), value[4])
 
-    def closing(self) -> tuple[Any, ...] | None:
+    def closing(self) -> Closing | None:
         """The closing record, once ``next`` has returned None; None if the cache is truncated."""
         return self._closing_record
 
@@ -137,7 +139,7 @@ class StatCacheWriter:
         value = (record.path, record.stamp, record.appearance, tuple(record.ignored), record.rest)
         self._dump(value)
 
-    def finish(self, closing: tuple[Any, ...]) -> None:
+    def finish(self, closing: Closing) -> None:
         """Append the record ``closing`` and publish the cache."""
         self._dump(closing)
         handle, self._handle = self._handle, None
