@@ -126,8 +126,8 @@ def _submit(
     repeats: bool,
 ) -> Path:
     address = _address_of(job.target)
-    folder = workspace.snapshots_folder
-    parts = snapshot_bundle.parts(folder, job.snapshot) if job.snapshot else []
+    store = workspace.snapshots_folder
+    parts = snapshot_bundle.parts(store, job.snapshot) if job.snapshot else []
     answer = _ask(address, {"verb": "have", "parts": parts})
     address["root"] = answer["root"]
     folder = run_folder.make(workspace.runs_folder, job)
