@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun import RunConfiguration, ScriptRunConfig
-from scriptrun.config import checks, distribution_spec, frameworks, resources
+from scriptrun.config import distribution_spec, frameworks, resources
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
 from scriptrun.config.environments import images
+from scriptrun.config.reader import ConfigReader, is_plain
 from scriptrun.config.section_base import Section, did_you_mean
-from scriptrun.spec.job import Distribution
+from scriptrun.spec.job import Distribution, Resources
 from scriptrun.spec.values import fresh
 
 
@@ -64,6 +65,15 @@ def test_units_are_powers_of_1024_in_any_case(number, unit, end):
     assert resources.parse_size(f"{number}{unit}{end}") == number * 1024**power
 
 
+def config_problems(config, resolve=None):
+    return ConfigReader(config).problems(resolve)
+
+
+def read_words(config):
+    reader = ConfigReader(config)
+    return (reader.script, reader.command), reader.arguments
+
+
 def _job(distributed=None, nodes=1, **asked):
     config = ScriptRunConfig(".", script="a.py", distributed_job_config=distributed)
     if distributed is None:
@@ -76,20 +86,22 @@ def _job(distributed=None, nodes=1, **asked):
 @pytest.mark.parametrize(
     ("config", "found"),
     [
-        (_job(), {}),
-        (_job(cpus=4, gpus=0, memory="1G"), {"cpus": 4, "gpus": 0, "memory": 1 << 30}),
-        (_job(MpiConfiguration(3, 2), cpus_per_process=2), {"cpus": 6}),
-        (_job(MpiConfiguration(3, 2), cpus=2), {"cpus": 2}),
-        (_job(PyTorchConfiguration("Nccl", 8, 2), gpus_per_process=1), {"gpus": 4}),
-        (_job(PyTorchConfiguration("Nccl", 8, 2), memory_per_process="2k"), {"memory": 8192}),
-        (_job(TensorflowConfiguration(2, 3), cpus_per_process=2), {"cpus": 6}),
-        (_job(TensorflowConfiguration(2, 3), gpus_per_process=1), {"gpus": 1}),
-        (_job(gpus=2, gpu_binding="process"), {"gpus": 2, "gpu_binding": "process"}),
+        (_job(), Resources()),
+        (_job(cpus=4, gpus=0, memory="1G"), Resources(cpus=4, gpus=0, memory=1 << 30)),
+        (_job(MpiConfiguration(3, 2), cpus_per_process=2), Resources(cpus=6)),
+        (_job(MpiConfiguration(3, 2), cpus=2), Resources(cpus=2)),
+        (_job(PyTorchConfiguration("Nccl", 8, 2), gpus_per_process=1), Resources(gpus=4)),
+        (_job(PyTorchConfiguration("Nccl", 8, 2), memory_per_process="2k"), Resources(memory=8192)),
+        (_job(TensorflowConfiguration(2, 3), cpus_per_process=2), Resources(cpus=6)),
+        (_job(TensorflowConfiguration(2, 3), gpus_per_process=1), Resources(gpus=1)),
+        (_job(gpus=2, gpu_binding="process"), Resources(gpus=2, gpu_binding="process")),
     ],
 )
 def test_what_a_node_is_asked_for(config, found):
     assert resources.problems(config) == []
-    assert resources.node_resources(config) == found
+    assert (
+        resources.node_resources(config, distribution_spec.distribution(config.run_config)) == found
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,9 +196,9 @@ def test_a_section_that_counts_differently_is_a_note_and_only_of_its_own_kind():
 def test_what_is_data_is_asked_of_the_caller_and_its_none_is_a_problem():
     thing, other = object(), object()
     config = ScriptRunConfig(".", script="a.py", arguments=["--in", thing, other])
-    (said,) = checks.config_problems(config, lambda value: "text" if value is thing else None)
+    (said,) = config_problems(config, lambda value: "text" if value is thing else None)
     assert "arguments[2]" in said
-    assert len(checks.config_problems(config)) == 2
+    assert len(config_problems(config)) == 2
 
 
 @pytest.mark.parametrize(
@@ -205,7 +217,7 @@ def test_what_is_data_is_asked_of_the_caller_and_its_none_is_a_problem():
     ],
 )
 def test_values_that_need_no_help_to_become_text(value, plain):
-    assert checks.is_plain(value) is plain
+    assert is_plain(value) is plain
 
 
 class _Data:
@@ -228,31 +240,31 @@ class _Data:
 )
 def test_whether_a_job_asks_for_data(change, asks):
     config = ScriptRunConfig(".", **{"script": "a.py", **change})
-    assert checks.may_use_data(config) is asks
-    assert checks.may_use_data("no config") is False
+    assert ConfigReader(config).may_use_data is asks
+    assert ConfigReader("no config").may_use_data is False
 
 
 def test_a_variable_may_be_data():
     config = ScriptRunConfig(".", script="a.py")
     config.run_config.environment_variables = {"A": "plain"}
-    assert not checks.may_use_data(config)
+    assert not ConfigReader(config).may_use_data
     config.run_config.environment_variables = {"A": _Data()}
-    assert checks.may_use_data(config)
+    assert ConfigReader(config).may_use_data
 
 
 def test_script_and_arguments_of_the_run_config_count_where_none_are_given():
     run = RunConfiguration(script="inner.py", arguments=["--inner"])
     config = ScriptRunConfig(".", run_config=run)
-    assert (checks.script_and_command(config), checks.arguments(config)) == (
+    assert read_words(config) == (
         ("inner.py", ""),
         ["--inner"],
     )
     config = ScriptRunConfig(".", script="outer.py", arguments=["--outer"], run_config=run)
-    assert (checks.script_and_command(config)[0], checks.arguments(config)) == (
+    assert (ConfigReader(config).script, ConfigReader(config).arguments) == (
         "outer.py",
         ["--outer"],
     )
-    assert checks.script_and_command(ScriptRunConfig(".", command="ls", run_config=run)) == (
+    assert read_words(ScriptRunConfig(".", command="ls", run_config=run))[0] == (
         None,
         "ls",
     )
@@ -271,7 +283,7 @@ def test_script_and_arguments_of_the_run_config_count_where_none_are_given():
 )  # fmt: skip
 def test_causes_for_which_a_run_is_started_again(causes, bad):
     config = _job(retry_on=causes)
-    said = checks.config_problems(config)
+    said = config_problems(config)
     assert len(said) == len(bad)
     assert all(each in text for each, text in zip(bad, said, strict=True))
 
@@ -283,12 +295,12 @@ def test_causes_for_which_a_run_is_started_again(causes, bad):
 def test_a_warning_comes_before_the_end(warn, limit, good):
     config = _job(warn_before_seconds=warn)
     config.run_config.max_run_duration_seconds = limit
-    assert (checks.config_problems(config) == []) is good
+    assert (config_problems(config) == []) is good
 
 
 @pytest.mark.parametrize("retries", [-1, "2", None, 1.5])
 def test_retries_are_a_whole_number(retries):
-    (said,) = checks.config_problems(_job(retries=retries))
+    (said,) = config_problems(_job(retries=retries))
     assert repr(retries) in said
 
 
@@ -296,28 +308,26 @@ def test_retries_are_a_whole_number(retries):
 def test_names_that_no_variable_can_have(name):
     config = _job()
     config.run_config.environment_variables = {"GOOD": "1", name: "x"}
-    (said,) = checks.config_problems(config)
+    (said,) = config_problems(config)
     assert repr(name) in said
 
 
 def test_arguments_in_one_text_must_be_words():
     config = ScriptRunConfig(".", script="a.py", arguments="--name 'open")
-    (said,) = checks.config_problems(config)
+    (said,) = config_problems(config)
     assert "--name 'open" in said
-    assert (
-        checks.config_problems(ScriptRunConfig(".", script="a.py", arguments="--name 'a b'")) == []
-    )
+    assert config_problems(ScriptRunConfig(".", script="a.py", arguments="--name 'a b'")) == []
 
 
 @pytest.mark.parametrize("values", [[1, 2], (1,), {"a": 1}, {1}])
 def test_a_list_within_arguments_is_named_with_its_place(values):
-    (said,) = checks.config_problems(ScriptRunConfig(".", script="a.py", arguments=["a", values]))
+    (said,) = config_problems(ScriptRunConfig(".", script="a.py", arguments=["a", values]))
     assert "arguments[1]" in said
     assert type(values).__name__ in said
 
 
 def test_a_long_value_is_not_shown_whole():
-    (said,) = checks.config_problems(ScriptRunConfig("x" * 3, script=["x" * 100]))
+    (said,) = config_problems(ScriptRunConfig("x" * 3, script=["x" * 100]))
     assert "x" * 100 not in said
 
 
@@ -428,5 +438,5 @@ def test_the_nearest_name_is_told_else_all(name, known, said):
 
 def test_a_path_is_taken_for_source_and_script():
     config = ScriptRunConfig(PurePosixPath("a"), script=PurePosixPath("b.py"))
-    assert checks.config_problems(config) == []
-    assert os.fspath(checks.script_and_command(config)[0]) == "b.py"
+    assert config_problems(config) == []
+    assert os.fspath(ConfigReader(config).script) == "b.py"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scriptrun import DockerBuildContext, DockerConfiguration, Environment, ScriptRunConfig
-from scriptrun.config import describe
 from scriptrun.config.docker_checks import problems
+from scriptrun.config.reader import ConfigReader
 from scriptrun.spec.errors import RunConfigurationException
 
 GOOD = [
@@ -68,7 +68,7 @@ def test_a_submission_is_refused_with_all_of_it():
     config = ScriptRunConfig(
         ".", command="true", environment=environment, docker_runtime_config=docker
     )
-    said = " ".join(describe.config_problems(config))
+    said = " ".join(ConfigReader(config).problems())
     assert "'No Image'" in said
     assert "shm_size='much'" in said
 

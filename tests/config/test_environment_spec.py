@@ -17,7 +17,13 @@ from scriptrun.config.describe import describe
 from scriptrun.config.environments.environment import DEFAULT_GPU_IMAGE
 from scriptrun.config.environments.request import environment_spec, problems
 from scriptrun.config.environments.sections import ContainerRegistry, DockerBuildContext
-from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import (
+    INTERPRETER,
+    PACKAGES,
+    BuildContext,
+    EnvironmentSpec,
+    ImageRegistry,
+)
 
 
 def of_pip(*packages, **more):
@@ -117,7 +123,7 @@ def test_azures_images_are_no_wish_and_the_users_own_are():
     assert environment_spec(made) == EnvironmentSpec(PACKAGES, name="x")
     own = Environment.from_docker_image("i", "org/image:1")
     spec = environment_spec(own)
-    assert (spec.kind, spec.image, spec.container, spec.docker["own"]) == (
+    assert (spec.kind, spec.image, spec.container, spec.docker.own) == (
         INTERPRETER, "org/image:1", True, True,
     )  # fmt: skip
 
@@ -127,10 +133,10 @@ def test_a_container_is_wanted_where_either_section_asks():
     asked.docker.enabled = True
     asked.docker.shm_size = "8g"
     spec = environment_spec(asked)
-    assert spec.container and spec.docker["shm_size"] == "8g" and not spec.docker["own"]
+    assert spec.container and spec.docker.shm_size == "8g" and not spec.docker.own
     job = DockerConfiguration(use_docker=True, arguments=["--gpus", "all"], shm_size="1g")
     spec = environment_spec(asked, job)
-    assert (spec.docker["shm_size"], spec.docker["arguments"]) == ("1g", ["--gpus", "all"])
+    assert (spec.docker.shm_size, spec.docker.arguments) == ("1g", ("--gpus", "all"))
     config = ScriptRunConfig(".", "a.py", docker_runtime_config=job)
     assert describe(config).docker is True
     assert describe(config).environment.image.startswith("mcr.microsoft.com/azureml/")
@@ -141,20 +147,20 @@ def test_dockerfiles_and_contexts_are_recorded(tmp_path):
     made = Environment("x")
     made.docker.base_image = None
     made.docker.base_dockerfile = str(tmp_path / "Dockerfile")
-    assert environment_spec(made).docker["dockerfile"] == "FROM debian\n"
+    assert environment_spec(made).docker.dockerfile == "FROM debian\n"
     made.docker.base_dockerfile = str(tmp_path / "gone")
     assert "Cannot read" in problems(made)[0]
     context = DockerBuildContext.from_local_directory(None, tmp_path)
     spec = environment_spec(Environment.from_docker_build_context("x", context))
-    wanted = {"type": "local", "path": str(tmp_path), "dockerfile": "Dockerfile"}
-    assert spec.docker["build_context"] == wanted
+    wanted = BuildContext("local", str(tmp_path), "Dockerfile")
+    assert spec.docker.build_context == wanted
 
 
 def test_no_password_in_what_is_recorded():
     registry = ContainerRegistry(address="r.invalid", username="u", password="top-secret")
     made = Environment.from_docker_image("i", "org/x", registry)
     described = describe(ScriptRunConfig(".", "a.py", environment=made))
-    assert described.environment.docker["registry"] == {"address": "r.invalid", "username": "u"}
+    assert described.environment.docker.registry == ImageRegistry("r.invalid", "u")
     assert "top-secret" not in json.dumps(described.run_definition)
     assert "top-secret" not in json.dumps(described.environment.to_dict())
     assert any("password" in note for note in described.notes)

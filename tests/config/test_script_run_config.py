@@ -19,7 +19,8 @@ from scriptrun import (
     ScriptRunConfig,
     TensorflowConfiguration,
 )
-from scriptrun.config.describe import config_problems, describe
+from scriptrun.config.describe import describe
+from scriptrun.config.reader import ConfigReader
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.job import Distribution
 
@@ -130,7 +131,9 @@ def test_arguments_become_texts_as_python_writes_them(tmp_path):
 def test_a_text_of_arguments_is_split_as_a_shell_does():
     described = describe(ScriptRunConfig(".", "a.py", "--name 'two words' --x=1"))
     assert described.arguments == ("--name", "two words", "--x=1")
-    assert "cannot split arguments" in config_problems(ScriptRunConfig(".", "a.py", "it's"))[0]
+    assert (
+        "cannot split arguments" in ConfigReader(ScriptRunConfig(".", "a.py", "it's")).problems()[0]
+    )
 
 
 def test_a_command_list_is_joined_by_blanks_and_left_alone():
@@ -143,9 +146,9 @@ def test_data_is_left_to_the_caller():
         pass
 
     config = ScriptRunConfig(".", "a.py", ["--in", Data()])
-    assert "not a Data" in config_problems(config)[0]
+    assert "not a Data" in ConfigReader(config).problems()[0]
     resolve = lambda value: "/mnt/x" if isinstance(value, Data) else None  # noqa: E731
-    assert config_problems(config, resolve) == []
+    assert ConfigReader(config).problems(resolve) == []
     assert describe(config, resolve).arguments == ("--in", "/mnt/x")
 
 
@@ -222,7 +225,7 @@ def with_run_config(**values):
     ],
 )  # fmt: skip
 def test_what_is_refused(config, sentence):
-    found = config_problems(config)
+    found = ConfigReader(config).problems()
     assert len(found) == 1 and sentence in found[0]
     with pytest.raises(RunConfigurationException) as caught:
         describe(config)

@@ -37,7 +37,7 @@ class Toy(Value):
         reasons = [] if self.node else [f"{self.name!r} needs node=, the node's directory"]
         if job.environment.container:
             reasons.append(f"{self.name!r} runs no containers")
-        if job.retry:
+        if job.retry.limit:
             reasons.append(f"{self.name!r} does not start a failed run again")
         return reasons + requirements.problems(job)
 

@@ -24,6 +24,7 @@ from scriptrun.data.tables import arrow_filesystem, expressions
 from scriptrun.data.tables import format as table_format
 from scriptrun.data.tables.expressions import column
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobData
 
 few = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -322,7 +323,7 @@ def test_a_size_that_was_not_told_is_asked_for(store):
 
 
 def job(inputs=(), outputs=(), arguments=()):
-    data = {"inputs": list(inputs), "outputs": list(outputs)}
+    data = JobData.from_dict({"inputs": list(inputs), "outputs": list(outputs)})
     return JobSpec("r_1", "e", "w", "2026-01-01T00:00:00Z", arguments=tuple(arguments), data=data)
 
 

@@ -197,8 +197,8 @@ def test_the_guides_job_on_every_store(datastore, web, workspace, put, job, run,
         "deep/\u00fc % .txt",
         "result.txt",
     ]
-    pins = {each["name"]: each["dataset"] for each in done.job.data["inputs"]}
-    assert [pin["version"] for pin in pins.values()] == [1, None]
+    pins = {each.name: each.dataset for each in done.job.data.inputs}
+    assert [pin.version for pin in pins.values()] == [1, None]
     assert os.environ["SCRIPTRUN_RUNTIME"] not in Path("/proc/self/mounts").read_text()
 
 

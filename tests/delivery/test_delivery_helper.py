@@ -16,6 +16,7 @@ from scriptrun.preparation import environment_record
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobData
 from scriptrun.testing.jobs import PATIENCE
 from scriptrun.tracking import run_folder
 
@@ -75,7 +76,7 @@ def deliver(home, folder, work):
 
 
 def test_what_the_job_wrote_goes_to_its_datastore(home, ask, tmp_path):
-    folder = run_of(home, data={"outputs": [OUT]})
+    folder = run_of(home, data=JobData.from_dict({"outputs": [OUT]}))
     told = ask(**deliver(home, folder, tmp_path / "work"))
     place = told["environ"]["out"]
     assert told["variables"]["AZUREML_DATAREFERENCE_out"] == place
@@ -90,7 +91,7 @@ def test_what_the_job_wrote_goes_to_its_datastore(home, ask, tmp_path):
 
 
 def test_an_error_is_an_answer_and_the_next_question_is_heard(home, ask, tmp_path):
-    folder = run_of(home, data={"outputs": [{**OUT, "datastore": "no_such"}]})
+    folder = run_of(home, data=JobData.from_dict({"outputs": [{**OUT, "datastore": "no_such"}]}))
     asked = deliver(home, folder, tmp_path / "work")
     assert "no_such" in ask(**asked)["error"]
     assert ask(**{**asked, "folder": str(tmp_path / "none")})["error"]
@@ -126,7 +127,8 @@ def test_what_kept_an_environment_from_being_built_is_in_the_runs_log(home, tmp_
 
 
 def test_a_visitor_has_outputs_that_go_nowhere(home, tmp_path):
-    job = {"id": "r", "data": {"outputs": [OUT, {**OUT, "name": "more"}]}}
+    data = JobData.from_dict({"outputs": [OUT, {**OUT, "name": "more"}]})
+    job = JobSpec("r", "e", "w", "2024-05-01T10:00:00.000000Z", data=data)
     found, close = helper.deliver_to_visit(home, job, tmp_path / "visit", tmp_path / "work")
     assert found["AZUREML_DATAREFERENCE_out"] == found["out"] != found["more"]
     (Path(found["out"]) / "x").write_text("x")

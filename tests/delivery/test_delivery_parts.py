@@ -12,6 +12,8 @@ from scriptrun.data.stores.local import LocalStore
 from scriptrun.delivery import inputs, outputs
 from scriptrun.delivery.log import DataLog
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobData, JobOutput
 from scriptrun.tracking import events
 
 STORE = "workspaceblobstore"
@@ -49,11 +51,17 @@ def test_what_is_told_goes_to_the_log_and_what_counts_to_the_record(tmp_path, te
     assert _told(tmp_path, "data")[0]["bytes"] == 3
 
 
+def _job(**data):
+    return JobSpec("run_1", "e", "w", "2024-05-01T10:00:00Z", data=JobData.from_dict(data))
+
+
 def _output(tmp_path, telling, path="goal", **more):
     wanted = {"name": "out", "mode": "upload", "overwrite": False, "datastore": STORE, **more}
     (tmp_path / "place").mkdir(exist_ok=True)
     store = LocalStore("there", tmp_path / "there")
-    return outputs.Output(wanted, store, path, tmp_path / "place", False, telling)
+    return outputs.Output(
+        JobOutput.from_dict(wanted), store, path, tmp_path / "place", False, telling
+    )
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -142,7 +150,7 @@ def _sending(home, tmp_path, telling, attempt=1, nodes=1, **wanted):
         "node": 0,
         "nodes": nodes,
     }
-    job = {"id": "run_1", "data": {"outputs": [{**words, **wanted}]}}
+    job = _job(outputs=[{**words, **wanted}])
     return outputs.OutputDelivery(home, job, order, telling)
 
 
@@ -208,7 +216,7 @@ def test_a_folder_of_the_jobs_own_is_sent_and_kept_where_that_fails(
 
 def _bringing(home, tmp_path, telling, *wanted):
     order = {"work": str(tmp_path / "work"), "attempt": 1, "node": 0}
-    job = {"id": "run_1", "data": {"inputs": list(wanted)}}
+    job = _job(inputs=list(wanted))
     return inputs.InputDelivery(home, job, order, telling)
 
 

@@ -15,6 +15,7 @@ from scriptrun import Experiment, ScriptRunConfig
 from scriptrun.config.distributed import MpiConfiguration, PyTorchConfiguration
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.job import Resources
 from scriptrun.testing.jobs import Bench, kill, living, log_of_rank, until, wait
 from scriptrun.testing.ranks import SHOWS, rank_report
 from scriptrun.tracking import events
@@ -208,13 +209,13 @@ def test_mpi_without_an_mpirun_says_what_to_install(bench, monkeypatch):
 def test_what_was_asked_for_is_recorded(bench):
     run = Experiment(bench.workspace, "e").submit(config(bench, None, cpus=1, memory="64M"))
     wait(run)
-    assert run.job.resources == {"cpus": 1, "memory": 64 << 20}
+    assert run.job.resources == Resources(cpus=1, memory=64 << 20)
     a_rank = config(
         bench, PyTorchConfiguration("Gloo", 2), cpus_per_process=1, memory_per_process="9M"
     )
     run = Experiment(bench.workspace, "e").submit(a_rank)
     assert wait(run) == "Completed"
-    assert run.job.resources == {"cpus": 2, "memory": 18 << 20}
+    assert run.job.resources == Resources(cpus=2, memory=18 << 20)
 
 
 def scriptrun(bench, *words):

@@ -20,9 +20,9 @@ from scriptrun.engines.local.engine import Local
 from scriptrun.engines.slurm import arrays, commands, handles, script, states
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime.order import LaunchOrder
-from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.environment import BuildContext, DockerOptions, EnvironmentSpec
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
-from scriptrun.spec.job import Distribution, JobSpec, Target
+from scriptrun.spec.job import Distribution, JobSpec, Resources, Retry, Target
 
 few = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -106,7 +106,7 @@ def test_the_last_limit_is_slurms_where_nothing_is_saved_before():
     ],
 )
 def test_gpus_of_a_job_take_the_place_of_the_targets(own, gpus, said):
-    asked = {} if gpus is None else {"gpus": gpus}
+    asked = Resources(gpus=gpus)
     assert script.gres(SlurmOptions(gres=own), job(resources=asked)) == said
 
 
@@ -115,7 +115,7 @@ def test_gpus_of_a_job_take_the_place_of_the_targets(own, gpus, said):
     [(None, None, 1, 1), (4, None, 1, 4), (4, None, 8, 8), (4, 2, 1, 2), (None, 3, 8, 3)],
 )
 def test_cpus_of_each_node(own, asked, ranks, cpus):
-    resources = {} if asked is None else {"cpus": asked}
+    resources = Resources(cpus=asked)
     spread = Distribution("mpi", 1, ranks, ranks)
     assert (
         script.cpus(SlurmOptions(cpus=own), job(resources=resources, distribution=spread)) == cpus
@@ -173,7 +173,9 @@ def test_options_that_say_nothing_are_left_out():
     for name in ("mem", "gres", "time", "partition", "account", "qos", "array", "signal"):
         assert name not in made
     whole = SlurmOptions(partition="p", account="a", qos="q", memory="4G", warn=60, requeue=False)
-    made = options_in(lines_of(whole, job(resources={"memory": 2**20 + 1}), Path("/p"), array=3))
+    made = options_in(
+        lines_of(whole, job(resources=Resources(memory=2**20 + 1)), Path("/p"), array=3)
+    )
     assert (made["partition"], made["account"], made["qos"]) == ("p", "a", "q")
     assert (made["mem"], made["array"], made["signal"]) == ("2M", "0-2", "B:USR1@60")
     assert "no-requeue" in made
@@ -200,7 +202,7 @@ def test_a_command_cannot_add_lines_to_the_script(command):
 VARIANTS = [
     (SlurmOptions(), {}),
     (SlurmOptions(warn=60, setup=("module load cuda || true",), extra=("--exclusive",)), {}),
-    (SlurmOptions(), {"retry": {"times": 1}}),
+    (SlurmOptions(), {"retry": Retry(1)}),
     (SlurmOptions(), {"distribution": Distribution("pytorch", 2, 1, 2)}),
     (SlurmOptions(), {"distribution": Distribution("mpi", 3, 2, 6)}),
     (SlurmOptions(warn=9), {"distribution": Distribution("mpi", 2, 1, 2)}),
@@ -484,14 +486,14 @@ def test_the_order_of_an_array_is_the_order_of_each_of_its_runs(given_each):
 @pytest.mark.parametrize(
     ("image", "docker", "word"),
     [
-        ("a/b:1", {}, "a/b:1"),
-        (None, {}, "image"),
-        ("a/b:1", {"dockerfile": "FROM x"}, "Dockerfile"),
-        ("a/b:1", {"build_context": {"path": "/ctx"}}, "/ctx"),
+        ("a/b:1", DockerOptions(), "a/b:1"),
+        (None, DockerOptions(), "image"),
+        ("a/b:1", DockerOptions(dockerfile="FROM x"), "Dockerfile"),
+        ("a/b:1", DockerOptions(build_context=BuildContext(path="/ctx")), "/ctx"),
     ],
 )
 def test_what_a_container_is_made_of(image, docker, word):
-    assert word in containers.describe_image(image, docker)
+    assert word in containers.describe_image(EnvironmentSpec(image=image, docker=docker))
 
 
 def test_nodes_that_run_no_containers_refuse_an_image():
@@ -512,11 +514,11 @@ def test_a_machine_without_containers_refuses_an_image():
 
 
 def test_what_this_machine_lacks_is_listed_whole():
-    asked = {"cpus": 10**6, "memory": 2**60, "gpus": 10**6}
+    asked = Resources(10**6, 10**6, 2**60)
     found = requirements.problems(job(resources=asked))
     assert len(found) == 3
     assert any("1000000 CPUs" in each for each in found)
-    assert requirements.problems(job(resources={"cpus": 1, "memory": 2**20})) == []
+    assert requirements.problems(job(resources=Resources(cpus=1, memory=2**20))) == []
     assert requirements.problems(job()) == []
 
 

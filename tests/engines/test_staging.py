@@ -70,8 +70,8 @@ def test_the_root_is_a_workspace_that_has_the_job_and_its_data(staged, tmp_path)
     assert (node / ".scriptrun" / "runtime" / order.runtime.name / "scriptrun").is_dir()
     there = Workspace(node)
     assert datastore_records.get(there, "files")["path"] == str(tmp_path / "files")
-    (pin,) = [each["dataset"] for each in job.data["inputs"]]
-    (each,) = content.from_facts(pin, pin["definition"], there).remote_files()
+    (pin,) = job.data.pins
+    (each,) = content.from_facts(pin.as_dict(), pin.definition, there).remote_files()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"
     assert (launch.ticket, launch.wake) == (None, None)
 

@@ -18,13 +18,13 @@ from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.image import base, build, builder, export, plan, registry, removal, tool
 from scriptrun.environments.image import conda as image_conda
 from scriptrun.environments.image import lock as image_lock
-from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, IMAGE, DockerOptions, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 
 
 def image(name="python:3.11", docker=None, **more):
-    return EnvironmentSpec(IMAGE, image=name, docker=docker or {}, **more)
+    return EnvironmentSpec(IMAGE, image=name, docker=DockerOptions.from_dict(docker or {}), **more)
 
 
 @pytest.mark.parametrize(

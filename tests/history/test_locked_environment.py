@@ -13,6 +13,7 @@ from scriptrun.preparation import environment_record
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import DatasetPin, JobData, JobInput
 from scriptrun.tracking import run_folder
 
 LOCK = {"python": "3.11.7", "requested": ["numpy"], "requirements": ["numpy==1.26.0"]}
@@ -80,10 +81,10 @@ def test_a_registered_one_is_meant_by_its_name_and_version(workspace):
 
 
 def test_runs_that_used_a_dataset_are_found_newest_first_and_odd_records_are_passed_over(workspace):
-    used = {"inputs": [{"name": "d"}, {"name": "e", "dataset": {"id": "D1"}}]}
+    used = JobData((JobInput("d"), JobInput("e", dataset=DatasetPin(id="D1"))))
     for day, name in enumerate(("old", "mid", "new"), 1):
-        run_of(workspace, name, day, data={} if name == "mid" else used)
-    run_of(workspace, "other", 4, data={"inputs": [{"dataset": {"id": None}}, {"dataset": None}]})
+        run_of(workspace, name, day, data=JobData() if name == "mid" else used)
+    run_of(workspace, "other", 4, data=JobData((JobInput(dataset=DatasetPin()), JobInput())))
     (run_of(workspace, "cut", 5) / "job.json").write_text('{"cut')
     assert dataset_usage.run_ids(workspace, {"id": "D1"}) == ["new", "old"]
     assert dataset_usage.run_ids(workspace, {"id": None}) == []

@@ -33,7 +33,8 @@ from scriptrun.config import describe
 from scriptrun.migration.formats import FORMATS, as_python, export, export_sweep, read_job
 from scriptrun.migration.formats.facts import shell_line
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
-from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.job import JobSpec, Resources, Target
+from scriptrun.spec.job_data import JobData
 from scriptrun.sweeps.record import Sweep
 
 LOADER = """
@@ -136,7 +137,9 @@ def test_the_v2_package_loads_what_is_written(tmp_path, load):
     }
     for name, distributed in kinds.items():
         config = usual(tmp_path, distributed_job_config=distributed, max_run_duration_seconds=90)
-        made = export(job_of(config, data=DATA, tags={"kind": "trial"}), "azureml-v2")
+        made = export(
+            job_of(config, data=JobData.from_dict(DATA), tags={"kind": "trial"}), "azureml-v2"
+        )
         written(made, tmp_path / name)
     sweep = export_sweep(sweep_of(usual(tmp_path)), "azureml-v2")
     *told, (first, second) = load(
@@ -151,7 +154,7 @@ def test_the_v2_package_loads_what_is_written(tmp_path, load):
 
 def test_data_becomes_inputs_and_outputs_of_v2(tmp_path):
     config = usual(tmp_path)
-    job = job_of(config, data=DATA)
+    job = job_of(config, data=JobData.from_dict(DATA))
     words = (*job.arguments, "--data=$AZUREML_DATAREFERENCE_mnist", "$AZUREML_DATAREFERENCE_made")
     made = yaml.safe_load(export(job.replace(arguments=words), "azureml-v2").text)
     assert made["inputs"]["mnist"] == {
@@ -227,7 +230,7 @@ def test_the_shell_script_runs_in_an_interpreter_that_is_there(tmp_path):
     env.python.interpreter_path = sys.executable
     config = ScriptRunConfig(tmp_path, "train.py", words, environment=env)
     config.run_config.environment_variables = {"A": "x 'y' $HOME"}
-    made = export(job_of(config, data={"inputs": DATA["inputs"]}), "shell")
+    made = export(job_of(config, data=JobData.from_dict({"inputs": DATA["inputs"]})), "shell")
     done = subprocess.run(
         ["sh", "-c", made.text],
         capture_output=True,
@@ -244,7 +247,7 @@ def test_the_shell_script_runs_in_an_interpreter_that_is_there(tmp_path):
 @pytest.mark.parametrize("form", ["shell", "sbatch", "docker", "podman"])
 def test_scripts_are_shell_that_parses(tmp_path, form):
     config = usual(tmp_path, distributed_job_config=PyTorchConfiguration("Gloo", 4, 2))
-    job = job_of(config, data=DATA, resources={"cpus": 8, "gpus": 2, "memory": 1 << 34})
+    job = job_of(config, data=JobData.from_dict(DATA), resources=Resources(8, 2, 1 << 34))
     made = export(job, form)
     done = subprocess.run(["bash", "-n"], input=made.text, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -316,7 +319,7 @@ def test_sbatch_says_what_the_job_asks_for(tmp_path):
         distributed_job_config=PyTorchConfiguration("Gloo", 4, 2),
         max_run_duration_seconds=3700,
     )
-    job = job_of(config, resources={"cpus": 8, "gpus": 2, "memory": 1 << 34})
+    job = job_of(config, resources=Resources(8, 2, 1 << 34))
     lines = export(job, "sbatch").text.splitlines()
     for wanted in ("nodes=2", "ntasks-per-node=2", "cpus-per-task=4", "gpus-per-node=2",
                    "mem=16384M", "time=1:01:40", "partition=gpu"):  # fmt: skip
@@ -326,7 +329,9 @@ def test_sbatch_says_what_the_job_asks_for(tmp_path):
 
 def test_a_manifest_of_several_nodes_is_indexed(tmp_path):
     config = usual(tmp_path, distributed_job_config=PyTorchConfiguration("Gloo", 2, 2))
-    made = export(job_of(config, data=DATA, resources={"gpus": 1}), "kubernetes")
+    made = export(
+        job_of(config, data=JobData.from_dict(DATA), resources=Resources(gpus=1)), "kubernetes"
+    )
     service, job = yaml.safe_load_all(made.text)
     assert service["spec"]["clusterIP"] == "None"
     assert job["spec"]["completionMode"] == "Indexed" and job["spec"]["completions"] == 2

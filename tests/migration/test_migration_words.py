@@ -30,6 +30,7 @@ from scriptrun.migration.proof import missing_modules
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import Distribution, JobSpec
+from scriptrun.spec.job_data import JobData
 
 
 def argument(program, name="use"):
@@ -433,7 +434,7 @@ def test_every_script_is_one_that_the_shell_reads(spread, environment):
         variables={"A": 'it\'s "x"'},
         passed=("TOKEN",),
         max_run_duration_seconds=90.0,
-        data=DATA,
+        data=JobData.from_dict(DATA),
     )
     for exported in (
         scripts.shell(made, None),

@@ -20,7 +20,8 @@ from scriptrun.migration.formats import sweeps, v2
 from scriptrun.migration.proof import pipelines, recorder, stubs
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.job import Distribution, JobSpec, Target
+from scriptrun.spec.job import Distribution, JobSpec, Resources, Target
+from scriptrun.spec.job_data import JobData
 from scriptrun.sweeps.record import Sweep
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -186,10 +187,10 @@ def test_what_a_v2_job_cannot_say_is_told():
         job(
             command="echo ${{x}} $AZUREML_DATAREFERENCE_one",
             passed=("TOKEN",),
-            resources={"gpus": 1},
+            resources=Resources(gpus=1),
             max_run_duration_seconds=0.2,
             environment=EnvironmentSpec(INTERPRETER, interpreter="/usr/bin/python3"),
-            data={"inputs": inputs, "outputs": outputs},
+            data=JobData.from_dict({"inputs": inputs, "outputs": outputs}),
             target=Target("far", "Slurm"),
         ),
         None,

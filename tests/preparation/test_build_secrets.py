@@ -6,7 +6,14 @@ import pytest
 
 from scriptrun import Workspace
 from scriptrun.preparation import build_secrets
-from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import (
+    CONDA,
+    IMAGE,
+    PACKAGES,
+    DockerOptions,
+    EnvironmentSpec,
+    ImageRegistry,
+)
 from scriptrun.spec.errors import SecretException
 from scriptrun.store.secrets import vault
 
@@ -32,7 +39,10 @@ def home(tmp_path):
         (EnvironmentSpec(PACKAGES, pip=("x @ git+https://me:${secret:git}@g.io/x",)), {"git"}),
         (EnvironmentSpec(PACKAGES, pip=("x @ https://b.io:8443/x.whl",)), {"index-b.io:8443"}),
         (EnvironmentSpec(CONDA, conda=("x",), channels=("https://me@a.io/c",)), {"index-a.io"}),
-        (EnvironmentSpec(IMAGE, docker={"registry": {"address": "c.io"}}), {"registry-c.io"}),
+        (
+            EnvironmentSpec(IMAGE, docker=DockerOptions(registry=ImageRegistry("c.io"))),
+            {"registry-c.io"},
+        ),
         (EnvironmentSpec(PACKAGES, pip_options=("-i https://${secret:unknown}@x.io",)), set()),
     ],
 )

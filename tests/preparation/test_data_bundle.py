@@ -7,6 +7,7 @@ import json
 import pytest
 
 from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace
+from scriptrun.config.reader import ConfigReader
 from scriptrun.core.dataset import OutputFileDatasetConfig
 from scriptrun.data.datasets import content
 from scriptrun.preparation import data_bundle
@@ -22,7 +23,7 @@ def here(tmp_path, monkeypatch):
 
 def bound(workspace, *arguments):
     config = ScriptRunConfig(".", "x.py", arguments=list(arguments))
-    binder = data_binding.DataBinding(config, workspace)
+    binder = data_binding.DataBinding(ConfigReader(config), workspace)
     for each in arguments:
         binder.resolve(each)
     return binder
@@ -44,8 +45,8 @@ def test_what_was_packed_is_the_same_dataset_there(here, tmp_path):
     there = Workspace.create("there", path=tmp_path / "there")
     data_bundle.unpack(there, value)
     data_bundle.unpack(there, value)
-    pin = data["inputs"][0]["dataset"]
-    (each,) = content.from_facts(pin, pin["definition"], there).remote_files()
+    pin = data.inputs[0].dataset
+    (each,) = content.from_facts(pin.as_dict(), pin.definition, there).remote_files()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"
     assert Datastore.get(there, "blob").account_name == "account"
 

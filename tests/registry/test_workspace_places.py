@@ -12,7 +12,13 @@ from wheel_making import make_wheel
 from scriptrun.config.environments.environment import Environment
 from scriptrun.registry import experiments, image_registries, models, wheels
 from scriptrun.registry.workspace_files import DIRECTORY, FORMAT, WorkspaceFiles
-from scriptrun.spec.environment import IMAGE, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import (
+    IMAGE,
+    PACKAGES,
+    DockerOptions,
+    EnvironmentSpec,
+    ImageRegistry,
+)
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
@@ -334,7 +340,7 @@ def test_builders_get_the_registry_of_the_workspace_for_images_alone(home, secre
     made.docker.base_image_registry.address = "own.example"
     made.docker.base_image_registry.password = "two"
     image_registries.store_passwords(made)
-    docker = {"registry": {"address": "own.example"}}
+    docker = DockerOptions(registry=ImageRegistry("own.example"))
     assert image_registries.for_build(EnvironmentSpec(kind=PACKAGES, docker=docker), home) == {}
     image = EnvironmentSpec(kind=IMAGE, container=True, docker=docker)
     named = image_registries.for_build(image, home)

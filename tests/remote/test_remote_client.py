@@ -19,6 +19,7 @@ from scriptrun.remote import client as remote_client
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 
 pytestmark = pytest.mark.slurm
@@ -138,7 +139,7 @@ def test_an_unchanged_source_is_not_sent_again(bench, login):
         run = submit(bench, None, source=source)
         assert wait(run) == "Completed"
     address = remote_client.address(run.path)
-    parts = remote_client._parts(bench.workspace, run.job)
+    parts = snapshot_bundle.parts(bench.workspace.snapshots_folder, run.job.snapshot)
     assert remote_client._ask(address, {"verb": "have", "parts": parts})["missing"] == []
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import Distribution, JobSpec, Target
+from scriptrun.spec.job_data import JobData
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh, names_of, replace, types_of
 
@@ -100,6 +101,33 @@ def test_repr_can_be_read():
 
 texts = st.text(max_size=20)
 
+# as earlier versions wrote them
+PIN = {
+    "type": "file", "id": "i", "name": "mnist", "version": 3, "files": 1, "bytes": 2000,
+    "manifest": "ab" * 32, "roots": [{"datastore": "d"}], "definition": {"sources": []},
+}  # fmt: skip
+INPUT = {
+    "name": "digits", "kind": "file", "mode": "mount", "path_on_compute": None,
+    "variables": ["OLD"], "overwrite": False, "what": "FileDataset(...)", "dataset": PIN,
+}  # fmt: skip
+REFERENCE = {
+    "name": "r", "kind": "reference", "mode": "mount", "path_on_compute": None, "overwrite": True,
+    "variables": [], "datastore": "d", "path": "x", "what": "x of d",
+}  # fmt: skip
+OUTPUT = {
+    "name": "out", "mode": "upload", "datastore": "d", "path": "x/{run-id}", "source": "/o",
+    "overwrite": True, "source_globs": ["*.txt"],
+    "registration": {"name": "n", "description": None, "tags": {"a": "b"}},
+}  # fmt: skip
+DOCKER = {
+    "own": False, "shm_size": "2g", "shared_volumes": True, "arguments": ["--gpus", "all"],
+    "platform": {"os": "Linux", "architecture": "amd64"},
+}  # fmt: skip
+MORE_DOCKER = {
+    "build_context": {"type": "git", "path": "https://x", "dockerfile": "Dockerfile"},
+    "registry": {"address": "r.io", "username": None}, "nodes": "podman", "own": True,
+}  # fmt: skip
+
 
 @given(
     arguments=st.lists(texts).map(tuple),
@@ -121,6 +149,44 @@ def test_a_job_survives_json(arguments, variables, nodes, limit, pip):
         environment=EnvironmentSpec("packages", pip=pip),
     )
     assert JobSpec.from_dict(json.loads(json.dumps(job.to_dict()))) == job
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retry", {}),
+        ("retry", {"limit": 2, "on": ["preempted", "exit:75"]}),
+        ("resources", {}),
+        ("resources", {"cpus": 2, "gpus": 0, "memory": 1 << 30}),
+        ("resources", {"gpus": 4, "gpu_binding": "process"}),
+        ("data", {}),
+        ("data", {"variables": {"A": "/a"}}),
+        ("data", {"inputs": [], "outputs": []}),
+        ("data", {"variables": {"A": "/a"}, "inputs": [INPUT, REFERENCE], "outputs": [OUTPUT]}),
+    ],
+)
+def test_what_job_json_holds_has_the_same_keys_as_ever(name, value):
+    facts = {"id": "e_1_a", "experiment": "e", "workspace": "w", "created": "c", name: value}
+    job = JobSpec.from_dict(facts)
+    written = json.loads(json.dumps(job.to_dict()))
+    assert written[name] == value
+    assert JobSpec.from_dict(written) == job
+
+
+def test_inputs_come_before_outputs_and_only_pinned_ones_have_pins():
+    data = JobData.from_dict({"inputs": [INPUT, REFERENCE], "outputs": [OUTPUT]})
+    assert [each.name for each in data.items] == ["digits", "r", "out"] and data.has_items
+    assert [pin.name for pin in data.pins] == ["mnist"]
+    assert not JobData(variables={"A": "/a"}).has_items
+
+
+@pytest.mark.parametrize("more", [{}, {"dockerfile": "FROM x"}, {"packages": "conda"}, MORE_DOCKER])
+def test_a_container_is_written_with_the_same_keys_as_ever(more):
+    docker = {**DOCKER, **more}
+    spec = EnvironmentSpec.from_dict({"kind": "image", "container": True, "docker": docker})
+    assert json.loads(json.dumps(spec.to_dict()))["docker"] == docker
+    assert EnvironmentSpec.from_dict(spec.to_dict()) == spec
+    assert EnvironmentSpec().to_dict()["docker"] == {}
 
 
 def test_a_newer_format_is_told():

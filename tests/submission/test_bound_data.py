@@ -10,6 +10,7 @@ from scriptrun import Dataset, Datastore, Workspace
 from scriptrun.data.datasets.consumption import OutputFileDatasetConfig
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.job_data import JobInput, JobOutput
 from scriptrun.submission import bound_data
 from scriptrun.submission.bound_data import DataOutput, DatasetInput, ReferenceInput
 
@@ -32,10 +33,10 @@ def test_a_dataset_is_pinned_to_its_files(home, store):
     bound = DatasetInput(config, ["OLD"], overwrite=True)
     bound.check(home)
     described = bound.described(home)
-    assert (described["name"], described["mode"], described["variables"]) == (
-        "d", "download", ["OLD"],
+    assert (described.name, described.mode, described.variables) == (
+        "d", "download", ("OLD",),
     )  # fmt: skip
-    assert "dataset" not in described and bound.pinned(home)["dataset"]["id"]
+    assert described.dataset is None and bound.pinned(home).dataset.id
     assert (bound.is_link, bound.notes(is_local=True)) == (False, [])
     assert [each.folder for each in bound.stores(home)] == [store.store.folder]
 
@@ -46,7 +47,7 @@ def test_the_same_dataset_in_another_way_is_not_the_same(home, store):
     other = DatasetInput(data.as_named_input("d").as_download())
     assert one.same(two) and not one.same(other)
     assert not one.same(DataOutput(OutputFileDatasetConfig("d")))
-    assert one.is_link and not one.is_output
+    assert one.is_link and isinstance(one.described(home), JobInput)
 
 
 def test_what_finds_nothing_or_is_no_file_is_refused(home, store):
@@ -76,10 +77,10 @@ def test_a_datastore_of_another_workspace_is_refused(home, store, tmp_path):
 def test_a_local_folder_is_linked_as_it_is_and_patterns_are_not(home, store):
     live = ReferenceInput(store.path("not/there/yet", "in").as_mount())
     live.check(home)
-    assert live.is_live and "dataset" not in live.pinned(home)
+    assert live.is_live and live.pinned(home).dataset is None
     for reference in (store.path("in/*", "in").as_mount(), store.path("in", "in").as_download()):
         bound = ReferenceInput(reference)
-        assert not bound.is_live and bound.pinned(home)["dataset"]
+        assert not bound.is_live and bound.pinned(home).dataset
     with pytest.raises(ScriptrunError, match="none"):
         ReferenceInput(store.path("none", "in").as_download()).check(home)
 
@@ -89,7 +90,7 @@ def test_a_reference_is_an_output_where_it_uploads(home, store):
     made = ReferenceInput.from_reference(store.path("x", "9r").as_upload("place", overwrite=True))
     assert isinstance(made, DataOutput) and made.name == "9r"
     told = made.described(home)
-    assert (told["mode"], told["path"], told["source"], told["overwrite"]) == (
+    assert (told.mode, told.path, told.source, told.overwrite) == (
         "upload", "x", "place", True,
     )  # fmt: skip
     assert told == made.pinned(home)
@@ -109,8 +110,8 @@ def test_an_output_goes_to_the_default_datastore_under_the_runs_id(home, store):
     bound = DataOutput(OutputFileDatasetConfig("out"))
     bound.check(home)
     told = bound.described(home)
-    assert (told["datastore"], told["path"]) == (store.name, "dataset/{run-id}/{output-name}")
-    assert (bound.is_output, bound.notes(is_local=True)) == (True, [])
+    assert (told.datastore, told.path) == (store.name, "dataset/{run-id}/{output-name}")
+    assert isinstance(told, JobOutput) and bound.notes(is_local=True) == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -13,6 +13,7 @@ from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.job_data import JobData
 from scriptrun.submission import import_warnings, interactive, resume_from
 from scriptrun.sweeps import children, status
 from scriptrun.sweeps.journal import ChildRun
@@ -124,9 +125,11 @@ def test_what_a_run_goes_on_from(home):
         assert resume_from.problems(before, here) == []
     (said,) = resume_from.problems(3, here)
     assert "int" in said
-    assert resume_from.data_of(None, here) == resume_from.data_of(_Path(), here) == {}
-    assert resume_from.data_of(Path("a/b"), here) == {"variables": {resume_from.VARIABLE: "a/b"}}
-    outputs = {"variables": {resume_from.VARIABLE: str(folder / "outputs")}}
+    assert resume_from.data_of(None, here) == resume_from.data_of(_Path(), here) == JobData()
+    assert resume_from.data_of(Path("a/b"), here) == JobData(
+        variables={resume_from.VARIABLE: "a/b"}
+    )
+    outputs = JobData(variables={resume_from.VARIABLE: str(folder / "outputs")})
     assert resume_from.data_of(run, here) == outputs
     resume_from.fetch_outputs(job, folder, here)
 
@@ -199,14 +202,14 @@ def test_a_point_becomes_a_job_of_its_own(template, arguments, command):
 
 
 def test_a_point_that_goes_on_from_a_run_has_its_outputs():
-    template = _job(command="python a.py", data={"variables": {"A": "1"}})
+    template = _job(command="python a.py", data=JobData(variables={"A": "1"}))
     child = ChildRun(0, "s_0", {"lr": 1}, "2024-05-02T00:00:00.000000Z", source="t_4")
     made = children.job_of(template, _job(id="s"), child, "/runs/t_4/outputs")
-    assert made.data["variables"] == {"A": "1", resume_from.VARIABLE: "/runs/t_4/outputs"}
+    assert made.data.variables == {"A": "1", resume_from.VARIABLE: "/runs/t_4/outputs"}
     assert made.command.endswith(f'--resume-from "${resume_from.VARIABLE}"'), (
         "the shell fills it in"
     )
-    assert template.data == {"variables": {"A": "1"}}
+    assert template.data == JobData(variables={"A": "1"})
 
 
 def test_a_sweep_that_has_ended_is_as_its_result_says(home):

@@ -29,11 +29,11 @@ def folder(tuner):
 
 def written(tuner, **settings):
     workspace = tuner.workspace
-    found = submit.check(tuner.config("--mark", "m", **settings), workspace, "tune")
+    config = tuner.config("--mark", "m", custom_run_id="kept", **settings)
+    found = submit.check(config, workspace, "tune")
     held = flocks.try_flock(ensure_driver.flock_path(workspace.id, "kept"))
     with held:
-        config = tuner.config("--mark", "m", custom_run_id="kept", **settings)
-        folder = submit.start(config, workspace, found)
+        folder = submit.submit(found, workspace)
     return folder
 
 

@@ -56,7 +56,7 @@ def to_wire(value: Any) -> Any:
     return name if isinstance(name, str) else str(value)
 
 
-def from_wire(section: S, data: Any, where: str, problems: list[str]) -> S:
+def from_wire(section: S, data: object, where: str, problems: list[str]) -> S:
     """Set the fields of ``section`` from ``data``; add a sentence to ``problems`` for each misfit.
 
     ``where`` is the path of this section, e.g. ``environment.docker.``. Keys that are missing, or
@@ -67,7 +67,7 @@ def from_wire(section: S, data: Any, where: str, problems: list[str]) -> S:
     if not isinstance(data, dict):
         problems.append(f"{where.rstrip('.')}: {_mismatch('a mapping', data)}")
         return section
-    kind: Any = type(section)
+    kind: object = type(section)
     keys, field_types = names_by_key(kind), _field_types(kind)
     for key, value in data.items():
         name = keys.get(str(key))
@@ -105,7 +105,7 @@ def _convert_dict(value: Any, kind: Any, where: str, problems: list[str]) -> Any
     return {str(k): convert(item, kind, f"{where}.{k}", problems) for k, item in value.items()}
 
 
-def _convert_list(value: Any, kind: Any, where: str, problems: list[str]) -> Any:
+def _convert_list(value: object, kind: object, where: str, problems: list[str]) -> Any:
     if not isinstance(value, list):
         problems.append(f"{where}: {_mismatch('a list', value)}")
         return None
@@ -120,7 +120,7 @@ def _convert_conda(value: Any, where: str, problems: list[str]) -> Any:
         return None
 
 
-def _convert_scalar(value: Any, kind: type, where: str, problems: list[str]) -> Any:
+def _convert_scalar(value: object, kind: type, where: str, problems: list[str]) -> Any:
     scalar = value.value if isinstance(value, PlainScalar) else value
     if kind is str and isinstance(scalar, bool) and not isinstance(value, PlainScalar):
         return "true" if scalar else "false"
@@ -135,23 +135,23 @@ def _convert_scalar(value: Any, kind: type, where: str, problems: list[str]) -> 
 _NAMES = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
 
 
-def _mismatch(expected: str, value: Any) -> str:
+def _mismatch(expected: str, value: object) -> str:
     names = {"dict": "a mapping", "list": "a list"}
     shown = names.get(type(value).__name__) or repr(plain(value))
     return f"expected {expected}, not {shown}"
 
 
 @functools.cache
-def _field_types(kind: Any) -> dict[str, Any]:
+def _field_types(kind: object) -> dict[str, Any]:
     return typing.get_type_hints(kind, localns={"Any": typing.Any, "ClassVar": typing.ClassVar})
 
 
-def _union_member(kind: Any, value: Any) -> Any:
+def _union_member(kind: object, value: object) -> Any:
     """The member of a union to convert to: the list or dict if ``value`` is one, else the first."""
     members = [member for member in typing.get_args(kind) if member is not type(None)]
     matching = [candidate for candidate in members if typing.get_origin(candidate) is type(value)]
     return (matching or members)[0]
 
 
-def _allows_none(kind: Any) -> bool:
+def _allows_none(kind: object) -> bool:
     return kind in (typing.Any, object) or type(None) in typing.get_args(kind)

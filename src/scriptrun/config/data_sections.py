@@ -106,7 +106,7 @@ class Data(Section):
         environment_variable_name: str | None = None,
         path_on_compute: str | None = None,
         overwrite: bool = False,
-        options: dict[str, Any] | None = None,
+        options: dict[str, object] | None = None,
     ) -> None:
         super().__init__(
             data_location=data_location,
@@ -168,7 +168,7 @@ class RegistrationOptions(Section):
         self,
         name: str | None = None,
         description: str | None = None,
-        tags: dict[str, Any] | None = None,
+        tags: dict[str, object] | None = None,
         dataset_registration_options: DatasetRegistrationOptions | None = None,
     ) -> None:
         super().__init__(

@@ -7,7 +7,7 @@ from scriptrun.spec.job import Distribution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypeGuard
 
 _MPI = frozenset({"mpi", "intelmpi", "openmpi"})
 _PYTORCH = frozenset({"nccl", "gloo"})
@@ -24,18 +24,14 @@ def distribution(config: RunConfiguration) -> Distribution:
         per_node = config.mpi.process_count_per_node
         return Distribution("mpi", nodes, per_node, nodes * per_node)
     if communicator in _PYTORCH:
-        return _pytorch(config, communicator, nodes)
+        total = config.pytorch.process_count
+        per_node = -(-total // nodes) if total else 1
+        return Distribution("pytorch", nodes, per_node, total, {"backend": communicator})
     if communicator in _TENSORFLOW:
         servers = config.tensorflow.parameter_server_count
         settings = {"workers": nodes, "parameter_servers": servers}
         return Distribution("tensorflow", nodes, 1, None, settings)
     return Distribution("nodes" if nodes > 1 else "", nodes)
-
-
-def _pytorch(config: RunConfiguration, backend: str, nodes: int) -> Distribution:
-    total = config.pytorch.process_count
-    per_node = -(-total // nodes) if total else 1
-    return Distribution("pytorch", nodes, per_node, total, {"backend": backend})
 
 
 def problems(config: RunConfiguration) -> list[str]:
@@ -87,11 +83,11 @@ def _pytorch_problems(config: RunConfiguration) -> list[str]:
     return []
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _integer_problem(name: str, value: Any, minimum: int = 1) -> str:
+def _integer_problem(name: str, value: object, minimum: int = 1) -> str:
     if _is_integer(value) and value >= minimum:
         return ""
     return f"{name} must be an integer of at least {minimum}, not {value!r}"

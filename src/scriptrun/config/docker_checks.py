@@ -8,10 +8,6 @@ import re
 from scriptrun.config.environments.sections import DockerBuildContext, DockerSection
 from scriptrun.config.sections import DockerConfiguration
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 # Patterns are compiled at their first use: a warm start needs none of them.
 #: name, tag and digest of an image (https://pkg.go.dev/github.com/distribution/reference)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -33,7 +29,7 @@ def problems(section: DockerSection, job: DockerConfiguration | None = None) -> 
     return list(dict.fromkeys(messages))
 
 
-def _image_problems(image: Any) -> list[str]:
+def _image_problems(image: object) -> list[str]:
     if not image or re.fullmatch(_REFERENCE, str(image)) or re.fullmatch(_ID, str(image)):
         return []
     return [
@@ -42,7 +38,7 @@ def _image_problems(image: Any) -> list[str]:
     ]
 
 
-def _size_problems(size: Any) -> list[str]:
+def _size_problems(size: object) -> list[str]:
     if not size or re.fullmatch(_SIZE, str(size).strip(), re.IGNORECASE):
         return []
     return [f"invalid shm_size={str(size)!r}; use a number and a unit, e.g. '2g' or '512m'"]

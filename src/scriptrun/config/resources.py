@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.config import distribution_spec
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.spec.job import Distribution
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from scriptrun.spec.job import Distribution, Resources
 
 _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?"
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -20,21 +15,18 @@ NAMES = ("cpus", "gpus", "memory")
 BINDINGS = ("node", "process")
 
 
-def node_resources(config: ScriptRunConfig) -> dict[str, Any]:
-    """``JobSpec.resources``: the requested amounts per node, memory in bytes."""
-    ranks = _ranks_per_node(distribution_spec.distribution(config.run_config))
-    amounts: dict[str, Any] = {}
+def node_resources(config: ScriptRunConfig, distribution: Distribution) -> Resources:
+    """The requested amounts per node, for the ranks of ``distribution``."""
+    ranks = _ranks_per_node(distribution)
+    amounts: dict[str, int | None] = {}
     for name in NAMES:
         per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")
-        amounts[name] = _parse_amount(name, per_node)
+        amounts[name] = parse_size(per_node)
         if per_process is not None:
-            amounts[name] = (_parse_amount(name, per_process) or 0) * ranks[name]
-    amounts["gpu_binding"] = config.gpu_binding if config.gpu_binding != "node" else None
-    return {name: value for name, value in amounts.items() if value is not None}
-
-
-def _parse_amount(name: str, value: Any) -> int | None:
-    return parse_size(value) if name == "memory" else value
+            amounts[name] = (parse_size(per_process) or 0) * ranks[name]
+    return Resources(
+        **amounts, gpu_binding=config.gpu_binding if config.gpu_binding != "node" else None
+    )
 
 
 def _ranks_per_node(distribution: Distribution) -> dict[str, int]:
@@ -72,13 +64,10 @@ def problems(config: ScriptRunConfig) -> list[str]:
     return messages
 
 
-def _amount_problems(kind: str, name: str, value: Any, unit: str) -> list[str]:
+def _amount_problems(kind: str, name: str, value: object, unit: str) -> list[str]:
     minimum = 0 if kind == "gpus" else 1
-    if value is None or (parse_size(value) if kind == "memory" else _is_count(value, minimum)):
+    is_count = type(value) is int and value >= minimum
+    if value is None or (parse_size(value) if kind == "memory" else is_count):
         return []
     expected = "a size, e.g. 16G" if kind == "memory" else f"an integer of at least {minimum}"
     return [f"{name} (per {unit}) must be {expected}, not {value!r}"]
-
-
-def _is_count(value: Any, minimum: int) -> bool:
-    return type(value) is int and value >= minimum

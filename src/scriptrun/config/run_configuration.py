@@ -80,11 +80,11 @@ class RunConfiguration(Section):
     def __init__(
         self,
         script: str | os.PathLike[str] | None = None,
-        arguments: Any = None,
+        arguments: object = None,
         framework: str | None = None,
         communicator: str | None = None,
         conda_dependencies: CondaDependencies | None = None,
-        command: Any = None,
+        command: object = None,
     ) -> None:
         super().__init__(
             script=script,

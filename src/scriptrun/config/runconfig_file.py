@@ -14,7 +14,7 @@ from scriptrun.spec.suggestion import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     C = TypeVar("C", bound=Section)
 
@@ -77,7 +77,7 @@ def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
     return config
 
 
-def _read_yaml(path: str) -> Any:
+def _read_yaml(path: str) -> object:
     try:
         with open(path, encoding="utf-8-sig") as handle:
             return yaml_text.load(handle.read(), os.path.basename(path))
@@ -86,7 +86,7 @@ def _read_yaml(path: str) -> Any:
         raise RunConfigurationException(f"Cannot read {str(path)!r}: {reason}.") from None
 
 
-def _with_environment(data: Any, path: str) -> Any:
+def _with_environment(data: object, path: str) -> object:
     """``data`` with the environment from the separate file, if it refers to one."""
     if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
         return data
@@ -96,7 +96,7 @@ def _with_environment(data: Any, path: str) -> Any:
     }
 
 
-def _names_conda_inline(data: Any) -> bool:
+def _names_conda_inline(data: object) -> bool:
     environment = data.get("environment") if isinstance(data, dict) else None
     python = environment.get("python") if isinstance(environment, dict) else None
     return isinstance(python, dict) and bool(python.get("condaDependencies"))

@@ -93,14 +93,14 @@ class ScriptRunConfig:
         self,
         source_directory: str | os.PathLike[str] | None = None,
         script: str | os.PathLike[str] | None = None,
-        arguments: Any = None,
+        arguments: object = None,
         run_config: RunConfiguration | None = None,
-        compute_target: Any = None,
+        compute_target: object = None,
         environment: Environment | None = None,
         distributed_job_config: Distributed | None = None,
-        resume_from: Any = None,
+        resume_from: object = None,
         max_run_duration_seconds: float | None = None,
-        command: Any = None,
+        command: object = None,
         docker_runtime_config: DockerConfiguration | None = None,
     ) -> None:
         # set directly: __setattr__ would check each name
@@ -127,7 +127,7 @@ class ScriptRunConfig:
         else:
             self._record_overruled(overrides)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if not _is_known(self, name):
             warnings.warn(_no_effect_message(name), stacklevel=2)
         object.__setattr__(self, name, value)
@@ -143,7 +143,7 @@ class ScriptRunConfig:
             "Set them on run_config, or remove run_config."
         ]
 
-    def _record_overruled(self, overrides: dict[str, Any]) -> None:
+    def _record_overruled(self, overrides: dict[str, object]) -> None:
         current = _current_settings(self.run_config)
         self.overruled = tuple(
             OverruledArgument(name, value, current.get(name))
@@ -223,7 +223,7 @@ def set_distribution(config: RunConfiguration, distributed: object) -> None:
         config.node_count = distributed.worker_count
 
 
-def _current_settings(config: Any) -> dict[str, Any]:
+def _current_settings(config: object) -> dict[str, Any]:
     if not isinstance(config, RunConfiguration):
         return {}
     return {
@@ -248,14 +248,14 @@ def distributed_section(config: RunConfiguration) -> Distributed | None:
     return by_communicator.get(str(config.communicator).lower())
 
 
-def _means_same(value: Any, other: Any) -> bool:
+def _means_same(value: object, other: object) -> bool:
     """Whether two values mean the same; a compute target equals its name."""
     if isinstance(value, str) or isinstance(other, str):
         return bool(getattr(value, "name", value) == getattr(other, "name", other))
     return bool(value == other)
 
 
-def _short_text(value: Any) -> str:
+def _short_text(value: object) -> str:
     if isinstance(value, Environment):
         return repr(value.name)
     name = getattr(value, "name", None)

@@ -34,14 +34,14 @@ class Section:
         annotated = [name for name in cls.__annotations__ if name in cls.__dict__]
         cls.fields = {**cls.fields, **{name: cls.__dict__[name] for name in annotated}}
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: object) -> None:
         state = self.__dict__
         for name, default in self.fields.items():
             state[name] = default.make() if isinstance(default, DefaultFactory) else default
         for name, value in values.items():
             setattr(self, name, value)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name in self.fields:
             self.__dict__[name] = value
         elif name[:1] == "_":

@@ -12,12 +12,13 @@ from scriptrun.spec.values import fresh
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import shlex
+    from collections.abc import Iterable
     from typing import Any
 else:
     shlex = later("shlex")
 
 
-def split_options(options: Any) -> list[str]:
+def split_options(options: str | Iterable[object] | None) -> list[str]:
     """Options for the container tool as a list; one string is split as a shell would.
 
     Raises RunConfigurationException for a line whose quotes are not closed.

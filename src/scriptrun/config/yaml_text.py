@@ -20,17 +20,17 @@ class PlainScalar(str):
     A string field gets "3.10" from ``3.10``, not "3.1".
     """
 
-    value: Any
+    value: object
 
     @classmethod
-    def from_yaml(cls, text: str, value: Any) -> PlainScalar:
+    def from_yaml(cls, text: str, value: object) -> PlainScalar:
         """The scalar ``text``, which YAML parses as ``value``."""
         scalar = cls(text)
         scalar.value = value
         return scalar
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """``value`` with all plain scalars replaced by their values."""
     if isinstance(value, PlainScalar):
         return value.value
@@ -56,7 +56,7 @@ def load(text: str, where: str) -> Any:
         ) from None
 
 
-def dump(value: Any) -> str:
+def dump(value: object) -> str:
     """``value`` as YAML: keys in order, empty for null, lists not indented."""
     import yaml
 
@@ -78,7 +78,7 @@ def write(path: str | os.PathLike[str], text: str) -> None:
     files.write_atomic(file_path, text.encode("utf-8"))
 
 
-def _error_text(error: Any) -> str:
+def _error_text(error: object) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -108,13 +108,13 @@ def _dumper() -> Any:
     class Dumper(yaml.SafeDumper):
         """Writes null as an empty scalar, and no anchors."""
 
-        def ignore_aliases(self, data: Any) -> bool:
+        def ignore_aliases(self, data: object) -> bool:
             return True
 
-    def represent_none(dumper: Any, _: None) -> Any:
+    def represent_none(dumper: yaml.SafeDumper, _: None) -> yaml.Node:
         return dumper.represent_scalar("tag:yaml.org,2002:null", "")
 
-    def represent_text(dumper: Any, value: str) -> Any:
+    def represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
         # PyYAML writes a next-line character unescaped, but reads it as a space
         style = '"' if "\x85" in value else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)

@@ -8,10 +8,11 @@ from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
 from scriptrun.data.datasets.tabular import DataType, TabularDataset, TabularDatasetFactory
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores.records import WorkspaceLike
+from scriptrun.spec.job_data import JobInput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.runtime.hints import Json
+    pass
 
 
 __all__ = [
@@ -24,16 +25,18 @@ __all__ = [
 ]
 
 
-def input_dataset(workspace: WorkspaceLike, inputs: list[Json], name: str) -> AbstractDataset:
+def input_dataset(
+    workspace: WorkspaceLike, inputs: tuple[JobInput, ...], name: str
+) -> AbstractDataset:
     """The dataset of a job's input ``name``, with exactly the files that were pinned.
 
     An old data reference pins no files, so its dataset has the current ones.
     """
-    entry = next(job_input for job_input in inputs if job_input["name"] == name)
-    if entry.get("dataset"):
-        return AbstractDataset.from_pin(workspace, entry["dataset"])
-    store = datastore_classes.get(workspace, entry["datastore"])
-    return FileDatasetFactory.from_files((store, entry["path"]), validate=False)
+    entry = next(job_input for job_input in inputs if job_input.name == name)
+    if entry.dataset is not None:
+        return AbstractDataset.from_pin(workspace, entry.dataset.as_dict())
+    store = datastore_classes.get(workspace, str(entry.datastore))
+    return FileDatasetFactory.from_files((store, entry.path or ""), validate=False)
 
 
 class Dataset(AbstractDataset):

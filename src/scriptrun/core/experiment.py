@@ -16,9 +16,6 @@ from scriptrun.submission import check, interactive, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
-
-    from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
@@ -75,10 +72,11 @@ class Experiment:
         Python warnings and recorded in the run. Raises RunConfigurationException with all problems.
         """
         origin = kwargs.get("origin")
-        submitter = _submitter_of(config)
+        name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
+        submitter = importlib.import_module(name) if isinstance(name, str) else submit
         submission = submitter.check(config, self.workspace, self.name, tags, origin)
         self._ensure_registered()
-        folder = submitter.start(config, self.workspace, submission, origin)
+        folder = submitter.submit(submission, self.workspace)
         run = Run.at(self.workspace, folder)
         environment_registry.remember(self.workspace, submission.environment)
         for message in submission.warnings:
@@ -95,10 +93,8 @@ class Experiment:
         self._ensure_registered()
         folders = batch.submit_all(submissions, self.workspace)
         runs = [Run.at(self.workspace, folder) for folder in folders]
-        for environment in {
-            id(job_environment): job_environment
-            for job_environment in map(_environment_of, configs)
-        }.values():
+        environments = {id(each.environment): each.environment for each in submissions}
+        for environment in filter(None, environments.values()):
             environment_registry.remember(self.workspace, environment)
         for message in {text for submission in submissions for text in submission.warnings}:
             warnings.warn(message, stacklevel=2)
@@ -205,16 +201,3 @@ class Experiment:
         from html import escape
 
         return f"<b>Experiment</b> {escape(self.name)} in {escape(self.workspace.name)}"
-
-
-def _environment_of(config: ScriptRunConfig) -> Environment:
-    return config.run_config.environment
-
-
-def _submitter_of(config: object) -> ModuleType:
-    """The module that checks and starts ``config``, which names it.
-
-    For an object that is not a config it is that of ScriptRunConfig, whose check reports it.
-    """
-    module_name = getattr(config, "submitter", None)
-    return submit if not isinstance(module_name, str) else importlib.import_module(module_name)

@@ -382,7 +382,7 @@ class Run(ScriptRun):
         """The dataset of the input ``name``, with exactly the files that the run used."""
         from scriptrun.core import dataset
 
-        return dataset.input_dataset(self.workspace, self.job.data["inputs"], name)
+        return dataset.input_dataset(self.workspace, self.job.data.inputs, name)
 
     def get_snapshot_id(self) -> str | None:
         """The digest of the run's source snapshot."""

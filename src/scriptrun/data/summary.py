@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobInput, JobOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,22 +18,21 @@ _RANDOM_NAME = r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b"
 def describe_data(job: JobSpec) -> dict[str, str]:
     """One line for each input and output, by display name."""
     descriptions = {}
-    for name, spec in zip(display_names(job).values(), _all_specs(job), strict=True):
-        mode = spec["mode"]
-        if "kind" not in spec:
-            descriptions[name] = f"{mode} to {spec['datastore']}:{spec['path']}"
+    for name, spec in zip(display_names(job).values(), job.data.items, strict=True):
+        if isinstance(spec, JobOutput):
+            descriptions[name] = f"{spec.mode} to {spec.datastore}:{spec.path}"
         else:
-            descriptions[name] = f"{mode} of {_describe_content(spec)}"
+            descriptions[name] = f"{spec.mode} of {_describe_content(spec)}"
     return descriptions
 
 
 def display_names(job: JobSpec) -> dict[str, str]:
     """The display name of each input and output; unnamed ones are numbered."""
     labels: dict[str, str] = {}
-    for number, spec in enumerate(_all_specs(job), 1):
-        kind = "input" if "kind" in spec else "output"
-        is_random = re.fullmatch(_RANDOM_NAME, spec["name"])
-        labels[spec["name"]] = f"{kind} {number}" if is_random else spec["name"]
+    for number, spec in enumerate(job.data.items, 1):
+        kind = "input" if isinstance(spec, JobInput) else "output"
+        is_random = re.fullmatch(_RANDOM_NAME, spec.name)
+        labels[spec.name] = f"{kind} {number}" if is_random else spec.name
     return labels
 
 
@@ -57,14 +57,14 @@ _RANDOM_REFERENCE = r"\$AZUREML_DATAREFERENCE_(\w+)"
 def input_datasets(job: JobSpec) -> list[Json]:
     """The value of ``inputDatasets`` in ``get_details``."""
     datasets = []
-    for spec in job.data.get("inputs") or ():
-        pin = spec.get("dataset") or {}
-        facts = {name: pin.get(name) for name in ("id", "name", "version", "files", "bytes")}
+    for spec in job.data.inputs:
+        names = ("id", "name", "version", "files", "bytes")
+        facts = {name: getattr(spec.dataset, name, None) for name in names}
         consumption = {
-            "type": "Reference" if spec["kind"] == "reference" else "RunInput",
-            "inputName": spec["name"],
-            "mechanism": spec["mode"].capitalize(),
-            "pathOnCompute": spec.get("path_on_compute"),
+            "type": "Reference" if spec.kind == "reference" else "RunInput",
+            "inputName": spec.name,
+            "mechanism": spec.mode.capitalize(),
+            "pathOnCompute": spec.path_on_compute,
         }
         datasets.append({"dataset": facts, "consumptionDetails": consumption})
     return datasets
@@ -87,11 +87,11 @@ def output_datasets(job: JobSpec) -> list[Json]:
     return [
         {
             "outputType": "RunOutput",
-            "outputDetails": {"outputName": spec["name"], "mechanism": spec["mode"].capitalize()},
-            "datastore": spec["datastore"],
-            "path": fill_in(spec["path"], job.id, spec["name"]),
+            "outputDetails": {"outputName": spec.name, "mechanism": spec.mode.capitalize()},
+            "datastore": spec.datastore,
+            "path": fill_in(spec.path, job.id, spec.name),
         }
-        for spec in job.data.get("outputs") or ()
+        for spec in job.data.outputs
     ]
 
 
@@ -114,18 +114,15 @@ def format_size(facts: Json) -> str:
     return f"{facts['files']:,} file{plural}, {facts['bytes']:,} bytes"
 
 
-def _all_specs(job: JobSpec) -> list[Json]:
-    return [*(job.data.get("inputs") or ()), *(job.data.get("outputs") or ())]
-
-
-def _describe_content(spec: Json) -> str:
-    pin = spec.get("dataset")
-    if not pin:
-        return str(spec.get("what") or f"{spec['path']} of {spec['datastore']}")
-    if spec["kind"] == "reference":
-        label = f"{spec['path'] or 'all'} of {spec['datastore']}"
-    elif pin.get("name"):
-        label = f"{pin['name']}, version {pin['version']}"
+def _describe_content(spec: JobInput) -> str:
+    pin = spec.dataset
+    if pin is None:
+        return spec.what or f"{spec.path} of {spec.datastore}"
+    if spec.kind == "reference":
+        label = f"{spec.path or 'all'} of {spec.datastore}"
+    elif pin.name:
+        label = f"{pin.name}, version {pin.version}"
     else:
         label = "an unregistered dataset"
-    return f"{label} ({format_size(pin)}, {pin['manifest'][:12]})"
+    size = format_size({"files": pin.files, "bytes": pin.bytes})
+    return f"{label} ({size}, {pin.manifest[:12]})"

@@ -23,6 +23,7 @@ from scriptrun.delivery.outputs import OutputDelivery
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
@@ -49,8 +50,8 @@ class DataDelivery:
     def deliver(self, order: Json) -> Json:
         """Deliver all inputs and create the output folders; return the variables that name them."""
         folder = Path(order["folder"])
-        job = files.read_json(str(folder / "job.json"))
-        os.environ.update(job.get("variables") or {})
+        job = JobSpec.from_dict(files.read_json(str(folder / "job.json")))
+        os.environ.update(job.variables)
         workspace, log = WorkspaceFiles(order["workspace"]), DataLog(folder, order["node"])
         self._input_delivery = InputDelivery(workspace, job, order, log)
         self._output_delivery = OutputDelivery(workspace, job, order, log)
@@ -129,7 +130,7 @@ def _script_variables(inputs: Json, outputs: Json) -> Json:
 
 
 def deliver_to_visit(
-    workspace: WorkspaceFiles, job: Json, visit_folder: Path, work_dir: Path
+    workspace: WorkspaceFiles, job: JobSpec, visit_folder: Path, work_dir: Path
 ) -> tuple[dict[str, str], Callable[[], object]]:
     """Deliver a job's data to a visit: return its variables, and a function that releases it.
 
@@ -144,10 +145,10 @@ def deliver_to_visit(
         input_delivery.close()
         raise
     ready = {}
-    for output_spec in job["data"].get("outputs") or ():
-        folder = visit_folder / "written" / output_spec["name"]
+    for output_spec in job.data.outputs:
+        folder = visit_folder / "written" / output_spec.name
         folder.mkdir(parents=True, exist_ok=True)
-        ready[output_spec["name"]] = {"kind": "output", "value": str(folder)}
+        ready[output_spec.name] = {"kind": "output", "value": str(folder)}
     variables = _script_variables(input_delivery.delivered, ready)
     return {**variables["environ"], **variables["variables"]}, input_delivery.close
 

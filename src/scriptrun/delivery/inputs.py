@@ -25,12 +25,12 @@ from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import DatasetPin, JobInput
 from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.runtime.hints import Json
 
 _OWNER = "owner.json"
@@ -41,10 +41,10 @@ LARGE = 1 << 30
 class InputDelivery:
     """The inputs of one job on this node. ``delivered`` maps each name to what the job gets."""
 
-    def __init__(self, workspace: WorkspaceFiles, job: Json, order: Json, log: DataLog) -> None:
+    def __init__(self, workspace: WorkspaceFiles, job: JobSpec, order: Json, log: DataLog) -> None:
         self._workspace, self._job, self._order, self._log = workspace, job, order, log
         self._cache = Cache()
-        name = f"{job['id']}.{order['attempt']}.{order['node']}"
+        name = f"{job.id}.{order['attempt']}.{order['node']}"
         self.folder = _create_runtime_folder(name)
         self.delivered: Json = {}
         self._layouts: list[tuple[str, Layout, LaidOut]] = []
@@ -55,11 +55,11 @@ class InputDelivery:
 
     def deliver(self) -> None:
         """Deliver every input. Raises a ScriptrunError that names the input that failed."""
-        for input_spec in self._job["data"].get("inputs") or ():
+        for input_spec in self._job.data.inputs:
             try:
-                self.delivered[input_spec["name"]] = self._deliver_input(input_spec)
+                self.delivered[input_spec.name] = self._deliver_input(input_spec)
             except ScriptrunError as error:
-                message = f"cannot deliver input {input_spec['name']!r}: {error.message}"
+                message = f"cannot deliver input {input_spec.name!r}: {error.message}"
                 raise UserErrorException(message, error.hint) from None
 
     def close(self) -> list[str]:
@@ -93,52 +93,56 @@ class InputDelivery:
         shutil.rmtree(self.folder, ignore_errors=True)
         return mount_problems
 
-    def _deliver_input(self, input_spec: Json) -> Json:
+    def _deliver_input(self, input_spec: JobInput) -> Json:
         start = time.monotonic()
-        pin: Any = input_spec.get("dataset")
+        pin = input_spec.dataset
         details: Json
         facts = {
-            "kind": input_spec["kind"],
-            "mode": input_spec["mode"],
-            "variables": input_spec["variables"],
+            "kind": input_spec.kind,
+            "mode": input_spec.mode,
+            "variables": list(input_spec.variables),
+            "pin": None if pin is None else pin.as_dict(),
         }
-        if input_spec["mode"] == "direct":
-            return {**facts, "value": pin["id"], "pin": pin}
+        if input_spec.mode == "direct" and pin is not None:
+            return {**facts, "value": pin.id}
         if pin is None:
             path, details = self._link_live_path(input_spec), {"how": "linked"}
         else:
             path, details = self._deliver_version(input_spec, pin)
         seconds = round(time.monotonic() - start, 3)
         self._log_delivery(input_spec, pin, details, path, seconds)
-        return {**facts, "value": str(path), "path": str(path), "pin": pin}
+        return {**facts, "value": str(path), "path": str(path)}
 
     def _log_delivery(
-        self, input_spec: Json, pin: Any, details: Json, path: Path, seconds: float
+        self,
+        input_spec: JobInput,
+        pin: DatasetPin | None,
+        details: Json,
+        path: Path,
+        seconds: float,
     ) -> None:
-        totals = {"files": pin["files"], "bytes": pin["bytes"]} if pin else {}
-        self._log.data(
-            input=input_spec["name"], **details, **totals, seconds=seconds, path=str(path)
-        )
-        count = f"{format_size(pin)}, " if pin else ""
+        totals = {"files": pin.files, "bytes": pin.bytes} if pin else {}
+        self._log.data(input=input_spec.name, **details, **totals, seconds=seconds, path=str(path))
+        count = f"{format_size(totals)}, " if pin else ""
         self._log.line(
-            f"input {input_spec['name']}: {details['how']} ({count}{seconds:.1f} s): {path}"
+            f"input {input_spec.name}: {details['how']} ({count}{seconds:.1f} s): {path}"
         )
 
-    def _link_live_path(self, input_spec: Json) -> Path:
+    def _link_live_path(self, input_spec: JobInput) -> Path:
         """Link a local datastore's path as it is: the job may write there too."""
-        store = datastore_classes.get(self._workspace, input_spec["datastore"]).store
+        store = datastore_classes.get(self._workspace, str(input_spec.datastore)).store
         assert store.folder is not None
-        path = store.folder / input_spec["path"]
+        path = store.folder / (input_spec.path or "")
         if not path.exists():
             path.mkdir(parents=True, exist_ok=True)
         return self._link_input(input_spec, path, read_only=False)
 
-    def _deliver_version(self, input_spec: Json, pin: Any) -> tuple[Path, Json]:
-        content = dataset_content.from_facts(pin, pin["definition"], self._workspace)
+    def _deliver_version(self, input_spec: JobInput, pin: DatasetPin) -> tuple[Path, Json]:
+        content = dataset_content.from_facts(pin.as_dict(), pin.definition, self._workspace)
         target = _requested_path(input_spec)
-        mode = input_spec["mode"]
+        mode = input_spec.mode
         if mode == "auto":
-            mode = "mount" if pin["bytes"] > LARGE or _is_local(content) else "download"
+            mode = "mount" if pin.bytes > LARGE or _is_local(content) else "download"
         local_folder = _matching_local_folder(content) if mode == "mount" else None
         if local_folder is not None:
             return _path_for_script(self._link_input(input_spec, local_folder), content, pin), {
@@ -157,38 +161,38 @@ class InputDelivery:
             "fetched_bytes": laid_out.fetched_bytes,
         }
         if target is not None and mode == "download":
-            _copy_files(content, laid_out.folder, target, bool(input_spec.get("overwrite")))
+            _copy_files(content, laid_out.folder, target, input_spec.overwrite)
             self._add_bind(target, target, True)
             return _path_for_script(target, content, pin), {**details, "copied": str(target)}
         return _path_for_script(
             self._link_input(input_spec, laid_out.folder), content, pin
         ), details
 
-    def _can_mount(self, input_spec: Json, content: Content) -> bool:
+    def _can_mount(self, input_spec: JobInput, content: Content) -> bool:
         """Whether to mount the files: not if they are local already, or mounting is unavailable."""
         if _is_local(content) or Layout(content, self._cache).is_complete():
             return False
         reason = dataset_mount.available()
         if reason:
-            note = f"input {input_spec['name']!r} will be downloaded instead of mounted: {reason}"
-            if note not in self._job.get("notes", ()):
+            note = f"input {input_spec.name!r} will be downloaded instead of mounted: {reason}"
+            if note not in self._job.notes:
                 self._log.note(note)
         return not reason
 
-    def _mount(self, input_spec: Json, content: Content, pin: Json) -> Path:
-        mountpoint = self.folder / "mounts" / input_spec["name"]
+    def _mount(self, input_spec: JobInput, content: Content, pin: DatasetPin) -> Path:
+        mountpoint = self.folder / "mounts" / input_spec.name
         dataset_mount.clear_stale()
         mount = dataset_mount.mount(
             content, mountpoint, self._cache.folder, time_limit(), self._log.warn
         )
-        self._mounts.append((input_spec["name"], mount))
+        self._mounts.append((input_spec.name, mount))
         return _path_for_script(self._link_input(input_spec, mountpoint), content, pin)
 
-    def _lay_out(self, input_spec: Json, content: Content) -> LaidOut:
+    def _lay_out(self, input_spec: JobInput, content: Content) -> LaidOut:
         assert content.manifest is not None
         private_key = "" if _has_etags(content) else self.folder.name
         layout = Layout(content, self._cache, private_key)
-        name = input_spec["name"]
+        name = input_spec.name
 
         def progress(files: int, all_files: int, size: int, all_size: int) -> None:
             self._log.line(
@@ -203,13 +207,13 @@ class InputDelivery:
         self._layouts.append((name, layout, laid_out))
         return laid_out
 
-    def _link_input(self, input_spec: Json, target: Path, read_only: bool = True) -> Path:
+    def _link_input(self, input_spec: JobInput, target: Path, read_only: bool = True) -> Path:
         """Link ``target`` at the requested path, or in the inputs folder; return the link."""
         link = _requested_path(input_spec)
-        if link is None and input_spec.get("path_on_compute"):
-            link = Path(self._order["work"]) / os.path.expandvars(input_spec["path_on_compute"])
+        if link is None and input_spec.path_on_compute:
+            link = Path(self._order["work"]) / os.path.expandvars(input_spec.path_on_compute)
         elif link is None:
-            link = self.folder / "inputs" / input_spec["name"]
+            link = self.folder / "inputs" / input_spec.name
         else:
             self._links.append(link)
         _create_link(link, target, (self._cache.folder, self.folder.parent))
@@ -242,9 +246,9 @@ def _is_local(content: Content) -> bool:
     return all(root.store_ref.store().folder is not None for root in content.resolve_roots())
 
 
-def _requested_path(input_spec: Json) -> Path | None:
+def _requested_path(input_spec: JobInput) -> Path | None:
     """The absolute path that the job requested, with variables expanded, or None."""
-    text = os.path.expandvars(input_spec.get("path_on_compute") or "")
+    text = os.path.expandvars(input_spec.path_on_compute or "")
     return Path(os.path.normpath(text)) if os.path.isabs(text) else None
 
 
@@ -301,9 +305,9 @@ def _has_etags(content: Content) -> bool:
     return all(row.etag for row in content.rows())
 
 
-def _path_for_script(folder: Path, content: Content, pin: Json) -> Path:
+def _path_for_script(folder: Path, content: Content, pin: DatasetPin) -> Path:
     """The path the script gets: the file if the dataset names a single file, else the folder."""
-    if pin["files"] != 1:
+    if pin.files != 1:
         return folder
     row = next(content.rows())
     sources = content.sources

@@ -20,11 +20,12 @@ from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from scriptrun.data.stores.protocol import Store
     from scriptrun.runtime.hints import Json
 
 #: seconds between two scans of an output that is uploaded while the job runs
@@ -36,7 +37,7 @@ CHECK_TIMEOUT = 5.0
 class OutputDelivery:
     """The outputs of one job on this node. ``ready`` maps each name to what the job gets."""
 
-    def __init__(self, workspace: WorkspaceFiles, job: Json, order: Json, log: DataLog) -> None:
+    def __init__(self, workspace: WorkspaceFiles, job: JobSpec, order: Json, log: DataLog) -> None:
         self._workspace, self._job, self._order, self._log = workspace, job, order, log
         self._root = Path(order["folder"]) / "data" / f"{order['attempt']}-{order['node']}"
         self.ready: Json = {}
@@ -44,20 +45,20 @@ class OutputDelivery:
 
     def prepare(self) -> None:
         """Create the folders that the job writes to."""
-        for output_spec in self._job["data"].get("outputs") or ():
-            path = fill_in(output_spec["path"], self._job["id"], output_spec["name"])
-            store = datastore_classes.get(self._workspace, output_spec["datastore"]).store
-            is_mount = output_spec["mode"] == "mount"
+        for output_spec in self._job.data.outputs:
+            path = fill_in(output_spec.path, self._job.id, output_spec.name)
+            store = datastore_classes.get(self._workspace, output_spec.datastore).store
+            is_mount = output_spec.mode == "mount"
             direct_folder = store.folder / path if store.folder is not None and is_mount else None
             folder = self._create_folder(output_spec, direct_folder)
-            self.ready[output_spec["name"]] = {
+            self.ready[output_spec.name] = {
                 "kind": "output",
-                "mode": output_spec["mode"],
+                "mode": output_spec.mode,
                 "value": str(folder),
                 "path": str(folder),
             }
             if isinstance(store, ObjectStore):
-                _check_store(output_spec["name"], store, path)
+                _check_store(output_spec.name, store, path)
             output = Output(output_spec, store, path, folder, direct_folder is not None, self._log)
             output.is_retry = self._order["attempt"] > 1
             self._outputs.append(output)
@@ -86,7 +87,7 @@ class OutputDelivery:
             try:
                 self._register(output)
             except ScriptrunError as error:
-                name = output.spec["name"]
+                name = output.spec.name
                 message = f"cannot register output {name!r}: {error.message}"
                 raise UserErrorException(message, error.hint) from None
 
@@ -95,14 +96,14 @@ class OutputDelivery:
         for output in self._outputs:
             output.stop_watching()
 
-    def _create_folder(self, output_spec: Json, direct_folder: Path | None) -> Path:
+    def _create_folder(self, output_spec: JobOutput, direct_folder: Path | None) -> Path:
         """Create the folder that the job writes to, and return it."""
-        source = os.path.expandvars(output_spec.get("source") or "")
+        source = os.path.expandvars(output_spec.source or "")
         if direct_folder is not None:
             direct_folder.mkdir(parents=True, exist_ok=True)
         if direct_folder is not None and not source:
             return direct_folder
-        folder = Path(self._order["work"]) / source if source else self._root / output_spec["name"]
+        folder = Path(self._order["work"]) / source if source else self._root / output_spec.name
         folder.mkdir(parents=True, exist_ok=True)
         if direct_folder is not None and not any(folder.iterdir()):
             folder.rmdir()
@@ -110,22 +111,22 @@ class OutputDelivery:
         return folder
 
     def _register(self, output: Output) -> None:
-        registration = output.spec.get("registration")
-        if not registration:
+        registration = output.spec.registration
+        if registration is None:
             return
-        store = datastore_classes.get(self._workspace, output.spec["datastore"])
+        store = datastore_classes.get(self._workspace, output.spec.datastore)
         dataset = FileDatasetFactory.from_files((store, output.path))
         registered = dataset.register(
             self._workspace,
-            registration["name"],
-            registration.get("description"),
-            registration.get("tags"),
+            registration.name,
+            registration.description,
+            registration.tags,
             True,
         )
         self._log.note(f"registered dataset {registered.name!r}, version {registered.version}")
 
     def _keep_files(self, output: Output, error: ScriptrunError) -> str:
-        name = output.spec["name"]
+        name = output.spec.name
         message = f"cannot upload output {name!r}: {error.message}"
         folder = output.folder
         if folder.exists() and self._root not in folder.parents:
@@ -167,7 +168,7 @@ class Output:
     """One output folder, uploaded at the end, or with mode mount as soon as files stop changing."""
 
     def __init__(
-        self, spec: Json, store: Any, path: str, folder: Path, is_direct: bool, log: Any
+        self, spec: JobOutput, store: Store, path: str, folder: Path, is_direct: bool, log: DataLog
     ) -> None:
         self.spec, self.store, self.path, self.folder = spec, store, path, folder
         self.is_direct, self._log = is_direct, log
@@ -180,7 +181,7 @@ class Output:
 
     def start_watching(self) -> None:
         """Watch the folder if its files are uploaded while the job runs."""
-        if self.spec["mode"] == "mount" and not self.is_direct:
+        if self.spec.mode == "mount" and not self.is_direct:
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
 
@@ -203,18 +204,16 @@ class Output:
             self._upload({n: stamp for n, stamp in files.items() if self._uploaded.get(n) != stamp})
         size = sum(size for size, _ in self._uploaded.values())
         seconds = round(time.monotonic() - start, 3)
-        destination = f"{self.spec['datastore']}:{self.path}"
+        destination = f"{self.spec.datastore}:{self.path}"
         facts = {"files": len(self._uploaded), "bytes": size} if not self.is_direct else {}
         method = "written directly" if self.is_direct else "uploaded"
-        self._log.data(
-            output=self.spec["name"], how=method, to=destination, seconds=seconds, **facts
-        )
-        self._log.line(f"output {self.spec['name']}: {method} to {destination} {facts or ''}")
+        self._log.data(output=self.spec.name, how=method, to=destination, seconds=seconds, **facts)
+        self._log.line(f"output {self.spec.name}: {method} to {destination} {facts or ''}")
 
     def _scan(self) -> dict[str, tuple[int, int]]:
         """The selected files, each with its size and modification time."""
         files = {}
-        globs = self.spec.get("source_globs")
+        globs = self.spec.source_globs
         matchers = [sources.path_matcher(glob) for glob in globs] if globs else None
         if not self.folder.is_dir():
             return {}
@@ -224,7 +223,7 @@ class Output:
         return files
 
     def _upload(self, stamps: dict[str, tuple[int, int]]) -> None:
-        must_be_new = not (self.spec["overwrite"] or self.spec["mode"] == "mount" or self.is_retry)
+        must_be_new = not (self.spec.overwrite or self.spec.mode == "mount" or self.is_retry)
 
         def put(name: str) -> None:
             try:
@@ -254,4 +253,4 @@ class Output:
             try:
                 self._upload(stable)
             except (ScriptrunError, OSError) as error:
-                self._log.line(f"output {self.spec['name']}: {error}; retrying")
+                self._log.line(f"output {self.spec.name}: {error}; retrying")

@@ -16,8 +16,9 @@ from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Protocol
 
+    from scriptrun.runtime.hints import Json
     from scriptrun.tracking.run_files import RunFiles
 else:
     Protocol = object
@@ -76,13 +77,13 @@ class Order(Value, frozen=False):
     environ: dict[str, str] | None
     attempt: int = 1
     ticket: Path | None = None
-    wake: dict[str, Any] | None = None
+    wake: Json | None = None
     nodes: int | str = 1
     node: int | str = 0
     address: str = "127.0.0.1"
     head: str = ""
     tool: tuple[str, ...] = ()
-    container: dict[str, Any] | None = None
+    container: Json | None = None
     secrets: dict[str, str] = fresh(default_factory=dict)
     data: dict[str, bytes] = fresh(default_factory=dict)
 

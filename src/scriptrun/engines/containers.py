@@ -6,12 +6,9 @@ import glob
 from pathlib import Path
 
 from scriptrun.runtime.containers import docker as docker_containers
+from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import container_tool
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 #: container tools that a cluster's nodes may use
 NODE_TOOLS = ("podman", "apptainer", "enroot")
@@ -21,13 +18,13 @@ _CDI = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
 
 def problems(job: JobSpec) -> list[str]:
     """Every reason why this machine can't run the job in a container; empty if it can."""
-    image = describe_image(job.environment.image, job.environment.docker)
+    image = describe_image(job.environment)
     problem = container_tool.problem()
     if problem:
         return [f"{image} requires a container, but {problem}. {container_tool.INSTALL_HINT}"]
     messages = []
     tool = container_tool.require()
-    gpus = job.resources.get("gpus")
+    gpus = job.resources.gpus
     if gpus and tool.kind == "podman" and not any(map(glob.glob, _CDI)):
         messages.append(
             "podman is not configured for this machine's GPUs; run: "
@@ -41,7 +38,7 @@ def node_problems(job: JobSpec, nodes: str | None, remote: bool) -> list[str]:
 
     Images are built where environments are built: here, unless the cluster is ``remote``.
     """
-    image = describe_image(job.environment.image, job.environment.docker)
+    image = describe_image(job.environment)
     if nodes is None:
         return [
             f"{image} requires a container, but the compute target has no container tool; run: "
@@ -60,13 +57,14 @@ def node_problems(job: JobSpec, nodes: str | None, remote: bool) -> list[str]:
     return problems
 
 
-def describe_image(image: str | None, docker: dict[str, Any]) -> str:
+def describe_image(environment: EnvironmentSpec) -> str:
     """What the container is made from, for messages."""
-    if docker.get("dockerfile"):
+    docker = environment.docker
+    if docker.dockerfile:
         return "the environment's Dockerfile"
-    if docker.get("build_context"):
-        return f"the build context {docker['build_context'].get('path')}"
-    return f"the image {image or 'of the environment'}"
+    if docker.build_context:
+        return f"the build context {docker.build_context.path}"
+    return f"the image {environment.image or 'of the environment'}"
 
 
 def clean(folder: Path) -> None:

@@ -21,8 +21,8 @@ from scriptrun.store import detached
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
-    from typing import Any
 
+    from scriptrun.runtime.hints import Json
     from scriptrun.store.locks import silence
 else:
     silence = later("scriptrun.store.locks.silence")
@@ -86,7 +86,7 @@ def clear(folder: Path) -> None:
         pass  # what was written stays where the script wrote it
 
 
-def _reboot_note(owner: dict[str, Any]) -> str:
+def _reboot_note(owner: Json) -> str:
     return " because the machine rebooted" if owner["boot"] != identity.boot_id() else ""
 
 
@@ -98,7 +98,7 @@ def _newest_attempt(folder: Path) -> Path | None:
     return folder / "attempts" / str(max(numbers)) if numbers else None
 
 
-def _began_event(folder: Path) -> dict[str, Any] | None:
+def _began_event(folder: Path) -> Json | None:
     records = events.read(str(folder / "events" / "node-0.jsonl"))
     return next((event for event in reversed(records) if event["kind"] == "began"), None)
 
@@ -115,12 +115,12 @@ def _living_scripts(folder: Path) -> list[int]:
     ]
 
 
-def _launcher(folder: Path) -> dict[str, Any] | None:
+def _launcher(folder: Path) -> Json | None:
     began = _began_event(folder)
     return began.get("launcher") if began else None
 
 
-def _remote_view(attempt: Path, owner: dict[str, Any]) -> View:
+def _remote_view(attempt: Path, owner: Json) -> View:
     """Judge a run on another host by its heartbeat alone, with this machine's clock."""
     try:
         beat = (attempt / "node-0.beat").read_text()

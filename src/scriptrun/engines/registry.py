@@ -13,9 +13,11 @@ from scriptrun.spec import values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
     from typing import Any, TypeGuard
 
     from scriptrun.engines.base import Engine
+    from scriptrun.runtime.hints import Json
 
 #: scriptrun's own engines, imported on first use
 ENGINES = {
@@ -59,7 +61,7 @@ def is_engine(thing: object) -> TypeGuard[Engine]:
     return kind_of(thing) is not None
 
 
-def options_of(engine: Any) -> dict[str, Any]:
+def options_of(engine: object) -> Json:
     """The engine's options by name, without ``name`` itself."""
     return {name: getattr(engine, name) for name in values.names_of(type(engine)) if name != "name"}
 
@@ -71,7 +73,7 @@ def _plugin_class(kind: str) -> type:
     return found
 
 
-def _plugins() -> dict[str, Any]:
+def _plugins() -> dict[str, EntryPoint]:
     """The plugins' entry points by kind."""
     import importlib.metadata
 

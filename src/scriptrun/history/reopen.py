@@ -72,9 +72,9 @@ def copy_run(run: Run, folder: Path, log: Callable[[str], None]) -> RunCopy:
         )
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
     environ = _environ(run, ready)
-    if not (job.data.get("inputs") or job.data.get("outputs")):
+    if not job.data.has_items:
         return RunCopy(folder, environ, ready.python)
-    data, release_data = helper.deliver_to_visit(workspace, job.to_dict(), folder.parent, folder)
+    data, release_data = helper.deliver_to_visit(workspace, job, folder.parent, folder)
     return RunCopy(folder, {**environ, **data}, ready.python, release_data)
 
 

@@ -96,14 +96,11 @@ def _problems(job: JobSpec, workspace: Workspace) -> list[str]:
 
 def _data_problems(job: JobSpec, workspace: Workspace) -> list[str]:
     """Report missing dataset manifests: without them the same files cannot be read."""
-    datasets = [
-        binding["dataset"] for binding in job.data.get("inputs") or () if binding.get("dataset")
-    ]
     manifests_folder = workspace.directory / "manifests"
     return [
-        f"dataset manifest {dataset['manifest'][:16]} is missing from the workspace"
-        for dataset in datasets
-        if not (manifests_folder / f"{dataset['manifest']}.manifest").exists()
+        f"dataset manifest {pin.manifest[:16]} is missing from the workspace"
+        for pin in job.data.pins
+        if not (manifests_folder / f"{pin.manifest}.manifest").exists()
     ]
 
 

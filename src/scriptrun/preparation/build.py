@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from scriptrun.config.environments.environment import Environment
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
 
 
 def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
@@ -129,7 +130,7 @@ class DockerImageDetails(dict[str, "Any"]):
         return value
 
     @property
-    def registry(self) -> dict[str, Any]:
+    def registry(self) -> Json:
         """The registry's address and user name; empty if none is set."""
         return dict(self["registry"])
 
@@ -165,8 +166,8 @@ def image_details(workspace: WorkspaceFiles, environment: Environment) -> Docker
         imageExist=bool(container.get("image")),
         image=container.get("image"),
         repository=spec.image,
-        registry=spec.docker.get("registry") or {},
+        registry=spec.docker.registry.as_dict() if spec.docker.registry else {},
         interpreterPath=python,
         environmentPath=path,
-        dockerfile=spec.docker.get("dockerfile"),
+        dockerfile=spec.docker.dockerfile,
     )

@@ -53,6 +53,6 @@ def _secret_names(spec: EnvironmentSpec) -> Iterable[str]:
     text = json.dumps([spec.pip, spec.pip_options, channels, spec.uv], ensure_ascii=False)
     yield from index_credentials.secret_names(text)
     yield from map(index_credentials.host_secret_name, _HOST.findall(text))
-    address = (spec.docker.get("registry") or {}).get("address")
-    if address:
-        yield container_tool.registry_secret(address)
+    registry = spec.docker.registry
+    if registry is not None and registry.address:
+        yield container_tool.registry_secret(registry.address)

@@ -20,15 +20,14 @@ MANIFESTS, DATASTORES = "manifests", "datastores"
 
 def contents(home: WorkspaceFiles, job: JobSpec) -> dict[str, bytes]:
     """The files by their names below the workspace's directory; empty for a job without data."""
-    inputs = job.data.get("inputs") or []
-    pins = [each["dataset"] for each in inputs if each.get("dataset")]
-    sources = [source for pin in pins for source in (*pin["roots"], *pin["definition"]["sources"])]
-    named = [*sources, *inputs, *(job.data.get("outputs") or [])]
+    pins = job.data.pins
+    sources = [source for pin in pins for source in (*pin.roots, *pin.definition["sources"])]
+    named = [*(each.get("datastore") for each in sources), *(x.datastore for x in job.data.items)]
     found = {}
-    for digest in sorted({pin["manifest"] for pin in pins}):
+    for digest in sorted({pin.manifest for pin in pins}):
         path = manifest.manifest_path(home.directory / MANIFESTS, digest)
         found[f"{MANIFESTS}/{path.name}"] = path.read_bytes()
-    for name in sorted({each["datastore"] for each in named if each.get("datastore")}):
+    for name in sorted({name for name in named if name}):
         path = datastore_records.file_of(home, name)
         record = datastore_records.get(home, name)
         found[f"{DATASTORES}/{path.name}"] = files.to_json(record)  # which is YAML, too

@@ -9,9 +9,8 @@ from scriptrun.runtime import events, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.environments.builder import ReadyEnvironment
+    from scriptrun.runtime.hints import Json
 
 
 LOCKFILE = "environment.lock.json"
@@ -47,7 +46,7 @@ def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
         writer.write("tag", set={"pins relaxed": changes})
 
 
-def read_lockfile(folder: Path) -> dict[str, Any] | None:
+def read_lockfile(folder: Path) -> Json | None:
     """The lockfile of the run's environment, or None if it is not locked yet."""
-    lockfile: dict[str, Any] | None = files.read_json(str(folder / LOCKFILE))
+    lockfile: Json | None = files.read_json(str(folder / LOCKFILE))
     return lockfile

@@ -49,7 +49,7 @@ def resolve(
     spec, notes = described.environment, []
     if pins == AUTO or (pins != EXACT and (spec.pip or spec.conda)):
         spec = spec.replace(pins=pins)  # always keep AUTO: it gives the job the old names
-    if spec.container and (spec.docker.get("own") or (pins != AUTO and _has_containers(engine))):
+    if spec.container and (spec.docker.own or (pins != AUTO and _has_containers(engine))):
         return _image_spec(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
         spec = spec.replace(interpreter=interpreter or sys.executable)
@@ -78,15 +78,15 @@ def _needs_conda(spec: EnvironmentSpec) -> bool:
 def _image_spec(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec:
     """The request for an image, with the digests of local sources and of a local image."""
     if _needs_conda(spec):
-        spec = spec.replace(docker={**spec.docker, "packages": CONDA})
+        spec = spec.replace(docker=spec.docker.replace(packages=CONDA))
     if engine is not None and engine.traits.containers:
-        spec = spec.replace(docker={**spec.docker, "nodes": engine.traits.containers})
+        spec = spec.replace(docker=spec.docker.replace(nodes=engine.traits.containers))
     if engine is not None and engine.traits.through:
         return spec.replace(kind=IMAGE)
     local = local_sources.digests(spec.pip)
-    context = spec.docker.get("build_context") or {}
-    if context and os.path.isdir(context["path"]):
-        local |= local_sources.digests((context["path"],))
+    context = spec.docker.build_context
+    if context is not None and os.path.isdir(context.path):
+        local |= local_sources.digests((context.path,))
     local_image = container_tool.local_image(spec.image or "")
     if local_image:
         local[spec.image or ""] = local_image

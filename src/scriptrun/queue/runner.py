@@ -41,7 +41,7 @@ from scriptrun.tracking import run_folder, unstarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: maximum number of concurrent environment builds, and of tries of a run that keeps being killed
 BUILDERS, TRIES = 2, 3
@@ -94,7 +94,7 @@ class _WaitingRun(Value):
     ticket: tickets.Ticket
     job: JobSpec
     digest: str
-    lockfile: dict[str, Any] | None
+    lockfile: Json | None
     cache: Path | None = None
     line: str | None = ""
 
@@ -233,10 +233,9 @@ class Runner(Value, frozen=False):
     def _build(self, item: _WaitingRun) -> None:
         if item.digest in self.building or len(self.building) >= BUILDERS:
             return
-        if item.digest in self.failed and item.ticket.path.name < _ticket_prefix(
-            self.failed[item.digest][0]
-        ):
-            self._end(item, self.failed[item.digest][1])
+        failed = self.failed.get(item.digest)
+        if failed is not None and item.ticket.path.name < f"{int(failed[0] * 1e9):020d}":
+            self._end(item, failed[1])  # queued before its environment failed to build
             return
         self.tries[item.digest] = self.tries.get(item.digest, 0) + 1
         if self.tries[item.digest] > TRIES:
@@ -303,10 +302,6 @@ def _line_of(job: JobSpec) -> str | None:
     if traits.queues:
         return None
     return "" if traits.here else job.target.name
-
-
-def _ticket_prefix(moment: float) -> str:
-    return f"{int(moment * 1e9):020d}"
 
 
 def _make_group_leader(pid: int) -> None:

@@ -70,5 +70,7 @@ def make_order(
         secrets=build_secrets.find_secrets(job.environment, workspace, ticket.environ)
         if traits.builds_on_nodes
         else {},
-        data={} if traits.shared_files or not job.data else data_bundle.contents(workspace, job),
+        data={}
+        if traits.shared_files or not job.data.has_items
+        else data_bundle.contents(workspace, job),
     )

@@ -17,7 +17,7 @@ from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 class Ticket(Value):
@@ -26,7 +26,7 @@ class Ticket(Value):
     path: Path
     folder: Path
     environ: dict[str, str]
-    submitter: dict[str, Any]
+    submitter: Json
 
 
 def queue_of(workspace_id: str) -> Path:

@@ -20,9 +20,10 @@ from scriptrun.store.locks import flocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from subprocess import Popen
 
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
 
 #: seconds that a new runner has to take its lock
 RUNNER_BOOT = 1.0
@@ -42,7 +43,7 @@ class Worker(Value):
     name: str
     boot_seconds: float
 
-    def wake(self) -> dict[str, Any]:
+    def wake(self) -> Json:
         """The values with which a launcher starts it at a run's end, while runs are queued."""
         return {
             "queue": str(self.queue),
@@ -73,7 +74,7 @@ def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> None
 
 #: the last start of each worker by this process, by lock path: until it has taken its lock, nothing
 #: else shows that it is running
-_started: dict[Path, tuple[float, Any]] = {}
+_started: dict[Path, tuple[float, Popen[bytes]]] = {}
 
 
 def command(module: str, *arguments: str) -> tuple[str, ...]:

@@ -12,8 +12,6 @@ from scriptrun.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.engines.base import Engine
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
@@ -93,11 +91,12 @@ def resolve(workspace: WorkspaceFiles, requested: object) -> Engine:
 
 def all_targets(workspace: WorkspaceFiles) -> Json:
     """The compute targets by name; always includes ``local``."""
-    names = {DEFAULT, *(name for name in _target_store(workspace).names() if not _is_setting(name))}
+    stored = (name for name in _target_store(workspace).names() if not name.startswith("."))
+    names = {DEFAULT, *stored}  # what begins with a dot is a setting
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
-class ComputeTargets(dict[str, "Any"]):
+class ComputeTargets(dict[str, "Engine"]):
     """A workspace's compute targets by name; also resolves aliases."""
 
     def __init__(self, workspace: WorkspaceFiles) -> None:
@@ -107,7 +106,7 @@ class ComputeTargets(dict[str, "Any"]):
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or is_alias(self._workspace, str(name))
 
-    def __missing__(self, name: str) -> Any:
+    def __missing__(self, name: str) -> Engine:
         if not is_alias(self._workspace, name):
             raise KeyError(name)
         return resolve(self._workspace, name)
@@ -118,7 +117,7 @@ def is_alias(workspace: WorkspaceFiles, name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in aliases(workspace))
 
 
-def put(workspace: WorkspaceFiles, engine: Any) -> None:
+def put(workspace: WorkspaceFiles, engine: Engine) -> None:
     """Store ``engine`` in the workspace under its name, replacing any previous target."""
     target = target_of(engine)
     _target_store(workspace).put(target.name, {"class": target.kind, **target.options})
@@ -163,10 +162,6 @@ def _resolve_alias(workspace: WorkspaceFiles, name: str) -> str:
         if fnmatch.fnmatchcase(name, pattern):
             return target
     return name
-
-
-def _is_setting(name: str) -> bool:
-    return name.startswith(".")
 
 
 def _target_store(workspace: WorkspaceFiles) -> registry.NamedValues:

@@ -10,8 +10,6 @@ from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 
@@ -28,7 +26,7 @@ def read(workspace: WorkspaceFiles, name: str) -> Json:
     return value
 
 
-def put(workspace: WorkspaceFiles, name: str, **changes: Any) -> None:
+def put(workspace: WorkspaceFiles, name: str, **changes: object) -> None:
     """Update the metadata with ``changes``. Raises WorkspaceException if that can't be written."""
     path = _path(workspace, name)
     try:

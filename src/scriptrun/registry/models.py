@@ -15,9 +15,8 @@ from scriptrun.store.versions import VersionRecord, VersionStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
 
 #: fields that can be edited after registration
 EDITABLE_FIELDS = (
@@ -157,7 +156,7 @@ def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
     return folder / str(record["root"])
 
 
-def _stored_path(workspace: WorkspaceFiles, record: VersionRecord, file: Mapping[str, Any]) -> Path:
+def _stored_path(workspace: WorkspaceFiles, record: VersionRecord, file: Json) -> Path:
     path = blobs.path_of(_content(workspace), file["sha256"])
     if not path.exists():
         raise UserErrorException(

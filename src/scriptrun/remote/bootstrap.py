@@ -24,7 +24,7 @@ from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionExc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: the default root of a cluster's runs
 DEFAULT_ROOT = "~/scriptrun"
@@ -62,7 +62,7 @@ mv -T "$made" "$1/$2" 2>/dev/null || test -x "$1/$2/bin/python"
 
 def call(
     transport: SshTransport,
-    address: dict[str, Any],
+    address: Json,
     arguments: list[str],
     data: bytes,
     timeout: float,
@@ -83,7 +83,7 @@ def call(
     return result.out
 
 
-def tool_command(address: dict[str, Any]) -> list[str]:
+def tool_command(address: Json) -> list[str]:
     """The command line of the tool's interpreter there."""
     if address.get("tool"):
         return [str(address["tool"]), "-P"]
@@ -95,7 +95,7 @@ def _tool_folder(root: str) -> str:
 
 
 def _tool_error(
-    transport: SshTransport, address: dict[str, Any], result: CommandResult
+    transport: SshTransport, address: Json, result: CommandResult
 ) -> ExperimentExecutionException:
     details = result.error_line[-600:] or f"exit code {result.code}"
     tool_note = f" ({address['tool']})" if address.get("tool") else ""

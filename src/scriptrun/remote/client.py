@@ -29,11 +29,10 @@ from scriptrun.tracking.run_files import FileState, Known, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.preparation import build_secrets
     from scriptrun.registry import wheels
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
     wheels = later("scriptrun.registry.wheels")
@@ -56,7 +55,7 @@ class RemoteRuns(Value):
         job: JobSpec,
         workspace: WorkspaceFiles,
         warnings: list[str],
-        lockfile: dict[str, Any] | None,
+        lockfile: Json | None,
         repeats: bool = False,
     ) -> Path:
         """Record ``job`` locally, send it to the cluster and start it there; returns its folder.
@@ -111,11 +110,11 @@ class RemoteRuns(Value):
         """None: this machine's pip settings do not apply there."""
         return "", ""
 
-    def _version(self) -> dict[str, Any]:
+    def _version(self) -> Json:
         return _ask(self._address, {"verb": "version"})
 
     @property
-    def _address(self) -> dict[str, Any]:
+    def _address(self) -> Json:
         return _address_of(self.target)
 
 
@@ -123,11 +122,13 @@ def _submit(
     job: JobSpec,
     workspace: WorkspaceFiles,
     warnings: list[str],
-    lockfile: dict[str, Any] | None,
+    lockfile: Json | None,
     repeats: bool,
 ) -> Path:
     address = _address_of(job.target)
-    answer = _ask(address, {"verb": "have", "parts": _parts(workspace, job)})
+    store = workspace.snapshots_folder
+    parts = snapshot_bundle.parts(store, job.snapshot) if job.snapshot else []
+    answer = _ask(address, {"verb": "have", "parts": parts})
     address["root"] = answer["root"]
     folder = run_folder.make(workspace.runs_folder, job)
     files.write_atomic(str(folder / ADDRESS), files.to_json(address))
@@ -150,7 +151,7 @@ def _submit(
             build_secrets.find_secrets(job.environment, workspace)
         ),
     }
-    if job.data.get("inputs") or job.data.get("outputs"):
+    if job.data.has_items:
         question["data"] = data_bundle.pack(workspace, job)
     archive = io.BytesIO()
     names = [f"snapshots/{name}" for name in answer["missing"]]
@@ -168,7 +169,7 @@ def _submit(
     return folder
 
 
-def _has_arrived(address: dict[str, Any], run_id: str) -> bool:
+def _has_arrived(address: Json, run_id: str) -> bool:
     """Whether the cluster has the run nevertheless; True if it cannot be reached."""
     try:
         return _ask(address, {"verb": "look", "runs": {run_id: {}}})["runs"][run_id] is not None
@@ -176,10 +177,6 @@ def _has_arrived(address: dict[str, Any], run_id: str) -> bool:
         return True
     except ExperimentExecutionException:
         return False
-
-
-def _parts(workspace: WorkspaceFiles, job: JobSpec) -> list[str]:
-    return snapshot_bundle.parts(workspace.snapshots_folder, job.snapshot) if job.snapshot else []
 
 
 def _as_remote(job: JobSpec, remote_paths: dict[str, str]) -> JobSpec:
@@ -193,14 +190,14 @@ def _as_remote(job: JobSpec, remote_paths: dict[str, str]) -> JobSpec:
 _LOCAL_OPTIONS = ("ssh", "tool")
 
 
-def _address_of(target: Target) -> dict[str, Any]:
+def _address_of(target: Target) -> Json:
     """The target's host, root and tool."""
     options = target.options
     root = str(options.get("root") or remote_bootstrap.DEFAULT_ROOT)
     return {"host": str(options["ssh"]), "root": root, "tool": options.get("tool")}
 
 
-def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
+def _ask(address: Json, question: Json, data: bytes = b"") -> Json:
     """Send a question to scriptrun on the login node; bytes after the answer are in ``data``."""
     transport = SshTransport(address["host"])
     question = {"root": address["root"], **question}
@@ -210,7 +207,7 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
     )
     line, _, rest = output.partition(b"\n")
     try:
-        answer: dict[str, Any] = json.loads(line)
+        answer: Json = json.loads(line)
     except ValueError:
         raise ExperimentExecutionException(
             f"Unexpected response from {address['host']}: {line[:200]!r}.",
@@ -222,13 +219,13 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
     return {**answer, "data": rest}
 
 
-def address(folder: Path) -> dict[str, Any] | None:
+def address(folder: Path) -> Json | None:
     """The run's address; None if it was not submitted over ssh."""
-    value: dict[str, Any] | None = files.read_json(str(folder / ADDRESS))
+    value: Json | None = files.read_json(str(folder / ADDRESS))
     return value
 
 
-def _address_in(folder: Path) -> dict[str, Any]:
+def _address_in(folder: Path) -> Json:
     run_address = address(folder)
     assert run_address is not None
     return run_address
@@ -240,7 +237,7 @@ class RemoteRunFiles:
     A look at what has changed brings the content too, and how the run stands: one question.
     """
 
-    def __init__(self, address: dict[str, Any], run_id: str) -> None:
+    def __init__(self, address: Json, run_id: str) -> None:
         self._address = address
         self._run = run_id
         self._content: dict[str, tuple[int, bytes]] = {}

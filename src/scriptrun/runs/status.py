@@ -117,7 +117,7 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
     if view.submitted:
         return _end_handed_over(folder, job, view)
     is_local = identity.is_local(job.submitted_by)
-    if not is_local and (view.state != ENDED or job.retry):
+    if not is_local and (view.state != ENDED or job.retry.limit):
         return status  # its queue is on another host
     try:
         is_waiting = is_local and _is_waiting(workspace, job, waiting)
@@ -133,7 +133,7 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
         engine.clean(folder)
         if _try_requeue(workspace, folder, job, view.evidence):
             return run_state.RunState(states.QUEUED, "retrying")
-        if job.data.get("inputs"):
+        if job.data.inputs:
             dataset_mount.clear_stale()
         return run_state.record_lost(folder, _missing_result_reason(job, view.evidence))
     if identity.is_alive(job.submitted_by):
@@ -161,7 +161,7 @@ def _end_handed_over(folder: Path, job: JobSpec, view: View) -> run_state.RunSta
 
 def _try_requeue(workspace: WorkspaceFiles, folder: Path, job: JobSpec, evidence: str) -> bool:
     """Requeue a run whose launcher and guard are gone, if its retry policy allows it."""
-    if not job.retry:
+    if not job.retry.limit:
         return False
     attempt = (run_folder.attempts(folder) or [1])[-1]
     value = results.result(states.FAILED, evidence, by="guard")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn, TypeVar
+    from typing import NoReturn, TypeVar
 
     T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def absent(names: str, instead: str) -> Callable[[type[T]], type[T]]:
 
 
 def _refusal(name: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
         raise NotImplementedError(f"{name} is not supported by scriptrun. {instead}")
 
     refuse.__name__ = refuse.__qualname__ = name.rpartition(".")[2]

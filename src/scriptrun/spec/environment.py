@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from scriptrun.spec.digests import digest_of
-from scriptrun.spec.values import Value, fresh, names_of
+from scriptrun.spec.values import Value, fresh, nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Self
+
+    from scriptrun.runtime.hints import Json
 
 #: kinds of environment: an existing interpreter, or packages to install into a new one
 INTERPRETER = "interpreter"
@@ -19,6 +21,75 @@ CONDA = "conda"
 
 #: how to treat unavailable pins: as an error, or relaxed as far as necessary
 EXACT, RELAX, AUTO = "exact", "relax", "auto"
+
+
+class BuildContext(Value):
+    """What an image is built from: a folder (``type`` "local") or a git repository ("git")."""
+
+    type: str = "local"
+    path: str = ""
+    dockerfile: str = "Dockerfile"
+
+
+class ImageRegistry(Value):
+    """The registry of an image and the user's name there; the password is a secret."""
+
+    address: str | None = None
+    username: str | None = None
+
+
+class ImagePlatform(Value):
+    """The platform of an image, as docker names it."""
+
+    os: str | None = None
+    architecture: str | None = None
+
+
+class DockerOptions(Value):
+    """How a container is made and started.
+
+    ``own`` is whether the image is the user's choice. ``packages`` is CONDA if the packages on top
+    come from conda channels; ``nodes`` is the container tool of the target's nodes, "" for this
+    machine's.
+    """
+
+    own: bool = False
+    shm_size: str | None = None
+    shared_volumes: bool = True
+    arguments: tuple[str, ...] = ()
+    platform: ImagePlatform | None = None
+    dockerfile: str | None = None
+    build_context: BuildContext | None = None
+    registry: ImageRegistry | None = None
+    packages: str = ""
+    nodes: str = ""
+
+    @property
+    def builds_image(self) -> bool:
+        """Whether the image is built, from a Dockerfile or a build context."""
+        return bool(self.dockerfile or self.build_context)
+
+    def as_dict(self) -> Json:
+        """As a JSON value: empty without a container, and without what is not set."""
+        values = super().as_dict()
+        if self == DockerOptions():
+            return {}
+        return {name: value for name, value in values.items() if name in _WRITTEN or value}
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """The options that ``as_dict`` wrote."""
+        options = super().from_dict(data)
+        return options.replace(
+            arguments=tuple(options.arguments),
+            platform=nested(ImagePlatform, data.get("platform")),
+            build_context=nested(BuildContext, data.get("build_context")),
+            registry=nested(ImageRegistry, data.get("registry")),
+        )
+
+
+#: the options that are written with their defaults, too
+_WRITTEN = ("own", "shm_size", "shared_volumes", "arguments")
 
 
 class EnvironmentSpec(Value):
@@ -50,11 +121,11 @@ class EnvironmentSpec(Value):
     channels: tuple[str, ...] = ()
     image: str | None = None
     container: bool = False
-    docker: dict[str, Any] = fresh(default_factory=dict)
+    docker: DockerOptions = fresh(default_factory=DockerOptions)
     pins: str = EXACT
     local: dict[str, str] = fresh(default_factory=dict)
-    uv: dict[str, Any] = fresh(default_factory=dict)
-    locked: dict[str, Any] = fresh(default_factory=dict)
+    uv: Json = fresh(default_factory=dict)
+    locked: Json = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
@@ -67,15 +138,17 @@ class EnvironmentSpec(Value):
                 del content[key]
         return digest_of(content)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The request as a JSON value; the inverse of ``from_dict``."""
         return self.as_dict()
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> EnvironmentSpec:
+    def from_dict(cls, data: Json) -> Self:
         """The request that ``to_dict`` wrote; unknown keys (a newer format) are ignored."""
-        fields = {name: data[name] for name in names_of(cls) if name in data}
-        for name in ("pip", "pip_options", "conda", "channels", "notes"):
-            if name in fields:
-                fields[name] = tuple(fields[name])
-        return cls(**fields)
+        lists: Json = {
+            name: tuple(data[name])
+            for name in ("pip", "pip_options", "conda", "channels", "notes")
+            if name in data
+        }
+        docker = DockerOptions.from_dict(data.get("docker") or {})
+        return super().from_dict({**data, **lists, "docker": docker})

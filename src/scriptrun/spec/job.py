@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from scriptrun.spec.environment import EnvironmentSpec
-from scriptrun.spec.values import Value, fresh, names_of
+from scriptrun.spec.job_data import JobData
+from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Self
+
+    from scriptrun.runtime.hints import Json
 
 FORMAT = 1
 
@@ -24,7 +27,42 @@ class Distribution(Value):
     nodes: int = 1
     processes_per_node: int = 1
     processes: int | None = None
-    settings: dict[str, Any] = fresh(default_factory=dict)
+    settings: Json = fresh(default_factory=dict)
+
+
+class Retry(Value):
+    """How often a failed run is retried, and the causes of failure that allow it.
+
+    A cause is "preempted", "node-lost", "time-limit", "exit:CODE" or "signal:NAME".
+    """
+
+    limit: int = 0
+    causes: tuple[str, ...] = ()
+
+    def as_dict(self) -> Json:
+        """As a JSON value: empty for no retries."""
+        return {"limit": self.limit, "on": list(self.causes)} if self.limit else {}
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """The value that ``as_dict`` wrote."""
+        return cls(data.get("limit", 0), tuple(data.get("on") or ()))
+
+
+class Resources(Value):
+    """The requested amounts per node, ``memory`` in bytes; None for what is not requested.
+
+    With ``gpu_binding`` "process", each rank sees its own share of the GPUs.
+    """
+
+    cpus: int | None = None
+    gpus: int | None = None
+    memory: int | None = None
+    gpu_binding: str | None = None
+
+    def as_dict(self) -> Json:
+        """As a JSON value, without what is not requested."""
+        return {name: value for name, value in super().as_dict().items() if value is not None}
 
 
 class Target(Value):
@@ -32,7 +70,7 @@ class Target(Value):
 
     name: str = "local"
     kind: str = "Local"
-    options: dict[str, Any] = fresh(default_factory=dict)
+    options: Json = fresh(default_factory=dict)
 
 
 class JobSpec(Value):
@@ -42,8 +80,7 @@ class JobSpec(Value):
     ``command`` (a shell line) replaces ``script`` and ``arguments``. ``variables`` are the job's
     environment variables with their values; ``passed`` are names of variables to take from the
     submitting process, whose values are never recorded. ``run_definition`` is the RunConfiguration
-    as in the SDK v1's ``get_details()``. ``resources`` are the requested amounts per node:
-    ``cpus``, ``gpus`` and ``memory`` (bytes).
+    as in the SDK v1's ``get_details()``.
     """
 
     id: str
@@ -63,27 +100,27 @@ class JobSpec(Value):
     max_run_duration_seconds: float | None = None
     grace_seconds: float = 10.0
     warn_before_seconds: float | None = None
-    retry: dict[str, Any] = fresh(default_factory=dict)
+    retry: Retry = fresh(default_factory=Retry)
     display_name: str = ""
-    resources: dict[str, Any] = fresh(default_factory=dict)
+    resources: Resources = fresh(default_factory=Resources)
     kind: str = "azureml.scriptrun"
     parent: str | None = None
     root: str | None = None
     tags: dict[str, str | None] = fresh(default_factory=dict)
     properties: dict[str, str] = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
-    run_definition: dict[str, Any] = fresh(default_factory=dict)
-    data: dict[str, Any] = fresh(default_factory=dict)
-    submitted_by: dict[str, Any] = fresh(default_factory=dict)
+    run_definition: Json = fresh(default_factory=dict)
+    data: JobData = fresh(default_factory=JobData)
+    submitted_by: Json = fresh(default_factory=dict)
     rerun_of: str | None = None
     format: int = FORMAT
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The job as a JSON value; the inverse of ``from_dict``."""
         return self.as_dict()
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> JobSpec:
+    def from_dict(cls, data: Json) -> Self:
         """The job that ``to_dict`` wrote.
 
         Raises ValueError for a format newer than this version supports.
@@ -92,11 +129,19 @@ class JobSpec(Value):
             raise ValueError(
                 f"job.json has format {data['format']}; this scriptrun supports up to {FORMAT}"
             )
-        fields = {name: data[name] for name in names_of(cls) if name in data}
-        for name in ("arguments", "passed", "notes"):
-            if name in fields:
-                fields[name] = tuple(fields[name])
-        fields["environment"] = EnvironmentSpec.from_dict(fields.get("environment", {}))
-        fields["target"] = Target(**fields.get("target", {}))
-        fields["distribution"] = Distribution(**fields.get("distribution", {}))
-        return cls(**fields)
+        lists: Json = {
+            name: tuple(data[name]) for name in ("arguments", "passed", "notes") if name in data
+        }
+        parts = {name: kind.from_dict(data.get(name) or {}) for name, kind in _PARTS.items()}
+        return super().from_dict({**data, **lists, **parts})
+
+
+#: the fields of JobSpec that are values
+_PARTS: dict[str, type[Value]] = {
+    "environment": EnvironmentSpec,
+    "target": Target,
+    "distribution": Distribution,
+    "retry": Retry,
+    "resources": Resources,
+    "data": JobData,
+}

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from dataclasses import Field
     from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
+    from scriptrun.runtime.hints import Json
+
     T = TypeVar("T")
+    V = TypeVar("V", bound="Value")
 else:
 
     def dataclass_transform(**_):
@@ -41,12 +44,12 @@ def fresh(default_factory: Callable[[], T]) -> T:
 class _AsDataclass:
     """``__dataclass_fields__``, generated on first access."""
 
-    def __get__(self, instance: object, owner: type[Value]) -> dict[str, Field[Any]]:
-        generated: Any = owner.__dict__.get("_dataclass")
+    def __get__(self, instance: object, owner: type[Value]) -> dict[str, Field[object]]:
+        generated = owner.__dict__.get("_dataclass")
         if generated is None:
             generated = _as_dataclass(owner)
             type.__setattr__(owner, "_dataclass", generated)
-        fields: dict[str, Field[Any]] = generated.__dataclass_fields__
+        fields: dict[str, Field[object]] = generated.__dataclass_fields__
         return fields
 
 
@@ -58,10 +61,10 @@ class Value:
     """
 
     if TYPE_CHECKING:
-        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+        __dataclass_fields__: ClassVar[dict[str, Field[object]]]
     else:
         __dataclass_fields__ = _AsDataclass()
-    _fields: ClassVar[dict[str, Any]] = {}
+    _fields: ClassVar[dict[str, object]] = {}
     _frozen: ClassVar[bool] = True
 
     def __init_subclass__(cls, frozen: bool = True) -> None:
@@ -76,7 +79,7 @@ class Value:
             if isinstance(default, DefaultFactory):
                 delattr(cls, name)
 
-    def __init__(self, *values: Any, **keywords: Any) -> None:
+    def __init__(self, *values: object, **keywords: object) -> None:
         state = self.__dict__
         fields = self._fields
         state.update(zip(fields, values, strict=False))
@@ -118,16 +121,21 @@ class Value:
         shown = ", ".join(f"{name}={self.__dict__[name]!r}" for name in self._fields)
         return f"{type(self).__name__}({shown})"
 
-    def _values(self) -> tuple[Any, ...]:
+    def _values(self) -> tuple[object, ...]:
         return tuple(self.__dict__[name] for name in self._fields)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """The same value with some fields changed."""
         return type(self)(**{**{name: self.__dict__[name] for name in self._fields}, **changes})
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The fields by name; nested values, lists, tuples and dicts are copied."""
         return {name: _plain(self.__dict__[name]) for name in self._fields}
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """The value that ``as_dict`` wrote; unknown keys (a newer format) are ignored."""
+        return cls(**{name: data[name] for name in cls._fields if name in data})
 
 
 def names_of(cls: type) -> tuple[str, ...]:
@@ -150,7 +158,12 @@ def replace(value: T, **changes: object) -> T:
     return cls(**{**{name: getattr(value, name) for name in names_of(cls)}, **changes})
 
 
-def _plain(value: Any) -> Any:
+def nested(cls: type[V], data: Json | None) -> V | None:
+    """The ``cls`` that ``as_dict`` wrote as ``data``; None for None."""
+    return None if data is None else cls.from_dict(data)
+
+
+def _plain(value: object) -> Any:
     if isinstance(value, Value):
         return value.as_dict()
     if isinstance(value, list | tuple):

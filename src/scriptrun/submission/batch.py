@@ -15,10 +15,6 @@ from scriptrun.submission import submit
 from scriptrun.submission.check import Submission
 from scriptrun.submission.submit import PendingRun, SourceSnapshot
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 def submit_all(submissions: list[Submission], workspace: WorkspaceFiles) -> list[Path]:
     """Record all runs, then start or queue them in order; returns their folders."""
@@ -43,7 +39,7 @@ def start(workspace: WorkspaceFiles, pending: list[PendingRun]) -> None:
 
     Raises ExperimentExecutionException if a run outside an array is rejected; the others go on.
     """
-    groups: dict[Any, list[PendingRun]] = {}
+    groups: dict[object, list[PendingRun]] = {}
     remaining = []
     for run in pending:
         engine = compute_targets.engine_of(run.job.target)

@@ -22,10 +22,12 @@ from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.stores.globs import is_pattern
 from scriptrun.data.stores.protocol import Store, clean
+from scriptrun.spec.job_data import DatasetPin, DatasetRegistration, JobInput, JobOutput
+from scriptrun.spec.values import nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from scriptrun.registry.workspace_files import WorkspaceFiles
 else:
@@ -44,7 +46,6 @@ class DataItem(Protocol):
     """
 
     name: str
-    is_output: bool
     is_link: bool
     path_on_compute: str | None
 
@@ -64,17 +65,15 @@ class DataItem(Protocol):
     def notes(self, is_local: bool) -> list[str]:
         """Notes for the user before the job starts."""
 
-    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
-        """The JSON value for ``JobSpec.data``, without the list of files."""
+    def described(self, workspace: WorkspaceFiles) -> JobInput | JobOutput:
+        """The value for ``JobSpec.data``, without the list of files."""
 
-    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
-        """The JSON value for ``JobSpec.data``, with the exact files."""
+    def pinned(self, workspace: WorkspaceFiles) -> JobInput | JobOutput:
+        """The value for ``JobSpec.data``, with the exact files."""
 
 
 class DatasetInput:
     """A dataset as an input."""
-
-    is_output = False
 
     def __init__(
         self,
@@ -86,7 +85,7 @@ class DatasetInput:
         self.config = config
         self.path_on_compute = config.path_on_compute
         self.is_link = config.mode == MOUNT
-        self._options = {"variables": variables or [], "overwrite": overwrite}
+        self._variables, self._overwrite = tuple(variables or ()), overwrite
 
     @property
     def label(self) -> str:
@@ -128,27 +127,27 @@ class DatasetInput:
         """That nothing can be mounted on this machine, where the job runs here and wants it."""
         return _mount_notes(self.label, self.config.mode, self.config.dataset._content, is_local)
 
-    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
+    def described(self, workspace: WorkspaceFiles) -> JobInput:
         """The input's settings, and its dataset in words."""
         config = self.config
-        return {
-            "name": self.name,
-            "kind": config.dataset.kind,
-            "mode": config.mode,
-            "path_on_compute": config.path_on_compute,
-            **self._options,
-            "what": repr(config.dataset),
-        }
+        return JobInput(
+            name=self.name,
+            kind=config.dataset.kind,
+            mode=config.mode,
+            path_on_compute=config.path_on_compute,
+            variables=self._variables,
+            overwrite=self._overwrite,
+            what=repr(config.dataset),
+        )
 
-    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
+    def pinned(self, workspace: WorkspaceFiles) -> JobInput:
         """The input's settings, and its dataset, pinned."""
-        return {**self.described(workspace), "dataset": self.config.dataset.pin(workspace)}
+        pin = DatasetPin.from_dict(self.config.dataset.pin(workspace))
+        return self.described(workspace).replace(dataset=pin)
 
 
 class ReferenceInput:
     """A path on a datastore as an input, from a DataReference or DataPath."""
-
-    is_output = False
 
     def __init__(self, reference: DataReference) -> None:
         self.reference = reference
@@ -183,7 +182,7 @@ class ReferenceInput:
         """Whether ``other`` is the same path in the same mode."""
         if not isinstance(other, ReferenceInput):
             return False
-        return self.described_plain() == other.described_plain()
+        return self._described() == other._described()
 
     def check(self, workspace: WorkspaceFiles) -> None:
         """Check that the datastore is this workspace's, and that there is something to read."""
@@ -206,31 +205,29 @@ class ReferenceInput:
         content = Content([self._source()])
         return _mount_notes(f"input {self.name!r}", self.reference.mode, content, is_local)
 
-    def described_plain(self) -> dict[str, Any]:
-        """The reference as a JSON value."""
+    def _described(self) -> JobInput:
         reference = self.reference
-        return {
-            "name": self.name,
-            "kind": "reference",
-            "mode": reference.mode,
-            "path_on_compute": reference.path_on_compute,
-            "overwrite": reference.overwrite,
-            "variables": [],
-            "datastore": reference.datastore.name,
-            "path": self.path,
-        }
+        return JobInput(
+            name=self.name,
+            kind="reference",
+            mode=reference.mode,
+            path_on_compute=reference.path_on_compute,
+            overwrite=reference.overwrite,
+            datastore=reference.datastore.name,
+            path=self.path,
+            what=f"{self.path or 'all'} of {reference.datastore.name}",
+        )
 
-    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
-        """The reference as a JSON value, and in words."""
-        plain = self.described_plain()
-        return {**plain, "what": f"{self.path or 'all'} of {plain['datastore']}"}
+    def described(self, workspace: WorkspaceFiles) -> JobInput:
+        """The reference's settings, and its path in words."""
+        return self._described()
 
-    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
+    def pinned(self, workspace: WorkspaceFiles) -> JobInput:
         """The reference; if its files are downloaded or mounted, with the exact files."""
-        description = self.described(workspace)
-        if not self.is_live:
-            description["dataset"] = FileDataset(Content([self._source()])).pin(workspace)
-        return description
+        if self.is_live:
+            return self._described()
+        pin = FileDataset(Content([self._source()])).pin(workspace)
+        return self._described().replace(dataset=DatasetPin.from_dict(pin))
 
     def _source(self) -> Source:
         return Source(StoreRef(self.reference.datastore), self.path)
@@ -239,7 +236,7 @@ class ReferenceInput:
 class DataOutput:
     """A folder that the job writes."""
 
-    is_output, is_link = True, False
+    is_link = False
 
     def __init__(self, config: OutputFileDatasetConfig) -> None:
         self.name = config.name
@@ -283,23 +280,21 @@ class DataOutput:
         """None."""
         return []
 
-    def described(self, workspace: WorkspaceFiles) -> dict[str, Any]:
+    def described(self, workspace: WorkspaceFiles) -> JobOutput:
         """The output's settings; ``{run-id}`` in its path is filled in on the node."""
-        store = self._datastore(workspace)
-        path = self.config.destination[1] if self.config.destination else _DEFAULT_PATH
         config = self.config
-        return {
-            "name": self.name,
-            "mode": config.mode,
-            "datastore": store.name,
-            "path": path,
-            "source": config.source,
-            "overwrite": config.overwrite,
-            "source_globs": config.source_globs,
-            "registration": config.registration,
-        }
+        return JobOutput(
+            name=self.name,
+            mode=config.mode,
+            datastore=self._datastore(workspace).name,
+            path=config.destination[1] if config.destination else _DEFAULT_PATH,
+            source=config.source,
+            overwrite=config.overwrite,
+            source_globs=None if config.source_globs is None else tuple(config.source_globs),
+            registration=nested(DatasetRegistration, config.registration),
+        )
 
-    def pinned(self, workspace: WorkspaceFiles) -> dict[str, Any]:
+    def pinned(self, workspace: WorkspaceFiles) -> JobOutput:
         """The output's settings; there is nothing to pin."""
         return self.described(workspace)
 

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun.config import checks, describe
+from scriptrun.config import describe
+from scriptrun.config.reader import ConfigReader
 from scriptrun.environments import builder as environments
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import compute_targets
@@ -75,7 +76,7 @@ def check(
     config: ScriptRunConfig,
     workspace: WorkspaceFiles,
     experiment: str,
-    tags: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
     origin: Origin | None = None,
 ) -> Submission:
     """The job that ``config`` describes, without its snapshot; writes nothing.
@@ -83,12 +84,13 @@ def check(
     Raises RunConfigurationException with every problem if it cannot be submitted.
     """
     origin = origin or Origin()
-    data = data_binding.DataBinding(config, workspace) if checks.may_use_data(config) else None
+    reader = ConfigReader(config)
+    data = data_binding.DataBinding(reader, workspace) if reader.may_use_data else None
     resolve = data.resolve if data else None
-    refuse([*checks.config_problems(config, resolve), *experiment_problems(experiment)])
+    refuse([*reader.problems(resolve), *experiment_problems(experiment)])
     problems: list[str] = []
-    described = describe.describe(config, resolve)
-    source = source_folder(config.source_directory or ".")
+    described = describe.description_of(reader, resolve)
+    source = source_folder(described.source_directory or ".")
     problems += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, problems)
     is_remote = engine is not None and engine.traits.through is not None
@@ -114,11 +116,12 @@ def check(
         is_local = engine.traits.here
         problems += data.problems(is_local, is_remote)
         all_notes = (*job.notes, *data.notes(is_local))
-        job = job.replace(data={**job.data, **data.described()}, notes=all_notes)
-    job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
+        described_data = data.described().replace(variables=job.data.variables)
+        job = job.replace(data=described_data, notes=all_notes)
+    job = job.replace(notes=(*job.notes, *reader.config.overruled_warnings, *notes))
     problems += engine.check(job)
     refuse(problems)
-    return Submission(job, engine, source, [], data, config.run_config.environment, resume_source)
+    return Submission(job, engine, source, [], data, reader.run.environment, resume_source)
 
 
 def source_folder(path: str | os.PathLike[str]) -> Path:
@@ -174,7 +177,7 @@ def _job(
     experiment: str,
     origin: Origin,
     source: Path,
-    tags: Mapping[str, Any],
+    tags: Mapping[str, object],
 ) -> JobSpec:
     run_id = ids.new_id(experiment)
     script = described.script

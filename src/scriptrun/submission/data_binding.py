@@ -11,7 +11,8 @@ import os
 import re
 from pathlib import Path
 
-from scriptrun.config import checks, data_sections
+from scriptrun.config import data_sections
+from scriptrun.config.reader import ConfigReader, is_plain
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
@@ -21,13 +22,13 @@ from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.classes import get as get_datastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.job_data import JobData, JobInput, JobOutput
 from scriptrun.submission.bound_data import DataItem, DataOutput, DatasetInput, ReferenceInput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry.workspace_files import WorkspaceFiles
 
 PREFIX = "AZUREML_DATAREFERENCE_"
@@ -43,21 +44,22 @@ _RESERVED = ("PATH", "HOME", "USER", "SHELL", "PYTHONPATH", "PYTHONHOME", "LD_LI
 class DataBinding:
     """The data of one submission; ``wrong`` collects what could not be read."""
 
-    def __init__(self, config: ScriptRunConfig, workspace: WorkspaceFiles) -> None:
+    def __init__(self, reader: ConfigReader, workspace: WorkspaceFiles) -> None:
         self._workspace = workspace
-        self._config = config
+        self._reader = reader
         self._items: dict[str, DataItem] = {}
         self._placeholders: dict[int, tuple[object, str]] = {}
         self.wrong: list[str] = []
         self._read_run_config()
-        if _is_location(config.resume_from):
-            self._add(ReferenceInput.from_reference(_as_reference(config.resume_from, RESUME)))
+        resume_from = reader.config.resume_from
+        if _is_location(resume_from):
+            self._add(ReferenceInput.from_reference(_as_reference(resume_from, RESUME)))
 
     def resolve(self, value: object) -> str | None:
         """The placeholder for ``value`` in the arguments; None if it is not data."""
         if isinstance(value, str):
             return self._placeholder(value)
-        if checks.is_plain(value):
+        if is_plain(value):
             return None
         if id(value) not in self._placeholders:
             item = _as_data_item(value)
@@ -101,19 +103,13 @@ class DataBinding:
         """Notes for the user before the job starts."""
         return [note for item in self._items.values() for note in item.notes(is_local)]
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> JobData:
         """``JobSpec.data`` as far as it is known without listing files."""
-        return self._values(lambda item: item.described(self._workspace))
+        return _job_data([item.described(self._workspace) for item in self._items.values()])
 
-    def pinned(self) -> dict[str, Any]:
+    def pinned(self) -> JobData:
         """``JobSpec.data`` with the exact files. Stores the file lists in the workspace."""
-        return self._values(lambda item: item.pinned(self._workspace))
-
-    def _values(self, value: Any) -> dict[str, Any]:
-        values: dict[str, Any] = {"inputs": [], "outputs": []}
-        for item in self._items.values():
-            values["outputs" if item.is_output else "inputs"].append(value(item))
-        return values
+        return _job_data([item.pinned(self._workspace) for item in self._items.values()])
 
     def _add(self, item: DataItem) -> None:
         existing = self._items.get(item.name)
@@ -122,7 +118,7 @@ class DataBinding:
         self._items.setdefault(item.name, item)
 
     def _read_run_config(self) -> None:
-        run = self._config.run_config
+        run = self._reader.run
         self._read("data_references", run.data_references, self._from_data_reference)
         self._read("data", run.data, self._from_input)
         self._read("output_data", run.output_data, self._from_output)
@@ -204,7 +200,9 @@ class DataBinding:
     def _unknown_references(self) -> list[str]:
         """Problems for references to data that the job does not have."""
         messages = []
-        for text in _referring_texts(self._config):
+        for text in self._reader.values:
+            if not isinstance(text, str):
+                continue
             for name in _REFERENCE.findall(text):
                 if name not in self._items and PREFIX + name not in os.environ:
                     messages.append(
@@ -212,6 +210,12 @@ class DataBinding:
                         f"run_config.data_references, or pass the object itself"
                     )
         return messages
+
+
+def _job_data(items: list[JobInput | JobOutput]) -> JobData:
+    inputs = tuple(item for item in items if isinstance(item, JobInput))
+    outputs = tuple(item for item in items if isinstance(item, JobOutput))
+    return JobData(inputs, outputs, expands=not items)
 
 
 def _as_data_item(data: object) -> DataItem | None:
@@ -242,15 +246,6 @@ def _as_reference(value: Any, name: str | None) -> DataReference:
         return value  # type: ignore[no-any-return]
     path, mode = value.path_on_datastore, value.mode
     return DataReference(value.datastore, name, path, mode, value.path_on_compute)
-
-
-def _referring_texts(config: ScriptRunConfig) -> list[str]:
-    """All strings of the job that may refer to data."""
-    candidates: list[Any] = []
-    for values in (checks.arguments(config), checks.script_and_command(config)[1]):
-        candidates += values if isinstance(values, list | tuple) else [values]
-    candidates += (config.run_config.environment_variables or {}).values()
-    return [text for text in candidates if isinstance(text, str)]
 
 
 def _access_problem(item: DataItem, workspace: WorkspaceFiles) -> str:

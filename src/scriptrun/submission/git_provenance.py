@@ -7,7 +7,7 @@ from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from subprocess import Popen
 
 
 #: seconds that git may take before the run goes on without its facts
@@ -18,7 +18,7 @@ class GitFacts:
     """Runs git in ``source`` in the background while the snapshot is taken."""
 
     def __init__(self, source: Path) -> None:
-        self._process: Any = None
+        self._process: Popen[bytes] | None = None
         self._root = _root_of(source)
         if self._root is None:
             return

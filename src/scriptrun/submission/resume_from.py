@@ -8,6 +8,7 @@ from pathlib import Path
 from scriptrun import remote
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.job_data import JobData
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def access_problems(run: Any, target: Target) -> list[str]:
     ]
 
 
-def data_of(source: Any, target: Target) -> dict[str, Any]:
-    """The entry for the job's data; empty for a DataPath, which is an ordinary input."""
+def data_of(source: Any, target: Target) -> JobData:
+    """The job's data as far as it is known; empty for a DataPath, which is an ordinary input."""
     if source is None or hasattr(source, "path_on_datastore"):
-        return {}
-    if hasattr(source, "get_metrics"):
-        return {"variables": {VARIABLE: outputs_of(source.job, source.path, target)}}
-    return {"variables": {VARIABLE: os.fspath(source)}}
+        return JobData()
+    is_run = hasattr(source, "get_metrics")
+    path = outputs_of(source.job, source.path, target) if is_run else os.fspath(source)
+    return JobData(variables={VARIABLE: path})
 
 
 def outputs_of(job: JobSpec, folder: Path, target: Target) -> str:

@@ -37,11 +37,9 @@ from scriptrun.tracking.events import later_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
     from scriptrun.submission import data_binding, import_warnings
     from scriptrun.submission.check import Submission
 else:
@@ -54,21 +52,8 @@ else:
 SourceSnapshot = tuple[snapshots.Snapshot, dict[str, str]]
 
 
-#: part of the ``submitter`` interface of a ScriptRunConfig, with ``start``
+#: what each kind of configuration names as its ``submitter`` has ``check`` and ``submit``
 check = checks.check
-
-
-def start(
-    config: ScriptRunConfig,
-    workspace: WorkspaceFiles,
-    submission: Submission,
-    origin: object = None,
-) -> Path:
-    """Submit the checked ``submission``; returns its folder. Ignores ``config`` and ``origin``.
-
-    (Each kind of config names a module with ``check`` and ``start`` as its ``submitter``.)
-    """
-    return submit(submission, workspace)
 
 
 def submit(submission: Submission, workspace: WorkspaceFiles) -> Path:
@@ -90,7 +75,7 @@ def complete(
     if submission.environment is not None and _gives_passwords(job.environment):
         image_registries.store_passwords(submission.environment)
     if submission.data is not None:
-        job = job.replace(data={**job.data, **submission.data.pinned()})
+        job = job.replace(data=submission.data.pinned().replace(variables=job.data.variables))
     if submission.source is None:
         return job
     source_snapshot = (snapshot_cache or {}).get(submission.source)
@@ -110,14 +95,14 @@ def _gives_passwords(environment: EnvironmentSpec) -> bool:
     """Whether the environment may contain passwords, of a registry or of package indexes."""
     lines = (*environment.pip_options, *environment.pip)
     has_login = any("${secret:login-" in line for line in lines)
-    return has_login or bool(environment.docker.get("registry"))
+    return has_login or environment.docker.registry is not None
 
 
 def submit_job(
     job: JobSpec,
     workspace: WorkspaceFiles,
     warnings: list[str],
-    lockfile: dict[str, Any] | None = None,
+    lockfile: Json | None = None,
 ) -> Path:
     """Record ``job`` as a run and start or queue it; returns the run's folder.
 
@@ -145,7 +130,7 @@ def create_run(
     job: JobSpec,
     workspace: WorkspaceFiles,
     warnings: list[str],
-    lockfile: dict[str, Any] | None = None,
+    lockfile: Json | None = None,
     ready: environments.ReadyEnvironment | None = None,
 ) -> PendingRun:
     """Record ``job`` as a queued run. If that raises WorkspaceException, nothing is left of it.
@@ -187,9 +172,7 @@ def _add_import_warnings(
     warnings += messages
 
 
-def _write_events(
-    job: JobSpec, folder: Path, warnings: list[str], lockfile: dict[str, Any] | None
-) -> None:
+def _write_events(job: JobSpec, folder: Path, warnings: list[str], lockfile: Json | None) -> None:
     writer = events.EventWriter(folder, "submit")
     for note in job.notes:
         writer.write("note", message=note)

@@ -24,7 +24,7 @@ from scriptrun.tracking import run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.sweeps.driver import Log
 
 #: seconds between full polls of runs on another host: the minimum, and the maximum to which it
 #: grows while no run starts or ends
@@ -44,7 +44,7 @@ class ActiveRuns:
         sweep: record.Sweep,
         journal: Journal,
         starter: RunStarter,
-        log: Any,
+        log: Log,
     ) -> None:
         self.workspace, self.sweep, self.journal = workspace, sweep, journal
         self.starter, self.log = starter, log

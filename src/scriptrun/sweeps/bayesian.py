@@ -19,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.config.sweeps.search_space import Expression, Space
+    from scriptrun.runtime.hints import Json
+
 #: a normal distribution is searched through its quantiles, which are bounded
 _QUANTILES = 1e-6
 
@@ -26,7 +29,7 @@ _QUANTILES = 1e-6
 class BayesianSampler:
     """Samples points from a search space, given the results so far."""
 
-    def __init__(self, space: Mapping[str, Any], seed: int, maximizes: bool) -> None:
+    def __init__(self, space: Space, seed: int, maximizes: bool) -> None:
         self._optuna = load()
         self._space, self._seed = dict(space), seed
         direction = "maximize" if maximizes else "minimize"
@@ -36,7 +39,7 @@ class BayesianSampler:
             name: self._distribution(expression) for name, expression in space.items()
         }
 
-    def ask(self, number: int) -> tuple[sweep_sampling.Point, dict[str, Any]]:
+    def ask(self, number: int) -> tuple[sweep_sampling.Point, Json]:
         """The point ``number``, and the study's raw parameters for it, stored in the journal."""
         seed = zlib.crc32(f"{self._seed}/{number}".encode())
         sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
@@ -47,7 +50,7 @@ class BayesianSampler:
         return point, dict(trial.params)
 
     def add_running(
-        self, number: int, point: Mapping[str, Any], raw: Mapping[str, Any] | None = None
+        self, number: int, point: Mapping[str, object], raw: Mapping[str, object] | None = None
     ) -> None:
         """Add a point of the journal whose run has not ended."""
         trial_number = self._add(point, raw, self._optuna.trial.TrialState.RUNNING, None)
@@ -64,15 +67,15 @@ class BayesianSampler:
         else:
             self._study.tell(trial_number, best)
 
-    def add_completed(self, point: Mapping[str, Any], best: float) -> None:
+    def add_completed(self, point: Mapping[str, object], best: float) -> None:
         """Add the result of a run of another sweep."""
         self._add(point, None, self._optuna.trial.TrialState.COMPLETE, best)
 
     def _add(
         self,
-        point: Mapping[str, Any],
-        raw: Mapping[str, Any] | None,
-        state: Any,
+        point: Mapping[str, object],
+        raw: Mapping[str, object] | None,
+        state: object,
         best: float | None,
     ) -> int | None:
         try:
@@ -85,7 +88,7 @@ class BayesianSampler:
         self._study.add_trial(trial)
         return len(self._study.get_trials(deepcopy=False)) - 1
 
-    def _distribution(self, expression: list[Any]) -> Any:
+    def _distribution(self, expression: Expression) -> Any:
         distributions = self._optuna.distributions
         name, values = expression
         if name == "choice":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun.config.sweeps import search_space
@@ -19,7 +19,7 @@ from scriptrun.tracking import metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypeGuard
 
 
 def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | None) -> JobSpec:
@@ -28,15 +28,14 @@ def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | N
     data = template.data
     if outputs is not None:
         script_arguments += resume_from.ARGUMENTS
-        variables = data.get("variables") or {}
-        data = {**data, "variables": {**variables, resume_from.VARIABLE: outputs}}
+        data = data.replace(variables={**data.variables, resume_from.VARIABLE: outputs})
     command = template.command and " ".join([template.command, *map(_shell_word, script_arguments)])
     arguments = template.arguments if template.command else (*template.arguments, *script_arguments)
     parameter_tags = {name: search_space.text(value) for name, value in child.parameters.items()}
     return template.replace(
         id=child.id,
         created=child.created,
-        display_name=f"{_display_name(parent)}_{child.number}",
+        display_name=f"{parent.display_name or parent.id}_{child.number}",
         arguments=arguments,
         command=command,
         data=data,
@@ -44,12 +43,16 @@ def job_of(template: JobSpec, parent: JobSpec, child: ChildRun, outputs: str | N
         root=parent.root or parent.id,
         tags={**template.tags, **parameter_tags, "hyperparameters": json.dumps(child.parameters)},
         properties={**template.properties, "azureml.runsource": "hyperdrive"},
-        run_definition=_run_definition(template.run_definition, arguments, command),
+        run_definition={
+            **template.run_definition,
+            "arguments": list(arguments),
+            "command": command or "",
+        },
         submitted_by={**template.submitted_by, **identity.identify()},
     )
 
 
-def arguments_of(parameters: Mapping[str, Any]) -> list[str]:
+def arguments_of(parameters: Mapping[str, object]) -> list[str]:
     """The script's arguments: flag, value, flag, value."""
     return [
         word
@@ -60,16 +63,6 @@ def arguments_of(parameters: Mapping[str, Any]) -> list[str]:
 
 def _shell_word(word: str) -> str:
     return f'"{word}"' if word == f"${resume_from.VARIABLE}" else shlex.quote(word)
-
-
-def _display_name(parent: JobSpec) -> str:
-    return parent.display_name or parent.id
-
-
-def _run_definition(
-    definition: dict[str, Any], arguments: Sequence[str], command: str | None
-) -> dict[str, Any]:
-    return {**definition, "arguments": list(arguments), "command": command or ""}
 
 
 def remove_partial(workspace: WorkspaceFiles, job: JobSpec) -> None:
@@ -104,9 +97,9 @@ class MetricValues:
 def values_of(folder: Path, name: str) -> list[float]:
     """All values of the metric ``name`` of a run, including those logged with MLflow."""
     logged = metrics.read(folder, name).get(name)
-    values: list[Any] = logged if isinstance(logged, list) else [logged]
+    values: list[object] = logged if isinstance(logged, list) else [logged]
     return [float(item) for item in values if _is_number(item)]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -36,7 +36,8 @@ from scriptrun.tracking.events import later_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.spec.job import JobSpec
+    from scriptrun.sweeps.journal import ChildRun
 
 #: seconds to wait after a write error, such as a full disk
 RETRY_SECONDS = 5.0
@@ -229,7 +230,7 @@ class Driver:
             return min(capacity, MAX_ADAPTIVE_RUNS - len(self.flight.live))
         return capacity
 
-    def _submit_runs(self, new_children: list[Any]) -> None:
+    def _submit_runs(self, new_children: list[ChildRun]) -> None:
         jobs = [self._job_of(child) for child in new_children]
         for child in new_children:
             arguments = " ".join(children.arguments_of(child.parameters))
@@ -241,7 +242,7 @@ class Driver:
         except ScriptrunError as error:
             self.outcome = termination.SweepOutcome(states.FAILED, f"cannot submit runs: {error}")
 
-    def _job_of(self, child: Any) -> Any:
+    def _job_of(self, child: ChildRun) -> JobSpec:
         outputs = None
         if child.source:
             outputs = outputs_of(self.workspace, child.source, self.template.target)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun.queue import workers
 from scriptrun.runtime import files, identity, processes
@@ -17,6 +16,11 @@ from scriptrun.store import paths
 from scriptrun.store.locks import leases
 from scriptrun.store.locks import silence as lease_silence
 from scriptrun.tracking import run_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
 
 #: seconds that a new driver needs to acquire its flock
 BOOT_SECONDS = 2.0
@@ -42,7 +46,7 @@ def lease_path(folder: Path) -> Path:
     return folder / "driver"
 
 
-def remote_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | None:
+def remote_driver(folder: Path, submitter: Json) -> tuple[str, float] | None:
     """The remote host that drives the sweep, and the seconds since its heartbeat; None: this host.
 
     Before the driver has its first lease, the host is the submitter's.
@@ -64,7 +68,7 @@ def write_ticket(workspace_id: str, folder: Path) -> Path:
     return path
 
 
-def ensure_all(workspace: Any) -> None:
+def ensure_all(workspace: WorkspaceFiles) -> None:
     """Start the missing drivers of all sweeps that request one."""
     try:
         names = os.listdir(sweeps_folder(workspace.id))
@@ -75,12 +79,12 @@ def ensure_all(workspace: Any) -> None:
             ensure(workspace, name[: -len(".json")])
 
 
-def ensure(workspace: Any, run_id: str) -> None:
+def ensure(workspace: WorkspaceFiles, run_id: str) -> None:
     """Start the sweep's driver unless it is running."""
     workers.ensure(worker(workspace, run_id), lambda: not _is_abandoned(workspace.id, run_id))
 
 
-def worker(workspace: Any, run_id: str) -> workers.Worker:
+def worker(workspace: WorkspaceFiles, run_id: str) -> workers.Worker:
     """The worker that drives the sweep."""
     return workers.Worker(
         queue=sweeps_folder(workspace.id),

@@ -20,6 +20,10 @@ from scriptrun.sweeps import ensure_driver, ranking, record
 from scriptrun.sweeps.journal import ChildRun, Journal
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 
 class HyperDriveRun(Run):
     """The sweep ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` return it.
@@ -45,7 +49,7 @@ class HyperDriveRun(Run):
     def _open(self, workspace: Workspace, folder: Path) -> None:
         super()._open(workspace, folder)
         self._sweep: record.Sweep | None = None
-        self._cached_journal: tuple[Any, Journal] = (None, Journal(folder))
+        self._cached_journal: tuple[object, Journal] = (None, Journal(folder))
 
     @property
     def sweep(self) -> record.Sweep:
@@ -94,11 +98,11 @@ class HyperDriveRun(Run):
     def get_children(
         self,
         recursive: bool = False,
-        tags: Mapping[str, Any] | str | None = None,
-        properties: Mapping[str, Any] | str | None = None,
+        tags: Mapping[str, object] | str | None = None,
+        properties: Mapping[str, object] | str | None = None,
         type: str | None = None,
         status: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Iterator[Run]:
         """The sweep's runs, in the order in which they started."""
         if recursive:
@@ -125,7 +129,7 @@ class HyperDriveRun(Run):
 
     def get_children_sorted_by_primary_metric(
         self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
-    ) -> builtins.list[dict[str, Any]]:
+    ) -> builtins.list[Json]:
         """The runs by their best value, best first, those without one last.
 
         Each is a dict: ``run_id``, ``hyperparameters`` (JSON), ``best_primary_metric`` and
@@ -143,7 +147,7 @@ class HyperDriveRun(Run):
         recursive: bool = False,
         run_type: str | None = None,
         populate: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Json:
         """The metrics of each run, by run id; only the metric ``name`` if given."""
         return ranking.metrics_of(self, name)
 
@@ -187,11 +191,14 @@ class HyperDriveRun(Run):
             "max_concurrent_runs": max_concurrent_runs,
             "max_duration_minutes": max_duration_minutes,
         }
-        requested: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
+        requested: Json = {n: value for n, value in changes.items() if value is not None}
         if not requested:
             raise UserErrorException("No limits to set.", f"Valid limits: {', '.join(changes)}.")
         limits = self.limits.replace(**requested)
-        refuse(limit_problems(limits), "Cannot set these limits")
+        problems = limit_problems(
+            limits.max_total_runs, limits.max_concurrent_runs, limits.max_duration_minutes
+        )
+        refuse(problems, "Cannot set these limits")
         had_ended = self.standing.is_final
         if had_ended:
             self._check_runs_left(limits)

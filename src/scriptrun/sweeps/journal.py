@@ -16,7 +16,7 @@ from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
@@ -32,10 +32,10 @@ class ChildRun(Value, frozen=False):
 
     number: int
     id: str
-    parameters: dict[str, Any]
+    parameters: Json
     created: str
     source: str | None = None
-    raw: dict[str, Any] | None = None
+    raw: Json | None = None
     state: str = ""
     reason: str = ""
     best: float | None = None
@@ -81,7 +81,7 @@ class Journal(Value, frozen=False):
         journal_folder = self.folder / "journal"
         return [(name, os.stat(journal_folder / name).st_size) for name in self._names()]
 
-    def _apply(self, line: Any) -> None:
+    def _apply(self, line: Json) -> None:
         try:
             number = line["n"]
             if "p" in line:
@@ -117,7 +117,7 @@ class Journal(Value, frozen=False):
         line.update(best=child.best, values=child.values, began=child.began, ended=child.ended)
         self._write(line)
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, line: Json) -> None:
         text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
         data = text.encode("utf-8", "surrogatepass")
         if self._handle < 0:

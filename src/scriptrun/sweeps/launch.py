@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from scriptrun import remote
 from scriptrun.core.workspace import Workspace
@@ -31,6 +30,10 @@ from scriptrun.sweeps import children, ensure_driver
 from scriptrun.sweeps.journal import ChildRun, Journal
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: seconds for which a checked environment is not checked again
 FRESH_SECONDS = 1.0
 
@@ -44,7 +47,7 @@ class RunStarter:
         self.guards: dict[int, int] = {}
         self._ticket_part = f"-{run_id}_"
         self._wake = ensure_driver.worker(workspace, run_id).wake()
-        self._lockfile: dict[str, Any] | None = None
+        self._lockfile: Json | None = None
         self._cached_environment: tuple[float, ReadyEnvironment | None] = (0.0, None)
 
     def start(self, new_children: Sequence[ChildRun], jobs: Sequence[JobSpec]) -> None:
@@ -123,7 +126,7 @@ class RunStarter:
             self._cached_environment = (checked_at, ready)
         return ready
 
-    def _existing_lockfile(self) -> dict[str, Any] | None:
+    def _existing_lockfile(self) -> Json | None:
         """The lockfile of the sweep's environment, if one of its runs has it already."""
         for child in self.journal.children.values():
             lockfile = environment_record.read_lockfile(

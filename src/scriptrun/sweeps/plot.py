@@ -65,7 +65,7 @@ def page(run: HyperDriveRun) -> str:
         curve=_curve(ranking.best_so_far([entry.best for entry in children], sweep.maximizes)),
         parallel=_parallel(names, sweep.metric, plotted, sweep.maximizes),
         importance=_bars(importance(names, plotted))
-        if _has_variance(plotted)
+        if len({child.best for child in plotted}) > 1
         else "<p>Not available yet.</p>",
         table=_table(names, sweep.metric, ordered),
     )
@@ -76,11 +76,6 @@ def best_text(child: ChildRun) -> str:
     if child.best is not None:
         return f"{child.best:.6g}"
     return "NaN" if child.values else ""
-
-
-def _has_variance(children: Sequence[ChildRun]) -> bool:
-    """Whether the best values differ."""
-    return len({child.best for child in children}) > 1
 
 
 def importance(names: Sequence[str], children: Sequence[ChildRun]) -> dict[str, float]:
@@ -99,7 +94,7 @@ def importance(names: Sequence[str], children: Sequence[ChildRun]) -> dict[str, 
 
 def _groups(points: Sequence[Any], values: Sequence[float]) -> list[list[float]]:
     is_numeric = all(_is_number(item) for item in points) and len(set(points)) > _BINS
-    groups: dict[Any, list[float]] = {}
+    groups: dict[object, list[float]] = {}
     if is_numeric:
         order = sorted(range(len(points)), key=lambda position: points[position])
         for rank, index in enumerate(order):
@@ -123,7 +118,7 @@ def _explained_share(groups: Sequence[Sequence[float]], values: Sequence[float])
     return max(0.0, (between - chance) / total)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -219,7 +214,7 @@ def _tooltip(child: ChildRun, metric: str) -> str:
     return f"{child.id}: {metric} {child.best:.6g}; {parameters}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else search_space.text(value)
 
 

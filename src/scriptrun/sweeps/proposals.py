@@ -16,8 +16,7 @@ from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from scriptrun.runtime.hints import Json
     from scriptrun.sweeps import bayesian
 else:
     bayesian = later("scriptrun.sweeps.bayesian")
@@ -32,7 +31,9 @@ class PointSource:
         self._workspace, self._id, self._sweep, self._journal = workspace, run_id, sweep, journal
         self._space = sweep.space
         self._previous = [
-            child for other in self._resumed_journals() for child in other.children.values()
+            child
+            for _, journal in resumed_sweeps(self._workspace, self._sweep)
+            for child in journal.children.values()
         ]
         self._seen_keys = {
             sweep_sampling.point_key(previous.parameters) for previous in self._previous
@@ -78,9 +79,6 @@ class PointSource:
         if self._sampler is not None:
             self._sampler.add_result(child.number, _objective(child))
 
-    def _resumed_journals(self) -> list[Journal]:
-        return [journal for _, journal in resumed_sweeps(self._workspace, self._sweep)]
-
     def _create_sampler(self) -> bayesian.BayesianSampler:
         sampler = bayesian.BayesianSampler(self._space, self._sweep.seed, self._sweep.maximizes)
         for previous in self._previous:
@@ -113,7 +111,7 @@ def resumed_sweeps(workspace: WorkspaceFiles, sweep: record.Sweep) -> list[tuple
     return list(sweeps.values())
 
 
-def parameters_of(workspace: WorkspaceFiles, run_id: str) -> dict[str, Any]:
+def parameters_of(workspace: WorkspaceFiles, run_id: str) -> Json:
     """The parameters of a sweep's run; {} for any other run, or a missing one."""
     sweep_id, _, number = run_id.rpartition("_")
     folder = workspace.find_run(sweep_id) if sweep_id else None

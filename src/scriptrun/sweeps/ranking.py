@@ -15,6 +15,7 @@ from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import metrics, run_folder
 
 if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
     from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 
 
@@ -68,9 +69,7 @@ def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
     return bests
 
 
-def sorted_rows(
-    run: HyperDriveRun, top: int, reverse: bool, discard_no_metric: bool
-) -> list[dict[str, Any]]:
+def sorted_rows(run: HyperDriveRun, top: int, reverse: bool, discard_no_metric: bool) -> list[Json]:
     """The result of ``get_children_sorted_by_primary_metric``."""
     ranked = ordered(run.sweep, children(run), reverse)
     if discard_no_metric:
@@ -103,7 +102,7 @@ def best(
     return Run.at(run.workspace, ranked[0].folder(run.workspace.runs_folder))
 
 
-def metrics_of(run: HyperDriveRun, name: str | None) -> dict[str, Any]:
+def metrics_of(run: HyperDriveRun, name: str | None) -> Json:
     """The result of ``HyperDriveRun.get_metrics``."""
     runs_folder = run.workspace.runs_folder
     journal_children = run.journal().children
@@ -120,7 +119,7 @@ def as_frame(run: HyperDriveRun) -> Any:
     return pandas.DataFrame([as_row(run.sweep, child) for child in children(run)])
 
 
-def as_row(sweep: record.Sweep, child: ChildRun) -> dict[str, Any]:
+def as_row(sweep: record.Sweep, child: ChildRun) -> Json:
     """One run as a flat dict."""
     facts = {"run_id": child.id, "status": child.state, sweep.metric: child.best}
     times = {"began": child.began, "ended": child.ended, "reason": child.reason}

@@ -21,7 +21,7 @@ from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 KIND = SWEEP
 FILE, LOG = RUN_KINDS[SWEEP].record, RUN_KINDS[SWEEP].log
@@ -50,21 +50,21 @@ class Sweep(Value):
     ``resume_child_runs`` the ids of runs to start again. ``seed`` determines all randomness.
     """
 
-    sampling: dict[str, Any]
-    policy: dict[str, Any]
+    sampling: Json
+    policy: Json
     metric: str
     goal: str
-    limits: dict[str, Any]
+    limits: Json
     seed: int
-    child: dict[str, Any] = fresh(default_factory=dict)
+    child: Json = fresh(default_factory=dict)
     resume_from: list[str] = fresh(default_factory=list)
     resume_child_runs: list[str] = fresh(default_factory=list)
     format: int = FORMAT
 
     @property
-    def space(self) -> dict[str, Any]:
+    def space(self) -> Json:
         """The search space: expressions by parameter name."""
-        expressions: dict[str, Any] = self.sampling["space"]
+        expressions: Json = self.sampling["space"]
         return expressions
 
     @property
@@ -118,7 +118,7 @@ def limits(folder: Path, sweep: Sweep) -> tuple[int, Limits]:
     return number, Limits(**(value or sweep.limits))
 
 
-def change_limits(folder: Path, sweep: Sweep, **changes: Any) -> Limits:
+def change_limits(folder: Path, sweep: Sweep, **changes: object) -> Limits:
     """Change the given limits; the others are kept."""
     while True:
         number, current = limits(folder, sweep)

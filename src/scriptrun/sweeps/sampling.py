@@ -11,18 +11,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.config.sweeps.search_space import Expression, Space
+
 
 Point = dict[str, "Any"]
 #: how often to draw again for an unseen point before enumerating the space
 MAX_DRAWS = 200
 
 
-def point_key(point: Mapping[str, Any]) -> str:
+def point_key(point: Mapping[str, object]) -> str:
     """A string that identifies a point."""
     return json.dumps(point, sort_keys=True, default=str)
 
 
-def space_size(space: Mapping[str, Any]) -> int | None:
+def space_size(space: Space) -> int | None:
     """The number of points in the space; None if it is infinite."""
     count = 1
     for name, values in space.values():
@@ -35,7 +37,7 @@ def space_size(space: Mapping[str, Any]) -> int | None:
     return count
 
 
-def grid_point(space: Mapping[str, Any], number: int) -> Point | None:
+def grid_point(space: Space, number: int) -> Point | None:
     """The point ``number`` of a finite space, the last parameter changing fastest, or None."""
     point: Point = {}
     for name, (kind, values) in reversed(list(space.items())):
@@ -45,7 +47,7 @@ def grid_point(space: Mapping[str, Any], number: int) -> Point | None:
     return {name: point[name] for name in space} if number == 0 else None
 
 
-def next_grid_point(space: Mapping[str, Any], seen: Collection[str]) -> Point | None:
+def next_grid_point(space: Space, seen: Collection[str]) -> Point | None:
     """The first point of the grid that is not in ``seen``; None if there is none left."""
     for number in range(len(seen), space_size(space) or 0):
         point = grid_point(space, number)
@@ -54,7 +56,7 @@ def next_grid_point(space: Mapping[str, Any], seen: Collection[str]) -> Point | 
     return _first_unseen(space, seen)
 
 
-def _first_unseen(space: Mapping[str, Any], seen: Collection[str]) -> Point | None:
+def _first_unseen(space: Space, seen: Collection[str]) -> Point | None:
     for number in range(space_size(space) or 0):
         point = grid_point(space, number)
         if point is not None and point_key(point) not in seen:
@@ -62,9 +64,7 @@ def _first_unseen(space: Mapping[str, Any], seen: Collection[str]) -> Point | No
     return None
 
 
-def random_point(
-    space: Mapping[str, Any], seed: int, number: int, seen: Collection[str]
-) -> Point | None:
+def random_point(space: Space, seed: int, number: int, seen: Collection[str]) -> Point | None:
     """The point ``number``, not in ``seen`` if the space is finite; None if there is none left."""
     count = space_size(space)
     for draw in range(MAX_DRAWS if count is not None else 1):
@@ -75,7 +75,7 @@ def random_point(
     return _first_unseen(space, seen)
 
 
-def draw_value(expression: list[Any], generator: random.Random) -> Any:
+def draw_value(expression: Expression, generator: random.Random) -> Any:
     """A random value of an expression of ``config.sweeps.search_space``."""
     name, values = expression
     if name == "choice":
@@ -114,7 +114,7 @@ def round_to_step(value: float, step: float) -> float:
     return float(f"{times * step:.12g}")
 
 
-def sampler(name: str, space: Mapping[str, Any], seed: int) -> Callable[..., Point | None]:
+def sampler(name: str, space: Space, seed: int) -> Callable[..., Point | None]:
     """A function that returns the next point, given its number and the points already seen."""
     if name == "GRID":
         return lambda number, seen: next_grid_point(space, seen)

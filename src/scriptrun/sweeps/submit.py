@@ -18,14 +18,29 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
-from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.job import JobSpec, Resources, Retry, Target
+from scriptrun.spec.job_data import JobData
+from scriptrun.spec.values import fresh
 from scriptrun.store import paths
 from scriptrun.submission import check as submission_check
-from scriptrun.submission import import_warnings, resume_from, submit
+from scriptrun.submission import import_warnings, resume_from
+from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import bayesian, ensure_driver, record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
+
+
+class SweepSubmission(submission_check.Submission, frozen=False):
+    """A checked sweep, ready to submit: the submission of its runs' job, and its record.
+
+    ``run_id`` is the ID that the user chose, or None.
+    """
+
+    sweep: record.Sweep | None = None
+    run_id: str | None = None
+    origin: submission_check.Origin = fresh(default_factory=submission_check.Origin)
+
 
 _ID = re.compile(r"[A-Za-z0-9][\w.\-]{0,199}")
 
@@ -34,9 +49,9 @@ def check(
     config: HyperDriveConfig,
     workspace: Workspace,
     experiment: str,
-    tags: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
     origin: submission_check.Origin | None = None,
-) -> submission_check.Submission:
+) -> SweepSubmission:
     """Check the sweep and return the submission of its runs' job; nothing is written.
 
     Raises RunConfigurationException with all problems.
@@ -52,25 +67,27 @@ def check(
             submission = submission_check.check(
                 config.run_config, workspace, experiment, tags, origin
             )
-            problems += _outputs_problems(config, submission.job.target)
+            for run in _as_list(config.resume_child_runs):
+                if hasattr(run, "job"):
+                    problems += resume_from.access_problems(run, submission.job.target)
         except RunConfigurationException as error:
             problems += error.reasons or [str(error)]
     refuse(problems, "Cannot submit this sweep")
     assert submission is not None
-    return submission
+    return SweepSubmission(
+        **vars(submission),
+        sweep=_create_sweep(config),
+        run_id=config.custom_run_id,
+        origin=origin or submission_check.Origin(),
+    )
 
 
-def start(
-    config: HyperDriveConfig,
-    workspace: Workspace,
-    submission: submission_check.Submission,
-    origin: submission_check.Origin | None = None,
-) -> Path:
+def submit(submission: SweepSubmission, workspace: Workspace) -> Path:
     """Record the sweep, start its driver and return its folder."""
-    origin = origin or submission_check.Origin()
-    child = submit.complete(submission, workspace)
-    sweep = _create_sweep(config, child)
-    job = _sweep_job(config, child, sweep, origin)
+    assert submission.sweep is not None
+    child = job_submit.complete(submission, workspace)
+    sweep = submission.sweep.replace(child=child.to_dict())
+    job = _sweep_job(submission, child, sweep)
     folder = run_folder.make(workspace.runs_folder, job)
     ticket = None
     try:
@@ -111,7 +128,7 @@ def warn(submission: submission_check.Submission, stacklevel: int = 3) -> None:
         warnings.warn(message, stacklevel=stacklevel)
 
 
-def _create_sweep(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
+def _create_sweep(config: HyperDriveConfig) -> record.Sweep:
     sampling = config.hyperparameter_sampling.as_dict()
     seed = sampling["properties"].get("seed")
     return record.Sweep(
@@ -125,25 +142,22 @@ def _create_sweep(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
             "max_duration_minutes": config.max_duration_minutes,
         },
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
-        child=child.to_dict(),
         resume_from=[resumed_sweep.id for resumed_sweep in _as_list(config.resume_from)],
         resume_child_runs=[resumed_run.id for resumed_run in _as_list(config.resume_child_runs)],
     )
 
 
-def _sweep_job(
-    config: HyperDriveConfig, child: JobSpec, sweep: record.Sweep, origin: submission_check.Origin
-) -> JobSpec:
+def _sweep_job(submission: SweepSubmission, child: JobSpec, sweep: record.Sweep) -> JobSpec:
     """The sweep's own job, which executes nothing."""
-    run_id = config.custom_run_id or f"HD_{uuid.uuid4()}"
+    run_id, origin = submission.run_id or f"HD_{uuid.uuid4()}", submission.origin
     goal = {"name": sweep.metric, "goal": sweep.goal}
     return child.replace(
         id=run_id,
         kind=record.KIND,
         arguments=(),
-        data={},
-        retry={},
-        resources={},
+        data=JobData(),
+        retry=Retry(),
+        resources=Resources(),
         target=Target(name=child.target.name),
         display_name=origin.display_name or run_id,
         parent=origin.parent,
@@ -192,18 +206,11 @@ def _resume_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str
     return problems
 
 
-def _outputs_problems(config: HyperDriveConfig, target: Target) -> list[str]:
-    runs = [run for run in _as_list(config.resume_child_runs) if hasattr(run, "job")]
-    return [
-        problem for child_run in runs for problem in resume_from.access_problems(child_run, target)
-    ]
-
-
-def _as_list(value: Any) -> Iterable[Any]:
+def _as_list(value: object) -> Iterable[Any]:
     if value is None:
         return []
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _label(value: Any) -> str:
+def _label(value: object) -> str:
     return str(getattr(value, "id", None) or type(value).__name__)

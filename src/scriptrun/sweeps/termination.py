@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runs import follow
 from scriptrun.spec import states
@@ -15,6 +14,10 @@ from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import metrics, run_folder
 from scriptrun.tracking.events import later_writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.sweeps.driver import Driver
 
 #: the number of failed runs, with no useful one, after which no more are started
 MAX_FAILURES = 3
@@ -27,7 +30,7 @@ class SweepOutcome(Value):
     reason: str = ""
 
 
-def immediate_outcome(driver: Any) -> SweepOutcome | None:
+def immediate_outcome(driver: Driver) -> SweepOutcome | None:
     """The outcome of a sweep that ends now, canceling its active runs; None if it continues."""
     if (driver.folder / "cancel.json").exists():
         return SweepOutcome(states.CANCELED, "the sweep was canceled")
@@ -41,18 +44,18 @@ def immediate_outcome(driver: Any) -> SweepOutcome | None:
     return None
 
 
-def can_start_runs(driver: Any) -> bool:
+def can_start_runs(driver: Driver) -> bool:
     """Whether new runs may be started."""
     return not all_failed(driver) and not _all_started(driver)
 
 
-def _all_started(driver: Any) -> bool:
+def _all_started(driver: Driver) -> bool:
     started: int = driver.journal.next_number
     waiting = len(driver.flight.live) and driver.flight.lacks_any()
     return not waiting and (driver.exhausted or started >= driver.limits.max_total_runs)
 
 
-def all_failed(driver: Any) -> bool:
+def all_failed(driver: Driver) -> bool:
     """Whether so many runs failed, with no useful one, that the next would fail too.
 
     A resumed sweep may try as many again.
@@ -72,7 +75,7 @@ def _has_result(child: ChildRun) -> bool:
     return child.state == states.COMPLETED or child.values > 0
 
 
-def _is_hopeless(driver: Any) -> bool:
+def _is_hopeless(driver: Driver) -> bool:
     """Whether all runs failed, including those that had started when this became apparent.
 
     The others are queued, here or on a cluster, and would fail as well.
@@ -85,7 +88,7 @@ def _is_hopeless(driver: Any) -> bool:
     return not any(number in driver.hopes for number in driver.flight.live)
 
 
-def final_outcome(driver: Any) -> SweepOutcome | None:
+def final_outcome(driver: Driver) -> SweepOutcome | None:
     """The outcome of a sweep without active runs; None if it continues."""
     if not _all_started(driver):
         return None
@@ -102,7 +105,7 @@ def final_outcome(driver: Any) -> SweepOutcome | None:
     return SweepOutcome(states.COMPLETED)
 
 
-def _failure_reason(driver: Any) -> str:
+def _failure_reason(driver: Driver) -> str:
     failed = [child for child in _children(driver) if child.state == states.FAILED]
     first = failed[0]
     summary = "its only run failed" if len(failed) == 1 else f"its first {len(failed)} runs failed"
@@ -111,7 +114,7 @@ def _failure_reason(driver: Any) -> str:
     return f"{reason}\nLast lines of its log:\n{tail}" if tail else reason
 
 
-def last_lines(driver: Any, child: ChildRun, count: int = 8) -> str:
+def last_lines(driver: Driver, child: ChildRun, count: int = 8) -> str:
     """The last lines of a run's log."""
     folder: Path = child.folder(driver.workspace.runs_folder)
     result = run_folder.read_result(folder) or {}
@@ -119,7 +122,7 @@ def last_lines(driver: Any, child: ChildRun, count: int = 8) -> str:
     return follow.last_lines(folder / str(log), count)
 
 
-def report_first(driver: Any, finished: Sequence[ChildRun]) -> None:
+def report_first(driver: Driver, finished: Sequence[ChildRun]) -> None:
     """Log the problems of the first runs that end: a failure, or a missing metric.
 
     ``finished`` are the runs that have ended since the last poll; there may be several.
@@ -131,12 +134,13 @@ def report_first(driver: Any, finished: Sequence[ChildRun]) -> None:
         tail = last_lines(driver, failed)
         driver.log.say(f"last lines of its log:\n{tail}" if tail else "its log is empty")
     if completed is not None and not completed.values:
-        message = _metric_missing_message(driver, completed)
+        message = f"{completed.id} did not log a number named {driver.sweep.metric!r}"
+        message += f"; it logged {_logged_names(driver, completed)}"
         driver.log.say(message)
         later_writer(driver.folder, "driver").write("warning", message=message)
 
 
-def _first_finished(driver: Any, finished: Sequence[ChildRun], state: str) -> ChildRun | None:
+def _first_finished(driver: Driver, finished: Sequence[ChildRun], state: str) -> ChildRun | None:
     """The first run in ``state``, if all runs in this state are among those just ``finished``."""
     finished_numbers = {child.number for child in finished}
     in_state = [candidate for candidate in _children(driver) if candidate.state == state]
@@ -147,12 +151,7 @@ def _first_finished(driver: Any, finished: Sequence[ChildRun], state: str) -> Ch
     )
 
 
-def _metric_missing_message(driver: Any, child: ChildRun) -> str:
-    message = f"{child.id} did not log a number named {driver.sweep.metric!r}"
-    return f"{message}; it logged {_logged_names(driver, child)}"
-
-
-def _no_best_message(driver: Any) -> str:
+def _no_best_message(driver: Driver) -> str:
     message = f"no best run: no run logged a number named {driver.sweep.metric!r}"
     first = next((child for child in _children(driver) if child.state == states.COMPLETED), None)
     return (
@@ -160,7 +159,7 @@ def _no_best_message(driver: Any) -> str:
     )
 
 
-def _logged_names(driver: Any, child: ChildRun) -> str:
+def _logged_names(driver: Driver, child: ChildRun) -> str:
     """The names of the logged metrics, with the value of the primary metric if it is no number."""
     logged = metrics.read(child.folder(driver.workspace.runs_folder))
     names = [
@@ -170,7 +169,7 @@ def _logged_names(driver: Any, child: ChildRun) -> str:
     return ", ".join(names) or "nothing"
 
 
-def record_best(driver: Any, outcome: SweepOutcome) -> None:
+def record_best(driver: Driver, outcome: SweepOutcome) -> None:
     """Record the best run in the sweep's tags, with the SDK v1's names."""
     best: ChildRun | None = None
     for child in _children(driver):
@@ -185,5 +184,5 @@ def record_best(driver: Any, outcome: SweepOutcome) -> None:
     writer.write("tag", set=dict(zip(record.BEST_TAGS, facts, strict=True)))
 
 
-def _children(driver: Any) -> list[ChildRun]:
+def _children(driver: Driver) -> list[ChildRun]:
     return [child for _, child in sorted(driver.journal.children.items())]

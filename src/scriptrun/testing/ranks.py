@@ -10,6 +10,7 @@ import os
 import pytest
 
 from scriptrun.core.run import Run
+from scriptrun.spec.job import Resources
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of_rank, until, wait
 
 TYPE_CHECKING = False
@@ -186,10 +187,10 @@ class RankCases:
         requested = {"cpus": 2, "gpus": gpus, "memory": "300M"}
         run = bench.run(SHOWS, pytorch=[2, 1], resources=requested)
         assert run.get_status() == "Completed", run.standing.reason
-        assert run.job.resources == {"cpus": 2, "gpus": gpus, "memory": 300 << 20}
+        assert run.job.resources == Resources(2, gpus, 300 << 20)
         assert {rank_report(run, rank)[0]["OMP_NUM_THREADS"] for rank in range(2)} == {"1"}
         granted = self.given(run)
-        assert granted == {name: run.job.resources[name] for name in granted}
+        assert granted == {name: getattr(run.job.resources, name) for name in granted}
         together = [devices(run, rank) for rank in range(2)]
         assert together[0] == together[1] and len(together[0]) == gpus
         per_process = bench.run(

@@ -156,10 +156,9 @@ def _describe(workspace: Workspace, environment: Environment) -> tuple[Json, lis
 
 def _image(spec: EnvironmentSpec) -> str:
     """Return the image, or what it is built from."""
-    context = spec.docker.get("build_context")
-    if context:
-        return f"built from {context['path']}"
-    return "built from a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
+    if spec.docker.build_context:
+        return f"built from {spec.docker.build_context.path}"
+    return "built from a Dockerfile" if spec.docker.dockerfile else spec.image or ""
 
 
 def _package_lines(

@@ -161,7 +161,7 @@ def _submit(args: argparse.Namespace) -> int:
         return int(plan_view.show(submission, workspace, args.json, {"sweep": _plan_lines(config)}))
     workspace = workspace_here.create_if_missing(workspace)
     experiment_registry.make(workspace, request.experiment)
-    folder = sweep_submit.start(config, workspace, submission, request.origin)
+    folder = sweep_submit.submit(submission, workspace)
     for message in submission.warnings:
         attach.warn(message)
     return _finish(args, HyperDriveRun.at(workspace, folder))

@@ -19,9 +19,9 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import copy
-    from typing import Any
 
     from scriptrun.config.environments import index_logins
+    from scriptrun.runtime.hints import Json
 else:
     copy = later("copy")
     index_logins = later("scriptrun.config.environments.index_logins")
@@ -59,7 +59,7 @@ class CondaDependencies:
     DEFAULT_NUMBER_OF_PIP_PACKAGES = 0
 
     def __init__(self, conda_dependencies_file_path: str | os.PathLike[str] | None = None) -> None:
-        self._content: dict[str, Any]
+        self._content: Json
         self._source = ""
         if conda_dependencies_file_path is None:
             self._content = _default_content()
@@ -88,7 +88,7 @@ class CondaDependencies:
         return dependencies
 
     @staticmethod
-    def from_dict(content: dict[str, Any]) -> CondaDependencies:
+    def from_dict(content: Json) -> CondaDependencies:
         """Dependencies from a conda environment file's content."""
         dependencies = CondaDependencies()
         dependencies._content = conda_file.normalize(content)
@@ -117,7 +117,7 @@ class CondaDependencies:
         return [line for line in self._pip_lines() if is_option(line)]
 
     @property
-    def uv_settings(self) -> dict[str, Any]:
+    def uv_settings(self) -> Json:
         """A table like ``[tool.uv]`` of pyproject.toml: ``sources``, ``index`` and so on.
 
         In a conda file it is under the key ``uv``, which conda ignores.
@@ -125,13 +125,13 @@ class CondaDependencies:
         return dict(self._content.get("uv") or {})
 
     @uv_settings.setter
-    def uv_settings(self, settings: dict[str, Any]) -> None:
+    def uv_settings(self, settings: Json) -> None:
         self._content.pop("uv", None)
         if settings:
             self._content["uv"] = dict(settings)
 
     @property
-    def locked(self) -> dict[str, Any]:
+    def locked(self) -> Json:
         """The packages of a pixi lockfile by platform; empty if nothing is locked."""
         return dict(self._content.get("locked") or {})
 
@@ -268,11 +268,11 @@ class CondaDependencies:
 
     # writing
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The content of a conda environment file: name, dependencies, channels."""
         return copy.deepcopy(self._content)
 
-    def without_logins(self) -> dict[str, Any]:
+    def without_logins(self) -> Json:
         """``as_dict``, with references to secrets instead of passwords in URLs."""
         pip = self._pip_lines()
         if not any("@" in line and "://" in line for line in pip):
@@ -322,7 +322,7 @@ class CondaDependencies:
         return f"CondaDependencies(conda={self.conda_packages!r}, pip={self._pip_lines()!r})"
 
 
-def _default_content() -> dict[str, Any]:
+def _default_content() -> Json:
     return {
         "name": "project_environment",
         "dependencies": [f"python={PYTHON_DEFAULT_VERSION}", {"pip": ["azureml-defaults"]}],

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.environments import conda_comments
+    from scriptrun.runtime.hints import Json
 else:
     conda_comments = later("scriptrun.config.environments.conda_comments")
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
+def read(path: str | os.PathLike[str]) -> tuple[Json, str]:
     """The content of the conda environment file at ``path``, and its text.
 
     Raises UserErrorException if it is missing or malformed.
@@ -34,35 +35,33 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     return normalize(yaml_text.load(text, file), file), text
 
 
-def normalize(content: Any, where: str = "The conda specification") -> dict[str, Any]:
+def normalize(content: object, where: str = "The conda specification") -> Json:
     """``content`` with all lists present. Raises UserErrorException, naming the problem."""
     if content is None:
         content = {}
     if not isinstance(content, dict):
         raise UserErrorException(f"{where}: expected a mapping with 'dependencies'.")
-    normalized: dict[str, Any] = {
-        str(key): yaml_text.plain(value) for key, value in content.items()
-    }
+    normalized: Json = {str(key): yaml_text.plain(value) for key, value in content.items()}
     normalized["dependencies"] = _dependencies(content.get("dependencies"), where)
     normalized["channels"] = _texts(content.get("channels"), f"{where}: channels")
     return normalized
 
 
-def to_text(content: dict[str, Any], source: str = "") -> str:
+def to_text(content: Json, source: str = "") -> str:
     """The file's text, with the comments of ``source``, the text it was read from."""
     text = yaml_text.dump(content)
     return conda_comments.with_comments(source, text) if "#" in source else text
 
 
-def write(path: str | os.PathLike[str], content: dict[str, Any], source: str = "") -> None:
+def write(path: str | os.PathLike[str], content: Json, source: str = "") -> None:
     """Write the file, creating its directory if necessary."""
     yaml_text.write(path, to_text(content, source))
 
 
-def _dependencies(value: Any, where: str) -> list[Any]:
+def _dependencies(value: object, where: str) -> list[Any]:
     if value is not None and not isinstance(value, list):
         raise UserErrorException(f"{where}: dependencies: expected a list.")
-    conda: list[Any] = []
+    conda: list[object] = []
     pip: list[str] = []
     for index, entry in enumerate(value or []):
         if isinstance(entry, str):
@@ -77,7 +76,7 @@ def _dependencies(value: Any, where: str) -> list[Any]:
     return [*conda, {"pip": pip}] if pip else conda
 
 
-def _texts(value: Any, where: str) -> list[str]:
+def _texts(value: object, where: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

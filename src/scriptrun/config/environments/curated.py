@@ -13,7 +13,7 @@ from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 __all__ = [
     "get",
@@ -82,7 +82,7 @@ def unavailable_problem(environment: Environment) -> str:
     return f"Environment {environment.name!r} is unavailable: its image was never published.{hint}"
 
 
-def record(name: str) -> dict[str, Any] | None:
+def record(name: str) -> Json | None:
     """The entry for ``name`` in the data files, or None.
 
     ``left_out`` are packages that have no wheels and require MPI and a compiler, ``added`` are
@@ -93,8 +93,8 @@ def record(name: str) -> dict[str, Any] | None:
     return None if full_name is None else _records()[full_name]
 
 
-def _conda_content(entry: dict[str, Any]) -> dict[str, Any]:
-    dependencies: list[Any] = [f"python={entry['python']}", *entry.get("conda", ())]
+def _conda_content(entry: Json) -> Json:
+    dependencies: list[object] = [f"python={entry['python']}", *entry.get("conda", ())]
     pip = [*entry.get("pip", ()), *entry.get("added", ())]
     if pip:
         dependencies.append({"pip": pip})
@@ -103,9 +103,9 @@ def _conda_content(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def _records() -> dict[str, dict[str, Any]]:
+def _records() -> dict[str, Json]:
     folder = os.path.join(scriptrun.environments.__path__[0], "curated")
-    records: dict[str, dict[str, Any]] = {}
+    records: dict[str, Json] = {}
     for file_name in sorted(os.listdir(folder)):
         if file_name.endswith(".json"):
             with open(os.path.join(folder, file_name), encoding="utf-8") as handle:

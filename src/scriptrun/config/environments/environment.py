@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.environments import conda_export, pixi_project, script_header, uv_project
+    from scriptrun.core.workspace import Workspace
+    from scriptrun.preparation.build import DockerImageDetails, ImageBuildDetails
+    from scriptrun.runtime.hints import Json
 else:
     conda_export = later("scriptrun.config.environments.conda_export")
     copy = later("copy")
@@ -51,7 +54,7 @@ Path = str | os.PathLike[str]
 RESERVED = ("azureml", "scriptrun-")
 
 
-def _example_variables() -> dict[str, Any]:
+def _example_variables() -> Json:
     return {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}
 
 
@@ -73,7 +76,7 @@ class Environment(Section):
     inferencing_stack_version: str | None = None
     asset_id: str | None = None
 
-    def __init__(self, name: str | None = None, **values: Any) -> None:
+    def __init__(self, name: str | None = None, **values: object) -> None:
         values.pop("workspace", None)  # old code passes one; it has no effect
         super().__init__(name=name, **values)
 
@@ -214,18 +217,18 @@ class Environment(Section):
         """The environment that ``save_to_directory`` wrote; UserErrorException if there is none."""
         return environment_files.load(Environment(), path)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """A JSON value like azureml_environment.json, including the conda dependencies."""
         return environment_files.to_dict(self)
 
     @staticmethod
-    def from_dict(data: dict[str, Any], where: str = "The environment") -> Environment:
+    def from_dict(data: Json, where: str = "The environment") -> Environment:
         """The environment that ``to_dict`` wrote; RunConfigurationException names the problems."""
         return environment_files.from_dict(Environment(), data, where)
 
     # in a workspace
 
-    def register(self, workspace: Any) -> Environment:
+    def register(self, workspace: Workspace) -> Environment:
         """Register this environment in ``workspace`` and return it with its version.
 
         An unchanged definition keeps its version. Raises UserErrorException for a name that is
@@ -237,7 +240,7 @@ class Environment(Section):
 
     @staticmethod
     def get(
-        workspace: Any, name: str, version: str | None = None, label: str | None = None
+        workspace: Workspace, name: str, version: str | None = None, label: str | None = None
     ) -> Environment:
         """The environment ``name`` of ``workspace``, or a curated one; the newest by default."""
         if label is not None and (version is not None or label.lower() != "latest"):
@@ -249,35 +252,39 @@ class Environment(Section):
         return environment
 
     @staticmethod
-    def list(workspace: Any) -> dict[str, Environment]:
+    def list(workspace: Workspace) -> dict[str, Environment]:
         """All environments of ``workspace``, curated ones too: name to the newest version."""
         environments: dict[str, Environment] = workspace.list_environments()
         return environments
 
     @staticmethod
-    def label(workspace: Any, name: str, version: str, labels: Any) -> None:
+    def label(workspace: object, name: str, version: str, labels: object) -> None:
         """Not supported: raises NotImplementedError. Use versions instead."""
         raise NotImplementedError(
             "Environment.label is not supported; give the version where you use the environment."
         )
 
-    def build(self, workspace: Any, image_build_compute: str | None = None) -> Any:
+    def build(
+        self, workspace: Workspace, image_build_compute: str | None = None
+    ) -> ImageBuildDetails:
         """Build this environment in ``workspace`` now, before any run needs it.
 
         The returned build is complete; it has ``wait_for_completion``, ``status`` and ``get_log``.
         """
         return workspace.build_environment(self)
 
-    def build_local(self, workspace: Any, platform: str | None = None, **kwargs: Any) -> Any:
+    def build_local(
+        self, workspace: Workspace, platform: str | None = None, **kwargs: object
+    ) -> ImageBuildDetails:
         """Build this environment on this machine now and print the progress."""
         return workspace.build_environment(self).wait_for_completion(show_output=True)
 
-    def get_image_details(self, workspace: Any) -> Any:
+    def get_image_details(self, workspace: Workspace) -> DockerImageDetails:
         """The build result of this environment, its image and Python, as a dict with properties."""
         return workspace.get_image_details(self)
 
     @staticmethod
-    def add_private_pip_wheel(workspace: Any, file_path: Path, exist_ok: bool = False) -> str:
+    def add_private_pip_wheel(workspace: Workspace, file_path: Path, exist_ok: bool = False) -> str:
         """Store the wheel at ``file_path`` in ``workspace``; return its URL for add_pip_package.
 
         Containers and clusters get it too. Raises UserErrorException if the file is not a wheel,
@@ -355,7 +362,7 @@ def _with_packages(name: str, conda: Path | None, pip: Path | None) -> Environme
     return environment
 
 
-def _content(environment: Environment) -> dict[str, Any]:
+def _content(environment: Environment) -> Json:
     content = environment.values()
     for key in ("name", "version", "asset_id"):
         del content[key]

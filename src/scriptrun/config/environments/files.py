@@ -14,16 +14,18 @@ from scriptrun.spec.errors import UserErrorException, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import TypeVar
+
+    from scriptrun.runtime.hints import Json
 
     E = TypeVar("E", bound=Section)
 
 JSON_FILE_NAME = "azureml_environment.json"
 
 
-def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
+def to_dict(environment: Section, inline: bool = True) -> Json:
     """The content of azureml_environment.json; ``inline`` adds conda and drops the password."""
-    content: dict[str, Any] = to_wire(environment)
+    content: Json = to_wire(environment)
     content["python"]["condaDependenciesFile"] = None
     if inline:
         content["docker"]["baseImageRegistry"]["password"] = None
@@ -33,7 +35,7 @@ def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
     return content
 
 
-def from_dict(environment: E, data: dict[str, Any], where: str) -> E:
+def from_dict(environment: E, data: Json, where: str) -> E:
     """Fill ``environment`` from ``to_dict``; RunConfigurationException lists all problems."""
     problems: list[str] = []
     from_wire(environment, data, "", problems)

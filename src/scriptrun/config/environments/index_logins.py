@@ -15,7 +15,7 @@ from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _LOGIN = r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)"
 
@@ -28,7 +28,7 @@ def replace_passwords(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     ], values
 
 
-def without_passwords(content: dict[str, Any]) -> dict[str, Any]:
+def without_passwords(content: Json) -> Json:
     """The content of a conda file with references to secrets instead of passwords."""
     dependencies = [
         {"pip": replace_passwords(entry["pip"])[0]} if isinstance(entry, dict) else entry

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.environments.conda import client as conda_client
+    from scriptrun.runtime.hints import Json
 else:
     conda_client = later("scriptrun.environments.conda.client")
 
@@ -70,7 +71,7 @@ _CLUSTER_PLATFORM = "linux-64"
 
 
 def _dependencies(
-    channels: list[str], platforms: dict[str, Any], platform: str, lockfile: str, environment: str
+    channels: list[str], platforms: Json, platform: str, lockfile: str, environment: str
 ) -> CondaDependencies:
     options = _index_options(lockfile, environment)
     locked = {
@@ -85,14 +86,14 @@ def _dependencies(
         for record in locked[platform]["conda"]
     ]
     pip = locked[platform]["pip"]
-    dependencies: list[Any] = [*sorted(packages)]
+    dependencies: list[object] = [*sorted(packages)]
     dependencies += [{"pip": [*options, "--no-deps", *pip]}] if pip else []
     return CondaDependencies.from_dict(
         {"channels": channels, "dependencies": dependencies, "locked": locked}
     )
 
 
-def _requirement(package: dict[str, Any], lockfile: str) -> str:
+def _requirement(package: Json, lockfile: str) -> str:
     """A requirement for this package: by digest from an index, else by URL or path."""
     name, location = package["name"], package["location"]
     if location.startswith(("http://", "https://")) and package["sha256"]:

@@ -16,10 +16,18 @@ from scriptrun.config.environments.conda_dependencies import (
 from scriptrun.config.environments.environment import Environment, dockerfile_text
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.config.environments.requirements import requirement_name
-from scriptrun.config.environments.sections import DockerSection, PythonSection
+from scriptrun.config.environments.sections import DockerBuildContext, DockerSection, PythonSection
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.config.sections import DockerConfiguration, split_options
-from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import (
+    INTERPRETER,
+    PACKAGES,
+    BuildContext,
+    DockerOptions,
+    EnvironmentSpec,
+    ImagePlatform,
+    ImageRegistry,
+)
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
 
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
     from scriptrun.config.environments import conda_export, index_logins
     from scriptrun.environments.conda import prefixes as conda_prefixes
+    from scriptrun.runtime.hints import Json
 else:
     conda_export = later("scriptrun.config.environments.conda_export")
     conda_prefixes = later("scriptrun.environments.conda.prefixes")
@@ -57,12 +66,14 @@ def environment_spec(
     is_reserved = curated.is_reserved(environment.name or "")
     notes = curated.notes(environment) if is_reserved else []
     in_container = uses_container(environment, docker)
-    common: dict[str, Any] = {
+    common: Json = {
         "name": environment.name or "",
         "version": environment.version,
         "container": in_container,
         "image": environment.docker.base_image if in_container else None,
-        "docker": _docker_settings(environment.docker, docker, notes) if in_container else {},
+        "docker": _docker_settings(environment.docker, docker, notes)
+        if in_container
+        else DockerOptions(),
     }
     python = environment.python
     if python.user_managed_dependencies:
@@ -162,7 +173,7 @@ def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
     return conda_export.merge_onto(base, conda, _python_version(conda, []) is not None)
 
 
-def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
+def _packages(conda: CondaDependencies, notes: list[str]) -> Json:
     pip = _without_logins(_without_sdk(conda.pip_packages, notes), notes)
     version = _python_version(conda, notes)
     others = [package for package in conda.conda_packages if conda_name(package) != "python"]
@@ -211,7 +222,7 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
     added = [
         dependency
         for sdk in sdk_packages
-        for dependency in _sdk_dependencies(sdk)
+        for dependency in SDK_DEPENDENCIES.get(requirement_name(sdk), ())
         if dependency not in names
     ]
     added = list(dict.fromkeys(added))
@@ -223,36 +234,28 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
     return others + added
 
 
-def _sdk_dependencies(requirement: str) -> tuple[str, ...]:
-    return SDK_DEPENDENCIES.get(requirement_name(requirement), ())
-
-
 def _docker_settings(
     section: DockerSection, job: DockerConfiguration | None, notes: list[str]
-) -> dict[str, Any]:
+) -> DockerOptions:
     source = job if job is not None and job.use_docker else section
-    settings: dict[str, Any] = {
-        "own": has_custom_image(section),
-        "shm_size": source.shm_size,
-        "shared_volumes": source.shared_volumes,
-        "arguments": split_options(source.arguments),
-        "platform": {"os": section.platform.os, "architecture": section.platform.architecture},
-    }
-    if section.base_dockerfile:
-        settings["dockerfile"] = dockerfile_text(section.base_dockerfile)
-    if section.build_context:
-        context = section.build_context
-        settings["build_context"] = {
-            "type": "git" if context.is_remote else "local",
-            "path": context.location,
-            "dockerfile": context.dockerfile_path,
-        }
-    registry = section.base_image_registry
-    if registry.address:
-        settings["registry"] = {"address": registry.address, "username": registry.username}
+    context, registry = section.build_context, section.base_image_registry
     if registry.password:
         notes.append(
             f"The password for {registry.address or 'the registry'} is not recorded; it is stored "
             f"as your secret 'registry-{registry.address or ''}' (see scriptrun secret)."
         )
-    return settings
+    return DockerOptions(
+        own=has_custom_image(section),
+        shm_size=source.shm_size,
+        shared_volumes=source.shared_volumes,
+        arguments=tuple(split_options(source.arguments)),
+        platform=ImagePlatform(section.platform.os, section.platform.architecture),
+        dockerfile=dockerfile_text(section.base_dockerfile) if section.base_dockerfile else None,
+        build_context=_build_context(context) if context else None,
+        registry=ImageRegistry(registry.address, registry.username) if registry.address else None,
+    )
+
+
+def _build_context(section: DockerBuildContext) -> BuildContext:
+    kind = "git" if section.is_remote else "local"
+    return BuildContext(kind, str(section.location or ""), section.dockerfile_path)

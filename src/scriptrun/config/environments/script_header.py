@@ -16,7 +16,7 @@ from scriptrun.spec.errors import EnvironmentException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 _MARK = "# /// script"
 _OPENING = r"^# /// script\s*$"
@@ -46,7 +46,7 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
     return dependencies(table, script_path)
 
 
-def read(text: str, where: str) -> dict[str, Any] | None:
+def read(text: str, where: str) -> Json | None:
     """The metadata as a TOML table; None if there is no block."""
     blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
     if not blocks and re.search(_OPENING, text, re.MULTILINE):
@@ -63,7 +63,7 @@ def read(text: str, where: str) -> dict[str, Any] | None:
     return uv_project.parse_toml(content, f"The metadata of {where}", _HINT)
 
 
-def dependencies(table: dict[str, Any], script_path: str) -> CondaDependencies:
+def dependencies(table: Json, script_path: str) -> CondaDependencies:
     """The Python, packages and uv settings that the metadata's ``table`` requires."""
     requirements = table.get("dependencies", [])
     if not isinstance(requirements, list) or not all(
@@ -79,7 +79,7 @@ def dependencies(table: dict[str, Any], script_path: str) -> CondaDependencies:
     return conda
 
 
-def _python_version(table: dict[str, Any], script_path: str) -> str:
+def _python_version(table: Json, script_path: str) -> str:
     version = table.get("requires-python", "")
     if not isinstance(version, str):
         raise EnvironmentException(

@@ -107,7 +107,7 @@ class PythonSection(Section):
     base_conda_environment: str | None = None
     conda_dependencies: CondaDependencies = fresh(CondaDependencies)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
         if name == "conda_dependencies_file" and value:
             self.read_conda_file(".")

@@ -19,9 +19,9 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tomllib
-    from typing import Any
 
     from scriptrun.environments.uv import tool as uv_tool
+    from scriptrun.runtime.hints import Json
 else:
     tomllib = later("tomllib")
     uv_tool = later("scriptrun.environments.uv.tool")
@@ -85,7 +85,7 @@ def python_only(python: str) -> CondaDependencies:
     return dependencies
 
 
-def parse_toml(text: str, where: str, hint: str) -> dict[str, Any]:
+def parse_toml(text: str, where: str, hint: str) -> Json:
     """Parse ``text`` as TOML. Raises EnvironmentException, naming the invalid position."""
     try:
         return tomllib.loads(text)
@@ -93,7 +93,7 @@ def parse_toml(text: str, where: str, hint: str) -> dict[str, Any]:
         raise EnvironmentException(f"{where} is not valid TOML: {error}.", hint) from None
 
 
-def settings(table: dict[str, Any], file_path: str) -> dict[str, Any]:
+def settings(table: Json, file_path: str) -> Json:
     """The relevant settings of ``[tool.uv]``, with paths relative to ``file_path`` resolved."""
     relevant = {name: value for name, value in table.items() if name in SETTINGS}
     folder = os.path.dirname(file_path)
@@ -117,7 +117,7 @@ def settings(table: dict[str, Any], file_path: str) -> dict[str, Any]:
     return relevant
 
 
-def with_local_paths(requirements: Sequence[str], settings: dict[str, Any]) -> list[str]:
+def with_local_paths(requirements: Sequence[str], settings: Json) -> list[str]:
     """``requirements`` with the path of each source that is a local directory or file.
 
     These sources are removed from ``settings``.
@@ -146,7 +146,7 @@ def _with_path(line: str, paths: dict[str, str]) -> str:
     return f"{name}{extras} @ file://{path}" + (f" ; {marker.strip()}" if mark else "")
 
 
-def _absolute_source(source: Any, folder: str) -> Any:
+def _absolute_source(source: object, folder: str) -> object:
     if isinstance(source, list):
         return [_absolute_source(item, folder) for item in source]
     if isinstance(source, dict) and isinstance(source.get("path"), str):

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from scriptrun.runtime.hints import Json
+
 
 class EarlyTerminationPolicy:
     """Base of the policies: a name and its settings."""
@@ -42,11 +44,11 @@ class EarlyTerminationPolicy:
                 messages.append(f"{name} must be an integer of at least {minimum}, not {value!r}")
         return messages
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The policy as stored in a sweep's record."""
         return {"name": self.name, "properties": dict(self.properties)}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The policy as a JSON value with the SDK v1's keys."""
         return self.as_dict()
 
@@ -175,15 +177,15 @@ def _intervals(evaluation_interval: int, delay_evaluation: int) -> dict[str, int
     return {"evaluation_interval": evaluation_interval, "delay_evaluation": delay_evaluation}
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def from_dict(value: Mapping[str, Any]) -> EarlyTerminationPolicy:
+def from_dict(value: Json) -> EarlyTerminationPolicy:
     """The policy that ``as_dict`` wrote."""
     classes = (NoTerminationPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy,
              AshaPolicy)  # fmt: skip

@@ -10,7 +10,9 @@ from scriptrun.config.sweeps.sampling import HyperParameterSampling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
+
+    Checked = HyperParameterSampling | EarlyTerminationPolicy
 
 #: the maximum values of a sweep's limits; None: no maximum
 MAX_RUNS, MAX_CONCURRENT, MAX_MINUTES = 1_000_000, 10_000, None
@@ -54,12 +56,12 @@ class HyperDriveConfig:
         max_concurrent_runs: int | None = None,
         max_duration_minutes: float | None = None,
         policy: EarlyTerminationPolicy | None = None,
-        estimator: Any = None,
+        estimator: object = None,
         run_config: ScriptRunConfig | None = None,
-        resume_from: Any = None,
-        resume_child_runs: Any = None,
-        pipeline: Any = None,
-        debug_flag: Any = None,
+        resume_from: object = None,
+        resume_child_runs: object = None,
+        pipeline: object = None,
+        debug_flag: object = None,
         custom_run_id: str | None = None,
     ) -> None:
         self.hyperparameter_sampling = hyperparameter_sampling
@@ -123,7 +125,9 @@ class HyperDriveConfig:
                 "primary_metric_goal must be PrimaryMetricGoal.MAXIMIZE or MINIMIZE, not "
                 f"{self.primary_metric_goal!r}"
             )
-        return messages + limit_problems(self)
+        return messages + limit_problems(
+            self.max_total_runs, self.max_concurrent_runs, self.max_duration_minutes
+        )
 
 
 class HyperDriveRunConfig(HyperDriveConfig):
@@ -137,21 +141,17 @@ class HyperDriveRunConfig(HyperDriveConfig):
             super().__init__(*args, **kwargs)
 
 
-def _problems_of(value: Any, expected_class: type, requirement: str) -> list[str]:
+def _problems_of(value: object, expected_class: type[Checked], requirement: str) -> list[str]:
     if isinstance(value, expected_class):
-        problems: list[str] = value.problems()  # type: ignore[attr-defined]
-        return problems
+        return value.problems()
     return [f"{requirement}, not {type(value).__name__}"]
 
 
-def limit_problems(config: Any) -> list[str]:
-    """All problems with the limits in the attributes of ``config``."""
+def limit_problems(total: object, concurrent: object, minutes: object) -> list[str]:
+    """All problems with the limits of a sweep: total runs, concurrent runs, and minutes."""
     problems = []
-    concurrent, minutes = config.max_concurrent_runs, config.max_duration_minutes
-    if not _is_between(config.max_total_runs, 1, MAX_RUNS):
-        problems.append(
-            f"max_total_runs must be an integer from 1 to {MAX_RUNS}, not {config.max_total_runs!r}"
-        )
+    if not _is_between(total, 1, MAX_RUNS):
+        problems.append(f"max_total_runs must be an integer from 1 to {MAX_RUNS}, not {total!r}")
     if concurrent is not None and not _is_between(concurrent, 1, MAX_CONCURRENT):
         problems.append(
             f"max_concurrent_runs must be an integer from 1 to {MAX_CONCURRENT}, not {concurrent!r}"
@@ -161,9 +161,9 @@ def limit_problems(config: Any) -> list[str]:
     return problems
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_between(value: Any, minimum: int, maximum: int) -> bool:
+def _is_between(value: object, minimum: int, maximum: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum

@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from scriptrun.config.sweeps.search_space import Space
+    from scriptrun.runtime.hints import Json
+
 
 class HyperParameterSampling:
     """Base of the sampling methods for ``parameter_space``, a dict by parameter name.
@@ -26,10 +29,10 @@ class HyperParameterSampling:
     def __init__(
         self,
         sampling_method_name: str,
-        parameter_space: Mapping[str, Any],
+        parameter_space: Space,
         properties: Mapping[str, Any] | None = None,
-        supported_distributions: Any = None,
-        **kwargs: Any,
+        supported_distributions: object = None,
+        **kwargs: object,
     ) -> None:
         self.name = sampling_method_name
         self.parameter_space = parameter_space
@@ -50,7 +53,7 @@ class HyperParameterSampling:
             if expression[0] not in self.SUPPORTED
         ]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """The sampling as stored in a sweep's record."""
         space = {
             name: search_space.plain(expression)
@@ -58,7 +61,7 @@ class HyperParameterSampling:
         }
         return {"name": self.name, "space": space, "properties": self.properties}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The sampling as a JSON value with the SDK v1's keys."""
         content = self.as_dict()
         return {"name": content["name"], "parameter_space": content["space"], **self.properties}
@@ -72,9 +75,7 @@ class RandomParameterSampling(HyperParameterSampling):
 
     SAMPLING_NAME = "RANDOM"
 
-    def __init__(
-        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, parameter_space: Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(self.SAMPLING_NAME, parameter_space, properties)
 
 
@@ -84,9 +85,7 @@ class GridParameterSampling(HyperParameterSampling):
     SAMPLING_NAME = "GRID"
     SUPPORTED = ("choice",)
 
-    def __init__(
-        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, parameter_space: Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(self.SAMPLING_NAME, parameter_space, properties)
 
 
@@ -98,9 +97,7 @@ class BayesianParameterSampling(HyperParameterSampling):
 
     SAMPLING_NAME = "BayesianOptimization"
 
-    def __init__(
-        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, parameter_space: Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(self.SAMPLING_NAME, parameter_space, properties)
 
 
@@ -114,7 +111,7 @@ SAMPLINGS: dict[str, type[HyperParameterSampling]] = {
 }
 
 
-def from_dict(value: Mapping[str, Any]) -> HyperParameterSampling:
+def from_dict(value: Json) -> HyperParameterSampling:
     """The sampling that ``as_dict`` wrote."""
     sampling_class: Any = SAMPLINGS[value["name"]]
     sampling: HyperParameterSampling = sampling_class(value["space"], value.get("properties"))

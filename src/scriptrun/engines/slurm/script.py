@@ -64,7 +64,7 @@ def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
         # signals the job's steps, not this shell; ranks get it from their launchers
         stop_command = 'scancel --signal=URG "$SLURM_JOB_ID"'
     lines = [f"program={shlex.quote(PROGRAM)}"]
-    if not target.warn and not job.retry:
+    if not target.warn and not job.retry.limit:
         lines += ["launcher=$$", *others] if others else []
         return [*lines, f"exec {launcher}"]
     return [
@@ -145,18 +145,18 @@ def _output_pattern(log: Path | None) -> str:
 
 def cpus(target: SlurmOptions, job: JobSpec) -> int:
     """CPUs per node: as the job requests, else the target's, but at least one per rank."""
-    requested = job.resources.get("cpus")
+    requested = job.resources.cpus
     return int(requested or max(target.cpus or 1, job.distribution.processes_per_node))
 
 
 def _memory(target: SlurmOptions, job: JobSpec) -> str | None:
-    requested = job.resources.get("memory")
+    requested = job.resources.memory
     return f"{math.ceil(requested / 2**20)}M" if requested else target.memory
 
 
 def gres(target: SlurmOptions, job: JobSpec) -> str | None:
     """Generic resources per node: the target's, with the GPUs that the job requests."""
-    requested = job.resources.get("gpus")
+    requested = job.resources.gpus
     if not requested:
         return target.gres
     parts = (target.gres or "gpu").split(":")

@@ -13,7 +13,7 @@ from scriptrun.environments.image import tool as image_tool
 from scriptrun.environments.image.builder import builds_base
 from scriptrun.environments.image.registry import image_id
 from scriptrun.spec.digests import digest_of
-from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.environment import EnvironmentSpec, ImagePlatform, ImageRegistry
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 
@@ -39,9 +39,9 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
         raise EnvironmentException(
             f"Image {image!r} not found on this machine.", "Build it, or use one from a registry."
         )
-    registry = spec.docker.get("registry") or {}
+    registry = spec.docker.registry or ImageRegistry()
     log(f"Pulling {image}.")
-    address, user = registry.get("address") or "", registry.get("username") or ""
+    address, user = registry.address or "", registry.username or ""
     image_registry.pull(image, _platform_arguments(spec), address, user, log, stop)
     pulled_id = image_id(image)
     if not pulled_id:
@@ -51,16 +51,17 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
 
 def describe(spec: EnvironmentSpec) -> str:
     """A description of the base image for messages."""
-    context = spec.docker.get("build_context")
-    if spec.docker.get("dockerfile"):
+    context = spec.docker.build_context
+    if spec.docker.dockerfile:
         return "from the environment's Dockerfile"
-    return f"from build context {context['path']}" if context else full_name(spec)
+    return f"from build context {context.path}" if context else full_name(spec)
 
 
 def full_name(spec: EnvironmentSpec) -> str:
     """The image's name with its registry; a name without one gets ``base_image_registry``."""
     image = spec.image or ""
-    address = ((spec.docker.get("registry") or {}).get("address") or "").rpartition("://")[2]
+    registry = spec.docker.registry
+    address = ((registry and registry.address) or "").rpartition("://")[2]
     first = image.partition("/")[0]
     bare = "/" not in image or not ("." in first or ":" in first or first == "localhost")
     return f"{address.rstrip('/')}/{image}" if address and bare else image
@@ -68,12 +69,12 @@ def full_name(spec: EnvironmentSpec) -> str:
 
 def foreign_platform(spec: EnvironmentSpec) -> str:
     """The requested platform if it is not this machine's, else ""."""
-    platform = spec.docker.get("platform") or {}
+    platform = spec.docker.platform or ImagePlatform()
     machine = os.uname().machine
-    architecture = str(platform.get("architecture") or "").lower()
+    architecture = (platform.architecture or "").lower()
     if not architecture or architecture in ("amd64", _ARCHITECTURES.get(machine, machine)):
         return ""  # amd64 is the SDK's default
-    return f"{str(platform.get('os') or 'linux').lower()}/{architecture}"
+    return f"{(platform.os or 'linux').lower()}/{architecture}"
 
 
 def inspect(image: str) -> Json:
@@ -94,10 +95,10 @@ def _platform_arguments(spec: EnvironmentSpec) -> list[str]:
 
 def _build(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     """Build the Dockerfile or the context; the tool's own cache decides which layers are reused."""
-    docker = spec.docker
+    docker, context = spec.docker, spec.docker.build_context
     inputs = [
-        docker.get("dockerfile"),
-        docker.get("build_context"),
+        docker.dockerfile,
+        context and context.as_dict(),
         spec.local,
         foreign_platform(spec),
     ]
@@ -111,15 +112,14 @@ def _build(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
             "--network=host",
         ]  # the network that jobs have
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
-        context = docker.get("build_context")
-        if context:
+        if context is not None:
             context_folder = image_context.fetch_context(context, folder, log, stop)
-            file = os.path.join(context_folder, context.get("dockerfile") or "Dockerfile")
+            file = os.path.join(context_folder, context.dockerfile or "Dockerfile")
             arguments += ["--file", file, context_folder]
         else:
             path = os.path.join(folder, "Dockerfile")
             with open(path, "w", encoding="utf-8") as handle:
-                handle.write(docker["dockerfile"])
+                handle.write(docker.dockerfile or "")
             arguments += ["--file", path, folder]
         log(f"Building the image {describe(spec)}.")
         image_tool.run(arguments, f"Building image {describe(spec)}", log, stop)

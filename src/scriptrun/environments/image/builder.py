@@ -43,10 +43,9 @@ class Image(Builder):
     def check(cls, spec: EnvironmentSpec) -> list[str]:
         """Report invalid packages and build contexts; the engine checks for container support."""
         problems = _problems(spec) if has_packages(spec) else []
-        context = spec.docker.get("build_context") or {}
-        path = context.get("path")
-        if context and context.get("type", "local") == "local" and not os.path.isdir(path or ""):
-            problems.append(f"build context {str(path)!r} is not a directory on this machine")
+        context = spec.docker.build_context
+        if context is not None and context.type == "local" and not os.path.isdir(context.path):
+            problems.append(f"build context {context.path!r} is not a directory on this machine")
         return problems
 
     @classmethod
@@ -78,7 +77,7 @@ class Image(Builder):
     @property
     def nodes(self) -> str:
         """The container tool of the cluster's nodes; "" for this machine's tool."""
-        return str(self.spec.docker.get("nodes") or "")
+        return self.spec.docker.nodes
 
     @classmethod
     def remove_external(cls, folder: str) -> None:
@@ -161,8 +160,8 @@ class Image(Builder):
             "mpi": self.lockfile.get("mpi"),
             "mlflow": self.lockfile.get("mlflow"),
             "environ": self.lockfile.get("environ") or {},
-            "shm_size": docker.get("shm_size"),
-            "arguments": docker.get("arguments") or [],
+            "shm_size": docker.shm_size,
+            "arguments": list(docker.arguments),
             "platform": self.lockfile.get("foreign") or "",
         }
 
@@ -173,7 +172,7 @@ def tag_of(key: str) -> str:
 
 
 def _problems(spec: EnvironmentSpec) -> list[str]:
-    if spec.docker.get("packages") == CONDA:
+    if spec.docker.packages == CONDA:
         return conda_request.problems(spec)
     return uv_requirements.problems(spec.replace(python=None))
 
@@ -190,7 +189,7 @@ def has_packages(spec: EnvironmentSpec) -> bool:
 
 def builds_base(spec: EnvironmentSpec) -> bool:
     """Whether the base is built here; a rebuild may then differ, as its steps download files."""
-    return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
+    return spec.docker.builds_image
 
 
 def store_path(tool: container_tool.Tool, image: str) -> str:

@@ -7,21 +7,18 @@ import shutil
 
 from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.image import tool as image_tool
+from scriptrun.spec.environment import BuildContext
 from scriptrun.spec.errors import EnvironmentException
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from scriptrun.runtime.hints import Json
 
-
-def fetch_context(context: Json, folder: str, log: Log, stop: Stop) -> str:
+def fetch_context(context: BuildContext, folder: str, log: Log, stop: Stop) -> str:
     """The context's folder on this machine; a git repository is fetched into ``folder``.
 
     It is fetched by this machine's git with the user's credentials, not by the container tool.
     ``URL#REF:FOLDER`` is docker's notation. Raises EnvironmentException.
     """
-    path = str(context["path"])
-    if context.get("type") != "git":
+    path = context.path
+    if context.type != "git":
         return path
     git = shutil.which("git")
     if git is None:

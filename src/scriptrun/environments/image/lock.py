@@ -51,12 +51,12 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "tool": f"{tool.kind} {tool.version}",
     }
-    if spec.docker.get("nodes"):
-        lockfile["nodes"] = spec.docker["nodes"]
+    if spec.docker.nodes:
+        lockfile["nodes"] = spec.docker.nodes
     foreign_platform = image_base.foreign_platform(spec)
     if foreign_platform:
         lockfile["foreign"] = foreign_platform
-    if has_packages(spec) and spec.docker.get("packages") == CONDA:
+    if has_packages(spec) and spec.docker.packages == CONDA:
         lockfile |= image_conda.lock_packages(spec, facts, _glibc(base), log, stop)
     elif has_packages(spec):
         lockfile |= _lock_packages(spec, facts, log, stop)

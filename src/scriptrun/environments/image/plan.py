@@ -29,7 +29,7 @@ def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
     steps = [_base_step(spec, image_base.full_name(spec), exists=_base_exists(spec)), "Inspect it."]
     if not has_packages(spec):
         return tuple(steps)
-    if spec.docker.get("packages") == CONDA:
+    if spec.docker.packages == CONDA:
         layers = "conda packages, then pip packages"
         lock_step = "Lock the conda packages, including Python: solve them against their channels."
     else:

@@ -8,7 +8,6 @@ from scriptrun.config.environments.images import is_azure_image
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
-    data_items,
     data_losses,
     data_variable,
     job_name,
@@ -34,13 +33,13 @@ def command(job: JobSpec, lockfile: Json | None, tool: str = "docker") -> Export
     words = [tool, "run", "--rm", "--init", "-v", f"{source}:/work", "-w", "/work"]
     words += [w for name, value in sorted(job.variables.items()) for w in ("-e", f"{name}={value}")]
     words += [word for name in job.passed for word in ("-e", name)]
-    mounts = [f'-v "${{{data_variable(e["name"])}}}:/data/{e["name"]}"' for e in data_items(job)]
+    mounts = [f'-v "${{{data_variable(e.name)}}}:/data/{e.name}"' for e in job.data.items]
     settings = job.environment.docker
-    words += ["--shm-size", settings["shm_size"]] if settings.get("shm_size") else []
-    words += ["--gpus", "all"] if job.resources.get("gpus") else []
-    words += [str(argument) for argument in settings.get("arguments") or ()]
+    words += ["--shm-size", settings.shm_size] if settings.shm_size else []
+    words += ["--gpus", "all"] if job.resources.gpus else []
+    words += [str(argument) for argument in settings.arguments]
     options = " ".join(word if word == f"{source}:/work" else shlex.quote(word) for word in words)
-    line = shell_line(job, "/data/%s") if not data_items(job) else _line_with_data(job)
+    line = shell_line(job, "/data/%s") if not job.data.items else _line_with_data(job)
     inner = shlex.quote((install_script(packages) if needs_install else "") + line)
     text = f"{' '.join([options, *mounts])} {image} sh -c {inner}\n"
     lost = [*losses(job), *data_losses(job)]
@@ -77,8 +76,8 @@ def choose_image(job: JobSpec, python: str | None) -> tuple[str, bool]:
 def _line_with_data(job: JobSpec) -> str:
     """The job's shell line, with each input and output at ``/data/NAME``."""
     line = shell_line(job, "<%s>")
-    for item in data_items(job):
-        line = line.replace(f"<{data_variable(item['name'])}>", f"/data/{item['name']}")
+    for item in job.data.items:
+        line = line.replace(f"<{data_variable(item.name)}>", f"/data/{item.name}")
     return line
 
 

@@ -9,6 +9,7 @@ from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import CONDA, INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobInput
 from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
@@ -133,12 +134,6 @@ def data_variable(name: str) -> str:
     return "DATA_" + re.sub(r"\W", "_", name).upper()
 
 
-def data_items(job: JobSpec) -> list[Json]:
-    """The job's inputs and outputs, each with ``input`` true or false."""
-    items = [{**entry, "input": True} for entry in job.data.get("inputs") or ()]
-    return items + [{**output, "input": False} for output in job.data.get("outputs") or ()]
-
-
 def losses(job: JobSpec) -> list[str]:
     """What no format can include."""
     lost = [f"{name}: the value comes from the submitting shell" for name in job.passed]
@@ -152,13 +147,14 @@ def losses(job: JobSpec) -> list[str]:
 def data_losses(job: JobSpec) -> list[str]:
     """One sentence per input and output: it is not delivered, so a variable must be set."""
     lost = []
-    for item in data_items(job):
-        kind = "input" if item["input"] else "output"
-        location = f"{item.get('datastore')}:{item.get('path')}" if item.get("datastore") else ""
-        source = (item.get("dataset") or {}).get("name") or location or "its files"
+    for item in job.data.items:
+        pin = item.dataset if isinstance(item, JobInput) else None
+        kind = "input" if isinstance(item, JobInput) else "output"
+        location = f"{item.datastore}:{item.path}" if item.datastore else ""
+        source = (pin and pin.name) or location or "its files"
         lost.append(
-            f"the {kind} {item['name']!r} ({source}) is not delivered: set "
-            f"{data_variable(item['name'])} to its path"
+            f"the {kind} {item.name!r} ({source}) is not delivered: set "
+            f"{data_variable(item.name)} to its path"
         )
     return lost
 

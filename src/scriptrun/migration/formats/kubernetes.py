@@ -10,7 +10,6 @@ import yaml
 from scriptrun.migration.formats.containers import choose_image, install_script
 from scriptrun.migration.formats.facts import (
     ExportedJob,
-    data_items,
     data_variable,
     job_name,
     read_packages,
@@ -86,8 +85,8 @@ def _escape(text: str) -> str:
 
 def _line(job: JobSpec) -> str:
     line = shell_line(job, "<%s>")
-    for item in data_items(job):
-        line = line.replace(f"<{data_variable(item['name'])}>", f"/data/{item['name']}")
+    for item in job.data.items:
+        line = line.replace(f"<{data_variable(item.name)}>", f"/data/{item.name}")
     return line
 
 
@@ -114,23 +113,23 @@ def _variables(job: JobSpec, name: str) -> list[Json]:
 
 def _resources(job: JobSpec) -> Json:
     resources: Json = {}
-    if job.resources.get("cpus"):
-        resources["cpu"] = job.resources["cpus"]
-    if job.resources.get("memory"):
-        resources["memory"] = f"{int(job.resources['memory']) >> 20}Mi"
-    if job.resources.get("gpus"):
-        resources["nvidia.com/gpu"] = job.resources["gpus"]
+    if job.resources.cpus:
+        resources["cpu"] = job.resources.cpus
+    if job.resources.memory:
+        resources["memory"] = f"{job.resources.memory >> 20}Mi"
+    if job.resources.gpus:
+        resources["nvidia.com/gpu"] = job.resources.gpus
     return resources
 
 
 def _add_mounts(job: JobSpec, container: Json, pod: Json) -> None:
-    for item in data_items(job):
-        volume = "data-" + item["name"].lower().replace("_", "-")
-        path = f"/data/{item['name']}"
+    for item in job.data.items:
+        volume = "data-" + item.name.lower().replace("_", "-")
+        path = f"/data/{item.name}"
         container["volumeMounts"].append({"name": volume, "mountPath": path})
         claim = {"claimName": volume}
         pod["volumes"].append({"name": volume, "persistentVolumeClaim": claim})
-    shm = job.environment.docker.get("shm_size")
+    shm = job.environment.docker.shm_size
     if shm:
         container["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
         medium = {"medium": "Memory", "sizeLimit": str(shm).upper().rstrip("B") + "i"}
@@ -159,9 +158,9 @@ def _losses(job: JobSpec, name: str, conda: list[str], interpreter: str | None) 
     if job.passed:
         names = ", ".join(job.passed)
         lost.append(f"the values of {names}: put them into the secret {name}-passed")
-    for item in data_items(job):
-        claim = "data-" + item["name"].lower().replace("_", "-")
-        lost.append(f"the data {item['name']!r} is not delivered: bind the volume claim {claim}")
+    for item in job.data.items:
+        claim = "data-" + item.name.lower().replace("_", "-")
+        lost.append(f"the data {item.name!r} is not delivered: bind the volume claim {claim}")
     if conda:
         lost.append(f"conda packages that PyPI lacks: {', '.join(conda)}")
     if interpreter:

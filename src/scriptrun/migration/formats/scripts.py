@@ -7,7 +7,6 @@ import shlex
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
-    data_items,
     data_losses,
     data_variable,
     duration,
@@ -17,6 +16,7 @@ from scriptrun.migration.formats.facts import (
     shell_line,
 )
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobInput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def _source(job: JobSpec) -> list[str]:
 def _variables(job: JobSpec) -> list[str]:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(job.variables.items())]
     lines += [f': "${{{name}:?set it in the submitting shell}}"' for name in job.passed]
-    for item in data_items(job):
-        purpose = "of an input" if item["input"] else "for an output"
-        lines.append(f': "${{{data_variable(item["name"])}:?set it to the path {purpose}}}"')
+    for item in job.data.items:
+        purpose = "of an input" if isinstance(item, JobInput) else "for an output"
+        lines.append(f': "${{{data_variable(item.name)}:?set it to the path {purpose}}}"')
     return lines
 
 
@@ -98,9 +98,9 @@ def _header(job: JobSpec) -> list[str]:
         "job-name": job_name(job),
         "nodes": distribution.nodes,
         "ntasks-per-node": ranks,
-        "cpus-per-task": (int(job.resources.get("cpus") or 0) // ranks) or None,
-        "gpus-per-node": job.resources.get("gpus"),
-        "mem": f"{int(job.resources['memory']) >> 20}M" if job.resources.get("memory") else None,
+        "cpus-per-task": ((job.resources.cpus or 0) // ranks) or None,
+        "gpus-per-node": job.resources.gpus,
+        "mem": f"{job.resources.memory >> 20}M" if job.resources.memory else None,
         "time": duration(job.max_run_duration_seconds) if job.max_run_duration_seconds else None,
     }
     for name in ("partition", "account", "qos", "constraint", "gres"):

@@ -13,7 +13,6 @@ from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
-    data_items,
     data_variable,
     job_name,
     read_packages,
@@ -22,6 +21,7 @@ from scriptrun.migration.formats.facts import (
 )
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job_data import JobInput, JobOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,41 +60,39 @@ def _line(job: JobSpec, lost: list[str]) -> str:
     line = shell_line(job, "<%s>")
     if "${{" in line:
         lost.append("${{...}} in its command line: v2 treats it as a placeholder")
-    for item in data_items(job):
-        side = "inputs" if item["input"] else "outputs"
-        line = line.replace(f"<{data_variable(item['name'])}>", f"${{{{{side}.{item['name']}}}}}")
+    for item in job.data.items:
+        side = "inputs" if isinstance(item, JobInput) else "outputs"
+        line = line.replace(f"<{data_variable(item.name)}>", f"${{{{{side}.{item.name}}}}}")
     return line
 
 
 def _data(job: JobSpec, lost: list[str]) -> Json:
     data: Json = {}
-    for item in data_items(job):
-        side = "inputs" if item["input"] else "outputs"
-        data.setdefault(side, {})[item["name"]] = _data_entry(item, lost)
+    for item in job.data.items:
+        side = "inputs" if isinstance(item, JobInput) else "outputs"
+        data.setdefault(side, {})[item.name] = _data_entry(item, lost)
     return data
 
 
-def _data_entry(item: Json, lost: list[str]) -> Json:
-    pin = item.get("dataset") or {}
-    datastore, path = item.get("datastore"), item.get("path")
-    if datastore is None and pin.get("roots"):
-        root = pin["roots"][0]
+def _data_entry(item: JobInput | JobOutput, lost: list[str]) -> Json:
+    pin = item.dataset if isinstance(item, JobInput) else None
+    datastore, path = item.datastore, item.path
+    if datastore is None and pin is not None and pin.roots:
+        root = pin.roots[0]
         datastore, path = root.get("datastore"), root.get("folder") or root.get("under")
-        if len(pin["roots"]) > 1:
-            lost.append(
-                f"the input {item['name']!r} has several sources: only the first is exported"
-            )
-    mode = _MODES.get(item["mode"], "ro_mount")
-    if not item["input"]:
-        mode = "upload" if item["mode"] == "upload" else "rw_mount"
+        if len(pin.roots) > 1:
+            lost.append(f"the input {item.name!r} has several sources: only the first is exported")
+    mode = _MODES.get(item.mode, "ro_mount")
+    if isinstance(item, JobOutput):
+        mode = "upload" if item.mode == "upload" else "rw_mount"
     entry = {"type": "uri_folder", "mode": mode}
     if datastore:
         entry["path"] = f"azureml://datastores/{datastore}/paths/{(path or '').strip('/')}"
-    elif item["input"]:
-        entry["path"] = f"./{item['name']}"
-        lost.append(f"the location of input {item['name']!r}: set its path")
-    if pin.get("name"):
-        lost.append(f"input {item['name']!r} is version {pin['version']} of {pin['name']!r}: "
+    elif isinstance(item, JobInput):
+        entry["path"] = f"./{item.name}"
+        lost.append(f"the location of input {item.name!r}: set its path")
+    if pin is not None and pin.name:
+        lost.append(f"input {item.name!r} is version {pin.version} of {pin.name!r}: "
                     "v2 reads the current files at the path")  # fmt: skip
     return entry
 
@@ -131,10 +129,10 @@ def _other_fields(job: JobSpec, lost: list[str]) -> Json:
         }
     distribution, settings = job.distribution, job.environment.docker
     resources: Json = {"instance_count": distribution.nodes}
-    if settings.get("shm_size"):
-        resources["shm_size"] = settings["shm_size"]
-    if settings.get("arguments"):
-        resources["docker_args"] = " ".join(map(str, settings["arguments"]))
+    if settings.shm_size:
+        resources["shm_size"] = settings.shm_size
+    if settings.arguments:
+        resources["docker_args"] = " ".join(map(str, settings.arguments))
     if distribution.nodes > 1 or len(resources) > 1:
         fields["resources"] = resources
     if distribution.kind in _KINDS:
@@ -145,7 +143,7 @@ def _other_fields(job: JobSpec, lost: list[str]) -> Json:
     if tags:
         fields["tags"] = tags
     for resource in ("cpus", "memory", "gpus"):
-        if job.resources.get(resource):
+        if getattr(job.resources, resource):
             lost.append(f"{resource} per node: v2 derives them from the compute's VM size")
     return fields
 

@@ -26,6 +26,8 @@ from scriptrun.environments import builder
 from scriptrun.migration.proof import missing_modules, pipelines
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
+from scriptrun.spec.job_data import JobInput
+from scriptrun.spec.values import fresh
 from scriptrun.submission import check, data_binding
 from scriptrun.submission.bound_data import DataItem, DatasetInput, ReferenceInput
 
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Item = TypeVar("Item", bound=DataItem)
     #: describes a job's input for its record
-    Describe = Callable[[Item, WorkspaceFiles], Json]
+    Describe = Callable[[Item, WorkspaceFiles], JobInput]
 
 
 class Recorder:
@@ -137,12 +139,18 @@ def _skip_machine_checks() -> None:
     setattr(DatasetInput, "described", _with_found_by(DatasetInput.described))  # noqa: B010
 
 
+class RecordedInput(JobInput):
+    """An input with how its files are found, where they are downloaded."""
+
+    found_by: Json = fresh(default_factory=dict)
+
+
 def _with_found_by(describe: Describe[Item]) -> Describe[Item]:
     """Extend a description with how a downloaded input's files are found (``found_by``)."""
 
-    def method(self: Item, workspace: WorkspaceFiles) -> Json:
-        found_by = _download_definition(self)
-        return {**describe(self, workspace), **({"found_by": found_by} if found_by else {})}
+    def method(self: Item, workspace: WorkspaceFiles) -> JobInput:
+        found_by, described = _download_definition(self), describe(self, workspace)
+        return RecordedInput(**vars(described), found_by=found_by) if found_by else described
 
     return method
 
