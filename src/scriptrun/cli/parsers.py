@@ -1,4 +1,4 @@
-"""Argument parsers: argparse with our errors, suggestions, and rich help on a terminal."""
+"""Argument parsers: argparse with scriptrun's errors, suggestions, and rich help."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
         def __call__(self, *, prog: str) -> argparse.HelpFormatter: ...
 
 
-#: skip argparse's lookup of translations: it costs 2 ms, and we have none
+#: skip argparse's lookup of translations, which takes 2 ms: there are none
 setattr(argparse, "_", str)  # noqa: B010
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises our errors and keeps the words after ``--`` unparsed."""
+    """A parser that raises UserErrorException and keeps the words after ``--`` unparsed."""
 
     #: the words after ``--`` (None: no ``--``); set by ``parse``
     rest: list[str] | None = None

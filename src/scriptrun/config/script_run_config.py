@@ -54,7 +54,7 @@ class ScriptRunConfig:
     A subclass may add its own attributes.
     """
 
-    #: the module that checks and starts what this describes
+    #: the module that checks and submits this configuration
     submitter = "scriptrun.submission.submit"
 
     source_directory: str | os.PathLike[str]
@@ -80,7 +80,7 @@ class ScriptRunConfig:
     cpus: int | None = None
     gpus: int | None = None
     memory: int | str | None = None
-    #: the same per rank instead; a node provides the sum for its ranks
+    #: resources per rank instead; a node must provide the sum of its ranks
     cpus_per_process: int | None = None
     gpus_per_process: int | None = None
     memory_per_process: int | str | None = None
@@ -208,7 +208,10 @@ def _apply(config: RunConfiguration, overrides: dict[str, Any]) -> None:
 
 
 def set_distribution(config: RunConfiguration, distributed: object) -> None:
-    """Set framework, communicator and node count as the SDK v1 did (wrong kinds: see checks)."""
+    """Set framework, communicator and node count as the SDK v1 did.
+
+    An object of another type is ignored here; the checks before submission report it.
+    """
     if isinstance(distributed, MpiConfiguration):
         config.mpi = distributed
         config.framework, config.communicator = "Python", "IntelMpi"
@@ -236,7 +239,7 @@ def _current_settings(config: object) -> dict[str, Any]:
 
 
 def distributed_section(config: RunConfiguration) -> Distributed | None:
-    """The section of ``config`` that distributes the job, by its communicator."""
+    """The section of ``config`` for the job's distribution, selected by its communicator."""
     by_communicator: dict[str, Distributed] = {
         "intelmpi": config.mpi,
         "openmpi": config.mpi,

@@ -1,4 +1,4 @@
-"""The engine seam: what every engine promises (docs/explanation/engines.md).
+"""The engine interface, which every engine implements (docs/explanation/engines.md).
 
 An engine object *is* the compute target, a frozen value of its options. It starts, observes and
 stops a job's processes, but never reports success: only the job's own result does.
@@ -97,7 +97,7 @@ class NoAnswer(ExperimentExecutionException):
 
 
 class Traits(Value):
-    """What jobs of an engine find, and what may be asked of it.
+    """The properties of an engine and of the machines that its jobs run on.
 
     ``here``: jobs run on this machine. ``shared_files``: they see the workspace's files under the
     same paths, or those of the host that ``through`` names; else ``Engine.home`` brings a run's

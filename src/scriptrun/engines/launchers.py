@@ -1,4 +1,4 @@
-"""Launchers that are processes of this machine: starting one, watching it, clearing up behind it.
+"""Start, watch and clean up launchers that are processes on this machine.
 
 What decides is the run's folder: whoever runs the run's node has claimed it there
 (``attempts/N/node-0.start.json``), and its heartbeat lies beside that.

@@ -66,7 +66,7 @@ def options_of(engine: object) -> Json:
     return {name: getattr(engine, name) for name in values.names_of(type(engine)) if name != "name"}
 
 
-@functools.cache  # of what there is: reading all entry points takes milliseconds
+@functools.cache  # reading all entry points takes milliseconds
 def _plugin_class(kind: str) -> type:
     """The class that a package brings for ``kind``. Raises LookupError where none does."""
     found: type = _plugins()[kind].load()

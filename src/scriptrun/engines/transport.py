@@ -1,8 +1,8 @@
 """Runs an engine's commands, on this machine or over the system's ssh.
 
-Both transports promise the same: ``run`` executes a command and returns its result. A machine that
-cannot be reached is an error (`HostUnreachable`), and says nothing about the state of jobs. All ssh
-commands to a host share one connection (ControlMaster), so that polling is cheap.
+Both transports have the same interface: ``run`` executes a command and returns its result. If a
+machine cannot be reached, ``HostUnreachable`` is raised, which says nothing about the state of
+jobs. All ssh commands to a host share one connection (ControlMaster), so that polling is cheap.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Protocol
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.values import Value
 
-#: seconds that a command may take unless its caller says otherwise
+#: default timeout of a command, in seconds
 PATIENCE = 60.0
 #: seconds for which an idle ssh connection stays open
 PERSIST = 120
@@ -94,7 +94,7 @@ class LocalTransport(Value):
 
     @property
     def machine(self) -> str:
-        """In words."""
+        """The name of this machine for messages."""
         return "this machine"
 
     def run(
@@ -104,7 +104,7 @@ class LocalTransport(Value):
         timeout: float = PATIENCE,
         environ: dict[str, str] | None = None,
     ) -> CommandResult:
-        """As `Transport.run`."""
+        """See ``Transport.run``."""
         try:
             result = _run(argv, input, timeout, {**os.environ, **environ} if environ else None)
         except FileNotFoundError:
@@ -129,12 +129,12 @@ class SshTransport(Value):
 
     @property
     def machine(self) -> str:
-        """In words."""
+        """The host's name for messages."""
         return self.host
 
     @property
     def command(self) -> list[str]:
-        """The ssh command up to the host's name."""
+        """The ssh command up to and including the host's name."""
         config_file = self.config or os.environ.get("SCRIPTRUN_SSH_CONFIG")
         config = ("-F", config_file) if config_file else ()
         return ["ssh", *config, *_ssh_options(self.host, config), "--", self.host]
@@ -146,7 +146,7 @@ class SshTransport(Value):
         timeout: float = PATIENCE,
         environ: dict[str, str] | None = None,
     ) -> CommandResult:
-        """As `Transport.run`."""
+        """See ``Transport.run``."""
         assignments = [f"{name}={value}" for name, value in (environ or {}).items()]
         command_line = shlex.join(["env", *assignments, *argv] if assignments else argv)
         try:
@@ -214,7 +214,7 @@ def _shares_connection(host: str, config: tuple[str, ...]) -> bool:
 
 
 def _socket_folder() -> Path | None:
-    """A private directory for control sockets, with a short path, as sockets need it."""
+    """A private directory for control sockets; sockets require a short path."""
     folder = Path(tempfile.gettempdir()) / f"scriptrun-ssh-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -14,8 +14,8 @@ REWRITTEN, LEFT, LOOK = "rewritten", "left alone", "needs a look"
 class Finding(Value):
     """A finding on ``line`` (from 1) of a file, or of code cell ``cell`` (from 1) of a notebook.
 
-    ``what`` names the code, ``reason`` explains what was done or why not, and ``advice`` suggests
-    what to do.
+    ``what`` is the code in question, ``reason`` says what was done or why nothing was, and
+    ``advice`` is a suggestion for the user.
     """
 
     path: str

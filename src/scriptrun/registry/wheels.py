@@ -1,6 +1,6 @@
-"""Private wheels: stored in the workspace by content, and sent along with remote jobs.
+"""Private wheels: stored in the workspace by their digest, and sent along with remote jobs.
 
-They are ``wheels/<digest>/<file>`` below the workspace's directory; each wheel is stored once.
+The path is ``wheels/<digest>/<file>`` below the workspace's directory.
 """
 
 from __future__ import annotations

@@ -76,9 +76,10 @@ def of_script(
 
 
 def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
-    """Bring the record of a run up to date, where its node and the workspace share no files.
+    """Update the record of a run whose node and the workspace share no files.
 
-    It is as new as a moment ago, unless ``at_once``. Raises NoAnswer where the node is silent.
+    A record updated a moment ago is kept, unless ``at_once``. Raises NoAnswer if the node does not
+    respond.
     """
     there = compute_targets.engine_of(job.target).home(folder)
     if there is None or run_folder.read_result(folder) is not None:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 #: seconds to wait after a write error, such as a full disk
 RETRY_SECONDS = 5.0
-#: the maximum number of runs that wait for a local slot; of active remote runs with Bayesian
-#: sampling
+#: the maximum number of runs that wait for a local slot, and the maximum number of active remote
+#: runs with Bayesian sampling
 QUEUED_AHEAD, MAX_ADAPTIVE_RUNS = 2, 4
 #: the number of driver crashes after which the sweep fails
 MAX_CRASHES = 3
@@ -73,7 +73,7 @@ def main(root: str, run_id: str) -> None:
 
 
 def _take_lease(folder: Path) -> leases.Lease | None:
-    """The driver's lease; None if another host's driver has it, or it is not writable."""
+    """Acquire the driver's lease; None if another host's driver has it or it is not writable."""
     while True:
         try:
             return leases.inherit(ensure_driver.lease_path(folder), thread=False)
@@ -218,9 +218,9 @@ class Driver:
     def _capacity(self) -> int:
         """The number of runs that may be started now.
 
-        On this machine a few more than there are slots, so that the next one starts at once but
-        its point is chosen late. Elsewhere the limit of active runs, less with Bayesian sampling,
-        which learns from runs that ended.
+        On this machine, only few runs wait for a slot: the next one starts at once, but its point
+        is chosen as late as possible. Elsewhere, the limit is that of active runs, or a lower one
+        with Bayesian sampling, which learns from ended runs.
         """
         capacity = self.limits.at_once - len(self.flight.live)
         if compute_targets.engine_of(self.template.target).traits.here:

@@ -1,7 +1,7 @@
-"""The copy of a run's record in the workspace, while the run itself lies elsewhere.
+"""The workspace's copy of the files of a run that is stored on another machine.
 
-Each look brings what has changed there since the last (``run_files.RunFiles``). An attempt's
-``result.json`` is written last: who reads a result here finds everything that came before it.
+Each refresh copies what has changed since the last one (``run_files.RunFiles``). An attempt's
+``result.json`` is copied last, so whoever reads it here finds everything that preceded it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    #: gives at most so many bytes (the second) from there on (the first); None: there is no file
+    #: reads from an offset at most a number of bytes; None if the file does not exist
     Read = Callable[[int, int], bytes | None]
 
-#: what of each file is here: name to [bytes, when it had changed there, 0 where more is to come]
+#: the file that maps each copied file to [bytes copied, its remote mtime, or 0 if incomplete]
 STATE = ".mirror.json"
 #: seconds for which a polled status is reused
 FRESH = 0.5
-#: how many bytes of a growing file come with one look, and of any file with one question
+#: the maximum bytes copied of a growing file per round, and of any file per request
 LOOK, PIECE = 16 << 20, 64 << 20
-#: how many looks wait for a file of an ended run that cannot be read whole
+#: how many rounds to wait for files of an ended run that cannot be read completely
 PATIENCE = 3
 
-#: when this process last looked, by the run's folder
+#: when this process last refreshed a run, by the run's folder
 _looked: dict[str, float] = {}
 
 
 class Piece(Value):
-    """What one look takes of a file: from where, and how much.
+    """The part of a file that one round copies.
 
-    ``grows``: a log or a journal, which somebody may be reading here.
+    ``grows``: the file is a log or journal, which may be read here while it is copied.
     """
 
     state: FileState
@@ -52,19 +52,19 @@ class Piece(Value):
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether the piece ends the file."""
         return self.start + self.size >= self.state.size
 
 
 def pieces(states: list[FileState], known: Known) -> list[Piece]:
-    """What a look takes of the files that have changed; results are its end."""
+    """The pieces to copy of the changed files; those of results come last."""
     return [_piece(each, known) for each in sorted(states, key=lambda each: is_result(each.name))]
 
 
 def refresh(folder: Path, there: RunFiles) -> bool:
-    """Bring what has changed; whether a result has come with it.
+    """Copy what has changed; return whether a result was copied.
 
-    A run that goes on writing is brought as far as it is now, one that has ended to its end.
+    Of a run that is still writing, what exists now is copied; of an ended run, everything.
     """
     with flocks.flock(_lock_of(folder)):
         over, more = _bring(folder, there, PATIENCE)
@@ -79,7 +79,7 @@ def refresh(folder: Path, there: RunFiles) -> bool:
 
 
 def refresh_if_due(folder: Path, there: RunFiles) -> bool:
-    """Refresh unless this process has done so just now; whether it has done so this time."""
+    """Refresh unless this process did so a moment ago; return whether it refreshed."""
     if time.monotonic() - _looked.get(str(folder), -FRESH) < FRESH:
         return False
     refresh(folder, there)
@@ -87,17 +87,17 @@ def refresh_if_due(folder: Path, there: RunFiles) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Let the next look be made at once."""
+    """Make the next ``refresh_if_due`` refresh in any case."""
     _looked.pop(str(folder), None)
 
 
 def names(folder: Path, there: RunFiles) -> list[str]:
-    """The names of the run's artifacts, here and there."""
+    """The names of the run's artifacts: the copied ones and those on its machine."""
     return sorted({*there.artifacts(), *artifacts.names(folder)})
 
 
 def fetch(folder: Path, there: RunFiles, wanted: list[str]) -> None:
-    """Bring artifacts, one after the other, those that are not here yet."""
+    """Copy the ``wanted`` artifacts that have not been copied yet."""
     for name in wanted:
         if artifacts.path_of(folder, name) is None:
             _fetch(folder, there, name)
@@ -108,9 +108,9 @@ def _lock_of(folder: Path) -> Path:
 
 
 def _bring(folder: Path, there: RunFiles, patience: int) -> tuple[bool, bool]:
-    """One look: whether a result was there, and whether more is to come.
+    """One round: return whether there was a result, and whether another round is needed.
 
-    Without ``patience`` files that cannot be read whole are not waited for.
+    Without ``patience``, incomplete files do not require another round.
     """
     known = _known(folder)
     states = there.changed(known)
@@ -120,7 +120,7 @@ def _bring(folder: Path, there: RunFiles, patience: int) -> tuple[bool, bool]:
         if is_result(piece.state.name) and more:
             break
         if is_result(piece.state.name):
-            _note(folder, known)  # what is known of a file must be here, whenever this is killed
+            _note(folder, known)  # saved first: nothing more is copied once the result is here
         is_whole = _take(folder, there, piece)
         changed = piece.state.changed if is_whole and piece.is_last else 0
         known[piece.state.name] = [piece.start + piece.size, changed]
@@ -131,7 +131,7 @@ def _bring(folder: Path, there: RunFiles, patience: int) -> tuple[bool, bool]:
 
 
 def _known(folder: Path) -> dict[str, list[int]]:
-    """What is here of each file; nothing of one that is shorter than it was."""
+    """What has been copied of each file, except those that have become shorter here."""
     known: dict[str, list[int]] = files.read_json(str(folder / STATE)) or {}
     return {name: value for name, value in known.items() if _size(folder / name) >= value[0]}
 
@@ -148,7 +148,7 @@ def _note(folder: Path, known: dict[str, list[int]]) -> None:
 
 
 def _piece(state: FileState, known: Known) -> Piece:
-    """A log or journal only grows, so its end is enough; any other file comes whole."""
+    """The next piece of a file: what was added to a log or journal, or all of any other file."""
     top = state.name.partition("/")[0]
     if not state.name.endswith((".jsonl", ".txt")) or top in OUTPUTS:
         return Piece(state, 0, state.size)
@@ -158,7 +158,7 @@ def _piece(state: FileState, known: Known) -> Piece:
 
 
 def _take(folder: Path, there: RunFiles, piece: Piece) -> bool:
-    """Write a piece here; False where it was not whole, as the file changes just now."""
+    """Copy one piece; False if it was incomplete because the file is changing."""
     name = piece.state.name
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +173,7 @@ def _take(folder: Path, there: RunFiles, piece: Piece) -> bool:
 
 
 def _fetch(folder: Path, there: RunFiles, name: str) -> None:
-    """Bring one artifact."""
+    """Copy one artifact."""
     parts = artifacts.normalize_name(name).split("/")
     in_area = parts[0] in artifacts.SCRIPT_AREAS + artifacts.SYSTEM_AREAS
     path = folder.joinpath(*parts) if in_area else folder.joinpath("artifacts", *parts)
@@ -182,9 +182,9 @@ def _fetch(folder: Path, there: RunFiles, name: str) -> None:
 
 
 def _write(path: Path, size: int | None, read: Read) -> bool:
-    """Write a file a piece at a time; it appears when it is whole. Whether it is whole.
+    """Write a file atomically, in several reads; return whether it is complete.
 
-    ``size`` is how long it is (None: until it ends).
+    ``size`` is its expected size (None: read until it ends).
     """
     temporary = path.with_name(f"{files.unique(16)}.tmp")
     try:

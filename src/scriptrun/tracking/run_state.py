@@ -1,4 +1,4 @@
-"""Decide a run's state: by its result, or without one by its events and the evidence."""
+"""Derive a run's state from its result, else from its events; record the result of a lost run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rerun with the same snapshot, lockfile, arguments and variables.
 
---verify waits for the new run and compares its metrics and outputs/ with the original's. The result
-is same (exit code 0), drifted (1) or cannot (2).
+--verify waits for the new run and compares its metrics and outputs/ with the original's. The
+verdict is "same" (exit code 0), "drifted" (1) or "cannot" (2: it could not be verified).
 """
 
 from __future__ import annotations

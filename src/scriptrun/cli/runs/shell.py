@@ -1,7 +1,7 @@
 """Open a shell in a fresh copy of a run's snapshot, with its environment, variables and data.
 
-The copy is removed when the shell exits. Logging calls print to the terminal, because no run is
-active. Use -- COMMAND to execute a command instead of a shell.
+The copy is removed when the shell exits. Calls that log metrics print to the terminal, because no
+run is active. Use -- COMMAND to execute a command instead of a shell.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ EVERY = 10.0
 
 
 class Counter:
-    """Counts transferred files and bytes; ``watch`` may be called from several threads."""
+    """Counts transferred files and bytes; thread-safe."""
 
     def __init__(self, files: int, size: int) -> None:
         self.total_files, self.total_bytes = files, size
@@ -36,7 +36,7 @@ class Counter:
 
     @property
     def text(self) -> str:
-        """``3 of 10 files, 1.5 MB of 6.0 MB``."""
+        """The progress in words: ``3 of 10 files, 1.5 MB of 6.0 MB``."""
         total = f" of {output.size(self.total_bytes)}" if self.total_bytes else ""
         return f"{self.files:,} of {self.total_files:,} files, {output.size(self.bytes)}{total}"
 

@@ -1,4 +1,4 @@
-"""Read conda environments of this machine as dependencies, to rebuild or extend them."""
+"""Read the dependencies of conda environments on this machine, to rebuild or extend them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def merge_onto(
 ) -> CondaDependencies:
     """Merge ``conda`` into ``base``; for a package in both, ``conda`` wins.
 
-    ``use_python``: whether the Python version of ``conda`` is used too.
+    With ``use_python``, the Python version of ``conda`` is used as well.
     """
     merged = CondaDependencies.from_dict(base.as_dict())
     for channel in merged.conda_channels:
@@ -40,7 +40,7 @@ def merge_onto(
 
 
 def missing_base_problem(name: str) -> str:
-    """The problem with a base environment that does not exist; "" for one that does."""
+    """A message if the base environment ``name`` does not exist, else ""."""
     if conda_prefixes.find(name) is not None:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Curated environments: predefined ones under their well-known names, stored as data files."""
+"""Curated environments: predefined ones, read from ``scriptrun/environments/curated/*.json``."""
 
 from __future__ import annotations
 

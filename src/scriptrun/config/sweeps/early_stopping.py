@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EarlyTerminationPolicy:
-    """Base of the policies: a name and its settings."""
+    """Base class of the policies."""
 
     POLICY_NAME: ClassVar[str] = ""
 
@@ -36,7 +36,7 @@ class EarlyTerminationPolicy:
         return int(self.properties.get("delay_evaluation", 0))
 
     def problems(self) -> list[str]:
-        """Why it cannot be applied, every reason."""
+        """All reasons why the policy cannot be applied."""
         messages = []
         for name, minimum in (("evaluation_interval", 1), ("delay_evaluation", 0)):
             value = self.properties.get(name, minimum)
@@ -94,11 +94,11 @@ class BanditPolicy(EarlyTerminationPolicy):
 
     @property
     def slack_amount(self) -> float | None:
-        """The slack as an amount."""
+        """The slack as an absolute difference."""
         return self.properties.get("slack_amount")
 
     def problems(self) -> list[str]:
-        """Why it cannot be applied, every reason."""
+        """All reasons why the policy cannot be applied."""
         slack_names = [name for name in ("slack_factor", "slack_amount") if name in self.properties]
         messages = super().problems()
         if len(slack_names) != 1:
@@ -140,7 +140,7 @@ class TruncationSelectionPolicy(EarlyTerminationPolicy):
         return int(self.properties["truncation_percentage"])
 
     def problems(self) -> list[str]:
-        """Why it cannot be applied, every reason."""
+        """All reasons why the policy cannot be applied."""
         share = self.properties["truncation_percentage"]
         is_invalid = not _is_integer(share) or not 1 <= share <= 99
         message = f"truncation_percentage must be an integer from 1 to 99, not {share!r}"
@@ -148,8 +148,9 @@ class TruncationSelectionPolicy(EarlyTerminationPolicy):
 
 
 class AshaPolicy(EarlyTerminationPolicy):
-    """Asynchronous successive halving (not in the SDK v1): of all runs that reach a rung, the best
-    one in ``reduction_factor`` continues.
+    """Asynchronous successive halving; not in the SDK v1.
+
+    Of all runs that reach a rung, only the best 1/``reduction_factor`` continue.
 
     The rungs are the intervals ``min_intervals``, times ``reduction_factor``, and so on
     (https://arxiv.org/abs/1810.05934, as a stopping rule).
@@ -164,7 +165,7 @@ class AshaPolicy(EarlyTerminationPolicy):
         )
 
     def problems(self) -> list[str]:
-        """Why it cannot be applied, every reason."""
+        """All reasons why the policy cannot be applied."""
         minimums = {"min_intervals": 1, "reduction_factor": 2}
         return [
             f"{name} must be an integer of at least {minimums[name]}, not {value!r}"
@@ -186,7 +187,7 @@ def _is_number(value: object) -> bool:
 
 
 def from_dict(value: Json) -> EarlyTerminationPolicy:
-    """The policy that ``as_dict`` wrote."""
+    """Recreate a policy from the result of ``as_dict``."""
     classes = (NoTerminationPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy,
              AshaPolicy)  # fmt: skip
     policy_class: Any = {kind.POLICY_NAME: kind for kind in classes}[value["name"]]

@@ -1,4 +1,4 @@
-"""Registered datasets: ``datasets/<name>/<version>.yaml`` and their tags in the workspace."""
+"""Store registered datasets in the workspace, as ``datasets/<name>/<version>.yaml``."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def numbers(workspace: WorkspaceLike, name: str) -> list[int]:
 
 
 def change(workspace: WorkspaceLike, head: VersionRecord, changes: VersionRecord) -> VersionRecord:
-    """Set the ``description`` or ``tags`` of a version; nothing else of it can change."""
+    """Set the ``description`` or ``tags`` of a version; its other fields are immutable."""
     name, number = head["name"], head["version"]
     _open_heads(workspace).change(name, number, changes)
     return get(workspace, name, number)
@@ -104,7 +104,7 @@ def remove(workspace: WorkspaceLike, name: str) -> None:
 
 
 def as_number(version: object) -> int | None:
-    """Parse a version as v1 writes it: 3, "3", "latest" or None."""
+    """Parse a version as in the SDK v1: 3, "3", "latest" or None; None means the latest."""
     if version is None or version == "latest":
         return None
     if isinstance(version, int) or (isinstance(version, str) and version.isdigit()):

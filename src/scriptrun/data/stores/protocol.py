@@ -1,4 +1,4 @@
-"""The interface below all datastores: a small protocol that each kind of storage implements."""
+"""The storage interface behind all datastores, and helpers for paths in a store."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from scriptrun.data.errors import DatastoreException
 
-#: bytes of one piece when a file is streamed
+#: bytes per piece when a file is streamed
 PIECE = 1 << 20
 
 
 class FileEntry(NamedTuple):
     """One file of a store.
 
-    ``path`` uses slashes without a leading one; ``size`` is in bytes (-1 if unknown); ``etag``
+    ``path`` is relative and uses forward slashes; ``size`` is in bytes (-1 if unknown); ``etag``
     changes with the content and has no quotes ("" if the store has none); ``modified`` is in
     seconds since 1970 (0 if unknown).
     """
@@ -29,7 +29,7 @@ class FileEntry(NamedTuple):
 class Store(Protocol):
     """What a kind of storage must implement. ``name`` is for messages.
 
-    Paths use slashes without a leading one, and have no empty, ``.`` or ``..`` parts (``clean``).
+    Paths are relative, use forward slashes, and have no empty, ``.`` or ``..`` parts (``clean``).
     Methods that take an ``etag`` raise FileChanged if the file has another one. All raise
     FileMissing if the file does not exist, and DatastoreException, with a message without secrets,
     if the store is unreachable or denies the request. Stores must be thread-safe.
@@ -38,7 +38,7 @@ class Store(Protocol):
     name: str
     #: how many files to transfer in parallel
     at_once: int
-    #: whether an ETag of 32 hexadecimal digits is usually the content's MD5
+    #: whether ETags of 32 hexadecimal digits are usually MD5 checksums of the content
     sums: bool
 
     @property

@@ -10,7 +10,7 @@ from scriptrun.engines.transport import CommandResult, LocalTransport, SshTransp
 from scriptrun.engines.transport import HostUnreachable as MachineUnreachable
 from scriptrun.spec.errors import ExperimentExecutionException
 
-#: variables that a job inherits where sbatch is called: the account's, and Slurm's settings
+#: variables that a job inherits from sbatch's environment: the account's, and Slurm's settings
 ACCOUNT_VARIABLES = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 SLURM_VARIABLES = (
     "SLURM_CONF",
@@ -57,10 +57,10 @@ def run(argv: list[str], ssh: str | None = None) -> CommandResult:
 
 
 def send(script: str, variables: dict[str, str], ssh: str | None = None) -> CommandResult:
-    """Call sbatch for ``script`` in exactly the environment that the job inherits.
+    """Submit ``script`` with sbatch, in exactly the environment that the job inherits.
 
-    That is the account's variables, Slurm's settings and ``variables``, whose values travel on
-    standard input, so that no process list shows them.
+    It consists of the account's variables, Slurm's settings and ``variables``, whose values are
+    passed on standard input, so that no process list shows them.
     """
     inherited = " ".join(
         f'${{{name}+{name}="${name}"}}' for name in (*ACCOUNT_VARIABLES, *SLURM_VARIABLES)

@@ -30,7 +30,7 @@ def lock_requirements(
     request = uv_requirements.from_spec(spec.replace(conda=(), python=None))
     conda_versions = dict(_python_packages(records))
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
-        path = os.path.join(folder, "brought.txt")
+        path = os.path.join(folder, "conda_packages.txt")
         lines = [f"{name}=={version}\n" for name, version in conda_versions.items()]
         write_atomic(path, "".join(lines).encode())
         flags = ["--constraints", path]

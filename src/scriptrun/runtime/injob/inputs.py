@@ -57,7 +57,7 @@ class _NamedData(_ByName):
         return self._path(description["name"])
 
     def _path(self, name: str) -> "str | None":
-        """The path in this process's own job; None for any other run."""
+        """The local path, if this process belongs to the run; else None."""
         if os.environ.get("SCRIPTRUN_RUN_ID") != os.path.basename(self._folder):
             return None
         return os.environ.get(VARIABLE.format(name)) or os.environ.get(name)

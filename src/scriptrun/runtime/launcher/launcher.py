@@ -21,14 +21,15 @@ SIGNAL_DELAY = 0.1
 
 
 class Superseded(Exception):
-    """The run is not this attempt's to start; it exits without a result."""
+    """This launcher may not start the run; it exits without a result."""
 
 
 def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     """Run the job of ``attempt`` on this node and publish its result.
 
-    ``fork(order)`` starts another launcher, for the other nodes of a rehearsal. Failures of the
-    job go into the result. Raises Superseded if the run is not this attempt's to start.
+    ``fork(order)`` starts the launchers of the other nodes if all are simulated on this machine (a
+    rehearsal). Failures of the job are part of the result. Raises Superseded if
+    this launcher may not start the run.
     """
     processes.set_process_name(processes.LAUNCHER)
     order = attempt.order
@@ -51,7 +52,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         value = results.result(error.state, str(error))
     except OSError as error:
         value = results.result(results.FAILED, steps.start_error(error, job, attempt.order))
-    except Exception as error:  # a damaged snapshot, or our own bug: the run must still end
+    except Exception as error:  # a damaged snapshot, or a bug in scriptrun: the run must still end
         import traceback  # loaded only when something has gone wrong
 
         _log_error(folder, traceback.format_exc())
@@ -75,7 +76,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
 
 
 def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:
-    """Whether MPI's ranks were told to stop: a scheduler that starts them tells no launcher."""
+    """Whether the scheduler stopped the MPI ranks; if it starts them, it signals no launcher."""
     if order.node or job["distribution"]["kind"] != "mpi":
         return False
     scheduler = order.load_scheduler()
@@ -120,7 +121,7 @@ def _prepare_staging(job: "Json", order: "LaunchOrder") -> None:
 
 
 def _take_ticket(job: "Json", attempt: "Attempt") -> None:
-    """Take the run's ticket; of several launchers, the one that removes it starts the script.
+    """Take the run's ticket: whichever launcher removes it starts the script.
 
     Raises Superseded for all others, and if the guard is gone, as the attempt then counts as ended
     and may have been replaced.

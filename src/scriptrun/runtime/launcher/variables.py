@@ -21,9 +21,9 @@ _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 class Task:
     """One process of the job on this node: its rank, command line and variables.
 
-    ``variables`` are those that scriptrun sets; ``log`` is an artifact name. ``is_server``: it runs
-    until it is stopped. ``name`` is used in messages ("rank 3"); "" for a job's only process.
-    ``starved``: it ran out of memory.
+    ``variables`` are those that scriptrun sets; ``log`` is an artifact name. ``is_server`` means
+    that it runs until it is stopped. ``name`` is used in messages ("rank 3"); "" for a job's only
+    process. ``starved`` means that it ran out of memory.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ def _container_command(job: "Json", container: "Json", system: "dict[str, str]")
     if job.get("command"):
         if container.get("shell"):
             return [container["shell"], "-c", job["command"]]
-        import shlex  # an image without a shell: split the command
+        import shlex  # the image has no shell, so the command is split here
 
         return shlex.split(expand(job["command"], system))
     if not container.get("python"):

@@ -1,5 +1,5 @@
-"""Launchers: which processes of a distributed job run on a node, with which variables.
+"""The ranks of a distributed job: which processes run on a node, with which variables.
 
-One module a kind of job; each has ``tasks(job, order, meeting)``, a list of ``variables.Task``.
-``meeting`` is what the nodes agreed on (``head.json``).
+There is one module per kind of job. Each has ``tasks(job, attempt, agreement)``, which returns a
+list of ``variables.Task``; ``agreement`` is what the nodes agreed on (``head.json``).
 """
