@@ -235,8 +235,7 @@ def test_what_is_said_comes_after_what_was_printed(tmp_path):
 def test_a_counter_counts_from_several_threads():
     counter = progress.Counter(400, 4000)
     threads = [
-        threading.Thread(target=lambda: [counter.watch(1, 10) for _ in range(100)])
-        for _ in range(4)
+        threading.Thread(target=lambda: [counter.add(1, 10) for _ in range(100)]) for _ in range(4)
     ]
     for each in threads:
         each.start()
@@ -255,23 +254,23 @@ def test_a_counter_counts_from_several_threads():
 )
 def test_the_words_of_a_counter(of, moved, words):
     counter = progress.Counter(*of)
-    counter.watch(*moved)
+    counter.add(*moved)
     assert counter.text == words
 
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_short_transfer_says_nothing_where_no_terminal_is(capsys, quiet):
     with progress.show_progress("Copying", 2, 20, quiet) as counter:
-        counter.watch(2, 20)
+        counter.add(2, 20)
     assert counter.text.startswith("2 of 2 files")
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_long_transfer_says_a_line_now_and_then(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "REPORT_INTERVAL", 0.0)
     with progress.show_progress("Copying", 2, 20) as counter:
-        counter.watch(1, 5)
-        counter.watch(1, 15)
+        counter.add(1, 5)
+        counter.add(1, 15)
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["Copying: 1 of 2 files, 5 B of 20 B", "Copying: 2 of 2 files, 20 B of 20 B"]
 

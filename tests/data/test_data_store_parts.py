@@ -435,7 +435,7 @@ def test_versions_count_up_and_equal_ones_keep_their_number(workspace):
     assert add(workspace, "n", {"files": 1}, True)["version"] == 1
     assert add(workspace, "n", {"files": 2}, True)["version"] == 2
     assert add(workspace, "n", {"files": 1}, True)["version"] == 3
-    assert versions.numbers(workspace, "n") == [1, 2, 3]
+    assert versions.version_numbers(workspace, "n") == [1, 2, 3]
     assert versions.get(workspace, "n")["files"] == 1
     assert versions.get(workspace, "n", 2)["files"] == 2
 
@@ -444,7 +444,7 @@ def test_versions_count_up_and_equal_ones_keep_their_number(workspace):
 def test_any_text_names_a_dataset(workspace, name):
     head = versions.add(workspace, name, {"files": 1}, False)
     assert versions.names(workspace) == [name]
-    assert versions.by_id(workspace, head["id"])["name"] == name
+    assert versions.find_by_id(workspace, head["id"])["name"] == name
     versions.remove(workspace, name)
     assert versions.names(workspace) == []
 
@@ -466,20 +466,20 @@ def test_only_words_of_a_version_can_change(workspace):
         versions.get(workspace, "n", 2)
     assert "2" in str(caught.value)
     with pytest.raises(UserErrorException):
-        versions.by_id(workspace, "no such id")
+        versions.find_by_id(workspace, "no such id")
 
 
 @pytest.mark.parametrize(
     ("version", "number"), [(None, None), ("latest", None), (3, 3), ("3", 3), ("03", 3)]
 )
 def test_versions_as_v1_writes_them(version, number):
-    assert versions.as_number(version) == number
+    assert versions.parse_version(version) == number
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "1.0", 1.0, [1], "Latest"])
 def test_what_is_no_version_is_refused(version):
     with pytest.raises(DatasetValidationError):
-        versions.as_number(version)
+        versions.parse_version(version)
 
 
 # where files come from

@@ -410,7 +410,7 @@ def test_a_job_gets_nothing_else_of_this_process(program, tmp_path, monkeypatch)
     monkeypatch.setenv("A_SECRET", "hunter2")
     monkeypatch.setenv("SBATCH_QOS", "quick")
     program("sbatch", 'env; for each; do echo "word:$each"; done')
-    said = commands.send("/a b/it's.sh", {"MINE": "x y"}).text
+    said = commands.submit("/a b/it's.sh", {"MINE": "x y"}).text
     assert "hunter2" not in said
     assert "MINE=x y" in said
     assert "SBATCH_QOS=quick" in said

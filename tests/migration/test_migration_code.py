@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.migration.versions import migrated
 
-from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
 
 HEAD = "from azureml.train.dnn import PyTorch, Mpi\nfrom azureml.train.estimator import Estimator\n"
 CALL = "Estimator('src', compute_target='c', entry_script='t.py'"
@@ -130,7 +130,7 @@ def test_a_dictionary_that_nobody_needs_any_more_goes():
 def test_what_is_not_certain_is_told_and_left(code, reason):
     outcome = migrated(HEAD + code)
     assert not outcome.is_changed, outcome.diff
-    found = [each for each in outcome.findings if each.kind == LOOK]
+    found = [each for each in outcome.findings if each.kind == NEEDS_REVIEW]
     assert found and reason in found[0].reason, outcome.findings
 
 
@@ -147,7 +147,7 @@ def test_sweeps_take_it_as_run_config():
     assert "HyperDriveConfig(run_config=a, policy=None)" in new
     assert "HyperDriveConfig(run_config=make())" in new
     assert "HyperDriveConfig(estimator=other())" in new
-    assert (LOOK, "HyperDriveConfig", 9) in kinds(text)
+    assert (NEEDS_REVIEW, "HyperDriveConfig", 9) in kinds(text)
 
 
 def test_sweeps_become_scriptruns_own():
@@ -177,7 +177,7 @@ def test_a_step_of_a_pipeline_takes_its_run_config():
 def test_properties_of_an_estimator_get_their_new_places():
     text = f"{HEAD}a = {CALL})\nprint(a.conda_dependencies, a.run_config, PyTorch.get_supported_versions())\n"
     assert "print(a.run_config.environment.python.conda_dependencies, a.run_config" in became(text)
-    assert (LOOK, "PyTorch.get_supported_versions", 4) in kinds(text)
+    assert (NEEDS_REVIEW, "PyTorch.get_supported_versions", 4) in kinds(text)
 
 
 def test_an_import_of_all_is_named_where_that_is_certain():
@@ -192,7 +192,7 @@ def test_an_import_of_all_is_named_where_that_is_certain():
     for more in ("from mine import *\n", "what(1)\n"):  # Estimator may be another
         text = f"{starred}{more}e = {CALL})\n"
         assert became(text) == text
-        assert (LOOK, "Estimator", 3) in kinds(text)
+        assert (NEEDS_REVIEW, "Estimator", 3) in kinds(text)
 
 
 def test_a_new_argument_stands_as_those_around_it():
@@ -237,7 +237,7 @@ def test_imports_of_branches_stay_in_their_branches():
 
 def test_subclasses_are_told():
     found = kinds(f"{HEAD}class Mine(Estimator):\n    pass\n")
-    assert found == [(LOOK, "class Mine", 3)]
+    assert found == [(NEEDS_REVIEW, "class Mine", 3)]
 
 
 def test_references_to_datastores_are_cast_as_the_guide_says():
@@ -309,8 +309,8 @@ from azureml.core.runconfig import DataPath
 """
     )
     found = {what: kind for kind, what, _ in kinds(text, "scriptrun")}
-    assert found["azureml.core.compute.ComputeTarget"] == LEFT
-    assert found["azureml.core.Image"] == LOOK
+    assert found["azureml.core.compute.ComputeTarget"] == LEFT_ALONE
+    assert found["azureml.core.Image"] == NEEDS_REVIEW
     assert found["azureml.core: Workspace, Experiment"] == REWRITTEN
     assert not migrated(new, "scriptrun").is_changed
 
@@ -342,13 +342,13 @@ def test_compute_targets_that_scriptrun_must_know_are_told():
         "b = ScriptRunConfig('.', 'a.py', compute_target=ws.compute_targets['cpu'])\n"
         "c = ScriptRunConfig('.', 'a.py', compute_target='local')\n"
     )
-    looks = [(what, line) for kind, what, line in kinds(text, "scriptrun") if kind == LOOK]
+    looks = [(what, line) for kind, what, line in kinds(text, "scriptrun") if kind == NEEDS_REVIEW]
     assert looks == [("compute target gpu", 3), ("compute target cpu", 4)]
-    assert not [kind for kind, _, _ in kinds(text) if kind == LOOK]
+    assert not [kind for kind, _, _ in kinds(text) if kind == NEEDS_REVIEW]
 
 
 def test_runconfig_files_are_told():
     text = (
         "from azureml.core.runconfig import RunConfiguration\nr = RunConfiguration.load('.', 'x')\n"
     )
-    assert kinds(text) == [(LEFT, "RunConfiguration.load", 2)]
+    assert kinds(text) == [(LEFT_ALONE, "RunConfiguration.load", 2)]

@@ -15,7 +15,7 @@ from scriptrun.migration.code.call_layout import Arguments
 from scriptrun.migration.code.edits import apply
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import script_params
-from scriptrun.migration.findings import LEFT, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, REWRITTEN
 
 # arguments of a call
 
@@ -274,7 +274,9 @@ def test_imports_with_dots_become_scriptruns(old, new):
 )
 def test_what_is_left_is_told_and_still_imported(text, reason):
     new, made = moved(text)
-    assert [each.kind for each in made.findings] == [LEFT] and reason in made.findings[0].reason
+    assert [each.kind for each in made.findings] == [LEFT_ALONE] and reason in made.findings[
+        0
+    ].reason
     assert len(made.remaining) == 1 and "azureml" in new
     compile(new, "new", "exec")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.migration.versions import jobs, migrated
 
 from scriptrun.core.workspace import Workspace
-from scriptrun.migration.findings import LOOK, REWRITTEN
+from scriptrun.migration.findings import NEEDS_REVIEW, REWRITTEN
 
 HEAD = """\
 import os
@@ -253,7 +253,9 @@ def test_generated_calls_say_the_same_job(place, cls, call, several, layout, com
     new = outcome.new.decode()
     compile(new, "new", "exec")
     kinds = {each.kind for each in outcome.findings if each.what in (cls, "Kind")}
-    assert kinds == {REWRITTEN} or (layout == "function" and kinds == {LOOK}), outcome.findings
+    assert kinds == {REWRITTEN} or (layout == "function" and kinds == {NEEDS_REVIEW}), (
+        outcome.findings
+    )
     assert jobs(new) == jobs(text), new
     assert all(new.count(mark) == text.count(mark) for mark in ("# about", "# why")), new
     again = migrated(new)
@@ -297,6 +299,6 @@ def test_a_kind_that_only_has_settings_of_its_own_becomes_one_of_script_run_conf
 )
 def test_other_kinds_need_a_look(code):
     outcome = migrated(HEAD + code)
-    assert not outcome.is_changed and (LOOK, "class Ours") in {
+    assert not outcome.is_changed and (NEEDS_REVIEW, "class Ours") in {
         (each.kind, each.what) for each in outcome.findings
     }

@@ -16,7 +16,7 @@ from scriptrun.cli import migrate
 from scriptrun.migration import batch, candidates, rewrite_file
 from scriptrun.migration.code import edits, files, notebooks
 from scriptrun.migration.estimators.call import CannotRewrite
-from scriptrun.migration.findings import LEFT, LOOK
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW
 
 CALL = "est = Estimator('src', compute_target='c', entry_script='t.py')\n"
 OLD = f"from azureml.train.estimator import Estimator\n{CALL}"
@@ -65,7 +65,7 @@ def test_what_does_not_parse_is_told(tmp_path, raw, reason):
     path = tmp_path / "old.py"
     path.write_bytes(raw)
     (finding,) = looked(path).findings
-    assert finding.kind == LOOK and reason in finding.reason
+    assert finding.kind == NEEDS_REVIEW and reason in finding.reason
     assert path.read_bytes() == raw
 
 
@@ -106,7 +106,7 @@ def test_a_read_only_file_is_told(tmp_path):
     path.write_text(OLD)
     path.chmod(0o444)
     (finding,) = looked(path).findings
-    assert finding.kind == LOOK and "writable" in finding.reason
+    assert finding.kind == NEEDS_REVIEW and "writable" in finding.reason
     assert path.read_text() == OLD
 
 
@@ -126,7 +126,7 @@ def test_loops_of_links_end_and_no_file_comes_twice(tmp_path):
     found = list(candidates.files([str(tmp_path), str(inner)]))
     assert [os.path.realpath(each) for each in found] == [str(run), str(inner / "x.py")]
     told = rewrite_file.compute_outcome(found[0], "azureml", migrate.alternative)
-    assert told is not None and not told.is_changed and told.findings[0].kind == LEFT
+    assert told is not None and not told.is_changed and told.findings[0].kind == LEFT_ALONE
     assert f"scriptrun import {run}" in told.findings[0].advice
 
 
@@ -224,5 +224,5 @@ def test_findings_name_cells_and_lines():
         notebook("import azureml.core", "x = azureml\nprint 'two'"), "scriptrun", "a.ipynb"
     )
     places = {(each.cell, each.line, each.kind) for each in outcome.findings}
-    assert places == {(1, 1, LEFT), (2, 1, LOOK)}
+    assert places == {(1, 1, LEFT_ALONE), (2, 1, NEEDS_REVIEW)}
     assert outcome.findings[0].location == "a.ipynb, cell 1, line 1"

@@ -6,7 +6,7 @@ import pytest
 from tests.migration.test_migration_files import notebook
 from tests.migration.versions import migrated
 
-from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
 
 HEAD = (
     "from azureml.core import Workspace\n"
@@ -17,7 +17,7 @@ HEAD = (
 ARGS = "'src', compute_target='c', entry_script='t.py'"
 
 
-def told(text: str, kind: str = LOOK, to: str = "azureml") -> list[tuple[int, str]]:
+def told(text: str, kind: str = NEEDS_REVIEW, to: str = "azureml") -> list[tuple[int, str]]:
     return [(each.line, each.what) for each in migrated(text, to).findings if each.kind == kind]
 
 
@@ -55,7 +55,7 @@ def test_classes_that_are_values_are_told():
         "def show(given: PyTorch):\n    return isinstance(given, PyTorch)\n"
     )
     assert told(text) == [(7, "PyTorch"), (7, "TensorFlow"), (10, "PyTorch")]
-    assert told(text, REWRITTEN) == [(6, "Kind")] and told(text, LEFT) == [(9, "PyTorch")]
+    assert told(text, REWRITTEN) == [(6, "Kind")] and told(text, LEFT_ALONE) == [(9, "PyTorch")]
 
 
 def test_parameters_are_what_all_calls_give():
@@ -144,7 +144,7 @@ def test_names_with_dots_move_where_scriptrun_has_them():
         "try:\n    azureml.core.ComputeTarget\n"
         "except scriptrun.exceptions.ComputeTargetException:\n    pass\n"
     )
-    left = [each for each in outcome.findings if each.kind == LEFT]
+    left = [each for each in outcome.findings if each.kind == LEFT_ALONE]
     assert [each.line for each in left] == [1, 2]
     assert "has no core.ComputeTarget" in left[0].reason
     alone = "import azureml.core\nexp = azureml.core.Experiment\n"

@@ -33,7 +33,7 @@ from scriptrun.migration.estimators import (
     environment,
     usages,
 )
-from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
 
 
 def call_named(program, name):
@@ -230,7 +230,7 @@ def test_a_dataset_needs_its_name(head, reason):
     made = references.rewrite(Program(text))
     new = apply(text, made.edits)
     (told,) = made.findings
-    assert (told.kind, new == text) == ((LEFT, True) if reason else (REWRITTEN, False))
+    assert (told.kind, new == text) == ((LEFT_ALONE, True) if reason else (REWRITTEN, False))
     assert reason in told.reason
     if not reason:
         assert "Dataset.File.from_files((ds, 'a'), validate=False).as_download()" in new
@@ -255,7 +255,9 @@ def test_references_that_say_more_than_a_dataset_stay(made, reason):
     text = DATA + "from azureml.core import ScriptRunConfig\n" + CONFIG.format(made)
     result = references.rewrite(Program(text))
     assert result.edits == []
-    assert [each.kind for each in result.findings] == [LEFT] and reason in result.findings[0].reason
+    assert [each.kind for each in result.findings] == [LEFT_ALONE] and reason in result.findings[
+        0
+    ].reason
 
 
 # estimators
@@ -387,15 +389,15 @@ def test_a_framework_without_a_workspace_must_be_certain():
 @pytest.mark.parametrize(
     ("use", "kind"),
     [
-        ("kinds = [Estimator]", LOOK),
-        ("isinstance(x, Estimator)", LOOK),
-        ("def f(x: Estimator): pass", LEFT),
+        ("kinds = [Estimator]", NEEDS_REVIEW),
+        ("isinstance(x, Estimator)", NEEDS_REVIEW),
+        ("def f(x: Estimator): pass", LEFT_ALONE),
         ("def f() -> 'int': pass", None),
         ("E = Estimator\nE('s')", None),
-        ("E = F = Estimator", LOOK),
+        ("E = F = Estimator", NEEDS_REVIEW),
         ("class Mine(Estimator): pass", None),
         ("Estimator.DEFAULT_VERSION", None),
-        ("E = Estimator\nE = 2\nif x: E = 3\nE", LOOK),
+        ("E = Estimator\nE = 2\nif x: E = 3\nE", NEEDS_REVIEW),
     ],
 )
 def test_where_a_class_is_more_than_called(use, kind):
@@ -492,7 +494,7 @@ def test_a_dictionary_stays_one_where_a_call_that_takes_it_is_refused():
     made = rewrite_program.rewrite(Program(text))
     new = apply(text, made.edits)
     assert "p = {'--a': 1}\n" in new and "for flag, value in p.items()" in new
-    assert [(each.kind, each.line) for each in made.findings] == [(LOOK, 6), (REWRITTEN, 5)]
+    assert [(each.kind, each.line) for each in made.findings] == [(NEEDS_REVIEW, 6), (REWRITTEN, 5)]
 
 
 LINES = st.lists(

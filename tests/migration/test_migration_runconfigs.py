@@ -9,7 +9,7 @@ import pytest
 from tests.migration.versions import jobs, migrated
 
 from scriptrun.core.workspace import Workspace
-from scriptrun.migration.findings import LEFT
+from scriptrun.migration.findings import LEFT_ALONE
 from scriptrun.migration.proof import prove
 
 HEAD = """\
@@ -94,7 +94,7 @@ def test_what_is_not_certain_stays(code, reason):
     outcome = migrated(f"{HEAD}rc = RunConfiguration()\n{code}")
     assert not outcome.is_changed, outcome.diff
     (finding,) = outcome.findings
-    assert finding.kind == LEFT and reason in finding.reason
+    assert finding.kind == LEFT_ALONE and reason in finding.reason
 
 
 @pytest.mark.parametrize("lead", ["", "rc.target = 'gpu'\n"])
@@ -218,7 +218,7 @@ def test_what_a_file_says_stays_where_it_is_not_certain(beside, content, code, r
     outcome = migrated(HEAD + code)
     assert not outcome.is_changed, outcome.diff
     (finding,) = outcome.findings
-    assert finding.kind == LEFT and reason in finding.reason and finding.advice
+    assert finding.kind == LEFT_ALONE and reason in finding.reason and finding.advice
 
 
 def test_a_file_elsewhere_is_not_taken_for_the_one_beside_the_code(beside):

@@ -289,12 +289,12 @@ def test_requirements_follow_their_files(tmp_path):
     )
     spec = EnvironmentSpec(kind=PACKAGES, pip=lines, local={str(wheel): "digest"})
     assert wheels.local_files(spec) == {str(wheel): wheel}, "a folder is no file"
-    moved = wheels.with_paths(spec, {str(wheel): "/there/m.whl"})
+    moved = wheels.replace_local_paths(spec, {str(wheel): "/there/m.whl"})
     assert moved.pip[0] == "mauve @ file:///there/m.whl"
     assert moved.pip[1].startswith("file:///there/m.whl ;")
     assert moved.pip[2:] == lines[2:]
     assert moved.local == {"/there/m.whl": "digest"}
-    assert wheels.with_paths(spec, {}) == spec
+    assert wheels.replace_local_paths(spec, {}) == spec
 
 
 @pytest.fixture

@@ -74,8 +74,8 @@ def test_who_reads_a_log_reads_on(node, home):
 
 
 def test_a_result_comes_last_and_only_with_all_else(node, home, monkeypatch):
-    monkeypatch.setattr(mirror, "LOOK", 3)
-    monkeypatch.setattr(mirror, "PIECE", 2)
+    monkeypatch.setattr(mirror, "MAX_GROWTH_BYTES", 3)
+    monkeypatch.setattr(mirror, "MAX_READ_BYTES", 2)
     write(node, "attempts/1/result.json", b"{}")
     write(node, "user_logs/std_log.txt", b"0123456789")
     write(node, "outputs/model.bin", b"whole")
@@ -146,7 +146,7 @@ def test_what_belongs_to_the_node_stays_there(node, home):
     os.symlink("/etc/passwd", node / "link")
     mirror.refresh(home, FolderFiles(node))
     assert [path.name for path in home.rglob("*") if path.is_file()] == [
-        mirror.STATE,
+        mirror.STATE_FILE,
         "node-0.jsonl",
     ]
 
@@ -157,8 +157,8 @@ def test_outputs_on_demand(node, home):
     there = FolderFiles(node, outputs=False)
     mirror.refresh(home, there)
     assert not (home / "outputs").exists()
-    assert mirror.names(home, there) == ["outputs/a.bin", "outputs/b.bin"]
-    mirror.fetch(home, there, ["outputs/a.bin", "outputs/none.bin"])
+    assert mirror.artifact_names(home, there) == ["outputs/a.bin", "outputs/b.bin"]
+    mirror.fetch_artifacts(home, there, ["outputs/a.bin", "outputs/none.bin"])
     assert (home / "outputs" / "a.bin").read_bytes() == b"now"
     assert not (home / "outputs" / "none.bin").exists()
 
@@ -168,7 +168,7 @@ def test_a_look_is_good_enough_for_a_moment(node, home):
     assert mirror.refresh_if_due(home, FolderFiles(node)) is True
     write(node, "events/a.jsonl", b"1\n2\n")
     assert mirror.refresh_if_due(home, FolderFiles(node)) is False
-    mirror.forget(home)
+    mirror.expire(home)
     assert mirror.refresh_if_due(home, FolderFiles(node)) is True
     assert (home / "events" / "a.jsonl").read_bytes() == b"1\n2\n"
 

@@ -39,11 +39,11 @@ class Parser(argparse.ArgumentParser):
             words, rest = words[:index], words[index + 1 :]
         args, unknown = self.parse_known_args(words)
         if unknown and not (self.takes_options and getattr(args, "verb", "") in ("add", "set")):
-            self.refuse_words(unknown)
+            self.reject_words(unknown)
         args.rest, args.left = rest, unknown
         return args
 
-    def refuse_words(self, unknown: list[str]) -> NoReturn:
+    def reject_words(self, unknown: list[str]) -> NoReturn:
         """Raise UserErrorException for unknown words, with a suggestion."""
         text = " ".join(unknown)
         options = [name for action in self._actions for name in action.option_strings]
@@ -62,14 +62,14 @@ class Parser(argparse.ArgumentParser):
         raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._help_hint())
 
 
-def make(name: str, line: str, words: list[str], doc: str) -> Parser:
+def make_parser(name: str, summary: str, words: list[str], doc: str) -> Parser:
     """Build the parser of the command ``name``; ``words`` decide whether it formats help."""
     text = doc.strip().partition("\n")[2].strip()
     if _is_help_requested(words):
         text = "\n\n".join(map(_refill, text.split("\n\n")))
     return Parser(
         prog=f"scriptrun {name}",
-        description=f"{line}.",
+        description=f"{summary}.",
         epilog=text or None,
         allow_abbrev=False,
         formatter_class=_formatter(words),

@@ -148,14 +148,14 @@ class ScriptRunConfig:
         self.overruled = tuple(
             OverruledArgument(name, value, current.get(name))
             for name, value in overrides.items()
-            if value is not None and not _means_same(value, current.get(name))
+            if value is not None and not _is_equivalent(value, current.get(name))
         )
         for message in self.overruled_warnings:
             warnings.warn(message, stacklevel=3)
 
     def __repr__(self) -> str:
-        job = f"command={self.command!r}" if self.command else f"script={self.script!r}"
-        return f"ScriptRunConfig(source_directory={self.source_directory!r}, {job})"
+        subject = f"command={self.command!r}" if self.command else f"script={self.script!r}"
+        return f"ScriptRunConfig(source_directory={self.source_directory!r}, {subject})"
 
 
 #: the arguments that only the constructor reads, and what to set instead later
@@ -251,7 +251,7 @@ def distributed_section(config: RunConfiguration) -> Distributed | None:
     return by_communicator.get(str(config.communicator).lower())
 
 
-def _means_same(value: object, other: object) -> bool:
+def _is_equivalent(value: object, other: object) -> bool:
     """Whether two values mean the same; a compute target equals its name."""
     if isinstance(value, str) or isinstance(other, str):
         return bool(getattr(value, "name", value) == getattr(other, "name", other))

@@ -251,15 +251,17 @@ class Run(ScriptRun):
         there = remote.home(self.path, self.job)
         if there is not None:
             names = [
-                name for name in remote.mirror.names(self.path, there) if name.startswith(prefix)
+                name
+                for name in remote.mirror.artifact_names(self.path, there)
+                if name.startswith(prefix)
             ]
-            remote.mirror.fetch(self.path, there, names)
+            remote.mirror.fetch_artifacts(self.path, there, names)
 
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and uploads."""
         there = remote.home(self.path, self.job)
         if there is not None:
-            return remote.mirror.names(self.path, there)
+            return remote.mirror.artifact_names(self.path, there)
         return builtins.list(super().get_file_names())
 
     def download_file(
@@ -268,7 +270,7 @@ class Run(ScriptRun):
         """Copy a file of the run to ``output_file_path`` (a file or folder; default: ``.``)."""
         there = remote.home(self.path, self.job)
         if there is not None:
-            remote.mirror.fetch(self.path, there, [name])
+            remote.mirror.fetch_artifacts(self.path, there, [name])
         super().download_file(name, output_file_path, **kwargs)
 
     def download_files(

@@ -20,9 +20,9 @@ from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.values import Value
 
 #: default timeout of a command, in seconds
-PATIENCE = 60.0
+COMMAND_TIMEOUT = 60.0
 #: seconds for which an idle ssh connection stays open
-PERSIST = 120
+IDLE_SECONDS = 120
 
 _SSH_ERRORS = (
     ("Could not resolve hostname", "unknown host name", "Check the name in ~/.ssh/config."),
@@ -78,7 +78,7 @@ class Transport(Protocol):
         self,
         argv: list[str],
         input: bytes = b"",
-        timeout: float = PATIENCE,
+        timeout: float = COMMAND_TIMEOUT,
         environ: dict[str, str] | None = None,
     ) -> CommandResult:
         """Run ``argv`` with ``input`` on its standard input and return the result.
@@ -101,7 +101,7 @@ class LocalTransport(Value):
         self,
         argv: list[str],
         input: bytes = b"",
-        timeout: float = PATIENCE,
+        timeout: float = COMMAND_TIMEOUT,
         environ: dict[str, str] | None = None,
     ) -> CommandResult:
         """See ``Transport.run``."""
@@ -143,7 +143,7 @@ class SshTransport(Value):
         self,
         argv: list[str],
         input: bytes = b"",
-        timeout: float = PATIENCE,
+        timeout: float = COMMAND_TIMEOUT,
         environ: dict[str, str] | None = None,
     ) -> CommandResult:
         """See ``Transport.run``."""
@@ -171,7 +171,7 @@ class SshTransport(Value):
             [*self.command[:-2], "-O", "exit", "--", self.host],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=COMMAND_TIMEOUT,
         )
 
     def _unreachable(self, output: str) -> HostUnreachable:
@@ -199,14 +199,14 @@ def _ssh_options(host: str, config: tuple[str, ...]) -> tuple[str, ...]:
         folder = _socket_folder()
         if folder is not None:
             options += ["-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/%C"]
-            options += ["-o", f"ControlPersist={PERSIST}"]
+            options += ["-o", f"ControlPersist={IDLE_SECONDS}"]
     return tuple(options)
 
 
 def _shares_connection(host: str, config: tuple[str, ...]) -> bool:
     """Whether the user's ssh configuration already shares connections to the host."""
     try:
-        result = _run(["ssh", *config, "-G", "--", host], b"", PATIENCE, None)
+        result = _run(["ssh", *config, "-G", "--", host], b"", COMMAND_TIMEOUT, None)
     except (OSError, subprocess.TimeoutExpired):
         return False
     lines = result.stdout.decode("utf-8", "replace").lower().splitlines()
@@ -221,5 +221,7 @@ def _socket_folder() -> Path | None:
         status = folder.lstat()
     except OSError:
         return None
-    owned = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    return folder if owned and not status.st_mode & 0o077 and len(str(folder)) < 45 else None
+    is_own_folder = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return (
+        folder if is_own_folder and not status.st_mode & 0o077 and len(str(folder)) < 45 else None
+    )

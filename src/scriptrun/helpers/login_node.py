@@ -139,7 +139,7 @@ def _report(question: Json, _: IO[bytes]) -> Answer:
         status = run_status.status_of(workspace, folder, job, poll_round=poll_round)
         states = FolderFiles(folder, outputs=False).changed(mirrored)  # outputs come when asked for
         pieces += [
-            (folder / p.state.name, p.start, p.size) for p in mirror.pieces(states, mirrored)
+            (folder / p.state.name, p.start, p.size) for p in mirror.plan_pieces(states, mirrored)
         ]
         files = [(each.name, each.size, each.changed) for each in states]
         runs[run_id] = {"status": _status_values(status), "files": files}

@@ -12,7 +12,7 @@ from scriptrun.migration import workspace_usage
 from scriptrun.migration.code import constants, dotted_names, imports, star_imports
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
 from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
 #: azureml names that differ from scriptrun's exports of the same name
@@ -80,7 +80,9 @@ def _find_targets(program: Program) -> list[ProgramFinding]:
             line_numbers.setdefault(name, program.line(node))
     advice = "Add it with scriptrun compute add or scriptrun compute alias."
     return [
-        ProgramFinding(line, LOOK, f"compute target {name}", "must exist in scriptrun", advice)
+        ProgramFinding(
+            line, NEEDS_REVIEW, f"compute target {name}", "must exist in scriptrun", advice
+        )
         for name, line in line_numbers.items()
     ]
 
@@ -105,10 +107,10 @@ def _move_statement(
 ) -> None:
     module, line = _module_name(program, statement), program.line(statement)
     if isinstance(statement.names, cst.ImportStar):
-        kind, reason = LOOK, "the names that it imports are uncertain"
+        kind, reason = NEEDS_REVIEW, "the names that it imports are uncertain"
         if not star_imports.free_names(program):
-            kind, reason = LEFT, "the program uses none of its names"
-        advice = "Import the names explicitly." if kind == LOOK else ""
+            kind, reason = LEFT_ALONE, "the program uses none of its names"
+        advice = "Import the names explicitly." if kind == NEEDS_REVIEW else ""
         result.findings.append(
             ProgramFinding(line, kind, f"from {module} import *", reason, advice)
         )
@@ -132,7 +134,7 @@ def _move_statement(
         replacement = alternative(module, name)
         if replacement and not reason:
             message = "scriptrun has no equivalent"
-        kind = LOOK if replacement and not reason else LEFT
+        kind = NEEDS_REVIEW if replacement and not reason else LEFT_ALONE
         result.findings.append(
             ProgramFinding(line, kind, f"{module}.{name}", message, replacement or "")
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from scriptrun.migration import candidates, rewrite_file
 from scriptrun.migration.code import files
 from scriptrun.migration.estimators.call import CannotRewrite
-from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN, Finding
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN, Finding
 from scriptrun.migration.proof import prove as proof
 from scriptrun.migration.rewrite_file import Alternative, Outcome
 from scriptrun.spec.values import Value, fresh
@@ -56,8 +56,8 @@ class Report(Value, frozen=False):
         verb = "changed" if written else "would change"
         return (
             f"{len(self.changed)} of {self.looked_at} files {verb}; "
-            f"{kinds.count(REWRITTEN)} places rewritten, {kinds.count(LEFT)} left alone, "
-            f"{kinds.count(LOOK)} need a look"
+            f"{kinds.count(REWRITTEN)} places rewritten, {kinds.count(LEFT_ALONE)} left alone, "
+            f"{kinds.count(NEEDS_REVIEW)} need a look"
         )
 
     def as_dict(self) -> Json:
@@ -112,6 +112,6 @@ def _write(outcome: Outcome) -> None:
         files.write(outcome.path, outcome.old, outcome.new)
     except CannotRewrite as problem:
         outcome.findings = [
-            Finding(outcome.path, 0, 1, LOOK, "the file", problem.reason, problem.advice)
+            Finding(outcome.path, 0, 1, NEEDS_REVIEW, "the file", problem.reason, problem.advice)
         ]
         outcome.new = outcome.old

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
-REWRITTEN, LEFT, LOOK = "rewritten", "left alone", "needs a look"
+REWRITTEN, LEFT_ALONE, NEEDS_REVIEW = "rewritten", "left alone", "needs a look"
 
 
 class Finding(Value):

@@ -17,7 +17,7 @@ from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators.call import CannotRewrite
-from scriptrun.migration.findings import LEFT
+from scriptrun.migration.findings import LEFT_ALONE
 from scriptrun.migration.formats import as_python, read_job
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.values import Value, fresh
@@ -80,7 +80,7 @@ def load_settings(
 
 
 def _cannot_load(reason: str) -> CannotRewrite:
-    return CannotRewrite(reason, "To show it as code, run: scriptrun import FILE", LEFT)
+    return CannotRewrite(reason, "To show it as code, run: scriptrun import FILE", LEFT_ALONE)
 
 
 def _find_file(program: Program, call: cst.Call, folder: str) -> str:

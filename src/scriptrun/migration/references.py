@@ -17,7 +17,7 @@ from scriptrun.migration.code.imports import Imports
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import call as estimator_call
 from scriptrun.migration.estimators.call import CannotRewrite
-from scriptrun.migration.findings import LEFT, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, REWRITTEN
 from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
 _DATASETS = frozenset(("azureml.core.Dataset", "azureml.core.dataset.Dataset", "scriptrun.Dataset"))
@@ -41,7 +41,7 @@ def rewrite(program: Program) -> RewriteResult:
             _check_import(program, anchor)
         except CannotRewrite as problem:
             result.findings.append(
-                ProgramFinding(line, LEFT, subject, problem.reason, problem.advice)
+                ProgramFinding(line, LEFT_ALONE, subject, problem.reason, problem.advice)
             )
             continue
         assert anchor is not None, "it was checked"

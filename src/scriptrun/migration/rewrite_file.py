@@ -14,7 +14,7 @@ from scriptrun.migration.code import files, star_imports
 from scriptrun.migration.code.documents import Document
 from scriptrun.migration.code.program import Program, check
 from scriptrun.migration.estimators.call import CannotRewrite
-from scriptrun.migration.findings import LEFT, LOOK, Finding
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, Finding
 from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
@@ -59,7 +59,9 @@ def compute_outcome(path: str, to: str, alternative: Alternative) -> Outcome | N
     if path.endswith(".runconfig"):
         reason = "ScriptRunConfig(run_config=RunConfiguration.load(...)) accepts it unchanged"
         advice = f"To show it as a ScriptRunConfig, run: scriptrun import {path}"
-        return Outcome(path, b"", b"", [_file_finding(path, CannotRewrite(reason, advice, LEFT))])
+        return Outcome(
+            path, b"", b"", [_file_finding(path, CannotRewrite(reason, advice, LEFT_ALONE))]
+        )
     try:
         raw = files.read(path)
     except CannotRewrite as problem:
@@ -87,7 +89,7 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
     text = document.program_text()
     program: Program | None = None
     findings = [
-        Finding(path, cell + 1, 1, LOOK, "cell", "skipped: not valid Python 3")
+        Finding(path, cell + 1, 1, NEEDS_REVIEW, "cell", "skipped: not valid Python 3")
         for cell in document.invalid_cells
     ]
     pieces, original_text = list(document.pieces), text

@@ -14,7 +14,7 @@ from scriptrun.migration.estimators import class_references, script_params
 from scriptrun.migration.estimators import usages as estimator_usages
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.estimators.conversion import CallRewrite, ConfigWriter
-from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
 from scriptrun.spec.values import Value, fresh
 
 
@@ -47,7 +47,7 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
         _add_finding(result, program, call, problem.kind, problem.reason, problem.advice)
     for call in estimator_call.star_imported_calls(program):
         reason = "the names of an import * are uncertain"
-        _add_finding(result, program, call, LOOK, reason, "Import it explicitly.")
+        _add_finding(result, program, call, NEEDS_REVIEW, reason, "Import it explicitly.")
     imports = Imports(program)
     for reference in class_references.find_references(program):
         result.findings.append(ProgramFinding(program.line(reference.node), *reference[1:]))
@@ -58,7 +58,7 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     if conflicts:
         for call_rewrite in rewrites:
             reason = f"the program uses the name {', '.join(conflicts)} for something else"
-            _add_finding(result, program, call_rewrite.call, LOOK, reason)
+            _add_finding(result, program, call_rewrite.call, NEEDS_REVIEW, reason)
         return result
     for call_rewrite in rewrites:
         result.edits += call_rewrite.edits
@@ -74,7 +74,8 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
         imports.need(name, node, _anchor(program, node))
     result.edits += usages.edits
     result.findings += [
-        ProgramFinding(program.line(node), LOOK, *rest) for node, *rest in usages.review_notes
+        ProgramFinding(program.line(node), NEEDS_REVIEW, *rest)
+        for node, *rest in usages.review_notes
     ]
     result.findings += [
         ProgramFinding(program.line(node), REWRITTEN, *rest) for node, *rest in usages.changes
@@ -101,7 +102,7 @@ def _remove_run_configurations(
             advice = problem.advice
             if loaded_runconfigs.is_load(program, call) and not advice:
                 advice = "To show it as code, run: scriptrun import FILE"
-            _add_finding(result, program, call, LEFT, problem.reason, advice)
+            _add_finding(result, program, call, LEFT_ALONE, problem.reason, advice)
             continue
         result.edits += removal.edits
         for name in sorted(removal.needs):

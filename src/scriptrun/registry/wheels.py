@@ -70,7 +70,7 @@ def local_files(spec: EnvironmentSpec) -> dict[str, Path]:
     return {path: Path(path) for path in paths if os.path.isfile(path)}
 
 
-def with_paths(spec: EnvironmentSpec, new_paths: dict[str, str]) -> EnvironmentSpec:
+def replace_local_paths(spec: EnvironmentSpec, new_paths: dict[str, str]) -> EnvironmentSpec:
     """``spec`` with the paths of local files replaced by those in ``new_paths``."""
     pip = tuple(_replace_path(line, new_paths) for line in spec.pip)
     local = {new_paths.get(path, path): digest for path, digest in spec.local.items()}

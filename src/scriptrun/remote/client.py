@@ -183,7 +183,7 @@ def _as_remote(job: JobSpec, remote_paths: dict[str, str]) -> JobSpec:
     """The job as the login node itself would submit it, with the remote paths of local files."""
     options = {key: value for key, value in job.target.options.items() if key not in _LOCAL_OPTIONS}
     if remote_paths:
-        job = job.replace(environment=wheels.with_paths(job.environment, remote_paths))
+        job = job.replace(environment=wheels.replace_local_paths(job.environment, remote_paths))
     return job.replace(target=Target(job.target.name, job.target.kind, options))
 
 
@@ -253,7 +253,7 @@ class RemoteRunFiles:
         self.status = run_state.RunState(**found["status"])
         states = [FileState(*each) for each in found["files"]]
         at = 0
-        for piece in mirror.pieces(states, known):
+        for piece in mirror.plan_pieces(states, known):
             content = answer["data"][at : at + piece.size]
             self._content[piece.state.name] = piece.start, content
             at += piece.size
@@ -287,8 +287,8 @@ def _status_of(folder: Path, job: JobSpec) -> run_state.RunState:
     status = run_state.read_status(folder)
     if status.is_final:
         return status
-    checked_at, cached = _cached_status.get(str(folder), (-mirror.FRESH, status))
-    if time.monotonic() - checked_at < mirror.FRESH:
+    checked_at, cached = _cached_status.get(str(folder), (-mirror.FRESH_SECONDS, status))
+    if time.monotonic() - checked_at < mirror.FRESH_SECONDS:
         return cached
     run_address = address(folder)
     if run_address is None:

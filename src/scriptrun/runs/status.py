@@ -85,7 +85,7 @@ def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
     if there is None or run_folder.read_result(folder) is not None:
         return
     if at_once:
-        remote.mirror.forget(folder)
+        remote.mirror.expire(folder)
     remote.mirror.refresh_if_due(folder, there)
 
 

@@ -21,7 +21,7 @@ from scriptrun.data.datastores.references import DataReference
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.stores.globs import is_pattern
-from scriptrun.data.stores.protocol import Store, clean
+from scriptrun.data.stores.protocol import Store, normalize_path
 from scriptrun.spec.job_data import DatasetPin, DatasetRegistration, JobInput, JobOutput
 from scriptrun.spec.values import nested
 
@@ -170,7 +170,7 @@ class ReferenceInput:
     @property
     def path(self) -> str:
         """The path on the datastore, "" for its root."""
-        return clean(self.reference.path_on_datastore or "", self.name)
+        return normalize_path(self.reference.path_on_datastore or "", self.name)
 
     @property
     def is_live(self) -> bool:

@@ -161,9 +161,9 @@ class DataBinding:
         if location.dataset is not None:
             reference = location.dataset
             if reference.id:
-                record = dataset_versions.by_id(self._workspace, reference.id)
+                record = dataset_versions.find_by_id(self._workspace, reference.id)
             else:
-                number = dataset_versions.as_number(reference.version)
+                number = dataset_versions.parse_version(reference.version)
                 record = dataset_versions.get(self._workspace, str(reference.name), number)
             return AbstractDataset.from_head(self._workspace, record)
         if location.data_path is not None:

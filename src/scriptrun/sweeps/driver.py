@@ -60,8 +60,8 @@ def main(root: str, run_id: str) -> None:
         ticket = ensure_driver.ticket_path(workspace.id, run_id)
         if folder is None:
             return
-        _take_environment((files.read_json(str(ticket)) or {}).get("environ"))
-        lease = _take_lease(folder)
+        _use_environment((files.read_json(str(ticket)) or {}).get("environ"))
+        lease = _acquire_lease(folder)
         if lease is not None:
             try:
                 Driver(workspace, folder, lease).run()
@@ -72,7 +72,7 @@ def main(root: str, run_id: str) -> None:
         ticket.unlink(missing_ok=True)
 
 
-def _take_lease(folder: Path) -> leases.Lease | None:
+def _acquire_lease(folder: Path) -> leases.Lease | None:
     """Acquire the driver's lease; None if another host's driver has it or it is not writable."""
     while True:
         try:
@@ -83,15 +83,15 @@ def _take_lease(folder: Path) -> leases.Lease | None:
             time.sleep(RETRY_SECONDS)
 
 
-def _take_environment(environ: dict[str, str] | None) -> None:
+def _use_environment(environ: dict[str, str] | None) -> None:
     """Use the submitter's environment, but keep this process's ``SCRIPTRUN_`` variables."""
     if environ is None:
         return
-    own_variables = {
+    kept_variables = {
         name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")
     }
     os.environ.clear()
-    os.environ.update({**environ, **own_variables})
+    os.environ.update({**environ, **kept_variables})
 
 
 def _record_crash(folder: Path, error: Exception) -> bool:
@@ -136,11 +136,11 @@ class Driver:
         self.log = Log(folder)
         self.journal = Journal(folder).read()
         self.points = PointSource(workspace, job.id, self.sweep, self.journal)
-        forks = not self.points.is_adaptive  # Optuna loads NumPy, which starts threads
-        if forks:
+        can_fork = not self.points.is_adaptive  # Optuna loads NumPy, which starts threads
+        if can_fork:
             local_engine.allow_fork()
             runner.make_forks_cheap()
-        self.starter = RunStarter(workspace, job.id, self.journal, forks)
+        self.starter = RunStarter(workspace, job.id, self.journal, can_fork)
         self.flight = ActiveRuns(workspace, self.sweep, self.journal, self.starter, self.log)
         self.flight.add_reports(self.points.previous_children())
         self.exhausted = False

@@ -24,7 +24,7 @@ def register(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Register the sources' files as the dataset's next version."""
     _check(args)
     workspace = workspace_here.create_if_missing(workspace)
-    latest = max(dataset_versions.numbers(workspace, args.name), default=0)
+    latest = max(dataset_versions.version_numbers(workspace, args.name), default=0)
     sources = [data_names.resolve_source(workspace, text) for text in args.sources]
     dataset = _build_dataset(args, sources).register(
         workspace,

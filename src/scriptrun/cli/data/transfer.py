@@ -14,7 +14,7 @@ from scriptrun.data.cache import transfer
 from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
 from scriptrun.data.stores.local import LocalStore
-from scriptrun.data.stores.protocol import clean
+from scriptrun.data.stores.protocol import normalize_path
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def download(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     size = sum(max(0, file.entry.size) for file in files)
     with progress.show_progress(f"Downloading {args.name}", len(files), size, args.json) as counter:
         try:
-            transfer.download(files, target, args.overwrite, on_progress=counter.watch)
+            transfer.download(files, target, args.overwrite, on_progress=counter.add)
         except (FileChanged, FileMissing) as error:
             raise _changed_error(dataset, error) from None
     value = {"files": counter.files, "bytes": counter.bytes, "target": str(target)}
@@ -70,14 +70,14 @@ def upload(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             "Use DATASTORE:PATH, e.g. photos:images.",
         )
     datastore, path = destination
-    folder = clean(path, datastore.name)
+    folder = normalize_path(path, datastore.name)
     pairs = _upload_pairs(args.paths, folder)
     workspace_here.create_if_missing(workspace)
     size = sum(file.stat().st_size for file, _ in pairs)
     with progress.show_progress(
         f"Uploading to {datastore.name}", len(pairs), size, args.json
     ) as counter:
-        transfer.upload(datastore.store, pairs, folder, args.overwrite, False, counter.watch)
+        transfer.upload(datastore.store, pairs, folder, args.overwrite, False, counter.add)
     skipped = len(pairs) - counter.files
     value = {"files": counter.files, "bytes": counter.bytes, "left": skipped}
     message = f"{_summary(counter)} to {datastore.name}:{folder}"

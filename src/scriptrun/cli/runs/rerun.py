@@ -14,7 +14,7 @@ from scriptrun.cli.terminal import attach, output
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.history import rerun as rerun_runs
 
-_CODES = {"same": 0, "drifted": 1, "cannot": 2}
+_EXIT_CODES = {"same": 0, "drifted": 1, "cannot": 2}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,4 +44,4 @@ def run(args: argparse.Namespace) -> int:
         print(verdict.answer)
         for line in verdict.what:
             print(f"  {line}")
-    return _CODES[verdict.answer]
+    return _EXIT_CODES[verdict.answer]

@@ -36,16 +36,16 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(
         prefix="scriptrun-shell-", ignore_cleanup_errors=True
     ) as folder:
-        visit = reopen.copy_run(selected, Path(folder, "source"), cli_errors.say)
+        copied_run = reopen.copy_run(selected, Path(folder, "source"), cli_errors.say)
         if not args.rest:
-            cli_errors.say(_greeting(selected, visit.folder))
+            cli_errors.say(_greeting(selected, copied_run.folder))
         command = args.rest or [os.environ.get("SHELL") or "/bin/sh"]
         try:
-            result = subprocess.run(command, cwd=visit.folder, env=visit.environ)
+            result = subprocess.run(command, cwd=copied_run.folder, env=copied_run.environ)
         except OSError as error:
             return cli_errors.report_error(f"Cannot start {command[0]!r}: {error.strerror}.")
         finally:
-            visit.release_data()
+            copied_run.release_data()
     return result.returncode if result.returncode >= 0 else 128 - result.returncode
 
 

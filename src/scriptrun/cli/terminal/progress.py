@@ -13,7 +13,7 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 
 #: seconds between lines if stderr is not a terminal
-EVERY = 10.0
+REPORT_INTERVAL = 10.0
 
 
 class Counter:
@@ -24,7 +24,7 @@ class Counter:
         self.files = self.bytes = 0
         self._lock = threading.Lock()
 
-    def watch(self, files: int, size: int) -> None:
+    def add(self, files: int, size: int) -> None:
         """Add files and bytes to the count."""
         with self._lock:
             self.files += files
@@ -45,13 +45,13 @@ class _LineProgress(Counter):
     def __init__(self, title: str, files: int, size: int) -> None:
         super().__init__(files, size)
         self._title = title
-        self._next_report = time.monotonic() + EVERY
+        self._next_report = time.monotonic() + REPORT_INTERVAL
 
     def report(self) -> None:
         with self._lock:
             if time.monotonic() < self._next_report:
                 return
-            self._next_report = time.monotonic() + EVERY
+            self._next_report = time.monotonic() + REPORT_INTERVAL
         cli_errors.say(f"{self._title}: {self.text}")
 
 
@@ -86,6 +86,6 @@ def show_progress(title: str, files: int, size: int, quiet: bool = False) -> Ite
     elif not sys.stderr.isatty():
         yield _LineProgress(title, files, size)
     else:
-        bars = _BarProgress(title, files, size)
-        with bars.progress:
-            yield bars
+        bar_progress = _BarProgress(title, files, size)
+        with bar_progress.progress:
+            yield bar_progress

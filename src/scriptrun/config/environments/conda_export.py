@@ -30,12 +30,12 @@ def merge_onto(
             merged.add_conda_package(package)
     pip_lines = [*conda.pip_options, *conda.pip_packages]
     names = {requirement_name(line) for line in pip_lines if not is_option(line)}
-    others = [
+    kept_from_base = [
         requirement
         for requirement in base.pip_packages
         if requirement_name(requirement) not in names
     ]
-    merged.set_pip_requirements([*pip_lines, *others])
+    merged.set_pip_requirements([*pip_lines, *kept_from_base])
     return merged
 
 

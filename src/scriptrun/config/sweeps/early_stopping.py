@@ -53,8 +53,8 @@ class EarlyTerminationPolicy:
         return self.as_dict()
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.properties.items())
-        return f"{type(self).__name__}({shown})"
+        properties = ", ".join(f"{name}={value!r}" for name, value in self.properties.items())
+        return f"{type(self).__name__}({properties})"
 
 
 class NoTerminationPolicy(EarlyTerminationPolicy):
@@ -102,8 +102,8 @@ class BanditPolicy(EarlyTerminationPolicy):
         slack_names = [name for name in ("slack_factor", "slack_amount") if name in self.properties]
         messages = super().problems()
         if len(slack_names) != 1:
-            hint = "not both" if slack_names else "but got neither"
-            messages.append(f"BanditPolicy requires slack_factor or slack_amount, {hint}")
+            detail = "not both" if slack_names else "but got neither"
+            messages.append(f"BanditPolicy requires slack_factor or slack_amount, {detail}")
         messages += [
             f"{name} must be at least 0, not {self.properties[name]!r}"
             for name in slack_names
@@ -186,10 +186,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def from_dict(value: Json) -> EarlyTerminationPolicy:
+def from_dict(record: Json) -> EarlyTerminationPolicy:
     """Recreate a policy from the result of ``as_dict``."""
     classes = (NoTerminationPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy,
              AshaPolicy)  # fmt: skip
-    policy_class: Any = {kind.POLICY_NAME: kind for kind in classes}[value["name"]]
-    policy: EarlyTerminationPolicy = policy_class(**value.get("properties") or {})
+    policy_class: Any = {kind.POLICY_NAME: kind for kind in classes}[record["name"]]
+    policy: EarlyTerminationPolicy = policy_class(**record.get("properties") or {})
     return policy

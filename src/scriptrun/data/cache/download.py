@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 from scriptrun.data.cache import partial
 from scriptrun.data.cache.partial import PartialFile
 from scriptrun.data.errors import DatastoreException, FileChanged, NoRanges, StoreUnreachable
-from scriptrun.data.stores.protocol import PIECE, FileEntry, Store
+from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry, Store
 from scriptrun.data.stores.timeouts import Backoff
 from scriptrun.runtime.files import unique
 
@@ -274,6 +274,6 @@ def _check_md5(file: RemoteFile, path: Path, read_md5: Callable[[], str]) -> Non
 def _file_md5(path: Path) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
-        while piece := file.read(PIECE):
+        while piece := file.read(PIECE_SIZE):
             digest.update(piece)
     return digest.hexdigest()

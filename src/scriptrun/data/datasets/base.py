@@ -79,7 +79,7 @@ class AbstractDataset:
         workspace: WorkspaceLike, name: str, version: int | str | None = "latest", **kwargs: object
     ) -> Any:  # a FileDataset or a TabularDataset: only the caller knows
         """The registered dataset. Raises UserErrorException for an unknown name or version."""
-        head = dataset_versions.get(workspace, name, dataset_versions.as_number(version))
+        head = dataset_versions.get(workspace, name, dataset_versions.parse_version(version))
         return AbstractDataset.from_head(workspace, head)
 
     @staticmethod
@@ -91,7 +91,7 @@ class AbstractDataset:
         pin = _find_job_input(id)
         if pin is not None:
             return AbstractDataset.from_pin(workspace, pin)
-        return AbstractDataset.from_head(workspace, dataset_versions.by_id(workspace, id))
+        return AbstractDataset.from_head(workspace, dataset_versions.find_by_id(workspace, id))
 
     @staticmethod
     def get_all(workspace: WorkspaceLike) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class AbstractDataset:
     def versions(self) -> list[int]:
         """The numbers of all versions of this name; [] for what is not registered."""
         return (
-            dataset_versions.numbers(self._require_workspace(), self._head["name"])
+            dataset_versions.version_numbers(self._require_workspace(), self._head["name"])
             if self._head
             else []
         )

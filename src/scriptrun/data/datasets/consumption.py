@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scriptrun.data.datastores.references import DataReference
 from scriptrun.data.errors import DatasetValidationError
-from scriptrun.data.stores.protocol import clean
+from scriptrun.data.stores.protocol import normalize_path
 from scriptrun.spec.absent import absent
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _parse_destination(value: object) -> tuple[AbstractDatastore, str] | None:
     if isinstance(value, DataReference):
         value = (value.datastore, value.path_on_datastore or "")
     if isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "store"):
-        return value[0], clean(str(value[1] or ""), value[0].name)
+        return value[0], normalize_path(str(value[1] or ""), value[0].name)
     raise DatasetValidationError(
         f"An output's destination must be (datastore, 'path'), not {value!r}.",
         "Get the datastore with Datastore.get(workspace, 'name').",

@@ -18,7 +18,7 @@ from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
 from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.stores.local import LocalStore
-from scriptrun.data.stores.protocol import clean
+from scriptrun.data.stores.protocol import normalize_path
 from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
@@ -155,7 +155,7 @@ class MountContext:
             self._mount_remote(target)
             return
         for remote_file in files:
-            link = target / clean(remote_file.path, "the dataset")
+            link = target / normalize_path(remote_file.path, "the dataset")
             link.parent.mkdir(parents=True, exist_ok=True)
             assert remote_file.store.folder is not None
             link.symlink_to(remote_file.store.folder / remote_file.entry.path)

@@ -14,7 +14,7 @@ from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.data.errors import DatasetValidationError, NoListing
 from scriptrun.data.stores import globs
 from scriptrun.data.stores.local import LocalStore
-from scriptrun.data.stores.protocol import FileEntry, Store, clean
+from scriptrun.data.stores.protocol import FileEntry, Store, normalize_path
 from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.values import Value
 
@@ -163,7 +163,7 @@ def _on_datastore(datastore: object, path: str) -> Source:
             f"The first element of (datastore, path) must be a datastore, not {datastore!r}.",
             "Get it with Datastore.get(workspace, 'name').",
         )
-    return Source(StoreRef(datastore), clean(path, datastore.name))
+    return Source(StoreRef(datastore), normalize_path(path, datastore.name))
 
 
 def _parse_text(text: str) -> Source:
@@ -177,7 +177,7 @@ def _parse_text(text: str) -> Source:
             "Use (datastore, 'path'). To upload local files to a datastore, use "
             "Dataset.File.upload_directory.",
         )
-    return Source(StoreRef(None, "file://"), clean(local_path, THIS_MACHINE))
+    return Source(StoreRef(None, "file://"), normalize_path(local_path, THIS_MACHINE))
 
 
 def _parse_url(text: str) -> Source:
@@ -193,7 +193,7 @@ def _parse_url(text: str) -> Source:
             f"URL {shown_url} contains a credential, but dataset paths are stored in plain text.",
             "Register a datastore (e.g. Datastore.register_http) with a named secret.",
         )
-    path = clean(unquote(parts.path), shown_url)
+    path = normalize_path(unquote(parts.path), shown_url)
     if not path:
         raise DatasetValidationError(
             f"{shown_url} does not name a file.", "Give a file, or a folder that the server lists."

@@ -14,33 +14,33 @@ from scriptrun.store.versions import VersionRecord, VersionStore
 
 
 def add(
-    workspace: WorkspaceLike, name: str, head: VersionRecord, create_new_version: bool
+    workspace: WorkspaceLike, name: str, record: VersionRecord, create_new_version: bool
 ) -> VersionRecord:
-    """Store ``head`` as the next version of ``name``, unless it equals the latest version.
+    """Store ``record`` as the next version of ``name``, unless it equals the latest version.
 
     Raises UserErrorException if the name is taken and ``create_new_version`` is false. Returns the
     head with ``name``, ``version`` and ``id``.
     """
     if not isinstance(name, str) or not name.strip():
         raise UserErrorException(f"A dataset name must be a string, not {name!r}.")
-    heads = _open_heads(workspace)
-    latest = max(heads.versions(name), default=0)
+    version_store = _open_versions(workspace)
+    latest = max(version_store.versions(name), default=0)
     if latest and not create_new_version:
         raise UserErrorException(
             f"Dataset {name!r} already exists in version {latest}.",
             "Use create_new_version=True or another name.",
         )
-    if latest and _is_same(heads.original(name, latest), head):
+    if latest and _is_same(version_store.original(name, latest), record):
         return get(workspace, name, latest)
-    new_head = {"id": str(uuid.uuid4()), **head, "created": _now()}
-    number = heads.add(name, new_head)
+    new_record = {"id": str(uuid.uuid4()), **record, "created": _now()}
+    number = version_store.add(name, new_record)
     return get(workspace, name, number)
 
 
-def _is_same(stored: VersionRecord, head: VersionRecord) -> bool:
-    """Whether a stored version has the same values as ``head``."""
-    plain_head = yaml_file.plain(head)
-    return {key: stored.get(key) for key in plain_head} == plain_head
+def _is_same(stored: VersionRecord, record: VersionRecord) -> bool:
+    """Whether a stored version has the same values as ``record``."""
+    plain_record = yaml_file.plain(record)
+    return {key: stored.get(key) for key in plain_record} == plain_record
 
 
 def get(workspace: WorkspaceLike, name: str, version: int | None = None) -> VersionRecord:
@@ -48,7 +48,7 @@ def get(workspace: WorkspaceLike, name: str, version: int | None = None) -> Vers
 
     Raises UserErrorException, which lists the alternatives, for an unknown name or version.
     """
-    versions = _open_heads(workspace).versions(name) if isinstance(name, str) and name else []
+    versions = _open_versions(workspace).versions(name) if isinstance(name, str) and name else []
     if not versions:
         listing = _shorten(names(workspace)) or "none"
         raise UserErrorException(
@@ -61,18 +61,18 @@ def get(workspace: WorkspaceLike, name: str, version: int | None = None) -> Vers
             f"Dataset {name!r} has no version {version}.",
             f"Versions: {', '.join(map(str, versions))}.",
         )
-    return {"description": None, "tags": {}, **_open_heads(workspace).get(name, number)}
+    return {"description": None, "tags": {}, **_open_versions(workspace).get(name, number)}
 
 
 def _shorten(names: list[str]) -> str:
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def by_id(workspace: WorkspaceLike, dataset_id: str) -> VersionRecord:
+def find_by_id(workspace: WorkspaceLike, dataset_id: str) -> VersionRecord:
     """The version with this ID. Raises UserErrorException if there is none."""
     for name in names(workspace):
-        for number in reversed(_open_heads(workspace).versions(name)):
-            if _open_heads(workspace).original(name, number).get("id") == dataset_id:
+        for number in reversed(_open_versions(workspace).versions(name)):
+            if _open_versions(workspace).original(name, number).get("id") == dataset_id:
                 return get(workspace, name, number)
     raise UserErrorException(
         f"Dataset with ID {dataset_id!r} not found in workspace {workspace.name!r}."
@@ -81,29 +81,31 @@ def by_id(workspace: WorkspaceLike, dataset_id: str) -> VersionRecord:
 
 def names(workspace: WorkspaceLike) -> list[str]:
     """The names of all registered datasets."""
-    return _open_heads(workspace).names()
+    return _open_versions(workspace).names()
 
 
-def numbers(workspace: WorkspaceLike, name: str) -> list[int]:
+def version_numbers(workspace: WorkspaceLike, name: str) -> list[int]:
     """The version numbers of ``name``, the latest last."""
-    return _open_heads(workspace).versions(name)
+    return _open_versions(workspace).versions(name)
 
 
-def change(workspace: WorkspaceLike, head: VersionRecord, changes: VersionRecord) -> VersionRecord:
+def change(
+    workspace: WorkspaceLike, record: VersionRecord, changes: VersionRecord
+) -> VersionRecord:
     """Set the ``description`` or ``tags`` of a version; its other fields are immutable."""
-    name, number = head["name"], head["version"]
-    _open_heads(workspace).change(name, number, changes)
+    name, number = record["name"], record["version"]
+    _open_versions(workspace).change(name, number, changes)
     return get(workspace, name, number)
 
 
 def remove(workspace: WorkspaceLike, name: str) -> None:
     """Remove all versions of ``name``. The data itself is kept."""
     get(workspace, name)
-    for number in _open_heads(workspace).versions(name):
-        _open_heads(workspace).remove(name, number)
+    for number in _open_versions(workspace).versions(name):
+        _open_versions(workspace).remove(name, number)
 
 
-def as_number(version: object) -> int | None:
+def parse_version(version: object) -> int | None:
     """Parse a version as in the SDK v1: 3, "3", "latest" or None; None means the latest."""
     if version is None or version == "latest":
         return None
@@ -112,7 +114,7 @@ def as_number(version: object) -> int | None:
     raise DatasetValidationError(f"A version must be a number or 'latest', not {version!r}.")
 
 
-def _open_heads(workspace: WorkspaceLike) -> VersionStore:
+def _open_versions(workspace: WorkspaceLike) -> VersionStore:
     return VersionStore(workspace.directory / "datasets")
 
 

@@ -18,7 +18,7 @@ from scriptrun.data.stores import object_settings
 from scriptrun.data.stores.fsspec import FsspecStore
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
-from scriptrun.data.stores.protocol import Store, clean
+from scriptrun.data.stores.protocol import Store, normalize_path
 from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
@@ -126,7 +126,7 @@ class AbstractDatastore:
 
         They keep their paths. Returns the number of files.
         """
-        path_prefix = clean(prefix or "", self.name)
+        path_prefix = normalize_path(prefix or "", self.name)
         folder = path_prefix.rpartition("/")[0]
         entries = [entry for entry in self.store.list(folder) if entry.path.startswith(path_prefix)]
         remote_files = [transfer.RemoteFile(self.store, remote, remote.path) for remote in entries]
@@ -165,7 +165,7 @@ class AbstractDatastore:
 
     def _target(self, path: str | None) -> str:
         """The folder to upload to. Raises DatastoreException if the datastore is read-only."""
-        return clean(path or "", self.name)
+        return normalize_path(path or "", self.name)
 
     def _require_workspace(self) -> WorkspaceLike:
         if self.workspace is None:

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from scriptrun.data.errors import DatastoreException
-from scriptrun.data.stores.protocol import clean
+from scriptrun.data.stores.protocol import normalize_path
 
 if TYPE_CHECKING:
     from scriptrun.data.datastores.classes import AbstractDatastore
@@ -24,7 +24,7 @@ class DataPath:
         name: str | None = None,
     ) -> None:
         if path_on_datastore is not None and datastore is not None:
-            clean(path_on_datastore, datastore.name)
+            normalize_path(path_on_datastore, datastore.name)
         self.datastore = datastore
         self.path_on_datastore = path_on_datastore
         self.name = name
@@ -96,7 +96,7 @@ class DataReference:
         overwrite: bool = False,
     ) -> None:
         if path_on_datastore is not None:
-            clean(path_on_datastore, datastore.name)
+            normalize_path(path_on_datastore, datastore.name)
         root = datastore.name if path_on_datastore is None else uuid.uuid4().hex
         self.datastore = datastore
         self.data_reference_name = _check_name(data_reference_name or root)

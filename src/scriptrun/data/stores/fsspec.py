@@ -20,7 +20,7 @@ from scriptrun.data.errors import (
     missing_package,
 )
 from scriptrun.data.stores.local import read_range
-from scriptrun.data.stores.protocol import PIECE, FileEntry
+from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class FsspecStore:
             with self._system().open(self._full_path(path), "wb") as out:
                 if hasattr(out, "set_pipelined"):  # SFTP: do not wait for each response
                     out.set_pipelined(True)
-                shutil.copyfileobj(file, out, PIECE)
+                shutil.copyfileobj(file, out, PIECE_SIZE)
         except Exception as error:
             self._raise_error(error, "write", path)
         entry = self._wait_for_size(path, file.tell() - begin)

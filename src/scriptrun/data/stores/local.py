@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
-from scriptrun.data.stores.protocol import PIECE, FileEntry
+from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 
 #: suffix of files that are still being written; they are not listed
 _PART = ".scriptrun-part"
@@ -87,7 +87,7 @@ class LocalStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with open(part, "xb") as out:
-                    shutil.copyfileobj(file, out, PIECE)
+                    shutil.copyfileobj(file, out, PIECE_SIZE)
                 _publish(part, target, new)
             finally:
                 part.unlink(missing_ok=True)
@@ -145,7 +145,9 @@ def read_range(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
     """Yield the bytes of an open file from ``start`` up to ``end`` (None: to its end)."""
     file.seek(start)
     remaining = -1 if end is None else end - start
-    while remaining and (piece := file.read(PIECE if remaining < 0 else min(PIECE, remaining))):
+    while remaining and (
+        piece := file.read(PIECE_SIZE if remaining < 0 else min(PIECE_SIZE, remaining))
+    ):
         remaining -= len(piece) if remaining > 0 else 0
         yield bytes(piece)
 

@@ -20,7 +20,7 @@ from scriptrun.data.errors import (
     corrupted_upload,
 )
 from scriptrun.data.stores.checksums import EtagReader, part_size, remaining_size
-from scriptrun.data.stores.protocol import PIECE, FileEntry
+from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 from scriptrun.data.stores.timeouts import run_interruptible
 
 TYPE_CHECKING = False
@@ -114,10 +114,10 @@ class ObjectStore:
             if etag and _normalize_etag(response.meta["e_tag"]) != etag:  # If-Match unsupported
                 raise FileChanged(f"File {path!r} in {self.name} has changed.")
             begin, end = response.range
-            if end - begin <= PIECE:  # for small files a stream would double the cost
+            if end - begin <= PIECE_SIZE:  # for small files a stream would double the cost
                 yield bytes(response.bytes())
                 return
-            for piece in response.stream(PIECE):
+            for piece in response.stream(PIECE_SIZE):
                 yield bytes(piece)
         except Exception as error:
             self._raise_error(error, "read", path)

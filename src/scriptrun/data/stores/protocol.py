@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 from scriptrun.data.errors import DatastoreException
 
 #: bytes per piece when a file is streamed
-PIECE = 1 << 20
+PIECE_SIZE = 1 << 20
 
 
 class FileEntry(NamedTuple):
@@ -73,7 +73,7 @@ class Store(Protocol):
         """Remove the file if it exists."""
 
 
-def clean(path: str, where: str) -> str:
+def normalize_path(path: str, where: str) -> str:
     """``path`` without outer slashes, empty parts and ``.`` parts.
 
     Raises DatastoreException for a path that leads out of ``where`` or contains a NUL character.
@@ -84,7 +84,7 @@ def clean(path: str, where: str) -> str:
     return "/".join(parts)
 
 
-def below(path: str, folder: str) -> bool:
+def is_below(path: str, folder: str) -> bool:
     """Whether ``path`` is in ``folder`` ("" contains everything)."""
     return not folder or path.startswith(f"{folder}/")
 

@@ -17,7 +17,7 @@ from scriptrun.data.errors import (
     NoRanges,
     StoreUnreachable,
 )
-from scriptrun.data.stores.protocol import PIECE, FileEntry
+from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 from scriptrun.data.stores.timeouts import Backoff, time_limit
 from scriptrun.data.stores.web_headers import expected_digest, retry_after_seconds
 from scriptrun.data.stores.web_listing import links
@@ -193,7 +193,7 @@ def _body(response: HTTPResponse) -> Iterator[bytes]:
 
     remaining = int(response.headers.get("Content-Length") or -1)
     try:
-        while piece := response.read(PIECE):
+        while piece := response.read(PIECE_SIZE):
             remaining -= len(piece) if remaining > 0 else 0
             yield piece
     except http.client.HTTPException:

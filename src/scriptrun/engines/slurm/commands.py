@@ -19,7 +19,7 @@ SLURM_VARIABLES = (
     "SBATCH_PARTITION",
     "SBATCH_QOS",
 )
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FALLBACK_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: messages of Slurm's commands when the controller does not respond
 _NO_RESPONSE = (
     "unable to contact slurm controller",
@@ -56,7 +56,7 @@ def run(argv: list[str], ssh: str | None = None) -> CommandResult:
     return _require_response(argv[0], _run(argv, b"", ssh), ssh)
 
 
-def send(script: str, variables: dict[str, str], ssh: str | None = None) -> CommandResult:
+def submit(script: str, variables: dict[str, str], ssh: str | None = None) -> CommandResult:
     """Submit ``script`` with sbatch, in exactly the environment that the job inherits.
 
     It consists of the account's variables, Slurm's settings and ``variables``, whose values are
@@ -67,17 +67,17 @@ def send(script: str, variables: dict[str, str], ssh: str | None = None) -> Comm
     )
     wrapper = (
         "found=$(command -v sbatch) || exit 127; "
-        f'exec env -i PATH="${{found%/*}}:{PATH}" {inherited} /bin/sh -s "$found"'
+        f'exec env -i PATH="${{found%/*}}:{FALLBACK_PATH}" {inherited} /bin/sh -s "$found"'
     )
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(f'exec "$1" --parsable --export=ALL {shlex.quote(script)} </dev/null')
-    data = "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n"
-    return _require_response("sbatch", _run(["/bin/sh", "-c", wrapper], data, ssh), ssh)
+    stdin = "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n"
+    return _require_response("sbatch", _run(["/bin/sh", "-c", wrapper], stdin, ssh), ssh)
 
 
-def _run(argv: list[str], data: bytes, ssh: str | None) -> CommandResult:
+def _run(argv: list[str], stdin: bytes, ssh: str | None) -> CommandResult:
     try:
-        return transport(ssh).run(argv, data)
+        return transport(ssh).run(argv, stdin)
     except MachineUnreachable as error:
         raise SlurmUnreachable(f"Slurm does not respond: {error.message}") from None
 

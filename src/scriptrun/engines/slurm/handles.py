@@ -84,7 +84,7 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
 
     Raises ExperimentExecutionException with Slurm's message if it rejects the job.
     """
-    result = slurm_commands.send(str(script), variables, ssh)
+    result = slurm_commands.submit(str(script), variables, ssh)
     if result.code:
         raise ExperimentExecutionException(
             f"Slurm rejected the job: {slurm_commands.error_text(result)}",

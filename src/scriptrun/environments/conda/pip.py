@@ -31,8 +31,8 @@ def lock_requirements(
     conda_versions = dict(_python_packages(records))
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
         path = os.path.join(folder, "conda_packages.txt")
-        lines = [f"{name}=={version}\n" for name, version in conda_versions.items()]
-        write_atomic(path, "".join(lines).encode())
+        constraints = [f"{name}=={version}\n" for name, version in conda_versions.items()]
+        write_atomic(path, "".join(constraints).encode())
         flags = ["--constraints", path]
         for name in conda_versions:
             flags += ["--no-emit-package", name]
@@ -42,7 +42,7 @@ def lock_requirements(
     if spec.pins == EXACT:
         return text, {}
     return text, {
-        **uv_relax_pins.changed_pins(uv_relax_pins.parse_pins(request.lines), "".join(lines)),
+        **uv_relax_pins.changed_pins(uv_relax_pins.parse_pins(request.lines), "".join(constraints)),
         **changes,
     }
 
@@ -73,5 +73,5 @@ def _python_packages(records: list[Json]) -> list[tuple[str, str]]:
 
 
 def _needs_python(record: Json) -> bool:
-    names = {need.split()[0] for need in record.get("depends") or ()}
+    names = {dependency.split()[0] for dependency in record.get("depends") or ()}
     return "python" in names or "python_abi" in names

@@ -9,7 +9,7 @@ import libcst as cst
 from scriptrun.migration.code import imports
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.findings import LEFT, REWRITTEN
+from scriptrun.migration.findings import LEFT_ALONE, REWRITTEN
 from scriptrun.migration.rewrite_program import ProgramFinding
 from scriptrun.spec.values import Value, fresh
 
@@ -139,7 +139,7 @@ class _ImportMover:
         reason = next(filter(None, problems), "")
         if reason or (has_others and not any(name.asname for name in statement.names)):
             reason = reason or "it is imported with other names"
-            self.result.findings.append(ProgramFinding(line, LEFT, subject, reason))
+            self.result.findings.append(ProgramFinding(line, LEFT_ALONE, subject, reason))
             self.result.remaining.append(statement)
             self._insert_before(statement)
             return

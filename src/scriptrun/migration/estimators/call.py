@@ -9,7 +9,7 @@ import libcst as cst
 
 from scriptrun.migration.code import constants, dict_building, subclasses
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.findings import LOOK
+from scriptrun.migration.findings import NEEDS_REVIEW
 
 #: frameworks by Estimator class
 FRAMEWORKS = {
@@ -35,7 +35,7 @@ PARAMETERS = frozenset(_PARAMETERS.split())
 class CannotRewrite(Exception):
     """Code that cannot be rewritten, and why."""
 
-    def __init__(self, reason: str, advice: str = "", kind: str = LOOK) -> None:
+    def __init__(self, reason: str, advice: str = "", kind: str = NEEDS_REVIEW) -> None:
         super().__init__(reason)
         self.reason, self.advice, self.kind = reason, advice, kind
 

@@ -11,7 +11,7 @@ from libcst import metadata
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators.call import framework_name
-from scriptrun.migration.findings import LEFT, LOOK
+from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW
 
 _ADVICE = "Create the ScriptRunConfig where it is called."
 
@@ -36,13 +36,13 @@ def find_references(program: Program) -> Iterator[ClassReference]:
         if isinstance(parent, cst.Assign) and _is_alias(program, parent):
             continue
         if any(isinstance(ancestor, cst.Annotation) for ancestor in program.ancestors(node)):
-            yield ClassReference(node, LEFT, name, "used only in an annotation")
+            yield ClassReference(node, LEFT_ALONE, name, "used only in an annotation")
         elif _is_type_check(program, node):
             reason = "a ScriptRunConfig is not an instance of it"
-            yield ClassReference(node, LOOK, name, reason, "Use ScriptRunConfig.")
+            yield ClassReference(node, NEEDS_REVIEW, name, reason, "Use ScriptRunConfig.")
         else:
             reason = "it is used as a value, and its use is uncertain"
-            yield ClassReference(node, LOOK, name, reason, _ADVICE)
+            yield ClassReference(node, NEEDS_REVIEW, name, reason, _ADVICE)
 
 
 def _class_names(program: Program) -> list[cst.Name]:

@@ -78,10 +78,10 @@ class Inputs(_NamedData):
     def __setitem__(self, name: str, dataset: object) -> None:
         """Record that the run uses ``dataset`` as the input ``name``."""
         _script_inputs[self._folder, name] = dataset
-        fields = {
+        identity = {
             attribute: getattr(dataset, attribute, None) for attribute in ("id", "name", "version")
         }
-        record.write_event(self._folder, "input_dataset", input=str(name), dataset=fields)
+        record.write_event(self._folder, "input_dataset", input=str(name), dataset=identity)
 
     def __getitem__(self, name: str) -> object:
         dataset = _script_inputs.get((self._folder, name))

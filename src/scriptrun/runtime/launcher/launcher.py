@@ -42,28 +42,28 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     began = time.time()
     delivery = delivery_client.DeliveryClient(job, attempt)
     try:
-        value = _run(job, attempt, log, delivery, fork)
+        result = _run(job, attempt, log, delivery, fork)
     except Superseded:
         import shutil
 
         shutil.rmtree(collect.staging_folder(folder, order.attempt), ignore_errors=True)
         raise
     except delivery_client.DeliveryFailure as error:
-        value = results.result(error.state, str(error))
+        result = results.result(error.state, str(error))
     except OSError as error:
-        value = results.result(results.FAILED, steps.start_error(error, job, attempt.order))
+        result = results.result(results.FAILED, steps.start_error(error, job, attempt.order))
     except Exception as error:  # a damaged snapshot, or a bug in scriptrun: the run must still end
         import traceback  # loaded only when something has gone wrong
 
         _log_error(folder, traceback.format_exc())
-        value = results.result(results.FAILED, "failed to start: {}".format(error))
+        result = results.result(results.FAILED, "failed to start: {}".format(error))
     if order.on_term and not supervise.stop_requested():
         time.sleep(SIGNAL_DELAY)
     attempt.stop_requested = supervise.stop_requested() or _ranks_stopped(job, order)
     if order.container:
         from scriptrun.runtime.containers import launcher_hooks
 
-        launcher_hooks.finish(attempt, value)
+        launcher_hooks.finish(attempt, result)
     leftovers = processes.clear_descendants(events.started_groups(folder, order.node))
     if leftovers:
         log.write(
@@ -71,8 +71,8 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
             message="stopped processes that the script left running: "
             + ", ".join(sorted(leftovers)),
         )
-    value.update(began=began, ended=time.time(), node=order.node, by="launcher")
-    _finish(job, attempt, value, log, delivery)
+    result.update(began=began, ended=time.time(), node=order.node, by="launcher")
+    _finish(job, attempt, result, log, delivery)
 
 
 def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:
@@ -103,7 +103,7 @@ def _run(
 
         return gang.run(job, attempt, log, delivery, fork)
     work = steps.set_up_work_folder(attempt, log, delivery)
-    task = variables.single(job, attempt)
+    task = variables.single_task(job, attempt)
     log.write("state", state="Running")
     pid = steps.start(job, attempt, task, work, log)
     processes.become_subreaper()
@@ -112,12 +112,12 @@ def _run(
 
 
 def _prepare_staging(job: "Json", order: "LaunchOrder") -> None:
-    work = collect.staging_folder(order.folder, order.attempt, order.node)
-    collect.make_staging(order, work)
+    work_folder = collect.staging_folder(order.folder, order.attempt, order.node)
+    collect.make_staging(order, work_folder)
     os.makedirs(collect.checkpoints(order.folder), exist_ok=True)
     if job.get("snapshot"):
-        workdir.materialise(order.store, job["snapshot"], work)
-    collect.make_artifact_folders(work)
+        workdir.materialise(order.store, job["snapshot"], work_folder)
+    collect.make_artifact_folders(work_folder)
 
 
 def _take_ticket(job: "Json", attempt: "Attempt") -> None:
@@ -146,16 +146,16 @@ def _finish(
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gang
 
-        _try(folder, lambda: delivery.finish(value))
+        _run_and_log_errors(folder, lambda: delivery.finish(value))
         if gang.end(job, attempt, value, log):
             return
-    _try(folder, lambda: log.write("state", state="Finalizing"))
-    _try(folder, lambda: delivery.finish(value))
-    _try(folder, lambda: collect.collect(folder))
+    _run_and_log_errors(folder, lambda: log.write("state", state="Finalizing"))
+    _run_and_log_errors(folder, lambda: delivery.finish(value))
+    _run_and_log_errors(folder, lambda: collect.collect(folder))
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gather
 
-        _try(folder, lambda: gather.gather(folder, log))
+        _run_and_log_errors(folder, lambda: gather.gather(folder, log))
     scheduler = order.load_scheduler() if attempt.stop_requested else None
     is_final = scheduler is None or scheduler.why_stopped(order, value)
     publish(job, order, value, log, is_final)
@@ -176,7 +176,7 @@ def publish(
     results.publish_with_retry(folder, attempt, value, log, is_final=is_final)
 
 
-def _try(folder: str, step: "Callable[[], object]") -> None:
+def _run_and_log_errors(folder: str, step: "Callable[[], object]") -> None:
     try:
         step()
     except OSError as error:

@@ -40,7 +40,7 @@ class Task:
         self.name, self.is_server, self.starved = "rank {}".format(rank), False, False
 
 
-def single(job: "Json", attempt: "Attempt") -> "Task":
+def single_task(job: "Json", attempt: "Attempt") -> "Task":
     """The only task of a job that is not distributed."""
     system = system_variables(job, attempt)
     argv = command_line(job, attempt.order, system)
@@ -83,8 +83,8 @@ def system_variables(job: "Json", attempt: "Attempt") -> "dict[str, str]":
         environ["CUDA_VISIBLE_DEVICES"] = order.devices
     if order.tool:
         environ["SCRIPTRUN_TOOL"] = json.dumps(list(order.tool))
-    paths = (job.get("data") or {}).get("variables") or {}
-    environ.update({name: os.path.expanduser(path) for name, path in paths.items()})
+    data_variables = (job.get("data") or {}).get("variables") or {}
+    environ.update({name: os.path.expanduser(path) for name, path in data_variables.items()})
     environ.update(attempt.brought)
     return environ
 
@@ -127,8 +127,8 @@ def process_environment(
     return environ
 
 
-def _prepend_path(first: str, rest: "str | None") -> str:
-    return first + os.pathsep + rest if rest else first
+def _prepend_path(entry: str, rest: "str | None") -> str:
+    return entry + os.pathsep + rest if rest else entry
 
 
 def expand(argument: str, system: "dict[str, str]") -> str:
