@@ -233,7 +233,7 @@ MODULE_STATE = {
         ),
         "what a cluster answered, by what was asked: another thread's answer is as good",
     ),
-    "tracking/mirror.py: _looked": "when the copy of a run was made last: another thread's is as good",
+    "tracking/mirror.py: _last_refresh": "when the copy of a run was made last: another thread's is as good",
     "engines/slurm/poll.py: _ended_since": "when the end of a run was seen first, by its folder",
     "environments/conda/worker.py: _clients": "connections of a process of its own, by their logins",
     "environments/conda/client.py: _idle_workers": "idle processes: each is taken out by one thread alone",

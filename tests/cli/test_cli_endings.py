@@ -343,8 +343,8 @@ def test_bars_on_a_terminal_name_what_moves(tmp_path):
     code = """
         from scriptrun.cli.terminal import progress
         with progress.show_progress("Copying", 2, 20) as counter:
-            counter.watch(1, 10)
-            counter.watch(1, 10)
+            counter.add(1, 10)
+            counter.add(1, 10)
         assert counter.text == "2 of 2 files, 20 B of 20 B"
     """
     assert b"Copying" in on_terminal(code, tmp_path)

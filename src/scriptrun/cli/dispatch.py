@@ -77,7 +77,7 @@ def parser_of(name: str, words: list[str] | None = None) -> Parser:
     parsers = importlib.import_module("scriptrun.cli.parsers")
     module = load_module(name)
     line, doc = cli_commands.COMMANDS[name].line, module.__doc__ or ""
-    parser: Parser = parsers.make(name, line, words or [], doc)
+    parser: Parser = parsers.make_parser(name, line, words or [], doc)
     module.arguments(parser)
     return parser
 
