@@ -51,9 +51,8 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     imports = Imports(program)
     for reference in class_references.find_references(program):
         result.findings.append(ProgramFinding(program.line(reference.node), *reference[1:]))
-    usages = estimator_usages.Usages(
-        program, [rewritten.call for rewritten in rewrites], list(problems)
-    )
+    rewritten = [item.call for item in rewrites]
+    usages = estimator_usages.Usages(program, rewritten, list(problems))
     conflicts = imports.find_conflicts({name for item in rewrites for name in item.needs})
     if conflicts:
         for call_rewrite in rewrites:
@@ -80,9 +79,7 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     result.findings += [
         ProgramFinding(program.line(node), REWRITTEN, *rest) for node, *rest in usages.changes
     ]
-    _drop_imports(
-        program, [*(replaced.call for replaced in rewrites), *usages.steps, *removed], imports
-    )
+    _drop_imports(program, [*rewritten, *usages.steps, *removed], imports)
     _drop_distribution_imports(program, rewrites, result, imports)
     result.edits += imports.edits()
     return result
