@@ -12,7 +12,7 @@ from pathlib import Path
 
 import scriptrun.runtime
 from bench import timing
-from scriptrun.tracking import metrics
+from scriptrun.tracking import metric_series
 
 POINTS = 1_000_000
 #: MLflow logs fewer, and its figure is scaled
@@ -52,7 +52,7 @@ def measure() -> list[dict[str, object]]:
         folder = run_folder(place)
         write = statistics.median(logged(place, folder) for _ in range(3))
         began = time.perf_counter()
-        assert len(metrics.read(folder)["loss"]) == POINTS
+        assert len(metric_series.read(folder)["loss"]) == POINTS
         read = time.perf_counter() - began
         rows = [against_mlflow(place, write)]
         rows.append(timing.row("reading them back", read, "s", "logging them", write, "5 s"))
@@ -133,7 +133,7 @@ def seen_after(place: Path, folder: Path) -> float:
     with process:
         process.stdin.write("log\n")
         process.stdin.flush()
-        follower = metrics.Follower(folder)
+        follower = metric_series.Follower(folder)
         while not (points := follower.poll()):
             time.sleep(0.002)
         seen = time.time()

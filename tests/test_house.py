@@ -637,6 +637,19 @@ def test_a_warm_submission_loads_nothing_heavy(tmp_path, monkeypatch):
     assert not [name for name in loaded if name.startswith("scriptrun.sweeps.")]
 
 
+def test_each_type_ignore_has_its_error_and_a_reason():
+    wrong = []
+    for path in FILES:
+        lines = path.read_text("utf-8").splitlines()
+        for number, line in enumerate(lines):
+            if "# type: ignore" in line:
+                code = re.search(r"# type: ignore\[[\w-]+\](.*)", line)
+                above = lines[number - 1].strip().startswith("#")
+                if not code or not ("#" in code[1].replace("# noqa", "") or above):
+                    wrong.append(f"{path.relative_to(ROOT)}:{number + 1}")
+    assert not wrong
+
+
 def test_every_public_name_is_there():
     code = "import scriptrun\nfor name in scriptrun.__all__: getattr(scriptrun, name)"
     child(code)

@@ -98,9 +98,12 @@ def _job(distributed=None, nodes=1, **asked):
     ],
 )
 def test_what_a_node_is_asked_for(config, found):
-    assert resources.problems(config) == []
+    assert resources.problems(resources.requested(config)) == []
     assert (
-        resources.node_resources(config, distribution_spec.distribution(config.run_config)) == found
+        resources.node_resources(
+            resources.requested(config), distribution_spec.distribution(config.run_config)
+        )
+        == found
     )
 
 
@@ -120,12 +123,19 @@ def test_what_a_node_is_asked_for(config, found):
     ],
 )
 def test_amounts_that_cannot_be(asked, named):
-    (said,) = resources.problems(_job(**asked))
+    (said,) = resources.problems(resources.requested(_job(**asked)))
     assert all(each in said for each in named)
 
 
 def test_all_amounts_that_cannot_be_are_told_at_once():
-    assert len(resources.problems(_job(cpus=0, gpus=-1, memory="x", gpu_binding=""))) == 4
+    assert (
+        len(
+            resources.problems(
+                resources.requested(_job(cpus=0, gpus=-1, memory="x", gpu_binding=""))
+            )
+        )
+        == 4
+    )
 
 
 def _run(communicator, nodes=1, **counts):

@@ -86,7 +86,7 @@ def test_no_text_whatever_raises(text):
 
 
 def test_the_old_curated_environments_are_understood():
-    facts = Path(__file__).parents[2] / "src/scriptrun/environments/curated"
+    facts = Path(__file__).parents[2] / "src/scriptrun/config/environments/curated_definitions"
     specs = {
         spec
         for path in facts.rglob("*.json")

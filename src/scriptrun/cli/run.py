@@ -77,7 +77,7 @@ def arguments(parser: Parser) -> None:
     add("--source", metavar="DIR", help="source directory (default: current directory)")
     add("--command", metavar="LINE", help="shell command to run instead of a script")
     add("-d", "--detach", action="store_true", help="print the run ID and return immediately")
-    add("--plan", action="store_true", help="show what would happen without running anything")
+    add("--plan", "--dry-run", action="store_true", help="show what would happen; run nothing")
     add("--json", action="store_true", help="print the run's record or plan as JSON")
 
 

@@ -65,6 +65,11 @@ class ConfigReader:
         return [*values, *variables.values()] if isinstance(variables, dict) else values
 
     @property
+    def requested_resources(self) -> resources.RequestedResources:
+        """The CPUs, GPUs and memory as the user wrote them."""
+        return resources.requested(self.config)
+
+    @property
     def retry_causes(self) -> list[str]:
         """The causes for which a run is retried, given as a list or a comma-separated string."""
         retry_on = self.config.retry_on
@@ -79,7 +84,7 @@ class ConfigReader:
         run, environment = self.run, self.run.environment
         messages = self._source_problems() + self._argument_problems(resolve)
         messages += self._distribution_problems() + _duration_problems(run)
-        messages += self._retry_problems() + resources.problems(self.config)
+        messages += self._retry_problems() + resources.problems(self.requested_resources)
         messages += _variable_problems(run)
         docker = run.docker if isinstance(run.docker, DockerConfiguration) else None
         if docker is None:

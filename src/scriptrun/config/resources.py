@@ -6,6 +6,7 @@ import re
 
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.job import Distribution, Resources
+from scriptrun.spec.values import Value
 
 _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?"
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -15,17 +16,33 @@ NAMES = ("cpus", "gpus", "memory")
 BINDINGS = ("node", "process")
 
 
-def node_resources(config: ScriptRunConfig, distribution: Distribution) -> Resources:
+class RequestedResources(Value):
+    """The resources as the user wrote them: per node and per process, by name."""
+
+    per_node: dict[str, object]
+    per_process: dict[str, object]
+    gpu_binding: str
+
+
+def requested(config: ScriptRunConfig) -> RequestedResources:
+    """The resources that ``config`` requests."""
+    return RequestedResources(
+        {name: getattr(config, name) for name in NAMES},
+        {name: getattr(config, f"{name}_per_process") for name in NAMES},
+        config.gpu_binding,
+    )
+
+
+def node_resources(request: RequestedResources, distribution: Distribution) -> Resources:
     """The requested amounts per node, for the ranks of ``distribution``."""
     ranks = _ranks_per_node(distribution)
     amounts: dict[str, int | None] = {}
     for name in NAMES:
-        per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")
-        amounts[name] = parse_size(per_node)
-        if per_process is not None:
-            amounts[name] = (parse_size(per_process) or 0) * ranks[name]
+        amounts[name] = parse_size(request.per_node[name])
+        if request.per_process[name] is not None:
+            amounts[name] = (parse_size(request.per_process[name]) or 0) * ranks[name]
     return Resources(
-        **amounts, gpu_binding=config.gpu_binding if config.gpu_binding != "node" else None
+        **amounts, gpu_binding=request.gpu_binding if request.gpu_binding != "node" else None
     )
 
 
@@ -44,11 +61,11 @@ def parse_size(value: object) -> int | None:
     return int(float(match[1]) * (1 << _POWERS[match[2].upper()])) if match else None
 
 
-def problems(config: ScriptRunConfig) -> list[str]:
+def problems(request: RequestedResources) -> list[str]:
     """The problems with the requested resources, as sentences."""
     messages = []
     for name in NAMES:
-        per_node, per_process = getattr(config, name), getattr(config, f"{name}_per_process")
+        per_node, per_process = request.per_node[name], request.per_process[name]
         messages += _amount_problems(name, name, per_node, "node")
         messages += _amount_problems(name, f"{name}_per_process", per_process, "process")
         if per_node is not None and per_process is not None:
@@ -56,9 +73,9 @@ def problems(config: ScriptRunConfig) -> list[str]:
                 f"{name}={per_node!r} and {name}_per_process={per_process!r} cannot be used "
                 "together"
             )
-    if config.gpu_binding not in BINDINGS:
+    if request.gpu_binding not in BINDINGS:
         messages.append(
-            f"invalid gpu_binding {config.gpu_binding!r}; use 'node' (each rank sees all GPUs of "
+            f"invalid gpu_binding {request.gpu_binding!r}; use 'node' (each rank sees all GPUs of "
             "its node) or 'process' (each rank sees its own share)"
         )
     return messages

@@ -11,7 +11,7 @@ from scriptrun.environments import site_packages
 from scriptrun.preparation import environment_record
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import contents, snapshots
-from scriptrun.tracking import artifacts, metrics
+from scriptrun.tracking import artifacts, metric_series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def compare(first: Run, second: Run) -> Comparison:
         data=differences(summary.describe_data(first_job), summary.describe_data(second_job)),
         packages=differences(packages(lockfile_of(first)), packages(lockfile_of(second))),
         variables=_variable_differences(first_job, second_job),
-        metrics=differences(metrics.read(first.path), metrics.read(second.path)),
+        metrics=differences(metric_series.read(first.path), metric_series.read(second.path)),
         outputs=differences(digests(first.path), digests(second.path)),
     )
 

@@ -38,6 +38,7 @@ class DefaultFactory:
 
 def fresh(default_factory: Callable[[], T]) -> T:
     """A field's default that is created separately for each value (lists, dicts and so on)."""
+    # what stands for the default until a value is created: the field itself has type T
     return DefaultFactory(default_factory)  # type: ignore[return-value]
 
 
@@ -148,6 +149,7 @@ def types_of(cls: type) -> dict[str, str]:
     if issubclass(cls, Value):
         annotations = _annotations(cls)
         return {name: str(annotations[name]) for name in cls._fields}
+    # only a dataclass that a user made of a Value gets here
     fields: dict[str, Field[object]] = cls.__dataclass_fields__  # type: ignore[attr-defined]
     return {name: str(field.type) for name, field in fields.items()}
 

@@ -15,7 +15,7 @@ from scriptrun.runtime import identity
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import resume_from
 from scriptrun.sweeps.journal import ChildRun
-from scriptrun.tracking import metrics
+from scriptrun.tracking import metric_series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class MetricValues:
     """The values of the primary metric that a run has logged so far."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._follower, self._name = metrics.Follower(folder), name
+        self._follower, self._name = metric_series.Follower(folder), name
         self.logged: list[float] = []
 
     def poll(self) -> list[float]:
@@ -96,7 +96,7 @@ class MetricValues:
 
 def values_of(folder: Path, name: str) -> list[float]:
     """All values of the metric ``name`` of a run, including those logged with MLflow."""
-    logged = metrics.read(folder, name).get(name)
+    logged = metric_series.read(folder, name).get(name)
     values: list[object] = logged if isinstance(logged, list) else [logged]
     return [float(item) for item in values if _is_number(item)]
 

@@ -12,7 +12,7 @@ from scriptrun.spec import states
 from scriptrun.sweeps import children as child_runs
 from scriptrun.sweeps import proposals, record
 from scriptrun.sweeps.journal import ChildRun
-from scriptrun.tracking import metrics, run_folder
+from scriptrun.tracking import metric_series, run_folder
 
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
@@ -107,7 +107,7 @@ def metrics_of(run: HyperDriveRun, name: str | None) -> Json:
     runs_folder = run.workspace.runs_folder
     journal_children = run.journal().children
     return {
-        child.id: metrics.read(child.folder(runs_folder), name)
+        child.id: metric_series.read(child.folder(runs_folder), name)
         for _, child in sorted(journal_children.items())
     }
 

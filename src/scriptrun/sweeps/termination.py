@@ -12,7 +12,7 @@ from scriptrun.spec import states
 from scriptrun.spec.values import Value
 from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import ChildRun
-from scriptrun.tracking import metrics, run_folder
+from scriptrun.tracking import metric_series, run_folder
 from scriptrun.tracking.events import later_writer
 
 TYPE_CHECKING = False
@@ -161,7 +161,7 @@ def _no_best_message(driver: Driver) -> str:
 
 def _logged_names(driver: Driver, child: ChildRun) -> str:
     """The names of the logged metrics, with the value of the primary metric if it is no number."""
-    logged = metrics.read(child.folder(driver.workspace.runs_folder))
+    logged = metric_series.read(child.folder(driver.workspace.runs_folder))
     names = [
         name if name != driver.sweep.metric else f"{name} as {str(value)[:60]}"
         for name, value in logged.items()

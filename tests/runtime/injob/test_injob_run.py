@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from scriptrun.tracking import artifacts, events, metrics
+from scriptrun.tracking import artifacts, events, metric_series
 
 HEAD = "from scriptrun import Run\nimport json, os, sys\nrun = Run.get_context()\n"
 
@@ -29,7 +29,7 @@ json.dump(run.get_metrics(), sys.stdout)
 """,
     )
     inside = json.loads(out)
-    outside = metrics.read(job.folder)
+    outside = metric_series.read(job.folder)
     assert inside == outside
     assert outside == {
         "once": 0.5, "loss": [0.0, 0.5, 1.0], "text": 'aß"\n日本', "flag": True, "nothing": None,
@@ -40,7 +40,7 @@ json.dump(run.get_metrics(), sys.stdout)
         "at": {"schema_type": "accuracy_table", "data": {}},
         "re": {"data": {}}, "pr": {"data": {"bin": [1, 2]}},
     }  # fmt: skip
-    assert metrics.series(job.folder, "loss").steps == [0, 1, 2]
+    assert metric_series.series(job.folder, "loss").steps == [0, 1, 2]
 
 
 def test_special_numbers_and_odd_objects_never_end_a_training(job, python):
@@ -73,7 +73,7 @@ run.log_list('array', Matrix()); run.log_list('one', 'text'); run.log(('a', 1), 
 loop = []; loop.append(loop); run.log_list('loop', [loop])
 """,
     )
-    found = metrics.read(job.folder)
+    found = metric_series.read(job.folder)
     assert math.isnan(found["special"][0]) and found["special"][1:] == [math.inf, -math.inf, "NaN"]
     mixed = found["mixed"]
     assert math.isnan(mixed[1]) and mixed[2:] == [
@@ -84,7 +84,7 @@ loop = []; loop.append(loop); run.log_list('loop', [loop])
     ]
     assert found["odd"] == [3, 0.25, 4, "<Broken>", "mock", 10**400, "b'x'", "1j"]
     assert found["huge"] == hex(1 << 20000)
-    assert metrics.series(job.folder, "steps").steps == [7, None, 1, None, None]
+    assert metric_series.series(job.folder, "steps").steps == [7, None, 1, None, None]
     assert found["array"][0] == 1.5 and found["one"] == ["text"] and found["('a', 1)"] == 1
     assert found["\ud800"] == "\udfff" and len(found["loop"]) == 1
 
@@ -101,7 +101,7 @@ for value in ({'a': [1, 2], 'b': [1]}, [1, 2]):
     )
     assert "UserErrorException Columns of table 't' differ in length (a: 2, b: 1)" in out
     assert "UserErrorException log_table('t') requires a dict" in out
-    assert metrics.read(job.folder) == {}
+    assert metric_series.read(job.folder) == {}
 
 
 def test_images_are_artifacts_named_by_their_metric(job, python):
@@ -121,7 +121,7 @@ for arguments in ({}, {'path': 'plot.jpg', 'plot': 1}, {'path': 'none.png'}, {'p
 """,
     )
     assert out.count("UserErrorException") == 4
-    found = metrics.read(job.folder)
+    found = metric_series.read(job.folder)
     assert set(found) == {"a/b: plot", "fig"}
     stem, _, artifact = found["a/b: plot"].rpartition("/")
     assert stem == f"aml://artifactId/ExperimentRun/dcid.{job.folder.name}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.metrics.writer import MetricWriter
-from scriptrun.tracking import metrics
+from scriptrun.tracking import metric_series
 
 #: any text, half surrogates too; the texts that stand for special numbers come up often
 texts = st.text(st.characters()) | st.sampled_from(
@@ -57,10 +57,10 @@ def test_scalars_of_any_name(fresh, logged):
         writer.scalar(name, value, description, step)
         expected.setdefault(name, []).append(value)
     writer.flush()
-    found = metrics.read(folder)
+    found = metric_series.read(folder)
     once_is_alone = {k: v[0] if len(v) == 1 else v for k, v in expected.items()}
     assert same(found, once_is_alone)
-    points = list(metrics.points(folder))
+    points = list(metric_series.points(folder))
     assert [(p.name, p.step, p.description) for p in points] == [(n, s, d) for n, _, s, d in logged]
 
 
@@ -71,7 +71,7 @@ def test_any_tree_of_values(fresh, tree):
     writer.write("predictions", "p", values.nested(tree))
     writer.write("list", "l", values.sequence([tree, tree]))
     writer.flush()
-    found = metrics.read(folder)
+    found = metric_series.read(folder)
     assert same(found["p"], tree) and same(found["l"], [tree, tree])
 
 
@@ -82,7 +82,7 @@ def test_rows_keep_their_lines(fresh, rows):
     for row in rows:
         writer.write("row", "r", row)
     writer.flush()
-    columns = metrics.read(folder)["r"]
+    columns = metric_series.read(folder)["r"]
     assert all(len(cells) == len(rows) for cells in columns.values())
     for number, row in enumerate(rows):
         assert same({name: columns[name][number] for name in row}, row)

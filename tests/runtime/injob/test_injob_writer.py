@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from scriptrun.testing.jobs import PATIENCE, until
-from scriptrun.tracking import metrics
+from scriptrun.tracking import metric_series
 
 HEAD = "import os, sys, threading, time\nfrom scriptrun import Run\nrun = Run.get_context()\n"
 #: lets the script wait until what it has logged can be read
@@ -48,7 +48,7 @@ for t in threads: t.join()
 """,
     )
     assert len(lines(job)) == 24000
-    assert metrics.read(job.folder) == {f"t{n}": list(range(3000)) for n in range(8)}
+    assert metric_series.read(job.folder) == {f"t{n}": list(range(3000)) for n in range(8)}
 
 
 def test_forks_write_files_of_their_own_and_nothing_twice(job, python):
@@ -68,7 +68,7 @@ for child in range(3):
     run.log('after', child)
 """,
     )
-    found = metrics.read(job.folder)
+    found = metric_series.read(job.folder)
     assert found.pop("child") == [0, 10, 1, 2]
     assert found == {"parent": 0, "before": [0, 1, 2], "after": [0, 1, 2]}
     assert len(list((job.folder / "metrics").iterdir())) == 4
@@ -94,7 +94,7 @@ for child in range(10):
 done.append(1); thread.join()
 """,
     )
-    found = metrics.read(job.folder)
+    found = metric_series.read(job.folder)
     assert sorted(found["child"]) == list(range(10))
     assert found["busy"] == list(range(found["count"]))
 
@@ -114,7 +114,7 @@ if __name__ == '__main__':
         pool.close(); pool.join()
 """,
     )
-    found = metrics.read(job.folder)
+    found = metric_series.read(job.folder)
     assert sorted(found["square"]) == [n * n for n in range(30)] and found["parent"] == 1
 
 
@@ -133,7 +133,7 @@ if os.fork() == 0:
 os.wait()
 """,
     )
-    found = metrics.read(job.folder)
+    found = metric_series.read(job.folder)
     assert sorted(found["square"]) == [n * n for n in range(9)] and found["left"] == [1, 2]
 
 
@@ -142,7 +142,7 @@ def test_ranks_write_at_once(job, python):
     ranks = [job.start(python, code, SCRIPTRUN_RANK=str(rank)) for rank in range(3)]
     for process in ranks:
         assert process.communicate(timeout=PATIENCE)[1] == "" and process.returncode == 0
-    series = metrics.series(job.folder, "loss")
+    series = metric_series.series(job.folder, "loss")
     for rank in range(3):
         mine = [value for value, at in zip(series.values, series.ranks, strict=True) if at == rank]
         assert mine == list(range(2000))
@@ -152,7 +152,7 @@ def test_ranks_write_at_once(job, python):
 def test_a_lone_point_can_be_read_while_the_script_does_something_else(job, python):
     process = job.start(python, HEAD + "run.log('alone', 1)\nsys.stdin.read()\ntime.sleep(3600)")
     try:
-        until(lambda: metrics.read(job.folder) == {"alone": 1})
+        until(lambda: metric_series.read(job.folder) == {"alone": 1})
     finally:
         process.kill()
         process.communicate()
@@ -172,7 +172,7 @@ for i in range(10 ** 9):
     assert process.stdout.read(1) == "x"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    found = metrics.read(job.folder)["i"]
+    found = metric_series.read(job.folder)["i"]
     assert len(found) > 20000 and found == list(range(len(found)))
 
 
@@ -187,7 +187,7 @@ if os.fork() == 0:
 os.wait()
 """,
     )
-    assert metrics.read(job.folder)["early"] == 1
+    assert metric_series.read(job.folder)["early"] == 1
 
 
 def test_a_script_that_becomes_another_program_loses_nothing(job, python):
@@ -201,7 +201,7 @@ run.log('second', 2)
 if len(sys.argv) == 2: os.execlp(sys.executable, sys.executable, __file__, 'once', 'more')
 """,
     )
-    assert metrics.read(job.folder) == {"first": 1, "second": [2, 2]}
+    assert metric_series.read(job.folder) == {"first": 1, "second": [2, 2]}
 
 
 def test_what_is_logged_while_the_interpreter_ends(job, python):
@@ -217,7 +217,7 @@ def later(): threading.main_thread().join(); run.log('thread', 1)
 threading.Thread(target=later).start()
 """,
     )
-    assert set(metrics.read(job.folder)) == {
+    assert set(metric_series.read(job.folder)) == {
         "main",
         "registered before",
         "registered after",
@@ -227,13 +227,13 @@ threading.Thread(target=later).start()
 
 def test_the_first_line_is_logged_while_the_interpreter_ends(job, python):
     job.run(python, HEAD + "import atexit\natexit.register(lambda: run.log('last', 1))")
-    assert metrics.read(job.folder) == {"last": 1}
+    assert metric_series.read(job.folder) == {"last": 1}
 
 
 def test_an_exception_that_ends_the_script_keeps_what_was_logged(job, python):
     process = job.start(python, HEAD + "run.log('a', 1)\nraise ValueError('the end')")
     assert "the end" in process.communicate(timeout=PATIENCE)[1]
-    assert metrics.read(job.folder) == {"a": 1}
+    assert metric_series.read(job.folder) == {"a": 1}
 
 
 def test_a_signal_handler_that_logs_never_hangs(job, python):
@@ -257,7 +257,7 @@ done.append(1); signal.setitimer(signal.ITIMER_REAL, 0)
 run.log('count', count); run.log('seen', len(seen))
 """,
     )
-    found = metrics.read(job.folder)
+    found = metric_series.read(job.folder)
     assert found["main"] == list(range(found["count"]))
     assert len(found["signal"]) == found["seen"]  # a handler may be interrupted by the next signal
 
@@ -278,7 +278,7 @@ print('trained')
     assert (out, process.returncode) == ("trained\n", 0), err
     said = err.splitlines()
     assert len(said) == 2 and "the script continues" in said[0]
-    found = metrics.read(job.folder)["i"]
+    found = metric_series.read(job.folder)["i"]
     assert len(found) > 300 and found == list(range(len(found)))
     assert int(said[1].split()[4]) == 4000 - len(found)
 
@@ -297,7 +297,7 @@ for i in range(500, 1000): run.log('i', i)
     )
     err = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 0 and len(err.splitlines()) == 1
-    assert metrics.read(job.folder) == {"i": list(range(1000))}
+    assert metric_series.read(job.folder) == {"i": list(range(1000))}
 
 
 def test_a_folder_that_cannot_be_written(job, python):
@@ -331,7 +331,7 @@ threading.Thread.start = lambda self: (_ for _ in ()).throw(RuntimeError("can't 
 run.log('a', 1); run.log('a', 2); os._exit(0)
 """,
     )
-    assert metrics.read(job.folder) == {"a": [1, 2]}
+    assert metric_series.read(job.folder) == {"a": [1, 2]}
 
 
 def test_a_script_that_closes_every_descriptor_writes_into_nothing_of_its_own(job, python):
@@ -343,5 +343,5 @@ run.log('a', 1); run.flush(); os.closerange(3, 100)
 mine = open('mine.txt', 'w'); run.log('a', 2); run.flush(); mine.write('mine'); mine.close()
 """,
     )
-    assert metrics.read(job.folder) == {"a": [1, 2]}
+    assert metric_series.read(job.folder) == {"a": [1, 2]}
     assert (job.folder / "work" / "mine.txt").read_text() == "mine"

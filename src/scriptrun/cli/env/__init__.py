@@ -71,7 +71,9 @@ def _build(verb: argparse.ArgumentParser) -> None:
         help="read dependencies from a script's inline metadata",
     )
     verb.add_argument("--upgrade", action="store_true", help="resolve packages again")
-    verb.add_argument("--plan", action="store_true", help="show the build steps without building")
+    verb.add_argument(
+        "--plan", "--dry-run", action="store_true", help="show the build steps without building"
+    )
 
 
 def _remove(verb: argparse.ArgumentParser) -> None:

@@ -316,6 +316,7 @@ class CondaDependencies:
             return NotImplemented
         return self._content == other._content
 
+    # mutable, so equal by content and not hashable, as in v1
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

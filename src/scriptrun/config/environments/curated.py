@@ -1,4 +1,4 @@
-"""Curated environments: predefined ones, read from ``scriptrun/environments/curated/*.json``."""
+"""Curated environments: predefined ones, read from ``curated_definitions/*.json`` beside this."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import json
 import os
 
-import scriptrun.environments
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
@@ -104,7 +103,7 @@ def _conda_content(entry: Json) -> Json:
 
 @functools.cache
 def _records() -> dict[str, Json]:
-    folder = os.path.join(scriptrun.environments.__path__[0], "curated")
+    folder = os.path.join(os.path.dirname(__file__), "curated_definitions")
     records: dict[str, Json] = {}
     for file_name in sorted(os.listdir(folder)):
         if file_name.endswith(".json"):

@@ -156,7 +156,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         run_type: "str | None" = None,
         populate: bool = False,
     ) -> "Json":
-        """The metrics logged so far, by name (see ``scriptrun.tracking.metrics.read``).
+        """The metrics logged so far, by name (see ``scriptrun.tracking.metric_series.read``).
 
         With ``recursive``, a dict from run ID to metrics for this run and its descendants,
         optionally only those of ``run_type``.
