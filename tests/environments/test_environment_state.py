@@ -19,7 +19,7 @@ from scriptrun.environments.conda import settings as conda_settings
 from scriptrun.environments.conda.errors import Unsolvable
 from scriptrun.environments.image import context as image_context
 from scriptrun.environments.image import git as image_git
-from scriptrun.spec.environment import CONDA, INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, INTERPRETER, PACKAGES, BuildContext, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
 SPEC = EnvironmentSpec(kind=PACKAGES, pip=("six",))
@@ -391,14 +391,14 @@ def test_a_repository_that_cannot_be_fetched_is_named(tmp_path, git_alone):
 def test_a_build_context_in_git_is_fetched(tmp_path, git_alone, ref):
     _repository(tmp_path / "repo")
     (tmp_path / "t").mkdir()
-    context = {"type": "git", "path": (tmp_path / "repo").as_uri() + ref}
+    context = BuildContext("git", (tmp_path / "repo").as_uri() + ref)
     place = image_context.fetch_context(context, str(tmp_path / "t"), lambda _: None, lambda: False)
     below = "word.txt" if ref.endswith(":pkg") else "pkg/word.txt"
     assert (Path(place) / below).read_text() == "second"
 
 
 def test_a_build_context_of_this_machine_is_itself(tmp_path):
-    context = {"type": "local", "path": str(tmp_path)}
+    context = BuildContext("local", str(tmp_path))
     assert image_context.fetch_context(context, "/nowhere", lambda _: None, lambda: False) == str(
         tmp_path
     )
