@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from scriptrun.delivery import node_environment
 from scriptrun.delivery.inputs import InputDelivery
 from scriptrun.delivery.log import DataLog
 from scriptrun.delivery.outputs import OutputDelivery
@@ -24,18 +25,11 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
-from scriptrun.spec.later import later
+from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.delivery import node_environment
     from scriptrun.runtime.hints import Json
-    from scriptrun.store.secrets import vault
-else:
-    vault, node_environment = (
-        later("scriptrun.store.secrets.vault"),
-        later("scriptrun.delivery.node_environment"),
-    )
 
 NAME = "scriptrun-data"
 

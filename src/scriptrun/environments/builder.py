@@ -12,16 +12,19 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
-from scriptrun.environments.cache import limit as cache_limit
 from scriptrun.spec.environment import CONDA, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from scriptrun.environments.cache import limit as cache_limit
     from scriptrun.runtime.hints import Json
+else:
+    cache_limit = later("scriptrun.environments.cache.limit")
 
 Lockfile = dict[str, "Any"]
 Log = Callable[[str], None]

@@ -6,14 +6,6 @@ import os
 import re
 from collections.abc import Iterable
 
-from scriptrun.spec.later import later
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import glob
-else:
-    glob = later("glob")
-
 _METADATA = (".dist-info", ".egg-info")
 
 
@@ -25,12 +17,20 @@ def find_folders(prefix: str, *, windows: bool = os.name == "nt") -> tuple[str, 
         candidates = [
             folder
             for lib in ("lib", "lib64")
-            for folder in sorted(
-                glob.glob(os.path.join(glob.escape(prefix), lib, "python*", "site-packages"))
-            )
+            for folder in _children(os.path.join(prefix, lib), "python")
         ]
+        candidates = [os.path.join(folder, "site-packages") for folder in candidates]
     unique = {os.path.realpath(path): path for path in reversed(candidates) if os.path.isdir(path)}
     return tuple(sorted(unique.values()))
+
+
+def _children(folder: str, beginning: str) -> list[str]:
+    """The paths in ``folder`` whose names start with ``beginning``, sorted; [] if it is missing."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for name in names if name.startswith(beginning)]
 
 
 def names(sites: Iterable[str]) -> list[str]:

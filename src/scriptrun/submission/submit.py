@@ -32,7 +32,7 @@ from scriptrun.store import paths
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import check as checks
 from scriptrun.submission import git_provenance, resume_from
-from scriptrun.tracking import run_folder, unstarted
+from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 
 TYPE_CHECKING = False
@@ -42,10 +42,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
     from scriptrun.submission import data_binding, import_warnings
     from scriptrun.submission.check import Submission
+    from scriptrun.tracking import unstarted
 else:
     data_binding = later("scriptrun.submission.data_binding")
     image_registries = later("scriptrun.registry.image_registries")
     import_warnings = later("scriptrun.submission.import_warnings")
+    unstarted = later("scriptrun.tracking.unstarted")
 
 
 #: a snapshot, and the source's git properties

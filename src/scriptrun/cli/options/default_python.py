@@ -63,15 +63,12 @@ def _python_on_path(source: Path) -> str | None:
         os.path.realpath(os.path.join(sys.prefix, "bin")) if sys.prefix != sys.base_prefix else ""
     )
     folders = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry]
-    folders = [candidate for candidate in folders if os.path.realpath(candidate) != own_bin]
     for name in _NAMES:
         for folder in folders:
             path = os.path.join(os.path.abspath(folder), name)
-            python = (
-                pyenv_shims.resolve(path, source)
-                if _is_executable(path) and not _is_own_python(path)
-                else None
-            )
+            if not _is_executable(path) or os.path.realpath(folder) == own_bin:
+                continue
+            python = None if _is_own_python(path) else pyenv_shims.resolve(path, source)
             if python is not None:
                 return python
     return None

@@ -15,15 +15,8 @@ from scriptrun.environments import site_packages
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import glob
-else:
-    glob = later("glob")
 
 _PROBE = """
 import json, sys
@@ -103,10 +96,14 @@ def _base_facts(settings: dict[str, str], version: str) -> InterpreterFacts | No
 
 def _from_conda(python: str) -> InterpreterFacts | None:
     prefix = os.path.dirname(os.path.dirname(python))
-    records = glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "python-[23]*.json"))
+    try:
+        names = os.listdir(os.path.join(prefix, "conda-meta"))
+    except OSError:
+        return None
+    records = [name for name in names if re.fullmatch(r"python-[23].*\.json", name)]
     if len(records) != 1:
         return None
-    version = os.path.basename(records[0]).split("-")[1]
+    version = records[0].split("-")[1]
     return InterpreterFacts(python, version, prefix, site_packages.find_folders(prefix))
 
 
