@@ -22,7 +22,7 @@ from scriptrun.delivery.inputs import InputDelivery
 from scriptrun.delivery.log import DataLog
 from scriptrun.delivery.outputs import OutputDelivery
 from scriptrun.registry.workspace_files import WorkspaceFiles
-from scriptrun.runtime import files
+from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.secrets import vault
@@ -149,7 +149,7 @@ def deliver_to_visit(
 
 def main() -> None:
     """Answer requests until stdin closes."""
-    set_process_name(NAME)
+    identity.set_process_name(NAME)  # not taken for a leftover of the script
     responses = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints goes to the log
     delivery = DataDelivery()
@@ -193,15 +193,6 @@ def _answer(delivery: DataDelivery, request: Json) -> Json:
     except Exception as error:  # an internal error: the run must still end
         traceback.print_exc()
         return {"error": f"data delivery failed: {error}"}
-
-
-def set_process_name(name: str) -> None:
-    """Set this process's name, so that it is not taken for a leftover of the script."""
-    try:
-        with open("/proc/self/comm", "w") as handle:
-            handle.write(name)
-    except OSError:
-        pass
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ FRESH_SECONDS = 1.0
 
 def main(root: str) -> None:
     """Run the queue of the workspace in ``root`` until it is empty."""
-    processes.set_process_name(processes.RUNNER)
+    identity.set_process_name(processes.RUNNER)
     local_engine.allow_fork()
     workspace = WorkspaceFiles(root)
     _ensure_workers(workspace)

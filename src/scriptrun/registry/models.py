@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scriptrun.runtime.files import unique
-from scriptrun.spec import suggestion
+from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import blobs, paths
 from scriptrun.store.versions import VersionRecord, VersionStore
@@ -50,7 +49,8 @@ def add_version(
     for path, source in sorted(sources.items()):
         digest, size = blobs.put(_content(workspace), source)
         files.append({"path": path, "size": size, "sha256": digest})
-    record = {"key": unique(32), "created": _now(), "root": root, "files": files, **facts}
+    created = ids.now_to_the_second()
+    record = {"key": unique(32), "created": created, "root": root, "files": files, **facts}
     return get(workspace, name, _version_store(workspace).add(name, record))
 
 
@@ -172,7 +172,3 @@ def _content(workspace: WorkspaceFiles) -> Path:
 
 def _version_store(workspace: WorkspaceFiles) -> VersionStore:
     return VersionStore(workspace.directory / "models")
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -73,3 +73,12 @@ def _start_time_by_ps(pid: int) -> "str | None":
     if not answer or answer.startswith("Z"):
         return None
     return answer.split(None, 1)[1]
+
+
+def set_process_name(name: str) -> None:
+    """Set this process's name to ``name`` (at most 15 characters; Linux only)."""
+    try:
+        with open("/proc/self/comm", "w") as handle:
+            handle.write(name)
+    except OSError:
+        pass

@@ -29,15 +29,6 @@ _PAUSE = (b"catatonit", b"podman pause")
 _KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode(), *_PAUSE)
 
 
-def set_process_name(name: str) -> None:
-    """Set this process's name to ``name`` (at most 15 characters; Linux only)."""
-    try:
-        with open("/proc/self/comm", "w") as handle:
-            handle.write(name)
-    except OSError:
-        pass
-
-
 _libc: "list[CDLL]" = []
 
 

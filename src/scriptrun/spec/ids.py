@@ -12,6 +12,11 @@ def new_id(experiment: str) -> str:
     return f"{experiment}_{int(time.time())}_{files.unique(8)}"
 
 
+def now_to_the_second() -> str:
+    """The time as ISO 8601 in UTC, without fractions of a second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def now() -> str:
     """The time as ISO 8601 in UTC, to the microsecond."""
     seconds = time.time()

@@ -18,7 +18,7 @@ from scriptrun.engines.local import engine as local_engine
 from scriptrun.engines.transport import HostUnreachable
 from scriptrun.queue import runner
 from scriptrun.registry import compute_targets
-from scriptrun.runtime import events, files, processes, results
+from scriptrun.runtime import events, files, identity, processes, results
 from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the forks)
     entry,
     launcher,
@@ -50,7 +50,7 @@ MAX_CRASHES = 3
 
 def main(root: str, run_id: str) -> None:
     """Drive the sweep ``run_id`` of the workspace in ``root`` to its end."""
-    processes.set_process_name(processes.SWEEP)
+    identity.set_process_name(processes.SWEEP)
     workspace = Workspace(root)
     flock = flocks.try_flock(ensure_driver.flock_path(workspace.id, run_id))
     if flock is None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, TypeGuard
 
     from scriptrun.runtime.hints import Json
 
@@ -107,7 +107,7 @@ class BanditPolicy(EarlyTerminationPolicy):
         messages += [
             f"{name} must be at least 0, not {self.properties[name]!r}"
             for name in slack_names
-            if not _is_number(self.properties[name]) or self.properties[name] < 0
+            if not is_number(self.properties[name]) or self.properties[name] < 0
         ]
         return messages
 
@@ -182,7 +182,8 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether ``value`` is an int or a float; a bool is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

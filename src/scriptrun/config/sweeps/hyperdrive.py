@@ -5,12 +5,16 @@ from __future__ import annotations
 from enum import Enum
 
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.config.sweeps.early_stopping import EarlyTerminationPolicy, NoTerminationPolicy
+from scriptrun.config.sweeps.early_stopping import (
+    EarlyTerminationPolicy,
+    NoTerminationPolicy,
+    is_number,
+)
 from scriptrun.config.sweeps.sampling import HyperParameterSampling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeGuard
+    from typing import Any
 
     Checked = HyperParameterSampling | EarlyTerminationPolicy
 
@@ -156,13 +160,9 @@ def limit_problems(total: object, concurrent: object, minutes: object) -> list[s
         problems.append(
             f"max_concurrent_runs must be an integer from 1 to {MAX_CONCURRENT}, not {concurrent!r}"
         )
-    if minutes is not None and not (_is_number(minutes) and minutes > 0):
+    if minutes is not None and not (is_number(minutes) and minutes > 0):
         problems.append(f"max_duration_minutes must be greater than 0, not {minutes!r}")
     return problems
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_between(value: object, minimum: int, maximum: int) -> bool:

@@ -150,7 +150,7 @@ def _expression_problems(expression: object) -> list[str]:
         return [f"{name} takes {ARGUMENTS[name]} values, not {len(values)}"]
     if name == "choice":
         return _choice_problems(values[0])
-    invalid = [value for value in values if not _is_number(value)]
+    invalid = [value for value in values if not _is_finite(value)]
     if invalid:
         return [f"{name} requires numbers, not {_short_text(invalid[0])}"]
     return _range_problems(name, values)
@@ -191,7 +191,7 @@ def _range_problems(name: str, values: Sequence[float]) -> list[str]:
     return problems
 
 
-def _is_number(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

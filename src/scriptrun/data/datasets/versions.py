@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
-from scriptrun.spec import suggestion
+from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import yaml_file
 from scriptrun.store.versions import VersionRecord, VersionStore
@@ -32,7 +31,7 @@ def add(
         )
     if latest and _is_same(version_store.original(name, latest), record):
         return get(workspace, name, latest)
-    new_record = {"id": str(uuid.uuid4()), **record, "created": _now()}
+    new_record = {"id": str(uuid.uuid4()), **record, "created": ids.now_to_the_second()}
     number = version_store.add(name, new_record)
     return get(workspace, name, number)
 
@@ -116,7 +115,3 @@ def parse_version(version: object) -> int | None:
 
 def _open_versions(workspace: WorkspaceLike) -> VersionStore:
     return VersionStore(workspace.directory / "datasets")
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -36,7 +36,7 @@ def guard(attempt: "Attempt") -> "NoReturn":
         _detach(order.keep)
         if order.on_term:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's business
-        processes.set_process_name(processes.GUARD)
+        identity.set_process_name(processes.GUARD)
         code = _run_claimed(attempt) if _claim(order) else 0
     except BaseException:  # the last resort: log the error
         _log_exception(order)

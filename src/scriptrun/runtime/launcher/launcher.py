@@ -3,7 +3,7 @@
 import os
 import time
 
-from .. import events, files, processes, results, workdir
+from .. import events, files, identity, processes, results, workdir
 from . import collect, delivery_client, oom, retry, steps, supervise, variables
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     rehearsal). Failures of the job are part of the result. Raises Superseded if
     this launcher may not start the run.
     """
-    processes.set_process_name(processes.LAUNCHER)
+    identity.set_process_name(processes.LAUNCHER)
     order = attempt.order
     if order.on_term:
         supervise.handle_sigterm()
