@@ -44,3 +44,11 @@ def test_one_missing_letter_still_finds_the_name(name, data):
 
 def test_an_iterator_of_names_is_read_once():
     assert suggestion.did_you_mean("faild", iter(STATES)) == "; did you mean 'Failed'?"
+
+
+def test_a_hint_names_the_nearest_and_then_all():
+    assert suggestion.hint("faild", ["Queued", "Failed"], "States") == (
+        "Did you mean 'Failed'? States: Queued, Failed."
+    )
+    assert suggestion.hint("xyz", iter(["Failed"]), "States") == "States: Failed."
+    assert suggestion.hint("xyz", [], "Models") == "Models: none."

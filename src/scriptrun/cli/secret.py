@@ -109,13 +109,12 @@ def _read_value(name: str) -> str:
 
 def _remove(args: argparse.Namespace) -> VerbResult:
     owner = workspace_here.require().id if args.workspace else ""
-    if args.name not in vault.names(owner):
-        names = ", ".join(vault.names(owner)) or "none"
-        question = suggestion.question(args.name, vault.names(owner))
+    names = vault.names(owner)
+    if args.name not in names:
         location = f"{vault.folder()} for this workspace" if owner else str(vault.folder())
         raise UserErrorException(
             f"Secret {args.name!r} not found in {location}.",
-            f"{question}Secrets: {names}."
+            suggestion.hint(args.name, names, "Secrets")
             + ("" if owner else " For a workspace secret, use --workspace."),
         )
     vault.forget(_stored_name(args))

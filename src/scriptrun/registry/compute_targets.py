@@ -78,12 +78,10 @@ def resolve(workspace: WorkspaceFiles, requested: object) -> Engine:
     if value is None and name == DEFAULT:
         value = {"class": engine_registry.DEFAULT}
     if value is None:
-        known = sorted(all_targets(workspace))
-        did_you_mean = suggestion.question(str(requested), known)
+        hint = suggestion.hint(str(requested), sorted(all_targets(workspace)), "Targets")
         raise ComputeTargetException(
             f"Compute target {requested!r} not found in workspace {workspace.name!r}.",
-            f"{did_you_mean}Targets: {', '.join(known)}. "
-            f"To add it, run: scriptrun compute add {requested} --class ...",
+            f"{hint} To add it, run: scriptrun compute add {requested} --class ...",
         )
     options = {key: option for key, option in value.items() if key != "class"}
     return engine_of(Target(name, value.get("class", engine_registry.DEFAULT), options))

@@ -141,8 +141,7 @@ def remove_alias(workspace: WorkspaceFiles, name: str) -> None:
     """Remove the alias ``name``. Raises UserErrorException if it does not exist."""
     remaining = aliases(workspace)
     if remaining.pop(name, None) is None:
-        known = ", ".join(remaining) or "none"
-        hint = f"{suggestion.question(name, remaining)}Aliases: {known}."
+        hint = suggestion.hint(name, remaining, "Aliases")
         raise UserErrorException(f"Alias {name!r} does not exist.", hint)
     _alias_store(workspace).put(_ALIASES, remaining)
 

@@ -83,10 +83,9 @@ def get(workspace: WorkspaceFiles, name: str, version: int | None = None) -> Ver
     """
     versions = _version_store(workspace).versions(name) if isinstance(name, str) and name else []
     if not versions:
-        known = ", ".join(_version_store(workspace).names()) or "none"
         raise UserErrorException(
             f"Model {name!r} not found in workspace {workspace.name!r}.",
-            f"{suggestion.question(str(name), _version_store(workspace).names())}Models: {known}.",
+            suggestion.hint(str(name), _version_store(workspace).names(), "Models"),
         )
     number = versions[-1] if version is None else version
     if number not in versions:

@@ -67,6 +67,7 @@ def find(workspace: Workspace, query: str | None = None) -> Path:
     run_index = open_index(workspace)
     try:
         ids = _candidates(run_index, query)
+        did_you_mean = _suggestion(run_index, query) if query and not ids else ""
     finally:
         run_index.close()
     if len(ids) == 1 or (ids and not query):
@@ -79,7 +80,7 @@ def find(workspace: Workspace, query: str | None = None) -> Path:
     if not ids:
         raise UserErrorException(
             f"Run {query!r} not found in workspace {workspace.name!r}.",
-            f"{_suggested(workspace, query or '')}Give an ID, a unique ID prefix or a display "
+            f"{did_you_mean}Give an ID, a unique ID prefix or a display "
             "name. To list runs, run: scriptrun list",
         )
     raise UserErrorException(
@@ -88,11 +89,11 @@ def find(workspace: Workspace, query: str | None = None) -> Path:
     )
 
 
-def _suggested(workspace: Workspace, wanted: str) -> str:
-    """The nearest ID or display name among the latest runs."""
-    latest = rows(workspace, limit=200)
+def _suggestion(run_index: index.Index, query: str) -> str:
+    """Ask whether the nearest ID or display name among the latest runs was meant."""
+    latest = run_index.rows(limit=200)
     return suggestion.question(
-        wanted, {name for row in latest for name in (row.id, row.display_name)}
+        query, {name for row in latest for name in (row.id, row.display_name)}
     )
 
 

@@ -23,6 +23,12 @@ def question(name: str, known: Iterable[str], count: int = 1) -> str:
     return f"Did you mean {' or '.join(map(repr, names))}? " if names else ""
 
 
+def hint(name: str, known: Iterable[str], label: str) -> str:
+    """``Did you mean 'x'? LABEL: x, y.``: the nearest known name, if any, and all of them."""
+    known = list(known)
+    return f"{question(name, known)}{label}: {', '.join(known) or 'none'}."
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?``, to end a sentence with; the valid names where none is near."""
     known = sorted(known)

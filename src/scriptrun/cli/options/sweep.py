@@ -134,7 +134,7 @@ def build_policy(text: str | None) -> early_stopping.EarlyTerminationPolicy:
     if name not in POLICIES:
         raise UserErrorException(
             f"Unknown policy {name!r}.",
-            f"{suggestion.question(name, POLICIES)}Valid policies: {', '.join(sorted(POLICIES))}.",
+            suggestion.hint(name, sorted(POLICIES), "Valid policies"),
         )
     settings: dict[str, int | float] = {}
     for setting in filter(None, options.split(",")):

@@ -70,7 +70,7 @@ def _parse_state(word: str | None) -> str | None:
     if word.lower() not in names:
         raise UserErrorException(
             f"Unknown state {word!r}.",
-            f"{suggestion.question(word, states.ORDER)}Valid states: {', '.join(states.ORDER)}.",
+            suggestion.hint(word, states.ORDER, "Valid states"),
         )
     return names[word.lower()]
 

@@ -49,10 +49,10 @@ def get(workspace: WorkspaceLike, name: str, version: int | None = None) -> Vers
     """
     versions = _open_versions(workspace).versions(name) if isinstance(name, str) and name else []
     if not versions:
-        listing = _shorten(names(workspace)) or "none"
+        known = names(workspace)
         raise UserErrorException(
             f"Dataset {name!r} not found in workspace {workspace.name!r}.",
-            f"{suggestion.question(str(name), names(workspace))}Datasets: {listing}.",
+            f"{suggestion.question(str(name), known)}Datasets: {_shorten(known) or 'none'}.",
         )
     number = versions[-1] if version is None else version
     if number not in versions:

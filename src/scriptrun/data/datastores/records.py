@@ -51,8 +51,8 @@ def get(workspace: WorkspaceLike, name: str) -> Record:
         return {"class": "Local", "path": str(workspace.directory / "datastores" / name)}
     raise DatastoreException(
         f"Datastore {name!r} not found in workspace {workspace.name!r}.",
-        f"{suggestion.question(name, names(workspace))}Datastores: {', '.join(names(workspace))}. "
-        "To add one, run `scriptrun datastore add`.",
+        suggestion.hint(name, names(workspace), "Datastores")
+        + " To add one, run `scriptrun datastore add`.",
     )
 
 

@@ -34,7 +34,7 @@ def export(job: JobSpec, form: str, lockfile: Json | None = None) -> ExportedJob
     if form not in FORMATS:
         raise UserErrorException(
             f"Unknown format {form!r}.",
-            f"{suggestion.question(form, FORMATS)}Valid formats: {', '.join(FORMATS)}.",
+            suggestion.hint(form, FORMATS, "Valid formats"),
         )
     module, name = FORMATS[form]
     write = getattr(importlib.import_module(f"{__name__}.{module}"), name)
