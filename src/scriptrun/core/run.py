@@ -250,12 +250,7 @@ class Run(ScriptRun):
         """Fetch the files whose names begin with ``prefix``, where the run lies elsewhere."""
         there = remote.home(self.path, self.job)
         if there is not None:
-            names = [
-                name
-                for name in remote.mirror.artifact_names(self.path, there)
-                if name.startswith(prefix)
-            ]
-            remote.mirror.fetch_artifacts(self.path, there, names)
+            remote.mirror.fetch_below(self.path, there, prefix)
 
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and uploads."""

@@ -65,9 +65,4 @@ def fetch_outputs(job: JobSpec, folder: Path, target: Target) -> None:
     """Fetch the run's outputs if they are on another host and ``target`` is not."""
     there = remote.home(folder, job)
     if there is not None and remote.for_target(target) is None:
-        names = [
-            name
-            for name in remote.mirror.artifact_names(folder, there)
-            if name.startswith("outputs/")
-        ]
-        remote.mirror.fetch_artifacts(folder, there, names)
+        remote.mirror.fetch_below(folder, there, "outputs/")

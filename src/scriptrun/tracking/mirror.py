@@ -69,11 +69,11 @@ def refresh(folder: Path, run_files: RunFiles) -> bool:
     Of a run that is still writing, what exists now is copied; of an ended run, everything.
     """
     with flocks.flock(_lock_path(folder)):
-        has_result, has_more = _copy_changes(folder, run_files, MAX_INCOMPLETE_ROUNDS)
-        rounds = 1
+        rounds_left = MAX_INCOMPLETE_ROUNDS
+        has_result = has_more = True
         while has_result and has_more:
-            has_result, has_more = _copy_changes(folder, run_files, MAX_INCOMPLETE_ROUNDS - rounds)
-            rounds += 1
+            has_result, has_more = _copy_changes(folder, run_files, rounds_left)
+            rounds_left -= 1
     _last_refresh[str(folder)] = time.monotonic()
     if has_result:
         run_folder.touch(folder)
@@ -105,6 +105,12 @@ def fetch_artifacts(folder: Path, run_files: RunFiles, wanted_names: list[str]) 
             _fetch_artifact(folder, run_files, name)
 
 
+def fetch_below(folder: Path, run_files: RunFiles, prefix: str) -> None:
+    """Copy the artifacts whose names begin with ``prefix`` and that have not been copied yet."""
+    names = artifact_names(folder, run_files)
+    fetch_artifacts(folder, run_files, [name for name in names if name.startswith(prefix)])
+
+
 def _lock_path(folder: Path) -> Path:
     return paths.runtime_folder("mirrors") / f"{digest_of(str(folder))[:16]}.lock"
 
@@ -119,12 +125,10 @@ def _copy_changes(folder: Path, run_files: RunFiles, rounds_left: int) -> tuple[
     results = [each for each in states if is_result(each.name)]
     has_more = False
     for piece in plan_pieces(states, known):
-        if is_result(piece.state.name) and has_more:
-            break
         if is_result(piece.state.name):
-            _save_known(
-                folder, known
-            )  # saved first: nothing more is copied once the result is here
+            if has_more:
+                break
+            _save_known(folder, known)  # first: once the result is here, nothing more is copied
         is_whole = _copy_piece(folder, run_files, piece)
         changed = piece.state.changed if is_whole and piece.is_last else 0
         known[piece.state.name] = [piece.start + piece.size, changed]
