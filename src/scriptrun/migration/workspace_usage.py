@@ -77,14 +77,7 @@ def _assigned_values(program: Program) -> Iterator[Flow]:
 def _passed_values(program: Program) -> Iterator[Flow]:
     functions: dict[str, list[cst.FunctionDef]] = {}
     for definition in program.nodes(cst.FunctionDef):
-        owner = next(
-            (
-                ancestor
-                for ancestor in program.ancestors(definition)
-                if isinstance(ancestor, cst.ClassDef)
-            ),
-            None,
-        )
+        owner = program.enclosing(definition, cst.ClassDef)
         is_constructor = definition.name.value == "__init__" and owner is not None
         name = owner.name.value if is_constructor and owner is not None else definition.name.value
         functions.setdefault(name, []).append(definition)
@@ -102,14 +95,7 @@ def _passed_values(program: Program) -> Iterator[Flow]:
 
 def _returned_values(program: Program) -> Iterator[Flow]:
     for statement in program.nodes(cst.Return):
-        function = next(
-            (
-                ancestor
-                for ancestor in program.ancestors(statement)
-                if isinstance(ancestor, cst.FunctionDef)
-            ),
-            None,
-        )
+        function = program.enclosing(statement, cst.FunctionDef)
         if function is not None and statement.value is not None:
             yield statement.value, f"{function.name.value}()"
             yield statement.value, f".{function.name.value}()"

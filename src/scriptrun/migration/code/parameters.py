@@ -12,14 +12,7 @@ def passed_values(program: Program, param: cst.Param) -> list[cst.BaseExpression
 
     The list is empty if nothing in the program calls the function.
     """
-    function = next(
-        (
-            ancestor
-            for ancestor in program.ancestors(param)
-            if isinstance(ancestor, cst.FunctionDef)
-        ),
-        None,
-    )
+    function = program.enclosing(param, cst.FunctionDef)
     if function is None or param in (function.params.star_arg, function.params.star_kwarg):
         return [None]
     is_method = _is_method(program, function)
@@ -30,14 +23,7 @@ def passed_values(program: Program, param: cst.Param) -> list[cst.BaseExpression
 
 
 def _is_method(program: Program, function: cst.FunctionDef) -> bool:
-    owner = next(
-        (
-            ancestor
-            for ancestor in program.ancestors(function)
-            if isinstance(ancestor, cst.ClassDef | cst.FunctionDef)
-        ),
-        None,
-    )
+    owner = program.enclosing(function, cst.ClassDef, cst.FunctionDef)
     is_static = any(
         program.source(decorator.decorator) == "staticmethod" for decorator in function.decorators
     )

@@ -73,6 +73,10 @@ class Program:
             yield ancestor
             ancestor = self.parent(ancestor)
 
+    def enclosing(self, node: cst.CSTNode, *kinds: type[Node]) -> Node | None:
+        """The innermost node of the classes ``kinds`` that contains ``node``, if any does."""
+        return next((outer for outer in self.ancestors(node) if isinstance(outer, kinds)), None)
+
     def statement(self, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
         """The line of simple statements that contains ``node``, or None."""
         for ancestor in self.ancestors(node):

@@ -14,10 +14,7 @@ def base_class(program: Program, call: cst.Call) -> cst.Name | None:
     """
     if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "__init__":
         return None
-    owner = next(
-        (ancestor for ancestor in program.ancestors(call) if isinstance(ancestor, cst.ClassDef)),
-        None,
-    )
+    owner = program.enclosing(call, cst.ClassDef)
     if (
         owner is None
         or super_call(program, owner) is not call
