@@ -43,6 +43,8 @@ class ConfigReader:
         self.script: str | os.PathLike[str] | None = source.script
         self.command: Any = source.command
         given = self.config.arguments
+        #: CPUs, GPUs and memory as the user wrote them
+        self.requested_resources = resources.requested(self.config)
         self.arguments: Any = given if given not in (None, [], (), "") else run.arguments
 
     @property
@@ -63,11 +65,6 @@ class ConfigReader:
             values += source if isinstance(source, list | tuple) else [source]
         variables = self.run.environment_variables
         return [*values, *variables.values()] if isinstance(variables, dict) else values
-
-    @property
-    def requested_resources(self) -> resources.RequestedResources:
-        """The CPUs, GPUs and memory as the user wrote them."""
-        return resources.requested(self.config)
 
     @property
     def retry_causes(self) -> list[str]:

@@ -69,7 +69,7 @@ def unpack(stream: IO[bytes], root: str | os.PathLike[str]) -> None:
 
 
 def launch_order(job: JobSpec, order: Order, root: str | os.PathLike[str]) -> LaunchOrder:
-    """What the launcher on the node is told, with the paths below its ``root``.
+    """The order of the launcher on the node, with the paths below its ``root``.
 
     It has no ticket and wakes no queue: both lie where the job was submitted. Use ``replace`` for
     what the engine knows better, such as the node's interpreter, its number or its GPUs.

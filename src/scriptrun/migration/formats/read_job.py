@@ -188,7 +188,7 @@ def _target(compute: object) -> str:
 def _environment(file: Path, spec: object, lost: list[str]) -> Environment | None:
     if isinstance(spec, str):
         lost.append(
-            f"the environment {spec!r} is Azure's: use one of yours, or specify its packages"
+            f"the environment {spec!r} exists only in Azure; use your own, or specify its packages"
         )
         return None
     if not isinstance(spec, dict):

@@ -104,7 +104,7 @@ def _run_claimed(attempt: "Attempt") -> int:
     if pid == 0:
         _run_launcher(attempt)
     processes.become_subreaper()
-    if order.on_term:  # a scheduler's warning: the launcher alone is told
+    if order.on_term:  # a scheduler's warning goes to the launcher alone
         for number in (signal.SIGUSR1, signal.SIGURG):
             signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
     status = _wait_for_launcher(pid, attempt.listen() if attempt.listen is not None else ())
