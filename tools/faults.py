@@ -1,6 +1,6 @@
 """Kills processes at random moments: ``./dev faults [ARGS]`` (ARGS go to pytest).
 
-FAULT_ROUNDS says how many moments (default 200) and FAULT_SEED repeats those of an earlier call.
+FAULT_ROUNDS says how many moments (default 500) and FAULT_SEED repeats those of an earlier call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 def main(arguments: list[str]) -> int:
     """Run the fault tests; pytest's own exit code."""
     seed = os.environ.setdefault("FAULT_SEED", str(secrets.randbelow(10**9)))
-    rounds = os.environ.setdefault("FAULT_ROUNDS", "200")
+    rounds = os.environ.setdefault("FAULT_ROUNDS", "500")
     print(f"{rounds} random moments, FAULT_SEED={seed}", flush=True)
     parallel = [] if any(word.startswith("-n") for word in arguments) else ["-n", "2"]
     command = [sys.executable, "-m", "pytest", "tests/faults", *parallel, *arguments]

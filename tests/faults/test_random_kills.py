@@ -1,130 +1,102 @@
-"""kill -9 at random moments: whatever dies, every run ends in a true state and none runs twice.
-
-FAULT_ROUNDS is the number of moments (20), FAULT_SEED repeats those of a failed test, which prints it.
-"""
+"""kill -9 at random moments: whatever dies, every run ends in a true state and none runs twice."""
 
 from __future__ import annotations
 
-import collections
-import json
 import os
-import random
-import secrets
-import subprocess
+import shutil
+import signal
 import time
 
 import pytest
-import victims
+import rounds
+from rounds import HURT, KINDS, ROUNDS, judge, submitted, until_all_submitted
 
-from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
-from scriptrun.queue import tickets
+from scriptrun.store import paths
 from scriptrun.testing import jobs
-from scriptrun.testing.jobs import Bench, until, wait
-from scriptrun.testing.scripts import MARK
+from scriptrun.testing.jobs import Bench, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "20"))
-JOBS = 4
-#: says once that it ran, leaves a child that has left its session behind, and works a little
-SCRIPT = (
-    MARK
-    + """
-import subprocess, time
-mark(sys.argv[1], os.environ["SCRIPTRUN_RUN_ID"])
-sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-subprocess.Popen([sys.executable, "-c", sleeper, sys.argv[2]], start_new_session=True)
-time.sleep(float(sys.argv[3]))
-open("outputs/done.txt", "w").write("done")
-os._exit(0)
-"""
-)
+#: seconds for which a process is stopped: the suite's rounds are short ones
+STOPPED = 20 if ROUNDS >= 100 else 2
 
 
 @pytest.fixture
-def moment(request):
+def chance(request):
     """A source of chance for one round, whose seed is printed when it fails."""
-    seed = os.environ.get("FAULT_SEED") or str(secrets.randbelow(10**9))
-    print(f"to repeat: FAULT_SEED={seed} pytest '{request.node.nodeid}'")
-    return random.Random(f"{seed}-{request.node.name}")
+    return rounds.chance_of(request.node.nodeid)
 
 
-def submit_all(bench, mark, chance):
-    """Start a process that submits the jobs; it lingers until it is killed."""
-    place = bench.root / "ran"
-    order = bench.order(SCRIPT, [place.as_posix(), mark, round(chance.uniform(0.05, 0.4), 3)])
-    process = subprocess.Popen(jobs.submitter(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    process.stdin.write(json.dumps({**order, "count": JOBS, "linger": 600}).encode())
-    process.stdin.close()
-    return process
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path, Local())
 
 
-def both_keepers(workspace):
-    """A guard and its launcher, to be killed in one go."""
-    for guard in victims.guards(workspace):
-        below = [pid for pid in victims.children(guard) if victims.comm(pid) == "scriptrun-run"]
-        if below:
-            return [guard, *below]
-    return []
+@pytest.fixture
+def mark():
+    return f"fault-{os.urandom(6).hex()}"
 
 
-def one_of(find):
-    return lambda workspace: find(workspace)[:1]
-
-
-KINDS = {
-    "runner": one_of(victims.runners),
-    "launcher": one_of(victims.launchers),
-    "guard": one_of(victims.guards),
-    "script": one_of(victims.scripts),
-    "guard and launcher": both_keepers,
-}
+def victims_of(kind, bench, chance):
+    """The processes of ``kind``, a random moment after the first of them came."""
+    met = until(lambda: KINDS[kind](bench.workspace), f"no {kind} came")
+    time.sleep(chance.choice((chance.uniform(0, 0.02), chance.uniform(0, 0.3))))
+    return KINDS[kind](bench.workspace) or met
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_whatever_is_killed(number, tmp_path, moment):
+def test_whatever_is_killed(number, bench, mark, chance):
     kind = ["submitter", *KINDS][number % (len(KINDS) + 1)]
-    bench = Bench(tmp_path, Local())
-    mark = f"fault-{os.urandom(6).hex()}"
-    (tmp_path / "ran").touch()
-    bench.run("pass")  # all is warm, so that the moments fall into the runs
-    process = submit_all(bench, mark, moment)
-    try:
+    with submitted(bench, mark, chance):
         if kind == "submitter":
-            time.sleep(moment.uniform(0.1, 0.6))
+            time.sleep(chance.uniform(0.1, 0.6))
         else:
-            met = until(lambda: KINDS[kind](bench.workspace), f"no {kind} came")
-            time.sleep(moment.choice((moment.uniform(0, 0.02), moment.uniform(0, 0.3))))
-            met = KINDS[kind](bench.workspace) or met
-            for pid in met:
+            for pid in victims_of(kind, bench, chance):
                 jobs.kill(pid)
             until_all_submitted(bench)
-    finally:
-        process.kill()
-        process.wait()
-    judge(bench, mark, kind)
+    judge(bench, mark, HURT.get(kind, 1))
 
 
-def until_all_submitted(bench):
-    until(lambda: len(victims.every_run(bench.workspace)) == JOBS + 1, "not all were submitted")
+@pytest.mark.parametrize("number", range(max(4, ROUNDS // 4)))
+def test_two_are_killed_at_once(number, bench, mark, chance):
+    kinds = chance.sample(list(KINDS), 2)
+    with submitted(bench, mark, chance):
+        for kind in kinds:
+            until(lambda kind=kind: KINDS[kind](bench.workspace), f"no {kind} came")
+        time.sleep(chance.uniform(0, 0.3))
+        for pid in [pid for kind in kinds for pid in KINDS[kind](bench.workspace)]:
+            jobs.kill(pid)
+        until_all_submitted(bench)
+    judge(bench, mark, 2)
 
 
-def judge(bench, mark, kind):
-    runs = [Run.at(bench.workspace, folder) for folder in victims.every_run(bench.workspace)]
-    ends = {run.id: wait(run) for run in runs}
-    reasons = {run.id: run.standing.reason for run in runs}
-    assert all(reasons[name] for name, state in ends.items() if state != "Completed")
-    until(lambda: not jobs.living(mark), "children of a script go on")
-    ran = collections.Counter((bench.root / "ran").read_text().split())
-    assert max(ran.values(), default=0) <= 1, "a run ran twice"
-    mine = [run for run in runs if run.job.arguments]
-    for run in mine:
-        if ends[run.id] == "Completed":
-            assert ran[run.id] == 1
-            assert (run.path / "outputs" / "done.txt").exists()
-    hurt = [name for name, state in ends.items() if state != "Completed"]
-    allowed = {"submitter": 0, "runner": 0, "guard": 0}.get(kind, 1)
-    assert len(hurt) <= allowed, reasons
-    assert not tickets.waiting(tickets.queue_of(bench.workspace.id))
-    assert bench.run("print('later')").get_status() == "Completed"
+@pytest.mark.parametrize("number", range(max(3, ROUNDS // 20)))
+def test_what_stands_still_for_a_while_goes_on(number, bench, mark, chance):
+    kind = list(KINDS)[number % len(KINDS)]
+    with submitted(bench, mark, chance):
+        stopped = victims_of(kind, bench, chance)
+        for pid in stopped:
+            _send(pid, signal.SIGSTOP)
+        time.sleep(STOPPED)
+        for pid in stopped:
+            _send(pid, signal.SIGCONT)
+        until_all_submitted(bench)
+    judge(bench, mark, 0)
+
+
+@pytest.mark.parametrize("number", range(max(3, ROUNDS // 20)))
+def test_the_runtime_directory_is_lost(number, bench, mark, chance):
+    """What waits may be lost with it and says so; what runs ends as it would have."""
+    with submitted(bench, mark, chance):
+        time.sleep(chance.uniform(0.05, 0.6))
+        shutil.rmtree(paths.runtime_root(), ignore_errors=True)
+        until_all_submitted(bench)
+    judge(bench, mark, rounds.JOBS)
+
+
+def _send(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
