@@ -24,7 +24,9 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0] if arguments else "dist").absolute()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     with tempfile.TemporaryDirectory() as temporary:
-        tools = environment(Path(temporary, "tools"), ["-r", str(ROOT / "requirements/release.txt")])
+        tools = environment(
+            Path(temporary, "tools"), ["-r", str(ROOT / "requirements/release.txt")]
+        )
         build = [*UV, "build", "-q", "--no-build-isolation", "--python", str(tools / "python")]
         run([*build, "--out-dir", str(folder), str(ROOT)])
         parts = environment(Path(temporary, "parts"), dependencies(project))

@@ -24,7 +24,6 @@ class Arguments:
         self._starts = [start for start, _ in spans]
         self._ends = [end for _, end in spans]
         self._close_offset = program.span(call)[1] - 1
-        self._cut_end = 0
 
     def rename(self, arg: cst.Arg, keyword: str) -> None:
         """Change the keyword of the argument."""
@@ -53,8 +52,8 @@ class Arguments:
     def edits(self, name: str, func: cst.BaseExpression) -> list[Edit]:
         """All edits, including the one that replaces ``func`` (or a part of it) with ``name``."""
         self._edits.append(Edit(*self.program.span(func), name))
-        for index in sorted(self._dropped):
-            self._cut(index)
+        for first, last in self._dropped_groups():
+            self._cut(first, last)
         self._fix_last_comma()
         shift = self._shift(name, func)
         self._insert(shift)
@@ -71,28 +70,51 @@ class Arguments:
             return self._ends[index] + len(line.rstrip())
         return self._ends[index] + len(text.rstrip())
 
-    def _cut(self, index: int) -> None:
-        text = self.program.text
-        begin = max(
-            self._end_with_comma(index - 1) if index else self._open_offset(), self._cut_end
-        )
-        end = self._end_with_comma(index)
-        if index == 0 and "\n" not in text[begin : self._starts[0]] and len(self._starts) > 1:
-            end = self._starts[1]  # the next argument moves up
-        elif self._is_leading(index):
-            begin, end = max(self._starts[index], self._cut_end), self._starts[index + 1]
-        self.comments += _comments(self.program, text[begin : self._starts[index]])
-        self.comments += _comments(self.program, text[self._ends[index] : end])
-        self._edits.append(Edit(begin, end, ""))
-        self._cut_end = end
+    def _dropped_groups(self) -> list[tuple[int, int]]:
+        """The first and the last of each row of neighbouring arguments that are dropped."""
+        groups: list[tuple[int, int]] = []
+        for index in sorted(self._dropped):
+            if groups and groups[-1][1] == index - 1:
+                groups[-1] = (groups[-1][0], index)
+            else:
+                groups.append((index, index))
+        return groups
 
-    def _is_leading(self, index: int) -> bool:
-        """Whether it and all before it are dropped, and the comma leads the next line."""
-        if index + 1 == len(self._starts) or not self._dropped.issuperset(range(index + 1)):
-            return False
-        between = self.program.text[self._ends[index] : self._starts[index + 1]]
-        first, newline, _ = between.partition("\n")
-        return bool(newline) and "," not in first.partition("#")[0]
+    def _cut(self, first: int, last: int) -> None:
+        """Remove the arguments from ``first`` to ``last``, with one comma for each."""
+        text = self.program.text
+        begin, end = self._cut_span(first, last)
+        bounds = [begin, *self._ends[first : last + 1]]
+        for start, stop in zip(bounds, [*self._starts[first : last + 1], end], strict=True):
+            self.comments += _comments(self.program, text[start:stop])
+        self._edits.append(Edit(begin, end, self._line_break(first, begin, end)))
+
+    def _cut_span(self, first: int, last: int) -> tuple[int, int]:
+        end, comma = self._end_with_comma(last), self._comma_after(last)
+        has_next = last + 1 < len(self._starts)
+        if first == 0:
+            open_offset = self._open_offset()
+            if has_next and "\n" not in self.program.text[open_offset : self._starts[0]]:
+                return open_offset, self._starts[last + 1]  # the next argument moves up
+            if has_next and comma is not None and comma >= end:
+                return self._starts[0], self._starts[last + 1]
+            return open_offset, end
+        begin, comma_before = self._end_with_comma(first - 1), self._comma_after(first - 1)
+        if comma_before is not None and comma_before < begin:
+            return begin, end if comma is None or comma < end else comma + 1
+        return begin, self._ends[last] if has_next and comma is not None and comma < end else end
+
+    def _line_break(self, first: int, begin: int, end: int) -> str:
+        """What replaces the cut arguments: a line break, where else a comment would go on."""
+        text = self.program.text
+        line = text[self._ends[first - 1] : begin].rpartition("\n")[2] if first else ""
+        follows = text[end:].lstrip(" \t")
+        if "#" not in line or follows.startswith(("\n", "\r")):
+            return ""
+        start = self._starts[first]
+        before = text[self.program.lines.starts[self.program.lines.line(start) - 1] : start]
+        indent = before[: len(before) - len(before.lstrip(" \t"))]
+        return self.program.newline + (indent[:-1] if text[end] == " " else indent)
 
     def _open_offset(self) -> int:
         """The offset right after the call's opening parenthesis."""
@@ -111,9 +133,18 @@ class Arguments:
             or isinstance(self.call.args[last_index].comma, cst.Comma)
         ):
             return
-        comma = self.program.text.index(",", self._ends[remaining[-1]])
-        if not any(edit.start <= comma < edit.end for edit in self._edits):  # already removed
+        comma = self._comma_after(remaining[-1])
+        is_removed = any(edit.start <= (comma or 0) < edit.end for edit in self._edits)
+        if comma is not None and not is_removed:
             self._edits.append(Edit(comma, comma + 1, ""))
+
+    def _comma_after(self, index: int) -> int | None:
+        """The offset of the comma after the argument, which may follow comments; None if none."""
+        offset, text = self._ends[index], self.program.text
+        stop = self._starts[index + 1] if index + 1 < len(self._starts) else self._close_offset
+        while offset < stop and text[offset] != ",":
+            offset = text.index("\n", offset) if text[offset] == "#" else offset + 1
+        return offset if offset < stop else None
 
     # adding arguments
 
