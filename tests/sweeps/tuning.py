@@ -137,15 +137,16 @@ def ended(sweep):
 
 
 def driver_of(sweep) -> list[int]:
-    """The process that drives the sweep, as a list."""
-    found = []
+    """The process that drives the sweep, as a list; not what it has just forked."""
+    found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 if Path(f"/proc/{name}/comm").read_text().strip() != "scriptrun-sweep":
                     continue
                 if sweep.id in Path(f"/proc/{name}/cmdline").read_text():
-                    found.append(int(name))
+                    stat = Path(f"/proc/{name}/stat").read_text()
+                    found[int(name)] = int(stat.rpartition(")")[2].split()[1])
             except OSError:
                 continue
-    return found
+    return [pid for pid, parent in found.items() if parent not in found]
