@@ -80,9 +80,9 @@ LATE_OF_OURS = {
 }
 #: of the standard library, what may be imported where it is used: slow to load, or POSIX only
 LATE = set(
-    "asyncio codecs concurrent ctypes curses dataclasses difflib email fcntl getpass grp html http importlib inspect "
+    "asyncio codecs concurrent ctypes curses dataclasses difflib email fcntl getpass grp hashlib html http importlib inspect "
     "logging msvcrt multiprocessing numbers platform pwd readline resource select shlex shutil site socket sqlite3 "
-    "ssl subprocess tarfile tempfile termios textwrap tomllib traceback tty urllib uuid winreg zipfile".split()
+    "ssl subprocess tarfile tempfile termios textwrap threading tomllib traceback tty urllib uuid winreg zipfile".split()
 )
 POSIX_ONLY = ("fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty", "pty", "readline")
 

@@ -13,6 +13,7 @@ import victims
 
 from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
+from scriptrun.history import rerun
 from scriptrun.queue import tickets
 from scriptrun.runtime import files
 from scriptrun.testing import jobs
@@ -138,12 +139,7 @@ def test_a_snapshot_that_is_damaged_is_told(bench):
     assert wait(run) == "Completed"
     for pack in (bench.workspace.snapshots_folder / "packs").iterdir():
         pack.write_bytes(b"")
-    again = Run.get(bench.workspace, begun_again(bench))
+    again = rerun.start(run).run
     assert wait(again) == "Failed"
     assert "failed to start" in again.standing.reason
     assert again.standing.reason.strip().endswith(".")
-
-
-def begun_again(bench):
-    order = bench.order(source=bench.root / "large", arguments=[str(bench.root / "ran")])
-    return bench.elsewhere(order).strip()

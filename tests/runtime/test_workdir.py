@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shutil
@@ -85,6 +86,46 @@ def test_what_is_damaged_is_named(taken, tmp_path):
     shutil.rmtree(store / "objects")
     with pytest.raises(workdir.SnapshotDamaged, match="is missing"):
         workdir.materialise(store, digest, tmp_path / "three")
+
+
+@pytest.mark.parametrize("name", ["a", "big"])
+def test_changed_content_is_never_laid_out(taken, tmp_path, name):
+    """Neither a file of a pack nor one that is stored by itself; nothing of it is left behind."""
+    store, digest, source = taken
+    (damaged,) = store.glob("packs/*.pack" if name == "a" else "objects/??/*")
+    damaged.write_bytes(b"\0" * damaged.stat().st_size)
+    with pytest.raises(workdir.SnapshotDamaged, match="is damaged") as problem:
+        workdir.materialise(store, digest, tmp_path / "work")
+    assert str(damaged) in str(problem.value)
+    assert problem.value.digest == hashlib.sha256((source / name).read_bytes()).hexdigest()
+    assert not (tmp_path / "work" / name).exists()
+
+
+@pytest.mark.parametrize(
+    "place", [b"../../x 0", b"1234 -5", b"1234 x", b"1234 " + b"9" * 40, b"\xff 0"]
+)
+def test_places_that_lead_nowhere_are_refused(taken, tmp_path, place):
+    store, digest, _ = taken
+    places = Path(workdir.manifest_path(store, digest) + ".places")
+    lines = places.read_bytes().splitlines()
+    places.write_bytes(b"\n".join([lines[0], *[place] * len(lines[1:])]) + b"\n")
+    with pytest.raises(workdir.SnapshotDamaged, match=r"\.places is damaged"):
+        workdir.materialise(store, digest, tmp_path / "work")
+
+
+def test_content_is_read_from_any_pack_that_has_it(taken, tmp_path):
+    store, digest, _ = taken
+    (pack,) = store.glob("packs/*.pack")
+    for path in (pack, pack.with_suffix(".index")):
+        shutil.copy(path, path.with_stem("f" * 16))
+    pack.write_bytes(b"")
+    workdir.materialise(store, digest, tmp_path / "work")
+    assert (tmp_path / "work/a").read_text() == "a"
+
+
+@pytest.mark.parametrize("size", [1, 1 << 30])
+def test_both_kinds_of_hasher_agree(size):
+    assert workdir.new_sha256(size, b"x").hexdigest() == hashlib.sha256(b"x").hexdigest()
 
 
 def test_a_file_system_that_cannot_clone_or_copy_by_itself(taken, tmp_path, monkeypatch):

@@ -53,9 +53,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     except OSError as error:
         result = results.result(results.FAILED, steps.start_error(error, job, attempt.order))
     except Exception as error:  # a damaged snapshot, or a bug in scriptrun: the run must still end
-        import traceback  # loaded only when something has gone wrong
-
-        _log_error(folder, traceback.format_exc())
+        _log_error(folder, _trace(error))
         result = results.result(results.FAILED, "failed to start: {}".format(error))
     if order.on_term and not supervise.stop_requested():
         time.sleep(SIGNAL_DELAY)
@@ -73,6 +71,14 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         )
     result.update(began=began, ended=time.time(), node=order.node, by="launcher")
     _finish(job, attempt, result, log, delivery)
+
+
+def _trace(error: Exception) -> object:
+    if isinstance(error, workdir.SnapshotDamaged):
+        return error
+    import traceback  # loaded only when something has gone wrong
+
+    return traceback.format_exc()
 
 
 def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:

@@ -18,22 +18,16 @@ def read(
     SnapshotException if the snapshot is missing or damaged.
     """
     contents: dict[str, bytes | None] = {}
+    reader = workdir.ContentReader(store)
     try:
         for kind, path, size, value, location in workdir.entries(store, digest):
             name = os.fsdecode(path)
             if kind in "fx" and name in requested:
-                contents[name] = _content(store, size, value, location) if size <= limit else None
+                contents[name] = None
+                if size <= limit:
+                    contents[name] = b"".join(reader.chunks(size, value, location))
     except (workdir.SnapshotDamaged, OSError) as error:
         raise SnapshotException(str(error)) from None
+    finally:
+        reader.close()
     return contents
-
-
-def _content(
-    store: str | os.PathLike[str], size: int, digest: str, location: tuple[str, int] | None
-) -> bytes:
-    if not size:
-        return b""
-    path = workdir.pack_path(store, location[0]) if location else workdir.object_path(store, digest)
-    with open(path, "rb") as handle:
-        handle.seek(location[1] if location else 0)
-        return handle.read(size)

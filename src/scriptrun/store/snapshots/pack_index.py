@@ -45,6 +45,17 @@ class PackIndex:
         ).fetchone()
         return None if row is None else b"%s %d" % (row[0].encode(), row[1])
 
+    def forget(self, digest: bytes) -> None:
+        """Forget where the content with this SHA-256 is: it is damaged there."""
+        assert self._connection is not None
+        import sqlite3
+
+        try:
+            with self._connection:
+                self._connection.execute("delete from objects where digest = ?", (digest,))
+        except sqlite3.OperationalError:
+            pass  # another process is writing: it is found, compared and forgotten next time
+
     def close(self) -> None:
         """Close the cache."""
         connection, self._connection = self._connection, None

@@ -36,6 +36,7 @@ class PackWriter:
     def __init__(self, store: Path) -> None:
         self.store = store
         self.used: set[str] = set()
+        self.objects: set[str] = set()
         self._name = uuid.uuid4().hex[:16]
         self._offsets: dict[bytes, int] = {}
         self._index: list[bytes] = []
@@ -59,7 +60,10 @@ class PackWriter:
             if self._present[pack]:
                 self.used.add(pack)
             return self._present[pack]
-        return size == 0 or mark_used(workdir.object_path(self.store, digest.decode()))
+        if not size:
+            return True
+        self.objects.add(digest.decode())
+        return mark_used(workdir.object_path(self.store, digest.decode()))
 
     def add(self, data: bytes) -> tuple[bytes, bytes]:
         """Store ``data``; returns its digest (hex) and location, as written in the files."""
@@ -72,7 +76,9 @@ class PackWriter:
             return hasher.hexdigest().encode(), b"%s %d" % (self._name.encode(), offset)
         location = self._pack_index.find(key)
         if location is not None and self.has(location, b"", len(data)):
-            return hasher.hexdigest().encode(), location
+            if self._holds(location, data):
+                return hasher.hexdigest().encode(), location
+            self._pack_index.forget(key)
         return hasher.hexdigest().encode(), self._append(key, data)
 
     def add_stream(
@@ -85,7 +91,8 @@ class PackWriter:
         try:
             digest, size = _copy_and_hash(temporary, read, first_chunk)
             final = Path(workdir.object_path(self.store, digest))
-            if not mark_used(str(final)):
+            self.objects.add(digest)
+            if not (mark_used(str(final)) and self._is_object_whole(digest, size)):
                 final.parent.mkdir(exist_ok=True)
                 os.replace(temporary, final)
         finally:
@@ -124,6 +131,22 @@ class PackWriter:
             leftovers.append(workdir.pack_path(self.store, self._name))
         for path in leftovers:
             Path(path).unlink(missing_ok=True)
+
+    def _holds(self, location: bytes, data: bytes) -> bool:
+        """Whether the content at ``location``, in a pack, is ``data``."""
+        pack, _, offset = location.partition(b" ")
+        try:
+            with open(workdir.pack_path(self.store, pack.decode()), "rb") as handle:
+                handle.seek(int(offset))
+                return handle.read(len(data)) == data
+        except (OSError, OverflowError):
+            return False
+
+    def _is_object_whole(self, digest: str, size: int) -> bool:
+        try:
+            return workdir.ContentReader(self.store).is_whole(size, digest, None)
+        except OSError:
+            return False
 
     def _append(self, key: bytes, data: bytes) -> bytes:
         if self._pack is None:

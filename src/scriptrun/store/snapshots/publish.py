@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from scriptrun.runtime import workdir
+from scriptrun.store.snapshots import stamps
 from scriptrun.store.snapshots.packs import PackWriter
 from scriptrun.store.snapshots.unchanged import all_packs_exist, mark_used
 
@@ -55,7 +56,7 @@ class Publication:
         os.makedirs(os.path.dirname(final), exist_ok=True)
         packs.publish()
         try:
-            published = self._publish_places(final + ".places")
+            published = self._publish_places(final + ".places", digest)
         except BaseException:
             packs.discard(published=True)  # nothing refers to it yet
             raise
@@ -66,7 +67,10 @@ class Publication:
             packs.discard(published=True)
             used = packs_of(self._store, digest) or set()
         if not _link_exclusively(self._manifest, final):
-            mark_used(final)
+            if stamps.is_manifest_whole(final, digest):
+                mark_used(final)
+            else:
+                os.replace(self._manifest, final)
         self.discard()
         return digest, used, published
 
@@ -80,13 +84,31 @@ class Publication:
         for path in (self._manifest, self._places):
             Path(path).unlink(missing_ok=True)
 
-    def _publish_places(self, final: str) -> bool:
+    def _publish_places(self, final: str, digest: str) -> bool:
         if _link_exclusively(self._places, final):
             return True
-        if all_packs_exist(self._store, _packs_in(final)):
+        if self._is_whole(final, digest):
             return False
         os.replace(self._places, final)
         return True
+
+    def _is_whole(self, places: str, digest: str) -> bool:
+        """Whether all content is where the ``places`` of another process say."""
+        if not all_packs_exist(self._store, _packs_in(places)):
+            return False
+        reader = workdir.ContentReader(self._store)
+        try:
+            return all(
+                reader.is_whole(size, value, location)
+                for kind, _, size, value, location in workdir.entries_of(
+                    self._manifest, places, digest
+                )
+                if kind in "fx"
+            )
+        except (OSError, workdir.SnapshotDamaged):
+            return False
+        finally:
+            reader.close()
 
 
 def _link_exclusively(temporary: str, final: str) -> bool:
@@ -112,5 +134,5 @@ def _packs_in(places: str) -> set[str] | None:
         with open(places, "rb") as lines:
             lines.readline()
             return {line.split(b" ", 1)[0].decode() for line in lines if line != b"-\n"}
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from scriptrun.runtime import workdir
@@ -18,7 +18,7 @@ from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 from scriptrun.store.locks import flocks
-from scriptrun.store.snapshots import stat_cache, unchanged
+from scriptrun.store.snapshots import stamps, stat_cache, unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snaps
     real_source, store_folder = _resolve_source(source), Path(os.path.abspath(store))
     cache = stat_cache.cache_file(store_folder, real_source)
     result = unchanged.find_unchanged(real_source, cache)
-    if result is None or not _still_stored(store_folder, result):
+    if result is None or not _still_stored(store_folder, cache, result):
         result = _take_new(store_folder, real_source, cache)
     return Snapshot(result.digest, result.files, result.size, result.warnings)
 
@@ -147,19 +147,23 @@ def _resolve_source(source: str | os.PathLike[str]) -> bytes:
     return os.fsencode(os.path.realpath(source))
 
 
-def _still_stored(store: Path, result: unchanged.SnapshotResult) -> bool:
-    """Whether the last snapshot is still in the store; marks it as used now."""
-    if not unchanged.mark_used(workdir.manifest_path(store, result.digest)):
+def _still_stored(store: Path, cache: Path, result: unchanged.SnapshotResult) -> bool:
+    """Whether the last snapshot is still whole in the store; marks it as used now."""
+    manifest_path = workdir.manifest_path(store, result.digest)
+    if not stamps.is_manifest_whole(manifest_path, result.digest):
         return False
-    return unchanged.all_packs_exist(store, set(result.packs))
+    return unchanged.mark_used(manifest_path) and stamps.are_unchanged(cache, result.digest)
 
 
 def _take_new(store: Path, source: bytes, cache: Path) -> unchanged.SnapshotResult:
     with ExitStack() as stack:
         if _wait_for_others(stack, cache):
             result = unchanged.find_unchanged(source, cache)
-            if result is not None and _still_stored(store, result):
+            if result is not None and _still_stored(store, cache, result):
                 return result
+        if not stamps.are_unchanged(cache):
+            with suppress(OSError):  # what it relies on may be damaged: read all files again
+                cache.unlink()
         try:
             builder = snapshots_take.SnapshotBuilder(store, source, cache)
             result = builder.run()

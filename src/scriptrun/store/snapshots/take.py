@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.store.snapshots import folder as snapshot_folder
-from scriptrun.store.snapshots import publish, read_file, stat_cache
+from scriptrun.store.snapshots import publish, read_file, stamps, stat_cache
 from scriptrun.store.snapshots import warnings as snapshot_warnings
 from scriptrun.store.snapshots.ignore import rules_for
 from scriptrun.store.snapshots.packs import PackWriter
@@ -24,6 +24,8 @@ class SnapshotBuilder:
     def __init__(self, store: Path, source: bytes, cache: Path) -> None:
         self.failed: dict[bytes, str] = {}
         self._source = source
+        self._cache = cache
+        self._store = store
         self._reader = stat_cache.StatCacheReader(cache)
         self._next_record = self._reader.next()
         self._publication = publish.Publication(store)
@@ -167,8 +169,10 @@ class SnapshotBuilder:
         closing = digest, files, size, tuple(warnings), tuple(sorted(packs))
         if published or not self._packs.has_pack:
             self._writer.finish(closing)
+            stamps.remember(self._cache, self._store, digest, packs, self._packs.objects)
         else:
             self._writer.discard()  # it would refer to our pack, which was discarded
+            stamps.forget(self._cache)
         return SnapshotResult(*closing)
 
 

@@ -6,6 +6,7 @@ Separate from ``take``, since a warm submission needs only this.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from scriptrun.runtime import workdir
@@ -13,6 +14,9 @@ from scriptrun.spec.values import Value
 from scriptrun.store.snapshots import folder as snapshot_folder
 from scriptrun.store.snapshots import stat_cache
 from scriptrun.store.snapshots.ignore import Rules, rules_for
+
+#: seconds; a file used so lately is not marked again, so that it keeps its times
+_LATELY = 3600.0
 
 
 class SnapshotResult(Value):
@@ -68,7 +72,8 @@ def all_packs_exist(store: Path, packs: set[str] | None) -> bool:
 def mark_used(path: str) -> bool:
     """Whether ``path`` exists; marks it as used now, so that garbage collection spares it."""
     try:
-        os.utime(path)
+        if abs(time.time() - os.stat(path).st_mtime) > _LATELY:
+            os.utime(path)
     except FileNotFoundError:
         return False
     except OSError:

@@ -1,0 +1,103 @@
+"""Snapshots whose content in the store was damaged: they are made whole from the source."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scriptrun.runtime import workdir
+from scriptrun.spec.errors import SnapshotException
+from scriptrun.store.snapshots import contents, snapshots, stamps, stat_cache
+
+BIG = b"0123456789abcdef" * (1 << 17)
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    folder = tmp_path / "source"
+    (folder / "below").mkdir(parents=True)
+    (folder / "train.py").write_text("print('train')\n")
+    (folder / "below/data.txt").write_text("data\n")
+    (folder / "big").write_bytes(BIG)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    return tmp_path / "store"
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+def one(store: Path, pattern: str) -> Path:
+    (path,) = store.glob(pattern)
+    return path
+
+
+def restored(store: Path, digest: str, target: Path) -> dict[str, bytes]:
+    snapshots.restore(store, digest, target)
+    return {
+        path.relative_to(target).as_posix(): path.read_bytes()
+        for path in target.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("pattern", ["packs/*.pack", "objects/??/*", "manifests/??/*"])
+def test_an_unchanged_source_is_read_again(source, store, tmp_path, pattern):
+    digest = snapshots.take(store, source).digest
+    for path in store.glob(pattern):
+        flip(path)
+    assert snapshots.take(store, source).digest == digest
+    assert restored(store, digest, tmp_path / "back") == {
+        "train.py": b"print('train')\n",
+        "below/data.txt": b"data\n",
+        "big": BIG,
+    }
+
+
+def test_a_store_that_is_whole_is_not_read_again(source, store):
+    digest = snapshots.take(store, source).digest
+    cache = stat_cache.cache_file(store, os.fsencode(os.path.realpath(source)))
+    assert stamps.are_unchanged(cache, digest)
+    assert not stamps.are_unchanged(cache, "0" * 64)
+    os.utime(one(store, "packs/*.pack"), (1, 1))
+    assert not stamps.are_unchanged(cache)
+    assert snapshots.take(store, source).digest == digest
+    assert stamps.are_unchanged(cache, digest)
+    assert len(list(store.glob("packs/*.pack"))) == 1
+
+
+@pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"files": 3}', b'{"files": {"a": 1}}'])
+def test_a_note_that_says_nothing_counts_as_none(tmp_path, note):
+    (tmp_path / "cache.stamps").write_bytes(note)
+    assert not stamps.are_unchanged(tmp_path / "cache")
+
+
+def test_whether_a_manifest_is_whole(source, store):
+    digest = snapshots.take(store, source).digest
+    path = workdir.manifest_path(store, digest)
+    assert stamps.is_manifest_whole(path, digest)
+    flip(Path(path))
+    assert not stamps.is_manifest_whole(path, digest)
+    assert not stamps.is_manifest_whole(path + "x", digest)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"), [("train.py", "packs/*.pack"), ("big", "objects/??/*")]
+)
+def test_a_single_file_is_compared_as_well(source, store, name, pattern):
+    digest = snapshots.take(store, source).digest
+    assert contents.read(store, digest, [name], 1 << 30)[name] == (source / name).read_bytes()
+    assert contents.read(store, digest, [name], 3) == {name: None}
+    path = one(store, pattern)
+    path.write_bytes(b"?" * path.stat().st_size)
+    with pytest.raises(SnapshotException, match="is damaged") as problem:
+        contents.read(store, digest, [name], 1 << 30)
+    assert str(path) in str(problem.value)
