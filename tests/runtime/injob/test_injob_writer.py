@@ -345,3 +345,115 @@ mine = open('mine.txt', 'w'); run.log('a', 2); run.flush(); mine.write('mine'); 
     )
     assert metric_series.read(job.folder) == {"a": [1, 2]}
     assert (job.folder / "work" / "mine.txt").read_text() == "mine"
+
+
+def test_a_point_is_on_disk_before_log_returns(job, python):
+    """``os._exit`` right after the last call, in the process itself and in a forked one."""
+    job.run(
+        python,
+        HEAD
+        + """
+for i in range(10000): run.log('parent', i, step=2 * i)
+run.log_list('list', [1, 2]); run.log_row('row', x=1)
+if os.fork() == 0:
+    for i in range(10000): run.log('child', i)
+    os._exit(0)
+os.wait()
+os._exit(0)
+""",
+    )
+    found = metric_series.read(job.folder)
+    assert found["parent"] == found["child"] == list(range(10000))
+    assert found["list"] == [1, 2] and found["row"] == {"x": [1]}
+    assert metric_series.series(job.folder, "parent").steps == list(range(0, 20000, 2))
+
+
+def test_a_pool_that_ends_its_workers_loses_nothing(job, python):
+    """As ``with Pool()`` does: by SIGTERM, at once."""
+    job.run(
+        python,
+        HEAD
+        + """
+import multiprocessing
+def work(number):
+    for i in range(10): Run.get_context().log('square', number * 10 + i)
+with multiprocessing.get_context('fork').Pool(3) as pool: pool.map(work, range(20), 1)
+""",
+    )
+    assert sorted(metric_series.read(job.folder)["square"]) == list(range(200))
+
+
+def test_sigkill_loses_nothing_that_was_logged(job, python):
+    process = job.start(
+        python,
+        HEAD
+        + "for i in range(10 ** 9):\n    run.log('i', i)\n"
+        + "    if i % 1000 == 999: os.write(1, b'%d\\n' % i)\n",
+    )
+    for _ in range(20):
+        process.stdout.readline()
+    process.send_signal(signal.SIGKILL)
+    seen = process.communicate()[0].split("\n")[:-1]
+    found = metric_series.read(job.folder)["i"]
+    assert len(found) > int(seen[-1] if seen else 19999) and found == list(range(len(found)))
+
+
+#: every write of this process takes long, as on a remote disk
+SLOW = """
+from scriptrun.runtime.injob.metrics import writer
+append, slow = writer._append, [0.02]
+def later(*given):
+    time.sleep(slow[0])
+    return append(*given)
+writer._append = later
+"""
+
+
+def test_slow_writes_are_left_to_the_flusher_and_os_exit_writes_them(job, python):
+    job.run(
+        python,
+        HEAD
+        + SLOW
+        + """
+for i in range(200000): run.log('i', i)
+held = writer.writer_of(run.folder)
+assert held._held_until and len(os.listdir(os.path.join(run.folder, 'metrics'))) == 1
+os._exit(0)
+""",
+    )
+    assert metric_series.read(job.folder)["i"] == list(range(200000))
+
+
+def test_a_flush_waits_for_another_and_writes_no_line_twice(job, python):
+    job.run(
+        python,
+        HEAD
+        + SLOW
+        + """
+slow[0] = 1.0
+writer.LOCK_TIMEOUT = 0.01
+threads = [threading.Thread(target=run.log, args=('t', n)) for n in range(4)]
+for t in threads: t.start()
+for _ in range(100): run.flush()
+for t in threads: t.join()
+""",
+    )
+    assert sorted(metric_series.read(job.folder)["t"]) == [0, 1, 2, 3]
+
+
+def test_a_thread_that_never_lets_go_costs_no_line_at_exit(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+from scriptrun.runtime.injob.metrics import writer
+writer.LOCK_TIMEOUT = 0.01
+run.log('a', 1)
+held, taken = writer.writer_of(run.folder), threading.Event()
+def hold(): held._lock.acquire(); taken.set(); time.sleep(3600)
+thread = threading.Thread(target=hold); thread.daemon = True; thread.start(); taken.wait()
+run.log('a', 2)
+""",
+    )
+    assert metric_series.read(job.folder) == {"a": [1, 2]}
+    assert len(list((job.folder / "metrics").iterdir())) == 2

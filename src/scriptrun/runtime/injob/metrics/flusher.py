@@ -1,7 +1,8 @@
-"""One thread per process that writes logged metrics ten times a second (Python 3.6+).
+"""One thread per process that writes held metrics ten times a second (Python 3.6+).
 
-It sleeps while nothing is logged. It stops before a fork (forking a process with threads is not
-safe) and restarts with the next line, in the parent and in the child separately.
+It is started by the first line that is held, and sleeps while none is. It stops before a fork
+(forking a process with threads is not safe) and restarts with the next line that is held, in the
+parent and in the child separately.
 """
 
 import atexit
@@ -81,7 +82,7 @@ class Flusher:
         return flush_thread
 
     def _install_hooks(self) -> None:
-        for name in ("execv", "execve"):  # all of os.exec* go through these two
+        for name in ("execv", "execve", "_exit"):  # all of os.exec* go through the first two
             if hasattr(os, name):
                 setattr(os, name, _flush_before(self, getattr(os, name)))
         if hasattr(os, "register_at_fork"):  # Python 3.7
@@ -107,8 +108,8 @@ class Flusher:
         self.write_directly = True
         self.stop_thread()
         self.idle = True
-        self.flush()
         for writer in list(self.writers.values()):
+            writer.flush_at_exit()
             writer.report_lost()
 
 

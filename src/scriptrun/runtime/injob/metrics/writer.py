@@ -1,7 +1,8 @@
 """Write metrics: ``metrics/<rank>-<pid>-<8 hex>.jsonl``, one file per process (Python 3.6+).
 
-A call only appends a line to a list, which is thread-safe; the flusher thread writes the list out.
-If little is logged, the call itself writes.
+A call writes its line before it returns, so that ``os._exit`` and SIGKILL lose nothing. Where
+writes are slow (a remote disk; other threads that hold the interpreter's lock), lines are
+held for the flusher thread instead once a budget is spent.
 Nothing here raises into a training: lines that cannot be written are kept and retried, with one
 warning on stderr, and lost lines are counted. See docs/explanation/formats.md for the format.
 """
@@ -10,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 
 from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob import values
@@ -23,20 +25,29 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import StrPath
 
 
-#: buffered lines after which the logging thread writes them itself
+#: held lines after which the logging thread writes them itself
 MAX_WAITING_LINES = 50000
 #: bytes kept for a retry when they cannot be written
 MAX_RETRY_BYTES = 8 << 20
 #: seconds after which the logging thread writes itself, in case the flusher is delayed
 MAX_DELAY = 0.2
-#: lines after a pause that the logging thread writes itself, so that a worker killed without
-#: warning, like those of multiprocessing.Pool, does not lose the few lines it logs
-DIRECT_LINES = 10
+#: seconds of one write that count as fast: the rest of it is taken from the budget
+FAST_WRITE = 0.0001
+#: seconds of slow writes after which lines are held, and the part of the time that is given back
+SLOW_BUDGET = 0.5
+SLOW_SHARE = 0.1
+#: seconds that lines are held after a write that failed
+RETRY_DELAY = 0.1
+#: seconds that a flush waits for another thread's
+LOCK_TIMEOUT = 2.0
 
 _BIG = 10**300
 _INFINITY = float("inf")
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_APPEND |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _time = time.time
+_monotonic = time.monotonic
 _getpid = os.getpid
 
 
@@ -51,16 +62,21 @@ class MetricWriter:
     def _reset(self) -> None:
         """Start with a new file for this process and nothing buffered."""
         self._pid = _getpid()
-        self._lines: "list[str]" = []
+        self._lines: "deque[str]" = deque()  # popleft is atomic: no line is written twice
         self._lock = threading.RLock()
         self._busy = False
         self._deadline = 0.0
-        self._direct_lines = 0
+        self._held_until = 0.0  # 0: lines are written at once
+        self._spent = 0.0  # seconds of slow writes, less what was given back until _spent_at
+        self._spent_at = 0.0
         self._unwritten = b""
         self._lost = 0
         self._warned = False
+        self.path = self._new_path()
+
+    def _new_path(self) -> str:
         name = "{}-{}-{}.jsonl".format(_rank(), self._pid, unique(8))
-        self.path = os.path.join(self.folder, "metrics", name)
+        return os.path.join(self.folder, "metrics", name)
 
     def scalar(self, name: str, value: "Any", description: str = "", step: object = None) -> None:
         """Log one value: the fast path for plain numbers, else ``write``."""
@@ -85,13 +101,10 @@ class MetricWriter:
             self._lines.append('{"t":%r%s%r}\n' % (now, head, value))
         else:
             self._lines.append('{"t":%r%s%r%s}\n' % (now, head, value, _step_field(step)))
-        if (
-            self._direct_lines
-            or FLUSHER.idle
-            or now > self._deadline
-            or len(self._lines) > MAX_WAITING_LINES
-        ):
-            self._schedule_flush(now)
+        if self._held_until and not FLUSHER.write_directly:
+            self._hold()
+        else:
+            self._write_now()
 
     def write(
         self, kind: str, name: str, value: object, description: str = "", step: object = None
@@ -109,7 +122,10 @@ class MetricWriter:
         if self._pid != _getpid():
             self._after_fork()
         self._lines.append("".join(line))
-        self._schedule_flush(now)
+        if self._held_until and not FLUSHER.write_directly:
+            self._hold()
+        else:
+            self._write_now()
 
     def _line_head(self, name: str) -> str:
         head = ',"k":"scalar","m":%s,"v":' % _to_json_text(name)
@@ -119,17 +135,31 @@ class MetricWriter:
             self._heads[name] = head
         return head
 
-    def _schedule_flush(self, now: float) -> None:
-        """Wake the flusher, or write directly if it would be too late."""
-        if FLUSHER.idle:
+    def _hold(self) -> None:
+        """Leave the line to the flusher, or write directly if it would be too late."""
+        now = _monotonic()
+        if now > self._held_until or now > self._deadline or len(self._lines) > MAX_WAITING_LINES:
+            self._write_now()
+        elif FLUSHER.idle:
             self._deadline = now + MAX_DELAY
-            self._direct_lines = DIRECT_LINES
             FLUSHER.wake()
-        if self._direct_lines:
-            self._direct_lines -= 1
-            self.flush()
-        elif FLUSHER.write_directly or len(self._lines) > MAX_WAITING_LINES or now > self._deadline:
-            self.flush()
+
+    def _write_now(self) -> None:
+        """Write from the logging thread; where that takes long, hold the next lines."""
+        began = _monotonic()
+        self.flush()
+        now = _monotonic()
+        slow = now - began - FAST_WRITE
+        if slow > 0 or self._spent:
+            given_back = (now - self._spent_at) * SLOW_SHARE
+            self._spent = max(0.0, self._spent - given_back) + max(0.0, slow)
+            self._spent_at = now
+        over = self._spent - SLOW_BUDGET
+        self._held_until = now + over / SLOW_SHARE if over > 0 else 0.0
+        if self._unwritten:
+            self._held_until = max(self._held_until, now + RETRY_DELAY)
+            if FLUSHER.idle:
+                FLUSHER.wake()
 
     def _after_fork(self) -> None:
         """In a forked child: the buffered lines and the file are the parent's."""
@@ -145,29 +175,52 @@ class MetricWriter:
         if self._pid != _getpid():
             self._after_fork()
             return False
-        # a thread that died at interpreter exit may hold the lock forever
-        locked = self._lock.acquire(timeout=2.0)
+        if not (self._lock.acquire(False) or self._lock.acquire(timeout=LOCK_TIMEOUT)):
+            return False  # a slow write of another thread: the next flush takes the lines
         try:
-            return False if self._busy and locked else self._flush()
+            return not self._busy and self._flush()
         finally:
-            if locked:
-                self._lock.release()
+            self._lock.release()
 
     def _flush(self) -> bool:
         self._busy = True  # a signal handler that logs re-enters here on the same thread
+        wrote = False
         try:
-            batch = self._lines[:]
-            if batch:
-                del self._lines[: len(batch)]
-            if batch or self._unwritten:
-                self._write_bytes("".join(batch).encode("utf-8", "surrogatepass"))
-            self._deadline = _time() + MAX_DELAY
-            return bool(batch)
+            while self._lines:
+                wrote = True
+                self._write_bytes(self._take())
+                if self._unwritten:
+                    break
+            else:
+                if self._unwritten:
+                    self._write_bytes(b"")
+            self._deadline = _monotonic() + MAX_DELAY
+            return wrote
         finally:
             self._busy = False
 
+    def _take(self) -> bytes:
+        lines = self._lines
+        batch: "list[str]" = []
+        try:
+            if len(lines) == 1:
+                return lines.popleft().encode("utf-8", "surrogatepass")
+            for _ in range(len(lines)):
+                batch.append(lines.popleft())
+        except IndexError:
+            pass  # taken by ``flush_at_exit``
+        return "".join(batch).encode("utf-8", "surrogatepass")
+
+    def flush_at_exit(self) -> None:
+        """Write what is left, also if a thread that died at interpreter exit holds the lock."""
+        self.flush()
+        if self._lines:
+            self.path = self._new_path()  # the other one may still be written to
+            data = self._take()
+            self._lost += _append(self.path, data, self._warn).count(b"\n")
+
     def _write_bytes(self, data: bytes) -> None:
-        if len(self._unwritten) > MAX_RETRY_BYTES:
+        if data and len(self._unwritten) > MAX_RETRY_BYTES:
             data, dropped = b"", data
             self._lost += dropped.count(b"\n")
         self._unwritten = _append(self.path, self._unwritten + data, self._warn)
@@ -203,30 +256,28 @@ def writer_of(folder: "StrPath") -> "MetricWriter":
 
 def _append(path: str, data: bytes, warn: "Callable[[OSError], None]") -> bytes:
     """Append ``data``; on an error, call ``warn(error)`` and return the unwritten rest."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    view = memoryview(data)
     try:
-        handle = _open(path, flags)
         try:
-            while view:
-                view = view[os.write(handle, view) :]
+            handle = os.open(path, _APPEND, 0o644)
+        except FileNotFoundError:
+            handle = _open_first(path)
+        try:
+            while data:
+                written = os.write(handle, data)
+                data = data[written:] if written < len(data) else b""
         finally:
             os.close(handle)
     except OSError as error:
         warn(error)
-    return bytes(view)
+    return data
 
 
-def _open(path: str, flags: int) -> int:
+def _open_first(path: str) -> int:
     try:
-        return os.open(path, flags, 0o644)
-    except FileNotFoundError:
-        try:
-            os.mkdir(os.path.dirname(path))  # never the run's folder: it may have been deleted
-        except FileExistsError:
-            pass
-        return os.open(path, flags, 0o644)
+        os.mkdir(os.path.dirname(path))  # never the run's folder: it may have been deleted
+    except FileExistsError:
+        pass
+    return os.open(path, _APPEND, 0o644)
 
 
 def _to_json_text(text: object) -> str:
