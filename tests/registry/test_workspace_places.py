@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -355,3 +358,30 @@ def test_paths_of_a_home_are_absolute(tmp_path, monkeypatch):
     for folder in (made.root, made.runs_folder, made.snapshots_folder, made.locks_folder):
         assert os.path.isabs(folder)
         assert folder.is_dir()
+
+
+def test_runs_and_snapshots_are_the_owners_and_a_teams(tmp_path):
+    """A folder that passes its group on is a team's: its group keeps what the umask leaves it."""
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team").chmod(0o2775)
+    for name, expected in (("own", 0o700), ("team", 0o2750)):
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "scriptrun", "init", "w"], cwd=root, umask=0o022, check=False
+        )
+        assert done.returncode == 0
+        for folder in ("runs", "snapshots"):
+            assert stat.S_IMODE((root / ".scriptrun" / folder).stat().st_mode) == expected
+
+
+def test_no_umask_makes_a_workspace_or_the_cache_writable_for_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    subprocess.run(
+        [sys.executable, "-m", "scriptrun", "init", "w"], cwd=tmp_path, umask=0, check=True
+    )
+    subprocess.run([sys.executable, "-m", "scriptrun", "list"], cwd=tmp_path, umask=0, check=True)
+    assert stat.S_IMODE((tmp_path / ".scriptrun").stat().st_mode) == 0o770
+    assert not (tmp_path / "cache").stat().st_mode & 0o002

@@ -8,15 +8,19 @@ import tempfile
 import time
 import traceback
 
+from scriptrun.cli import command_line
+
 
 def write_down(error: BaseException) -> tuple[str, str]:
     """Write the traceback of ``error`` to a file; return its path ("" on failure) and text."""
     text = "".join(traceback.format_exception(error))
     name = f"scriptrun-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     path = os.path.join(tempfile.gettempdir(), name)
-    report = f"scriptrun {' '.join(map(repr, sys.argv[1:]))}\nPython {sys.version}\n\n{text}"
+    words = command_line.masked(sys.argv[1:])
+    report = f"scriptrun {' '.join(map(repr, words))}\nPython {sys.version}\n\n{text}"
     try:
-        with open(path, "x", encoding="utf-8", errors="backslashreplace") as handle:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as handle:
             handle.write(report)
     except OSError:
         return "", text

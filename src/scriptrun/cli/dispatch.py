@@ -27,6 +27,8 @@ def run(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names may be in any script
+    if any(word.startswith(("--env", "--set")) for word in words):
+        importlib.import_module("scriptrun.cli.command_line").hide(words)
     return cli_errors.run_guarded(_dispatch, words)
 
 

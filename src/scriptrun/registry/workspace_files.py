@@ -7,6 +7,7 @@ files uses ``WorkspaceFiles``.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from pathlib import Path
@@ -293,8 +294,14 @@ def _existing(workspace: H, name: str, exist_ok: bool) -> H:
 def _create_folders(root: Path, facts: Json) -> None:
     directory = root / DIRECTORY
     try:
-        for name in ("runs", "snapshots", "locks"):
-            (directory / name).mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(directory.stat().st_mode)
+        if mode & 0o002:  # whatever the umask allows, not everyone may write
+            directory.chmod(mode & ~0o007)
+        for name in ("runs", "snapshots"):  # variables and logs; copies of files, private ones too
+            if not (directory / name).is_dir():
+                paths.make_private(directory / name)
+        (directory / "locks").mkdir(exist_ok=True)
         files.write_atomic(str(directory / ".gitignore"), b"*\n")
         files.publish(str(directory / "workspace.json"), files.to_json(facts))
     except OSError as error:

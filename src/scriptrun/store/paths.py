@@ -7,6 +7,7 @@ shared file system.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -16,8 +17,14 @@ from scriptrun.spec.errors import WorkspaceException
 def cache_root() -> Path:
     """``$SCRIPTRUN_CACHE``, else ``~/.cache/scriptrun`` (Windows: in ``%LOCALAPPDATA%``).
 
-    Safe to delete when nothing runs. Does not create the folder.
+    Safe to delete when nothing runs. Created (0700) if missing; never writable for all users.
     """
+    root = _cache_path()
+    _keep_to_owner(root)
+    return root
+
+
+def _cache_path() -> Path:
     configured = os.environ.get("SCRIPTRUN_CACHE")
     if configured:
         return Path(configured).expanduser().absolute()
@@ -95,6 +102,37 @@ def _chmod_quietly(folder: Path, mode: int) -> None:
         folder.chmod(mode)
     except OSError:
         pass  # another user owns it, and has set its mode
+
+
+def _keep_to_owner(root: Path) -> None:
+    """Create ``root`` for its owner alone; take from an existing one that all may write it."""
+    if sys.platform == "win32":
+        return
+    try:
+        status = root.stat()
+        if status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX:
+            _chmod_quietly(root, stat.S_IMODE(status.st_mode) & ~0o002)
+    except FileNotFoundError:
+        try:
+            root.parent.mkdir(parents=True, exist_ok=True)
+            root.mkdir(mode=0o700)
+        except OSError:
+            pass  # whoever needs the folder says so
+    except OSError:
+        pass
+
+
+def make_private(folder: Path) -> None:
+    """Create ``folder`` for its owner, and for its group if that works together.
+
+    It does if the parent passes its group on (setgid), or the umask lets the group write.
+    """
+    folder.mkdir(mode=0o770)
+    if sys.platform == "win32":
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if not mode & (0o020 | stat.S_ISGID):
+        folder.chmod(0o700)
 
 
 def not_writable(path: Path, error: OSError) -> WorkspaceException:

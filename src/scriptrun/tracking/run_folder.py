@@ -29,7 +29,7 @@ def make(runs: Path, job: JobSpec) -> Path:
     folder = folder_of(runs, job)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()
+        paths.make_private(folder)
         (folder / "events").mkdir()
     except OSError as error:
         raise paths.not_writable(runs, error) from error

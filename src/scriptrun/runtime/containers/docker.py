@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
 
-#: variables that the tool itself reads: the job's value is passed on the command line instead
+#: variables that the tool itself reads: the job's value is passed on the command line instead,
+#: where others can read it, so that names of secrets are not among them
 _TOOL_VARIABLES = re.compile(
-    r"PATH|HOME|TMPDIR|USER|LOGNAME|NOTIFY_SOCKET|REGISTRY_AUTH_FILE|LISTEN_\w+|"
-    r"(LD|XDG|CONTAINERS?|DOCKER|STORAGE|BUILDAH|PODMAN|GO)[A-Z_]*"
+    r"(?!.*(PASS|SECRET|TOKEN|CREDENTIAL|API_?KEY|ACCESS_KEY))"
+    r"(PATH|HOME|TMPDIR|USER|LOGNAME|NOTIFY_SOCKET|REGISTRY_AUTH_FILE|LISTEN_\w+|"
+    r"GO(DEBUG|GC|MAXPROCS|MEMLIMIT|TRACEBACK|ROOT|RACE|COVERDIR)|"
+    r"(LD|XDG|CONTAINERS?|DOCKER|STORAGE|BUILDAH|PODMAN)(_[A-Z_]*)?)"
 )
 #: seconds allowed for removing a container
 _REMOVE_SECONDS = 60.0
