@@ -28,14 +28,23 @@ ON_PYTHON_36 = [
     if RUNTIME in path.parents
     and (
         "injob" in path.relative_to(RUNTIME).parts[0]
-        or path.name in ("__init__.py", "files.py", "events.py", "identity.py")
+        or path.name in ("__init__.py", "files.py", "events.py", "identity.py", "foreign_names.py")
     )
 ]
 ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not in ON_PYTHON_36]
 
 #: what anyone may import of the runtime; the rest starts and watches jobs
 PURE_RUNTIME = (
-    *("files", "events", "identity", "injob", "workdir", "results", "launcher.retry"),
+    *(
+        "files",
+        "foreign_names",
+        "events",
+        "identity",
+        "injob",
+        "workdir",
+        "results",
+        "launcher.retry",
+    ),
     "conda_prefix",
     "containers.podman",
     "search_path",

@@ -256,6 +256,7 @@ def test_wrong_names_are_one_sentence_each(types, does):
         (("register", "x", "nostore:a"), "Datastore 'nostore' not found"),
         (("register", "x", "workspaceblobstore:a/*.gz"), "No files found at a/*.gz"),
         (("register", "x", "nothing-here"), "'nothing-here' does not exist"),
+        (("register", "x", ""), "The path of the data is empty"),
         (("register", "x", "in/*.csv"), "No files found at"),
         (("register", "x", "https://h/?sig=abc"), "contains a credential"),
         (("register", "x", "in", "--no-header"), "requires --tabular delimited"),

@@ -15,6 +15,7 @@ from scriptrun.engines import staging
 from scriptrun.engines.base import Order
 from scriptrun.preparation import data_bundle
 from scriptrun.runtime import workdir
+from scriptrun.runtime.foreign_names import ForeignNameRefused
 from scriptrun.store import job_runtime
 from scriptrun.submission import check, submit
 from scriptrun.tracking import run_folder
@@ -105,6 +106,6 @@ def test_a_request_to_cancel_and_the_lock_travel_with_the_job(staged):
 
 
 def test_a_name_that_leads_out_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="not part"):
+    with pytest.raises(ForeignNameRefused, match="names a file"):
         staging.unpack(packed({"../out": b"x"}), tmp_path / "node")
     assert not (tmp_path / "out").exists()

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun.runtime import events, files, identity, results
+from scriptrun.runtime.launcher import collect
 from scriptrun.runtime.multinode import gang, gather, peers, rendezvous
 from scriptrun.runtime.order import Attempt, LaunchOrder
 
@@ -256,6 +257,46 @@ def test_of_artifacts_with_one_name_none_is_lost(folder):
     assert "outputs/node-1/model.pt" in warning["message"] and "same.txt" not in warning["message"]
     gather.gather(str(folder), log)
     assert len(list(events.read(log.path))) == 1
+
+
+def test_a_file_where_another_node_has_a_folder_stops_nothing(folder):
+    make(folder, "outputs/x", text="a file")
+    make(folder / "work-node-1", "outputs/x/inner", "outputs/other", text="another")
+    make(folder / "work-node-2", "outputs/last", text="last")
+    log = events.EventWriter(folder, "node-0")
+    gather.gather(str(folder), log)
+    assert found_in(folder / "outputs") == {
+        "x": "a file",
+        "node-1/x/inner": "another",
+        "other": "another",
+        "last": "last",
+    }
+    (warning,) = events.read(log.path)
+    assert "outputs/node-1/x/inner" in warning["message"]
+
+
+def test_what_the_script_wrote_below_the_name_of_a_node_stays(folder):
+    make(folder, "outputs/x", "outputs/node-1/x", text="the script's")
+    make(folder / "work-node-1", "outputs/x", text="another")
+    gather.gather(str(folder))
+    assert found_in(folder / "outputs") == {
+        "x": "the script's",
+        "node-1/x": "the script's",
+        "node-1.2/x": "another",
+    }
+
+
+def test_outputs_that_met_something_else_in_the_run_move_it_aside(folder):
+    make(folder, "outputs/x", text="earlier")
+    make(folder, "outputs/y/inner", text="earlier")
+    make(folder / "work", "outputs/x/inner", "outputs/y", text="script")
+    collect.collect(str(folder))
+    assert found_in(folder / "outputs") == {
+        "x/inner": "script",
+        "x.1": "earlier",
+        "y": "script",
+        "y.1/inner": "earlier",
+    }
 
 
 def test_a_folder_where_the_run_has_a_file_is_kept_aside(folder):

@@ -23,7 +23,7 @@ from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.data.summary import format_size
 from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
-from scriptrun.runtime import files, identity
+from scriptrun.runtime import files, foreign_names, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import DatasetPin, JobInput
@@ -320,7 +320,8 @@ def _path_for_script(folder: Path, content: Content, pin: DatasetPin) -> Path:
 def _copy_files(content: Content, source: Path, target: Path, overwrite: bool) -> None:
     """Copy a layout to a path that the job chose. Existing identical files are kept."""
     for row in content.rows():
-        target_path, source_path = target / row.path, source / row.path
+        target_path = Path(foreign_names.join(target, row.path, "The list of the dataset's files"))
+        source_path = source / row.path
         try:
             if target_path.exists() and not overwrite:
                 if filecmp.cmp(source_path, target_path, shallow=False):

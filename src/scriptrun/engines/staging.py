@@ -59,13 +59,11 @@ def pack(stream: IO[bytes], staged: Parts, known: Container[str] = ()) -> None:
 def unpack(stream: IO[bytes], root: str | os.PathLike[str]) -> None:
     """Lay out what ``pack`` wrote below ``root``; each file is complete or absent.
 
-    Raises ValueError for a name that leads out of ``root``.
+    Raises ForeignNameRefused for a name that leads out of ``root``, and SnapshotException for
+    what is not a file.
     """
-    with tarfile.open(fileobj=stream, mode="r|") as tar:
-        for member in tar:
-            handle = tar.extractfile(member)
-            if handle is not None:
-                bundle.store_part(Path(root), member.name, handle)
+    for name, handle in bundle.members(stream):
+        bundle.store_part(Path(root), name, handle)
 
 
 def launch_order(job: JobSpec, order: Order, root: str | os.PathLike[str]) -> LaunchOrder:

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sys
-import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -95,11 +94,9 @@ def _have(question: Json, _: IO[bytes]) -> Answer:
 def _submit(question: Json, source: IO[bytes]) -> Answer:
     """Store the uploaded parts of the snapshot, record the run and start it."""
     workspace = _workspace(question)
-    with tarfile.open(fileobj=source, mode="r|") as tar:
-        for member in tar:
-            handle = tar.extractfile(member)
-            if handle is not None and member.name.startswith(_UPLOADED):
-                snapshot_bundle.store_part(workspace.directory, member.name, handle)
+    for name, part in snapshot_bundle.members(source):
+        if name.startswith(_UPLOADED):
+            snapshot_bundle.store_part(workspace.directory, name, part)
     job = JobSpec.from_dict(question["job"])
     folder = _recorded_run(workspace, job)
     if folder is None:  # otherwise it is a repeated question whose answer was lost

@@ -78,8 +78,10 @@ def look(
 
     Calls ``step`` with the progress. Raises UserErrorException if a path does not exist.
     """
-    candidate_paths = list(candidates.files(paths))
+    links_out: list[str] = []
+    candidate_paths = list(candidates.files(paths, links_out.append))
     report = Report(looked_at=len(candidate_paths))
+    report.outcomes += map(_link_outcome, links_out)
     relevant_paths = []
     for number, path in enumerate(candidate_paths, 1):
         if candidates.may_matter(path):
@@ -92,6 +94,13 @@ def look(
                 _write(outcome)
         step(number, len(relevant_paths))
     return report
+
+
+def _link_outcome(path: str) -> Outcome:
+    reason = "it is a link that leads out of the directory: neither read nor written"
+    advice = f"To include it, also give: {os.path.realpath(path)}"
+    finding = Finding(path, 0, 1, LEFT_ALONE, os.path.basename(path), reason, advice)
+    return Outcome(path, b"", b"", [finding])
 
 
 def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[Outcome | None]:

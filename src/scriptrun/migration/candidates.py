@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from scriptrun.spec.errors import UserErrorException
 
@@ -18,16 +18,21 @@ _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 MARK = b"azureml"
 
 
-def files(paths: list[str]) -> Iterator[str]:
+def _ignore_link(path: str) -> None:
+    return None
+
+
+def files(paths: list[str], on_link_out: Callable[[str], object] = _ignore_link) -> Iterator[str]:
     """The scripts, notebooks and run configurations below ``paths``, each once, in order.
 
-    A file in ``paths`` counts whatever its suffix; symlink loops are skipped. Raises
-    UserErrorException if a path does not exist.
+    A file in ``paths`` counts whatever its suffix; symlink loops are skipped. A link that leads out
+    of its path is not followed, but handed to ``on_link_out``. Raises UserErrorException if a path
+    does not exist.
     """
     visited: set[tuple[int, int]] = set()
     for path in paths:
         if os.path.isdir(path):
-            yield from _walk(path, visited)
+            yield from _walk(path, os.path.realpath(path), visited, on_link_out)
         elif os.path.exists(path):
             if _is_new(os.stat(path), visited):
                 yield path
@@ -37,7 +42,9 @@ def files(paths: list[str]) -> Iterator[str]:
             )
 
 
-def _walk(folder: str, visited: set[tuple[int, int]]) -> Iterator[str]:
+def _walk(
+    folder: str, root: str, visited: set[tuple[int, int]], on_link_out: Callable[[str], object]
+) -> Iterator[str]:
     try:
         if not _is_new(os.stat(folder), visited):
             return
@@ -48,12 +55,26 @@ def _walk(folder: str, visited: set[tuple[int, int]]) -> Iterator[str]:
     for entry in entries:
         try:
             if entry.is_dir():
-                if entry.name not in _SKIPPED and not _is_environment(entry.path):
-                    yield from _walk(entry.path, visited)
+                if entry.name in _SKIPPED or _is_environment(entry.path):
+                    continue
+                if _leads_out(entry, root):
+                    on_link_out(entry.path)
+                else:
+                    yield from _walk(entry.path, root, visited, on_link_out)
+            elif entry.name.endswith(SUFFIXES) and _leads_out(entry, root):
+                on_link_out(entry.path)
             elif entry.name.endswith(SUFFIXES) and _is_new(os.stat(entry.path), visited):
                 yield entry.path
         except OSError:
             continue  # a broken symlink
+
+
+def _leads_out(entry: os.DirEntry[str], root: str) -> bool:
+    """Whether the entry is a link to what is not below ``root``."""
+    if not entry.is_symlink():
+        return False
+    target = os.path.realpath(entry.path)
+    return target != root and not target.startswith(os.path.join(root, ""))
 
 
 def _is_environment(folder: str) -> bool:

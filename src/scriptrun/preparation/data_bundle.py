@@ -7,11 +7,13 @@ settings of its datastores. Secrets never travel.
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 from scriptrun.data.datasets import manifest
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.registry.workspace_files import WorkspaceFiles
-from scriptrun.runtime import files
+from scriptrun.runtime import files, foreign_names
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 
 #: the folders of what travels
@@ -44,9 +46,9 @@ def unpack(workspace: WorkspaceFiles, value: dict[str, str]) -> None:
     """Store the result of ``pack`` in the workspace. Existing file lists stay."""
     for name, text in value.items():
         folder, _, last = name.partition("/")
+        path = Path(foreign_names.join(workspace.directory, name, "The job's data"))
         if folder not in (MANIFESTS, DATASTORES) or "/" in last:
-            raise ValueError(f"{name!r} is no part of a job's data")
-        path = workspace.directory / folder / last
-        path.parent.mkdir(parents=True, exist_ok=True)
+            raise UserErrorException(f"{name[:200]!r} is not a part of a job's data.")
         if folder == DATASTORES or not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(str(path), base64.b64decode(text))

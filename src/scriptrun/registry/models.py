@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from scriptrun.runtime import foreign_names
 from scriptrun.runtime.files import unique
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
@@ -125,8 +126,9 @@ def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exis
     """Copy a version's files into the folder ``target``; returns the path of its root there."""
     import shutil
 
+    origin = _origin(record)
     existing = [
-        target / file["path"] for file in record["files"] if (target / file["path"]).exists()
+        path for path in (target / name for name in _names(record)) if os.path.lexists(path)
     ]
     if existing and not exist_ok:
         raise UserErrorException(
@@ -134,25 +136,36 @@ def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exis
             "Choose another folder, or use exist_ok=True (--force).",
         )
     for file in record["files"]:
-        path = target / file["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{unique(12)}.part")
-        shutil.copyfile(_stored_path(workspace, record, file), temporary)
-        os.replace(temporary, path)
-    return target / str(record["root"])
+        with open(_stored_path(workspace, record, file), "rb") as content:
+            foreign_names.write(
+                target, file["path"], lambda handle: shutil.copyfileobj(content, handle), origin
+            )
+    return Path(foreign_names.join(target, record["root"], origin))
 
 
 def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
     """The path of a version's root in the cache, where its files are links."""
-    folder = Path(paths.cache_root()) / "models" / str(record["key"])
+    origin = _origin(record)
+    folder = Path(foreign_names.join(Path(paths.cache_root()) / "models", record["key"], origin))
     if not (folder / ".ready").exists():
         for file in record["files"]:
-            link = folder / file["path"]
+            link = Path(foreign_names.join(folder, file["path"], origin))
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.is_symlink():
                 link.symlink_to(_stored_path(workspace, record, file))
         (folder / ".ready").touch()
-    return folder / str(record["root"])
+    return Path(foreign_names.join(folder, record["root"], origin))
+
+
+def _origin(record: VersionRecord) -> str:
+    return f"The record of model {record['name']!r}, version {record['version']},"
+
+
+def _names(record: VersionRecord) -> list[str]:
+    """The files' paths in the model. Raises ForeignNameRefused for one that leads out of it."""
+    return [
+        "/".join(foreign_names.check(file["path"], _origin(record))) for file in record["files"]
+    ]
 
 
 def _stored_path(workspace: WorkspaceFiles, record: VersionRecord, file: Json) -> Path:

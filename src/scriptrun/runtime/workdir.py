@@ -133,15 +133,21 @@ def new_sha256(size: int, data: bytes = b"") -> "hashlib._Hash":
 
 def _entries(lines: "BinaryIO", places: "BinaryIO") -> "Iterator[Entry]":
     folder = b""
+    folders = {b""}
     for line in lines:
         kind, rest = line[:1], line[2:-1]
         if kind == b"d":
             path = unescape(rest)
+            parent, _, name = path.rpartition(b"/")
+            if parent not in folders:
+                raise ValueError("a folder that is not in the snapshot, but outside or a link")
+            _check_name(name)
+            folders.add(path)
             folder = path + b"/"
             yield "d", path, 0, None, None
         elif kind == b"l":
             name, target = rest.split(b"\0")
-            yield "l", folder + unescape(name), 0, unescape(target), None
+            yield "l", folder + _check_name(unescape(name)), 0, unescape(target), None
         else:
             digest, size, name = rest.split(b" ", 2)
             pack, _, offset = places.readline()[:-1].partition(b" ")
@@ -150,7 +156,19 @@ def _entries(lines: "BinaryIO", places: "BinaryIO") -> "Iterator[Entry]":
             location = None if pack == b"-" else (pack.decode("ascii"), int(offset))
             if location is not None and not (pack.isalnum() and 0 <= location[1] < 1 << 62):
                 raise ValueError("no place in a pack")
-            yield kind.decode(), folder + unescape(name), int(size), digest.decode(), location
+            if not digest.isalnum():
+                raise ValueError("a digest that leads out of the store")
+            name = _check_name(unescape(name))
+            yield kind.decode(), folder + name, int(size), digest.decode(), location
+
+
+def _check_name(name: bytes) -> bytes:
+    """``name``, which names an entry of its own folder; raises ValueError for any other."""
+    if b"/" in name or b"\0" in name or name in (b"", b".", b".."):
+        raise ValueError("a name that leads out of its folder")
+    if os.name == "nt" and (b"\\" in name or b":" in name):
+        raise ValueError("a name that leads out of its folder")
+    return name
 
 
 def escape(name: bytes) -> bytes:

@@ -10,18 +10,26 @@ import os
 import time
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.runtime import files, foreign_names
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 from scriptrun.store.locks import flocks
 from scriptrun.tracking import run_folder
-from scriptrun.tracking.run_files import OUTPUTS, FileState, Known, RunFiles, is_result
+from scriptrun.tracking.run_files import (
+    OUTPUTS,
+    FileState,
+    Known,
+    RunFiles,
+    check_names,
+    is_result,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
     #: reads from an offset at most a number of bytes; None if the file does not exist
     ReadPart = Callable[[int, int], bytes | None]
@@ -34,6 +42,9 @@ FRESH_SECONDS = 0.5
 MAX_GROWTH_BYTES, MAX_READ_BYTES = 16 << 20, 64 << 20
 #: how many rounds to wait for files of an ended run that cannot be read completely
 MAX_INCOMPLETE_ROUNDS = 3
+
+#: who names the files, in errors
+_ORIGIN = "The run's node"
 
 #: when this process last refreshed a run, by the run's folder
 _last_refresh: dict[str, float] = {}
@@ -122,6 +133,7 @@ def _copy_changes(folder: Path, run_files: RunFiles, rounds_left: int) -> tuple[
     """
     known = _read_known(folder)
     states = run_files.changed(known)
+    check_names(states, _ORIGIN)
     results = [each for each in states if is_result(each.name)]
     has_more = False
     for piece in plan_pieces(states, known):
@@ -168,48 +180,44 @@ def _plan_piece(state: FileState, known: Known) -> Piece:
 def _copy_piece(folder: Path, run_files: RunFiles, piece: Piece) -> bool:
     """Copy one piece; False if it was incomplete because the file is changing."""
     name = piece.state.name
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
     if piece.grows:
         data = run_files.read(name, piece.start, piece.size)
-        with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as handle:
+        descriptor = foreign_names.open_file(
+            folder, name, os.O_RDWR | os.O_CREAT, _ORIGIN, mode=0o644
+        )
+        with open(descriptor, "r+b") as handle:
             handle.truncate(piece.start)
             handle.seek(piece.start)
             handle.write(data)
         return len(data) == piece.size
-    return _write_whole(path, piece.size, lambda start, size: run_files.read(name, start, size))
+    return _write_whole(
+        folder, name, piece.size, lambda start, size: run_files.read(name, start, size)
+    )
 
 
 def _fetch_artifact(folder: Path, run_files: RunFiles, name: str) -> None:
     """Copy one artifact."""
-    parts = artifacts.normalize_name(name).split("/")
-    in_area = parts[0] in artifacts.SCRIPT_AREAS + artifacts.SYSTEM_AREAS
-    path = folder.joinpath(*parts) if in_area else folder.joinpath("artifacts", *parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, None, lambda start, size: run_files.read_artifact(name, start, size))
+    normalized = artifacts.normalize_name(name)
+    in_area = normalized.split("/")[0] in artifacts.SCRIPT_AREAS + artifacts.SYSTEM_AREAS
+    path = normalized if in_area else f"artifacts/{normalized}"
+    _write_whole(folder, path, None, lambda start, size: run_files.read_artifact(name, start, size))
 
 
-def _write_whole(path: Path, size: int | None, read: ReadPart) -> bool:
+def _write_whole(folder: Path, name: str, size: int | None, read: ReadPart) -> bool:
     """Write a file atomically, in several reads; return whether it is complete.
 
     ``size`` is its expected size (None: read until it ends).
     """
-    temporary = path.with_name(f"{files.unique(16)}.tmp")
-    try:
-        with open(temporary, "wb") as handle:
-            while size is None or handle.tell() < size:
-                wanted = (
-                    MAX_READ_BYTES if size is None else min(MAX_READ_BYTES, size - handle.tell())
-                )
-                data = read(handle.tell(), wanted)
-                if data is None:
-                    return False
-                handle.write(data)
-                if len(data) < wanted:
-                    break
-            is_whole = size is None or handle.tell() == size
-        if is_whole:
-            os.replace(temporary, path)
-        return is_whole
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    def fill(handle: BinaryIO) -> bool:
+        while size is None or handle.tell() < size:
+            wanted = MAX_READ_BYTES if size is None else min(MAX_READ_BYTES, size - handle.tell())
+            data = read(handle.tell(), wanted)
+            if data is None:
+                return False
+            handle.write(data)
+            if len(data) < wanted:
+                break
+        return size is None or handle.tell() == size
+
+    return foreign_names.write(folder, name, fill, _ORIGIN)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.runtime import files, foreign_names
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.values import Value
 
@@ -23,6 +23,8 @@ else:
 
 #: what a mirror never takes: it is at home already, belongs to the node, or is too large
 NOT_MIRRORED = frozenset({"job.json", "inputs", "checkpoints"})
+#: what only the submitting side writes: no node may replace it
+_WRITTEN_AT_HOME = NOT_MIRRORED | {"address.json", "cancel.json"}
 #: what the script wrote
 OUTPUTS = frozenset({"outputs", "logs", "artifacts"})
 
@@ -129,6 +131,17 @@ class FolderFiles(Value):
 def is_result(name: str) -> bool:
     """Whether ``name`` is the result of an attempt, which is written when all else is."""
     return name.startswith("attempts/") and name.endswith("/result.json")
+
+
+def check_names(states: Sequence[FileState], origin: str) -> None:
+    """Raise ForeignNameRefused unless a node may have files of these names mirrored."""
+    for state in states:
+        top_folder = foreign_names.check(state.name, origin)[0]
+        if top_folder in _WRITTEN_AT_HOME or top_folder.startswith(("work", ".")):
+            raise foreign_names.ForeignNameRefused(
+                f"{origin} names the file {state.name[:200]!r}, which it may not replace.",
+                "The run's own description and the way to its node are written here alone.",
+            )
 
 
 def _is_passing(name: str) -> bool:

@@ -37,6 +37,8 @@ def resolve_source(workspace: Workspace, text: str) -> tuple[AbstractDatastore, 
 
     Raises UserErrorException for an unknown datastore, or a local path that does not exist.
     """
+    if not text:
+        raise UserErrorException("The path of the data is empty.", _USAGE)
     if re.match(r"[a-z][a-z0-9+.-]*://", text, re.IGNORECASE):
         return text
     datastore_path = parse_datastore_path(workspace, text)

@@ -19,7 +19,7 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.runtime import files
+from scriptrun.runtime import files, foreign_names
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import SWEEP
@@ -99,7 +99,9 @@ def _write(contents: dict[str, str], target: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in contents.items():
-            path = target if len(contents) == 1 and not target.is_dir() else folder / name
+            is_file = len(contents) == 1 and not target.is_dir()
+            path = target if is_file else Path(foreign_names.join(folder, name, "The export"))
+            path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(str(path), text.encode("utf-8"))
             print(path)
     except OSError as error:

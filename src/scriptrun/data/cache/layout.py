@@ -25,7 +25,8 @@ from scriptrun.data.cache.files import FIXED_MTIME, Cache, freeze
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
-from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
+from scriptrun.data.stores.protocol import FileEntry, Store
+from scriptrun.runtime import foreign_names
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
 from scriptrun.store.locks import flocks
@@ -139,8 +140,7 @@ class Layout:
 
     def _safe_rows(self) -> Iterator[ManifestRow]:
         for row in self.content.rows():
-            if not is_safe(row.path):
-                raise DatastoreException(f"{row.path!r} is not a valid relative path.")
+            foreign_names.check(row.path, "The list of the dataset's files")
             yield row
 
     def _exists(self, row: ManifestRow) -> bool:

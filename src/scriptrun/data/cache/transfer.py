@@ -12,8 +12,9 @@ from typing import BinaryIO, TypeVar, cast
 
 from scriptrun.data.cache.download import OnBytes, RemoteFile, TransferStopped, fetch
 from scriptrun.data.errors import DatastoreException, FileExists, StoreUnreachable
-from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
+from scriptrun.data.stores.protocol import FileEntry, Store
 from scriptrun.data.stores.timeouts import Backoff
+from scriptrun.runtime import foreign_names
 
 __all__ = ["OnProgress", "RemoteFile", "download", "fetch", "in_parallel", "put", "upload"]
 
@@ -156,12 +157,13 @@ def download(
     Raises FileChanged if a file no longer matches its entry.
     """
     files = list(remote_files)
-    outside = [file.path for file in files if not is_safe(file.path)]
-    if outside:
-        raise DatastoreException(
-            f"{outside[0]!r} is not a valid relative path, so it cannot be written.",
-            "Exclude such files with narrower patterns.",
-        )
+    for file in files:
+        reason = foreign_names.problem(file.path)
+        if reason:
+            raise DatastoreException(
+                f"{file.path[:200]!r} cannot be written below {str(target)!r}: it {reason}.",
+                "Exclude such files with narrower patterns.",
+            )
     paths = _target_paths(target, [item.path for item in files])
     to_fetch = [
         (remote_file, path)

@@ -14,6 +14,8 @@ from scriptrun.data.datasets.manifest import Manifest, ManifestRow
 
 #: the character after "/": every path in the folder a sorts before "a" + _AFTER_SLASH
 _AFTER_SLASH = chr(ord("/") + 1)
+#: what no entry of a folder can be called
+_NO_NAMES = ("", ".", "..")
 #: decompressed manifest blocks to cache, of 4,096 rows each (about 0.5 MB)
 _MAX_BLOCKS = 256
 
@@ -62,7 +64,8 @@ class ManifestTree:
         rows, entries = self._rows(prefix), dict[str, ManifestRow | None]()
         while (row := next(rows, None)) is not None and row.path.startswith(prefix):
             name, slash, _ = row.path[len(prefix) :].partition("/")
-            entries[name] = None if slash else row
+            if name not in _NO_NAMES:  # of a damaged list: no folder may have such an entry
+                entries[name] = None if slash else row
             if slash:
                 rows = self._rows(f"{prefix}{name}{_AFTER_SLASH}")
         yield from itertools.starmap(TreeEntry, entries.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import BinaryIO
 
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
+from scriptrun.runtime import foreign_names
 
 #: suffix of files that are still being written; they are not listed
 _PART = ".scriptrun-part"
@@ -33,7 +35,7 @@ class LocalStore:
 
     def list(self, folder: str = "") -> Iterator[FileEntry]:
         """All files below ``folder``; follows linked folders, but no cycles."""
-        directory = self._folder / folder if folder else self._folder
+        directory = self._path(folder)
         if directory.is_dir():
             yield from self._walk(os.fspath(directory), f"{folder}/" if folder else "", ())
 
@@ -59,12 +61,12 @@ class LocalStore:
     def stat(self, path: str) -> FileEntry | None:
         """The file at ``path``, or None."""
         try:
-            status = os.stat(self._folder / path)
+            status = os.stat(self._path(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self._error("read", path, error) from None
-        return None if os.path.isdir(self._folder / path) else _entry(path, status)
+        return None if stat.S_ISDIR(status.st_mode) else _entry(path, status)
 
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
         """The bytes from ``start`` up to ``end``."""
@@ -81,7 +83,7 @@ class LocalStore:
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> FileEntry:
         """Copy ``file`` next to its target, then rename it (with ``new``: link it)."""
-        target = self._folder / path
+        target = self._path(path)
         part = target.with_name(f".{uuid.uuid4().hex[:12]}{_PART}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -100,13 +102,13 @@ class LocalStore:
     def delete(self, path: str) -> None:
         """Remove the file if it exists."""
         try:
-            (self._folder / path).unlink(missing_ok=True)
+            self._path(path).unlink(missing_ok=True)
         except OSError as error:
             raise self._error("remove", path, error) from None
 
     def _open(self, path: str, etag: str) -> BinaryIO:
         try:
-            file = open(self._folder / path, "rb")  # noqa: SIM115
+            file = open(self._path(path), "rb")  # noqa: SIM115
         except (FileNotFoundError, NotADirectoryError):
             raise FileMissing(f"File {path!r} not found in {self.name}.") from None
         except OSError as error:
@@ -115,6 +117,15 @@ class LocalStore:
             file.close()
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
         return file
+
+    def _path(self, path: str) -> Path:
+        """The file at ``path``; raises DatastoreException for one that is not in this folder."""
+        is_root = self._folder.parent == self._folder  # nothing is outside, on no drive
+        if path and not is_root and foreign_names.leads_out(path.rstrip("/")):
+            raise DatastoreException(
+                f"Path {path[:200]!r} is outside {self.name}.", f"Its folder is {self._folder}."
+            )
+        return self._folder / path if path else self._folder
 
     def _error(self, action: str, subject: str, error: OSError) -> DatastoreException:
         return DatastoreException(

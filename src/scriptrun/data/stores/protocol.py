@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from scriptrun.data.errors import DatastoreException
+from scriptrun.runtime import foreign_names
 
 #: bytes per piece when a file is streamed
 PIECE_SIZE = 1 << 20
@@ -91,5 +92,4 @@ def is_below(path: str, folder: str) -> bool:
 
 def is_safe(path: str) -> bool:
     """Whether ``path``, as a store lists it, stays below its folder on any system."""
-    parts = path.split("/")
-    return "\0" not in path and not any(part in ("", ".", "..") for part in parts)
+    return not foreign_names.leads_out(path)

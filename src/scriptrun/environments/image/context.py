@@ -7,6 +7,7 @@ import shutil
 
 from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.image import tool as image_tool
+from scriptrun.runtime import foreign_names
 from scriptrun.spec.environment import BuildContext
 from scriptrun.spec.errors import EnvironmentException
 
@@ -46,4 +47,12 @@ def fetch_context(context: BuildContext, folder: str, log: Log, stop: Stop) -> s
             stop,
             environ={"GIT_TERMINAL_PROMPT": "0"},
         )
-    return os.path.join(tree, subfolder.strip("/"))
+    if not subfolder.strip("/"):
+        return tree
+    folder = foreign_names.join(tree, subfolder.strip("/"), f"Build context {address!r}")
+    if os.path.islink(folder):
+        raise EnvironmentException(
+            f"The folder {subfolder!r} of build context {path!r} is a symbolic link.",
+            "Name the folder itself: links in a repository are not followed.",
+        )
+    return folder

@@ -8,6 +8,7 @@ are in its working directory. docs/explanation/formats.md documents the layout.
 import os
 import posixpath
 
+from scriptrun.runtime import foreign_names
 from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob.errors import UserErrorException
 
@@ -54,8 +55,12 @@ def normalize_name(name: "StrPath") -> str:
             "Invalid artifact name {!r}.".format(name),
             "Use a relative path without '..', e.g. outputs/model.pkl.",
         )
-    if os.name == "nt" and ":" in first:
-        raise UserErrorException("Invalid artifact name {!r}.".format(name))
+    reason = foreign_names.problem(normalized)
+    if reason:
+        raise UserErrorException(
+            "Invalid artifact name {!r:.200}: it {}.".format(name, reason),
+            "Use a shorter, relative path, e.g. outputs/model.pkl.",
+        )
     return normalized
 
 
@@ -161,16 +166,19 @@ def fetch_all(
     Copies keep their names below ``output_directory`` (default: the current directory), without
     the prefix if ``append_prefix`` is False. ``output_paths`` names each copy instead.
     """
+    base = os.fspath(output_directory or os.curdir)
     prefix = _clean_prefix(prefix)
     selected = [name for name in names(folder) if name.startswith(prefix)]
     if output_paths is None:
-        output_paths = [name if append_prefix else _strip_prefix(prefix, name) for name in selected]
+        shown = [name if append_prefix else _strip_prefix(prefix, name) for name in selected]
+        origin = "The run in {!r}".format(str(folder))
+        output_paths = [foreign_names.join(base, name, origin) for name in shown]
+        base = ""
     elif len(output_paths) != len(selected):
         raise UserErrorException(
             "Got {} output paths for {} artifacts.".format(len(output_paths), len(selected)),
             "Give one path for each name: {}.".format(", ".join(selected[:10])),
         )
-    base = os.fspath(output_directory or os.curdir)
     return [
         fetch(folder, name, os.path.join(base, os.fspath(output_paths[index])))
         for index, name in enumerate(selected)

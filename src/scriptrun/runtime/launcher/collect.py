@@ -104,13 +104,28 @@ def _remove_leftovers(folder: str) -> None:
 
 
 def _merge(source: str, target: str) -> None:
-    """Move the content of ``source`` into ``target``; the script's files win."""
+    """Move the content of ``source`` into ``target``; the script's files win.
+
+    A file that meets a folder, or a folder that meets a file or a link, moves that aside.
+    """
     for entry in os.scandir(source):
         path = os.path.join(target, entry.name)
-        if entry.is_dir(follow_symlinks=False) and os.path.isdir(path):
+        is_folder = entry.is_dir(follow_symlinks=False)
+        meets_folder = os.path.isdir(path) and not os.path.islink(path)
+        if is_folder and meets_folder:
             _merge(entry.path, path)
-        else:
-            os.replace(entry.path, path)
+            continue
+        if os.path.lexists(path) and (is_folder or meets_folder):
+            os.rename(path, _free_path(path))
+        os.replace(entry.path, path)
+
+
+def _free_path(path: str) -> str:
+    """The path beside ``path`` for what it has now: ``model.1``, ``model.2`` ..."""
+    number = 1
+    while os.path.lexists("{}.{}".format(path, number)):
+        number += 1
+    return "{}.{}".format(path, number)
 
 
 def _remove(folder: str) -> None:

@@ -1,6 +1,7 @@
 """The end of a job on several nodes: each publishes its result, and node 0 merges them."""
 
 import filecmp
+import itertools
 import os
 import shutil
 
@@ -91,19 +92,28 @@ def gather(folder: str, log: "EventWriter | None" = None) -> None:
     """Merge the artifacts of the other nodes into the run's, and log a warning about collisions.
 
     Node by node: an existing file with other content stays, and the later node's goes below
-    ``node-<k>/`` (``outputs/model.pt`` of node 1 becomes ``outputs/node-1/model.pt``).
+    ``node-<k>/`` (``outputs/model.pt`` of node 1 becomes ``outputs/node-1/model.pt``), or where
+    that is taken too, below ``node-<k>.2/`` and so on. Links to folders are not followed. What
+    cannot be moved stays in the node's working directory.
     """
-    collisions = []
+    collisions, left = [], []
     for node in sorted(_other_nodes(folder)):
         work = collect.work_folder(folder, node)
         for name in collect.ARTIFACT_FOLDERS:
             source = os.path.join(work, name)
             if os.path.isdir(source) and not os.path.islink(source):
-                collisions += _merge(source, os.path.join(folder, name), node)
-        shutil.rmtree(work, ignore_errors=True)
-    if collisions and log is not None:
-        names = ", ".join(os.path.relpath(path, folder) for path in collisions)
-        log.write("warning", message="several nodes wrote artifacts with the same name: " + names)
+                moved, failed = _merge(source, os.path.join(folder, name), node)
+                collisions += moved
+                left += failed
+        if not any(path.startswith(os.path.join(work, "")) for path in left):
+            shutil.rmtree(work, ignore_errors=True)
+    for message, paths in (
+        ("several nodes wrote artifacts with the same name: ", collisions),
+        ("these artifacts could not be moved to those of the run: ", left),
+    ):
+        if paths and log is not None:
+            names = ", ".join(os.path.relpath(path, folder) for path in paths)
+            log.write("warning", message=message + names)
 
 
 def _other_nodes(folder: str) -> "Iterator[int]":
@@ -112,27 +122,61 @@ def _other_nodes(folder: str) -> "Iterator[int]":
             yield int(name[10:])
 
 
-def _merge(source: str, target: str, node: int) -> "list[str]":
-    collisions = []
+def _merge(source: str, target: str, node: int) -> "tuple[list[str], list[str]]":
+    """Move what is below ``source``; return where collisions went, and what could not be moved."""
+    collisions, left = [], []
     for folder, folders, names in os.walk(source):
         relative = os.path.relpath(folder, source)
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for name in names + links:
             path = os.path.join(folder, name)
-            destination = os.path.normpath(os.path.join(target, relative, name))
-            if os.path.lexists(destination):
-                if _same(path, destination):
-                    continue
-                relative_path = os.path.normpath(os.path.join(relative, name))
-                destination = os.path.join(target, "node-{}".format(node), relative_path)
+            relative_path = os.path.normpath(os.path.join(relative, name))
+            destination, is_aside = _destination(path, target, relative_path, node)
+            if not destination:
+                continue
+            try:
+                os.makedirs(os.path.dirname(destination), exist_ok=True)
+                os.replace(path, destination)
+            except OSError:
+                left.append(path)
+                continue
+            if is_aside:
                 collisions.append(destination)
-            os.makedirs(os.path.dirname(destination), exist_ok=True)
-            os.replace(path, destination)
-    return collisions
+    return collisions, left
+
+
+def _destination(path: str, target: str, relative_path: str, node: int) -> "tuple[str, bool]":
+    """Where ``path`` goes below ``target``, and whether that is aside; "" if it is there already.
+
+    Nothing that exists is replaced, and no link is followed.
+    """
+    for number in itertools.count():
+        suffix = ".{}".format(number) if number > 1 else ""
+        aside = "node-{}{}".format(node, suffix) if number else ""
+        destination = os.path.normpath(os.path.join(target, aside, relative_path))
+        if _is_blocked(target, destination):
+            continue
+        if not os.path.lexists(destination):
+            return destination, bool(aside)
+        if _same(path, destination):
+            return "", False
+    raise AssertionError("unreachable")
+
+
+def _is_blocked(target: str, destination: str) -> bool:
+    """Whether a file or a link is where ``destination`` needs a folder."""
+    folder = os.path.dirname(destination)
+    while len(folder) > len(target):
+        if os.path.islink(folder) or (os.path.lexists(folder) and not os.path.isdir(folder)):
+            return True
+        folder = os.path.dirname(folder)
+    return False
 
 
 def _same(path: str, other: str) -> bool:
     try:
+        if os.path.islink(path) or os.path.islink(other):
+            return os.readlink(path) == os.readlink(other)
         return os.path.isfile(other) and filecmp.cmp(path, other, shallow=False)
     except OSError:
         return False

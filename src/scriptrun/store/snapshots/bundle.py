@@ -6,10 +6,12 @@ import os
 import tarfile
 from pathlib import Path
 
-from scriptrun.runtime import files, workdir
+from scriptrun.runtime import foreign_names, workdir
+from scriptrun.spec.errors import SnapshotException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
 
@@ -35,17 +37,40 @@ def missing(store: Path, names: list[str]) -> list[str]:
     return [name for name in names if not os.path.exists(store / name)]
 
 
+def members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+    """The files of a tar from elsewhere, in order, each to be read before the next.
+
+    Folders are skipped: they are created for their files. Raises SnapshotException for links,
+    devices, sparse files and other members that no part of scriptrun sends, and for a damaged tar.
+    """
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            for member in tar:
+                if member.isdir():
+                    continue
+                handle = tar.extractfile(member) if member.type in _FILE_TYPES else None
+                if handle is None:
+                    raise SnapshotException(
+                        f"The archive contains {member.name[:200]!r}, which is not a plain file.",
+                        "Links, devices and sparse files are not extracted.",
+                    )
+                yield member.name, handle
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        raise SnapshotException(f"The archive is damaged: {error}.") from None
+
+
+#: plain files, as tar has named them over the years; not sparse ones, whose size costs nothing
+_FILE_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+
+
 def store_part(store: Path, name: str, source: IO[bytes]) -> None:
-    """Store a part under its name, atomically. Raises ValueError for an invalid name."""
-    destination = os.path.normpath(store / name)
-    if not destination.startswith(os.path.join(store, "")):
-        raise ValueError(f"{name!r} is not part of a snapshot")
-    os.makedirs(os.path.dirname(destination), exist_ok=True)
-    temporary = f"{destination}.{files.unique()}.tmp"
-    with open(temporary, "wb") as handle:
+    """Store a part under its name, atomically. Raises ForeignNameRefused for an invalid name."""
+
+    def fill(handle: IO[bytes]) -> None:
         while data := source.read(1 << 20):
             handle.write(data)
-    os.replace(temporary, destination)
+
+    foreign_names.write(store, name, fill, "The archive")
 
 
 def pack(stream: IO[bytes], base: Path, names: list[str], prefix: str = "") -> None:
