@@ -311,7 +311,14 @@ MODULE_STATE = {
         ),
         "what the program that is executed in this process sees, and how its children start",
     ),
-    "cli/dispatch.py: sys.stdout": "the command line's own process",
+    **dict.fromkeys(
+        (
+            "cli/dispatch.py: sys.stdout",
+            "cli/terminal/streams.py: sys.stdout",
+            "cli/terminal/streams.py: sys.stderr",
+        ),
+        "the command line's own process",
+    ),
     "delivery/log.py: sys.stderr": "the mount's own process",
     **dict.fromkeys(
         (

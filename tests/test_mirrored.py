@@ -36,7 +36,6 @@ ELSEWHERE = {
     "runs.follow": "cli/test_cli_parts.py",
     "runs.status": "conformance/test_toy_engine.py",
     "runtime.conda_prefix": "preparation/test_conda_runs.py",
-    "spec.errors": "registry/test_workspace_places.py",
     "store.blobs": "core/test_model.py",
     "store.container_tool": "environments/test_image_parts.py",
     "store.detached": "queue/test_queue.py",

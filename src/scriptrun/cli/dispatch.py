@@ -9,6 +9,7 @@ import sys
 import scriptrun
 from scriptrun.cli import commands as cli_commands
 from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.terminal import streams
 from scriptrun.spec import suggestion
 
 TYPE_CHECKING = False
@@ -29,7 +30,8 @@ def run(words: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # names may be in any script
     if any(word.startswith(("--env", "--set")) for word in words):
         importlib.import_module("scriptrun.cli.command_line").hide(words)
-    return cli_errors.run_guarded(_dispatch, words)
+    with streams.cleaned_output():
+        return cli_errors.run_guarded(_dispatch, words)
 
 
 def _dispatch(words: list[str]) -> int:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
+from scriptrun.cli.terminal import streams
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -49,9 +50,10 @@ def run(args: argparse.Namespace) -> int:
         print(importlib.import_module("scriptrun.dropin.notebook.kernel").install())
         return 0
     runner = importlib.import_module("scriptrun.dropin.exec")
-    if args.module:
-        return int(runner.module(args.module, args.words))
-    return int(runner.script(_first(args.words), args.words[1:]))
+    with streams.raw_output():
+        if args.module:
+            return int(runner.module(args.module, args.words))
+        return int(runner.script(_first(args.words), args.words[1:]))
 
 
 def _check(words: list[str]) -> int:

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for line in lost:
         cli_errors.say(f"not converted: {line}")
-    print(code.text, end="")
+    output.print_file(code.text)
     return 0
 
 

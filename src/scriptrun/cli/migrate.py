@@ -20,7 +20,7 @@ import importlib.util
 import shlex
 import sys
 
-from scriptrun.cli.terminal import output
+from scriptrun.cli.terminal import output, streams
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -111,11 +111,9 @@ class _Progress:
         if self.enabled and percent != self.last_percent:
             self.last_percent = percent
             bar = "#" * (percent // 4)
-            sys.stderr.write(f"\r{bar:<25} {completed}/{total} files")
-            sys.stderr.flush()
+            streams.show_status(f"{bar:<25} {completed}/{total} files")
 
     def end(self) -> None:
         """Clear the progress bar."""
         if self.enabled and self.last_percent >= 0:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            streams.show_status("")

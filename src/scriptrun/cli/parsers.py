@@ -6,12 +6,15 @@ import argparse
 import os
 import sys
 
+from scriptrun.cli.terminal import streams
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, Protocol
+
+    from _typeshed import SupportsWrite
 
     class _HelpFormatter(Protocol):
         def __call__(self, *, prog: str) -> argparse.HelpFormatter: ...
@@ -53,6 +56,10 @@ class Parser(argparse.ArgumentParser):
         raise UserErrorException(
             f"Unexpected argument {text!r} for `{self.prog}`.", hint or self._help_hint()
         )
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help, with its colours: it is all scriptrun's own text."""
+        super()._print_message(message, streams.raw(file or sys.stdout))
 
     def _help_hint(self) -> str:
         return f"See `{self.prog} --help`."

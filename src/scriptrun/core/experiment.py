@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from scriptrun.core.run import Run
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.spec import ids
+from scriptrun.spec.control_characters import escape
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.later import later
 from scriptrun.submission import check, interactive, submit
@@ -80,7 +81,7 @@ class Experiment:
         run = Run.at(self.workspace, folder)
         environment_registry.remember(self.workspace, submission.environment)
         for message in submission.warnings:
-            warnings.warn(message, stacklevel=2)
+            warnings.warn(escape(message), stacklevel=2)
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
         return run
@@ -97,7 +98,7 @@ class Experiment:
         for environment in filter(None, environments.values()):
             environment_registry.remember(self.workspace, environment)
         for message in {text for submission in submissions for text in submission.warnings}:
-            warnings.warn(message, stacklevel=2)
+            warnings.warn(escape(message), stacklevel=2)
         return runs
 
     def start_logging(

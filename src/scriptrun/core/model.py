@@ -17,6 +17,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.registry import models as model_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.absent import absent
+from scriptrun.spec.control_characters import escape
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.versions import VersionRecord
 
@@ -301,7 +302,7 @@ class Model:
             try:
                 by_label.setdefault(label, []).append(Dataset.get_by_id(self.workspace, dataset_id))
             except UserErrorException as error:
-                warnings.warn(f"{label} of model {self.id}: {error.message}", stacklevel=2)
+                warnings.warn(escape(f"{label} of model {self.id}: {error.message}"), stacklevel=2)
         return by_label
 
     @property

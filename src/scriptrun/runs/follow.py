@@ -14,6 +14,7 @@ from scriptrun.registry import compute_targets
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files
 from scriptrun.spec import states
+from scriptrun.spec.control_characters import LogCleaner, escape
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
@@ -188,6 +189,7 @@ class _LogPrinter:
     def __init__(self, run: Run) -> None:
         self._last_name = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._cleaner = LogCleaner() if sys.stdout.isatty() else None
         print(f"RunId: {run.id}")
         print(f"Web View: {run.get_portal_url()}", flush=True)
 
@@ -196,13 +198,15 @@ class _LogPrinter:
             heading = f"Streaming {name}"
             print(f"\n{heading}\n{'=' * len(heading)}\n")
             self._last_name = name
+        if self._cleaner is not None:
+            data = self._cleaner.clean(data)
         print(self._decoder.decode(data), end="", flush=True)
 
 
 def _print_summary(run: Run, status: RunState) -> None:
     print("\nExecution Summary\n=================")
     print(f"RunId: {run.id}")
-    print(f"Status: {status.state}" + (f" ({status.reason})" if status.reason else ""))
+    print(f"Status: {status.state}" + (f" ({escape(status.reason)})" if status.reason else ""))
     print(f"Web View: {run.get_portal_url()}", flush=True)
 
 

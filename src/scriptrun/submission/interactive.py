@@ -10,6 +10,7 @@ from pathlib import Path
 from scriptrun.runtime import events, identity
 from scriptrun.runtime.injob import child_runs
 from scriptrun.spec import ids, states
+from scriptrun.spec.control_characters import escape
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import git_provenance
@@ -54,7 +55,7 @@ def begin(
     child_runs.claim(str(folder))
     writer = events.EventWriter(folder, "submit")
     for remark in remarks:
-        warnings.warn(remark, stacklevel=3)
+        warnings.warn(escape(remark), stacklevel=3)
         writer.write("warning", message=remark)
     writer.write("state", state=states.RUNNING)
     run_folder.publish(folder, job)

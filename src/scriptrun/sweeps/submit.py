@@ -17,6 +17,7 @@ from scriptrun.config.sweeps.sampling import BayesianParameterSampling
 from scriptrun.core.workspace import Workspace
 from scriptrun.runtime import events
 from scriptrun.spec import states
+from scriptrun.spec.control_characters import escape
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec, Resources, Retry, Target
 from scriptrun.spec.job_data import JobData
@@ -125,7 +126,7 @@ def _record_import_warnings(
 def warn(submission: submission_check.Submission, stacklevel: int = 3) -> None:
     """Issue the submission's warnings as Python warnings."""
     for message in submission.warnings:
-        warnings.warn(message, stacklevel=stacklevel)
+        warnings.warn(escape(message), stacklevel=stacklevel)
 
 
 def _create_sweep(config: HyperDriveConfig) -> record.Sweep:

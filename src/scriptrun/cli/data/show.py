@@ -10,6 +10,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.history import dataset_usage
+from scriptrun.spec.control_characters import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _print(value: Json, sources: Iterable[str]) -> None:
     )
     print()
     for file in value["listed"]:
-        print(f"  {_size(file['size']):>9}  {file['path']}")
+        print(one_line(f"  {_size(file['size']):>9}  {file['path']}"))
     if value["files"] > len(value["listed"]):
         print(f"  and {value['files'] - len(value['listed']):,} more (use --files to list all)")
 

@@ -13,6 +13,7 @@ from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.history import compare as compare_runs
 from scriptrun.runs import find as find_runs
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -92,19 +93,19 @@ def _print_section(title: str, pairs: Mapping[str, tuple[object, ...]]) -> None:
     for name, (before, after) in pairs.items():
         head = f"{name} " if name else ""
         if before == after:  # the shortened values look the same
-            print(f"~ {head}{after}")
+            print(one_line(f"~ {head}{after}"))
             continue
         if before is not None:
-            print(output.paint(f"- {head}{before}", "31"))
+            print(output.paint(one_line(f"- {head}{before}"), "31"))
         if after is not None:
-            print(output.paint(f"+ {head}{after}", "32"))
+            print(output.paint(one_line(f"+ {head}{after}"), "32"))
 
 
 def _print_code(changes: list[compare_runs.Change]) -> None:
     if changes:
         print(f"\n{output.paint('code', '1')}")
     for change in changes:
-        print(f"{change.how}: {change.path}")
+        print(one_line(f"{change.how}: {change.path}"))
         for line in change.diff.splitlines():
             colour = {"+": "32", "-": "31", "@": "36"}.get(line[:1], "")
             print(output.paint(line, colour))

@@ -13,6 +13,7 @@ from pathlib import Path
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import artifacts
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         output.print_json([str(path) for path in copied])
     else:
         for path in copied:
-            print(path)
+            print(one_line(str(path)))
     return 0
 
 

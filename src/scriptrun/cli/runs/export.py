@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         _write(exported.files, Path(args.output))
     else:
         for number, (name, text) in enumerate(exported.files.items()):
-            print(text if not number else f"# {name}\n{text}", end="")
+            output.print_file(text if not number else f"# {name}\n{text}")
     return 0
 
 

@@ -1,7 +1,8 @@
 """Print a run's log.
 
 The script's output goes to stdout; scriptrun's own log of the run, such as the environment build,
-goes to stderr.
+goes to stderr. A terminal shows colours and no other escape sequences, unless --raw is given; to a
+file or a pipe the log is written byte for byte.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--all", action="store_true", help="print all ranks' logs, each line prefixed with its rank"
     )
+    add("--raw", action="store_true", help="print the log's escape sequences to a terminal, too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +42,11 @@ def run(args: argparse.Namespace) -> int:
     all_ranks = args.all and bool(selected.job.distribution.kind)
     if all_ranks:
         ranks = list(range(follow.count_ranks(selected.job)))
-    writer = attach.RankLogWriter(selected) if all_ranks else attach.LogWriter(selected)
+    writer = (
+        attach.RankLogWriter(selected, args.raw)
+        if all_ranks
+        else attach.LogWriter(selected, raw=args.raw)
+    )
     logs = follow.script_logs(selected.job, ranks)
     if args.follow:
         return _follow(selected, args.tail, ranks, writer)

@@ -13,6 +13,7 @@ from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.history import rerun as rerun_runs
+from scriptrun.spec.control_characters import one_line
 
 _EXIT_CODES = {"same": 0, "drifted": 1, "cannot": 2}
 
@@ -43,5 +44,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(verdict.answer)
         for line in verdict.what:
-            print(f"  {line}")
+            print(one_line(f"  {line}"))
     return _EXIT_CODES[verdict.answer]

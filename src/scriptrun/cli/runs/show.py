@@ -10,6 +10,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.spec import states
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import artifacts
 
@@ -120,9 +121,10 @@ def _print_metrics(run: Run) -> None:
     metrics = run.get_metrics()
     if metrics:
         print("\nmetrics")
-        name_width = max(map(output.width, metrics))
-        for name, value in metrics.items():
-            print(f"  {name:<{name_width}}  {output.number(value)}")
+        lines = {one_line(name): one_line(output.number(value)) for name, value in metrics.items()}
+        name_width = max(map(output.width, lines))
+        for name, value in lines.items():
+            print(f"  {name:<{name_width}}  {value}")
 
 
 def _print_files(run: Run) -> None:
@@ -131,6 +133,6 @@ def _print_files(run: Run) -> None:
         print("\nfiles")
     for name in names[:_MAX_FILES]:
         path = artifacts.path_of(run.path, name)
-        print(f"  {output.size(path.stat().st_size) if path else '':>9}  {name}")
+        print(f"  {output.size(path.stat().st_size) if path else '':>9}  {one_line(name)}")
     if len(names) > _MAX_FILES:
         print(f"  and {len(names) - _MAX_FILES} more (use --json to list all)")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scriptrun.cli.terminal import output
+from scriptrun.cli.terminal import output, streams
 from scriptrun.config.sweeps import search_space
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
@@ -41,7 +41,7 @@ def _follow(run: HyperDriveRun) -> None:
     while True:
         finished = run.standing.is_final
         if sys.stdout.isatty():
-            print("\x1b[H\x1b[2J", end="")
+            streams.raw(sys.stdout).write("\x1b[H\x1b[2J")
         show(run)
         if finished:
             return
@@ -149,11 +149,33 @@ def _as_csv(run: HyperDriveRun) -> str:
     names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, names, extrasaction="ignore")
-    writer.writeheader()
+    writer.writerow({name: name if _is_option(name) else _csv_cell(name) for name in names})
     for row in rows:
-        lists = {name: value for name, value in row.items() if isinstance(value, list | dict)}
-        writer.writerow({**row, **{name: search_space.text(item) for name, item in lists.items()}})
+        writer.writerow({name: _csv_cell(value) for name, value in row.items()})
     return buffer.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """``value`` for a CSV file; text that a spreadsheet would run as a formula gets a ``'``.
+
+    See https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    text = search_space.text(value) if isinstance(value, list | dict) else value
+    is_formula = isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    return f"'{text}" if is_formula and not _is_number(text) else text
+
+
+def _is_option(name: str) -> bool:
+    """Whether ``name`` is an option such as ``--learning-rate``, which calculates nothing."""
+    return name.startswith("-") and name.replace("-", "").replace("_", "").isalnum()
+
+
+def _is_number(text: object) -> bool:
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True
 
 
 def _write(path: str, text: str) -> None:

@@ -10,13 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.terminal import output
+from scriptrun.cli.terminal import output, streams
 from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
+from scriptrun.spec.control_characters import LogCleaner
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.run_state import RunState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 #: seconds within which a second Ctrl-C cancels the run
 GRACE = 3.0
@@ -74,10 +79,14 @@ def warn(message: str) -> None:
 
 
 class LogWriter:
-    """Writes the script's output to stdout and system logs to stderr, as bytes."""
+    """Writes the script's output to stdout and system logs to stderr, as bytes.
 
-    def __init__(self, run: Run, quiet: bool = False) -> None:
-        self._run, self._quiet = run, quiet
+    What goes to a terminal is cleaned of control characters, unless ``raw`` is set.
+    """
+
+    def __init__(self, run: Run, quiet: bool = False, raw: bool = False) -> None:
+        self._run, self._quiet, self._raw = run, quiet, raw
+        self._cleaners: dict[str, LogCleaner] = {}
         self._status = ""
         self._last_output = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
@@ -90,13 +99,11 @@ class LogWriter:
         is_system_log = name.startswith("system_logs/")
         if self._quiet and not is_system_log:
             return
-        stream = sys.stderr if is_system_log else sys.stdout
+        stream = streams.raw(sys.stderr if is_system_log else sys.stdout)
+        if stream.isatty() and not self._raw:
+            data = self._cleaners.setdefault(name, LogCleaner()).clean(data)
         self._line_open = stream.isatty() and not data.endswith(b"\n")
-        if hasattr(stream, "buffer"):
-            stream.buffer.write(data)
-        else:
-            stream.write(data.decode("utf-8", "replace"))
-        stream.flush()
+        _write_bytes(stream, data)
 
     def pause(self, seconds: float) -> None:
         """Sleep; show the run's state if there has been no output for a while."""
@@ -115,8 +122,7 @@ class LogWriter:
             return
         waited = output.duration(time.monotonic() - self._last_output)
         self._status = f"{status.state} for {waited} ..."
-        sys.stderr.write(f"\r\x1b[K{self._status}")
-        sys.stderr.flush()
+        streams.show_status(self._status)
 
     def _report_queued(self, state: str) -> None:
         """Report once that the run is queued, if stderr is not a terminal."""
@@ -125,8 +131,11 @@ class LogWriter:
         self._last_output = time.monotonic() + 3600.0
 
     def end_line(self) -> None:
-        """Clear the status line, and end an unfinished line of output on a terminal."""
+        """Clear the status line, and end an unfinished line and colours on a terminal."""
         self.clear()
+        if any(cleaner.is_coloured for cleaner in self._cleaners.values()):
+            _write_bytes(streams.raw(sys.stdout), b"\x1b[0m")
+        self._cleaners.clear()
         if self._line_open:
             sys.stdout.write("\n")
             self._line_open = False
@@ -134,16 +143,27 @@ class LogWriter:
     def clear(self) -> None:
         """Clear the status line."""
         if self._status:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            streams.show_status("")
             self._status = ""
 
 
-class RankLogWriter(LogWriter):
-    """Writes the logs of several ranks, whole lines only, each prefixed with its rank."""
+def _write_bytes(stream: TextIO, data: bytes) -> None:
+    if hasattr(stream, "buffer"):
+        stream.buffer.write(data)
+    else:
+        stream.write(data.decode("utf-8", "replace"))
+    stream.flush()
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+
+class RankLogWriter(LogWriter):
+    """Writes the logs of several ranks, whole lines only, each prefixed with its rank.
+
+    On a terminal a line that was redrawn shows only its last text, so that it keeps its prefix.
+    """
+
+    def __init__(self, run: Run, raw: bool = False) -> None:
+        super().__init__(run, raw=raw)
+        self._redraws = raw or not sys.stdout.isatty()
         self._partial_lines: dict[str, bytes] = {}
 
     def write(self, name: str, data: bytes) -> None:
@@ -153,6 +173,8 @@ class RankLogWriter(LogWriter):
             return
         *lines, self._partial_lines[name] = (self._partial_lines.get(name, b"") + data).split(b"\n")
         prefix = f"[{name.rpartition('_')[2].removesuffix('.txt')}] ".encode()
+        if not self._redraws:
+            lines = [line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines]
         if lines:
             super().write(name, b"".join(prefix + line + b"\n" for line in lines))
 

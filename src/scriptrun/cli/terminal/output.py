@@ -9,6 +9,9 @@ import sys
 import time
 from collections.abc import Sequence
 
+from scriptrun.cli.terminal import streams
+from scriptrun.spec.control_characters import escape, one_line
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
@@ -30,7 +33,10 @@ _COLOURS = {
 
 def print_json(value: object) -> None:
     """Print ``value`` as indented JSON; infinities and NaN become strings."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
+    if escape(text) != text:  # JSON itself escapes only what is below U+0020
+        text = "".join(c if escape(c) == c else f"\\u{ord(c):04x}" for c in text)
+    print(text)
 
 
 def _plain(value: object) -> object:
@@ -52,7 +58,10 @@ def is_coloured(stream: TextIO | None = None) -> bool:
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
     """Return ``text`` in the colour (an ANSI code) if ``stream`` shows colours."""
-    return f"\x1b[{colour}m{text}\x1b[0m" if colour and is_coloured(stream) else text
+    if not colour or not is_coloured(stream):
+        return text
+    mark = streams.escape_mark(stream or sys.stdout)
+    return f"{mark}[{colour}m{text}{mark}[0m"
 
 
 def state(word: str, stream: TextIO | None = None) -> str:
@@ -68,7 +77,8 @@ def print_table(
     On a terminal the columns ``shrinkable`` (default: the last) shrink until a line fits, the
     widest first, to no less than 8 characters.
     """
-    lines = [[_one_line(cell) for cell in row] for row in rows]
+    lines = [[one_line(cell) for cell in row] for row in rows]
+    heads = [one_line(head) for head in heads]
     widths = [max(map(width, column)) for column in zip(heads, *lines, strict=True)]
     if sys.stdout.isatty():
         _narrow(widths, [n for n, head in enumerate(heads) if head in (shrinkable or heads[-1:])])
@@ -115,14 +125,19 @@ def width(text: str) -> int:
         return len(text)
     unicodedata = importlib.import_module("unicodedata")
     return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        0
+        if unicodedata.combining(c) or unicodedata.category(c) == "Cf"
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
         for c in text
     )
 
 
-def _one_line(text: str) -> str:
-    """Replace characters that would break the table or move the cursor."""
-    return "".join(c if c.isprintable() else " " for c in text)
+def print_file(text: str) -> None:
+    """Print a file's content: cleaned on a terminal, unchanged to a pipe or a file."""
+    stream = sys.stdout if sys.stdout.isatty() else streams.raw(sys.stdout)
+    stream.write(text)
 
 
 def print_facts(pairs: Sequence[tuple[str, str]]) -> None:

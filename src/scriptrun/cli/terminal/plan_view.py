@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.history import dry_run
+from scriptrun.spec.control_characters import one_line
 from scriptrun.submission.check import Submission
 
 TYPE_CHECKING = False
@@ -69,6 +70,6 @@ def _environment(environment: Json) -> list[str]:
 
 def _print_lines(lines: list[str]) -> None:
     for line in lines[:MAX_LINES]:
-        print(f"  {line}")
+        print(one_line(f"  {line}"))
     if len(lines) > MAX_LINES:
         print(f"  and {len(lines) - MAX_LINES} more (use --json to list all)")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.terminal import output
+from scriptrun.cli.terminal import output, streams
+from scriptrun.spec.control_characters import one_line
 
 #: seconds between lines if stderr is not a terminal
 REPORT_INTERVAL = 10.0
@@ -61,9 +62,9 @@ class _BarProgress(Counter):
     def __init__(self, title: str, files: int, size: int) -> None:
         super().__init__(files, size)
         rich_progress = importlib.import_module("rich.progress")
-        console = importlib.import_module("rich.console").Console(stderr=True)
+        console = importlib.import_module("rich.console").Console(file=streams.raw(sys.stderr))
         self.progress = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}"),
+            rich_progress.TextColumn("{task.description}", markup=False),
             rich_progress.BarColumn(),
             rich_progress.TextColumn("{task.fields[files]} of {task.fields[of]} files"),
             rich_progress.DownloadColumn(),
@@ -71,8 +72,10 @@ class _BarProgress(Counter):
             rich_progress.TimeRemainingColumn(),
             console=console,
             transient=True,
+            redirect_stdout=False,  # what is printed is cleaned by the stream
+            redirect_stderr=False,
         )
-        self._task = self.progress.add_task(title, total=size or None, files=0, of=files)
+        self._task = self.progress.add_task(one_line(title), total=size or None, files=0, of=files)
 
     def report(self) -> None:
         self.progress.update(self._task, completed=self.bytes, files=self.files)

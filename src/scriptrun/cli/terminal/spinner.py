@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from scriptrun.cli.terminal import streams
+
 #: seconds before the first status line, and between updates
 FIRST_DELAY, INTERVAL = 1.0, 0.5
 
@@ -41,11 +43,9 @@ class _Ticker:
 
     def __call__(self, *signal_and_frame: object) -> None:
         seconds = time.monotonic() - self._started
-        sys.stderr.write(f"\r\x1b[K{self._message} ... {seconds:.0f} s")
-        sys.stderr.flush()
+        streams.show_status(f"{self._message} ... {seconds:.0f} s")
         self._visible = True
 
     def clear(self) -> None:
         if self._visible:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            streams.show_status("")

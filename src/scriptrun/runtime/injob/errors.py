@@ -1,5 +1,14 @@
 """The errors that a script may see: a message, and a hint on what to do (Python 3.6+)."""
 
+#: control characters but tab and newline, and those that reorder text, as escapes: a terminal would
+#: act on them
+CONTROL_ESCAPES = {
+    code: ("\\x%02x" if code < 256 else "\\u%04x") % code
+    for codes in (range(9), range(11, 32), range(0x7F, 0xA0), range(0x202A, 0x202F),
+                  range(0x2066, 0x206A))
+    for code in codes
+}  # fmt: skip
+
 
 class ScriptrunError(Exception):
     """Base class of all scriptrun errors.
@@ -17,7 +26,8 @@ class ScriptrunError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
+        text = "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
+        return text.translate(CONTROL_ESCAPES)
 
     def print_stacktrace(self) -> None:
         """Print the traceback, as SDK v1's errors do."""
