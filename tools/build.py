@@ -1,8 +1,8 @@
 """Builds what is released: ``./dev build [FOLDER]`` (dist).
 
-The source archive, the wheel, and beside them the list of components (SBOM, CycloneDX in JSON): every
-package that the wheel brings along with all extras that users install, with its version, licence and
-what it needs in turn, as resolved today for this system and Python.
+The source archive, the wheel, and beside them the list of components (SBOM, CycloneDX in JSON):
+every package that the wheel brings along with all extras that users install, with its version,
+licence and what it needs in turn, as resolved today for this system and Python.
 """
 
 from __future__ import annotations

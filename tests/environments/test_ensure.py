@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun.environments import ensure
+from scriptrun.environments import ensure, locks
 from scriptrun.environments.builder import BuildCanceled
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import listing as cache_listing
@@ -252,3 +252,13 @@ def test_a_running_process_keeps_its_place_through_a_rebuild(request_of, locks, 
     assert "again, because it is missing red.py" in "\n".join(said)
     assert again.place != ready.place
     assert running.communicate("\n", timeout=PATIENCE)[0] == "1.0\n"
+
+
+def test_a_lockfile_knows_when_it_was_changed():
+    lockfile = locks.seal({"packages": ["a==1"], "created": "today"})
+    assert locks.is_whole(lockfile)
+    assert locks.is_whole({"packages": ["a==1"]}), "older ones have no checksum"
+    assert not locks.is_whole({**lockfile, "packages": ["a==2"]})
+    assert not locks.is_whole({**lockfile, "created": "tomorrow"})
+    assert locks.seal(lockfile) == lockfile
+    assert locks.content_key(lockfile) == locks.content_key({"packages": ["a==1"]})

@@ -6,16 +6,23 @@ had again is made again; the rest ends as a sentence with a hint, never as a run
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from pathlib import Path
 
 import pytest
+from wheel_making import make_wheel
 
+from scriptrun import Dataset, Environment, Experiment, Model, ScriptRunConfig
 from scriptrun.cli import dispatch
 from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
-from scriptrun.testing.jobs import Bench, log_of
+from scriptrun.environments import locks
+from scriptrun.history.compare import packages
+from scriptrun.preparation import environment_record
+from scriptrun.spec.errors import EnvironmentException, WorkspaceException
+from scriptrun.testing.jobs import Bench, log_of, wait
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -140,3 +147,106 @@ def test_content_that_another_pack_has_is_taken_from_there(bench):
     finished(bench)
     again = first.restore_snapshot(path=str(bench.root / "again"))
     assert (Path(again) / "job.py").read_text() == CODE
+
+
+@damaged_in_each_way
+def test_a_damaged_model(bench, damage, capsys, tmp_path):
+    """Neither a download nor a job gets it; registering the files again makes it whole."""
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(random.Random(2).randbytes(100_000))
+    Model.register(bench.workspace, str(weights), "net")
+    place = Path(Model.get_model_path("net", _workspace=bench.workspace))
+    assert place.read_bytes() == weights.read_bytes()
+    (stored,) = (bench.root / ".scriptrun/models/.content").glob("??/*")
+    stored.chmod(0o644)
+    damage(stored)
+    code, text = command(bench, capsys, "model", "download", "net", str(tmp_path / "got"))
+    assert code in (1, 2), text
+    assert str(stored) in text and "Register it again" in text
+    assert not (tmp_path / "got/weights.bin").exists()
+    with pytest.raises(
+        WorkspaceException, match=r"'weights\.bin' of model 'net', version 1, is damaged"
+    ):
+        Model.get_model_path("net", _workspace=bench.workspace)
+    Model.register(bench.workspace, str(weights), "net")
+    code, text = command(bench, capsys, "model", "download", "net:1", str(tmp_path / "got"))
+    assert code == 0, text
+    assert (tmp_path / "got/weights.bin").read_bytes() == weights.read_bytes()
+    assert place.read_bytes() == weights.read_bytes()
+
+
+@damaged_in_each_way
+def test_a_damaged_copy_of_the_runtime(bench, damage):
+    """What travels with jobs is replaced before the next job uses it."""
+    first = finished(bench)
+    damaged = list((bench.root / ".scriptrun/runtime").glob("*/scriptrun/runtime/launcher/*.py"))
+    originals = {path: path.read_bytes() for path in damaged}
+    for path in damaged:
+        damage(path)
+    assert log_of(finished(bench)) == log_of(first)
+    assert {path: path.read_bytes() for path in damaged} == originals
+
+
+@damaged_in_each_way
+def test_a_damaged_wheel(bench, damage, tmp_path):
+    wheel = make_wheel(tmp_path, "mauve", "4")
+    address = Environment.add_private_pip_wheel(bench.workspace, wheel)
+    (stored,) = (bench.root / ".scriptrun/wheels").glob("*/*")
+    original = stored.read_bytes()
+    damage(stored)
+    (tmp_path / "requirements.txt").write_text(f"--no-index\n{address}\n")
+    with pytest.raises(EnvironmentException, match="is damaged") as problem:
+        bench.submit("import mauve", requirements=str(tmp_path / "requirements.txt"))
+    assert str(stored) in str(problem.value)
+    assert Environment.add_private_pip_wheel(bench.workspace, wheel) == address
+    assert stored.read_bytes() == original
+
+
+def change_a_version(path: Path) -> None:
+    """Damage that is still valid JSON."""
+    path.write_bytes(path.read_bytes().replace(b"mauve", b"mauvf"))
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, change_a_version], ids=lambda each: each.__name__)
+def test_damaged_lockfiles(bench, damage, tmp_path, capsys):
+    """The workspace's is made anew; that of a run is refused, as no other says what it used."""
+    wheel = make_wheel(tmp_path, "mauve", "4")
+    (tmp_path / "requirements.txt").write_text(f"--no-index\n{wheel}\n")
+    code, settings = "import mauve; print(mauve.VERSION)", str(tmp_path / "requirements.txt")
+    first = bench.run(code, requirements=settings)
+    assert first.get_status() == "Completed", first.standing.reason
+    (shared,) = (bench.root / ".scriptrun/locks").glob("*.json")
+    before = json.loads(shared.read_text())
+    assert locks.is_whole(before)
+    damage(shared)
+    again = bench.run(code, requirements=settings)
+    assert (again.get_status(), log_of(again)) == ("Completed", "4\n"), again.standing.reason
+    after = json.loads(shared.read_text())
+    assert (packages(after), locks.is_whole(after)) == (packages(before), True)
+    damage(first.path / environment_record.LOCKFILE)
+    export = ("export", first.id, "--to", "sbatch")
+    for words in (("rerun", first.id), export, ("shell", first.id, "--", "true")):
+        exit_code, text = command(bench, capsys, *words)
+        assert exit_code in (1, 2), text
+        assert "environment.lock.json' is damaged" in text, text
+
+
+@damaged_in_each_way
+def test_a_damaged_manifest_of_a_dataset(bench, damage, tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    for number in range(30):
+        (tmp_path / "data" / f"{number}.txt").write_text(str(number))
+    data = Dataset.File.from_files([str(tmp_path / "data/*.txt")])
+    source = bench.source("import os, sys; print(sorted(os.listdir(sys.argv[1])))")
+    config = ScriptRunConfig(
+        source, "job.py", arguments=[data.as_download()], compute_target="local"
+    )
+    run = Experiment(bench.workspace, "data").submit(config)
+    assert wait(run) == "Completed", run.standing.reason
+    (path,) = (bench.root / ".scriptrun/manifests").glob("*.manifest")
+    damage(path)
+    code, text = command(bench, capsys, "rerun", run.id)
+    assert code in (1, 2), text
+    assert str(path) in text and "damaged" in text
+    again = Experiment(bench.workspace, "data").submit(config)
+    assert (wait(again), log_of(again)) == ("Completed", log_of(run)), again.standing.reason

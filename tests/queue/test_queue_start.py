@@ -12,6 +12,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import NoRoom
 from scriptrun.engines.local import slots
 from scriptrun.engines.local.engine import Local
+from scriptrun.environments import locks
 from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.preparation import environment_record
 from scriptrun.queue import start, tickets
@@ -56,7 +57,7 @@ def test_a_run_waits_for_room_and_keeps_its_ticket(made):
     finally:
         held.close()
     assert ticket.path.exists() and run_folder.read_result(folder) is None
-    assert environment_record.read_lockfile(folder) == {"a": 1}
+    assert environment_record.read_lockfile(folder) == locks.seal({"a": 1})
 
 
 def slot_is_free():

@@ -9,6 +9,7 @@ import pytest
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException
+from scriptrun.store.file_stamp import stamp_of
 from scriptrun.store.snapshots import contents, snapshots, stamps, stat_cache
 
 BIG = b"0123456789abcdef" * (1 << 17)
@@ -101,3 +102,17 @@ def test_a_single_file_is_compared_as_well(source, store, name, pattern):
     with pytest.raises(SnapshotException, match="is damaged") as problem:
         contents.read(store, digest, [name], 1 << 30)
     assert str(path) in str(problem.value)
+
+
+def test_a_stamp_changes_with_any_change_in_place(tmp_path):
+    """Even one that keeps the size and sets the modification time back."""
+    path = tmp_path / "file"
+    path.write_text("a")
+    before, status = stamp_of(path), path.stat()
+    assert stamp_of(path) == before
+    with open(path, "r+") as file:
+        file.write("b")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    while stamp_of(path)[-1] == before[-1]:  # within one tick of the file system's clock
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert stamp_of(path)[:-1] == before[:-1]

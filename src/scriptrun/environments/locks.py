@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 #: keys that are for people only and do not change the content key
-_INFORMATIONAL = ("format", "created", "requested", "notes", "tool")
+_INFORMATIONAL = ("format", "created", "requested", "notes", "tool", "checksum")
 
 
 def content_key(lockfile: Mapping[str, object]) -> str:
@@ -28,13 +28,32 @@ def content_key(lockfile: Mapping[str, object]) -> str:
     )[:32]
 
 
+def seal(lockfile: Mapping[str, object]) -> Lockfile:
+    """``lockfile`` with a checksum of all the rest, to notice when its file was damaged."""
+    return {**lockfile, "checksum": _checksum(lockfile)}
+
+
+def is_whole(lockfile: Mapping[str, object]) -> bool:
+    """Whether ``lockfile`` matches its checksum; older ones have none."""
+    return "checksum" not in lockfile or lockfile["checksum"] == _checksum(lockfile)
+
+
+def _checksum(lockfile: Mapping[str, object]) -> str:
+    return digest_of({name: value for name, value in lockfile.items() if name != "checksum"})
+
+
 def read(locks_folder: Path, spec: EnvironmentSpec) -> Lockfile | None:
-    """The lockfile of ``spec`` for this platform, or None."""
+    """The lockfile of ``spec`` for this platform, or None; a damaged one counts as missing."""
     for path in _paths(locks_folder, spec):
-        lockfile = read_json(path)
-        if isinstance(lockfile, dict) and lockfile.get("platform") == platform_tag():
+        lockfile = _read_whole(path)
+        if lockfile is not None and lockfile.get("platform") == platform_tag():
             return lockfile
     return None
+
+
+def _read_whole(path: str) -> Lockfile | None:
+    lockfile = read_json(path)
+    return lockfile if isinstance(lockfile, dict) and is_whole(lockfile) else None
 
 
 def store(
@@ -46,9 +65,10 @@ def store(
     """
     shared_path, platform_path = _paths(locks_folder, spec)
     os.makedirs(locks_folder, exist_ok=True)
+    lockfile = seal(lockfile)
     for path in (shared_path, platform_path):
-        stored = read_json(path)
-        same_platform = isinstance(stored, dict) and stored.get("platform") == platform_tag()
+        stored = _read_whole(path)
+        same_platform = stored is not None and stored.get("platform") == platform_tag()
         if stored is None or (same_platform and upgrade):
             if upgrade or os.path.exists(path):
                 write_atomic(path, to_json(lockfile))

@@ -100,7 +100,7 @@ def _equal(first: object, second: object) -> bool:
 
 def lockfile_of(run: Run) -> Json:
     """The lockfile of the run's environment; {} if it was never locked."""
-    return environment_record.read_lockfile(run.path) or {}
+    return environment_record.read_recorded_lockfile(run.path) or {}
 
 
 def packages(lockfile: Json) -> dict[str, str]:

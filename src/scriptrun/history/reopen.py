@@ -58,7 +58,9 @@ def copy_run(run: Run, folder: Path, log: Callable[[str], None]) -> RunCopy:
         f"Cannot reopen {run.id}",
     )
     lockfile = (
-        None if job.environment.kind == INTERPRETER else environment_record.read_lockfile(run.path)
+        None
+        if job.environment.kind == INTERPRETER
+        else environment_record.read_recorded_lockfile(run.path)
     )
     cache = resolve_environment.cache_folder_of(job.target, workspace)
     with vault.for_workspace(workspace.id):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scriptrun.environments import locks
 from scriptrun.environments.cache import usage as cache_usage
 from scriptrun.runtime import events, files
+from scriptrun.spec.errors import EnvironmentException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ LOG = "system_logs/environment.txt"
 def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
     """Store the lockfile in the run's folder and record its environment, once per run."""
     if not (folder / LOCKFILE).exists():
-        files.publish(str(folder / LOCKFILE), files.to_json(ready.lock))
+        files.publish(str(folder / LOCKFILE), files.to_json(locks.seal(ready.lock)))
     writer = events.EventWriter(folder, "prepare")
     if any(event["kind"] == "environment" for event in events.read(writer.path)):
         return  # recorded already, by an earlier preparation of the run
@@ -47,6 +49,27 @@ def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
 
 
 def read_lockfile(folder: Path) -> Json | None:
-    """The lockfile of the run's environment, or None if it is not locked yet."""
+    """The lockfile of the run's environment, or None if it is not locked yet.
+
+    Raises EnvironmentException if its content was changed.
+    """
     lockfile: Json | None = files.read_json(str(folder / LOCKFILE))
+    if isinstance(lockfile, dict) and not locks.is_whole(lockfile):
+        raise _damaged_error(folder)
     return lockfile
+
+
+def read_recorded_lockfile(folder: Path) -> Json | None:
+    """As ``read_lockfile``, for a run that has started: a file that is no lockfile is an error."""
+    lockfile = read_lockfile(folder)
+    if not isinstance(lockfile, dict) and (folder / LOCKFILE).exists():
+        raise _damaged_error(folder)
+    return lockfile
+
+
+def _damaged_error(folder: Path) -> EnvironmentException:
+    return EnvironmentException(
+        f"The lockfile {str(folder / LOCKFILE)!r} is damaged: its content does not match its "
+        "checksum.",
+        "Submit the job again to lock its environment anew, or restore that file from a backup.",
+    )

@@ -176,7 +176,12 @@ class Runner(Value, frozen=False):
         if job is None:
             _drop_if_abandoned(ticket)
             return None
-        lockfile = environment_record.read_lockfile(ticket.folder)
+        try:
+            lockfile = environment_record.read_lockfile(ticket.folder)
+        except ScriptrunError as error:
+            unstarted.end_failed(ticket.folder, error.message)
+            tickets.drop(ticket.path)
+            return None
         cache = resolve_environment.cache_folder_of(job.target, self.workspace)
         digest = (
             job.environment.digest() + (digest_of(lockfile) if lockfile else "") + str(cache or "")

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scriptrun.runtime import foreign_names
-from scriptrun.runtime.files import unique
+from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import blobs, paths
+from scriptrun.store.file_stamp import stamp_of
 from scriptrun.store.versions import VersionRecord, VersionStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 
@@ -124,8 +127,6 @@ def remove(workspace: WorkspaceFiles, record: VersionRecord) -> None:
 
 def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exist_ok: bool) -> Path:
     """Copy a version's files into the folder ``target``; returns the path of its root there."""
-    import shutil
-
     origin = _origin(record)
     existing = [
         path for path in (target / name for name in _names(record)) if os.path.lexists(path)
@@ -136,24 +137,40 @@ def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exis
             "Choose another folder, or use exist_ok=True (--force).",
         )
     for file in record["files"]:
-        with open(_stored_path(workspace, record, file), "rb") as content:
-            foreign_names.write(
-                target, file["path"], lambda handle: shutil.copyfileobj(content, handle), origin
-            )
+        _copy_file(workspace, record, file, target)
     return Path(foreign_names.join(target, record["root"], origin))
 
 
+def _copy_file(workspace: WorkspaceFiles, record: VersionRecord, file: Json, target: Path) -> None:
+    def fill(handle: BinaryIO) -> None:
+        blobs.copy(_content(workspace), file["sha256"], handle, _describe(record, file))
+
+    foreign_names.write(target, file["path"], fill, _origin(record))
+
+
 def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
-    """The path of a version's root in the cache, where its files are links."""
+    """The path of a version's root in the cache, where its files are links.
+
+    The content is compared with its digests at first use on this machine, and again if a file looks
+    different since. Raises WorkspaceException for damage.
+    """
     origin = _origin(record)
     folder = Path(foreign_names.join(Path(paths.cache_root()) / "models", record["key"], origin))
-    if not (folder / ".ready").exists():
-        for file in record["files"]:
-            link = Path(foreign_names.join(folder, file["path"], origin))
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink():
-                link.symlink_to(_stored_path(workspace, record, file))
-        (folder / ".ready").touch()
+    note = str(folder / ".ready")
+    known = read_json(note)
+    stamps: Json = {}
+    for file in record["files"]:
+        path = blobs.path_of(_content(workspace), file["sha256"])
+        if not path.exists():
+            raise blobs.damaged_error(path, file["sha256"], _describe(record, file))
+        stamps[file["path"]] = stamp_of(path)
+        link = Path(foreign_names.join(folder, file["path"], origin))
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(path)
+    if stamps != known:
+        check(workspace, record)
+        write_atomic(note, to_json(stamps))
     return Path(foreign_names.join(folder, record["root"], origin))
 
 
@@ -168,14 +185,16 @@ def _names(record: VersionRecord) -> list[str]:
     ]
 
 
-def _stored_path(workspace: WorkspaceFiles, record: VersionRecord, file: Json) -> Path:
-    path = blobs.path_of(_content(workspace), file["sha256"])
-    if not path.exists():
-        raise UserErrorException(
-            f"The content of {file['path']!r} of model {record['name']!r}, version "
-            f"{record['version']}, is missing from {path}."
-        )
-    return path
+def check(workspace: WorkspaceFiles, record: VersionRecord) -> None:
+    """Raise WorkspaceException if a file of the version does not have its digest."""
+    for file in record["files"]:
+        path = blobs.path_of(_content(workspace), file["sha256"])
+        if not blobs.is_whole(path, file["sha256"]):
+            raise blobs.damaged_error(path, file["sha256"], _describe(record, file))
+
+
+def _describe(record: VersionRecord, file: Json) -> str:
+    return f"{file['path']!r} of model {record['name']!r}, version {record['version']},"
 
 
 def _content(workspace: WorkspaceFiles) -> Path:

@@ -34,7 +34,11 @@ def add(workspace: WorkspaceFiles, path: str | os.PathLike[str], exist_ok: bool 
             problem, "Give the path of a .whl or .tar.gz, as built by `uv build`."
         )
     target = workspace.directory / stored_name(wheel)
-    existing = list((workspace.directory / FOLDER).glob(f"*/{wheel.name}"))
+    existing = [
+        path
+        for path in (workspace.directory / FOLDER).glob(f"*/{wheel.name}")
+        if not local_sources.is_damaged(str(path))
+    ]
     if existing and not exist_ok:
         content = "the same" if target in existing else "different"
         raise UserErrorException(
@@ -49,7 +53,7 @@ def store_wheel(workspace: WorkspaceFiles, source: Path) -> str:
     """Store a copy of the file, atomically; returns its path below the workspace's directory."""
     name = stored_name(source)
     target = workspace.directory / name
-    if not target.exists():
+    if not target.exists() or local_sources.is_damaged(str(target)):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = f"{target}.{files.unique()}.tmp"
         shutil.copyfile(source, temporary)

@@ -14,6 +14,7 @@ from scriptrun.spec.errors import WorkspaceException
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from io import FileIO
+    from typing import BinaryIO
 
 _BUFFER_SIZE, _BUFFER_COUNT = 1 << 20, 8
 #: size in bytes from which the digest is computed in a second thread
@@ -32,9 +33,10 @@ def put(root: Path, source: str | os.PathLike[str]) -> tuple[str, int]:
     try:
         root.mkdir(parents=True, exist_ok=True)
         try:
-            digest, size = _copy(source, temporary)
+            with open(temporary, "xb", buffering=0) as writer:
+                digest, size = _copy(source, writer)
             path = path_of(root, digest)
-            if not path.exists():
+            if not is_whole(path, digest):
                 path.parent.mkdir(exist_ok=True)
                 os.chmod(temporary, 0o444)
                 os.replace(temporary, path)
@@ -52,6 +54,34 @@ def path_of(root: Path, digest: str) -> Path:
     return root / digest[:2] / digest
 
 
+def is_whole(path: Path, digest: str) -> bool:
+    """Whether ``path`` exists and its content has this digest."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except OSError:
+        return False
+
+
+def copy(root: Path, digest: str, writer: BinaryIO, what: str) -> None:
+    """Copy the content with this digest into the open file ``writer``, and compare it on the way.
+
+    Raises WorkspaceException, which names it ``what``, if it is missing or damaged.
+    """
+    path = path_of(root, digest)
+    if not path.exists() or _copy(path, writer)[0] != digest:
+        raise damaged_error(path, digest, what)
+
+
+def damaged_error(path: Path, digest: str, what: str) -> WorkspaceException:
+    """The error for content that is missing or does not have its digest."""
+    problem = f"does not have the expected SHA-256 {digest}" if path.exists() else "is missing"
+    return WorkspaceException(
+        f"The content of {what} is damaged: {str(path)!r} {problem}.",
+        "Register it again from its source, or restore that file from a backup.",
+    )
+
+
 def remove_unused(root: Path, used: set[str]) -> int:
     """Remove files whose digest is not in ``used``; returns how many."""
     removed = 0
@@ -62,16 +92,15 @@ def remove_unused(root: Path, used: set[str]) -> int:
     return removed
 
 
-def _copy(source: str | os.PathLike[str], target: Path) -> tuple[str, int]:
-    with open(source, "rb", buffering=0) as reader, open(target, "xb", buffering=0) as writer:
+def _copy(source: str | os.PathLike[str], writer: BinaryIO) -> tuple[str, int]:
+    with open(source, "rb", buffering=0) as reader:
         size = os.fstat(reader.fileno()).st_size
         if size >= _LARGE and _clone(writer.fileno(), reader.fileno()):
-            with open(target, "rb") as copy:
-                return hashlib.file_digest(copy, "sha256").hexdigest(), size
+            return hashlib.file_digest(reader, "sha256").hexdigest(), size
         return _copy_and_hash(reader, writer, threaded=size >= _LARGE)
 
 
-def _copy_and_hash(reader: FileIO, writer: FileIO, threaded: bool) -> tuple[str, int]:
+def _copy_and_hash(reader: FileIO, writer: BinaryIO, threaded: bool) -> tuple[str, int]:
     """Copy and compute the digest; for large files in a second thread (``threaded``)."""
     hasher, size = hashlib.sha256(), 0
     buffers = [memoryview(bytearray(_BUFFER_SIZE)) for _ in range(_BUFFER_COUNT if threaded else 1)]
@@ -117,6 +146,6 @@ def _clone(writer: int, reader: int) -> bool:
         return False
 
 
-def _write(file: FileIO, data: memoryview) -> None:
+def _write(file: BinaryIO, data: memoryview) -> None:
     while data:
         data = data[file.write(data) :]

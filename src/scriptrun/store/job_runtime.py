@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.digests import digest_of, sha256
-from scriptrun.store import paths
+from scriptrun.store import file_stamp, paths
 
 _SOURCE = Path(__file__).resolve().parent.parent / "runtime"
 #: files that become the modules that a job's script imports
@@ -20,18 +20,90 @@ _FRONTS = {
 
 
 def install(directory: Path) -> Path:
-    """The folder for a job's PYTHONPATH, created in ``directory`` on first use."""
+    """The folder for a job's PYTHONPATH, created in ``directory`` on first use.
+
+    A copy that looks different than when it was last compared is compared again, and what is
+    damaged in it is replaced.
+    """
     target = directory / "runtime" / _digest()
-    if not target.is_dir():
-        try:
+    try:
+        if not target.is_dir():
             _copy(target)
-        except OSError as error:
-            raise paths.not_writable(target, error) from error
+        elif not _is_known(target):
+            _repair(target)
+    except OSError as error:
+        raise paths.not_writable(target, error) from error
     return target
 
 
+def damaged_files(target: Path) -> list[str]:
+    """The files of the copy ``target`` that are missing or have other content than they should.
+
+    [] for a copy of another version's runtime, which cannot be compared.
+    """
+    if target.name != _compute_digest():
+        return []
+    return [name for source, name in _copied() if not _is_same(_SOURCE / source, target / name)]
+
+
+def _copied() -> list[tuple[str, str]]:
+    """For each file of a copy: its name below ``runtime/``, and its name in the copy."""
+    return [*((name, f"scriptrun/runtime/{name}") for name in _files()), *_FRONTS.items()]
+
+
+def _is_same(source: Path, copy: Path) -> bool:
+    try:
+        return copy.read_bytes() == source.read_bytes()
+    except FileNotFoundError:
+        return False
+
+
+def _repair(target: Path) -> None:
+    """Replace the damaged files of a copy, each by a rename: jobs may be importing them."""
+    sources = {name: source for source, name in _copied()}
+    for name in damaged_files(target):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(target / name, (_SOURCE / sources[name]).read_bytes())
+    _remember(target)
+
+
+def _note_path(target: Path) -> str:
+    name = digest_of(str(target))[:32]
+    return str(paths.cache_root() / "stat" / f"{name}.runtime")
+
+
+def _look(target: Path) -> str:
+    """A digest that changes whenever a file of the copy does."""
+    folder = str(target)
+    stamps = [file_stamp.stamp_of(f"{folder}/{name}") for _, name in _copied()]
+    return str(sha256(repr(stamps).encode()).hexdigest())
+
+
+def _is_known(target: Path) -> bool:
+    """Whether the copy looks as it did when it was last compared."""
+    try:
+        with open(_note_path(target), encoding="ascii") as note:
+            return note.read() == _look(target)
+    except (OSError, ValueError):
+        return False
+
+
+def _remember(target: Path) -> None:
+    try:
+        os.makedirs(os.path.dirname(_note_path(target)), exist_ok=True)
+        files.write_atomic(_note_path(target), _look(target).encode())
+    except OSError:
+        pass  # a note for speed only
+
+
 def _files() -> list[str]:
-    return [name for name, _, _ in _scan()]
+    return [name for name, _, _ in _stats()]
+
+
+@functools.cache
+def _stats() -> tuple[tuple[str, int, int], ...]:
+    """``_scan``, once per process."""
+    return tuple(_scan())
 
 
 def _scan(folder: str = "") -> list[tuple[str, int, int]]:
@@ -51,7 +123,7 @@ def _scan(folder: str = "") -> list[tuple[str, int, int]]:
 @functools.cache
 def _digest() -> str:
     """The digest of all files to copy; recomputed only if a file's size or time has changed."""
-    stamp = digest_of([str(_SOURCE), *_scan()])
+    stamp = digest_of([str(_SOURCE), *_stats()])
     cache_file = str(paths.cache_root() / "kit.json")
     cached = files.read_json(cache_file)
     if isinstance(cached, dict) and cached.get("stamp") == stamp:

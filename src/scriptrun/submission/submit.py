@@ -12,6 +12,7 @@ from pathlib import Path
 from scriptrun import remote
 from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import builder as environments
+from scriptrun.environments import locks
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
@@ -182,7 +183,9 @@ def _write_events(job: JobSpec, folder: Path, warnings: list[str], lockfile: Jso
         writer.write("warning", message=warning)
     writer.write("state", state=states.QUEUED)
     if lockfile is not None:
-        files.publish(str(folder / environment_record.LOCKFILE), files.to_json(lockfile))
+        files.publish(
+            str(folder / environment_record.LOCKFILE), files.to_json(locks.seal(lockfile))
+        )
 
 
 def start_or_queue(workspace: WorkspaceFiles, run: PendingRun) -> None:

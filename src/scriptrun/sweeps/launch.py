@@ -6,6 +6,7 @@ dies, and is tried again whenever a run ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import batch, submit
 from scriptrun.submission.submit import PendingRun
@@ -129,9 +131,9 @@ class RunStarter:
     def _existing_lockfile(self) -> Json | None:
         """The lockfile of the sweep's environment, if one of its runs has it already."""
         for child in self.journal.children.values():
-            lockfile = environment_record.read_lockfile(
-                child.folder(Path(self.workspace.runs_folder))
-            )
-            if lockfile is not None:
-                return lockfile
+            folder = child.folder(Path(self.workspace.runs_folder))
+            with contextlib.suppress(EnvironmentException):  # a damaged one: another run has it too
+                lockfile = environment_record.read_lockfile(folder)
+                if lockfile is not None:
+                    return lockfile
         return None

@@ -19,6 +19,7 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.preparation import environment_record
 from scriptrun.runtime import files, foreign_names
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _export_run(args: argparse.Namespace, formats: ModuleType) -> ExportedJob:
     run = common_arguments.find_run(args)
-    lockfile = files.read_json(str(run.path / "environment.lock.json"))
+    lockfile = environment_record.read_recorded_lockfile(run.path)
     if run.job.kind == SWEEP:
         sweep = importlib.import_module("scriptrun.sweeps.record").read(run.path)
         exported: ExportedJob = formats.export_sweep(sweep, args.to, lockfile)

@@ -132,11 +132,16 @@ class Manifest:
             if path
             else 0
         )
+        digest = hashlib.sha256()
         with self._open_file() as file:
             for offset, length, *_ in index[first:]:
-                for row in self._read_block(file, offset, length):
+                lines = self._read_lines(file, offset, length)
+                digest.update(lines)
+                for row in self._parse(lines):
                     if row.path >= path:
                         yield row
+        if not first and digest.hexdigest() != self.path.stem:
+            raise self._damaged_error()
 
     def skip(self, count: int) -> Iterator[ManifestRow]:
         """The rows after the first ``count``; skipped blocks are not read."""
@@ -145,7 +150,7 @@ class Manifest:
                 if count >= rows:
                     count -= rows
                     continue
-                yield from self._read_block(file, offset, length)[count:]
+                yield from self._parse(self._read_lines(file, offset, length))[count:]
                 count = 0
 
     def find(self, path: str) -> ManifestRow | None:
@@ -161,21 +166,21 @@ class Manifest:
         """The raw rows of one block, a line of JSON each."""
         offset, length, *_ = self._load_index()[block]
         with self._open_file() as file:
-            return self._read_lines(file, offset, length)
+            return self._read_lines(file, offset, length).splitlines()
 
     def _load_index(self) -> list[_Block]:
         if self._index is None:
             with self._open_file() as file:
                 try:
-                    file.seek(-_TRAILER.size, os.SEEK_END)
+                    end = file.seek(-_TRAILER.size, os.SEEK_END)
                     offset, length, magic = _TRAILER.unpack(file.read(_TRAILER.size))
+                    if magic != _MAGIC or offset + length != end:
+                        raise ValueError("not the end of a manifest")
                     file.seek(offset)
                     index = json.loads(zlib.decompress(file.read(length)))
-                except (OSError, struct.error, zlib.error, ValueError):
+                    self._index = [_Block(*entry) for entry in index]
+                except (OSError, struct.error, zlib.error, ValueError, TypeError):
                     raise self._damaged_error() from None
-            if magic != _MAGIC:
-                raise self._damaged_error()
-            self._index = [_Block(*entry) for entry in index]
         return self._index
 
     def _open_file(self) -> BinaryIO:
@@ -186,19 +191,17 @@ class Manifest:
                 f"Cannot read the dataset's manifest {str(self.path)!r}: {error.strerror}."
             ) from None
 
-    def _read_block(self, file: BinaryIO, offset: int, length: int) -> list[ManifestRow]:
+    def _parse(self, lines: bytes) -> list[ManifestRow]:
         try:
-            return [
-                ManifestRow(*json.loads(line)) for line in self._read_lines(file, offset, length)
-            ]
+            return [ManifestRow(*json.loads(line)) for line in lines.splitlines()]
         except (ValueError, TypeError):
             raise self._damaged_error() from None
 
-    def _read_lines(self, file: BinaryIO, offset: int, length: int) -> list[bytes]:
-        file.seek(offset)
+    def _read_lines(self, file: BinaryIO, offset: int, length: int) -> bytes:
         try:
-            return zlib.decompress(file.read(length)).splitlines()
-        except zlib.error:
+            file.seek(offset)
+            return zlib.decompress(file.read(length))
+        except (zlib.error, OSError, ValueError, TypeError):
             raise self._damaged_error() from None
 
     def _damaged_error(self) -> DatasetExecutionError:

@@ -19,6 +19,8 @@ else:
 
 #: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
 _LOCAL_PATH = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
+#: a wheel in a workspace: ``registry/wheels.py``
+_STORED_WHEEL = re.compile(r"/\.scriptrun/wheels/([0-9a-f]{32})/[^/]+$")
 #: build output, and files that are not part of a package
 _IGNORED = {
     ".git", ".hg", "__pycache__", "build", "dist", ".venv", "node_modules", ".scriptrun", ".tox",
@@ -39,9 +41,28 @@ def local_path(requirement: str) -> str | None:
 
 
 def digests(requirements: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of the contents of each requirement on this machine, by path."""
+    """The SHA-256 of the contents of each requirement on this machine, by path.
+
+    Raises EnvironmentException for a wheel of the workspace that is damaged.
+    """
     paths = sorted({path for path in map(local_path, requirements) if path})
+    for path in paths:
+        if is_damaged(path):
+            raise EnvironmentException(
+                f"The wheel {path!r} is damaged: its SHA-256 does not begin with "
+                f"{os.path.basename(os.path.dirname(path))}.",
+                "Add the wheel again, or restore that file from a backup.",
+            )
     return {path: _digest(path) for path in paths}
+
+
+def is_damaged(path: str) -> bool:
+    """Whether ``path`` is a wheel that a workspace keeps under its digest, and has another one."""
+    match = _STORED_WHEEL.search(path)
+    if match is None or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as handle:
+        return not hashlib.file_digest(handle, "sha256").hexdigest().startswith(match[1])
 
 
 def refuse_changed(locked_digests: dict[str, str]) -> None:

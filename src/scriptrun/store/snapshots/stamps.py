@@ -12,10 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scriptrun.runtime import files, workdir
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    Stamp = list[int]
+from scriptrun.store.file_stamp import stamp_of
 
 
 def remember(
@@ -31,7 +28,7 @@ def remember(
         *(workdir.object_path(store, each) for each in objects),
     ]
     try:
-        note = {"digest": digest, "files": {path: _stamp(path) for path in paths}}
+        note = {"digest": digest, "files": {path: stamp_of(path) for path in paths}}
         files.write_atomic(_note_path(cache), files.to_json(note))
     except OSError:
         forget(cache)
@@ -51,7 +48,7 @@ def are_unchanged(cache: Path, digest: str | None = None) -> bool:
     if not isinstance(note, dict) or (digest is not None and note.get("digest") != digest):
         return False
     try:
-        return all(_stamp(path) == stamp for path, stamp in note["files"].items())
+        return all(stamp_of(path) == stamp for path, stamp in note["files"].items())
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return False
 
@@ -68,14 +65,3 @@ def is_manifest_whole(path: str, digest: str) -> bool:
 
 def _note_path(cache: Path) -> str:
     return f"{cache}.stamps"
-
-
-def _stamp(path: str) -> Stamp:
-    status = os.stat(path)
-    return [
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    ]
