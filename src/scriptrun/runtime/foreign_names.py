@@ -38,17 +38,15 @@ def leads_out(name: object) -> str:
     """Why ``name``, with slashes between its parts, may lie outside its folder; "" if it cannot."""
     if not isinstance(name, str):
         return "is not text"
-    if not name:
-        return "is empty"
-    if "\0" in name:
-        return "contains a NUL character"
-    if name[0] == "/":
-        return "is an absolute path"
+    if not name or name[0] == "/":
+        return "is an absolute path" if name else "is empty"
+    forbidden = "\0\\:" if _IS_WINDOWS else "\0"
+    for character in forbidden:
+        if character in name:
+            return "contains the character {!r}".format(character)
     for part in name.split("/"):
         if part in ("", ".", ".."):
             return "has the part {!r}".format(part)
-    if _IS_WINDOWS and ("\\" in name or ":" in name):
-        return "contains {!r}".format("\\" if "\\" in name else ":")
     return ""
 
 

@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -121,6 +122,7 @@ def _uses_blocks(file: RemoteFile) -> bool:
 
 def _download(file: RemoteFile, path: Path, on_bytes: OnBytes) -> None:
     if _uses_blocks(file):
+        _check_room(file, path)
         try:
             _download_blocks(
                 file, PartialFile(path, file.entry.etag, file.entry.size, BLOCK), on_bytes
@@ -140,6 +142,18 @@ def _download(file: RemoteFile, path: Path, on_bytes: OnBytes) -> None:
     _check_md5(file, path, digest.hexdigest)
 
 
+def _check_room(file: RemoteFile, part: Path) -> None:
+    """Raise DatastoreException if the file cannot fit on the disk of ``part``."""
+    present = part.stat().st_blocks * 512 if part.exists() and hasattr(os, "statvfs") else 0
+    free = shutil.disk_usage(part.parent).free
+    if file.entry.size > free + present:
+        raise DatastoreException(
+            f"File {file.entry.path!r} in {file.store.name} has {file.entry.size:,} bytes, but the "
+            f"disk of {str(part.parent)!r} has only {free:,} free.",
+            "Free some disk space, or choose a folder on a larger disk.",
+        )
+
+
 def _download_stream(
     file: RemoteFile, path: Path, on_bytes: OnBytes, digest: hashlib._Hash | None
 ) -> int:
@@ -156,6 +170,11 @@ def _download_stream(
             while written < len(piece):  # a short write: the disk is nearly full
                 written += os.write(descriptor, piece[written:])
             size += len(piece)
+            if size > file.entry.size >= 0:
+                raise FileChanged(
+                    f"File {file.entry.path!r} in {file.store.name} has changed: it has more than "
+                    f"the expected {file.entry.size:,} bytes."
+                )
             on_bytes(len(piece))
             if digest is not None:
                 digest.update(piece)
@@ -173,7 +192,7 @@ def resuming_pieces(
     were already yielded are skipped. Without an ETag the rest might belong to another version, so a
     broken connection is an error.
     """
-    position, backoff, supports_ranges = start, Backoff(), True
+    position, backoff, supports_ranges = start, Backoff(), True  # resumes where it stopped
     while True:
         begin = position if supports_ranges else start
         try:
@@ -182,7 +201,7 @@ def resuming_pieces(
                 if begin > position:
                     yield piece[position - begin :]
                     position = begin
-                backoff.reset()
+                    backoff.reset()  # only now: the same bytes again are no progress
             if end is None or position >= end:
                 return
             raise StoreUnreachable(f"{store.name} closed the connection while sending {path!r}.")

@@ -19,6 +19,7 @@ from scriptrun.data.errors import (
     corrupted_upload,
     missing_package,
 )
+from scriptrun.data.stores.limits import ListingLimit
 from scriptrun.data.stores.local import read_range
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 
@@ -48,7 +49,7 @@ class FsspecStore:
         """Every file below ``folder``, sorted here since drivers do not guarantee an order."""
         try:
             self._system().invalidate_cache()
-            infos = self._system().find(self._full_path(folder), detail=True)
+            infos = _find(self._system(), self._full_path(folder), ListingLimit(self.name))
         except FileNotFoundError:
             return
         except Exception as error:
@@ -160,6 +161,31 @@ class FsspecStore:
         )  # its connection may be broken: open a new one next time
         error_class = StoreUnreachable if isinstance(error, _RETRYABLE) else DatastoreException
         raise error_class(f"Cannot {action} {subject} in {self.name}: {_reason(error)}.") from None
+
+
+def _find(system: AbstractFileSystem, root: str, limit: ListingLimit) -> Json:
+    """All files below ``root`` with their facts; ends where the server's folders do not.
+
+    A driver with a listing of its own gives all at once. The others are walked folder by folder.
+    """
+    from fsspec import AbstractFileSystem as Base
+
+    if type(system).find is not Base.find:
+        found: Json = system.find(root, detail=True)
+        return found
+    infos: Json = {}
+    top_depth = -1
+    for path, folders, names in system.walk(root, detail=True):
+        depth = path.strip("/").count("/")
+        top_depth = depth if top_depth < 0 else top_depth
+        limit.enter(path, depth - top_depth)
+        for info in (*folders.values(), *names.values()):
+            limit.add()
+            if info.get("type") != "directory":
+                infos[info["name"]] = info
+    if not infos and system.isfile(root):
+        infos[root] = system.info(root)
+    return infos
 
 
 def _read_ahead(file: AbstractBufferedFile, start: int, end: int | None) -> None:

@@ -20,6 +20,7 @@ from scriptrun.data.errors import (
     corrupted_upload,
 )
 from scriptrun.data.stores.checksums import EtagReader, part_size, remaining_size
+from scriptrun.data.stores.limits import ListingLimit
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 from scriptrun.data.stores.timeouts import run_interruptible
 
@@ -58,10 +59,12 @@ class ObjectStore:
         """Every object below ``folder``, a page of 1,000 at a time."""
         import obstore
 
+        limit = ListingLimit(self.name)
         try:
             pages = iter(obstore.list(self._store(), folder or None, chunk_size=1000))
             while page := run_interruptible(lambda: next(pages, None)):
                 for entry in map(_entry, page):
+                    limit.add()
                     if entry.size or not self._is_marker(entry.path):
                         yield entry
         except Exception as error:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+#: the variable with the time limit
+SETTING = "SCRIPTRUN_DATA_TIMEOUT"
 #: seconds to establish a connection
 CONNECT = 10.0
 #: seconds for one request in total, while bytes keep arriving
@@ -27,7 +29,7 @@ Result = TypeVar("Result")
 def time_limit() -> float:
     """Seconds without data from a store before it fails (SCRIPTRUN_DATA_TIMEOUT, default 60)."""
     try:
-        return max(1.0, float(os.environ.get("SCRIPTRUN_DATA_TIMEOUT", "60")))
+        return max(1.0, float(os.environ.get(SETTING, "60")))
     except ValueError:
         return 60.0
 

@@ -5,6 +5,7 @@ They are read-only, and can be listed if the server has an index page for each f
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -17,18 +18,24 @@ from scriptrun.data.errors import (
     NoRanges,
     StoreUnreachable,
 )
+from scriptrun.data.stores.limits import MAX_PAGE_SIZE, ListingLimit, parse_size
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
-from scriptrun.data.stores.timeouts import Backoff, time_limit
+from scriptrun.data.stores.timeouts import SETTING, Backoff, time_limit
 from scriptrun.data.stores.web_headers import expected_digest, retry_after_seconds
 from scriptrun.data.stores.web_listing import links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
-    from http.client import HTTPMessage, HTTPResponse
+    from collections.abc import Callable, MutableSequence
+    from http.client import HTTPMessage
+    from urllib.request import Request
+
+    from scriptrun.data.stores.web_connection import PacedResponse
 
 #: files whose headers are requested in one batch when a folder is listed
 _STAT_BATCH = 256
+#: time limits that an index page may take in all
+_PAGE_LIMITS = 10
 #: HTTP statuses worth a retry
 _RETRYABLE_STATUSES = (408, 429, 500, 502, 503, 504)
 
@@ -47,20 +54,26 @@ class WebStore:
         self._query = query
         self.root = root.rstrip("/")
         self._headers = headers or {}
+        self._send: Callable[[Request], PacedResponse] | None = None
 
     def list(self, folder: str = "") -> Iterator[FileEntry]:
         """The files that the server's index pages link. Raises NoListing if there are none."""
+        yield from self._list(folder, ListingLimit(self.name))
+
+    def _list(self, folder: str, limit: ListingLimit) -> Iterator[FileEntry]:
         prefix = f"{folder}/" if folder else ""
         names = self._list_names(folder)
         files: MutableSequence[str] = []
         for name in names:
+            limit.add()
             if not name.endswith("/"):
                 files.append(prefix + name)
             if name.endswith("/") or name == names[-1] or len(files) == _STAT_BATCH:
                 yield from self._stat_all(files)
                 files = []
             if name.endswith("/"):
-                yield from self.list(prefix + name[:-1])
+                limit.enter(prefix + name, (prefix + name).count("/"))
+                yield from self._list(prefix + name[:-1], limit)
 
     def _stat_all(self, paths: Sequence[str]) -> Sequence[FileEntry]:
         """The entries of the files; broken links are skipped."""
@@ -76,7 +89,7 @@ class WebStore:
         try:
             with self._request(f"{folder}/" if folder else "", "GET") as response:
                 if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
-                    text = response.read().decode("utf-8", "replace")
+                    text = self._read_page(response).decode("utf-8", "replace")
                     return links(text, _with_slash(response.url) if not folder else response.url)
         except FileMissing:
             pass
@@ -85,13 +98,26 @@ class WebStore:
             "Give each file's full path, without * or folders.",
         )
 
+    def _read_page(self, response: PacedResponse) -> bytes:
+        try:
+            page = response.read_page(MAX_PAGE_SIZE, _PAGE_LIMITS * time_limit())
+        except OSError as error:
+            raise self._connection_error(_reason(error)) from None
+        if len(page) > MAX_PAGE_SIZE:
+            raise DatastoreException(
+                f"The server of {self.name} sends an index page of more than "
+                f"{MAX_PAGE_SIZE >> 20} MiB.",
+                "Give each file's full path, or let the server split the folder.",
+            )
+        return page
+
     def stat(self, path: str) -> FileEntry | None:
         """The file's entry from its headers; None if the server returns 404 or 410."""
         try:
             with self._request(path, "HEAD") as response:
                 if path and response.url == _with_slash(address(self.root, path) + self._query):
                     return None  # a folder: the server redirected to its index page
-                return _entry(path, response.headers)
+                return self._entry(path, response.headers)
         except FileMissing:
             return None
 
@@ -101,9 +127,12 @@ class WebStore:
             return b""
         with self._request(path, "GET", {"Range": f"bytes={start}-{end - 1}"}) as response:
             self._check(path, response.headers, etag)
-            if response.status != 206:
-                response.read(start)
-            return bytes(response.read(end - start))
+            try:
+                if response.status != 206:
+                    response.skip(start)
+                return bytes(response.read(end - start))
+            except OSError as error:
+                raise self._connection_error(_reason(error)) from None
 
     def pieces(
         self, path: str, etag: str = "", start: int = 0, end: int | None = None
@@ -144,12 +173,25 @@ class WebStore:
         return DatastoreException(f"HTTP datastore {self.name!r} is read-only.")
 
     def _check(self, path: str, headers: HTTPMessage, etag: str) -> None:
-        if etag and _entry(path, headers).etag != etag:
+        if etag and self._entry(path, headers).etag != etag:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
+
+    def _entry(self, path: str, headers: HTTPMessage) -> FileEntry:
+        from email.utils import parsedate_to_datetime
+
+        etag = (headers.get("ETag") or "").removeprefix("W/").strip('"')
+        last_modified = headers.get("Last-Modified")
+        try:
+            modified = parsedate_to_datetime(last_modified).timestamp() if last_modified else 0.0
+        except (ValueError, OverflowError):
+            modified = 0.0
+        whole_length = headers.get("Content-Range", "").rpartition("/")[2]
+        size = parse_size(whole_length or headers.get("Content-Length"), self.name)
+        return FileEntry(path, size, etag or (f"{modified:.0f}" if modified else ""), modified)
 
     def _request(
         self, path: str, method: str, headers: dict[str, str] | None = None
-    ) -> HTTPResponse:
+    ) -> PacedResponse:
         """Send a request, with retries on temporary errors, and return the response."""
         import urllib.error
         import urllib.request
@@ -159,22 +201,33 @@ class WebStore:
         request = urllib.request.Request(
             url, method=method, headers={**all_headers, **(headers or {})}
         )
+        send = self._sender()
         backoff = Backoff()
         while True:
             retry_after = 0.0
             try:
-                response: HTTPResponse = urllib.request.urlopen(request, timeout=time_limit())
-                return response
+                return send(request)
             except urllib.error.HTTPError as error:
                 error.close()
                 if error.code not in _RETRYABLE_STATUSES:
                     raise self._status_error(path, error.code) from None
                 reason = f"the server returned {error.code}"
                 retry_after = retry_after_seconds(error.headers.get("Retry-After"))
+                if retry_after > time_limit():
+                    reason += (
+                        f" and asks to wait {retry_after:,.0f} s, longer than {SETTING} "
+                        f"({time_limit():g} s)"
+                    )
             except OSError as error:
                 reason = _reason(error)
             if reason == _NO_SERVER or not backoff.wait(retry_after):
                 raise self._connection_error(reason) from None
+
+    def _sender(self) -> Callable[[Request], PacedResponse]:
+        if self._send is None:
+            connection = importlib.import_module("scriptrun.data.stores.web_connection")
+            self._send = connection.opener(self.name, self._headers)
+        return self._send
 
     def _status_error(self, path: str, code: int) -> DatastoreException:
         if code in (404, 410):
@@ -187,25 +240,18 @@ class WebStore:
         return error_class(f"Cannot read from {self.name}: {reason}.")
 
 
-def _body(response: HTTPResponse) -> Iterator[bytes]:
+def _body(response: PacedResponse) -> Iterator[bytes]:
     """The response's body; raises OSError if it is shorter than its Content-Length."""
-    import http.client
-
-    remaining = int(response.headers.get("Content-Length") or -1)
-    try:
-        while piece := response.read(PIECE_SIZE):
-            remaining -= len(piece) if remaining > 0 else 0
-            yield piece
-    except http.client.HTTPException:
-        raise ConnectionError from None
-    if remaining > 0:
+    while piece := response.read(PIECE_SIZE):
+        yield piece
+    if response.length:  # what is left of the announced length; None without one
         raise ConnectionError
 
 
 _NO_SERVER = "unknown host or connection refused"
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: Exception) -> str:
     import socket
 
     cause = getattr(error, "reason", error)
@@ -227,17 +273,3 @@ def _with_slash(url: str) -> str:
     """The URL with a slash at the end of its path, as index pages have."""
     base, question, query = url.partition("?")
     return base.rstrip("/") + "/" + question + query
-
-
-def _entry(path: str, headers: HTTPMessage) -> FileEntry:
-    from email.utils import parsedate_to_datetime
-
-    etag = (headers.get("ETag") or "").removeprefix("W/").strip('"')
-    last_modified = headers.get("Last-Modified")
-    try:
-        modified = parsedate_to_datetime(last_modified).timestamp() if last_modified else 0.0
-    except ValueError:
-        modified = 0.0
-    length = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length")
-    size = int(length) if length and length.isdigit() else -1
-    return FileEntry(path, size, etag or (f"{modified:.0f}" if modified else ""), modified)

@@ -61,9 +61,10 @@ def retry_after_seconds(text: str | None) -> float:
 
     if not text:
         return 0.0
-    if text.strip().isdigit():
-        return float(text)
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:20])
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0

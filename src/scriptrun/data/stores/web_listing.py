@@ -11,22 +11,32 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from scriptrun.data.stores.protocol import is_safe
 
-#: the href attribute of an <a> element, with double, single or no quotes
-_HREF = re.compile(r"""<a\s(?:[^>]*?\s)?href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.I)
+#: an <a> element with its attributes. No pattern here searches a page more than once.
+_LINK = re.compile(r"<a\s([^<>]*)", re.I)
+#: the href attribute, with double, single or no quotes
+_HREF = re.compile(r"""(?:^|\s)href\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.I)
 
 
 def links(page: str, url: str) -> list[str]:
     """The names that the page at ``url`` links in its folder, sorted; folders end with a slash."""
     import html
 
-    hrefs = ("".join(groups) for groups in _HREF.findall(page))
-    names = {_link_name(urljoin(url, html.unescape(href)), url) for href in hrefs}
+    elements = (_HREF.search(element[1]) for element in _LINK.finditer(page))
+    hrefs = ("".join(found.groups("")) for found in elements if found)
+    names = {_link_name(url, html.unescape(href)) for href in hrefs if len(href) <= _MAX_LINK}
     return sorted(names - {""})
 
 
-def _link_name(link: str, url: str) -> str:
-    """The name of ``link`` if it is a direct child of the folder ``url``, else ""."""
-    parts, base = urlsplit(link), urlsplit(url)
+#: characters of a link, more than servers accept
+_MAX_LINK = 8192
+
+
+def _link_name(url: str, href: str) -> str:
+    """The name of ``href`` if it is a direct child of the folder ``url``, else ""."""
+    try:
+        parts, base = urlsplit(urljoin(url, href)), urlsplit(url)
+    except ValueError:  # no address at all
+        return ""
     folder = unquote(base.path).rpartition("/")[0] + "/"
     path = unquote(parts.path)
     if parts[:2] != base[:2] or parts.query or not path.startswith(folder):
