@@ -179,7 +179,7 @@ def test_the_environment_that_every_job_has_is_not_printed(tmp_path):
     ("name", "text", "said"),
     [
         ("job.yml", "just text", "is not a job"),
-        ("job.yml", "a: [", "is not valid YAML"),
+        ("job.yml", "a: [", "invalid YAML"),
         ("job.yml", "type: pipeline\njobs: {}", "not a supported job file"),
         ("MLproject", "name: x\nentry_points: {}", "no entry_points"),
         ("MLproject", "entry_points: [1]", "entry_points must be a mapping"),

@@ -10,7 +10,6 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
@@ -22,6 +21,7 @@ from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.values import types_of
+from scriptrun.store import json_reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _convert(name: str, kind: str, text: str) -> object:
     if kind.startswith("str"):
         return text
     try:
-        value = json.loads(text)
+        value = json_reader.parse(text)
     except ValueError:
         value = text
     expected = kind.partition(" ")[0]

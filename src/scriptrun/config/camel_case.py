@@ -8,10 +8,11 @@ import types
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.section_base import Section
-from scriptrun.config.yaml_text import PlainScalar, plain
+from scriptrun.config.yaml_text import plain
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
 from scriptrun.spec.suggestion import did_you_mean
+from scriptrun.store.yaml_reader import PlainScalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

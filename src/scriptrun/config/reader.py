@@ -72,7 +72,7 @@ class ConfigReader:
         retry_on = self.config.retry_on
         if isinstance(retry_on, str):
             return [cause.strip() for cause in retry_on.split(",")]
-        return list(retry_on)
+        return list(retry_on) if isinstance(retry_on, list | tuple | set | frozenset) else []
 
     def problems(self, resolve: Resolve | None = None) -> list[str]:
         """All problems; an empty list if the configuration is valid."""
@@ -139,8 +139,11 @@ class ConfigReader:
 
     def _retry_problems(self) -> list[str]:
         problems, retries = [], self.config.retries
-        if not isinstance(retries, int) or retries < 0:
+        if not _is_count(retries):
             problems.append(f"retries must be a non-negative integer, not {retries!r}")
+        if not isinstance(self.config.retry_on, str | list | tuple | set | frozenset | None):
+            actual = _describe_value(self.config.retry_on)
+            problems.append(f"retry_on must be a list of causes, not {actual}")
         problems += [
             f"invalid cause {cause!r} in retry_on; use preempted, node-lost, time-limit, "
             "exit:CODE or signal:NAME"
@@ -148,7 +151,8 @@ class ConfigReader:
             if not isinstance(cause, str) or not re.fullmatch(_CAUSE, cause)
         ]
         warn, limit = self.config.warn_before_seconds, self.run.max_run_duration_seconds
-        if warn is not None and (not isinstance(limit, int | float) or not 0 < warn < limit):
+        is_below = _is_time(warn) and _is_time(limit) and 0 < (warn or 0) < (limit or 0)
+        if warn is not None and not is_below:
             problems.append(
                 f"warn_before_seconds must be less than max_run_duration_seconds ({limit!r}), "
                 f"not {warn!r}"
@@ -213,12 +217,24 @@ def _list_problems(name: str, values: Iterable[object], resolve: Resolve | None)
 
 def _duration_problems(run: RunConfiguration) -> list[str]:
     seconds = run.max_run_duration_seconds
-    is_valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
-    if seconds is None or is_valid:
+    if seconds is None or (_is_time(seconds) and seconds > 0):
         return []
     return [f"max_run_duration_seconds must be greater than 0, not {seconds!r}"]
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_time(value: object) -> bool:
+    """Whether ``value`` is a finite number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _LONGEST
+
+
+#: seconds that a timer and a scheduler still take: 1000 years
+_LONGEST = 3.2e10
 _CAUSE = r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SIG[A-Z0-9]+"
 
 

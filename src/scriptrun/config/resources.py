@@ -8,8 +8,10 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.job import Distribution, Resources
 from scriptrun.spec.values import Value
 
-_SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?"
+_SIZE = r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)I?B?"
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+#: the most bytes that a system counts
+_LARGEST = 1 << 63
 #: the resources; NAME is per node, NAME_per_process per rank
 NAMES = ("cpus", "gpus", "memory")
 #: which GPUs of its node a rank sees: all of them, or its own share
@@ -56,9 +58,10 @@ def _ranks_per_node(distribution: Distribution) -> dict[str, int]:
 def parse_size(value: object) -> int | None:
     """Bytes from a number or a string such as ``16G`` (powers of 1024); None if invalid."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return value if 0 <= value <= _LARGEST else None
     match = re.fullmatch(_SIZE, value.strip(), re.IGNORECASE) if isinstance(value, str) else None
-    return int(float(match[1]) * (1 << _POWERS[match[2].upper()])) if match else None
+    size = float(match[1]) * (1 << _POWERS[match[2].upper()]) if match else -1.0
+    return int(size) if 0 <= size <= _LARGEST else None
 
 
 def problems(request: RequestedResources) -> list[str]:

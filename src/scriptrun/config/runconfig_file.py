@@ -11,6 +11,8 @@ from scriptrun.config.environments.files import to_dict
 from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import RunConfigurationException, refuse
 from scriptrun.spec.suggestion import did_you_mean
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import LimitExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,11 +81,16 @@ def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
 
 def _read_yaml(path: str) -> object:
     try:
-        with open(path, encoding="utf-8-sig") as handle:
-            return yaml_text.load(handle.read(), os.path.basename(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        return yaml_text.load(document_limits.read_text(path), os.path.basename(path))
+    except (OSError, UnicodeDecodeError, LimitExceeded) as error:
+        reason = _reason(error)
         raise RunConfigurationException(f"Cannot read {str(path)!r}: {reason}.") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _with_environment(data: object, path: str) -> object:

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.store import json_reader, yaml_reader
+from scriptrun.store.document_limits import (
+    CONFIGURATION,
+    LimitExceeded,
+    Limits,
+    MalformedDocument,
+)
+from scriptrun.store.yaml_reader import PlainScalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-class PlainScalar(str):
-    """An unquoted number, date or boolean: its text as written, and its value.
-
-    A string field gets "3.10" from ``3.10``, not "3.1".
-    """
-
-    value: object
-
-    @classmethod
-    def from_yaml(cls, text: str, value: object) -> PlainScalar:
-        """The scalar ``text``, which YAML parses as ``value``."""
-        scalar = cls(text)
-        scalar.value = value
-        return scalar
 
 
 def plain(value: object) -> Any:
@@ -39,21 +30,27 @@ def plain(value: object) -> Any:
     return [plain(element) for element in value] if isinstance(value, list) else value
 
 
-def load(text: str, where: str) -> Any:
+def load(text: str, where: str, limits: Limits = CONFIGURATION) -> Any:
     """Load YAML or JSON ``text``. Raises RunConfigurationException with the invalid position."""
+    try:
+        return _parse(text, limits)
+    except LimitExceeded as error:
+        raise RunConfigurationException(f"{where}: {error}.") from None
+    except MalformedDocument as error:
+        raise RunConfigurationException(
+            f"{where}: {error}.", "Check the YAML's colons, quotes and indentation."
+        ) from None
+
+
+def _parse(text: str, limits: Limits) -> object:
     if text.lstrip().startswith("{"):
         try:
-            return json.loads(text)
-        except ValueError:
+            return json_reader.parse(text, limits)
+        except LimitExceeded:
+            raise
+        except MalformedDocument:
             pass  # YAML flow syntax, or malformed: the YAML parser reports where
-    import yaml
-
-    try:
-        return yaml.load(text, Loader=_loader())
-    except yaml.YAMLError as error:
-        raise RunConfigurationException(
-            f"{where}: {_error_text(error)}", "Check the YAML's colons, quotes and indentation."
-        ) from None
+    return yaml_reader.parse(text, keep_text=True, limits=limits)
 
 
 def dump(value: object) -> str:
@@ -76,29 +73,6 @@ def write(path: str | os.PathLike[str], text: str) -> None:
     file_path = os.fspath(path)
     os.makedirs(os.path.dirname(file_path) or ".", exist_ok=True)
     files.write_atomic(file_path, text.encode("utf-8"))
-
-
-def _error_text(error: object) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{position}invalid YAML ({problem})."
-
-
-@functools.cache
-def _loader() -> Any:
-    import yaml
-
-    class ScalarLoader(yaml.SafeLoader):
-        """Preserves the text of numbers, dates and booleans."""
-
-    def keep_text(construct: Any) -> Any:
-        return lambda self, node: PlainScalar.from_yaml(node.value, construct(self, node))
-
-    for kind in ("int", "float", "bool", "timestamp"):
-        tag = f"tag:yaml.org,2002:{kind}"
-        ScalarLoader.add_constructor(tag, keep_text(yaml.SafeLoader.yaml_constructors[tag]))
-    return ScalarLoader
 
 
 @functools.cache

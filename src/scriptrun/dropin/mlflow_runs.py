@@ -14,15 +14,11 @@ from pathlib import Path
 
 from scriptrun.core import experiment
 from scriptrun.runtime.injob.metrics import mlflow_reader
-from scriptrun.spec.later import later
+from scriptrun.store import document_limits, yaml_reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import yaml
-
     from scriptrun.runtime.hints import Json
-else:
-    yaml = later("yaml")
 
 #: mlflow's numbers for the state "finished", and for all final states
 _FINISHED, _ENDED = 3, (3, 4, 5)
@@ -65,8 +61,8 @@ def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, Json]]:
 
 def _read_facts(path: Path) -> Json:
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        content = yaml_reader.parse(document_limits.read_text(path))
+    except (OSError, ValueError):
         return {}  # mlflow is still writing it
     return content if isinstance(content, dict) else {}
 

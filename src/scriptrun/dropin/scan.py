@@ -31,6 +31,8 @@ def check(path: str) -> list[UnsupportedName]:
             tree = ast.parse(source)
         except (SyntaxError, ValueError) as error:
             raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
+        except (RecursionError, MemoryError):
+            raise UserErrorException(f"{prefix} is nested too deeply to be parsed.") from None
         usages = sorted({*_imports(tree), *_attribute_uses(tree), *_method_calls(tree)})
         unsupported += [
             UnsupportedName(f"{prefix}:{line}", name, instead) for line, name, instead in usages

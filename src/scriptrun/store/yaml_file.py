@@ -13,11 +13,11 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.store import yaml_reader
+from scriptrun.store.document_limits import RECORD, MalformedDocument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from yaml import SafeLoader
-
     from scriptrun.runtime.hints import Json
 
 
@@ -106,16 +106,14 @@ def _dump(value: Json) -> bytes:
 
 
 def _parse(path: Path) -> Json:
-    import yaml
-
     try:
-        document = yaml.load(path.read_bytes(), _loader())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        location = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
-        problem = getattr(error, "problem", None) or "it is not text"
+        with open(path, "rb") as handle:
+            data = handle.read(RECORD.characters + 1)
+        document = yaml_reader.parse(data, limits=RECORD)
+    except MalformedDocument as error:
+        location = f"{path}, line {error.line}" if error.line else str(path)
         raise WorkspaceException(
-            f"{location}: invalid YAML ({problem}).", "Fix the line, or remove the file."
+            f"{location}: {error.problem}.", "Fix the line, or remove the file."
         ) from None
     except OSError as error:
         raise WorkspaceException(f"Cannot read {str(path)!r}: {error.strerror}.") from None
@@ -132,19 +130,6 @@ def _parse(path: Path) -> Json:
 
 def _describe_value(value: object) -> str:
     return "a list" if isinstance(value, list) else f"the value {value!r}"
-
-
-def _loader() -> type[SafeLoader]:
-    """YAML's safe loader, but dates stay text, so that all values are JSON values."""
-    import yaml
-
-    class DateTextLoader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {
-            first: [(tag, regex) for tag, regex in pairs if tag != "tag:yaml.org,2002:timestamp"]
-            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-    return DateTextLoader
 
 
 def file_name(name: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from scriptrun.config import camel_case
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.suggestion import did_you_mean
+from scriptrun.store import json_reader
+from scriptrun.store.document_limits import LimitExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def _convert(kind: object, field: str, text: str, path: str) -> object:
     if expected is str or "str" in str(expected).replace("dict[str", "").replace("list[str", ""):
         return text
     try:
-        value = json.loads(text)
+        value = json_reader.parse(text)
+    except LimitExceeded as error:
+        raise UserErrorException(f"Invalid --set {path!r}: {error}.") from None
     except ValueError:
         value = text
     converted = camel_case.convert(value, expected, f"--set {path}", problems)

@@ -7,6 +7,8 @@ import os
 from scriptrun.config import yaml_text
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import LimitExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +27,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Json, str]:
     """
     file = os.fspath(path)
     try:
-        with open(file, encoding="utf-8-sig") as handle:
-            text = handle.read()
-    except (OSError, UnicodeDecodeError) as error:
+        text = document_limits.read_text(file)
+    except (OSError, UnicodeDecodeError, LimitExceeded) as error:
         raise UserErrorException(
             f"Cannot read conda file {str(file)!r}: {getattr(error, 'strerror', None) or error}.",
             "Give the path of a conda environment file (YAML).",

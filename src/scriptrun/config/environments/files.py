@@ -11,6 +11,8 @@ from scriptrun.config.environments.conda_dependencies import CONDA_FILE_NAME, Co
 from scriptrun.config.section_base import Section
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import LimitExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +62,8 @@ def load(environment: E, path: str | os.PathLike[str]) -> E:
     """Fill ``environment`` with the environment in the directory ``path``."""
     json_path = os.path.join(path, JSON_FILE_NAME)
     try:
-        with open(json_path, encoding="utf-8-sig") as handle:
-            text = handle.read()
-    except (OSError, UnicodeDecodeError) as error:
+        text = document_limits.read_text(json_path)
+    except (OSError, UnicodeDecodeError, LimitExceeded) as error:
         raise UserErrorException(
             f"Cannot read {str(json_path)!r}: {getattr(error, 'strerror', None) or error}.",
             "Give a directory written by Environment.save_to_directory.",

@@ -14,6 +14,8 @@ from scriptrun.environments.conda import platforms as conda_platforms
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def _requirement(package: Json, lockfile: str) -> str:
 
 def _index_options(lockfile: str, environment: str) -> list[str]:
     """Options for the lockfile's extra indexes; the first one is this machine's default."""
-    with open(lockfile, encoding="utf-8") as handle:
-        content: Any = yaml_text.plain(yaml_text.load(handle.read(), lockfile))
+    text = document_limits.read_text(lockfile, RECORD)
+    content: Any = yaml_text.plain(yaml_text.load(text, lockfile, RECORD))
     indexes = content["environments"][environment].get("indexes") or []
     return [f"--extra-index-url {url}" for url in indexes[1:]]

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import LimitExceeded
 
 _COMMENT = r"(^|\s)#.*$"
 _NESTED = ("-r", "--requirement")
@@ -85,8 +87,9 @@ def _expand_line(line: str, path: str, parents: tuple[str, ...]) -> Iterator[str
 
 def _file_text(path: str, parents: tuple[str, ...]) -> str:
     try:
-        with open(path, encoding="utf-8-sig") as handle:
-            return handle.read()
+        return document_limits.read_text(path)
+    except LimitExceeded as error:
+        raise UserErrorException(f"Requirements file {str(path)!r}: {error}.") from None
     except UnicodeDecodeError:
         raise UserErrorException(f"Requirements file {str(path)!r} is not UTF-8 text.") from None
     except OSError as error:

@@ -13,6 +13,8 @@ from scriptrun.config.environments import uv_project
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +34,8 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
     """
     script_path = os.path.abspath(os.fspath(path))
     try:
-        with open(script_path, encoding="utf-8-sig") as handle:
-            text = handle.read()
-    except (OSError, UnicodeDecodeError):
+        text = document_limits.read_text(script_path, DATA)
+    except (OSError, ValueError):
         return None  # running the script reports the error
     table = read(text, script_path) if _MARK in text else None
     if table is None:
@@ -72,7 +73,7 @@ def dependencies(table: Json, script_path: str) -> CondaDependencies:
         raise EnvironmentException(
             f"The metadata of {script_path}: 'dependencies' must be a list of strings."
         )
-    settings = uv_project.settings((table.get("tool") or {}).get("uv") or {}, script_path)
+    settings = uv_project.settings(uv_project.tool_table(table, script_path), script_path)
     conda = uv_project.python_only(_python_version(table, script_path))
     conda.set_pip_requirements(uv_project.with_local_paths(requirements, settings))
     conda.uv_settings = settings

@@ -15,6 +15,8 @@ from scriptrun.config.environments.requirements import expand_lines, requirement
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import RECORD, LimitExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +55,14 @@ def read_project(
     for file, hint in ((pyproject, "`uv init`"), (lockfile, f"`uv lock --project {folder}`")):
         if not os.path.isfile(file):
             raise EnvironmentException(f"{str(file)!r} does not exist.", f"Create it with {hint}.")
-    with open(pyproject, encoding="utf-8") as handle:
-        table = parse_toml(handle.read(), pyproject, "To see what is wrong with it, run `uv lock`.")
+    table = read_toml(pyproject, "To see what is wrong with it, run `uv lock`.")
     options = ["--project", folder]
     options += [] if groups is None else ["--no-default-groups"]
     options += [word for name in groups or () for word in ("--group", name)]
     options += [word for name in extras for word in ("--extra", name)]
     options += ["--no-editable"] if install_project else ["--no-emit-project"]
-    requires_python = str((table.get("project") or {}).get("requires-python") or "")
+    project = sub_table(table, "project", pyproject)
+    requires_python = str(project.get("requires-python") or "")
     return export(options, lockfile, _pinned_python(folder) or requires_python)
 
 
@@ -85,18 +87,49 @@ def python_only(python: str) -> CondaDependencies:
     return dependencies
 
 
+def read_toml(path: str, hint: str) -> Json:
+    """The TOML file ``path``. Raises EnvironmentException if it is unreadable or invalid."""
+    try:
+        text = document_limits.read_text(path, RECORD, "utf-8")
+    except UnicodeDecodeError:
+        raise EnvironmentException(f"{path} is not UTF-8 text.", hint) from None
+    except (OSError, LimitExceeded) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise EnvironmentException(f"Cannot read {path!r}: {reason}.", hint) from None
+    return parse_toml(text, path, hint)
+
+
 def parse_toml(text: str, where: str, hint: str) -> Json:
     """Parse ``text`` as TOML. Raises EnvironmentException, naming the invalid position."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(text)
+        document_limits.check_value(table, RECORD)
+        return table
+    except RecursionError:
+        error = document_limits.too_deep(RECORD)
         raise EnvironmentException(f"{where} is not valid TOML: {error}.", hint) from None
+    except ValueError as error:
+        raise EnvironmentException(f"{where} is not valid TOML: {error}.", hint) from None
+
+
+def tool_table(table: Json, where: str) -> Json:
+    """The table ``[tool.uv]`` of the TOML file ``where``; {} if it has none."""
+    return sub_table(sub_table(table, "tool", where), "uv", f"{where}: [tool]")
+
+
+def sub_table(table: Json, name: str, where: str) -> Json:
+    """The table ``name`` in ``table``; {} if it has none. Raises EnvironmentException."""
+    value = table.get(name, {})
+    if not isinstance(value, dict):
+        raise EnvironmentException(f"{where}: {name!r} must be a table, not {value!r}.")
+    return value
 
 
 def settings(table: Json, file_path: str) -> Json:
     """The relevant settings of ``[tool.uv]``, with paths relative to ``file_path`` resolved."""
     relevant = {name: value for name, value in table.items() if name in SETTINGS}
     folder = os.path.dirname(file_path)
+    _check_settings(relevant, file_path)
     sources = relevant.get("sources") or {}
     for name, source in sources.items():
         if isinstance(source, dict) and source.get("workspace"):
@@ -117,6 +150,23 @@ def settings(table: Json, file_path: str) -> Json:
     return relevant
 
 
+def _check_settings(table: Json, file_path: str) -> None:
+    """Raise EnvironmentException for settings with paths that do not have uv's types."""
+    sources, links, indexes = (table.get(name) or [] for name in ("sources", "find-links", "index"))
+    is_valid = {
+        "sources": not sources or isinstance(sources, dict),
+        "find-links": isinstance(links, list) and all(isinstance(link, str) for link in links),
+        "index": isinstance(indexes, list)
+        and all(isinstance(each, dict) and isinstance(each.get("url"), str) for each in indexes),
+    }
+    for name, valid in is_valid.items():
+        if not valid:
+            raise EnvironmentException(
+                f"{file_path}: [tool.uv] has an invalid {name!r}.",
+                "For the format, see https://docs.astral.sh/uv/reference/settings/",
+            )
+
+
 def with_local_paths(requirements: Sequence[str], settings: Json) -> list[str]:
     """``requirements`` with the path of each source that is a local directory or file.
 
@@ -126,7 +176,7 @@ def with_local_paths(requirements: Sequence[str], settings: Json) -> list[str]:
     paths = {
         requirement_name(name): source["path"]
         for name, source in sources.items()
-        if isinstance(source, dict) and "path" in source
+        if isinstance(source, dict) and isinstance(source.get("path"), str)
     }
     remaining = {
         name: entry for name, entry in sources.items() if requirement_name(name) not in paths
@@ -165,7 +215,7 @@ def _pinned_python(folder: str) -> str:
     try:
         with open(os.path.join(folder, ".python-version"), encoding="utf-8") as handle:
             lines = [line.partition("#")[0].strip() for line in handle]
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ""
     first = next((line for line in lines if line), "").removeprefix("cpython@")
     return first if interpreter_discovery.is_version(first) else ""
@@ -173,13 +223,10 @@ def _pinned_python(folder: str) -> str:
 
 def _index_options(lockfile: str) -> list[str]:
     """Options for the lockfile's indexes; PyPI stands for this machine's default index."""
-    with open(lockfile, encoding="utf-8") as handle:
-        packages = (
-            parse_toml(handle.read(), lockfile, "Recreate it with `uv lock`.").get("package") or ()
-        )
+    packages = read_toml(lockfile, "Recreate it with `uv lock`.").get("package") or ()
     registries: dict[str, str] = {}
     for package in packages:
-        source = package.get("source")
+        source = package.get("source") if isinstance(package, dict) else None
         if isinstance(source, dict) and "registry" in source:
             registries.setdefault(str(source["registry"]), str(package.get("name")))
     folder = os.path.dirname(lockfile)

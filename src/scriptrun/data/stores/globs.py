@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from scriptrun.store import wildcards
+from scriptrun.store.wildcards import ANY, FOLDERS, STAR, Piece
+
 
 def is_pattern(path: str) -> bool:
     """Whether ``path`` contains a wildcard."""
@@ -17,14 +20,14 @@ def folder_of(pattern: str) -> str:
 
 def compile_glob(pattern: str) -> re.Pattern[str]:
     """Compile ``pattern`` to a regex for ``fullmatch``; ``a/**/b`` matches ``a/b`` too."""
-    regex = ""
-    for piece in re.split(r"(\*\*/|\*+)", pattern):
-        if piece == "**/" and regex.endswith(("", "/")):
-            regex += "(?:.*/)?"
-        elif piece.startswith("**"):
-            regex += ".*" + re.escape(piece.lstrip("*"))
-        elif piece == "*":
-            regex += "[^/]*"
+    pieces: list[Piece] = []
+    for text in re.split(r"(\*\*/|\*+)", pattern):
+        if text == "**/":
+            pieces.append((FOLDERS, ""))
+        elif text.startswith("**"):
+            pieces.append((ANY, ""))
+        elif text == "*":
+            pieces.append((STAR, ""))
         else:
-            regex += re.escape(piece)
-    return re.compile(regex, re.DOTALL)
+            pieces.append(("", re.escape(text)))
+    return re.compile(wildcards.regex_of(pieces), re.DOTALL)

@@ -96,9 +96,8 @@ def column_names(value: Value) -> set[str]:
         return set()
     if value[0] == "column":
         return {value[1]}
-    return (
-        set().union(*(column_names(operand) for operand in value[1:])) if len(value) > 1 else set()
-    )
+    operands = value[1:2] if value[0] in _FUNCTIONS else value[1:]
+    return set().union(*map(column_names, operands)) if operands else set()
 
 
 def to_arrow(value: Value) -> pc.Expression:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import json
 import linecache
 import os
 import re
@@ -23,6 +22,8 @@ from typing import NamedTuple
 from scriptrun.dropin.notebook import magics
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
+from scriptrun.store import document_limits, json_reader
+from scriptrun.store.document_limits import DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,22 +51,29 @@ class CodeCell(NamedTuple):
 def cells(path: str) -> list[CodeCell]:
     """Read the notebook's code cells. Raises UserErrorException if it is not a notebook."""
     try:
-        with open(path, encoding="utf-8") as handle:
-            content = json.load(handle)
+        content = json_reader.parse(document_limits.read_text(path, DATA), DATA)
+        texts = _code_texts(content)
     except (OSError, ValueError) as error:
         raise UserErrorException(f"{str(path)!r} is not a notebook: {error}.") from None
-    if not isinstance(content, dict):
-        raise UserErrorException(f"{str(path)!r} is not a notebook: it has no cells.")
-    raw_cells = content.get("cells")
-    if raw_cells is None:  # nbformat 3
-        raw_cells = [cell for sheet in content.get("worksheets", []) for cell in sheet["cells"]]
-    texts = [
-        cell.get("source", cell.get("input", ""))
-        for cell in raw_cells
-        if cell.get("cell_type") == "code"
-    ]
-    joined = [text if isinstance(text, str) else "".join(text) for text in texts]
-    return [CodeCell(number, text) for number, text in enumerate(joined, 1)]
+    return [CodeCell(number, text) for number, text in enumerate(texts, 1)]
+
+
+def _code_texts(notebook: object) -> list[str]:
+    """The texts of the code cells. Raises ValueError if ``notebook`` has none."""
+    if not isinstance(notebook, dict):
+        raise ValueError("it has no cells")
+    try:
+        raw_cells = notebook.get("cells")
+        if raw_cells is None:  # nbformat 3
+            raw_cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
+        texts = [
+            cell.get("source", cell.get("input", ""))
+            for cell in raw_cells
+            if cell.get("cell_type") == "code"
+        ]
+        return [text if isinstance(text, str) else "".join(text) for text in texts]
+    except (AttributeError, LookupError, TypeError):
+        raise ValueError("its cells are malformed") from None
 
 
 def run(path: str) -> None:
@@ -197,7 +205,7 @@ def _translate_line(line: str, call_template: str) -> str:
 def _is_python(source: str) -> bool:
     try:
         ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
 

@@ -24,7 +24,7 @@ Solve = Callable[[Sequence[str], bool], list["Json"]]
 Changes = dict[str, tuple[str, str]]
 
 _PINNED = re.compile(
-    r"\S+?\s*={1,2}\s*(\d[\w.+!]*?)(?:\.?\*)?(?:(?:=|\s+)([\w.*]+))?|\S+\s+(\d\S*?)\.\*"
+    r"[^\s=<>!~]+\s*={1,2}\s*(\d[\w.+!]*?)(?:\.?\*)?(?:(?:=|\s+)([\w.*]+))?|\S+\s+(\d\S*?)\.\*"
 )
 _BOUNDED = re.compile(r"[<~]=?\s*\d")
 _LOWER = re.compile(r"(?:>=|~=)\s*(\d[\w.+!]*)")

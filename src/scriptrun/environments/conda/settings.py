@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from scriptrun.store import document_limits, yaml_reader
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
@@ -30,11 +32,9 @@ def as_list(value: object) -> list[str]:
 
 
 def _read(path: str) -> Json:
-    import yaml
-
     try:
-        with open(path, encoding="utf-8") as handle:
-            content = yaml.safe_load(os.path.expandvars(handle.read()))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        text = document_limits.read_text(path)
+        content = yaml_reader.parse(os.path.expandvars(text))
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

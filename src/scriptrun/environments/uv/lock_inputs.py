@@ -91,14 +91,26 @@ def _without_credentials(table: Json) -> tuple[Json, dict[str, str]]:
 
 
 def _toml_table(values: Json) -> str:
-    return "".join(f"{json.dumps(name)} = {_toml_value(value)}\n" for name, value in values.items())
+    return "".join(f"{_toml_text(name)} = {_toml_value(value)}\n" for name, value in values.items())
 
 
 def _toml_value(value: object) -> str:
-    """A value as TOML, whose strings and numbers match JSON but whose tables do not."""
+    """A value as TOML, whose strings and most numbers match JSON but whose tables do not."""
     if isinstance(value, dict):
-        pairs = (f"{json.dumps(name)} = {_toml_value(item)}" for name, item in value.items())
+        pairs = (f"{_toml_text(name)} = {_toml_value(item)}" for name, item in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml_value, value)) + "]"
-    return json.dumps(value)
+    if isinstance(value, str):
+        return _toml_text(value)
+    if isinstance(value, bool | int):
+        return json.dumps(value)
+    if isinstance(value, float):
+        return repr(value)  # also inf and nan
+    isoformat = getattr(value, "isoformat", None)
+    return str(isoformat() if isoformat else value)
+
+
+def _toml_text(text: str) -> str:
+    """A string as TOML, which takes neither JSON's surrogate pairs nor a raw DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

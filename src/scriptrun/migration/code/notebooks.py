@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from scriptrun.migration.code.edits import Edit, apply
 from scriptrun.migration.estimators.call import CannotRewrite
+from scriptrun.store import json_reader
+from scriptrun.store.document_limits import DATA
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -42,7 +44,9 @@ class NotebookCell(NamedTuple):
 def cells(content: str) -> list[NotebookCell]:
     """The code cells of the notebook. Raises CannotRewrite if ``content`` is not a notebook."""
     try:
-        notebook = json.loads(content)
+        notebook = json_reader.parse(content, DATA)
+        if not isinstance(notebook, dict):
+            raise CannotRewrite("not a notebook: expected an object")
         kind = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
         if "cells" not in notebook:
             raise CannotRewrite(
@@ -211,6 +215,6 @@ def _placeholder(line: str, indent: str, target: str) -> str:
 def _parses(text: str) -> bool:
     try:
         ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +24,40 @@ _PROVIDERS = (metadata.PositionProvider, metadata.ParentNodeProvider, metadata.S
 
 def check(text: str) -> None:
     """Raise libcst.ParserSyntaxError if ``text`` is not valid Python 3."""
-    cst.parse_module(text)
+    _parse_module(text)
+
+
+def _parse_module(text: str) -> cst.Module:
+    """Parse ``text``. Raises RecursionError if it is nested too deeply.
+
+    LibCST's parser ends the process when deep nesting overflows its stack, so Python's own parser,
+    which has limits, reads the text first.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the program's literals
+            depth = _depth(ast.parse(text))
+    except (RecursionError, MemoryError):
+        depth = _MOST_LEVELS + 1
+    except SyntaxError as error:
+        depth = _MOST_LEVELS + 1 if "too many" in str(error) else 0
+    except ValueError:  # null bytes
+        depth = 0
+    if depth > _MOST_LEVELS:
+        raise RecursionError(f"it is nested more than {_MOST_LEVELS} levels deep")
+    return cst.parse_module(text)
+
+
+#: the levels of syntax that LibCST's visitors can follow within Python's recursion limit
+_MOST_LEVELS = 200
+
+
+def _depth(tree: ast.AST) -> int:
+    depth, level = 0, [tree]
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 class Program:
@@ -34,7 +69,7 @@ class Program:
     def __init__(self, text: str, hidden: Iterable[str] = ()) -> None:
         self.text, self.hidden = text, frozenset(hidden)
         self.lines = Lines(text)
-        wrapper = metadata.MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
+        wrapper = metadata.MetadataWrapper(_parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
         resolved: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: one walk of the tree
         self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = resolved[

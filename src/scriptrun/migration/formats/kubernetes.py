@@ -5,8 +5,7 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
-import yaml
-
+from scriptrun.migration.formats import yaml_export
 from scriptrun.migration.formats.containers import choose_image, install_script
 from scriptrun.migration.formats.facts import (
     ExportedJob,
@@ -62,20 +61,8 @@ def manifest(job: JobSpec, lockfile: Json | None) -> ExportedJob:
         pod["subdomain"] = name
         documents.insert(0, _service(name))
     lost = _losses(job, name, packages.conda, packages.interpreter)
-    text = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml_export.dump_all(documents)
     return ExportedJob({f"{name}.yaml": text}, lost)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes multi-line strings as block scalars."""
-
-
-def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
 
 
 def _escape(text: str) -> str:

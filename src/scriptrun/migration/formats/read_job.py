@@ -7,8 +7,6 @@ import re
 import shlex
 from pathlib import Path
 
-import yaml
-
 from scriptrun.config.data_sections import DataReferenceConfiguration
 from scriptrun.config.distributed import (
     MpiConfiguration,
@@ -17,6 +15,7 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment
+from scriptrun.config.environments.requirements import read_requirements
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
@@ -24,6 +23,7 @@ from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import shapes, sweeps
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value, fresh
+from scriptrun.store import document_limits, yaml_reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,9 +83,10 @@ def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None)
 
 def _read_yaml(file: Path) -> Json:
     try:
-        document = yaml.safe_load(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserErrorException(f"{str(file)!r} is not valid YAML: {error}") from None
+        document = yaml_reader.parse(document_limits.read_text(file))
+    except (ValueError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserErrorException(f"Cannot read {str(file)!r}: {reason}.") from None
     if not isinstance(document, dict):
         raise UserErrorException(
             f"{str(file)!r} is not a job: expected a mapping of names to values."
@@ -293,8 +294,7 @@ def _project_environment(file: Path, document: Json) -> Environment | None:
 def _requirements(folder: Path, text: str) -> list[str]:
     if not text.startswith("-r"):
         return [text]
-    lines = (folder / text[2:].strip()).read_text("utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return read_requirements(folder / text[2:].strip())
 
 
 def _plain_name(name: str) -> str:

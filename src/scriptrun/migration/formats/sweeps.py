@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sweeps import early_stopping, sampling, search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
-from scriptrun.migration.formats import v2
+from scriptrun.migration.formats import v2, yaml_export
 from scriptrun.migration.formats.facts import ExportedJob
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.store import yaml_reader
 from scriptrun.sweeps.record import Sweep
 
 TYPE_CHECKING = False
@@ -54,7 +53,8 @@ _TRIAL_FIELDS = (
 def sweep_job(sweep: Sweep, lockfile: Json | None) -> ExportedJob:
     """Export the sweep as ``job.yml``, with ``conda.yml`` if its job has packages."""
     trial_job = v2.command_job(sweep.template(), lockfile)
-    command, lost = yaml.safe_load(trial_job.text), trial_job.lost
+    command: Any = yaml_reader.parse(trial_job.text)
+    lost = trial_job.lost
     trial = {name: command.pop(name) for name in _TRIAL_FIELDS if name in command}
     names = {name: _placeholder_name(name) for name in sweep.space}
     arguments = [
@@ -81,7 +81,7 @@ def sweep_job(sweep: Sweep, lockfile: Json | None) -> ExportedJob:
         command["early_termination"] = policy
     if sweep.resume_from or sweep.resume_child_runs:
         lost.append("the runs that it resumes from")
-    text = yaml.safe_dump(command, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml_export.dump(command)
     return ExportedJob({**trial_job.files, "job.yml": text}, lost)
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
 from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
+from scriptrun.migration.formats import yaml_export
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
@@ -52,7 +51,7 @@ def command_job(job: JobSpec, lockfile: Json | None) -> ExportedJob:
         else f"azureml:{job.target.name}"
     )
     document.update(_other_fields(job, lost))
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml_export.dump(document)
     return ExportedJob({"job.yml": text, **files}, lost)
 
 
@@ -117,7 +116,7 @@ def _environment(job: JobSpec, packages: Packages, files: dict[str, str], lost: 
         dependencies.append({"pip": lines})
     channels = packages.channels or ["conda-forge"]
     conda = {"name": job_name(job), "channels": channels, "dependencies": dependencies}
-    files["conda.yml"] = yaml.safe_dump(conda, sort_keys=False, allow_unicode=True)
+    files["conda.yml"] = yaml_export.dump(conda)
     return {**environment, "conda_file": "./conda.yml"}
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 from scriptrun.spec.values import Value
+from scriptrun.store import wildcards
+from scriptrun.store.wildcards import ANY, FOLDERS, STAR, Piece
 
 _SPECIAL = b"*?[\\"
 _CLASSES = {
@@ -108,21 +110,29 @@ def _without_trailing_spaces(line: bytes) -> bytes:
 
 def _regex_of(body: bytes) -> bytes | None:
     if b"/" not in body:
-        rest = _translate(body, anchored=False)
-        return None if rest is None else b"(?:.*/)?" + rest
-    return _translate(body.removeprefix(b"/"), anchored=True)
+        pieces = _pieces(body, anchored=False)
+        folders: list[Piece] = [(FOLDERS, "")]
+        return None if pieces is None else _regex_of_pieces(folders + pieces)
+    pieces = _pieces(body.removeprefix(b"/"), anchored=True)
+    return None if pieces is None else _regex_of_pieces(pieces)
 
 
-def _translate(glob: bytes, anchored: bool) -> bytes | None:
-    """``glob`` as an expression; None if it matches nothing in git (an unclosed bracket)."""
-    pieces: list[bytes] = []
+def _regex_of_pieces(pieces: list[Piece]) -> bytes:
+    return wildcards.regex_of(pieces).encode("latin-1")
+
+
+def _pieces(glob: bytes, anchored: bool) -> list[Piece] | None:
+    """The pieces of ``glob``; None if it matches nothing in git (an unclosed bracket)."""
+    pieces: list[Piece] = []
     position = 0
     start = next((i for i, char in enumerate(glob) if char in _SPECIAL), len(glob))
     while position < len(glob):
         char = glob[position : position + 1]
         if char == b"*":
-            piece, position = _stars(glob, position, start, anchored)
-        elif char == b"?":
+            kind, position = _stars(glob, position, start, anchored)
+            pieces.append((kind, ""))
+            continue
+        if char == b"?":
             piece, position = b"[^/]", position + 1
         elif char == b"[":
             bracket = _bracket(glob, position + 1)
@@ -135,11 +145,11 @@ def _translate(glob: bytes, anchored: bool) -> bytes | None:
             piece, position = re.escape(glob[position + 1 : position + 2]), position + 2
         else:
             piece, position = re.escape(char), position + 1
-        pieces.append(piece)
-    return b"".join(pieces)
+        pieces.append(("", piece.decode("latin-1")))
+    return pieces
 
 
-def _stars(glob: bytes, position: int, start: int, anchored: bool) -> tuple[bytes, int]:
+def _stars(glob: bytes, position: int, start: int, anchored: bool) -> tuple[str, int]:
     """``*`` stays within a name; ``**`` between slashes spans folders.
 
     git compares the text before the first wildcard separately, so a ``**`` at that position
@@ -151,10 +161,10 @@ def _stars(glob: bytes, position: int, start: int, anchored: bool) -> tuple[byte
     opens = position == start or glob[position - 1 : position] == b"/"
     spans = anchored and end - position > 1 and opens
     if spans and glob[end : end + 1] == b"/":
-        return b"(?:.*/)?", end + 1
+        return FOLDERS, end + 1
     if spans and end == len(glob):
-        return b".*", end
-    return b"[^/]*", end
+        return ANY, end
+    return STAR, end
 
 
 def _bracket(glob: bytes, position: int) -> tuple[bytes, int] | None:

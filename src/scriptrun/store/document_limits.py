@@ -1,0 +1,86 @@
+"""Limits for files that others wrote: none may exhaust memory, time or the stack."""
+
+from __future__ import annotations
+
+import os
+
+from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Limits(Value):
+    """How large a file's text, and how large and deeply nested its value may be."""
+
+    characters: int
+    values: int
+    depth: int = 100
+
+
+#: for configuration and job files
+CONFIGURATION = Limits(4 << 20, 100_000)
+#: for the records of a workspace
+RECORD = Limits(64 << 20, 1_000_000)
+#: for files that programs write, such as notebooks and lockfiles
+DATA = Limits(512 << 20, 5_000_000)
+
+
+class MalformedDocument(ValueError):
+    """An invalid document: the problem, and its line and column from 1 (0: unknown)."""
+
+    def __init__(self, problem: str, line: int = 0, column: int = 0) -> None:
+        position = f"line {line}, column {column}: " if line else ""
+        super().__init__(f"{position}{problem}")
+        self.problem, self.line, self.column = problem, line, column
+
+
+class LimitExceeded(MalformedDocument):
+    """A document that exceeds a limit, whatever its syntax."""
+
+
+def read_text(
+    path: str | os.PathLike[str], limits: Limits = CONFIGURATION, encoding: str = "utf-8-sig"
+) -> str:
+    """The text of the file ``path``. Raises LimitExceeded, OSError or UnicodeDecodeError."""
+    with open(path, encoding=encoding) as handle:
+        text = handle.read(limits.characters + 1)
+    check_size(text, limits)
+    return text
+
+
+def check_size(text: str | bytes, limits: Limits) -> None:
+    """Raise LimitExceeded if ``text`` is too long."""
+    if len(text) > limits.characters:
+        raise LimitExceeded(f"it is larger than {limits.characters >> 20} MiB")
+
+
+def check_value(value: object, limits: Limits) -> None:
+    """Raise LimitExceeded if the parsed ``value`` has too many values or levels."""
+    count = depth = 0
+    level: list[object] = [value]
+    while level:
+        count += len(level)
+        if count > limits.values:
+            raise too_many(limits)
+        if depth > limits.depth:
+            raise too_deep(limits)
+        level = [inner for outer in level for inner in _values_in(outer)]
+        depth += 1
+
+
+def _values_in(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def too_many(limits: Limits, line: int = 0, column: int = 0) -> LimitExceeded:
+    """The error for a document with too many values."""
+    return LimitExceeded(f"it has more than {limits.values:,} values", line, column)
+
+
+def too_deep(limits: Limits, line: int = 0, column: int = 0) -> LimitExceeded:
+    """The error for a document that is nested too deeply."""
+    return LimitExceeded(f"it is nested more than {limits.depth} levels deep", line, column)
