@@ -38,6 +38,7 @@ PURE_RUNTIME = (
     *(
         "files",
         "foreign_names",
+        "durability",
         "events",
         "identity",
         "injob",

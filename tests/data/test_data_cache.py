@@ -86,6 +86,20 @@ def test_a_layout_is_completed_where_it_broke_off(web, cache, fixed):
     assert len([each for each in web.seen[before:] if each.startswith("GET")]) < 6
 
 
+def test_files_that_a_power_cut_left_short_are_fetched_again(web, cache, fixed):
+    web.files |= {f"/{n}": b"xyz" for n in range(3)}
+    content = fixed([f"{web.address}/{n}" for n in range(3)])
+    layout = Layout(content, cache)
+    layout.lay_out().release()
+    (layout.path / "done").unlink()
+    shorter = layout.folder / "1"
+    status = shorter.stat()
+    shorter.chmod(0o644)
+    shorter.write_bytes(b"")
+    os.utime(shorter, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert names(Layout(content, cache).lay_out().folder) == dict.fromkeys("012", b"xyz")
+
+
 def test_twenty_at_once_fetch_once(web, cache, fixed):
     web.files["/a"] = b"A" * 100_000
     content = fixed(f"{web.address}/a")

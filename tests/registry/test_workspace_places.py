@@ -276,6 +276,9 @@ def test_a_wheel_lies_by_its_content(home, tmp_path):
     name = wheels.store_wheel(home, wheel)
     assert wheels.store_wheel(home, wheel) == name == wheels.stored_name(wheel)
     assert (home.directory / name).read_bytes() == wheel.read_bytes()
+    (home.directory / name).write_bytes(b"")  # as a power cut leaves it
+    assert wheels.store_wheel(home, wheel) == name
+    assert (home.directory / name).read_bytes() == wheel.read_bytes()
     assert not list(home.directory.rglob("*.tmp"))
     address = wheels.add(home, wheel, exist_ok=True)
     assert address == (home.directory / name).as_uri()

@@ -19,6 +19,18 @@ from scriptrun.testing.jobs import PATIENCE
 BARE = os.path.realpath(sys.executable)
 
 
+def test_files_of_the_copy_that_a_power_cut_emptied_are_copied_again(tmp_path):
+    kit = job_runtime.install(tmp_path)
+    before = {path: path.read_bytes() for path in kit.rglob("*.py")}
+    names = ("scriptrun/__init__.py", "scriptrun/runtime/files.py", "azureml/__init__.py")
+    for name in names[:2]:
+        (kit / name).write_bytes(b"")
+    (kit / names[2]).unlink()
+    assert job_runtime.install(tmp_path) == kit
+    assert {path: path.read_bytes() for path in kit.rglob("*.py")} == before
+    assert not list(kit.rglob("*.tmp"))
+
+
 @pytest.fixture
 def run(tmp_path):
     """Run code as a job does; what it printed, as JSON."""

@@ -54,7 +54,8 @@ class DataDelivery:
         inputs = self._input_delivery.delivered
         attempt_folder = Path(order["folder"]) / "attempts" / str(order["attempt"])
         path = attempt_folder / f"node-{order['node']}.data.json"
-        files.write_atomic(str(path), files.to_json({**inputs, **self._output_delivery.ready}))
+        provided = files.to_json({**inputs, **self._output_delivery.ready})
+        files.write_atomic(str(path), provided, durable=False)
         return {**_script_variables(inputs, self._output_delivery.ready), "binds": self._binds()}
 
     def _binds(self) -> list[tuple[str, str, bool]]:

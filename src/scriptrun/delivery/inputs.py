@@ -232,7 +232,8 @@ class InputDelivery:
 def _create_runtime_folder(name: str) -> Path:
     """Create this run's runtime folder, and remove those that dead helpers left behind."""
     folder = paths.runtime_folder("data", name)
-    files.write_atomic(str(folder / _OWNER), files.to_json(identity.identify()))
+    owner_file = str(folder / _OWNER)
+    files.write_atomic(owner_file, files.to_json(identity.identify()), durable=False)
     for sibling in folder.parent.iterdir():
         owner = files.read_json(str(sibling / _OWNER))
         if owner and identity.is_local(owner) and not identity.is_alive(owner):

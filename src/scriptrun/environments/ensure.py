@@ -239,7 +239,7 @@ def _hold_flock(path: Path, action: str, log: Log, stop: Stop) -> Iterator[None]
             flock = flocks.try_flock(path)
     with flock:
         owner = {"pid": os.getpid(), "host": identity.host()}
-        write_atomic(f"{path}.owner", json.dumps(owner).encode())
+        write_atomic(f"{path}.owner", json.dumps(owner).encode(), durable=False)
         yield
 
 

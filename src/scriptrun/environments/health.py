@@ -24,7 +24,7 @@ def record(folder: str, python: str, site_folders: tuple[str, ...]) -> None:
         "stamp": interpreter_facts.stamp(python),
         "names": site_packages.names(site_folders),
     }
-    write_atomic(os.path.join(folder, RECORD_FILE), to_json(facts))
+    write_atomic(os.path.join(folder, RECORD_FILE), to_json(facts), durable=False)
 
 
 def why_unhealthy(folder: str, python: str, site_folders: tuple[str, ...]) -> str:

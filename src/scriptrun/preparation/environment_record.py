@@ -23,8 +23,9 @@ LOG = "system_logs/environment.txt"
 
 def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
     """Store the lockfile in the run's folder and record its environment, once per run."""
-    if not (folder / LOCKFILE).exists():
-        files.publish(str(folder / LOCKFILE), files.to_json(locks.seal(ready.lock)))
+    if read_lockfile(folder) is None:  # durable with the run's result; until then it can be found
+        sealed = files.to_json(locks.seal(ready.lock))
+        files.write_atomic(str(folder / LOCKFILE), sealed, durable=False)
     writer = events.EventWriter(folder, "prepare")
     if any(event["kind"] == "environment" for event in events.read(writer.path)):
         return  # recorded already, by an earlier preparation of the run

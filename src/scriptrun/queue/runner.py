@@ -168,6 +168,7 @@ class Runner(Value, frozen=False):
             return self.loaded[path.name]
         ticket = tickets.read(path)
         if ticket is None:
+            tickets.drop_unreadable(path)
             return None
         try:
             job = run_folder.read_job(ticket.folder)

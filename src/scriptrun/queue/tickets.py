@@ -34,13 +34,25 @@ def queue_of(workspace_id: str) -> Path:
     return paths.runtime_folder("queue", workspace_id)
 
 
-def write(queue: Path, folder: Path, environ: dict[str, str]) -> Ticket:
-    """Queue the run at ``folder``; tickets are processed in the order of their names."""
+def write(queue: Path, folder: Path, environ: dict[str, str], *, durable: bool = True) -> Ticket:
+    """Queue the run at ``folder``; tickets are processed in the order of their names.
+
+    Without ``durable`` it survives a power cut only after ``sync``.
+    """
     path = queue / f"{time.time_ns():020d}-{folder.name}.json"
     submitter = identity.identify()
     value = {"folder": str(folder), "environ": environ, "submitter": submitter}
-    files.write_atomic(str(path), files.to_json(value), mode=0o600)
+    files.write_atomic(str(path), files.to_json(value), mode=0o600, durable=durable)
     return Ticket(path, folder, environ, submitter)
+
+
+def sync(path: Path) -> None:
+    """Let the ticket survive a power cut, if it has not been used meanwhile."""
+    try:
+        files.sync_file(path)
+    except FileNotFoundError:
+        return
+    files.sync_folder(path.parent)
 
 
 def waiting(queue: Path) -> list[Path]:
@@ -84,6 +96,12 @@ def read(path: Path) -> Ticket | None:
     if not isinstance(value, dict):
         return None
     return Ticket(path, Path(value["folder"]), value["environ"], value["submitter"])
+
+
+def drop_unreadable(path: Path) -> None:
+    """Remove what ``read`` could not read: a power cut has emptied it, so it queues nothing."""
+    if read(path) is None:
+        drop(path)
 
 
 def put_back(queue: Path, run_id: str) -> bool:

@@ -30,7 +30,7 @@ def put(workspace: WorkspaceFiles, name: str, **changes: object) -> None:
     """Update the metadata with ``changes``. Raises WorkspaceException if that can't be written."""
     path = _path(workspace, name)
     try:
-        path.parent.mkdir(exist_ok=True)
+        files.make_folders(path.parent)
         files.write_atomic(str(path), files.to_json({**read(workspace, name), **changes}))
     except OSError as error:
         raise paths.not_writable(path, error) from error

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scriptrun.runtime import foreign_names
+from scriptrun.runtime import durability, foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
@@ -49,10 +49,11 @@ def add_version(
         raise UserErrorException(
             f"Invalid model name {name!r}.", "Use a name without '/' and ':', e.g. 'digits'."
         )
-    files = []
-    for path, source in sorted(sources.items()):
-        digest, size = blobs.put(_content(workspace), source)
-        files.append({"path": path, "size": size, "sha256": digest})
+    stored = blobs.put_all(_content(workspace), [source for _, source in sorted(sources.items())])
+    files = [
+        {"path": path, "size": size, "sha256": digest}
+        for path, (digest, size) in zip(sorted(sources), stored, strict=True)
+    ]
     created = ids.now_to_the_second()
     record = {"key": unique(32), "created": created, "root": root, "files": files, **facts}
     return get(workspace, name, _version_store(workspace).add(name, record))
@@ -138,6 +139,7 @@ def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exis
         )
     for file in record["files"]:
         _copy_file(workspace, record, file, target)
+    durability.sync_files({(target / file["path"]).parent for file in record["files"]})
     return Path(foreign_names.join(target, record["root"], origin))
 
 

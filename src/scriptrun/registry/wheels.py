@@ -54,10 +54,12 @@ def store_wheel(workspace: WorkspaceFiles, source: Path) -> str:
     name = stored_name(source)
     target = workspace.directory / name
     if not target.exists() or local_sources.is_damaged(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folders(target.parent)
         temporary = f"{target}.{files.unique()}.tmp"
         shutil.copyfile(source, temporary)
+        files.sync_file(temporary)
         os.replace(temporary, target)
+        files.sync_folder(target.parent)
     return name
 
 

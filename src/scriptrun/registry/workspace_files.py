@@ -294,7 +294,7 @@ def _existing(workspace: H, name: str, exist_ok: bool) -> H:
 def _create_folders(root: Path, facts: Json) -> None:
     directory = root / DIRECTORY
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        files.make_folders(directory)
         mode = stat.S_IMODE(directory.stat().st_mode)
         if mode & 0o002:  # whatever the umask allows, not everyone may write
             directory.chmod(mode & ~0o007)
@@ -302,7 +302,7 @@ def _create_folders(root: Path, facts: Json) -> None:
             if not (directory / name).is_dir():
                 paths.make_private(directory / name)
         (directory / "locks").mkdir(exist_ok=True)
-        files.write_atomic(str(directory / ".gitignore"), b"*\n")
+        files.write_atomic(str(directory / ".gitignore"), b"*\n", durable=False)
         files.publish(str(directory / "workspace.json"), files.to_json(facts))
     except OSError as error:
         raise paths.not_writable(directory, error) from error

@@ -1,5 +1,11 @@
-"""Write files atomically (Python 3.6+)."""
+"""Write files atomically, and so that they survive a power cut (Python 3.6+).
 
+What is acknowledged is *durable*: the file's content is on the disk before its name, and its name
+before the function returns. What can be made again is written with ``durable=False``. Batches of
+files: durability.py.
+"""
+
+import errno
 import json
 import os
 
@@ -15,31 +21,106 @@ def unique(digits: int = 12) -> str:
     return os.urandom((digits + 1) // 2).hex()[:digits]
 
 
-def write_atomic(path: "StrPath", data: bytes, mode: int = 0o644) -> None:
+#: the variable that turns all syncs off: ``0``
+FSYNC_VARIABLE = "SCRIPTRUN_FSYNC"
+#: what a file system answers that cannot sync: no failure of the disk
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EROFS)
+
+
+def must_sync() -> bool:
+    """Whether files are to survive a power cut: the only place that reads the setting."""
+    return os.environ.get(FSYNC_VARIABLE) != "0"
+
+
+def write_atomic(path: "StrPath", data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
     """Write ``data`` to ``path`` by a rename: readers see the old file or the new one."""
     temporary = "{}.{}.tmp".format(path, unique())
     try:
-        _write_new(temporary, data, mode)
+        _write_new(temporary, data, mode, durable)
         os.replace(temporary, path)
     except BaseException:
         _unlink_quietly(temporary)
         raise
+    if durable:
+        sync_folder(os.path.dirname(str(path)))
 
 
-def publish(path: "StrPath", data: bytes, mode: int = 0o644) -> bool:
+def publish(path: "StrPath", data: bytes, mode: int = 0o644, *, durable: bool = True) -> bool:
     """Write ``data`` to ``path`` unless it exists already: the first writer wins.
 
     Returns whether this call wrote it. Uses a hard link, which is atomic on NFS and Lustre too.
     """
+    is_new = link_new(path, data, mode, durable=durable)
+    if durable:  # the other writer's file too: it may be about to do this
+        sync_folder(os.path.dirname(str(path)))
+    return is_new
+
+
+def link_new(path: "StrPath", data: bytes, mode: int = 0o644, *, durable: bool = True) -> bool:
+    """``publish`` without the folder's sync, for callers that sync several folders at the end."""
     temporary = "{}.{}.tmp".format(path, unique())
     try:
-        _write_new(temporary, data, mode)
+        _write_new(temporary, data, mode, durable)
         os.link(temporary, path)
         return True
     except FileExistsError:
         return False
     finally:
         _unlink_quietly(temporary)
+
+
+def make_folders(path: "StrPath", mode: int = 0o777) -> None:
+    """Create the folder ``path`` and those above it that are missing, durably."""
+    created = []
+    folder = os.path.abspath(str(path))
+    while not os.path.isdir(folder):
+        created.append(folder)
+        folder = os.path.dirname(folder)
+    for number, missing in enumerate(reversed(created), 1):
+        try:
+            os.mkdir(missing, mode if number == len(created) else 0o777)
+        except FileExistsError:
+            if not os.path.isdir(missing):
+                raise
+    for folder in created:
+        sync_folder(os.path.dirname(folder))
+
+
+def sync_folder(folder: "StrPath") -> None:
+    """Wait until the names in ``folder`` are on the disk."""
+    if os.name != "nt":  # Windows syncs no folders
+        sync_file(str(folder) or ".")
+
+
+def sync_file(path: "StrPath") -> None:
+    """Wait until the content of ``path`` is on the disk, if it may be opened."""
+    if not must_sync():
+        return
+    try:
+        flags = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+        handle = os.open(str(path), flags | getattr(os, "O_CLOEXEC", 0))
+    except PermissionError:
+        return  # may be written, but not read: its file system has its own time
+    try:
+        sync_handle(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_handle(handle: int) -> None:
+    """Wait until an open file is on the disk. Raises OSError if the disk fails."""
+    if not must_sync():
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not cannot_sync(error.errno):
+            raise
+
+
+def cannot_sync(number: "int | None") -> bool:
+    """Whether the error means that the file system has no such call."""
+    return number in _CANNOT_SYNC
 
 
 def to_json(value: object) -> bytes:
@@ -56,12 +137,14 @@ def read_json(path: "StrPath") -> "Any":
         return None
 
 
-def _write_new(path: str, data: bytes, mode: int) -> None:
+def _write_new(path: str, data: bytes, mode: int, durable: bool) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(handle, view) :]
+        if durable:
+            sync_handle(handle)
     finally:
         os.close(handle)
 

@@ -11,7 +11,7 @@ the folders are checked right before: whoever may write in them at that moment c
 import os
 import stat
 
-from scriptrun.runtime.files import unique
+from scriptrun.runtime.files import sync_handle, unique
 from scriptrun.runtime.injob.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ def write(
     origin: str,
     mode: int = 0o666,
 ) -> bool:
-    """Let ``fill`` write the file ``name`` below ``folder``: complete, or not at all.
+    """Let ``fill`` write the file ``name`` below ``folder``: complete and durable, or not at all.
 
     Existing files are replaced, links too. If ``fill`` returns False nothing changes; returns
     whether it was written. Raises ForeignNameRefused, or OSError if it cannot be written.
@@ -105,6 +105,9 @@ def write(
         try:
             with open(parent.open(temporary, flags, mode), "wb") as handle:
                 is_kept = fill(handle) is not False
+                handle.flush()
+                if is_kept:
+                    sync_handle(handle.fileno())
             if is_kept:
                 parent.replace(temporary)
                 return True
@@ -167,6 +170,7 @@ class _Parent:
         """Give ``temporary`` its final name."""
         if self._handle >= 0:
             os.replace(temporary, self.name, src_dir_fd=self._handle, dst_dir_fd=self._handle)
+            sync_handle(self._handle)
         else:
             os.replace(self._inner(temporary), self._inner(self.name))
 

@@ -4,7 +4,7 @@ import errno
 import os
 import time
 
-from . import files
+from . import durability, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,17 +69,28 @@ def result(
     return value
 
 
-def publish_node(folder: str, attempt: int, node: int, value: "Json") -> bool:
+def publish_node(folder: str, attempt: int, node: int, value: "Json", durable: bool = True) -> bool:
     """Write the result of ``node``, unless it has one already."""
     path = os.path.join(attempt_folder(folder, attempt), "node-{}.json".format(node))
     value = dict(_with_reason(folder, value), attempt=attempt, node=node)
-    return files.publish(path, files.to_json(value))
+    return _publish(path, value, durable)
 
 
 def publish(folder: str, attempt: int, value: "Json") -> bool:
     """Write the attempt's result; False if it has one already, which then stays."""
     path = os.path.join(attempt_folder(folder, attempt), "result.json")
-    return files.publish(path, files.to_json(dict(_with_reason(folder, value), attempt=attempt)))
+    return _publish(path, dict(_with_reason(folder, value), attempt=attempt))
+
+
+def _publish(path: str, value: "Json", durable: bool = True) -> bool:
+    """Write a result unless there is one; an empty file, left by a power cut, is none."""
+    data = files.to_json(value)
+    if files.publish(path, data, durable=durable):
+        return True
+    if os.path.getsize(path):
+        return False
+    files.write_atomic(path, data, durable=durable)
+    return True
 
 
 def _with_reason(folder: str, value: "Json") -> "Json":
@@ -108,7 +119,9 @@ def publish_with_retry(
     deadline = time.monotonic() + seconds
     while True:
         try:
-            publish_node(folder, attempt, value.get("node", 0), value)
+            publish_node(folder, attempt, value.get("node", 0), value, durable=not is_final)
+            if is_final:  # all that the run has written precedes its state
+                durability.sync_tree(folder)
             if is_final and not publish(folder, attempt, value):
                 events.write("late", message="received a second result: " + value["state"])
             return

@@ -8,11 +8,12 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
-from scriptrun.runtime.files import unique
+from scriptrun.runtime import durability, files
 from scriptrun.spec.errors import WorkspaceException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from io import FileIO
     from typing import BinaryIO
 
@@ -29,24 +30,45 @@ def put(root: Path, source: str | os.PathLike[str]) -> tuple[str, int]:
     The digest is computed while copying, so it matches the copy. Raises WorkspaceException if
     ``source`` cannot be read or the copy cannot be written.
     """
-    temporary = root / f"{unique(12)}.tmp"
+    return put_all(root, [source])[0]
+
+
+def put_all(root: Path, sources: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int]]:
+    """``put`` for many files, with one sync for all of them."""
+    copies: list[tuple[Path, str, int]] = []
+    source: str | os.PathLike[str] = root
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        files.make_folders(root)
         try:
-            with open(temporary, "xb", buffering=0) as writer:
-                digest, size = _copy(source, writer)
-            path = path_of(root, digest)
-            if not is_whole(path, digest):
-                path.parent.mkdir(exist_ok=True)
-                os.chmod(temporary, 0o444)
-                os.replace(temporary, path)
+            for source in sources:
+                temporary = root / f"{files.unique(12)}.tmp"
+                copies.append((temporary, "", 0))
+                with open(temporary, "xb", buffering=0) as writer:
+                    copies[-1] = (temporary, *_copy(source, writer))
+            _publish(root, copies)
         finally:
-            temporary.unlink(missing_ok=True)
+            for temporary, _, _ in copies:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceException(
             f"Cannot store {os.fspath(source)!r} in {root}: {error.strerror or error}."
         ) from None
-    return digest, size
+    return [(digest, size) for _, digest, size in copies]
+
+
+def _publish(root: Path, copies: list[tuple[Path, str, int]]) -> None:
+    """Give the copies their names, once their content is on the disk.
+
+    A file under such a name that has other content, as a power cut may leave it, is replaced.
+    """
+    durability.sync_files(temporary for temporary, _, _ in copies)
+    for temporary, digest, _ in copies:
+        path = path_of(root, digest)
+        if not is_whole(path, digest):
+            path.parent.mkdir(exist_ok=True)
+            os.chmod(temporary, 0o444)
+            os.replace(temporary, path)
+    durability.sync_files([root, *{path_of(root, digest).parent for _, digest, _ in copies}])
 
 
 def path_of(root: Path, digest: str) -> Path:

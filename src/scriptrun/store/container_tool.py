@@ -180,9 +180,8 @@ def _detect() -> tuple[Tool | None, str]:
     if detected is not None:
         try:
             os.makedirs(os.path.dirname(cache_file), exist_ok=True)
-            files.write_atomic(
-                cache_file, files.to_json({"stamp": stamp, "tool": detected.as_dict()})
-            )
+            note = files.to_json({"stamp": stamp, "tool": detected.as_dict()})
+            files.write_atomic(cache_file, note, durable=False)
         except OSError:
             pass  # a note for speed only
     return detected, reason

@@ -6,7 +6,7 @@ import functools
 import os
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.runtime import durability, files
 from scriptrun.spec.digests import digest_of, sha256
 from scriptrun.store import file_stamp, paths
 
@@ -62,7 +62,7 @@ def _repair(target: Path) -> None:
     """Replace the damaged files of a copy, each by a rename: jobs may be importing them."""
     sources = {name: source for source, name in _copied()}
     for name in damaged_files(target):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        files.make_folders((target / name).parent)
         files.write_atomic(target / name, (_SOURCE / sources[name]).read_bytes())
     _remember(target)
 
@@ -91,7 +91,7 @@ def _is_known(target: Path) -> bool:
 def _remember(target: Path) -> None:
     try:
         os.makedirs(os.path.dirname(_note_path(target)), exist_ok=True)
-        files.write_atomic(_note_path(target), _look(target).encode())
+        files.write_atomic(_note_path(target), _look(target).encode(), durable=False)
     except OSError:
         pass  # a note for speed only
 
@@ -131,7 +131,8 @@ def _digest() -> str:
     digest = _compute_digest()
     try:
         os.makedirs(os.path.dirname(cache_file), exist_ok=True)
-        files.write_atomic(cache_file, files.to_json({"stamp": stamp, "digest": digest}))
+        note = files.to_json({"stamp": stamp, "digest": digest})
+        files.write_atomic(cache_file, note, durable=False)
     except OSError:
         pass  # a note for speed only
     return digest
@@ -151,16 +152,14 @@ def _copy(target: Path) -> None:
     import shutil
 
     temporary = target.with_name(f"{target.name}.{files.unique()}.tmp")
-    package = temporary / "scriptrun" / "runtime"
     try:
-        for name in _files():
-            destination = package / name
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_SOURCE / name, destination)
-        for front, name in _FRONTS.items():
-            (temporary / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(_SOURCE / front, temporary / name)
+        for source, name in _copied():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_SOURCE / source, temporary / name)
+        durability.sync_tree(temporary)
+        files.make_folders(target.parent)
         os.rename(temporary, target)
+        files.sync_folder(target.parent)
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)
         if not target.is_dir():

@@ -11,6 +11,7 @@ import stat
 import sys
 from pathlib import Path
 
+from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
 
 
@@ -74,8 +75,7 @@ def slots_root() -> Path:
 def _ensure_folder(folder: Path, mode: int = 0o777) -> Path:
     try:
         if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(mode=mode, exist_ok=True)
+            files.make_folders(folder, mode)
     except OSError as error:
         raise WorkspaceException(
             f"Cannot create folder {str(folder)!r}: {error.strerror}.",

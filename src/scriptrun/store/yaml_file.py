@@ -42,7 +42,7 @@ def read(path: Path) -> Json | None:
 def create(path: Path, value: Json) -> bool:
     """Write ``value`` to ``path`` unless it exists; True if this call created it."""
     data = _dump(value)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folders(path.parent)
     if not files.publish(path, data):
         return False
     _update_copy(path, data, value)
@@ -52,7 +52,7 @@ def create(path: Path, value: Json) -> bool:
 def replace(path: Path, value: Json) -> None:
     """Write ``value`` to ``path``, replacing any existing file."""
     data = _dump(value)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folders(path.parent)
     files.write_atomic(path, data)
     _update_copy(path, data, value)
 
@@ -91,7 +91,8 @@ def _update_copy(path: Path, data: bytes, value: Json) -> None:
 
 def _write_copy(path: Path, stamp: list[int], value: Json) -> None:
     try:
-        files.write_atomic(_copy_path(path), files.to_json({"of": stamp, "value": value}))
+        copy = files.to_json({"of": stamp, "value": value})
+        files.write_atomic(_copy_path(path), copy, durable=False)
     except OSError:
         pass  # a read-only workspace: the YAML is parsed each time
 

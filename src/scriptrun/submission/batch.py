@@ -7,7 +7,7 @@ from pathlib import Path
 from scriptrun import remote
 from scriptrun.preparation import environment_record
 from scriptrun.queue import start as start_run
-from scriptrun.queue import workers
+from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ExperimentExecutionException
@@ -65,6 +65,7 @@ def _submit_group(workspace: WorkspaceFiles, group: list[PendingRun]) -> set[str
     pairs = []
     for run in group:
         assert run.ready is not None
+        tickets.sync(run.ticket.path)
         environment_record.write_lockfile(run.folder, run.ready)
         order = start_run.make_order(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))

@@ -138,6 +138,7 @@ def create_run(
 ) -> PendingRun:
     """Record ``job`` as a queued run. If that raises WorkspaceException, nothing is left of it.
 
+    Its ticket is not synced: a run that starts at once needs it no more.
     ``ready`` is its environment if it was looked up already.
     """
     if ready is None:
@@ -149,7 +150,7 @@ def create_run(
     ticket = None
     try:
         _write_events(job, folder, warnings, lockfile)
-        ticket = tickets.write(queue, folder, dict(os.environ))
+        ticket = tickets.write(queue, folder, dict(os.environ), durable=False)
         run_folder.publish(folder, job)
     except (ScriptrunError, OSError) as error:
         if ticket is not None:
@@ -195,6 +196,8 @@ def start_or_queue(workspace: WorkspaceFiles, run: PendingRun) -> None:
     ExperimentExecutionException when it is refused; the run has failed then.
     """
     queues = compute_targets.engine_of(run.job.target).traits.queues
+    if queues:  # its job may wait there
+        tickets.sync(run.ticket.path)
     is_first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
     if run.ready is not None and (is_first or queues):
         try:
@@ -206,4 +209,5 @@ def start_or_queue(workspace: WorkspaceFiles, run: PendingRun) -> None:
             unstarted.end_failed(run.folder, error.message)
             tickets.drop(run.ticket.path)
             raise
+    tickets.sync(run.ticket.path)
     workers.ensure_runner(workspace)

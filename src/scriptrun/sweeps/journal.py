@@ -11,6 +11,7 @@ import json
 import os
 from pathlib import Path
 
+from scriptrun.runtime import files
 from scriptrun.runtime.injob.metrics import reader as metric_reader
 from scriptrun.spec.values import Value, fresh
 
@@ -109,6 +110,7 @@ class Journal(Value, frozen=False):
         point = {"n": child.number, "id": child.id, "p": child.parameters, "created": child.created}
         optional = {"from": child.source, "raw": child.raw}
         self._write({**point, **{name: value for name, value in optional.items() if value}})
+        files.sync_handle(self._handle)  # or the point's run could be submitted twice
         self.children[child.number] = child
 
     def end(self, child: ChildRun) -> None:
@@ -133,7 +135,7 @@ class Journal(Value, frozen=False):
 
     def _create_file(self) -> int:
         journal_folder = self.folder / "journal"
-        journal_folder.mkdir(exist_ok=True)
+        files.make_folders(journal_folder)
         names = self._names()
         number = int(names[-1].partition(".")[0]) + 1 if names else 1
         return os.open(

@@ -67,6 +67,7 @@ class RunStarter:
                 job, self.workspace, [], self._lockfile, self._find_environment(job)
             )
             if self.forks and compute_targets.engine_of(job.target).traits.here:
+                tickets.sync(written_run.ticket.path)
                 self.parked[child.number] = written_run
             else:
                 queued.append(written_run)

@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from scriptrun.runtime import files, foreign_names
+from scriptrun.runtime import durability, files, foreign_names
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
@@ -141,6 +141,7 @@ def _copy_changes(folder: Path, run_files: RunFiles, rounds_left: int) -> tuple[
             if has_more:
                 break
             _save_known(folder, known)  # first: once the result is here, nothing more is copied
+            durability.sync_tree(folder)
         is_whole = _copy_piece(folder, run_files, piece)
         changed = piece.state.changed if is_whole and piece.is_last else 0
         known[piece.state.name] = [piece.start + piece.size, changed]
@@ -164,7 +165,7 @@ def _size(path: Path) -> int:
 
 
 def _save_known(folder: Path, known: dict[str, list[int]]) -> None:
-    files.write_atomic(str(folder / STATE_FILE), files.to_json(known))
+    files.write_atomic(str(folder / STATE_FILE), files.to_json(known), durable=False)
 
 
 def _plan_piece(state: FileState, known: Known) -> Piece:

@@ -28,7 +28,7 @@ def make(runs: Path, job: JobSpec) -> Path:
     """
     folder = folder_of(runs, job)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folders(folder.parent)
         paths.make_private(folder)
         (folder / "events").mkdir()
     except OSError as error:
@@ -37,9 +37,13 @@ def make(runs: Path, job: JobSpec) -> Path:
 
 
 def publish(folder: Path, job: JobSpec) -> None:
-    """Write job.json, which turns the folder into a run and never changes afterwards."""
+    """Write job.json, which turns the folder into a run and never changes afterwards.
+
+    Afterwards the run survives a power cut.
+    """
     try:
         is_new = files.publish(str(folder / "job.json"), files.to_json(job.to_dict()))
+        files.sync_folder(folder.parent)
     except OSError as error:
         raise paths.not_writable(folder, error) from error
     if not is_new:

@@ -24,7 +24,7 @@ from scriptrun.data.cache.partial import PartialFile
 from scriptrun.data.errors import DatastoreException, FileChanged, NoRanges, StoreUnreachable
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry, Store
 from scriptrun.data.stores.timeouts import Backoff
-from scriptrun.runtime.files import unique
+from scriptrun.runtime.files import sync_file, unique
 
 #: bytes of one block
 BLOCK = 16 << 20
@@ -54,13 +54,18 @@ class RemoteFile(NamedTuple):
 
 
 def fetch(
-    file: RemoteFile, path: Path, part: Path | None = None, on_bytes: OnBytes | None = None
+    file: RemoteFile,
+    path: Path,
+    part: Path | None = None,
+    on_bytes: OnBytes | None = None,
+    durable: bool = True,
 ) -> None:
     """Download one file to ``path``: complete and verified, or not at all.
 
     ``part`` is the partial file, on the same disk (default: a hidden file next to ``path``). If an
     earlier attempt left one and the file has not changed, the download resumes. Two processes must
     not use the same part. ``on_bytes(count)`` is called as bytes arrive, resumed bytes included.
+    Without ``durable`` the caller syncs, and knows a file that a power cut has shortened.
     Raises FileMissing, FileChanged if the file no longer matches its entry, and DatastoreException
     if the store or the disk fails.
     """
@@ -75,6 +80,8 @@ def fetch(
             except FileNotFoundError:  # before any request was made
                 _make_folders(path, part_path)
                 _download(file, part_path, on_bytes or _ignore_bytes)
+            if durable:
+                sync_file(part_path)
             os.replace(part_path, path)
             part_left = _uses_blocks(file)
         except (StoreUnreachable, TransferStopped, KeyboardInterrupt, SystemExit):

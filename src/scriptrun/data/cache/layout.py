@@ -26,7 +26,7 @@ from scriptrun.data.datasets.content import Content
 from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
 from scriptrun.data.stores.protocol import FileEntry, Store
-from scriptrun.runtime import foreign_names
+from scriptrun.runtime import durability, foreign_names
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
 from scriptrun.store.locks import flocks
@@ -133,6 +133,7 @@ class Layout:
                 remote_rows = [row for row in missing if self.stores[row.root_index].folder is None]
                 self._fetch(remote_rows, progress)
                 _make_read_only(self.folder)
+                durability.sync_tree(self.folder)  # all files at once, before they count
                 self._marker.write_text(str(sum(1 for _ in self.content.rows())))
             except OSError as error:
                 raise self._write_error(error) from None
@@ -144,7 +145,14 @@ class Layout:
             yield row
 
     def _exists(self, row: ManifestRow) -> bool:
-        return os.path.lexists(self.folder / row.path)
+        """Whether the file is there; what a power cut has shortened is removed."""
+        path = self.folder / row.path
+        is_local = self.stores[row.root_index].folder is not None
+        if path.is_symlink() if is_local else _is_intact(path, row):
+            return True
+        if os.path.lexists(path):
+            cache_files.remove_tree(path)
+        return False
 
     def _check_local(self) -> None:
         """Raise an error if a local file no longer matches the version."""
@@ -170,7 +178,7 @@ class Layout:
     def _fetch(self, rows: list[ManifestRow], progress: Progress | None) -> None:
         if not rows:
             return
-        uncached = [row for row in rows if not self.cache.file(self._cache_key(row)).exists()]
+        uncached = [row for row in rows if not _is_intact(self._cached_path(row), row)]
         self._make_room(sum(max(0, row.size) for row in uncached))
         counter = _ProgressCounter(rows, progress)
         at_once = min(self.stores[row.root_index].at_once for row in rows)
@@ -191,13 +199,13 @@ class Layout:
         remote_file = self._remote_file(row)
         target = self._target_path(row)
         if not row.etag:
-            fetch(remote_file, target, on_bytes=counter.add_bytes)
+            fetch(remote_file, target, on_bytes=counter.add_bytes, durable=row.size < 0)
             freeze(target)
         else:
-            cached = self.cache.file(self._cache_key(row))
+            cached = self._cached_path(row)
             while True:
                 if not _is_intact(cached, row):
-                    fetch(remote_file, cached, on_bytes=counter.add_bytes)
+                    fetch(remote_file, cached, on_bytes=counter.add_bytes, durable=row.size < 0)
                     freeze(cached)
                 try:
                     _link_cached(cached, target)
@@ -211,6 +219,9 @@ class Layout:
         return RemoteFile(
             self.stores[row.root_index], FileEntry(path, row.size, row.etag), row.path
         )
+
+    def _cached_path(self, row: ManifestRow) -> Path:
+        return self.cache.file(self._cache_key(row))
 
     def _cache_key(self, row: ManifestRow) -> str:
         path = self.roots[row.root_index].store_path(row)

@@ -14,7 +14,7 @@ from scriptrun.data.cache.download import OnBytes, RemoteFile, TransferStopped, 
 from scriptrun.data.errors import DatastoreException, FileExists, StoreUnreachable
 from scriptrun.data.stores.protocol import FileEntry, Store
 from scriptrun.data.stores.timeouts import Backoff
-from scriptrun.runtime import foreign_names
+from scriptrun.runtime import durability, foreign_names
 
 __all__ = ["OnProgress", "RemoteFile", "download", "fetch", "in_parallel", "put", "upload"]
 
@@ -185,6 +185,7 @@ def download(
             on_progress(1, 0)
 
     in_parallel(fetch_file, to_fetch, at_once, stop)
+    durability.sync_files({path.parent for _, path in to_fetch})
     _print_summary(bool(source_name), len(to_fetch), len(files), f"from {source_name}")
     return paths
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from scriptrun.data.errors import DatasetExecutionError, DatastoreException
+from scriptrun.runtime.files import make_folders, sync_file, sync_folder
 
 _BLOCK = 4096
 _MAGIC = b"SRMANIF1"
@@ -69,11 +70,13 @@ def write(folder: Path, rows: Iterable[ManifestRow]) -> ManifestSummary:
     """
     part = folder / f".{uuid.uuid4().hex[:12]}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         try:
             with open(part, "xb") as out:
                 summary = _write(out, rows)
+            sync_file(part)
             os.replace(part, manifest_path(folder, summary.digest))
+            sync_folder(folder)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from scriptrun.data.cache.files import Cache, freeze
 from scriptrun.runtime import identity
+from scriptrun.runtime.files import sync_file
 from scriptrun.store.locks import flocks
 
 #: bytes of one block
@@ -89,14 +90,18 @@ class MountCache:
         """The path of the whole file, which may not exist yet."""
         return os.path.join(self._folder, "files", key[:2], key)
 
-    def open(self, key: str) -> FileIO | None:
-        """Open the whole file; None if it is not cached."""
+    def open(self, key: str, size: int = -1) -> FileIO | None:
+        """Open the whole file; None if it is not cached, or not of this ``size`` (-1: any)."""
         if not self._folder or not key:
             return None
         try:
-            return FileIO(self.file_path(key))
+            file = FileIO(self.file_path(key))
         except OSError:
             return None
+        if size in (-1, os.fstat(file.fileno()).st_size):
+            return file
+        file.close()
+        return None
 
     def save(self, key: str, data: bytes) -> None:
         """Cache a whole file."""
@@ -166,6 +171,7 @@ class BlockFile:
 
     def _finish(self) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process was faster
+            sync_file(self._path)  # it has its size from the start, so that tells nothing
             self._cache._publish(self._path, self._key)
             os.unlink(f"{self._path}.map")
 

@@ -97,7 +97,7 @@ class MountReader:
 
     def _open_file(self, row: ManifestRow) -> LargeFile | _LocalFile:
         location = self.locate(row)
-        cached = self._cache.open(location.key)
+        cached = self._cache.open(location.key, location.row.size)
         if cached is not None:
             return _LocalFile(cached)
         if location.store.folder is not None:

@@ -74,7 +74,7 @@ class SmallFiles:
 
     def _fetch(self, location: FileLocation) -> bytes:
         """Download the file, or read it from the cache. Runs in a pool thread."""
-        cached = self._cache.open(location.key)
+        cached = self._cache.open(location.key, location.row.size)
         if cached is not None:
             with cached:
                 return cached.read()

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 from scriptrun.runtime import foreign_names
+from scriptrun.runtime.files import make_folders, sync_file, sync_folder
 
 #: suffix of files that are still being written; they are not listed
 _PART = ".scriptrun-part"
@@ -86,11 +87,13 @@ class LocalStore:
         target = self._path(path)
         part = target.with_name(f".{uuid.uuid4().hex[:12]}{_PART}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(target.parent)
             try:
                 with open(part, "xb") as out:
                     shutil.copyfileobj(file, out, PIECE_SIZE)
+                sync_file(part)
                 _publish(part, target, new)
+                sync_folder(target.parent)
             finally:
                 part.unlink(missing_ok=True)
             return _entry(path, os.stat(target))

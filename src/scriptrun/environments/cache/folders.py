@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from scriptrun.runtime import durability
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.store import paths
 
@@ -67,7 +68,8 @@ def reserve(key: str, cache: CacheFolder = None) -> str:
 
 
 def mark(folder: str, marker: Json) -> None:
-    """Mark ``folder`` as complete."""
+    """Mark ``folder`` as complete, once all of it is on the disk."""
+    durability.sync_tree(folder)
     write_atomic(os.path.join(folder, MARKER), to_json(marker))
 
 

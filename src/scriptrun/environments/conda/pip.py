@@ -32,7 +32,7 @@ def lock_requirements(
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
         path = os.path.join(folder, "conda_packages.txt")
         constraints = [f"{name}=={version}\n" for name, version in conda_versions.items()]
-        write_atomic(path, "".join(constraints).encode())
+        write_atomic(path, "".join(constraints).encode(), durable=False)
         flags = ["--constraints", path]
         for name in conda_versions:
             flags += ["--no-emit-package", name]
@@ -54,7 +54,7 @@ def install(spec: EnvironmentSpec, lockfile: Lockfile, python: str, log: Log, st
     content, secrets = index_credentials.filled("\n".join([*options, text]))
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         path = os.path.join(folder, "requirements.txt")
-        write_atomic(path, content.encode(), 0o600)
+        write_atomic(path, content.encode(), 0o600, durable=False)
         arguments = ["pip", "install", "--python", python, "--no-deps", "--break-system-packages"]
         arguments += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
         arguments += ["--refresh"] if lockfile.get("local") else []

@@ -181,7 +181,8 @@ def _build_layer(
         local_paths = _local_paths([*variables.values(), *text.splitlines()])
         mounts |= {local_path: f"{_MOUNT}/here{local_path}" for local_path in local_paths}
         path = os.path.join(folder, "requirements.txt")
-        write_atomic(path, _with_container_paths(text, local_paths).encode(), 0o600)
+        content = _with_container_paths(text, local_paths).encode()
+        write_atomic(path, content, 0o600, durable=False)
         mounts[path] = f"{_MOUNT}/requirements.txt"
         try:
             image_tool.run(

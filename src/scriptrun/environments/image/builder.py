@@ -72,7 +72,7 @@ class Image(Builder):
             note["unpushed"] = push(image, self.key(), self.registry, log, stop)
         if self.nodes:
             _load("image.export").carry(self.nodes, image, folder, log, stop)
-        write_atomic(os.path.join(folder, NOTE), to_json(note))
+        write_atomic(os.path.join(folder, NOTE), to_json(note), durable=False)
 
     @property
     def nodes(self) -> str:

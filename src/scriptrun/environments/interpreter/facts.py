@@ -145,7 +145,8 @@ def _write_cache(facts: InterpreterFacts) -> None:
     path = _cache_path(facts.python)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, to_json({**facts.as_dict(), "stamp": stamp(facts.python)}))
+        note = to_json({**facts.as_dict(), "stamp": stamp(facts.python)})
+        write_atomic(path, note, durable=False)
     except OSError:
         pass  # without a cache, the interpreter is started every time
 

@@ -77,7 +77,7 @@ class Uv(Builder):
         text = self.lockfile["requirements"]
         path = os.path.join(folder, "requirements.txt")
         content, secrets = _load("uv.index_credentials").filled("\n".join([*options, text]))
-        write_atomic(path, content.encode(), 0o600)
+        write_atomic(path, content.encode(), 0o600, durable=False)
         arguments = ["pip", "sync", "--python", self.python(folder)]
         arguments += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
         arguments += ["--refresh"] if self.lockfile.get("local") else []

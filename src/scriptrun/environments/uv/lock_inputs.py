@@ -56,7 +56,7 @@ def _pin_key(line: str) -> str:
 
 def _write_file(folder: str, name: str, text: str) -> str:
     path = os.path.join(folder, name)
-    write_atomic(path, text.encode(), 0o600)
+    write_atomic(path, text.encode(), 0o600, durable=False)
     return path
 
 

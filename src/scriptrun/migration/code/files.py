@@ -10,6 +10,7 @@ import tokenize
 from typing import NamedTuple
 
 from scriptrun.migration.estimators.call import CannotRewrite
+from scriptrun.runtime.files import sync_folder, sync_handle
 
 
 class Text(NamedTuple):
@@ -68,11 +69,12 @@ def write(path: str, old: bytes, new: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(new)
             stream.flush()
-            os.fsync(stream.fileno())
+            sync_handle(stream.fileno())
         os.chmod(temporary, os.stat(target).st_mode & 0o7777)
         if read(target) != old:
             raise CannotRewrite("it changed during the rewrite", "Run the command again.")
         os.replace(temporary, target)
+        sync_folder(folder)
     except OSError as error:
         raise CannotRewrite(f"cannot write it: {error.strerror}") from None
     finally:

@@ -79,7 +79,7 @@ def _enroot_command(
     container = docker.container_of(order)
     folder = results.attempt_folder(order.folder, order.attempt)
     script = os.path.join(folder, "container-{}.rc".format(task.rank))
-    files.write_atomic(script, _RC_SCRIPT.encode())
+    files.write_atomic(script, _RC_SCRIPT.encode(), durable=False)
     command = [find_program("enroot"), "start", "--rw", "--rc", script]
     for source, target, writable in docker.bind_mounts(job, attempt):
         mount_options = (

@@ -266,9 +266,8 @@ def _record_container(order: "LaunchOrder", job: "Json", task: "Task") -> None:
         "host": identity.identify()["host"],
         "node": order.node,
     }
-    files.write_atomic(
-        _attempt_path(order, "container-{}.json".format(task.rank)), files.to_json(value)
-    )
+    path = _attempt_path(order, "container-{}.json".format(task.rank))
+    files.write_atomic(path, files.to_json(value), durable=False)
 
 
 def first_process(order: "LaunchOrder", rank: int) -> "int | None":

@@ -204,7 +204,8 @@ class DeliveryClient:
         folder = results.attempt_folder(order.folder, order.attempt)
         try:
             path = os.path.join(folder, "node-{}.beat".format(order.node))
-            files.write_atomic(path, "data {} {}".format(os.getpid(), self._heartbeats).encode())
+            beat = "data {} {}".format(os.getpid(), self._heartbeats).encode()
+            files.write_atomic(path, beat, durable=False)
         except OSError:
             pass  # a full disk: the next one may succeed
 

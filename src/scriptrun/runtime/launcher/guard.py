@@ -85,7 +85,10 @@ def _claim(order: "LaunchOrder") -> bool:
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "node-{}.start.json".format(order.node))
     try:
-        return files.publish(path, files.to_json(identity.identify()))
+        is_mine = files.publish(path, files.to_json(identity.identify()))
+        files.sync_folder(os.path.dirname(folder))  # or a power cut could let it start twice
+        files.sync_folder(order.folder)
+        return is_mine
     except OSError:
         _remove_if_empty(folder)  # a full disk: not an attempt, the run stays queued
         raise

@@ -267,7 +267,7 @@ class Supervisor:
         self._heartbeats += 1
         self._next_heartbeat = now + HEARTBEAT_SECONDS
         try:
-            files.write_atomic(self.heartbeat_path, str(self._heartbeats).encode())
+            files.write_atomic(self.heartbeat_path, str(self._heartbeats).encode(), durable=False)
         except OSError:
             pass  # a full disk: the next one may succeed
 

@@ -56,7 +56,8 @@ class Peers:
 
     def all_idle(self) -> bool:
         """Announce that only servers run here; whether all others have ended or did the same."""
-        files.publish(os.path.join(self.folder, "node-{}.idle".format(self.node)), b"{}\n")
+        idle = os.path.join(self.folder, "node-{}.idle".format(self.node))
+        files.publish(idle, b"{}\n", durable=False)
         names = self._file_names()
         patterns = ("node-{}.idle", "node-{}.json")
         return all(any(mark.format(node) in names for mark in patterns) for node in self.others)

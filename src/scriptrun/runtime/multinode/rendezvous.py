@@ -46,7 +46,7 @@ def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
     local_node = _describe_node(job, attempt)
     if order.node:
         path = os.path.join(folder, "node-{}.ready.json".format(order.node))
-        files.publish(path, files.to_json(local_node))
+        files.publish(path, files.to_json(local_node), durable=False)
         answer: "Json" = _await(lambda: files.read_json(head), order, peers)
         return answer
     requested_port = _requested_port(job)
@@ -60,7 +60,7 @@ def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
         (node["head"] for node in others if node.get("head")), local_node["address"]
     )
     agreement = {"address": local_node["address"], "port": port, "nodes": [local_node] + others}
-    files.publish(head, files.to_json(agreement))
+    files.publish(head, files.to_json(agreement), durable=False)
     return agreement
 
 
@@ -132,6 +132,6 @@ def _await(read: "Callable[[], _T | None]", order: "LaunchOrder", peers: "Peers"
                 time.monotonic() + supervise.HEARTBEAT_SECONDS,
             )
             path = "{}/node-{}.beat".format(peers.folder, order.node)
-            files.write_atomic(path, "meeting {}".format(heartbeats).encode())
+            files.write_atomic(path, "meeting {}".format(heartbeats).encode(), durable=False)
         time.sleep(pause)
         pause = min(pause * 1.3, 0.1)

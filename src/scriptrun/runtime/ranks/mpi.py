@@ -186,7 +186,7 @@ def _write_plan(world: "World", hidden_variables: "dict[str, str]") -> None:
     scheduler = world.order.load_scheduler()
     if scheduler is not None:
         plan.update(numbered_by=scheduler.RANK, step_of=scheduler.STEP)
-    files.write_atomic(_plan_path(world.order), files.to_json(plan))
+    files.write_atomic(_plan_path(world.order), files.to_json(plan), durable=False)
 
 
 def _path_changes(local: "LaunchOrder", remote: "LaunchOrder") -> "list[list[str]]":

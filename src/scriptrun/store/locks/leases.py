@@ -69,7 +69,8 @@ class Lease:
             self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
             self._count += 1
             with suppress(OSError):
-                files.write_atomic(self.path / "beat.json", files.to_json({"count": self._count}))
+                beat = files.to_json({"count": self._count})
+                files.write_atomic(self.path / "beat.json", beat, durable=False)
         return True
 
     def _keep_alive(self) -> None:
@@ -139,7 +140,7 @@ def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None
     temporary.mkdir()
     try:
         owner = {"token": token, "identity": identity.identify()}
-        files.write_atomic(temporary / "owner.json", files.to_json(owner))
+        files.write_atomic(temporary / "owner.json", files.to_json(owner), durable=False)
         os.rename(temporary, lease_path)  # fails if a lease exists: a directory that is not empty
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)

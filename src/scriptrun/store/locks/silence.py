@@ -38,5 +38,6 @@ def seconds(watched: str, value: object) -> float:
             boot,
         ):
             return max(0.0, now - float(previous["since"]))
-        files.write_atomic(path, files.to_json({"value": value, "boot": boot, "since": now}))
+        seen = files.to_json({"value": value, "boot": boot, "since": now})
+        files.write_atomic(path, seen, durable=False)
     return 0.0

@@ -80,8 +80,8 @@ def _cipher(folder: Path, name: str, create: bool = False) -> fernet.Fernet:
     if passphrase:
         return Fernet(_derive_key(passphrase))
     path = key_file(folder)
-    if create and not path.exists():
-        files.publish(str(path), Fernet.generate_key() + b"\n", 0o600)
+    if create:
+        _ensure_key(path, Fernet.generate_key() + b"\n")
     try:
         return Fernet(path.read_bytes().strip())
     except FileNotFoundError:
@@ -95,6 +95,14 @@ def _cipher(folder: Path, name: str, create: bool = False) -> fernet.Fernet:
             f"{str(path)!r} is not a valid encryption key.",
             "Restore it from a backup, or remove it and store your secrets again.",
         ) from None
+
+
+def _ensure_key(path: Path, key: bytes) -> None:
+    """Write the key unless there is one; an empty file, left by a power cut, is none."""
+    if path.exists() and path.stat().st_size == 0:
+        files.write_atomic(path, key, 0o600)
+    elif not path.exists():
+        files.publish(path, key, 0o600)
 
 
 def _derive_key(text: str) -> bytes:

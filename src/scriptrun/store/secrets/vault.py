@@ -79,7 +79,7 @@ def store(name: str, value: str) -> str:
     """
     directory = folder()
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.make_folders(directory, 0o700)
         content, location = encryption.put(directory, name, value)
         files.write_atomic(str(directory / yaml_file.file_name(name)), content, 0o600)
     except OSError as error:

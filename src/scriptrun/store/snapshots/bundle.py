@@ -33,8 +33,15 @@ def parts(store: Path, digest: str) -> list[str]:
 
 
 def missing(store: Path, names: list[str]) -> list[str]:
-    """Those of ``names`` that the store does not hold."""
-    return [name for name in names if not os.path.exists(store / name)]
+    """Those of ``names`` that the store does not hold, or holds as empty files."""
+    return [name for name in names if not _has_content(store / name)]
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:

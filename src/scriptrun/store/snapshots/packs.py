@@ -1,6 +1,7 @@
 """Stores files by content: small ones in one pack per snapshot, large ones as single objects.
 
-A pack is written under a temporary name and renamed before anything refers to it. Its index (32
+A pack is written under a temporary name, and synced and renamed before anything refers to it. What
+a power cut has left shorter than it was counts as missing. Its index (32
 bytes of digest and 8 of offset per file) tells later snapshots what it holds, so that nothing is
 stored twice; it is published last.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.store.snapshots.pack_index import PackIndex
-from scriptrun.store.snapshots.unchanged import mark_used
+from scriptrun.store.snapshots.unchanged import used_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class PackWriter:
     def __init__(self, store: Path) -> None:
         self.store = store
         self.used: set[str] = set()
+        #: digests of the snapshot's large files
         self.objects: set[str] = set()
         self._name = uuid.uuid4().hex[:16]
         self._offsets: dict[bytes, int] = {}
@@ -44,7 +46,9 @@ class PackWriter:
         self._pack: BinaryIO | None = None
         self._index_file: BinaryIO | None = None
         self._pack_index = PackIndex(store)
-        self._present: dict[str, bool] = {}
+        self._pack_sizes: dict[str, int] = {}
+        #: large files that are stored, but have no name yet: path by digest
+        self._unnamed: dict[str, Path] = {}
 
     @property
     def has_pack(self) -> bool:
@@ -53,17 +57,23 @@ class PackWriter:
 
     def has(self, location: bytes, digest: bytes, size: int) -> bool:
         """Whether the content at ``location`` (a line of a places file) is still in the store."""
-        pack = location.partition(b" ")[0].decode()
-        if pack != "-":
-            if pack not in self._present:
-                self._present[pack] = mark_used(workdir.pack_path(self.store, pack))
-            if self._present[pack]:
-                self.used.add(pack)
-            return self._present[pack]
-        if not size:
-            return True
-        self.objects.add(digest.decode())
-        return mark_used(workdir.object_path(self.store, digest.decode()))
+        pack, _, offset = location.decode().partition(" ")
+        if pack == "-":
+            return size == 0 or self._has_object(digest.decode(), size)
+        if pack not in self._pack_sizes:
+            self._pack_sizes[pack] = used_size(workdir.pack_path(self.store, pack))
+        if self._pack_sizes[pack] < int(offset) + size:
+            return False
+        self.used.add(pack)
+        return True
+
+    def _has_object(self, digest: str, size: int) -> bool:
+        is_whole = (
+            digest in self._unnamed or used_size(workdir.object_path(self.store, digest)) == size
+        )
+        if is_whole:
+            self.objects.add(digest)
+        return is_whole
 
     def add(self, data: bytes) -> tuple[bytes, bytes]:
         """Store ``data``; returns its digest (hex) and location, as written in the files."""
@@ -90,25 +100,43 @@ class PackWriter:
         temporary = folder / f"{uuid.uuid4().hex[:12]}.tmp"
         try:
             digest, size = _copy_and_hash(temporary, read, first_chunk)
-            final = Path(workdir.object_path(self.store, digest))
-            self.objects.add(digest)
-            if not (mark_used(str(final)) and self._is_object_whole(digest, size)):
-                final.parent.mkdir(exist_ok=True)
-                os.replace(temporary, final)
-        finally:
+            if not self._has_object(digest, size) or self._is_object_damaged(digest, size):
+                self._unnamed[digest] = temporary
+                self._has_object(digest, size)
+                return digest.encode(), b"-", size
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
+        temporary.unlink(missing_ok=True)
         return digest.encode(), b"-", size
 
-    def publish(self) -> None:
-        """Publish the pack; the snapshot may refer to it from now on."""
+    def finish(self) -> list[str | Path]:
+        """Close the files and return those to sync before ``publish``."""
         self._pack_index.close()
         if self._pack is None:
-            return
+            return [*self._unnamed.values()]
         assert self._index_file is not None
         self._flush_index()
         self._pack.close()
         self._index_file.close()
-        os.replace(self._temporary(), workdir.pack_path(self.store, self._name))
+        return [*self._unnamed.values(), self._temporary(), self._temporary("index")]
+
+    def publish(self) -> set[str]:
+        """Name the pack and the large files: the snapshot may refer to them from now on.
+
+        Returns the folders to sync.
+        """
+        folders = set()
+        while self._unnamed:
+            digest, temporary = self._unnamed.popitem()
+            final = workdir.object_path(self.store, digest)
+            os.makedirs(os.path.dirname(final), exist_ok=True)
+            os.replace(temporary, final)
+            folders |= {os.path.dirname(final), str(self.store / "objects")}
+        if self._pack is not None:
+            os.replace(self._temporary(), workdir.pack_path(self.store, self._name))
+            folders.add(str(self.store / "packs"))
+        return folders
 
     def publish_index(self) -> None:
         """Publish the index, so that other snapshots can use the pack."""
@@ -118,6 +146,8 @@ class PackWriter:
     def discard(self, published: bool = False) -> None:
         """Remove everything: the snapshot failed, or another process has published the same one."""
         self._pack_index.close()
+        while self._unnamed:
+            self._unnamed.popitem()[1].unlink(missing_ok=True)
         if self._pack is None:
             return
         for handle in (self._pack, self._index_file):
@@ -142,11 +172,13 @@ class PackWriter:
         except (OSError, OverflowError):
             return False
 
-    def _is_object_whole(self, digest: str, size: int) -> bool:
-        try:
-            return workdir.ContentReader(self.store).is_whole(size, digest, None)
-        except OSError:
+    def _is_object_damaged(self, digest: str, size: int) -> bool:
+        if digest in self._unnamed:
             return False
+        try:
+            return not workdir.ContentReader(self.store).is_whole(size, digest, None)
+        except OSError:
+            return True
 
     def _append(self, key: bytes, data: bytes) -> bytes:
         if self._pack is None:

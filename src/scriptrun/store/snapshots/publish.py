@@ -1,7 +1,8 @@
 """Writes a snapshot's manifest and places; readers see all or nothing.
 
-Order: the pack, the places (exclusively), the pack's index, and last the manifest. A process killed
-in between leaves files that nothing refers to, and no snapshot.
+Order: the content of all files reaches the disk; then the pack gets its name, the places
+(exclusively), the pack's index, and last the manifest; then the names reach the disk. A process
+killed in between leaves files that nothing refers to, and no snapshot.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import os
 import uuid
 from pathlib import Path
 
-from scriptrun.runtime import workdir
+from scriptrun.runtime import durability, workdir
+from scriptrun.runtime.files import make_folders
 from scriptrun.store.snapshots import stamps
 from scriptrun.store.snapshots.packs import PackWriter
 from scriptrun.store.snapshots.unchanged import all_packs_exist, mark_used
@@ -21,10 +23,10 @@ class Publication:
     """An unfinished manifest and its places, under temporary names."""
 
     def __init__(self, store: Path) -> None:
-        self._store = store
+        self.store = store
         self._hash = hashlib.sha256()
         folder = store / "manifests"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         name = uuid.uuid4().hex[:12]
         self._manifest = str(folder / f"{name}.tmp")
         self._places = str(folder / f"{name}.places.tmp")
@@ -52,9 +54,10 @@ class Publication:
         self._lines.close()
         self._places_lines.close()
         digest = self._hash.hexdigest()
-        final = workdir.manifest_path(self._store, digest)
+        final = workdir.manifest_path(self.store, digest)
         os.makedirs(os.path.dirname(final), exist_ok=True)
-        packs.publish()
+        durability.sync_files([*packs.finish(), self._places, self._manifest])
+        folders = packs.publish() | {os.path.dirname(final), str(self.store / "manifests")}
         try:
             published = self._publish_places(final + ".places", digest)
         except BaseException:
@@ -65,13 +68,11 @@ class Publication:
             used = packs.used
         else:
             packs.discard(published=True)
-            used = packs_of(self._store, digest) or set()
+            used = packs_in(final + ".places") or set()
         if not _link_exclusively(self._manifest, final):
-            if stamps.is_manifest_whole(final, digest):
-                mark_used(final)
-            else:
-                os.replace(self._manifest, final)
+            self._keep_or_replace(final, digest)
         self.discard()
+        durability.sync_files(folders)
         return digest, used, published
 
     def discard(self) -> None:
@@ -94,9 +95,9 @@ class Publication:
 
     def _is_whole(self, places: str, digest: str) -> bool:
         """Whether all content is where the ``places`` of another process say."""
-        if not all_packs_exist(self._store, _packs_in(places)):
+        if not all_packs_exist(self.store, packs_in(places)):
             return False
-        reader = workdir.ContentReader(self._store)
+        reader = workdir.ContentReader(self.store)
         try:
             return all(
                 reader.is_whole(size, value, location)
@@ -109,6 +110,13 @@ class Publication:
             return False
         finally:
             reader.close()
+
+    def _keep_or_replace(self, final: str, digest: str) -> None:
+        """Mark the manifest that is there as used now, or replace it if it is damaged."""
+        if stamps.is_manifest_whole(final, digest):
+            mark_used(final)
+        else:
+            os.replace(self._manifest, final)
 
 
 def _link_exclusively(temporary: str, final: str) -> bool:
@@ -126,10 +134,11 @@ def _link_exclusively(temporary: str, final: str) -> bool:
 def packs_of(store: Path, digest: str) -> set[str] | None:
     """The packs that the snapshot ``digest`` refers to; None if it is not in the store."""
     manifest = workdir.manifest_path(store, digest)
-    return _packs_in(manifest + ".places") if os.path.exists(manifest) else None
+    return packs_in(manifest + ".places") if os.path.exists(manifest) else None
 
 
-def _packs_in(places: str) -> set[str] | None:
+def packs_in(places: str) -> set[str] | None:
+    """The packs that a places file refers to; None if it is missing."""
     try:
         with open(places, "rb") as lines:
             lines.readline()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from scriptrun.runtime import workdir
@@ -71,11 +72,16 @@ def all_packs_exist(store: Path, packs: set[str] | None) -> bool:
 
 def mark_used(path: str) -> bool:
     """Whether ``path`` exists; marks it as used now, so that garbage collection spares it."""
+    return used_size(path) >= 0
+
+
+def used_size(path: str) -> int:
+    """The size of ``path``, -1 if it is missing; marks it as used now, as ``mark_used``."""
     try:
-        if abs(time.time() - os.stat(path).st_mtime) > _LATELY:
-            os.utime(path)
+        status = os.stat(path)
     except FileNotFoundError:
-        return False
-    except OSError:
-        return os.path.exists(path)  # another user's file
-    return True
+        return -1
+    if abs(time.time() - status.st_mtime) > _LATELY:
+        with suppress(OSError):  # another user's file, or a read-only disk
+            os.utime(path)
+    return status.st_size
