@@ -10,7 +10,7 @@ import pytest
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException
 from scriptrun.store.file_stamp import stamp_of
-from scriptrun.store.snapshots import contents, snapshots, stamps, stat_cache
+from scriptrun.store.snapshots import check, contents, snapshots, stamps, stat_cache
 
 BIG = b"0123456789abcdef" * (1 << 17)
 
@@ -116,3 +116,37 @@ def test_a_stamp_changes_with_any_change_in_place(tmp_path):
     while stamp_of(path)[-1] == before[-1]:  # within one tick of the file system's clock
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert stamp_of(path)[:-1] == before[:-1]
+
+
+def damages(store: Path) -> list[check.SnapshotDamage]:
+    return list(check.SnapshotCheck(store).damages())
+
+
+def test_all_snapshots_are_checked(source, store):
+    first = snapshots.take(store, source).digest
+    (source / "train.py").write_text("print('other')\n")
+    second = snapshots.take(store, source).digest
+    whole = check.SnapshotCheck(store)
+    assert list(whole.damages()) == []
+    sizes = len(BIG) + len("print('train')\n") + len("print('other')\n") + len("data\n")
+    assert (whole.snapshots, whole.size) == (2, sizes), "what both have is read once"
+    flip(one(store, "objects/??/*"))
+    found = damages(store)
+    assert {damage.path for damage in found} == {str(one(store, "objects/??/*"))}
+    assert [damage.meaning for damage in found] == [
+        f"File 'big' of snapshot {digest[:16]} is lost." for digest in sorted((first, second))
+    ]
+    one(store, "objects/??/*").unlink()
+    assert [damage.problem for damage in damages(store)] == ["is missing"] * 2
+
+
+@pytest.mark.parametrize("ending", ["", ".places"])
+def test_a_damaged_list_of_a_snapshot_is_named(source, store, ending):
+    digest = snapshots.take(store, source).digest
+    path = Path(workdir.manifest_path(store, digest) + ending)
+    path.write_bytes(b"?\n")
+    (damage,) = damages(store)
+    assert str(path) in damage.problem
+    assert damage.meaning == f"Snapshot {digest[:16]} cannot be used."
+    Path(workdir.manifest_path(store, digest)).unlink()
+    assert damages(store) == [], "a snapshot that was removed is not damaged"

@@ -9,7 +9,7 @@ from pathlib import Path
 from scriptrun.runtime import durability, foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.store import blobs, paths
 from scriptrun.store.file_stamp import stamp_of
 from scriptrun.store.versions import VersionRecord, VersionStore
@@ -187,12 +187,28 @@ def _names(record: VersionRecord) -> list[str]:
     ]
 
 
+def names(workspace: WorkspaceFiles) -> list[str]:
+    """The names of all models, sorted."""
+    return _version_store(workspace).names()
+
+
+def version_numbers(workspace: WorkspaceFiles, name: str) -> list[int]:
+    """The version numbers of ``name``, the latest last."""
+    return _version_store(workspace).versions(name)
+
+
 def check(workspace: WorkspaceFiles, record: VersionRecord) -> None:
     """Raise WorkspaceException if a file of the version does not have its digest."""
+    for error in damages(workspace, record):
+        raise error
+
+
+def damages(workspace: WorkspaceFiles, record: VersionRecord) -> Iterator[WorkspaceException]:
+    """An error for each file of the version that does not have its digest."""
     for file in record["files"]:
         path = blobs.path_of(_content(workspace), file["sha256"])
         if not blobs.is_whole(path, file["sha256"]):
-            raise blobs.damaged_error(path, file["sha256"], _describe(record, file))
+            yield blobs.damaged_error(path, file["sha256"], _describe(record, file))
 
 
 def _describe(record: VersionRecord, file: Json) -> str:

@@ -34,7 +34,7 @@ def read(path: Path) -> Json | None:
     if isinstance(copy, dict) and copy.get("of") == stamp and isinstance(copy.get("value"), dict):
         value: Json = copy["value"]
         return value
-    value = _parse(path)
+    value = parse(path)
     _write_copy(path, stamp, value)
     return value
 
@@ -106,7 +106,16 @@ def _dump(value: Json) -> bytes:
     return text.encode("utf-8")
 
 
-def _parse(path: Path) -> Json:
+def is_copy_whole(path: Path, value: Json) -> bool:
+    """Whether the copy of ``path``, whose value is ``value``, agrees or is not used."""
+    copy: object = files.read_json(_copy_path(path))
+    if not isinstance(copy, dict) or copy.get("of") != _stamp(path):
+        return True
+    return bool(copy.get("value") == value)
+
+
+def parse(path: Path) -> Json:
+    """The mapping in ``path``, read from the YAML itself. Raises WorkspaceException."""
     try:
         with open(path, "rb") as handle:
             data = handle.read(RECORD.characters + 1)
