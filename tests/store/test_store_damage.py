@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException
 from scriptrun.store.file_stamp import stamp_of
-from scriptrun.store.snapshots import check, contents, snapshots, stamps, stat_cache
+from scriptrun.store.snapshots import bundle, check, contents, snapshots, stamps, stat_cache
 
 BIG = b"0123456789abcdef" * (1 << 17)
 
@@ -150,3 +151,25 @@ def test_a_damaged_list_of_a_snapshot_is_named(source, store, ending):
     assert damage.meaning == f"Snapshot {digest[:16]} cannot be used."
     Path(workdir.manifest_path(store, digest)).unlink()
     assert damages(store) == [], "a snapshot that was removed is not damaged"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["packs/*.pack", "packs/*.index", "objects/??/*", "manifests/??/*"]
+)
+def test_parts_of_a_snapshot_that_are_damaged_count_as_missing(source, store, pattern):
+    """So that a cluster's login node asks for them again."""
+    digest = snapshots.take(store, source).digest
+    parts = bundle.parts(store, digest)
+    (places,) = [name for name in parts if name.endswith(".places")]
+    for _ in range(2):
+        assert bundle.missing(store, parts) == [places]
+    damaged = [path for path in store.glob(pattern) if path.suffix != ".places"]
+    for path in damaged:
+        flip(path)
+    missing = bundle.missing(store, parts)
+    assert {str(path.relative_to(store)) for path in damaged} <= {*missing}
+    for path in damaged:
+        path.write_bytes(b"")
+    assert {str(path.relative_to(store)) for path in damaged} <= {*bundle.missing(store, parts)}
+    shutil.rmtree(store)
+    assert bundle.missing(store, parts) == parts

@@ -2,46 +2,98 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import struct
 import tarfile
 from pathlib import Path
 
-from scriptrun.runtime import foreign_names, workdir
+from scriptrun.runtime import files, foreign_names, workdir
+from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import SnapshotException
+from scriptrun.store import paths
+from scriptrun.store.file_stamp import stamp_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
+    from scriptrun.store.file_stamp import Stamp
+
+_ENTRY = struct.Struct(">32sQ")
+
 
 def parts(store: Path, digest: str) -> list[str]:
     """The files below ``store`` that hold the snapshot, its manifest last."""
-    paths: dict[str, None] = {}
+    found: dict[str, None] = {}
     for kind, _, size, value, location in workdir.entries(store, digest):
         if kind not in "fx":
             continue
         if location is not None:
             path = workdir.pack_path(store, location[0])
-            paths[path] = None
-            paths[path.removesuffix(".pack") + ".index"] = None
+            found[path] = None
+            found[path.removesuffix(".pack") + ".index"] = None
         elif size:
-            paths[workdir.object_path(store, value)] = None
+            found[workdir.object_path(store, value)] = None
     manifest = workdir.manifest_path(store, digest)
-    paths[manifest + ".places"] = paths[manifest] = None
-    return [os.path.relpath(path, store) for path in paths]
+    found[manifest + ".places"] = found[manifest] = None
+    return [os.path.relpath(path, store) for path in found]
 
 
 def missing(store: Path, names: list[str]) -> list[str]:
-    """Those of ``names`` that the store does not hold, or holds as empty files."""
-    return [name for name in names if not _has_content(store / name)]
+    """Those of ``names`` that the store does not hold, or holds damaged.
 
-
-def _has_content(path: Path) -> bool:
+    What a digest names is compared with it, once while it looks the same. Places are always
+    missing: they are small, and nothing names their content.
+    """
+    note_path = paths.cache_root() / "stat" / f"{digest_of(str(store))[:32]}.parts"
+    noted = files.read_json(str(note_path))
+    known = noted if isinstance(noted, dict) else {}
+    whole: dict[str, Stamp] = {}
+    for name in names:
+        try:
+            stamp = stamp_of(store / name)
+            if known.get(name) == stamp or _is_whole(store / name):
+                whole[name] = stamp
+        except OSError:
+            continue
     try:
-        return path.stat().st_size > 0
+        note_path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(str(note_path), files.to_json(whole), durable=False)
     except OSError:
+        pass  # a note for speed only
+    return [name for name in names if name not in whole]
+
+
+def _is_whole(path: Path) -> bool:
+    if path.suffix == ".places":
         return False
+    if path.suffix == ".index":
+        return _is_pack_whole(path.with_suffix(".pack"), path)
+    if path.suffix == ".pack":
+        return _is_pack_whole(path, path.with_suffix(".index"))
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == path.name
+
+
+def _is_pack_whole(pack: Path, index: Path) -> bool:
+    """Whether the pack holds what its index says, up to its end."""
+    data = index.read_bytes()
+    if not data or len(data) % _ENTRY.size:
+        return False
+    entries = list(_ENTRY.iter_unpack(data))
+    ends = [offset for _, offset in entries[1:]] + [pack.stat().st_size]
+    with open(pack, "rb") as file:
+        position = 0
+        for (digest, offset), end in zip(entries, ends, strict=True):
+            if offset != position or end < offset:
+                return False
+            content = file.read(end - offset)
+            if hashlib.sha256(content).digest() != digest:
+                return False
+            position = end
+    return True
 
 
 def members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
