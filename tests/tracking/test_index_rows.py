@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -167,7 +168,7 @@ def test_only_runs_that_have_not_ended_are_asked_for_their_state(index, runs):
     asked = []
 
     def status(folder, job):
-        asked.append((folder.name, job["id"]))
+        asked.append((folder.name, job.id))
         return run_state.RunState(states.RUNNING)
 
     put(runs, "done", state="Completed")
@@ -210,11 +211,25 @@ def test_runs_and_days_that_are_removed_leave_the_list(index, runs):
     assert listed(found) == []
 
 
-def test_a_damaged_job_is_no_run(index, runs):
+def test_a_damaged_job_is_listed_with_its_file_until_it_is_whole_again(index, runs):
+    def status(folder, job):
+        return run_state.RunState(states.FAILED, job.problem)
+
     put(runs, "whole", state="Completed")
     folder = put(runs, "cut")
+    whole = (folder / "job.json").read_bytes()
     (folder / "job.json").write_text('{"id": "cut", "exp')
-    assert listed(index()) == ["whole"]
+    found = index(status)
+    assert sorted(listed(found)) == ["cut", "whole"]
+    (row,) = found.rows(state="Failed")
+    assert (row.id, row.script, row.reason) == (
+        "cut",
+        None,
+        f"{folder / 'job.json'} is damaged: it is not valid JSON",
+    )
+    (folder / "job.json").write_bytes(whole)
+    end(folder, "Completed")
+    assert sorted(listed(found, state="Completed")) == ["cut", "whole"]
 
 
 @pytest.mark.parametrize("rubbish", [b"no database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
@@ -222,6 +237,87 @@ def test_a_foreign_file_is_replaced(index, runs, tmp_path, rubbish):
     put(runs, "one", state="Completed")
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "index.sqlite").write_bytes(rubbish)
+    assert listed(index()) == ["one"]
+
+
+def by_sql(*statements):
+    def damage(path):
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+
+    return damage
+
+
+def as_folder(path):
+    path.unlink()
+    (path / "below").mkdir(parents=True)
+
+
+def as_loop(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        by_sql("drop table runs"),
+        by_sql("drop table days"),
+        by_sql("drop table runs", "create table runs (id, tags)"),
+        by_sql("update runs set tags = '{'"),
+        by_sql("update runs set tags = '[]'"),
+        by_sql("update runs set created = null"),
+        by_sql("update runs set state = 7, began = 'then'"),
+        by_sql("update runs set reason = cast(x'ff' as text)"),
+        by_sql("update days set changed = 'x'", "update runs set changed = 'x'"),
+        as_folder,
+        as_loop,
+        half,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.with_name(path.name + "-wal").write_bytes(b"\xff" * 9000),
+        lambda path: path.with_name(path.name + "-shm").mkdir(),
+    ],
+)
+def test_a_damaged_index_is_built_again(index, runs, tmp_path, damage):
+    put(runs, "one", state="Completed", tags={"a": "b"})
+    put(runs, "two", state="Failed")
+    first = index()
+    assert len(listed(first)) == 2
+    first.close()
+    damage(tmp_path / "cache" / "index.sqlite")
+    again = index()
+    assert sorted(listed(again)) == ["one", "two"]
+    assert again.ids_with_prefix("o") == ["one"] and again.ids_named("two") == ["two"]
+    assert [row.tags for row in again.rows(state="Completed")] == [{"a": "b"}]
+
+
+def test_an_index_that_is_damaged_while_it_is_open_is_built_again(index, runs, tmp_path):
+    put(runs, "one", state="Completed")
+    found = index()
+    assert listed(found) == ["one"]
+    for statement in ("drop table runs", "drop table days"):
+        by_sql(statement)(tmp_path / "cache" / "index.sqlite")
+        assert found.ids_with_prefix("o") == ["one"]
+        assert listed(found) == ["one"]
+
+
+def test_an_index_that_cannot_be_stored_is_in_memory(index, runs, tmp_path):
+    put(runs, "one", state="Completed")
+    (tmp_path / "cache").write_text("a file")
+    assert listed(index()) == ["one"]
+
+
+def test_a_day_or_a_run_that_is_a_file_is_passed_over(index, runs):
+    put(runs, "one", state="Completed")
+    (runs / "2024-05-01" / "note.txt").write_text("no run")
+    (runs / "2024-05-02").write_text("no day")
+    (runs / "2024-05-03").symlink_to("2024-05-03")
     assert listed(index()) == ["one"]
 
 

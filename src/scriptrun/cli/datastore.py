@@ -24,6 +24,7 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores import probe
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import records as store_records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def _record(workspace: Workspace, name: str) -> Json:
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
-    records = [_record(workspace, name) for name in datastore_records.names(workspace)]
+    names = datastore_records.names(workspace)
+    records = list(store_records.readable(names, lambda name: _record(workspace, name)))
     rows = [
         (
             record["name"],

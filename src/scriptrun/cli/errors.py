@@ -22,6 +22,7 @@ _USER_ERRNOS = {
     errno.EIO,
     errno.EISDIR,
     errno.ENOTDIR,
+    errno.ELOOP,
     getattr(errno, "EDQUOT", errno.ENOSPC),
 }
 

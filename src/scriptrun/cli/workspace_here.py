@@ -62,7 +62,7 @@ def exists(workspace: Workspace) -> bool:
 
 def is_workspace(root: Path) -> bool:
     """Whether ``root`` contains a workspace."""
-    return (root / ".scriptrun" / "workspace.json").exists()
+    return os.path.lexists(root / ".scriptrun" / "workspace.json")
 
 
 def named_by_variable() -> bool:

@@ -162,7 +162,7 @@ class Model:
         dict. ``latest``: only the latest version of each name.
         """
         models: builtins.list[Model] = []
-        for head in model_registry.all_versions(workspace, name):
+        for head in model_registry.readable_versions(workspace, name):
             if latest and any(other.name == head["name"] for other in models):
                 continue
             model = Model._from_version(workspace, head)

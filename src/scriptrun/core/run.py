@@ -19,6 +19,7 @@ from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
+from scriptrun.store.records import DamagedRecord
 from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import events, run_folder, run_state
 
@@ -155,8 +156,16 @@ class Run(ScriptRun):
         if self._job is None:
             self._job = run_folder.read_job(self.path)
         if self._job is None:
-            raise UserErrorException(f"Run {self.id!r} is missing from {self.path}.")
+            raise run_status.RunMissing(self.path)
         return self._job
+
+    @property
+    def known_job(self) -> JobSpec:
+        """As ``job``; only its ID and day are known if job.json cannot be read."""
+        try:
+            return self.job
+        except DamagedRecord:
+            return run_folder.stand_in(self.path)
 
     @property
     def experiment(self) -> Experiment:
@@ -186,7 +195,11 @@ class Run(ScriptRun):
     @property
     def standing(self) -> run_state.RunState:
         """The state with its reason and times; reading it also ends an abandoned run."""
-        return run_status.status_of(self.workspace, self.path, self.job)
+        try:
+            job = self.job
+        except DamagedRecord as error:
+            return run_status.of_damaged(self.path, error.problem)
+        return run_status.status_of(self.workspace, self.path, job)
 
     def get_status(self) -> str:
         """The state: NotStarted, Queued, Preparing, Running, Finalizing, Completed, Failed or
@@ -239,22 +252,22 @@ class Run(ScriptRun):
         super().cancel()
         from scriptrun.registry import compute_targets
 
-        compute_targets.engine_of(self.job.target).cancel(self.path)
+        compute_targets.engine_of(self.known_job.target).cancel(self.path)
 
     @property
     def _remote(self) -> RemoteRuns | None:
         """The remote host with the original run folder, if this folder is its mirror."""
-        return remote.for_target(self.job.target)
+        return remote.for_target(self.known_job.target)
 
     def bring_home(self, prefix: str = "") -> None:
         """Fetch the files whose names begin with ``prefix``, where the run lies elsewhere."""
-        there = remote.home(self.path, self.job)
+        there = remote.home(self.path, self.known_job)
         if there is not None:
             remote.mirror.fetch_below(self.path, there, prefix)
 
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and uploads."""
-        there = remote.home(self.path, self.job)
+        there = remote.home(self.path, self.known_job)
         if there is not None:
             return remote.mirror.artifact_names(self.path, there)
         return builtins.list(super().get_file_names())
@@ -263,7 +276,7 @@ class Run(ScriptRun):
         self, name: str, output_file_path: str | os.PathLike[str] | None = None, **kwargs: object
     ) -> None:
         """Copy a file of the run to ``output_file_path`` (a file or folder; default: ``.``)."""
-        there = remote.home(self.path, self.job)
+        there = remote.home(self.path, self.known_job)
         if there is not None:
             remote.mirror.fetch_artifacts(self.path, there, [name])
         super().download_file(name, output_file_path, **kwargs)
@@ -427,7 +440,7 @@ class Run(ScriptRun):
 def _class_of(folder: Path) -> type[Run]:
     """The class of the run in ``folder``, recognized by the record file of its kind."""
     for kind in RUN_KINDS.values():
-        if kind.record and os.path.exists(folder / kind.record):
+        if kind.record and os.path.lexists(folder / kind.record):
             run_class: type[Run] = handler(kind.run_class)
             return run_class
     return Run

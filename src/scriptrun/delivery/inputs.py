@@ -235,7 +235,7 @@ def _create_runtime_folder(name: str) -> Path:
     owner_file = str(folder / _OWNER)
     files.write_atomic(owner_file, files.to_json(identity.identify()), durable=False)
     for sibling in folder.parent.iterdir():
-        owner = files.read_json(str(sibling / _OWNER))
+        owner = files.read_object(sibling / _OWNER)
         if owner and identity.is_local(owner) and not identity.is_alive(owner):
             dataset_mount.clear_stale()
             shutil.rmtree(sibling, ignore_errors=True)

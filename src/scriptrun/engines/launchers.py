@@ -56,21 +56,33 @@ def view(folder: Path) -> View:
     """What is seen of the run at ``folder``, whose launcher is a process of a machine."""
     attempt = _newest_attempt(folder)
     if attempt is None:
-        return View(WAITING)
-    owner = files.read_json(str(attempt / "node-0.start.json"))
-    if owner is None:
-        return View(WAITING)
+        return _view_by_launcher(folder / "attempts", _launcher(folder))
+    path = attempt / "node-0.start.json"
+    owner, launcher = files.read_object(path), _launcher(folder, attempt.name)
+    if owner is None or not identity.is_identity(owner):
+        return _view_by_launcher(path, launcher)
     if not identity.is_local(owner):
         return _remote_view(attempt, owner)
     if identity.is_alive(owner):
         return View(ALIVE, f"process {owner['pid']}")
-    launcher = _launcher(folder)
-    if launcher and identity.is_alive(launcher):
+    if launcher is not None and identity.is_alive(launcher):
         return View(ALIVE, f"process {launcher['pid']}")
     return View(
         ENDED,
         f"the launcher (process {owner['pid']} on {owner['host']}) is gone{_reboot_note(owner)}",
     )
+
+
+def _view_by_launcher(path: Path, launcher: Json | None) -> View:
+    """The view of a run without a claim that can be read at ``path``.
+
+    It waits, unless the claim is damaged or the script has begun: then its launcher is known.
+    """
+    if launcher is None or not identity.is_local(launcher):
+        return View(ENDED, f"{path} is damaged") if os.path.lexists(path) else View(WAITING)
+    if identity.is_alive(launcher):
+        return View(ALIVE, f"process {launcher['pid']}")
+    return View(ENDED, f"the launcher (process {launcher['pid']}) is gone, and {path} is damaged")
 
 
 def clear(folder: Path) -> None:
@@ -91,10 +103,8 @@ def _reboot_note(owner: Json) -> str:
 
 
 def _newest_attempt(folder: Path) -> Path | None:
-    try:
-        numbers = [int(name) for name in os.listdir(folder / "attempts") if name.isdigit()]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    names = files.names_in(folder / "attempts")
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
     return folder / "attempts" / str(max(numbers)) if numbers else None
 
 
@@ -111,13 +121,17 @@ def _living_scripts(folder: Path) -> list[int]:
     return [
         script["pid"]
         for script in scripts
-        if identity.is_local(script) and identity.is_alive(script)
+        if identity.is_identity(script) and identity.is_local(script) and identity.is_alive(script)
     ]
 
 
-def _launcher(folder: Path) -> Json | None:
-    began = _began_event(folder)
-    return began.get("launcher") if began else None
+def _launcher(folder: Path, attempt: str = "") -> Json | None:
+    """The launcher that the newest start of a script names; with ``attempt``, only of that one."""
+    began = _began_event(folder) or {}
+    if attempt and str(began.get("attempt", attempt)) != attempt:
+        return None
+    launcher = began.get("launcher")
+    return launcher if identity.is_identity(launcher) else None
 
 
 def _remote_view(attempt: Path, owner: Json) -> View:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from scriptrun.environments import site_packages
-from scriptrun.runtime.files import read_json
+from scriptrun.runtime.files import read_object
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([\w.-]+)['\"]")
@@ -96,8 +96,8 @@ def _requirements_from_conda(prefix: str) -> dict[str, set[str]]:
     filenames = os.listdir(folder) if folder and os.path.isdir(folder) else []
     requirements = {}
     for name in filenames:
-        record = read_json(os.path.join(folder, name)) if name.endswith(".json") else None
-        if isinstance(record, dict):
-            required = {requirement_name(spec) for spec in record.get("depends", ())}
+        record = read_object(os.path.join(folder, name)) if name.endswith(".json") else None
+        if record is not None and isinstance(record.get("depends", []), list):
+            required = {requirement_name(str(spec)) for spec in record.get("depends", ())}
             requirements[site_packages.normal(str(record.get("name", "")))] = required - {""}
     return requirements

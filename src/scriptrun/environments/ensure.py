@@ -28,7 +28,7 @@ from scriptrun.environments.cache import limit as cache_limit
 from scriptrun.environments.cache.folders import CacheFolder
 from scriptrun.environments.lookup import find, inspect_cache, locked_builder
 from scriptrun.runtime import identity
-from scriptrun.runtime.files import read_json, write_atomic
+from scriptrun.runtime.files import read_object, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
@@ -244,5 +244,6 @@ def _hold_flock(path: Path, action: str, log: Log, stop: Stop) -> Iterator[None]
 
 
 def _holder(path: Path) -> str:
-    owner = read_json(f"{path}.owner") or {}
-    return f"process {owner['pid']} on {owner['host']}" if owner.get("pid") else "another process"
+    owner = read_object(f"{path}.owner") or {}
+    pid, host = owner.get("pid"), owner.get("host")
+    return f"process {pid} on {host}" if pid else "another process"

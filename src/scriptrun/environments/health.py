@@ -7,7 +7,7 @@ import re
 
 from scriptrun.environments import site_packages
 from scriptrun.environments.interpreter import facts as interpreter_facts
-from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.runtime.files import read_object, to_json, write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def record(folder: str, python: str, site_folders: tuple[str, ...]) -> None:
 
 def why_unhealthy(folder: str, python: str, site_folders: tuple[str, ...]) -> str:
     """Why ``folder`` must be built again; "" if it matches its record."""
-    facts = read_json(os.path.join(folder, RECORD_FILE))
-    if not isinstance(facts, dict):
+    facts = read_object(os.path.join(folder, RECORD_FILE))
+    names = facts.get("names", []) if facts is not None else None
+    if facts is None or not isinstance(names, list) or any(type(each) is not str for each in names):
         return "its build was interrupted"
     return _python_problem(python, facts) or _packages_problem(site_folders, facts)
 

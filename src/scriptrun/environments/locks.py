@@ -7,16 +7,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun.environments.builder import Lockfile, platform_tag
-from scriptrun.runtime.files import publish, read_json, to_json, write_atomic
+from scriptrun.runtime.files import publish, read_object, to_json, write_atomic
+from scriptrun.spec import field_types
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from scriptrun.runtime.hints import Json
 
 FORMAT = 1
 
+#: the types of what readers rely on, in a lockfile and in its conda records
+_TYPES = {
+    "platform": "str",
+    "kind": "str",
+    "python": "str",
+    "version": "str",
+    "requirements": "str",
+    "distributions": "list[str]",
+    "conda": "list[Json]",
+    "requested": "list[str]",
+    "notes": "list[str]",
+    "base": "str",
+}
+_RECORD_TYPES = {"name": "str", "version": "str", "build": "str"}
 #: keys that are for people only and do not change the content key
 _INFORMATIONAL = ("format", "created", "requested", "notes", "tool", "checksum")
 
@@ -45,15 +60,31 @@ def _checksum(lockfile: Mapping[str, object]) -> str:
 def read(locks_folder: Path, spec: EnvironmentSpec) -> Lockfile | None:
     """The lockfile of ``spec`` for this platform, or None; a damaged one counts as missing."""
     for path in _paths(locks_folder, spec):
-        lockfile = _read_whole(path)
+        lockfile = _read(path)
         if lockfile is not None and lockfile.get("platform") == platform_tag():
             return lockfile
     return None
 
 
-def _read_whole(path: str) -> Lockfile | None:
-    lockfile = read_json(path)
-    return lockfile if isinstance(lockfile, dict) and is_whole(lockfile) else None
+def checked(lockfile: Json) -> Lockfile:
+    """``lockfile``, read from a file. Raises ValueError, naming the field, if it is damaged."""
+    if not is_whole(lockfile):
+        raise ValueError("its content does not match its checksum")
+    field_types.check(_TYPES, lockfile)
+    for record in lockfile.get("conda") or ():
+        if not isinstance(record, dict):
+            raise ValueError("expected objects in the field 'conda'")
+        field_types.check(_RECORD_TYPES, {"name": None, "version": None, "build": None, **record})
+    return lockfile
+
+
+def _read(path: str) -> Lockfile | None:
+    """The lockfile in ``path``; None if there is none that can be read, which is made again."""
+    value = read_object(path)
+    try:
+        return checked(value) if value is not None and "kind" in value else None
+    except ValueError:
+        return None
 
 
 def store(
@@ -67,7 +98,7 @@ def store(
     os.makedirs(locks_folder, exist_ok=True)
     lockfile = seal(lockfile)
     for path in (shared_path, platform_path):
-        stored = _read_whole(path)
+        stored = _read(path)
         same_platform = stored is not None and stored.get("platform") == platform_tag()
         if stored is None or (same_platform and upgrade):
             if upgrade or os.path.exists(path):

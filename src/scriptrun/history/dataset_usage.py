@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 from scriptrun.registry.workspace_files import WorkspaceFiles
-from scriptrun.runtime import files
+from scriptrun.spec.job_data import DatasetPin
+from scriptrun.store.records import DamagedRecord
 from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
@@ -25,17 +25,15 @@ def run_ids(workspace: WorkspaceFiles, version: Json, limit: int = LIMIT) -> lis
     """
     runs = []
     for folder in itertools.islice(run_folder.all_folders(workspace.runs_folder), limit):
-        job = files.read_json(str(folder / "job.json")) or {}
-        if any(_is_version(dataset, version) for dataset in _datasets(job)):
-            runs.append((str(job.get("created")), folder.name))
+        try:
+            job = run_folder.read_job(folder)
+        except DamagedRecord:
+            continue
+        if job is not None and any(_is_version(pin, version) for pin in job.data.pins):
+            runs.append((job.created, folder.name))
     return [name for _, name in sorted(runs, reverse=True)]
 
 
-def _datasets(job: Json) -> Iterator[Json]:
-    for binding in (job.get("data") or {}).get("inputs") or ():
-        yield binding.get("dataset") or {}
-
-
-def _is_version(dataset: Json, version: Json) -> bool:
+def _is_version(pin: DatasetPin, version: Json) -> bool:
     """Whether the IDs are equal; a dataset of that name in another workspace has another ID."""
-    return bool(dataset.get("id")) and dataset.get("id") == version["id"]
+    return bool(pin.id) and pin.id == version["id"]

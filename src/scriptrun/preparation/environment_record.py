@@ -7,7 +7,7 @@ from pathlib import Path
 from scriptrun.environments import locks
 from scriptrun.environments.cache import usage as cache_usage
 from scriptrun.runtime import events, files
-from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,25 +52,13 @@ def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
 def read_lockfile(folder: Path) -> Json | None:
     """The lockfile of the run's environment, or None if it is not locked yet.
 
-    Raises EnvironmentException if its content was changed.
+    An empty file, as a power cut may leave it, is none. Raises DamagedRecord for another that
+    cannot be read, or whose content was changed.
     """
-    lockfile: Json | None = files.read_json(str(folder / LOCKFILE))
-    if isinstance(lockfile, dict) and not locks.is_whole(lockfile):
-        raise _damaged_error(folder)
-    return lockfile
+    path = folder / LOCKFILE
+    return None if records.is_blank(path) else records.read(path, locks.checked)
 
 
 def read_recorded_lockfile(folder: Path) -> Json | None:
-    """As ``read_lockfile``, for a run that has started: a file that is no lockfile is an error."""
-    lockfile = read_lockfile(folder)
-    if not isinstance(lockfile, dict) and (folder / LOCKFILE).exists():
-        raise _damaged_error(folder)
-    return lockfile
-
-
-def _damaged_error(folder: Path) -> EnvironmentException:
-    return EnvironmentException(
-        f"The lockfile {str(folder / LOCKFILE)!r} is damaged: its content does not match its "
-        "checksum.",
-        "Submit the job again to lock its environment anew, or restore that file from a backup.",
-    )
+    """As ``read_lockfile``, for a run that has started: an empty file is damaged too."""
+    return records.read(folder / LOCKFILE, locks.checked)

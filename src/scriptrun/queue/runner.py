@@ -19,8 +19,8 @@ from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.queue import repair, tickets, workers
 from scriptrun.queue import start as start_run
-from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import identity, processes
@@ -137,21 +137,32 @@ class Runner(Value, frozen=False):
         for name in waiting:
             if name in started or time.monotonic() < self.retry_at.get(name, 0.0):
                 continue
-            item = self._load(self.queue / name)
-            if item is None or item.line in full:
-                continue
-            attempts = run_folder.attempts(item.ticket.folder)
-            if self._is_over(item, attempts):
-                continue
-            environment = None if item.digest in missing else self._find(item)
-            if environment is None:
-                missing.add(item.digest)
-                self._build(item)
-            elif (
-                not self._start(item, environment, (attempts or [0])[-1] + 1)
-                and item.line is not None
-            ):
-                full.add(item.line)
+            try:
+                self._advance(self.queue / name, missing, full)
+            except OSError:
+                raise
+            except Exception as error:  # a damaged file, or a bug: the others still start
+                repair.end_unstartable(self.workspace, self.queue / name, error)
+
+    def _advance(self, path: Path, missing: set[str], full: set[str]) -> None:
+        """Start one run, or what it waits for.
+
+        ``missing`` are the environments that are not ready, ``full`` the lines that have no room.
+        """
+        item = self._load(path)
+        if item is None or item.line in full:
+            return
+        attempts = run_folder.attempts(item.ticket.folder)
+        if self._is_over(item, attempts):
+            return
+        environment = None if item.digest in missing else self._find(item)
+        if environment is None:
+            missing.add(item.digest)
+            self._build(item)
+            return
+        has_room = self._start(item, environment, (attempts or [0])[-1] + 1)
+        if not has_room and item.line is not None:
+            full.add(item.line)
 
     def _find(self, item: _WaitingRun) -> ReadyEnvironment | None:
         """The run's environment if it is ready; a recent check is reused."""
@@ -166,14 +177,11 @@ class Runner(Value, frozen=False):
     def _load(self, path: Path) -> _WaitingRun | None:
         if path.name in self.loaded:
             return self.loaded[path.name]
-        ticket = tickets.read(path)
+        ticket = tickets.read(path) or repair.renew_ticket(self.workspace, path)
         if ticket is None:
             tickets.drop_unreadable(path)
             return None
-        try:
-            job = run_folder.read_job(ticket.folder)
-        except ValueError:
-            job = None
+        job = run_folder.read_job(ticket.folder)
         if job is None:
             _drop_if_abandoned(ticket)
             return None
@@ -193,7 +201,7 @@ class Runner(Value, frozen=False):
     def _is_over(self, item: _WaitingRun, attempts: list[int]) -> bool:
         """Whether the run has ended, or was deleted, canceled or claimed by a living launcher."""
         folder = item.ticket.folder
-        if not (folder / "job.json").exists():
+        if not run_folder.exists(folder):
             self.loaded.pop(item.ticket.path.name, None)
             tickets.drop(item.ticket.path)
             return True
@@ -210,7 +218,7 @@ class Runner(Value, frozen=False):
             if len(killed) >= TRIES:
                 self._end(item, f"its launcher was killed {len(killed)} times before it started")
                 return True
-        if (folder / "cancel.json").exists():
+        if os.path.lexists(folder / "cancel.json"):
             self._end(item, "canceled before it started", states.CANCELED)
             return True
         return False
@@ -267,7 +275,7 @@ class Runner(Value, frozen=False):
 
     def _stop_canceled_builds(self) -> None:
         for digest, (pid, item) in list(self.building.items()):
-            if (item.ticket.folder / "cancel.json").exists():
+            if os.path.lexists(item.ticket.folder / "cancel.json"):
                 _kill_group(pid)
                 os.waitpid(pid, 0)
                 if item.job.environment.kind == IMAGE:
@@ -329,7 +337,7 @@ def _adopt_environment(environ: dict[str, str]) -> None:
 
 def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
     """Drop the ticket of a run that was deleted, or whose submitter died before publishing it."""
-    if run_folder.read_job(ticket.folder) is not None:
+    if run_folder.exists(ticket.folder):
         return
     if ticket.folder.exists() and identity.is_alive(ticket.submitter):
         return  # still being submitted

@@ -62,10 +62,7 @@ def waiting(queue: Path) -> list[Path]:
 
 def names(queue: Path) -> list[str]:
     """The file names of the tickets, in order."""
-    try:
-        return sorted(name for name in os.listdir(queue) if name.endswith(".json"))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return sorted(name for name in files.names_in(queue) if name.endswith(".json"))
 
 
 def run_id_of(path: Path) -> str:
@@ -85,30 +82,60 @@ def find(queue: Path, run_id: str) -> Path | None:
 def age(path: Path) -> float:
     """Seconds since the ticket at ``path`` was written, even if the clock was changed since."""
     try:
-        return abs(time.time() - int(path.name[:20]) / 1e9)
-    except ValueError:
-        return 0.0
+        written = int(path.name[:20]) / 1e9
+    except ValueError:  # a file of another name
+        try:
+            written = path.lstat().st_mtime
+        except OSError:
+            return 0.0
+    return abs(time.time() - written)
 
 
 def read(path: Path) -> Ticket | None:
-    """The ticket at ``path``, or None if it is gone."""
-    value = files.read_json(str(path))
-    if not isinstance(value, dict):
+    """The ticket at ``path``; None if it is gone, or cannot be read."""
+    value = files.read_object(path)
+    if value is None or not is_ticket(value) or Path(value["folder"]).name != run_id_of(path):
         return None
     return Ticket(path, Path(value["folder"]), value["environ"], value["submitter"])
 
 
 def drop_unreadable(path: Path) -> None:
-    """Remove what ``read`` could not read: a power cut has emptied it, so it queues nothing."""
+    """Remove what ``read`` could not read: it queues nothing."""
     if read(path) is None:
         drop(path)
+
+
+def is_ticket(value: Json) -> bool:
+    """Whether ``value``, read from a file, is a ticket, of this queue or of sweeps."""
+    environ = value.get("environ")
+    return (
+        isinstance(value.get("folder"), str)
+        and identity.is_identity(value.get("submitter"))
+        and isinstance(environ, dict)
+        and all(map(_is_variable, environ.items()))
+    )
+
+
+def _is_variable(item: tuple[str, object]) -> bool:
+    name, text = item
+    return "=" not in name and isinstance(text, str) and "\0" not in name + text
+
+
+def renew(path: Path, folder: Path, submitter: Json) -> Ticket:
+    """Write the ticket of the run at ``folder`` again, at its place, with our own variables."""
+    environ = {n: text for n, text in os.environ.items() if n not in identity.JOB_VARIABLES}
+    value = {"folder": str(folder), "environ": environ, "submitter": submitter}
+    if path.is_dir():
+        drop(path)
+    files.write_atomic(str(path), files.to_json(value), mode=0o600)
+    return Ticket(path, folder, environ, submitter)
 
 
 def put_back(queue: Path, run_id: str) -> bool:
     """Requeue a started run with the ticket that its launcher kept for a retry."""
     ending = f"-{run_id}.json.began"
     try:
-        path = next((queue / name for name in os.listdir(queue) if name[20:] == ending), None)
+        path = next((queue / name for name in files.names_in(queue) if name[20:] == ending), None)
         if path is not None:
             os.rename(path, path.with_suffix(""))
     except (FileNotFoundError, NotADirectoryError):
@@ -122,3 +149,9 @@ def drop(path: Path) -> None:
         path.unlink()
     except FileNotFoundError:
         pass
+    except (IsADirectoryError, PermissionError):  # damage: a folder, which is no ticket
+        if not path.is_dir():
+            raise
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)

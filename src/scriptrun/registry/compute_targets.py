@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 
 from scriptrun.engines import registry as engine_registry
-from scriptrun.spec import suggestion, values
+from scriptrun.spec import field_types, suggestion, values
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.job import Target
-from scriptrun.store import registry
+from scriptrun.store import records, registry
+from scriptrun.store.records import Shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ def engine_of(target: Target) -> Engine:
         key: tuple(option) if isinstance(option, list) else option
         for key, option in target.options.items()
     }
+    try:
+        field_types.check(values.types_of(engine_class), options)
+    except ValueError as error:
+        raise ComputeTargetException(
+            f"Compute target {target.name!r} is invalid: {error}.",
+            f"Change it with: scriptrun compute set {target.name}",
+        ) from None
     engine: Engine = engine_class(name=target.name, **options)
     return engine
 
@@ -91,7 +99,7 @@ def all_targets(workspace: WorkspaceFiles) -> Json:
     """The compute targets by name; always includes ``local``."""
     stored = (name for name in _target_store(workspace).names() if not name.startswith("."))
     names = {DEFAULT, *stored}  # what begins with a dot is a setting
-    return {name: resolve(workspace, name) for name in sorted(names)}
+    return dict(records.readable(sorted(names), lambda name: (name, resolve(workspace, name))))
 
 
 class ComputeTargets(dict[str, "Engine"]):
@@ -163,4 +171,4 @@ def _resolve_alias(workspace: WorkspaceFiles, name: str) -> str:
 
 
 def _target_store(workspace: WorkspaceFiles) -> registry.NamedValues:
-    return registry.NamedValues(workspace.directory / "compute")
+    return registry.NamedValues(workspace.directory / "compute", Shape({"class": "str"}))

@@ -13,7 +13,7 @@ from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
-from scriptrun.store import registry, yaml_file
+from scriptrun.store import records, registry, yaml_file
 from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
@@ -96,8 +96,8 @@ def all_environments(workspace: WorkspaceFiles) -> dict[str, Environment]:
         environment = _find_ready_made(workspace, resolve_alias(workspace, name))
         if environment is not None:
             environments[name] = environment
-    for name in _environment_registry(workspace).names():
-        environments[name] = get(workspace, name)
+    names = _environment_registry(workspace).names()
+    environments.update(records.readable(names, lambda name: (name, get(workspace, name))))
     return environments
 
 

@@ -21,9 +21,8 @@ def make(workspace: WorkspaceFiles, name: str) -> None:
 
 
 def read(workspace: WorkspaceFiles, name: str) -> Json:
-    """The experiment's metadata; empty before its first use."""
-    value: Json = files.read_json(str(_path(workspace, name))) or {}
-    return value
+    """The experiment's metadata; empty before its first use, and if it cannot be read."""
+    return files.read_object(_path(workspace, name)) or {}
 
 
 def put(workspace: WorkspaceFiles, name: str, **changes: object) -> None:

@@ -10,7 +10,7 @@ from scriptrun.runtime import durability, foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
-from scriptrun.store import blobs, paths
+from scriptrun.store import blobs, paths, records
 from scriptrun.store.file_stamp import stamp_of
 from scriptrun.store.versions import VersionRecord, VersionStore
 
@@ -30,6 +30,23 @@ EDITABLE_FIELDS = (
     "sample_input",
     "sample_output",
     "resource",
+)
+
+
+_SHAPE = records.Shape(
+    {
+        "key": "str",
+        "created": "str",
+        "root": "str",
+        "files": "list[Json]",
+        "description": "str | None",
+        "tags": "Json | None",
+        "properties": "Json | None",
+        "datasets": "list[list[str]] | None",
+        "resource": "Json | None",
+        "run_id": "str | None",
+    },
+    ("key", "created", "root", "files"),
 )
 
 
@@ -104,9 +121,22 @@ def get(workspace: WorkspaceFiles, name: str, version: int | None = None) -> Ver
 def all_versions(workspace: WorkspaceFiles, name: str | None = None) -> Iterator[VersionRecord]:
     """All versions, or those of ``name``; the newest first within each name."""
     store = _version_store(workspace)
+    for model_name, number in _keys(store, name):
+        yield store.get(model_name, number)
+
+
+def readable_versions(
+    workspace: WorkspaceFiles, name: str | None = None
+) -> Iterator[VersionRecord]:
+    """As ``all_versions``, without those that are damaged: they are named on stderr."""
+    store = _version_store(workspace)
+    return records.readable(_keys(store, name), lambda key: store.get(*key))
+
+
+def _keys(store: VersionStore, name: str | None) -> Iterator[tuple[str, int]]:
     for model_name in [name] if name is not None else store.names():
         for number in reversed(store.versions(model_name)):
-            yield store.get(model_name, number)
+            yield model_name, number
 
 
 def change(
@@ -220,4 +250,4 @@ def _content(workspace: WorkspaceFiles) -> Path:
 
 
 def _version_store(workspace: WorkspaceFiles) -> VersionStore:
-    return VersionStore(workspace.directory / "models")
+    return VersionStore(workspace.directory / "models", _SHAPE)

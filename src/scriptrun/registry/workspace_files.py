@@ -14,7 +14,8 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
-from scriptrun.store import paths
+from scriptrun.spec.values import as_object
+from scriptrun.store import paths, records
 from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ class WorkspaceFiles:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root).absolute()
         self.directory = self.root / DIRECTORY
-        facts = files.read_json(str(self.directory / "workspace.json"))
+        facts = records.read(self.directory / "workspace.json", _checked_facts)
         if facts is None:
             raise WorkspaceException(
                 f"No workspace found in {str(self.root)!r}.",
@@ -76,7 +77,7 @@ class WorkspaceFiles:
         """
         _check_name(name)
         root = Path(path or ".").absolute()
-        if (root / DIRECTORY / "workspace.json").exists():
+        if os.path.lexists(root / DIRECTORY / "workspace.json"):
             return _existing(cls(root), name, exist_ok)
         facts = {
             "format": FORMAT,
@@ -146,7 +147,7 @@ class WorkspaceFiles:
 
     @classmethod
     def _open_or_make(cls, root: Path, name: str) -> Self:
-        if (root.absolute() / DIRECTORY / "workspace.json").exists():
+        if os.path.lexists(root.absolute() / DIRECTORY / "workspace.json"):
             return cls(root)
         workspace = cls.create(_as_name(name), path=root, exist_ok=True)
         print(f"Created workspace {workspace.name!r} in {workspace.directory}", file=sys.stderr)
@@ -156,7 +157,7 @@ class WorkspaceFiles:
     def search(cls, start: Path) -> Self | None:
         """The workspace in ``start`` or above it, or None."""
         for folder in (start.absolute(), *start.absolute().parents):
-            if (folder / DIRECTORY / "workspace.json").exists():
+            if os.path.lexists(folder / DIRECTORY / "workspace.json"):
                 return cls(folder)
             for name in _AZURE_CONFIGS:
                 if (folder / name).exists() and _is_azure_config(folder / name):
@@ -178,7 +179,7 @@ class WorkspaceFiles:
         )
         path_setting = facts.get("path")
         root = Path(path_setting) if path_setting and Path(path_setting).is_dir() else root
-        if (root / DIRECTORY / "workspace.json").exists():
+        if os.path.lexists(root / DIRECTORY / "workspace.json"):
             return cls(root)
         workspace = cls.create(
             facts["workspace_name"],
@@ -280,6 +281,19 @@ class WorkspaceFiles:
         from html import escape
 
         return f"<b>Workspace</b> {escape(self.name)} in <code>{escape(str(self.root))}</code>"
+
+
+def _checked_facts(facts: Json) -> Json:
+    """The content of workspace.json; ValueError if a field is missing or of another type."""
+    for name in ("name", "id"):
+        if not isinstance(facts.get(name), str) or not facts[name]:
+            raise ValueError(f"expected text in the field {name!r}")
+    if "/" in facts["id"] or facts["id"].startswith("."):
+        raise ValueError("expected an ID in the field 'id'")
+    if type(facts.get("format", FORMAT)) is not int:
+        raise ValueError("expected a whole number in the field 'format'")
+    as_object(facts.get("tags"), "tags")
+    return facts
 
 
 def _existing(workspace: H, name: str, exist_ok: bool) -> H:

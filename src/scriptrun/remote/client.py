@@ -18,11 +18,12 @@ from scriptrun.engines.transport import HostUnreachable, SshTransport
 from scriptrun.preparation import data_bundle
 from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
-from scriptrun.spec import states
+from scriptrun.spec import field_types, states
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
+from scriptrun.store import records
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import mirror, run_folder, run_state
 from scriptrun.tracking.run_files import FileState, Known, RunFiles
@@ -220,14 +221,25 @@ def _ask(address: Json, question: Json, data: bytes = b"") -> Json:
 
 
 def address(folder: Path) -> Json | None:
-    """The run's address; None if it was not submitted over ssh."""
-    value: Json | None = files.read_json(str(folder / ADDRESS))
+    """The run's address; None if it was not submitted over ssh.
+
+    Raises DamagedRecord if it cannot be read.
+    """
+    return records.read(folder / ADDRESS, _checked_address)
+
+
+def _checked_address(value: Json) -> Json:
+    """``value`` with the fields of an address. Raises ValueError or KeyError without one."""
+    field_types.check(
+        {"host": "str", "root": "str"}, {name: value[name] for name in ("host", "root")}
+    )
     return value
 
 
 def _address_in(folder: Path) -> Json:
     run_address = address(folder)
-    assert run_address is not None
+    if run_address is None:
+        raise records.DamagedRecord(folder / ADDRESS, " is missing")
     return run_address
 
 

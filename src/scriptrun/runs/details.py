@@ -47,7 +47,7 @@ class Definition(dict[str, "Any"]):
 
 def details(run: Run) -> dict[str, Any]:
     """The value of ``Run.get_details``."""
-    job, status = run.job, run.standing
+    job, status = run.known_job, run.standing
     all_events = events.read(run.path)
     facts = events.collect_facts(all_events)
     result: dict[str, Any] = {

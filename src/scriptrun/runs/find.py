@@ -8,9 +8,10 @@ from pathlib import Path
 from scriptrun.queue import tickets
 from scriptrun.runs import status as run_status
 from scriptrun.spec import suggestion
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
+from scriptrun.store.records import DamagedRecord
 from scriptrun.tracking import index, run_state
 
 TYPE_CHECKING = False
@@ -26,8 +27,13 @@ def open_index(workspace: Workspace) -> index.Index:
     queue = tickets.queue_of(workspace.id)
     waiting = frozenset(map(tickets.run_id_of, tickets.waiting(queue)))
 
-    def status(folder: Path, job: dict[str, Any]) -> run_state.RunState:
-        return run_status.status_of(workspace, folder, JobSpec.from_dict(job), waiting)
+    def status(folder: Path, job: JobSpec | DamagedRecord) -> run_state.RunState:
+        if isinstance(job, DamagedRecord):
+            return run_status.of_damaged(folder, job.problem)
+        try:
+            return run_status.status_of(workspace, folder, job, waiting)
+        except ScriptrunError as error:
+            return run_state.read_status(folder).replace(reason=error.message)
 
     run_index = index.Index(workspace.runs_folder, index_path(workspace), status)
     run_index.refresh()

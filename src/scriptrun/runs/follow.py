@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -141,7 +142,7 @@ def follow(
 
     For several ranks, stream the logs of ``ranks`` (default: rank 0).
     """
-    stream = LogStream(run.path, write, tail, script_logs(run.job, ranks))
+    stream = LogStream(run.path, write, tail, script_logs(run.known_job, ranks))
     try:
         delay, next_check = FAST_POLL, 0.0
         while True:
@@ -214,7 +215,8 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
     """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set."""
     status = run.standing
     if raise_on_error and status.state == states.FAILED:
-        has_child_runs = run_kind(run.job.kind).has_children  # its reason includes its child's log
+        # the reason of a run with child runs includes its child's log
+        has_child_runs = run_kind(run.known_job.kind).has_children
         tail = "" if has_child_runs else last_lines(run.path / _failure_log(run))
         excerpt = f"\nLast lines of its log:\n{tail}" if tail else ""
         reason = status.reason.rstrip(".")
@@ -224,7 +226,7 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
 def _failure_log(run: Run) -> str:
     """The log of the rank that failed first, else the script's log."""
     result = run_folder.read_result(run.path) or {}
-    return str(result.get("log") or script_logs(run.job)[0])
+    return str(result.get("log") or script_logs(run.known_job)[0])
 
 
 def last_lines(path: Path, count: int = 15) -> str:
@@ -244,16 +246,17 @@ def end_if_waiting(run: Run) -> None:
 
     The cancellation request is already written, so a launcher that claims the run now sees it.
     """
-    run_status.refresh(run.path, run.job, at_once=True)
+    job = run.known_job
+    run_status.refresh(run.path, job, at_once=True)
     if any(
-        (run.path / "attempts" / str(n) / "node-0.start.json").exists()
+        os.path.lexists(run.path / "attempts" / str(n) / "node-0.start.json")
         for n in run_folder.attempts(run.path)
     ):
         return
-    if not files.read_json(str(run.path / "job.json")):
+    if not files.read_object(run.path / "job.json"):
         return
     ticket = tickets.find(tickets.queue_of(run.workspace.id), run.id)
-    shared = compute_targets.engine_of(run.job.target).traits.shared_files
+    shared = compute_targets.engine_of(job.target).traits.shared_files
     if ticket is None and not shared:
         return  # it was handed over, and its launcher may have claimed it since
     end_failed(run.path, "canceled before it started", states.CANCELED)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from scriptrun import remote
+from scriptrun.engines import launchers
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, PollRound, View
 from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity, results
 from scriptrun.runtime.launcher import retry
 from scriptrun.spec import states
-from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.run_kinds import SCRIPT, handler, run_kind
@@ -39,13 +41,42 @@ def status_of(
     """The run's state. A run whose processes are gone is ended here.
 
     For listings of many runs, ``waiting`` are the IDs of queued runs, and ``poll_round`` is shared
-    by all of them. For a single run, raises Unreachable if its cluster cannot be reached.
+    by all of them. For a single run, raises Unreachable if its cluster cannot be reached. Raises
+    RunMissing if the run's folder was removed.
     """
+    if not run_folder.exists(folder):
+        raise RunMissing(folder)
     kind = run_kind(job.kind)
     if kind.name != SCRIPT:
         decided: run_state.RunState = handler(kind.status)(workspace, folder, job)
         return decided
     return of_script(workspace, folder, job, waiting, poll_round)
+
+
+def of_damaged(folder: Path, problem: str) -> run_state.RunState:
+    """The state of a run whose job.json cannot be read, with the ``problem`` as its reason.
+
+    It has failed unless it has a result or its launcher lives. Nothing is written: a newer
+    scriptrun may be able to read it.
+    """
+    status = run_state.read_status(folder)
+    if status.is_final:
+        reason = f"{status.reason}; {problem}" if status.reason else problem
+        return status.replace(reason=reason)
+    is_running = launchers.view(folder).state in (ALIVE, UNKNOWN)
+    return status.replace(state=status.state if is_running else states.FAILED, reason=problem)
+
+
+class RunMissing(WorkspaceException):
+    """The run's folder was removed while it was waited for, or looked at."""
+
+    exit_code = 1
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"Run {folder.name!r} no longer exists: its folder {str(folder)!r} was removed.",
+            "Its record and its outputs are lost. Submit it again to run it again.",
+        )
 
 
 def of_script(
@@ -155,7 +186,7 @@ def _end_handed_over(folder: Path, job: JobSpec, view: View) -> run_state.RunSta
     if run_state.read_status(folder).is_final:
         return None
     compute_targets.engine_of(job.target).clean(folder)
-    if view.canceled or (folder / "cancel.json").exists():
+    if view.canceled or os.path.lexists(folder / "cancel.json"):
         return run_state.record_lost(folder, view.evidence, states.CANCELED)
     return run_state.record_lost(folder, view.evidence)
 

@@ -7,9 +7,15 @@ import json
 import os
 import time
 
+from scriptrun.runtime import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json, StrPath
+
+
+#: seconds since 1970 that no clock says: 3,000 years from now; infinity and NaN are not below
+END_OF_TIME = 1e11
 
 
 class EventWriter:
@@ -32,12 +38,18 @@ class EventWriter:
 
 
 def append(path: str, data: bytes) -> None:
-    """Append ``data`` to ``path`` in one write; create the folder if it is missing."""
+    """Append ``data`` to ``path`` in one write; create the folder if it is missing.
+
+    What the folder lies in, such as a run that was removed, is not created again.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     try:
         handle = os.open(path, flags, 0o644)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        try:
+            os.mkdir(os.path.dirname(path))
+        except FileExistsError:
+            pass
         handle = os.open(path, flags, 0o644)
     try:
         os.write(handle, data)
@@ -47,28 +59,21 @@ def append(path: str, data: bytes) -> None:
 
 def read(path: str) -> "list[Json]":
     """The events of one file in order, without an unfinished last line."""
-    try:
-        with open(path, "rb") as handle:
-            lines = handle.read().split(b"\n")[:-1]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    lines = (files.read_bytes(path) or b"").split(b"\n")[:-1]
     return [event for event in map(_parse, lines) if event is not None]
 
 
 def read_all(
     folder: "StrPath",
-    unreadable: "tuple[type[OSError], ...] | type[OSError]" = (
-        FileNotFoundError,
-        NotADirectoryError,
-    ),
+    unreadable: "tuple[type[OSError], ...] | type[OSError]" = (),
 ) -> "list[Json]":
     """The events of the run in ``folder``, by time, then writer, then position in the file.
 
-    ``unreadable`` are the errors that mean a folder without events; others are raised.
+    ``unreadable`` are further errors that mean a folder without events; others are raised.
     """
     events_folder = os.path.join(str(folder), "events")
     try:
-        names = sorted(os.listdir(events_folder))
+        names = sorted(files.names_in(events_folder))
     except unreadable:
         return []
     entries = [
@@ -82,14 +87,44 @@ def read_all(
 
 
 def _parse(line: bytes) -> "Json | None":
-    try:
-        event = json.loads(line.decode("utf-8", "surrogatepass"))
-    except ValueError:
+    event = files.parse_json(line)
+    if not isinstance(event, dict) or not _is_event(event):
         return None  # truncated by a crash or a full disk: the other lines still count
-    return event if isinstance(event, dict) and "kind" in event else None
+    return event
+
+
+def _is_event(event: "Json") -> bool:
+    """Whether the fields that readers rely on have their types."""
+    kind = event.get("kind")
+    if not isinstance(kind, str) or (kind == "state" and "state" not in event):
+        return False
+    if any(not isinstance(event[name], _FIELDS[name]) for name in _FIELDS.keys() & event.keys()):
+        return False
+    if kind in ("display_name", "description"):
+        return isinstance(event.get("value"), (str, type(None)))
+    return abs(event.get("t", 0.0)) < END_OF_TIME and all(
+        isinstance(name, str) for name in event.get("remove") or ()
+    )
+
+
+_NUMBER = (int, float)
+_NONE = type(None)
+_FIELDS: "dict[str, type | tuple[type, ...]]" = {
+    "t": _NUMBER,
+    "n": int,
+    "state": str,
+    "reason": str,
+    "set": (dict, _NONE),
+    "remove": (list, _NONE),
+    "pid": int,
+    "script": (dict, _NONE),
+    "launcher": (dict, _NONE),
+    "cached": (bool, _NONE),
+    "seconds": (int, float, _NONE),
+}
 
 
 def started_groups(folder: "StrPath", node: int) -> "list[int]":
     """The process groups of the scripts that ``node`` started."""
     node_events = read(os.path.join(str(folder), "events", "node-{}.jsonl".format(node)))
-    return [event["pid"] for event in node_events if event["kind"] == "began"]
+    return [event["pid"] for event in node_events if event["kind"] == "began" and "pid" in event]

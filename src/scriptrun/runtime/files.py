@@ -13,7 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.runtime.hints import StrPath
+    from scriptrun.runtime.hints import Json, StrPath
+
+
+#: errors of a path that leads to no file or folder of the kind that is expected there
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+#: how deeply records are nested at most; damage and malice are not
+_MAX_DEPTH = 100
 
 
 def unique(digits: int = 12) -> str:
@@ -129,12 +135,63 @@ def to_json(value: object) -> bytes:
 
 
 def read_json(path: "StrPath") -> "Any":
-    """The JSON value in ``path``, or None if the file is missing or invalid."""
+    """The JSON value in ``path``, or None if the file is missing or damaged in any way."""
+    data = read_bytes(path)
+    return None if data is None else parse_json(data)
+
+
+def read_object(path: "StrPath") -> "Json | None":
+    """The JSON object in ``path``, or None if the file is missing or damaged in any way."""
+    value = read_json(path)
+    return value if isinstance(value, dict) else None
+
+
+def read_bytes(path: "StrPath") -> "bytes | None":
+    """The content of the file ``path``; None if there is none: nothing, a folder, a loop of links.
+
+    Raises OSError for a file that cannot be read.
+    """
     try:
         with open(path, "rb") as handle:
-            return json.loads(handle.read().decode("utf-8", "surrogatepass"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+            return handle.read()
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+
+
+def names_in(folder: "StrPath") -> "list[str]":
+    """The names in ``folder``, unordered; none if it is missing or no folder."""
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
+        raise
+
+
+def parse_json(data: bytes) -> "Any":
+    """The JSON value that ``data`` holds, or None if it is invalid or nested too deeply."""
+    try:
+        value = json.loads(data.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError, MemoryError):
         return None
+    has_many = data.count(b"[") + data.count(b"{") > _MAX_DEPTH
+    return None if has_many and _is_too_deep(value) else value
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            item
+            for each in level
+            if isinstance(each, (dict, list))
+            for item in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _write_new(path: str, data: bytes, mode: int, durable: bool) -> None:

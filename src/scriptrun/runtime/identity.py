@@ -25,9 +25,18 @@ def is_local(identity: "Json") -> bool:
     return identity.get("host") == host()
 
 
+def is_identity(value: object) -> bool:
+    """Whether ``value``, read from a file, is what ``identify`` returns."""
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(name), str) for name in ("host", "boot"))
+        and type(value.get("pid")) is int
+    )
+
+
 def is_alive(identity: "Json") -> bool:
     """Whether the process of ``identity`` is alive; only valid if ``is_local``."""
-    if identity.get("boot") != boot_id():
+    if identity.get("boot") != boot_id() or type(identity.get("pid")) is not int:
         return False
     start = start_time(identity["pid"])
     return start is not None and start == identity.get("start")

@@ -4,7 +4,7 @@ import errno
 import os
 import time
 
-from . import durability, files
+from . import durability, events, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,76 @@ _SHARE = 8192
 def attempt_folder(folder: str, attempt: int) -> str:
     """The folder of one attempt of the run at ``folder``."""
     return os.path.join(folder, "attempts", str(attempt))
+
+
+def read(folder: str, attempt: int) -> "Json | None":
+    """The attempt's result; None while there is none, or none that can be read."""
+    return read_at(_result_path(folder, attempt))
+
+
+def is_damaged(folder: str, attempt: int) -> bool:
+    """Whether the attempt has a result that cannot be read."""
+    path = _result_path(folder, attempt)
+    return os.path.lexists(path) and read_at(path) is None
+
+
+def of_nodes(folder: str, attempt: int) -> "Json | None":
+    """The result that those of the attempt's nodes amount to; None unless each has one."""
+    path = attempt_folder(folder, attempt)
+    names = [n for n in files.names_in(path) if n.startswith("node-") and n.endswith(".start.json")]
+    values = [read_at(os.path.join(path, name[: -len(".start.json")] + ".json")) for name in names]
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(names):
+        return None
+    not_completed = [value for value in known if value["state"] != COMPLETED]
+    return min(not_completed or known, key=lambda value: value.get("ended") or 0.0)
+
+
+def read_at(path: str) -> "Json | None":
+    """The result in the file ``path``; None if there is none, or none that can be read."""
+    value = files.read_object(path)
+    return value if value is not None and _is_result(value) else None
+
+
+def _is_result(value: "Json") -> bool:
+    """Whether the fields that readers rely on have their types."""
+    if value.get("state") not in (COMPLETED, FAILED, CANCELED):
+        return False
+    texts, times = ("reason", "signal", "log"), ("began", "ended")
+    numbers = [value.get("exit_code"), *(value.get(name) for name in times)]
+    return (
+        all(isinstance(value.get(name), (str, type(None))) for name in texts)
+        and all(isinstance(each, (int, float, type(None))) for each in numbers)
+        and all(abs(each) < events.END_OF_TIME for each in numbers if each is not None)
+        and isinstance(value.get("tail"), (list, type(None)))
+    )
+
+
+def _result_path(folder: str, attempt: int) -> str:
+    return os.path.join(attempt_folder(folder, attempt), "result.json")
+
+
+def _publish(path: str, value: "Json", durable: bool = True) -> bool:
+    """Write a result; False if there is one already. One that cannot be read is put aside."""
+    data = files.to_json(value)
+    if files.publish(path, data, durable=durable):
+        return True
+    if read_at(path) is not None:
+        return False
+    _put_aside(path)
+    return files.publish(path, data, durable=durable)
+
+
+def _put_aside(path: str) -> None:
+    """Rename a result that cannot be read; one that another process has put there stays."""
+    aside = "{}.damaged-{}".format(path, files.unique(8))
+    try:
+        os.rename(path, aside)
+        if read_at(aside) is not None:
+            os.link(aside, path)
+            os.unlink(aside)
+    except (FileNotFoundError, FileExistsError):
+        pass
 
 
 def reserve(folder: str, attempt: int) -> None:
@@ -78,28 +148,18 @@ def publish_node(folder: str, attempt: int, node: int, value: "Json", durable: b
 
 def publish(folder: str, attempt: int, value: "Json") -> bool:
     """Write the attempt's result; False if it has one already, which then stays."""
-    path = os.path.join(attempt_folder(folder, attempt), "result.json")
-    return _publish(path, dict(_with_reason(folder, value), attempt=attempt))
-
-
-def _publish(path: str, value: "Json", durable: bool = True) -> bool:
-    """Write a result unless there is one; an empty file, left by a power cut, is none."""
-    data = files.to_json(value)
-    if files.publish(path, data, durable=durable):
-        return True
-    if os.path.getsize(path):
-        return False
-    files.write_atomic(path, data, durable=durable)
-    return True
+    return _publish(
+        _result_path(folder, attempt), dict(_with_reason(folder, value), attempt=attempt)
+    )
 
 
 def _with_reason(folder: str, value: "Json") -> "Json":
     """Add the reason of a cancellation request, e.g. that of a sweep's driver."""
     if value["state"] != CANCELED:
         return value
-    request = files.read_json(os.path.join(folder, "cancel.json"))
-    reason = request.get("reason") if isinstance(request, dict) else None
-    return dict(value, reason=reason) if reason else value
+    request = files.read_object(os.path.join(folder, "cancel.json")) or {}
+    reason = request.get("reason")
+    return dict(value, reason=reason) if reason and isinstance(reason, str) else value
 
 
 def publish_with_retry(

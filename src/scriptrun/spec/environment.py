@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scriptrun.spec.digests import digest_of
-from scriptrun.spec.values import Value, fresh, nested
+from scriptrun.spec.values import Value, as_list, as_object, fresh, nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ class EnvironmentSpec(Value):
     def from_dict(cls, data: Json) -> Self:
         """The request that ``to_dict`` wrote; unknown keys (a newer format) are ignored."""
         lists: Json = {
-            name: tuple(data[name])
+            name: tuple(as_list(data[name], name))
             for name in ("pip", "pip_options", "conda", "channels", "notes")
             if name in data
         }
-        docker = DockerOptions.from_dict(data.get("docker") or {})
+        docker = DockerOptions.from_dict(as_object(data.get("docker"), "docker"))
         return super().from_dict({**data, **lists, "docker": docker})

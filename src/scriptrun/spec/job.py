@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job_data import JobData
-from scriptrun.spec.values import Value, fresh
+from scriptrun.spec.values import Value, as_list, as_number, as_object, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Retry(Value):
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """The value that ``as_dict`` wrote."""
-        return cls(data.get("limit", 0), tuple(data.get("on") or ()))
+        given = {"limit": data.get("limit", 0), "causes": as_list(data.get("on"), "on")}
+        checked = super().from_dict(given)
+        return checked.replace(causes=tuple(checked.causes))
 
 
 class Resources(Value):
@@ -125,14 +127,18 @@ class JobSpec(Value):
 
         Raises ValueError for a format newer than this version supports.
         """
-        if data.get("format", FORMAT) > FORMAT:
+        if as_number(data.get("format", FORMAT)) > FORMAT:
             raise ValueError(
                 f"job.json has format {data['format']}; this scriptrun supports up to {FORMAT}"
             )
         lists: Json = {
-            name: tuple(data[name]) for name in ("arguments", "passed", "notes") if name in data
+            name: tuple(as_list(data[name], name))
+            for name in ("arguments", "passed", "notes")
+            if name in data
         }
-        parts = {name: kind.from_dict(data.get(name) or {}) for name, kind in _PARTS.items()}
+        parts = {
+            name: kind.from_dict(as_object(data.get(name), name)) for name, kind in _PARTS.items()
+        }
         return super().from_dict({**data, **lists, **parts})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scriptrun.spec.values import Value, fresh, nested
+from scriptrun.spec.values import Value, as_list, as_object, fresh, nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class DatasetPin(Value):
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """The pin that ``as_dict`` wrote."""
-        return super().from_dict({**data, "roots": tuple(data.get("roots") or ())})
+        return super().from_dict({**data, "roots": tuple(as_list(data.get("roots"), "roots"))})
 
 
 class JobInput(Value):
@@ -60,7 +60,7 @@ class JobInput(Value):
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """The input that ``as_dict`` wrote."""
-        names = tuple(data.get("variables") or ())
+        names = tuple(as_list(data.get("variables"), "variables"))
         pin = nested(DatasetPin, data.get("dataset"))
         return super().from_dict({**data, "variables": names, "dataset": pin})
 
@@ -96,7 +96,7 @@ class JobOutput(Value):
         return super().from_dict(
             {
                 **data,
-                "source_globs": None if globs is None else tuple(globs),
+                "source_globs": None if globs is None else tuple(as_list(globs, "source_globs")),
                 "registration": registration,
             }
         )
@@ -140,10 +140,12 @@ class JobData(Value):
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """The data that ``as_dict`` wrote."""
-        inputs = tuple(JobInput.from_dict(each) for each in data.get("inputs") or ())
-        outputs = tuple(JobOutput.from_dict(each) for each in data.get("outputs") or ())
+        given_inputs, given_outputs = (as_list(data.get(n), n) for n in ("inputs", "outputs"))
+        inputs = tuple(JobInput.from_dict(as_object(each, "inputs")) for each in given_inputs)
+        outputs = tuple(JobOutput.from_dict(as_object(each, "outputs")) for each in given_outputs)
         expands = "inputs" in data and not (inputs or outputs)
-        return cls(inputs, outputs, dict(data.get("variables") or {}), expands)
+        variables = dict(as_object(data.get("variables"), "variables"))
+        return cls(inputs, outputs, variables, expands)
 
 
 def _without_none(values: Json, *names: str) -> Json:

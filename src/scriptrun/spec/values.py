@@ -7,6 +7,8 @@ itself, as measured; a warm submission loads twenty of them. Type checkers see a
 
 from __future__ import annotations
 
+from scriptrun.spec import field_types
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,8 +137,21 @@ class Value:
 
     @classmethod
     def from_dict(cls, data: Json) -> Self:
-        """The value that ``as_dict`` wrote; unknown keys (a newer format) are ignored."""
+        """The value that ``as_dict`` wrote; unknown keys (a newer format) are ignored.
+
+        Raises ValueError, naming the field, if a value is not of its field's type.
+        """
+        field_types.check(cls._types(), data)
         return cls(**{name: data[name] for name in cls._fields if name in data})
+
+    @classmethod
+    def _types(cls) -> dict[str, str]:
+        """The annotations of the fields, gathered once for each class."""
+        types: dict[str, str] | None = cls.__dict__.get("_field_types")
+        if types is None:
+            types = types_of(cls)
+            type.__setattr__(cls, "_field_types", types)
+        return types
 
 
 def names_of(cls: type) -> tuple[str, ...]:
@@ -162,7 +177,37 @@ def replace(value: T, **changes: object) -> T:
 
 def nested(cls: type[V], data: Json | None) -> V | None:
     """The ``cls`` that ``as_dict`` wrote as ``data``; None for None."""
-    return None if data is None else cls.from_dict(data)
+    return None if data is None else cls.from_dict(as_object(data))
+
+
+def as_object(data: object, name: str = "") -> Json:
+    """``data``, read from a file, as the object that it has to be; empty for null.
+
+    Raises ValueError if it is something else; ``name`` is that of its field.
+    """
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        place = f" in the field {name!r}" if name else ""
+        raise ValueError(f"expected an object{place}, not {data!r:.40}")
+    return data
+
+
+def as_list(data: object, name: str = "") -> list[object]:
+    """As ``as_object``, of a list."""
+    if data is None:
+        return []
+    if not isinstance(data, list | tuple):
+        place = f" in the field {name!r}" if name else ""
+        raise ValueError(f"expected a list{place}, not {data!r:.40}")
+    return list(data)
+
+
+def as_number(data: object) -> float:
+    """``data``, read from a file, as the number that it has to be. Raises ValueError."""
+    if not isinstance(data, int | float):
+        raise ValueError(f"expected a number, not {data!r:.40}")
+    return data
 
 
 def _plain(value: object) -> Any:

@@ -16,7 +16,7 @@ from scriptrun.runtime import files
 from scriptrun.runtime.containers import podman
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.values import Value
+from scriptrun.spec.values import Value, as_object
 from scriptrun.store import paths
 
 TYPE_CHECKING = False
@@ -152,7 +152,7 @@ def local_image(name: str) -> str:
         )
         full_name = _full_name(name)
         for image in images if isinstance(images, list) else ():
-            if full_name in (image.get("names") or ()):
+            if isinstance(image, dict) and full_name in (image.get("names") or ()):
                 return str(image["id"])
         return ""
     output = run(available, ["image", "inspect", "--format", "{{.Id}} {{len .RepoDigests}}", name])
@@ -173,9 +173,12 @@ def _detect() -> tuple[Tool | None, str]:
         return None, _no_program()
     stamp = _stamp(path)
     cache_file = str(paths.cache_root() / "container-tool.json")
-    cached = files.read_json(cache_file)
-    if isinstance(cached, dict) and cached.get("stamp") == stamp:
-        return Tool(**cached["tool"]), ""
+    cached = files.read_object(cache_file) or {}
+    if cached.get("stamp") == stamp:
+        try:
+            return Tool.from_dict(as_object(cached.get("tool"))), ""
+        except (ValueError, TypeError):
+            pass  # damaged: ask the tool again
     detected, reason = _query(path)
     if detected is not None:
         try:

@@ -125,8 +125,8 @@ def _digest() -> str:
     """The digest of all files to copy; recomputed only if a file's size or time has changed."""
     stamp = digest_of([str(_SOURCE), *_stats()])
     cache_file = str(paths.cache_root() / "kit.json")
-    cached = files.read_json(cache_file)
-    if isinstance(cached, dict) and cached.get("stamp") == stamp:
+    cached = files.read_object(cache_file) or {}
+    if cached.get("stamp") == stamp and isinstance(cached.get("digest"), str):
         return str(cached["digest"])
     digest = _compute_digest()
     try:

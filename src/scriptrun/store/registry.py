@@ -7,11 +7,12 @@ exclusively.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_file
+from scriptrun.store.records import Shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class Registry:
     """Named values with versions below the folder ``root``: ``<name>/<version>.yaml``."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, shape: Shape | None = None) -> None:
+        self.root, self._shape = Path(root), shape or Shape()
 
     def add(self, name: str, value: Json) -> int:
         """Store ``value`` (JSON values) as the next version, and return its number.
@@ -44,14 +45,15 @@ class Registry:
     def get(self, name: str, version: int | None = None) -> Json:
         """The value of ``name``; the latest version by default.
 
-        Raises WorkspaceException if it is missing, or its file is not valid YAML.
+        Raises WorkspaceException if it is missing, DamagedRecord if its file is not valid YAML or
+        has another shape.
         """
         number = max(self.versions(name), default=0) if version is None else version
         value = yaml_file.read(self._file(name, number)) if number else None
         if value is None:
             version_note = "" if version is None else f" in version {version}"
             raise WorkspaceException(f"{name!r}{version_note} not found in {self.root}.")
-        return value
+        return self._shape.check(self._file(name, number), value)
 
     def versions(self, name: str) -> list[int]:
         """The version numbers of ``name``, ascending; [] if there are none."""
@@ -70,12 +72,18 @@ class Registry:
 class NamedValues:
     """One value per name below the folder ``root``: ``<name>.yaml``."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, shape: Shape | None = None) -> None:
+        self.root, self._shape = Path(root), shape or Shape()
 
     def get(self, name: str) -> Json | None:
-        """The value of ``name``, or None. Raises WorkspaceException for a broken file."""
-        return yaml_file.read(self.file_of(name))
+        """The value of ``name``, or None. Raises DamagedRecord for a broken file.
+
+        Names that begin with a dot are settings, of another shape.
+        """
+        value = yaml_file.read(self.file_of(name))
+        if value is None or name.startswith("."):
+            return value
+        return self._shape.check(self.file_of(name), value)
 
     def put(self, name: str, value: Json) -> None:
         """Store ``value`` (JSON values) under ``name``, replacing any previous value."""
@@ -105,10 +113,7 @@ def _stems(folder: Path) -> list[str]:
 
 
 def _list_folder(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return files.names_in(folder)
 
 
 def _cannot_write(path: Path, error: OSError) -> WorkspaceException:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun.store import yaml_file
+from scriptrun.store.records import Shape
 from scriptrun.store.registry import Registry
 
 TYPE_CHECKING = False
@@ -22,9 +23,9 @@ VersionRecord = dict[str, "Any"]
 class VersionStore:
     """The versions below the folder ``root``."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._registry = Registry(root)
+    def __init__(self, root: Path, shape: Shape | None = None) -> None:
+        self.root, self._shape = root, shape or Shape()
+        self._registry = Registry(root, shape)
 
     def add(self, name: str, record: VersionRecord) -> int:
         """Store ``record`` as the next version of ``name``, and return its number.
@@ -39,7 +40,8 @@ class VersionStore:
 
     def get(self, name: str, number: int) -> VersionRecord:
         """The version with later edits, and with ``name`` and ``version``."""
-        changes = yaml_file.read(self._changes_file(name, number)) or {}
+        path = self._changes_file(name, number)
+        changes = self._shape.check(path, yaml_file.read(path) or {}, is_whole=False)
         return {**self.original(name, number), **changes, "name": name, "version": number}
 
     def change(self, name: str, number: int, changes: VersionRecord) -> None:

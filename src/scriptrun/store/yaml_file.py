@@ -15,6 +15,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_reader
 from scriptrun.store.document_limits import RECORD, MalformedDocument
+from scriptrun.store.records import DamagedRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
 def read(path: Path) -> Json | None:
     """The mapping in ``path``; None if the file does not exist.
 
-    Raises WorkspaceException, with file and line, if it is not a YAML mapping.
+    Raises DamagedRecord, with file and line, if it is not a YAML mapping.
     """
     try:
         stamp = _stamp(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    copy: object = files.read_json(_copy_path(path))
-    if isinstance(copy, dict) and copy.get("of") == stamp and isinstance(copy.get("value"), dict):
+    except OSError as error:
+        raise DamagedRecord(path, f" cannot be read: {error.strerror}") from None
+    copy = files.read_object(_copy_path(path)) or {}
+    if copy.get("of") == stamp and isinstance(copy.get("value"), dict):
         value: Json = copy["value"]
         return value
     value = parse(path)
@@ -121,18 +124,17 @@ def parse(path: Path) -> Json:
             data = handle.read(RECORD.characters + 1)
         document = yaml_reader.parse(data, limits=RECORD)
     except MalformedDocument as error:
-        location = f"{path}, line {error.line}" if error.line else str(path)
-        raise WorkspaceException(
-            f"{location}: {error.problem}.", "Fix the line, or remove the file."
-        ) from None
+        line = f", line {error.line}" if error.line else ""
+        hint = "Fix the line, or remove the file."
+        raise DamagedRecord(path, f"{line}: {error.problem}", hint) from None
     except OSError as error:
-        raise WorkspaceException(f"Cannot read {str(path)!r}: {error.strerror}.") from None
+        raise DamagedRecord(path, f" cannot be read: {error.strerror}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise WorkspaceException(
-            f"{path}, line 1: expected a mapping (`key: value` lines), not "
-            f"{_describe_value(document)}.",
+        raise DamagedRecord(
+            path,
+            f", line 1: expected a mapping (`key: value` lines), not {_describe_value(document)}",
             "Fix the file, or remove it.",
         )
     return plain({str(key): item for key, item in document.items()})

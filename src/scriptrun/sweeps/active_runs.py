@@ -17,6 +17,7 @@ from scriptrun.runtime import files, identity
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.store.records import DamagedRecord
 from scriptrun.sweeps import children, early_stopping, record
 from scriptrun.sweeps.journal import ChildRun, Journal
 from scriptrun.sweeps.launch import RunStarter
@@ -76,7 +77,7 @@ class ActiveRuns:
         if self._requeued or self._is_remote:
             return
         for child in self.live.values():
-            job = run_folder.read_job(child.folder(self.workspace.runs_folder))
+            job = self._read_job(child)
             if job is not None and not identity.is_local(job.submitted_by):
                 self.starter.requeue_locally(child)
         self._requeued = True
@@ -86,18 +87,25 @@ class ActiveRuns:
         unread = [child for n, child in self.live.items() if n not in self._jobs]
         missing = []
         for child in unread:
-            job = run_folder.read_job(child.folder(self.workspace.runs_folder))
-            if job is None:
-                missing.append(child)
-            else:
+            job = self._read_job(child)
+            if job is not None:
                 self._jobs[child.number] = job
+            elif not run_folder.exists(child.folder(self.workspace.runs_folder)):
+                missing.append(child)
         return missing
+
+    def _read_job(self, child: ChildRun) -> JobSpec | None:
+        """The run's job; None if there is none, or none that can be read."""
+        try:
+            return run_folder.read_job(child.folder(self.workspace.runs_folder))
+        except DamagedRecord:
+            return None
 
     def lacks_any(self) -> bool:
         """Whether a point in the journal has no run."""
         return any(
             number not in self._jobs
-            and not (child.folder(self.workspace.runs_folder) / "job.json").exists()
+            and not run_folder.exists(child.folder(self.workspace.runs_folder))
             for number, child in self.live.items()
         )
 
@@ -184,7 +192,10 @@ class ActiveRuns:
         A run that this process forked frees its slot when its guard exits.
         """
         folder = child.folder(self.workspace.runs_folder)
-        job = self._jobs.get(number) or run_folder.read_job(folder)
+        try:
+            job = self._jobs.get(number) or run_folder.read_job(folder)
+        except DamagedRecord as error:
+            return run_status.of_damaged(folder, error.problem)
         if job is None:
             return None
         self._jobs[number] = job
@@ -195,7 +206,10 @@ class ActiveRuns:
                 if is_forked or run_folder.read_result(folder) is None
                 else run_state.read_status(folder)
             )
-        return run_status.status_of(self.workspace, folder, job, poll_round=poll_round)
+        try:
+            return run_status.status_of(self.workspace, folder, job, poll_round=poll_round)
+        except run_status.RunMissing as error:
+            return run_state.RunState(states.FAILED, error.message)
 
     def _record_end(self, child: ChildRun, status: run_state.RunState) -> None:
         folder = child.folder(self.workspace.runs_folder)
@@ -265,7 +279,7 @@ class ActiveRuns:
         if child.number in self._stop_reasons:
             return
         folder = child.folder(self.workspace.runs_folder)
-        job = self._jobs.get(child.number) or run_folder.read_job(folder)
+        job = self._jobs.get(child.number) or self._read_job(child)
         if job is None:
             return
         stop(self.workspace, folder, job, reason)

@@ -16,7 +16,7 @@ from pathlib import Path
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.engines.transport import HostUnreachable
-from scriptrun.queue import runner
+from scriptrun.queue import runner, tickets
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files, identity, processes, results
 from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the forks)
@@ -26,16 +26,19 @@ from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the 
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.store.locks import flocks, leases
+from scriptrun.store.records import DamagedRecord
 from scriptrun.sweeps import children, ensure_driver, record, termination
 from scriptrun.sweeps.active_runs import ActiveRuns
 from scriptrun.sweeps.journal import Journal
 from scriptrun.sweeps.launch import RunStarter
 from scriptrun.sweeps.proposals import PointSource, outputs_of
 from scriptrun.tracking import run_folder
-from scriptrun.tracking.events import later_writer
+from scriptrun.tracking.events import collect_facts, later_writer
+from scriptrun.tracking.events import read as read_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
     from scriptrun.spec.job import JobSpec
     from scriptrun.sweeps.journal import ChildRun
 
@@ -60,11 +63,13 @@ def main(root: str, run_id: str) -> None:
         ticket = ensure_driver.ticket_path(workspace.id, run_id)
         if folder is None:
             return
-        _use_environment((files.read_json(str(ticket)) or {}).get("environ"))
+        _use_environment(files.read_object(ticket) or {})
         lease = _acquire_lease(folder)
         if lease is not None:
             try:
                 Driver(workspace, folder, lease).run()
+            except DamagedRecord as error:
+                _end_failed(folder, error.problem)
             except Exception as error:
                 if not _record_crash(folder, error):
                     return  # keep the lease: it names the host that the next driver runs on
@@ -83,10 +88,14 @@ def _acquire_lease(folder: Path) -> leases.Lease | None:
             time.sleep(RETRY_SECONDS)
 
 
-def _use_environment(environ: dict[str, str] | None) -> None:
-    """Use the submitter's environment, but keep this process's ``SCRIPTRUN_`` variables."""
-    if environ is None:
+def _use_environment(ticket: Json) -> None:
+    """Use the submitter's environment, but keep this process's ``SCRIPTRUN_`` variables.
+
+    A ticket that cannot be read leaves this process's own environment.
+    """
+    if not tickets.is_ticket(ticket):
         return
+    environ: dict[str, str] = ticket["environ"]
     kept_variables = {
         name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")
     }
@@ -102,11 +111,18 @@ def _record_crash(folder: Path, error: Exception) -> bool:
     crashes = log_path.read_text("utf-8", "replace").count("Traceback (most recent call last)")
     if crashes < MAX_CRASHES:
         return False
+    _end_failed(folder, f"its driver crashed {crashes} times: {type(error).__name__}: {error}")
+    return True
+
+
+def _end_failed(folder: Path, reason: str) -> None:
+    """Publish that the sweep has failed, even if its attempt was never opened."""
+    if not run_folder.exists(folder):
+        return
     attempt = (run_folder.attempts(folder) or [1])[-1]
-    reason = f"its driver crashed {crashes} times: {type(error).__name__}: {error}"
+    Path(results.attempt_folder(str(folder), attempt)).mkdir(parents=True, exist_ok=True)
     results.publish(str(folder), attempt, results.result(states.FAILED, reason, by="driver"))
     run_folder.touch(folder)
-    return True
 
 
 class Log:
@@ -150,13 +166,17 @@ class Driver:
     def run(self) -> None:
         """Drive the sweep to its end, or until another host's driver takes over."""
         wake = processes.open_wakeup_pipe()
-        while self.lease.heartbeat():
+        while self.lease.heartbeat() and run_folder.exists(self.folder):
             pause = self.flight.pause()
             try:
                 self.flight.requeue_locally()
                 self._open_attempt()
                 if self._poll_once():
                     return
+            except DamagedRecord as error:
+                self.outcome = self.outcome or termination.SweepOutcome(
+                    states.FAILED, error.problem
+                )
             except (OSError, WorkspaceException, HostUnreachable) as error:
                 self.journal.close()
                 self.log.say(f"waiting: {error}")
@@ -168,14 +188,20 @@ class Driver:
         """Open the attempt: read its number, start time and the current limits."""
         self.attempt = (run_folder.attempts(self.folder) or [1])[-1]
         attempt_folder = Path(results.attempt_folder(str(self.folder), self.attempt))
-        start_record = files.read_json(str(attempt_folder / "begun.json"))
-        if start_record is None:
-            attempt_folder.mkdir(parents=True, exist_ok=True)
-            start_record = {"t": time.time()}
-            files.publish(str(attempt_folder / "begun.json"), files.to_json(start_record))
+        start_path = attempt_folder / "begun.json"
+        began = (files.read_object(start_path) or {}).get("t")
+        if not isinstance(began, int | float):
+            attempt_folder.mkdir(exist_ok=True, parents=run_folder.exists(self.folder))
+            began = self._first_event() if os.path.lexists(start_path) else None
+            began = time.time() if began is None else began
+            files.write_atomic(start_path, files.to_json({"t": began}))
             later_writer(self.folder, "driver").write("state", state=states.RUNNING)
-        self.began = float(start_record["t"])
+        self.began = float(began)
         self.changes, self.limits = record.limits(self.folder, self.sweep)
+
+    def _first_event(self) -> float | None:
+        """When the sweep began to run, according to its events."""
+        return collect_facts(read_events(self.folder)).running
 
     def _poll_once(self) -> bool:
         """Poll, stop and start runs; True if the sweep has ended."""

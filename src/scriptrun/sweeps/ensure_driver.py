@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun.queue import workers
+from scriptrun.queue import tickets, workers
 from scriptrun.runtime import files, identity, processes
 from scriptrun.store import paths
 from scriptrun.store.locks import leases
@@ -52,7 +52,7 @@ def remote_driver(folder: Path, submitter: Json) -> tuple[str, float] | None:
     Before the driver has its first lease, the host is the submitter's.
     """
     holder = leases.holder(lease_path(folder))
-    owner = holder[0] if holder else submitter
+    owner = holder[0] if holder and holder[0] else submitter
     if identity.is_local(owner):
         return None
     silence = holder[1] if holder else lease_silence.seconds(str(lease_path(folder)), None)
@@ -98,8 +98,10 @@ def worker(workspace: WorkspaceFiles, run_id: str) -> workers.Worker:
 def _is_abandoned(workspace_id: str, run_id: str) -> bool:
     """Whether the sweep was deleted, or its submitter died before recording it."""
     path = ticket_path(workspace_id, run_id)
-    ticket = files.read_json(str(path))
-    if not isinstance(ticket, dict) or run_folder.read_job(Path(ticket["folder"])) is not None:
+    ticket = files.read_object(path)
+    if ticket is None or not tickets.is_ticket(ticket):
+        return False
+    if run_folder.exists(Path(ticket["folder"])):
         return False
     if not identity.is_alive(ticket["submitter"]):
         path.unlink(missing_ok=True)

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
+#: what a point is called in a line of the journal, and in a ChildRun
+_POINT = {
+    "n": "number",
+    "id": "id",
+    "p": "parameters",
+    "created": "created",
+    "from": "source",
+    "raw": "raw",
+}
+
+
 class ChildRun(Value, frozen=False):
     """One run of a sweep, as recorded in the journal.
 
@@ -54,6 +65,13 @@ class ChildRun(Value, frozen=False):
         return runs / self.created[:10] / self.id
 
 
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
 class Journal(Value, frozen=False):
     """Reads the journal and, for the driver, writes it. ``children`` are by number."""
 
@@ -71,38 +89,26 @@ class Journal(Value, frozen=False):
         return self
 
     def _names(self) -> list[str]:
-        try:
-            names = os.listdir(self.folder / "journal")
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        names = files.names_in(self.folder / "journal")
         return sorted(name for name in names if name.endswith(".jsonl"))
 
     def sizes(self) -> list[tuple[str, int]]:
         """The names and sizes of its files, which only grow."""
         journal_folder = self.folder / "journal"
-        return [(name, os.stat(journal_folder / name).st_size) for name in self._names()]
+        return [(name, _size(journal_folder / name)) for name in self._names()]
 
     def _apply(self, line: Json) -> None:
         try:
             number = line["n"]
             if "p" in line:
-                self.children.setdefault(
-                    number,
-                    ChildRun(
-                        number,
-                        line["id"],
-                        line["p"],
-                        line["created"],
-                        line.get("from"),
-                        line.get("raw"),
-                    ),
-                )
-            else:
-                child = self.children[number]
-                child.state, child.reason = line["state"], line.get("reason", "")
-                child.best, child.values = line.get("best"), line.get("values", 0)
-                child.began, child.ended = line.get("began"), line.get("ended")
-        except (KeyError, TypeError):
+                point = {key: line[name] for name, key in _POINT.items() if name in line}
+                self.children.setdefault(number, ChildRun.from_dict(point))
+                return
+            child = self.children[number]
+            end = {"reason": "", "values": 0, "best": None, "began": None, "ended": None}
+            end.update({name: line[name] for name in ("state", *end) if name in line})
+            self.children[number] = ChildRun.from_dict({**child.as_dict(), **end})
+        except (KeyError, TypeError, ValueError):
             return  # not a valid line
 
     def add(self, child: ChildRun) -> None:
@@ -137,7 +143,8 @@ class Journal(Value, frozen=False):
         journal_folder = self.folder / "journal"
         files.make_folders(journal_folder)
         names = self._names()
-        number = int(names[-1].partition(".")[0]) + 1 if names else 1
+        numbers = [name.partition(".")[0] for name in names]
+        number = max((int(each) for each in numbers if each.isdigit()), default=0) + 1
         return os.open(
             journal_folder / f"{number:04d}.jsonl", _FLAGS | os.O_CREAT | os.O_EXCL, 0o644
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scriptrun.core.run import Run
 from scriptrun.runs import status as run_status
 from scriptrun.spec import states
+from scriptrun.store.records import DamagedRecord
 from scriptrun.sweeps import children as child_runs
 from scriptrun.sweeps import proposals, record
 from scriptrun.sweeps.journal import ChildRun
@@ -28,11 +29,14 @@ def children(run: HyperDriveRun) -> list[ChildRun]:
 def _with_current_state(run: HyperDriveRun, entry: ChildRun) -> ChildRun:
     child = entry.replace()  # leave the journal's value unchanged
     folder = child.folder(run.workspace.runs_folder)
-    job = run_folder.read_job(folder)
-    if job is None:
-        child.state = states.NOT_STARTED
-        return child
-    status = run_status.status_of(run.workspace, folder, job)
+    try:
+        job = run_folder.read_job(folder)
+        if job is None:
+            child.state = states.NOT_STARTED
+            return child
+        status = run_status.status_of(run.workspace, folder, job)
+    except DamagedRecord as error:
+        status = run_status.of_damaged(folder, error.problem)
     child.state, child.reason, child.began = status.state, status.reason, status.began
     child.ended = status.ended
     values = child_runs.values_of(folder, run.sweep.metric)

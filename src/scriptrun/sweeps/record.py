@@ -6,17 +6,17 @@ The format is documented in docs/explanation/formats.md.
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 from scriptrun.config.sweeps import early_stopping
 from scriptrun.config.sweeps.sampling import HyperParameterSampling
 from scriptrun.config.sweeps.sampling import from_dict as sampling_of
 from scriptrun.runtime import files
-from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, SWEEP
-from scriptrun.spec.values import Value, fresh, names_of
+from scriptrun.spec.values import Value, as_object, fresh, names_of
+from scriptrun.store import records
 from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
@@ -100,22 +100,49 @@ def write(folder: Path, sweep: Sweep) -> None:
 
 
 def read(folder: Path) -> Sweep:
-    """The sweep in ``folder``. Raises WorkspaceException if it is missing or its format newer."""
-    value = files.read_json(str(folder / FILE))
-    if not isinstance(value, dict):
+    """The sweep in ``folder``.
+
+    Raises WorkspaceException if it is missing, its format newer, or its record damaged.
+    """
+    sweep = records.read(folder / FILE, _checked)
+    if sweep is None:
         raise WorkspaceException(f"No sweep found in {str(folder)!r}.")
-    if value.get("format", FORMAT) > FORMAT:
+    if sweep.format > FORMAT:
         raise WorkspaceException(
             f"The sweep in {str(folder)!r} was created by a newer scriptrun.", "Upgrade scriptrun."
         )
-    return Sweep(**{name: value[name] for name in names_of(Sweep) if name in value})
+    return sweep
+
+
+def _checked(value: Json) -> Sweep:
+    """The sweep that ``value`` describes. Raises ValueError, naming the field, if it cannot."""
+    for name in ("sampling", "policy", "metric", "goal", "limits", "seed"):
+        if name not in value:
+            raise ValueError(f"the field {name!r} is missing")
+    sweep = Sweep.from_dict(value)
+    if sweep.format <= FORMAT:
+        as_object(sweep.sampling.get("space"), "space")
+        Limits.from_dict(sweep.limits)
+        sweep.template()
+        try:
+            sweep.create_sampling()
+            sweep.create_policy()
+        except (UserErrorException, LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"its sampling or policy is invalid ({error})") from None
+    return sweep
 
 
 def limits(folder: Path, sweep: Sweep) -> tuple[int, Limits]:
-    """The number of changes to the limits, and the current limits."""
+    """The number of changes to the limits, and the current limits: the last that can be read."""
     number = _change_count(folder)
-    value = files.read_json(str(_change_path(folder, number))) if number else None
-    return number, Limits(**(value or sweep.limits))
+    for change in range(number, 0, -1):
+        value = files.read_object(_change_path(folder, change))
+        try:
+            if value is not None:
+                return number, Limits.from_dict(value)
+        except (ValueError, TypeError):
+            continue  # damaged: those before it are the last that are known
+    return number, Limits.from_dict(sweep.limits)
 
 
 def change_limits(folder: Path, sweep: Sweep, **changes: object) -> Limits:
@@ -130,11 +157,8 @@ def change_limits(folder: Path, sweep: Sweep, **changes: object) -> Limits:
 
 
 def _change_count(folder: Path) -> int:
-    try:
-        names = os.listdir(folder / "limits")
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    return max((int(name[:-5]) for name in names if name[:-5].isdigit()), default=0)
+    numbers = [name[:-5] for name in files.names_in(folder / "limits") if name.endswith(".json")]
+    return max((int(each) for each in numbers if each.isascii() and each.isdigit()), default=0)
 
 
 def _change_path(folder: Path, number: int) -> Path:

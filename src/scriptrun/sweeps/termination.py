@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class SweepOutcome(Value):
 
 def immediate_outcome(driver: Driver) -> SweepOutcome | None:
     """The outcome of a sweep that ends now, canceling its active runs; None if it continues."""
-    if (driver.folder / "cancel.json").exists():
+    if os.path.lexists(driver.folder / "cancel.json"):
         return SweepOutcome(states.CANCELED, "the sweep was canceled")
     if _is_hopeless(driver):
         return SweepOutcome(states.FAILED, _failure_reason(driver))

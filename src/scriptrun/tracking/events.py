@@ -59,7 +59,7 @@ def collect_facts(events: list[Json]) -> RunFacts:
 
 def _state(result: RunFacts, event: Json) -> None:
     """Keep the most advanced state, not the latest by time, as a clock may have been set back."""
-    if _state_rank(event["state"]) >= _state_rank(result.state):
+    if _state_rank(event["state"]) >= max(0, _state_rank(result.state)):
         result.state = event["state"]
         result.state_reason = event.get("reason", "")
     if event["state"] == "Running":
@@ -93,7 +93,8 @@ def _fold_value(attribute: str) -> Callable[[RunFacts, Json], None]:
 
 
 def _fail(result: RunFacts, event: Json) -> None:
-    result.failure = event
+    message = event.get("message")
+    result.failure = event if message is None else {**event, "message": str(message)}
 
 
 def _complete(result: RunFacts, event: Json) -> None:
@@ -105,7 +106,7 @@ def _environment(result: RunFacts, event: Json) -> None:
 
 
 def _message(result: RunFacts, event: Json) -> None:
-    result.messages.append(event)
+    result.messages.append({**event, "message": str(event.get("message", ""))})
 
 
 _FOLDS = {

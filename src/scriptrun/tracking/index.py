@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
+from scriptrun.store.records import DamagedRecord
 from scriptrun.tracking import events, run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from typing import Any
+    from typing import Any, TypeVar
 
-    from scriptrun.runtime.hints import Json
+    T = TypeVar("T")
 
     SqlValue = str | float | None
 
@@ -80,11 +82,15 @@ class RunRow(Value):
 class Index:
     """The index of the runs below ``runs``, stored in the file ``path``.
 
-    ``status`` returns the state of a run that has not ended (and may end a lost one).
+    ``status`` returns the state of a run that has not ended (and may end a lost one), or that of
+    one whose job.json cannot be read.
     """
 
     def __init__(
-        self, runs: Path, path: Path, status: Callable[[Path, Json], run_state.RunState]
+        self,
+        runs: Path,
+        path: Path,
+        status: Callable[[Path, JobSpec | DamagedRecord], run_state.RunState],
     ) -> None:
         self._runs, self._path, self._status = runs, path, status
         self._db = _open(path)
@@ -95,19 +101,21 @@ class Index:
 
     def refresh(self) -> None:
         """Update the index: changed days, and all runs that have not ended."""
-        try:
-            self._refresh()
-        except _database_error() as error:
-            self._rebuild(error)
+        self._repaired(self._refresh)
 
-    def _rebuild(self, error: sqlite3.DatabaseError) -> None:
-        """Rebuild a damaged index from scratch; re-raise any other ``error``."""
-        if not _is_damage(error):
-            raise error
+    def _repaired(self, operation: Callable[[], T]) -> T:
+        """What ``operation`` returns; if the index is damaged in any way, it is built again."""
+        try:
+            return operation()
+        except (_database_error(), ValueError, TypeError) as error:
+            if _is_busy(error):
+                raise
         self._db.close()
         _remove(self._path)
         self._db = _open(self._path)
-        self._refresh()
+        if operation != self._refresh:
+            self._refresh()
+        return operation()
 
     def _refresh(self) -> None:
         with self._db:
@@ -138,13 +146,12 @@ class Index:
         if limit is not None:
             query += " limit ?"
             values.append(limit)
-        try:
-            rows = self._db.execute(query, values).fetchall()
-        except _database_error() as error:
-            self._rebuild(error)
-            rows = self._db.execute(query, values).fetchall()
-        for record in rows:
-            yield self._row(dict(zip(_COLUMNS, record, strict=True)))
+        yield from self._repaired(
+            lambda: [
+                self._row(dict(zip(_COLUMNS, record, strict=True)))
+                for record in self._db.execute(query, values).fetchall()
+            ]
+        )
 
     def ids_with_prefix(self, prefix: str, limit: int = 10, children: bool = True) -> list[str]:
         """IDs of runs that start with ``prefix``, newest first; ``children`` as in ``rows``."""
@@ -154,43 +161,41 @@ class Index:
             f"select id from runs where id >= ? and id < ? {parent_clause}"
             "order by created desc limit ?"
         )
-        return [
-            record[0]
-            for record in self._db.execute(
-                query, (_to_sqlite_text(prefix), _to_sqlite_text(end), limit)
-            )
-        ]
+        return self._ids(query, _to_sqlite_text(prefix), _to_sqlite_text(end), limit)
 
     def ids_named(self, display_name: str, limit: int = 10) -> list[str]:
         """IDs of runs with this display name, newest first."""
         query = "select id from runs where display_name = ? order by created desc limit ?"
-        return [
-            record[0] for record in self._db.execute(query, (_to_sqlite_text(display_name), limit))
-        ]
+        return self._ids(query, _to_sqlite_text(display_name), limit)
+
+    def _ids(self, query: str, *values: SqlValue) -> list[str]:
+        return self._repaired(lambda: [record[0] for record in self._db.execute(query, values)])
 
     def _row(self, columns: dict[str, Any]) -> RunRow:
         folder = str(self._runs / columns.pop("day") / columns["id"])
+        columns["tags"] = json.loads(columns["tags"])
         for name in ("final", "changed"):
             del columns[name]
-        return RunRow(folder=folder, **{**columns, "tags": json.loads(columns["tags"])})
+        return RunRow.from_dict({**columns, "folder": folder})
 
     def _refresh_day(self, day: str, indexed_change: int | None) -> None:
         day_folder = self._runs / day
-        changed = os.stat(day_folder).st_mtime_ns
+        changed = _modified_ns(day_folder)
         if changed == indexed_change:
             return
         indexed = dict(self._db.execute("select id, changed from runs where day = ?", (day,)))
         is_complete = time.time() - changed / 1e9 > _RACY_SECONDS
         batch = []
-        for entry in os.scandir(day_folder):
-            stamp = entry.stat().st_mtime_ns
-            if indexed.pop(entry.name, None) == stamp:
+        for name in run_folder.run_names(self._runs, day):
+            folder = day_folder / name
+            stamp = _modified_ns(folder)
+            if indexed.pop(name, None) == stamp:
                 continue
-            run = _read_run(Path(entry.path))
+            run = _read_run(folder)
             if run is None:
                 is_complete = False  # its job.json is not written yet
                 continue
-            batch.append(self._values(day, Path(entry.path), stamp, *run))
+            batch.append(self._values(day, folder, stamp, run))
         self._insert(batch)
         self._db.executemany("delete from runs where id = ?", [(name,) for name in indexed])
         self._db.execute(
@@ -207,32 +212,35 @@ class Index:
             if run is None:
                 self._db.execute("delete from runs where id = ?", (name,))
                 continue
-            batch.append(self._values(day, folder, stamp, *run))
+            batch.append(self._values(day, folder, stamp, run))
         self._insert(batch)
 
     def _values(
-        self, day: str, folder: Path, stamp: int, job: Json, facts: events.RunFacts
+        self, day: str, folder: Path, stamp: int, record: JobSpec | DamagedRecord
     ) -> tuple[SqlValue, ...]:
+        is_damaged = isinstance(record, DamagedRecord)
+        job = run_folder.stand_in(folder) if isinstance(record, DamagedRecord) else record
+        facts = events.collect_facts(events.read(folder))
         status = run_state.read_status(folder, facts)
-        if not status.is_final:
-            status = self._status(folder, job)
+        if is_damaged or not status.is_final:
+            status = self._status(folder, record)
         values = (
             folder.name,
             day,
-            job.get("created", ""),
-            job.get("experiment", ""),
-            facts.display_name or job.get("display_name") or folder.name,
+            job.created,
+            job.experiment,
+            facts.display_name or job.display_name or folder.name,
             status.state,
             status.reason,
             status.began,
             status.ended,
             status.exit_code,
-            (job.get("target") or {}).get("name", ""),
-            job.get("parent"),
-            job.get("kind", ""),
-            job.get("script") or job.get("command"),
-            json.dumps({**(job.get("tags") or {}), **facts.tags}),
-            int(status.is_final),
+            job.target.name,
+            job.parent,
+            job.kind,
+            job.script or job.command,
+            json.dumps({**job.tags, **facts.tags}),
+            int(status.is_final and not is_damaged),  # a damaged one is read each time
             stamp,
         )
         return tuple(
@@ -254,9 +262,12 @@ def _to_sqlite_text(text: str) -> str:
         return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_run(folder: Path) -> tuple[Json, events.RunFacts] | None:
-    job = files.read_json(str(folder / "job.json"))
-    return None if job is None else (job, events.collect_facts(events.read(folder)))
+def _read_run(folder: Path) -> JobSpec | DamagedRecord | None:
+    """The run's job, or why it cannot be read; None if the folder is not a run."""
+    try:
+        return run_folder.read_job(folder)
+    except DamagedRecord as error:
+        return error
 
 
 def _modified_ns(folder: Path) -> int:
@@ -267,19 +278,23 @@ def _modified_ns(folder: Path) -> int:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    """Open the index; a damaged one is removed, and one that cannot be stored is in memory."""
     import sqlite3
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return _connect(path)
-    except sqlite3.DatabaseError as error:
-        if not _is_damage(error):
-            raise
-    _remove(path)
-    return _connect(path)
+    for _ in range(2):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _connect(path)
+        except sqlite3.DatabaseError as error:
+            if _is_busy(error):
+                raise
+        except OSError:
+            break
+        _remove(path)
+    return _connect(":memory:")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path | str) -> sqlite3.Connection:
     import sqlite3
 
     database = sqlite3.connect(path, timeout=30)
@@ -315,10 +330,18 @@ def _database_error() -> type[sqlite3.DatabaseError]:
     return sqlite3.DatabaseError
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+def _is_busy(error: Exception) -> bool:
+    """Whether another process holds the index for long: it is not damaged."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        part = path.with_name(path.name + suffix)
+        try:
+            part.unlink(missing_ok=True)
+        except IsADirectoryError:
+            shutil.rmtree(part, ignore_errors=True)
+        except OSError:
+            pass  # the index is then in memory

@@ -153,8 +153,17 @@ def _copy_changes(folder: Path, run_files: RunFiles, rounds_left: int) -> tuple[
 
 def _read_known(folder: Path) -> dict[str, list[int]]:
     """What has been copied of each file, except those that have become shorter here."""
-    known: dict[str, list[int]] = files.read_json(str(folder / STATE_FILE)) or {}
-    return {name: value for name, value in known.items() if _size(folder / name) >= value[0]}
+    known: dict[str, list[int]] = files.read_object(folder / STATE_FILE) or {}
+    return {
+        name: value
+        for name, value in known.items()
+        if _is_state(value) and _size(folder / name) >= value[0]
+    }
+
+
+def _is_state(value: object) -> bool:
+    """Whether ``value``, read from the file, says how much of a file has been copied."""
+    return isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value)
 
 
 def _size(path: Path) -> int:

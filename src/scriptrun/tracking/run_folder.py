@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.runtime import files, results
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import paths
+from scriptrun.store import paths, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,17 +51,33 @@ def publish(folder: Path, job: JobSpec) -> None:
 
 
 def read_job(folder: Path) -> JobSpec | None:
-    """The run's JobSpec, or None if the folder is not a run."""
-    data: Json | None = files.read_json(str(folder / "job.json"))
-    return None if data is None else JobSpec.from_dict(data)
+    """The run's JobSpec, or None if the folder is not a run.
+
+    Raises DamagedRecord if its job.json cannot be read.
+    """
+    return records.read(folder / "job.json", JobSpec.from_dict)
+
+
+def stand_in(folder: Path) -> JobSpec:
+    """What is known of the job of a run whose job.json cannot be read: its ID and its day."""
+    created = f"{folder.parent.name}T00:00:00Z"
+    return JobSpec(id=folder.name, experiment="", workspace="", created=created)
+
+
+def exists(folder: Path) -> bool:
+    """Whether ``folder`` is still a run, be its job.json damaged or not."""
+    return os.path.lexists(folder / "job.json")
 
 
 def days(runs: Path) -> list[str]:
-    """The days that hold runs, newest first."""
-    try:
-        return sorted((name for name in os.listdir(runs) if _is_day(name)), reverse=True)
-    except FileNotFoundError:
-        return []
+    """The days that hold runs, newest first. Raises WorkspaceException if ``runs`` is no folder."""
+    names = sorted((name for name in files.names_in(runs) if _is_day(name)), reverse=True)
+    if not names and os.path.lexists(runs) and not os.path.isdir(runs):
+        raise WorkspaceException(
+            f"{str(runs)!r} is not a folder, so there are no runs.",
+            "Restore it from a backup, or remove it to start without runs.",
+        )
+    return names
 
 
 def _is_day(name: str) -> bool:
@@ -70,10 +86,7 @@ def _is_day(name: str) -> bool:
 
 def run_names(runs: Path, day: str) -> list[str]:
     """The names of the run folders of one day, unordered."""
-    try:
-        return os.listdir(runs / day)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return files.names_in(runs / day)
 
 
 def all_folders(runs: Path) -> Iterator[Path]:
@@ -89,34 +102,30 @@ def find(runs: Path, run_id: str) -> Path | None:
         return None
     for day in days(runs):
         folder = runs / day / run_id
-        if (folder / "job.json").exists():
+        if exists(folder):
             return folder
     return None
 
 
 def attempts(folder: Path) -> list[int]:
     """The numbers of the run's attempts, oldest first."""
-    try:
-        names = os.listdir(folder / "attempts")
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(int(name) for name in names if name.isdigit())
+    names = files.names_in(folder / "attempts")
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
 def read_result(folder: Path, attempt: int | None = None) -> Json | None:
-    """The result of an attempt (default: the latest), or None while there is none."""
+    """The result of an attempt (default: the latest); None while there is none to be read."""
     if attempt is None:
         numbers = attempts(folder)
         if not numbers:
             return None
         attempt = numbers[-1]
-    result: Json | None = files.read_json(str(folder / "attempts" / str(attempt) / "result.json"))
-    return result
+    return results.read(str(folder), attempt)
 
 
 def has_ended(folder: Path, attempt: int) -> bool:
     """Whether an attempt has ended, whether or not another follows."""
-    return (folder / "attempts" / str(attempt) / "node-0.json").exists()
+    return os.path.lexists(folder / "attempts" / str(attempt) / "node-0.json")
 
 
 def touch(folder: Path) -> None:

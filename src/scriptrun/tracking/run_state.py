@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from scriptrun.runtime import results
@@ -44,7 +43,7 @@ def read_status(folder: Path, facts: events.RunFacts | None = None) -> RunState:
 def _by_result(result: Json, facts: events.RunFacts) -> RunState:
     return RunState(
         state=result["state"],
-        reason=result.get("reason", ""),
+        reason=result.get("reason") or "",
         began=facts.running or result.get("began"),
         ended=result.get("ended"),
         exit_code=result.get("exit_code"),
@@ -69,11 +68,26 @@ def record_lost(folder: Path, evidence: str, state: str = states.FAILED) -> RunS
     A result that was published in the meantime wins.
     """
     attempt = (run_folder.attempts(folder) or [1])[-1]
-    value = results.result(state, evidence, by="settle")
+    value = _result_without_one(folder, attempt, evidence, state)
     try:
+        if not folder.is_dir():
+            raise FileNotFoundError  # removed meanwhile: nothing of it comes back
         Path(results.attempt_folder(str(folder), attempt)).mkdir(parents=True, exist_ok=True)
         results.publish(str(folder), attempt, value)
         run_folder.touch(folder)
     except OSError:
-        return RunState(state, evidence, ended=time.time())  # reported, though not written
-    return read_status(folder)
+        pass  # reported, though not written
+    status = read_status(folder)
+    return status if status.is_final else _by_result(value, events.RunFacts())
+
+
+def _result_without_one(folder: Path, attempt: int, evidence: str, state: str) -> Json:
+    """The result of a run that has none: according to its nodes, if its own cannot be read."""
+    if not results.is_damaged(str(folder), attempt):
+        return results.result(state, evidence, by="settle")
+    note = f"attempts/{attempt}/result.json was damaged"
+    value = results.of_nodes(str(folder), attempt)
+    if value is None:
+        return results.result(state, f"{evidence}; {note}", by="settle")
+    reason = f"{value.get('reason') or ''}; {note}; the result is that of its node"
+    return {**value, "reason": reason.removeprefix("; ")}

@@ -16,6 +16,8 @@ def next_attempt(folder: Path) -> int:
 
 def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
     """Publish a failure for a run that never started, unless it has a result already."""
+    if not run_folder.exists(folder):
+        return 1  # removed meanwhile: nothing of it comes back
     attempt = next_attempt(folder)
     attempt_folder = Path(results.attempt_folder(str(folder), attempt))
     attempt_folder.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ MAX_FILES = 15
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """List the datasets with their latest versions."""
-    records = [dataset_versions.get(workspace, name) for name in dataset_versions.names(workspace)]
+    records = dataset_versions.latest(workspace)
     if not records:
         return [], "No datasets. To add one, run: scriptrun data register NAME SOURCE ..."
     rows = [

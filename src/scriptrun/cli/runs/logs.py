@@ -39,15 +39,15 @@ def run(args: argparse.Namespace) -> int:
     if args.all and args.rank is not None:
         raise UserErrorException("--all and --rank cannot be used together.", "Use one of them.")
     ranks = None if args.rank is None else [args.rank]
-    all_ranks = args.all and bool(selected.job.distribution.kind)
+    all_ranks = args.all and bool(selected.known_job.distribution.kind)
     if all_ranks:
-        ranks = list(range(follow.count_ranks(selected.job)))
+        ranks = list(range(follow.count_ranks(selected.known_job)))
     writer = (
         attach.RankLogWriter(selected, args.raw)
         if all_ranks
         else attach.LogWriter(selected, raw=args.raw)
     )
-    logs = follow.script_logs(selected.job, ranks)
+    logs = follow.script_logs(selected.known_job, ranks)
     if args.follow:
         return _follow(selected, args.tail, ranks, writer)
     stream = follow.LogStream(selected.path, writer.write, args.tail, logs)

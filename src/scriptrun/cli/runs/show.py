@@ -44,7 +44,7 @@ def record(run: Run) -> Json:
 
 
 def _print(run: Run) -> None:
-    details, job, status = run.get_details(), run.job, run.standing
+    details, job, status = run.get_details(), run.known_job, run.standing
     kind = run_kind(job.kind)
     command = job.command or " ".join([job.script or "", *map(_quote, job.arguments)])
     command = f"{kind.title} of {command}" if kind.has_children else command

@@ -96,10 +96,8 @@ class AbstractDataset:
     @staticmethod
     def get_all(workspace: WorkspaceLike) -> dict[str, Any]:
         """The registered datasets by name, each in its latest version."""
-        return {
-            name: AbstractDataset.get_by_name(workspace, name)
-            for name in dataset_versions.names(workspace)
-        }
+        heads = dataset_versions.latest(workspace)
+        return {head["name"]: AbstractDataset.from_head(workspace, head) for head in heads}
 
     @property
     def id(self) -> str:

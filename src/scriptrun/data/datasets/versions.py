@@ -8,8 +8,23 @@ from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.store import yaml_file
+from scriptrun.store import records, yaml_file
 from scriptrun.store.versions import VersionRecord, VersionStore
+
+_SHAPE = records.Shape(
+    {
+        "id": "str",
+        "type": "str",
+        "created": "str",
+        "description": "str | None",
+        "tags": "Json | None",
+        "files": "int",
+        "bytes": "int",
+        "manifest": "str",
+        "definition": "Json",
+    },
+    ("id", "type", "created", "definition"),
+)
 
 
 def add(
@@ -69,13 +84,21 @@ def _shorten(names: list[str]) -> str:
 
 def find_by_id(workspace: WorkspaceLike, dataset_id: str) -> VersionRecord:
     """The version with this ID. Raises UserErrorException if there is none."""
-    for name in names(workspace):
-        for number in reversed(_open_versions(workspace).versions(name)):
-            if _open_versions(workspace).original(name, number).get("id") == dataset_id:
-                return get(workspace, name, number)
+    store = _open_versions(workspace)
+    keys = [
+        (name, number) for name in names(workspace) for number in reversed(store.versions(name))
+    ]
+    for name, number, original in records.readable(keys, lambda key: (*key, store.original(*key))):
+        if original.get("id") == dataset_id:
+            return get(workspace, name, number)
     raise UserErrorException(
         f"Dataset with ID {dataset_id!r} not found in workspace {workspace.name!r}."
     )
+
+
+def latest(workspace: WorkspaceLike) -> list[VersionRecord]:
+    """The latest versions of all datasets, without damaged ones: they are named on stderr."""
+    return list(records.readable(names(workspace), lambda name: get(workspace, name)))
 
 
 def names(workspace: WorkspaceLike) -> list[str]:
@@ -114,4 +137,4 @@ def parse_version(version: object) -> int | None:
 
 
 def _open_versions(workspace: WorkspaceLike) -> VersionStore:
-    return VersionStore(workspace.directory / "datasets")
+    return VersionStore(workspace.directory / "datasets", _SHAPE)

@@ -21,6 +21,7 @@ from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.stores.protocol import Store, normalize_path
 from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import records as store_records
 from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
@@ -334,7 +335,8 @@ def get(workspace: WorkspaceLike, name: str) -> AbstractDatastore:
 
 def all_datastores(workspace: WorkspaceLike) -> dict[str, AbstractDatastore]:
     """All datastores by name."""
-    return {name: get(workspace, name) for name in datastore_records.names(workspace)}
+    names = datastore_records.names(workspace)
+    return dict(store_records.readable(names, lambda name: (name, get(workspace, name))))
 
 
 def secret_name(workspace: WorkspaceLike, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from scriptrun.data.errors import DatastoreException
 from scriptrun.spec import suggestion
+from scriptrun.store.records import Shape
 from scriptrun.store.registry import NamedValues
 
 #: the built-in datastores of every workspace, as in the SDK v1; the first is the default
@@ -115,4 +116,4 @@ def is_name(name: object) -> bool:
 
 
 def _open_records(workspace: WorkspaceLike) -> NamedValues:
-    return NamedValues(workspace.directory / "datastores")
+    return NamedValues(workspace.directory / "datastores", Shape({"class": "str"}, ("class",)))

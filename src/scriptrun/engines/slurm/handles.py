@@ -15,7 +15,7 @@ from pathlib import Path
 from scriptrun.engines.base import NoRoom
 from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import script as slurm_script
-from scriptrun.runtime import files, identity
+from scriptrun.runtime import files, identity, results
 from scriptrun.spec.errors import ExperimentExecutionException
 
 TYPE_CHECKING = False
@@ -38,18 +38,15 @@ def latest_handle(folder: Path) -> Json | None:
 
 def has_result(folder: Path) -> bool:
     """Whether the run's newest attempt has written its result."""
-    try:
-        numbers = [int(name) for name in os.listdir(folder / "attempts") if name.isdigit()]
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    newest = str(max(numbers, default=0))
-    return (folder / "attempts" / newest / "result.json").exists()
+    names = files.names_in(folder / "attempts")
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
+    return results.read(str(folder), max(numbers, default=0)) is not None
 
 
 def read_handle(folder: Path) -> Json | None:
-    """The handle in ``folder``, or None."""
-    handle: Json | None = files.read_json(str(folder / "job.json"))
-    return handle
+    """The handle in ``folder``; None if there is none that can be read."""
+    handle = files.read_object(folder / "job.json")
+    return handle if handle is not None and isinstance(handle.get("job"), str) else None
 
 
 def claim(folder: Path) -> bool:
@@ -61,7 +58,7 @@ def claim(folder: Path) -> bool:
     path = str(folder / "submitting.json")
     if files.publish(path, files.to_json(identity.identify())):
         return True
-    owner = files.read_json(path) or {}
+    owner = files.read_object(path) or {}
     if identity.is_local(owner) and owner.get("pid") != os.getpid() and identity.is_alive(owner):
         raise NoRoom("another process is submitting the run to Slurm")
     return False

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from scriptrun.runtime import durability
-from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.runtime.files import names_in, read_object, to_json, write_atomic
 from scriptrun.store import paths
 
 TYPE_CHECKING = False
@@ -38,19 +38,16 @@ def key_folder(key: str, cache: CacheFolder = None) -> str:
 
 def numbers(key: str, cache: CacheFolder = None) -> list[int]:
     """The numbers of all builds of ``key``, complete or not, newest first."""
-    try:
-        names = os.listdir(key_folder(key, cache))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+    names = names_in(key_folder(key, cache))
+    return sorted((int(name) for name in names if name.isascii() and name.isdigit()), reverse=True)
 
 
 def newest_complete(key: str, cache: CacheFolder = None) -> tuple[str, Json] | None:
     """The folder and the marker of the newest complete build of ``key``, or None."""
     for number in numbers(key, cache):
         folder = os.path.join(key_folder(key, cache), str(number))
-        marker = read_json(os.path.join(folder, MARKER))
-        if isinstance(marker, dict):
+        marker = read_object(os.path.join(folder, MARKER))
+        if marker is not None and isinstance(marker.get("lock", {}), dict):
             return folder, marker
     return None
 

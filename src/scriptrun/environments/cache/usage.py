@@ -9,7 +9,7 @@ import json
 import os
 
 from scriptrun.runtime import events
-from scriptrun.runtime.files import write_atomic
+from scriptrun.runtime.files import parse_json, read_bytes, write_atomic
 
 NAME = "runs.jsonl"
 #: bytes above which the older half of the lines is dropped
@@ -31,12 +31,11 @@ def record_run(environment_folder: str, run_folder: str | os.PathLike[str]) -> N
 def read_runs(key_folder: str) -> list[str]:
     """The folders of the runs that used the builds in ``key_folder``, newest first."""
     try:
-        with open(_record_path(key_folder), encoding="utf-8") as handle:
-            lines = handle.read().splitlines()
+        lines = (read_bytes(_record_path(key_folder)) or b"").splitlines()
     except OSError:
         return []
-    run_folders = (json.loads(line) for line in reversed(lines) if line.endswith('"'))
-    return list(dict.fromkeys(run_folders))
+    values = map(parse_json, reversed(lines))
+    return list(dict.fromkeys(value for value in values if isinstance(value, str)))
 
 
 def _shorten(path: str) -> None:

@@ -105,8 +105,10 @@ def drop(cache: Path) -> None:
         if flock is None:
             continue  # a process is verifying it
         with flock:
-            for entry in read_json(path) or ():
-                _remove_package(cache / PACKAGES, entry)
+            entries = read_json(path)
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, str) and entry:
+                    _remove_package(cache / PACKAGES, entry)
             path.unlink(missing_ok=True)
 
 

@@ -7,7 +7,6 @@ of a project. Their packages are in ``conda-meta`` (https://docs.conda.io/projec
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from scriptrun.environments import site_packages
 from scriptrun.environments.conda import settings as conda_settings
+from scriptrun.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def channel_name(address: str) -> str:
 def _records(prefix: str) -> Iterator[Json]:
     for path in sorted(Path(prefix, "conda-meta").glob("*.json")):
         try:
-            record = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
+            record = files.read_object(path) or {}
+        except OSError:
             continue
-        if isinstance(record, dict) and record.get("name") and record.get("version"):
+        if record.get("name") and record.get("version"):
             yield record
 
 
@@ -104,13 +104,15 @@ def _pip_requirements(prefix: str, records: list[Json]) -> list[str]:
 def _requirement(metadata: Path, name: str, version: str) -> str:
     """``name==version``, or the URL that it was installed from (PEP 610's direct_url.json)."""
     try:
-        direct_url = json.loads((metadata / "direct_url.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        direct_url = files.read_object(metadata / "direct_url.json")
+        if direct_url is None:
+            return f"{name}=={version}"
+        address = str(direct_url["url"])
+        if (direct_url.get("dir_info") or {}).get("editable"):
+            return f"-e {address.removeprefix('file://')}"
+        commit = (direct_url.get("vcs_info") or {}).get("commit_id")
+    except (OSError, KeyError, AttributeError):
         return f"{name}=={version}"
-    address = str(direct_url.get("url", ""))
-    if direct_url.get("dir_info", {}).get("editable"):
-        return f"-e {address.removeprefix('file://')}"
-    commit = direct_url.get("vcs_info", {}).get("commit_id")
     return f"{name} @ git+{address}@{commit}" if commit else f"{name} @ {address}"
 
 

@@ -15,7 +15,7 @@ from scriptrun.environments.builder import Builder, Lockfile, Log, ReadyEnvironm
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.environments.locks import content_key
 from scriptrun.environments.uv import requirements as uv_requirements
-from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.runtime.files import read_object, to_json, write_atomic
 from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
@@ -82,7 +82,7 @@ class Image(Builder):
     @classmethod
     def remove_external(cls, folder: str) -> None:
         """Remove the layers built here from the tool's store; pulled images stay."""
-        note, tool = read_json(os.path.join(folder, NOTE)) or {}, container_tool.tool()
+        note, tool = read_object(os.path.join(folder, NOTE)) or {}, container_tool.tool()
         tag = note.get("tag")
         if tool is None or tool.kind != note.get("kind"):
             return
@@ -98,16 +98,15 @@ class Image(Builder):
     @classmethod
     def external_size(cls, folder: str) -> int | None:
         """The size of the image in bytes, including its base."""
-        note, tool = read_json(os.path.join(folder, NOTE)) or {}, container_tool.require()
-        result = container_tool.run(
-            tool, ["image", "inspect", "--format", "{{.Size}}", note["image"]]
-        )
+        note, tool = read_object(os.path.join(folder, NOTE)) or {}, container_tool.require()
+        image = str(note.get("image", ""))
+        result = container_tool.run(tool, ["image", "inspect", "--format", "{{.Size}}", image])
         return int(result.out) if result.out.strip().isdigit() else None
 
     def why_unhealthy(self, folder: str) -> str:
         """Whether the image is missing from the store, judged by files alone."""
-        note = read_json(os.path.join(folder, NOTE))
-        if not isinstance(note, dict):
+        note = read_object(os.path.join(folder, NOTE))
+        if note is None or not {"kind", "root", "kept"} <= note.keys():
             return "its build was interrupted"
         if self.nodes:
             is_missing = not os.path.exists(os.path.join(folder, FILES[self.nodes]))
@@ -135,7 +134,7 @@ class Image(Builder):
     def ready(self, folder: str | None, *, cached: bool, seconds: float) -> ReadyEnvironment:
         """The environment with what the launcher needs to start containers."""
         environment = super().ready(folder, cached=cached, seconds=seconds)
-        note: Json = read_json(os.path.join(folder or "", NOTE)) or {}
+        note: Json = read_object(os.path.join(folder or "", NOTE)) or {}
         if self.nodes:
             file = os.path.join(folder or "", FILES[self.nodes])
             note |= {"kind": self.nodes, "tool": self.nodes, "file": file}

@@ -136,8 +136,9 @@ def _from_cache(python: str) -> InterpreterFacts | None:
     try:
         if not isinstance(cached, dict) or cached.pop("stamp") != stamp(python):
             return None
-        return InterpreterFacts(**{**cached, "sites": tuple(cached["sites"])})
-    except (OSError, KeyError, TypeError):
+        facts = InterpreterFacts.from_dict(cached)
+        return facts.replace(sites=tuple(facts.sites))
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -165,12 +166,13 @@ def _from_interpreter(python: str) -> InterpreterFacts:
             check=False,
         )
         answer = json.loads(result.stdout.strip().rpartition("\n")[2])
-    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        facts = InterpreterFacts.from_dict({**answer, "python": python})
+        return facts.replace(sites=tuple(facts.sites))
+    except (OSError, subprocess.TimeoutExpired, ValueError, TypeError) as error:
         raise EnvironmentException(
             f"{python!r} does not behave like a Python interpreter.",
             "Give the path of a Python interpreter.",
         ) from error
-    return InterpreterFacts(python, answer["version"], answer["prefix"], tuple(answer["sites"]))
 
 
 def running() -> InterpreterFacts:

@@ -404,7 +404,7 @@ def _container_records(folder: str) -> "list[Json]":
     for attempt in _list_folder(attempts):
         for name in _list_folder(os.path.join(attempts, attempt)):
             if name.startswith("container-") and name.endswith(".json"):
-                records.append(files.read_json(os.path.join(attempts, attempt, name)))
+                records.append(files.read_object(os.path.join(attempts, attempt, name)))
     return [value for value in records if value]
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 
-from scriptrun.runtime import events, files, identity
+from scriptrun.runtime import events, files, identity, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.events import EventWriter
     from scriptrun.runtime.hints import Json, StrPath
 
+
+#: the types of the fields that are read here
+_TYPES: "dict[str, type]" = dict.fromkeys(
+    ("id", "experiment", "created", "display_name", "kind", "parent", "root"), str
+)
+_TYPES.update(dict.fromkeys(("tags", "properties", "data", "submitted_by"), dict))
 
 _writers: "dict[tuple[str, int], EventWriter]" = {}
 _lock = threading.Lock()
@@ -62,9 +68,13 @@ def _writer(folder: "StrPath") -> "EventWriter":
 
 
 def job(folder: "StrPath") -> "Json":
-    """The run's job.json as a dict; empty if it is missing."""
-    value: "Json | None" = files.read_json(os.path.join(str(folder), "job.json"))
-    return value or {}
+    """The run's job.json as a dict, without fields that are damaged; empty if it is missing."""
+    value = files.read_object(os.path.join(str(folder), "job.json")) or {}
+    return {
+        name: field
+        for name, field in value.items()
+        if field is None or isinstance(field, _TYPES.get(name, object))
+    }
 
 
 def read_events(folder: "StrPath") -> "list[Json]":
@@ -121,7 +131,7 @@ def _result(folder: "StrPath") -> "Json | None":
     except OSError:
         return None
     for name in sorted(names, key=int, reverse=True):
-        result: "Json | None" = files.read_json(os.path.join(attempts, name, "result.json"))
-        if result:
+        result = results.read_at(os.path.join(attempts, name, "result.json"))
+        if result is not None:
             return result
     return None

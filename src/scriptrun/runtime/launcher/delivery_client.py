@@ -181,7 +181,7 @@ class DeliveryClient:
                 if not chunk:
                     raise DeliveryFailure(self._exit_message())
                 self._buffer += chunk
-            elif canceled and os.path.exists(cancel):
+            elif canceled and os.path.lexists(cancel):
                 self.close()
                 raise DeliveryFailure(canceled, results.CANCELED)
             self._heartbeat()

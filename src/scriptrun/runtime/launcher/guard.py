@@ -99,7 +99,7 @@ def _run_claimed(attempt: "Attempt") -> int:
     folder = order.folder
     if attempt.handle:
         _write_handle(*attempt.handle)
-    if os.path.exists(os.path.join(folder, "cancel.json")):
+    if os.path.lexists(os.path.join(folder, "cancel.json")):
         results.publish(folder, order.attempt, _canceled_result(order))
         return 0
     attempt.guard = os.getpid()
@@ -123,7 +123,7 @@ def _run_claimed(attempt: "Attempt") -> int:
 
 def _write_handle(path: str, handle: "Json") -> None:
     """Write the handle of this job, as a cluster may have several jobs for one attempt."""
-    if (files.read_json(path) or {}).get("job") == handle["job"]:
+    if (files.read_object(path) or {}).get("job") == handle["job"]:
         return
     try:
         files.write_atomic(path, files.to_json(handle))
@@ -201,7 +201,7 @@ def _clean_up(attempt: "Attempt", status: int) -> None:
         from scriptrun.runtime.multinode import gang, gather
 
         value["cause"] = gang.cause_of(value, failed_at)
-        job = files.read_json(os.path.join(order.folder, "job.json"))
+        job = files.read_object(os.path.join(order.folder, "job.json")) or {}
         attempt.started = True
         if gang.end(job, attempt, value, log):
             return
@@ -212,7 +212,7 @@ def _clean_up(attempt: "Attempt", status: int) -> None:
     finally:
         from scriptrun.runtime.launcher import launcher
 
-        job = files.read_json(os.path.join(order.folder, "job.json")) or {}
+        job = files.read_object(os.path.join(order.folder, "job.json")) or {}
         launcher.publish(job, order, value, log)
 
 

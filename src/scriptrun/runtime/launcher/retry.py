@@ -37,7 +37,7 @@ def should_retry(job: "Json", folder: str, attempt: int, value: "Json") -> bool:
     retry = job.get("retry") or {}
     if value["state"] != results.FAILED or attempt > retry.get("limit", 0):
         return False
-    if os.path.exists(os.path.join(folder, "cancel.json")):
+    if os.path.lexists(os.path.join(folder, "cancel.json")):
         return False
     return bool(causes(value) & set(retry.get("on") or ()))
 

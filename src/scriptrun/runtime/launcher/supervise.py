@@ -213,7 +213,7 @@ class Supervisor:
             if now >= self.kill_at:
                 processes.end_descendants(signal.SIGKILL, self.running)
                 self.kill_at = now + 1.0
-        elif os.path.exists(self.cancel_path):
+        elif os.path.lexists(self.cancel_path):
             self.canceled = True
             self._stop(now, "")
         elif self.limit is not None and now - self.started >= self.limit - self.warn:

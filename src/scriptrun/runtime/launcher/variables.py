@@ -93,7 +93,7 @@ def _workspace_facts(root: str) -> "Json":
     """The content of the workspace's workspace.json; empty if it cannot be read."""
     try:
         path = os.path.join(root, ".scriptrun", "workspace.json")
-        return files.read_json(path) or {}
+        return files.read_object(path) or {}
     except OSError:
         return {}
 

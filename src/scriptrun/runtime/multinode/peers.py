@@ -80,7 +80,7 @@ class Peers:
             return set()
 
     def _read_result(self, node: int) -> None:
-        value = files.read_json(os.path.join(self.folder, "node-{}.json".format(node)))
+        value = results.read_at(os.path.join(self.folder, "node-{}.json".format(node)))
         if value is not None:
             self.ended[node] = value
 
@@ -110,9 +110,9 @@ class Peers:
 
     def _read_owner(self, node: int, kind: str) -> None:
         path = os.path.join(self.folder, "node-{}.{}.json".format(node, kind))
-        value = files.read_json(path)
+        value = files.read_object(path)
         owner = value.get("launcher") if value and kind == "ready" else value
-        if owner:
+        if owner is not None and identity.is_identity(owner):
             self._owners[node][kind] = owner
 
     def _silence_reason(self, node: int) -> str:

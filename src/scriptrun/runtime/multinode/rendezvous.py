@@ -121,7 +121,7 @@ def _await(read: "Callable[[], _T | None]", order: "LaunchOrder", peers: "Peers"
         value = read()
         if value:
             return value
-        if os.path.exists(cancel):
+        if os.path.lexists(cancel):
             raise RendezvousFailure(results.result(results.CANCELED, "canceled before it started"))
         problem = order.on_term if supervise.stop_requested() else peers.find_problem()
         if problem:

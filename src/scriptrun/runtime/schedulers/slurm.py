@@ -85,7 +85,7 @@ def why_stopped(order: "LaunchOrder", value: "Json") -> bool:
 
     It is not if Slurm requeues the job: the next attempt continues.
     """
-    if os.path.exists(os.path.join(order.folder, "cancel.json")):
+    if os.path.lexists(os.path.join(order.folder, "cancel.json")):
         value.update(state=results.CANCELED, reason="canceled while running")
         return True
     if _is_warned(order):

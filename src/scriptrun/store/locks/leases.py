@@ -90,10 +90,10 @@ class LeaseWatch:
 
     def abandoned_token(self) -> str | None:
         """The token of a lease whose holder is gone; None if it may be alive, or there is none."""
-        owner = files.read_json(self._path / "owner.json")
-        if not isinstance(owner, dict):
+        owner = _read_owner(self._path)
+        if owner is None:
             return None
-        process = owner.get("identity") or {}
+        process = _identity_of(owner)
         token = str(owner.get("token", ""))
         if identity.is_local(process):
             return None if identity.is_alive(process) else token
@@ -107,25 +107,36 @@ def holder(path: str | os.PathLike[str]) -> tuple[Json, float] | None:
     """The process that holds the lease ``path``, and for how many seconds it has been silent.
 
     For a process on this host, 0 if it is alive, else infinity; for one on another host, counted
-    from this machine's first look. None if nobody holds the lease.
+    from this machine's first look. None if nobody holds the lease. The process is {} where the
+    lease cannot be read.
     """
-    owner = files.read_json(os.path.join(path, "owner.json"))
-    if not isinstance(owner, dict):
+    owner = _read_owner(Path(path))
+    if owner is None:
         return None
-    process: Json = owner.get("identity") or {}
+    process = _identity_of(owner)
     if identity.is_local(process):
         return process, 0.0 if identity.is_alive(process) else float("inf")
     state = [owner.get("token"), files.read_json(os.path.join(path, "beat.json"))]
     return process, silence.seconds(os.path.abspath(path), state)
 
 
+def _read_owner(path: Path) -> Json | None:
+    """What the lease says of its holder: {} if it is damaged; None if there is no lease."""
+    owner = files.read_object(path / "owner.json")
+    return {} if owner is None and files.names_in(path) else owner
+
+
+def _identity_of(owner: Json) -> Json:
+    process = owner.get("identity")
+    return process if isinstance(process, dict) and identity.is_identity(process) else {}
+
+
 def inherit(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
     """Take the lease ``path``, also from a dead holder; None if the holder may be alive."""
     acquired = try_lease(path, thread)
     if acquired is None:
-        owner = files.read_json(os.path.join(path, "owner.json"))
-        current = holder(path)
-        if isinstance(owner, dict) and current is not None and current[1] >= STALE_SECONDS:
+        owner, current = _read_owner(Path(path)), holder(path)
+        if owner is not None and current is not None and current[1] >= STALE_SECONDS:
             _remove_abandoned(Path(path), str(owner.get("token", "")))
         acquired = try_lease(path, thread)
     return acquired
@@ -144,6 +155,9 @@ def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None
         os.rename(temporary, lease_path)  # fails if a lease exists: a directory that is not empty
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if os.path.lexists(lease_path) and not lease_path.is_dir():
+            lease_path.unlink(missing_ok=True)  # damage: no lease
+            return None
         if error.errno in _EXISTS_ERRORS or lease_path.is_dir():
             return None
         raise

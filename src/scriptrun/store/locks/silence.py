@@ -32,12 +32,11 @@ def seconds(watched: str, value: object) -> float:
     boot, now = identity.boot_id() or _PROCESS, time.monotonic()
     with contextlib.suppress(OSError):
         path = str(paths.runtime_folder("seen") / f"{name}.json")
-        previous = files.read_json(path)
-        if isinstance(previous, dict) and (previous.get("value"), previous.get("boot")) == (
-            value,
-            boot,
-        ):
-            return max(0.0, now - float(previous["since"]))
+        previous = files.read_object(path) or {}
+        since = previous.get("since")
+        is_same = (previous.get("value"), previous.get("boot")) == (value, boot)
+        if is_same and isinstance(since, int | float):
+            return max(0.0, now - since)
         seen = files.to_json({"value": value, "boot": boot, "since": now})
         files.write_atomic(path, seen, durable=False)
     return 0.0

@@ -33,14 +33,17 @@ def _read_metric(name: str, path: str) -> "list[Json]":
     """The values of one metric: each line has the time in milliseconds, value and step."""
     entries = []
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 words = line.split()
-                if len(words) >= 2:
-                    entries.append((float(words[0]) / 1000, name, words[1], words[2:3]))
-    except (OSError, ValueError):
-        pass  # still being written
-    return [_line(*entry) for entry in entries]
+                try:
+                    if len(words) >= 2:
+                        entries.append(_line(float(words[0]) / 1000, name, words[1], words[2:3]))
+                except (ValueError, OverflowError):
+                    continue  # half written: the other lines still count
+    except OSError:
+        pass
+    return entries
 
 
 def _line(seconds: float, name: str, value: str, step: "list[str]") -> "Json":

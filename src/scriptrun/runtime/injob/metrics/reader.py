@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 
+from scriptrun.runtime import files as record_files
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.metrics import mlflow_reader
 
@@ -110,16 +111,13 @@ def _parse_lines(data: bytes) -> "list[Json]":
         parsed: "list[Json]" = json.loads(text)
         if len(parsed) == len(lines):
             return parsed
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return [line for line in map(_parse_line, lines) if isinstance(line, dict)]
 
 
 def _parse_line(line: bytes) -> object:
-    try:
-        return json.loads(line.decode("utf-8", "surrogatepass"))
-    except ValueError:
-        return None
+    return record_files.parse_json(line)
 
 
 def _merge_by_time(tails: "list[Tail]") -> "Iterator[Json]":
@@ -163,7 +161,7 @@ def parse_point(line: "Json") -> "Point | None":
             line.get("d", ""),
             line.get("writer", ""),
         )
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return None
 
 
@@ -188,7 +186,7 @@ class Fold:
                     collected[-1][1].append(value)
                 else:
                     self._add(name, kind, values.from_json(value) if "f" in line else value)
-            except (KeyError, TypeError, AttributeError):
+            except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
                 continue  # not a valid line
 
     def _add(self, name: str, kind: str, value: object) -> None:
