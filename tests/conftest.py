@@ -45,6 +45,7 @@ def own_places(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(root / "cache"))
     monkeypatch.setenv("SCRIPTRUN_RUNTIME", str(root / "runtime"))
     monkeypatch.setenv("SCRIPTRUN_SLOTS", str(root / "slots"))
+    monkeypatch.setenv("SCRIPTRUN_SETTINGS", str(root / "settings"))
     monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", "none")
     monkeypatch.delenv("SCRIPTRUN_WORKSPACE", raising=False)
     return root

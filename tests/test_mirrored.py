@@ -52,6 +52,7 @@ ELSEWHERE = {
 #: reached by its public names (``from scriptrun import Run``), by the command line, or in a process
 #: of its own: a job, a node, a container
 NOT_IMPORTED = {
+    "cli.trust": "faults/test_two_users.py",
     "config.environments.conda_dependencies": "config/test_conda_dependencies.py",
     "config.run_configuration": "config/test_runconfig_file.py",
     "config.script_run_config": "config/test_declared.py",
@@ -68,6 +69,7 @@ NOT_IMPORTED = {
     "runtime.containers.podman": "engines/test_in_containers.py",
     "runtime.multinode.ports": "engines/test_local_ranks.py",
     "runtime.schedulers.slurm_launch": "conformance/test_slurm_suite.py",
+    "spec.accounts": "registry/test_trust.py",
     "testing.losses": "conformance/test_engines.py",
 }
 

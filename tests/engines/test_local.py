@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -8,7 +9,9 @@ from scriptrun.engines import launchers
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING
 from scriptrun.engines.local.engine import Local
 from scriptrun.runtime import files, identity
+from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.job import Distribution, JobSpec
+from scriptrun.store import paths
 from scriptrun.store.locks import silence
 from scriptrun.testing.jobs import Bench, until
 
@@ -98,19 +101,35 @@ def test_render_quotes_what_a_shell_would_read(tmp_path):
 
 def test_a_child_that_left_everything_is_found_by_its_variables(tmp_path):
     """What both keepers' deaths leave behind is ended by the next look, wherever it has gone."""
-    from scriptrun.runtime import processes
+    from scriptrun.runtime import process_record, processes
 
-    code = "import os, time\nif os.fork() == 0:\n os.setsid()\n if os.fork(): os._exit(0)\n time.sleep(3600)\nos._exit(0)"
+    code = (
+        "import os, sys, time\nif os.fork() == 0:\n os.setsid()\n if os.fork(): os._exit(0)\n"
+        " open(sys.argv[1], 'w').close()\n time.sleep(3600)\nos._exit(0)"
+    )
+    left = tmp_path / "left"
     bench = Bench(tmp_path, Local())
     folder = str(tmp_path / "a run")
+    os.mkdir(folder)
     environ = {**os.environ, "SCRIPTRUN_RUN_FOLDER": folder}
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-c", code], env=environ, cwd=bench.root)
-    until(
-        lambda: len(processes.pids_of_run(folder)) == 1
-    )  # it has forked twice, and the first is gone
+    subprocess.run([sys.executable, "-c", code, left], env=environ, cwd=bench.root)
+    until(left.exists)  # it has forked twice
+    until(lambda: len(processes.pids_of_run(folder)) == 1, "the first is not gone")
     assert processes.pids_of_run(str(tmp_path / "a run elsewhere")) == []
-    processes.end_run(folder)
+    launchers.clear(tmp_path / "a run")
+    assert len(processes.pids_of_run(folder)) == 1, "nothing private names it"
+    order = LaunchOrder(
+        folder=folder, workspace="", store="", runtime="", processes=str(paths.processes_folder())
+    )
+    process_record.begin(order)
+    launchers.clear(tmp_path / "a run")
+    assert len(processes.pids_of_run(folder)) == 1, "its guard, this process, is alive"
+    (record,) = paths.processes_folder().iterdir()
+    facts = json.loads(record.read_text())
+    record.write_text(json.dumps({**facts, "pid": 2**22 + 1, "start": "0"}) + "\n")
+    launchers.clear(tmp_path / "a run")
+    assert not record.exists()
     until(lambda: processes.pids_of_run(folder) == [], "it lives on")

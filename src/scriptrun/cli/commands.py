@@ -45,6 +45,7 @@ OTHERS = {
     "export": Command("runs.export", "Export a run to another system's format"),
     "import": Command("import_job", "Convert another system's job to Python"),
     "init": Command("init", "Create a workspace"),
+    "trust": Command("trust", "Trust a workspace of somebody else, or one that others can write"),
     "doctor": Command("doctor", "Check this machine for problems"),
     "completion": Command("completion", "Print a completion script for bash, zsh or fish"),
     "version": Command("version", "Print the version"),

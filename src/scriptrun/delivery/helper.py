@@ -46,7 +46,7 @@ class DataDelivery:
         folder = Path(order["folder"])
         job = JobSpec.from_dict(files.read_json(str(folder / "job.json")))
         os.environ.update(job.variables)
-        workspace, log = WorkspaceFiles(order["workspace"]), DataLog(folder, order["node"])
+        workspace, log = WorkspaceFiles.reopen(order["workspace"]), DataLog(folder, order["node"])
         self._input_delivery = InputDelivery(workspace, job, order, log)
         self._output_delivery = OutputDelivery(workspace, job, order, log)
         self._input_delivery.deliver()
@@ -73,7 +73,9 @@ class DataDelivery:
         """
         folder = Path(order["folder"])
         with vault.with_secrets(order["secrets"]):
-            return node_environment.build(WorkspaceFiles(order["workspace"]), folder, order["node"])
+            return node_environment.build(
+                WorkspaceFiles.reopen(order["workspace"]), folder, order["node"]
+            )
 
     def finish(self, state: str) -> Json:
         """Upload the outputs, then close; return the problems as one line, or ""."""

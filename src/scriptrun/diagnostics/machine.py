@@ -151,9 +151,14 @@ def _slots(workspace: WorkspaceFiles) -> Check:
     if os.name != "posix":
         return Check("slots", "warning", "local jobs require Linux or macOS")
     limit = getattr(compute_targets.resolve(workspace, None), "max_runs", None)
-    slot = slots.take(paths.slots_root(), limit)
+    search = slots.Search()
+    try:
+        slot = slots.take(paths.slots_root(), limit, search=search)
+    except slots.SlotsUnusable as error:
+        hint = "Remove that folder, or set SCRIPTRUN_SLOTS to one that all users can write."
+        return Check("slots", "warning", f"{error}; runs use slots of your own", hint)
     if slot is None:
-        return Check("slots", "ok", "all in use; the next run will be queued")
+        return Check("slots", "ok", f"the next run will be queued: it {search.reason()}")
     slot.close()
     return Check("slots", "ok", f"available in {paths.slots_root()}")
 

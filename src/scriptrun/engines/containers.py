@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from scriptrun.runtime import process_record
 from scriptrun.runtime.containers import docker as docker_containers
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import container_tool
+from scriptrun.store import container_tool, paths
 
 #: container tools that a cluster's nodes may use
 NODE_TOOLS = ("podman", "apptainer", "enroot")
@@ -68,5 +69,10 @@ def describe_image(environment: EnvironmentSpec) -> str:
 
 
 def clean(folder: Path) -> None:
-    """Remove containers left behind by a run whose launcher and guard were both killed."""
-    docker_containers.remove_containers(str(folder))
+    """Remove containers left behind by a run whose launcher and guard were both killed.
+
+    Only those that this user's private record names.
+    """
+    for record in process_record.find(paths.processes_folder(), str(folder)):
+        if record.is_local and not record.is_kept:
+            docker_containers.remove_recorded(record.containers())

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, View
-from scriptrun.runtime import events, files, identity, processes
+from scriptrun.runtime import events, files, identity, process_record, processes
 from scriptrun.runtime.launcher import collect
 from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.later import later
-from scriptrun.store import detached
+from scriptrun.store import detached, paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ else:
 
 #: seconds without a heartbeat after which a run on another host counts as lost
 HEARTBEAT_TIMEOUT = 300.0
+#: why nothing was stopped, although something of the run may still be there
+_NOT_STOPPED = (
+    "nothing was stopped, as this user has no private record of its processes: some may still run"
+)
 #: starts the launcher whose order is on standard input, from the folder in its first argument
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -42,6 +46,8 @@ def start(order: LaunchOrder, runtime: str | None = None) -> Popen[bytes]:
     ``runtime`` is the folder that has scriptrun's runtime (default: this scriptrun's own).
     """
     source = runtime or str(Path(__file__).resolve().parents[2])
+    if order.processes is None:
+        order = order.replace(processes=str(paths.processes_folder()))
     return detached.start(
         [sys.executable, "-I", "-S", "-c", _PROGRAM, source],
         processes.GUARD,
@@ -63,14 +69,23 @@ def view(folder: Path) -> View:
         return _view_by_launcher(path, launcher)
     if not identity.is_local(owner):
         return _remote_view(attempt, owner)
-    if identity.is_alive(owner):
-        return View(ALIVE, f"process {owner['pid']}")
-    if launcher is not None and identity.is_alive(launcher):
-        return View(ALIVE, f"process {launcher['pid']}")
-    return View(
-        ENDED,
-        f"the launcher (process {owner['pid']} on {owner['host']}) is gone{_reboot_note(owner)}",
-    )
+    for keeper in (owner, launcher):
+        if keeper is not None and identity.is_local(keeper) and identity.is_alive(keeper):
+            return View(ALIVE, f"process {keeper['pid']}")
+    return _view_without_keeper(folder, attempt, owner, _began_event(folder))
+
+
+def _view_without_keeper(folder: Path, attempt: Path, owner: Json, began: Json | None) -> View:
+    """The view of a run of this host whose guard and launcher are gone as far as it says."""
+    records = process_record.find(paths.processes_folder(), str(folder))
+    if any(record.is_local and record.is_kept for record in records):
+        return View(ALIVE, "its processes are alive")
+    if not records and _is_hidden(attempt):
+        return _remote_view(attempt, owner)
+    gone = f"the launcher (process {owner['pid']} on {owner['host']}) is gone"
+    if owner.get("boot") != identity.boot_id():
+        return View(ENDED, f"{gone} because the machine rebooted")
+    return View(ENDED, gone if records or began is None else f"{gone}; {_NOT_STOPPED}")
 
 
 def _view_by_launcher(path: Path, launcher: Json | None) -> View:
@@ -86,8 +101,18 @@ def _view_by_launcher(path: Path, launcher: Json | None) -> View:
 
 
 def clear(folder: Path) -> None:
-    """End what a run left alive when its launcher and its guard were both killed."""
-    processes.end_run(str(folder), _living_scripts(folder))
+    """End what a run left alive when its launcher and its guard were both killed.
+
+    Only what this user's private record names is signalled, never what the run's folder says.
+    """
+    records = process_record.find(paths.processes_folder(), str(folder))
+    if any(record.is_local and record.is_kept for record in records):
+        return  # the run lives, whatever its folder says
+    for record in records:
+        if record.is_local:
+            processes.end_run(record)
+        if record.is_local or record.is_outdated:
+            record.remove()
     try:
         collect.collect(str(folder))
         if any(name.startswith("work-node-") for name in os.listdir(folder)):
@@ -98,8 +123,13 @@ def clear(folder: Path) -> None:
         pass  # what was written stays where the script wrote it
 
 
-def _reboot_note(owner: Json) -> str:
-    return " because the machine rebooted" if owner["boot"] != identity.boot_id() else ""
+def _is_hidden(attempt: Path) -> bool:
+    """Whether the run is another user's, and this system shows a user only the own processes."""
+    try:
+        owner = (attempt / "node-0.start.json").stat().st_uid
+    except OSError:
+        return False
+    return os.path.isdir("/proc/self") and not os.path.isdir("/proc/1") and owner != os.geteuid()
 
 
 def _newest_attempt(folder: Path) -> Path | None:
@@ -113,18 +143,6 @@ def _began_event(folder: Path) -> Json | None:
     return next((event for event in reversed(records) if event["kind"] == "began"), None)
 
 
-def _living_scripts(folder: Path) -> list[int]:
-    """The PIDs of the job's scripts that are still alive, on all its nodes."""
-    scripts = [
-        e["script"] for e in events.read_all(folder) if e["kind"] == "began" and "script" in e
-    ]
-    return [
-        script["pid"]
-        for script in scripts
-        if identity.is_identity(script) and identity.is_local(script) and identity.is_alive(script)
-    ]
-
-
 def _launcher(folder: Path, attempt: str = "") -> Json | None:
     """The launcher that the newest start of a script names; with ``attempt``, only of that one."""
     began = _began_event(folder) or {}
@@ -135,16 +153,24 @@ def _launcher(folder: Path, attempt: str = "") -> Json | None:
 
 
 def _remote_view(attempt: Path, owner: Json) -> View:
-    """Judge a run on another host by its heartbeat alone, with this machine's clock."""
+    """Judge a run whose processes cannot be seen from here by its heartbeat alone.
+
+    They are on another host, in another PID namespace (a container), or hidden. The clock is this
+    machine's.
+    """
     try:
         beat = (attempt / "node-0.beat").read_text()
     except OSError:
         beat = ""
     if silence.seconds(str(attempt), beat) > HEARTBEAT_TIMEOUT:
         host, run_id = owner["host"], attempt.parent.parent.name
+        if identity.is_of_this_host(owner):
+            where, lost = "in another PID namespace (a container) of this machine", "it"
+        else:
+            where, lost = f"on {host}", host
         return View(
             ENDED,
-            f"its launcher on {host} has sent no heartbeat for 5 minutes, so {host} is considered "
+            f"its launcher {where} has sent no heartbeat for 5 minutes, so {lost} is considered "
             f"lost; to run it again, run: scriptrun rerun {run_id}",
         )
     return View(UNKNOWN, f"running on {owner['host']}")

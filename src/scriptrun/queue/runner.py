@@ -19,9 +19,9 @@ from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.preparation import resolve as resolve_environment
-from scriptrun.queue import repair, tickets, workers
+from scriptrun.queue import repair, tickets, wait_reasons, workers
 from scriptrun.queue import start as start_run
-from scriptrun.registry import compute_targets
+from scriptrun.registry import compute_targets, copies
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import identity, processes
 from scriptrun.runtime.launcher import (
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 BUILDERS, TRIES = 2, 3
 #: seconds between checks of the queue, and after a write error
 TICK, PAUSE = 0.2, 5.0
+#: seconds in which a submitter in another PID namespace (a container), whose life cannot be seen
+#: from here, publishes its run
+SUBMITTING = 300.0
 #: seconds for which a valid environment is not checked again
 FRESH_SECONDS = 1.0
 
@@ -55,11 +58,11 @@ def main(root: str) -> None:
     """Run the queue of the workspace in ``root`` until it is empty."""
     identity.set_process_name(processes.RUNNER)
     local_engine.allow_fork()
-    workspace = WorkspaceFiles(root)
+    workspace = WorkspaceFiles.reopen(root)
     _ensure_workers(workspace)
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
-    while tickets.names(queue):
+    while tickets.names(queue) and copies.is_still_there(workspace):
         flock = flocks.try_flock(workers.runner(workspace).lock_path)
         if flock is None:
             return
@@ -111,31 +114,44 @@ class Runner(Value, frozen=False):
     tries: dict[str, int] = fresh(default_factory=dict)
     failed: dict[str, tuple[float, str]] = fresh(default_factory=dict)
     ready: dict[str, tuple[float, ReadyEnvironment | None]] = fresh(default_factory=dict)
-    #: when to retry a run whose cluster did not answer, by ticket name
-    retry_at: dict[str, float] = fresh(default_factory=dict)
+    #: when to retry a run whose cluster did not answer, and what it said, by ticket name
+    retry_at: dict[str, tuple[float, str]] = fresh(default_factory=dict)
 
     def run(self) -> None:
         """Start queued runs until none is left."""
         self._wake = processes.open_wakeup_pipe()
+        self._reasons = wait_reasons.Reasons(self.queue)
         while True:
-            waiting = tickets.names(self.queue)
-            if not waiting and not self.building:
+            names = tickets.names(self.queue)
+            if not names and not self.building:
+                wait_reasons.forget(self.queue)
                 return
+            if not copies.is_still_there(self.workspace):
+                return  # moved, or deleted: the runner of its new place goes on
             pause = TICK
+            self._reasons.clear()
             try:
-                self._start_waiting(waiting)
-            except OSError:
+                self._start_waiting(names)
+            except OSError as error:
                 pause = PAUSE  # e.g. a full disk: runs stay queued
+                problem = f"{error.filename or 'the queue'}: {error.strerror}"
+                self._reasons.add(
+                    wait_reasons.ALL, f"cannot be started yet ({problem}); trying again"
+                )
+            self._reasons.write()
             processes.sleep_until_wakeup(self._wake, pause)
             self._reap()
 
-    def _start_waiting(self, waiting: list[str]) -> None:
+    def _start_waiting(self, names: list[str]) -> None:
         self._stop_canceled_builds()
         started = set(self.launched.values())
         missing: set[str] = set()
         full: set[str] = set()
-        for name in waiting:
-            if name in started or time.monotonic() < self.retry_at.get(name, 0.0):
+        for name in names:
+            if name in started:
+                continue
+            if time.monotonic() < self.retry_at.get(name, (0.0, ""))[0]:
+                self._reasons.add(tickets.run_id_of(Path(name)), self.retry_at[name][1])
                 continue
             try:
                 self._advance(self.queue / name, missing, full)
@@ -159,6 +175,7 @@ class Runner(Value, frozen=False):
         if environment is None:
             missing.add(item.digest)
             self._build(item)
+            self._reasons.add(item.job.id, "waits for its environment to be built")
             return
         has_room = self._start(item, environment, (attempts or [0])[-1] + 1)
         if not has_room and item.line is not None:
@@ -181,9 +198,13 @@ class Runner(Value, frozen=False):
         if ticket is None:
             tickets.drop_unreadable(path)
             return None
+        if not ticket.folder.exists():
+            folder = self.workspace.find_run(tickets.run_id_of(path))
+            ticket = tickets.move(ticket, folder) if folder is not None else ticket
         job = run_folder.read_job(ticket.folder)
         if job is None:
-            _drop_if_abandoned(ticket)
+            if copies.is_still_there(self.workspace):  # else the workspace was moved
+                _drop_if_abandoned(ticket)
             return None
         try:
             lockfile = environment_record.read_lockfile(ticket.folder)
@@ -203,7 +224,8 @@ class Runner(Value, frozen=False):
         folder = item.ticket.folder
         if not run_folder.exists(folder):
             self.loaded.pop(item.ticket.path.name, None)
-            tickets.drop(item.ticket.path)
+            if copies.is_still_there(self.workspace):  # else the workspace was moved
+                tickets.drop(item.ticket.path)
             return True
         if attempts:
             if run_folder.read_result(folder) is not None:
@@ -224,6 +246,8 @@ class Runner(Value, frozen=False):
         return False
 
     def _end(self, item: _WaitingRun, reason: str, state: str = states.FAILED) -> None:
+        if not copies.is_still_there(self.workspace):
+            return  # moved: the run is not to blame
         unstarted.end_failed(item.ticket.folder, reason, state)
         tickets.drop(item.ticket.path)
 
@@ -232,10 +256,13 @@ class Runner(Value, frozen=False):
         folder, name = item.ticket.folder, item.ticket.path.name
         try:
             start_run.start(self.workspace, item.job, folder, environment, item.ticket, attempt)
-        except NoRoom:
+        except NoRoom as full:
+            self._reasons.add(item.job.id, str(full))
             return False
-        except NoAnswer:
-            self.retry_at[name] = time.monotonic() + PAUSE
+        except NoAnswer as error:
+            reason = f"{error.message.rstrip('.')}; asking again"
+            self.retry_at[name] = time.monotonic() + PAUSE, reason
+            self._reasons.add(item.job.id, reason)
             return True
         except ScriptrunError as error:
             self._end(item, error.message)
@@ -339,10 +366,17 @@ def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
     """Drop the ticket of a run that was deleted, or whose submitter died before publishing it."""
     if run_folder.exists(ticket.folder):
         return
-    if ticket.folder.exists() and identity.is_alive(ticket.submitter):
-        return  # still being submitted
+    if ticket.folder.exists() and _is_submitting(ticket):
+        return
     tickets.drop(ticket.path)
     shutil.rmtree(ticket.folder, ignore_errors=True)
+
+
+def _is_submitting(ticket: tickets.Ticket) -> bool:
+    """Whether the submitter may still publish the run; one that cannot be seen has a while."""
+    if identity.is_local(ticket.submitter):
+        return identity.is_alive(ticket.submitter)
+    return tickets.age(ticket.path) < SUBMITTING
 
 
 def _kill_group(pid: int) -> None:

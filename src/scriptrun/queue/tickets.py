@@ -131,6 +131,13 @@ def renew(path: Path, folder: Path, submitter: Json) -> Ticket:
     return Ticket(path, folder, environ, submitter)
 
 
+def move(ticket: Ticket, folder: Path) -> Ticket:
+    """The ticket, rewritten for a run whose workspace was moved: it is in ``folder`` now."""
+    value = {"folder": str(folder), "environ": ticket.environ, "submitter": ticket.submitter}
+    files.write_atomic(str(ticket.path), files.to_json(value), mode=0o600)
+    return Ticket(ticket.path, folder, ticket.environ, ticket.submitter)
+
+
 def put_back(queue: Path, run_id: str) -> bool:
     """Requeue a started run with the ticket that its launcher kept for a retry."""
     ending = f"-{run_id}.json.began"

@@ -52,8 +52,8 @@ class Worker(Value):
         }
 
 
-def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> None:
-    """Start the worker unless it is running or was just started.
+def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> bool:
+    """Start the worker unless it is running or was just started; returns whether it was running.
 
     ``is_needed`` is called if it is not running.
     """
@@ -63,13 +63,14 @@ def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> None
         and time.monotonic() - started < worker.boot_seconds
         and process.poll() is None
     ):
-        return
+        return False
     flock = flocks.try_flock(worker.lock_path)
     if flock is None:
-        return
+        return True
     flock.close()
     if is_needed():
         _started[worker.lock_path] = time.monotonic(), detached.start(worker.command, worker.name)
+    return False
 
 
 #: the last start of each worker by this process, by lock path: until it has taken its lock, nothing
@@ -99,6 +100,6 @@ def runner(workspace: WorkspaceFiles) -> Worker:
     )
 
 
-def ensure_runner(workspace: WorkspaceFiles) -> None:
-    """Start the workspace's runner unless it is running."""
-    ensure(runner(workspace))
+def ensure_runner(workspace: WorkspaceFiles) -> bool:
+    """Start the workspace's runner unless it is running; returns whether it was."""
+    return ensure(runner(workspace))

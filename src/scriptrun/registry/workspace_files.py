@@ -7,11 +7,11 @@ files uses ``WorkspaceFiles``.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import time
 from pathlib import Path
 
+from scriptrun.registry import copies, trust
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.spec.values import as_object
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     H = TypeVar("H", bound="WorkspaceFiles")
 
-DIRECTORY = ".scriptrun"
+DIRECTORY = trust.DIRECTORY
 FORMAT = 1
+#: variables and logs; copies of files, private ones too
+_PRIVATE_FOLDERS = ("runs", "snapshots")
+_FOLDERS = ("locks", "runtime")
 _AZURE_CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
 
 
@@ -35,11 +38,27 @@ class WorkspaceFiles:
     """A directory that holds ``.scriptrun/``. ``root`` is that directory.
 
     ``create`` makes one, ``get`` and ``from_config`` find one; ``Workspace(root)`` opens the one in
-    ``root``. Raises WorkspaceException if there is none.
+    ``root``. Raises WorkspaceException if there is none, or if it is not the user's alone and not
+    trusted (``trust``).
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = Path(root).absolute()
+        path = Path(root).absolute()
+        trust.require(path)
+        self._open(path, notices_copies=not trust.is_of_this_job(path))
+
+    @classmethod
+    def reopen(cls, root: str | os.PathLike[str]) -> Self:
+        """The workspace in ``root``, in a process that scriptrun has started to work for it.
+
+        Whoever asked for that has opened it, and trusts it.
+        """
+        workspace = cls.__new__(cls)
+        workspace._open(Path(root).absolute())
+        return workspace
+
+    def _open(self, root: Path, notices_copies: bool = False) -> None:
+        self.root = root
         self.directory = self.root / DIRECTORY
         facts = records.read(self.directory / "workspace.json", _checked_facts)
         if facts is None:
@@ -53,7 +72,7 @@ class WorkspaceFiles:
                 f"(format {facts['format']}; this version supports up to {FORMAT}).",
                 "Upgrade scriptrun.",
             )
-        self._facts: Json = facts
+        self._facts: Json = copies.settle(self.directory, facts) if notices_copies else facts
 
     @classmethod
     def create(
@@ -88,6 +107,7 @@ class WorkspaceFiles:
             "resource_group": resource_group,
             "location": location,
             "tags": tags or {},
+            "place": copies.place_of(root),
         }
         _create_folders(root, facts)
         return cls(root)
@@ -161,6 +181,7 @@ class WorkspaceFiles:
                 return cls(folder)
             for name in _AZURE_CONFIGS:
                 if (folder / name).exists() and _is_azure_config(folder / name):
+                    trust.require_config(folder / name)
                     return cls._of_azure_config(folder / name)
         return None
 
@@ -199,7 +220,7 @@ class WorkspaceFiles:
 
     @property
     def id(self) -> str:
-        """The workspace's unique ID, which stays when its directory is moved."""
+        """The workspace's unique ID: it stays when the directory is moved, a copy has another."""
         return str(self._facts["id"])
 
     @property
@@ -308,18 +329,21 @@ def _existing(workspace: H, name: str, exist_ok: bool) -> H:
 def _create_folders(root: Path, facts: Json) -> None:
     directory = root / DIRECTORY
     try:
-        files.make_folders(directory)
-        mode = stat.S_IMODE(directory.stat().st_mode)
-        if mode & 0o002:  # whatever the umask allows, not everyone may write
-            directory.chmod(mode & ~0o007)
-        for name in ("runs", "snapshots"):  # variables and logs; copies of files, private ones too
+        files.make_folders(root)
+        mode = trust.mode_for(root)
+        directory.mkdir(mode=mode, exist_ok=True)
+        for name in _PRIVATE_FOLDERS:
             if not (directory / name).is_dir():
                 paths.make_private(directory / name)
-        (directory / "locks").mkdir(exist_ok=True)
+        for name in _FOLDERS:
+            (directory / name).mkdir(mode=mode, exist_ok=True)
+        files.sync_folder(root)
         files.write_atomic(str(directory / ".gitignore"), b"*\n", durable=False)
         files.publish(str(directory / "workspace.json"), files.to_json(facts))
     except OSError as error:
         raise paths.not_writable(directory, error) from error
+    if trust.why_not(directory):
+        trust.trust(root)  # shared with a group, or a file system without modes: its maker knows
 
 
 def _check_name(name: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun.queue import tickets
+from scriptrun.queue import tickets, wait_reasons
 from scriptrun.runs import status as run_status
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def open_index(workspace: Workspace) -> index.Index:
     """Open the workspace's index and refresh it."""
     queue = tickets.queue_of(workspace.id)
-    waiting = frozenset(map(tickets.run_id_of, tickets.waiting(queue)))
+    waiting = wait_reasons.reasons_of(queue)
 
     def status(folder: Path, job: JobSpec | DamagedRecord) -> run_state.RunState:
         if isinstance(job, DamagedRecord):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun import remote
 from scriptrun.engines import launchers
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, PollRound, View
-from scriptrun.queue import tickets, workers
+from scriptrun.queue import tickets, wait_reasons, workers
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity, results
 from scriptrun.runtime.launcher import retry
@@ -35,14 +36,14 @@ def status_of(
     workspace: WorkspaceFiles,
     folder: Path,
     job: JobSpec,
-    waiting: frozenset[str] | None = None,
+    waiting: Mapping[str, str] | None = None,
     poll_round: PollRound | None = None,
 ) -> run_state.RunState:
     """The run's state. A run whose processes are gone is ended here.
 
-    For listings of many runs, ``waiting`` are the IDs of queued runs, and ``poll_round`` is shared
-    by all of them. For a single run, raises Unreachable if its cluster cannot be reached. Raises
-    RunMissing if the run's folder was removed.
+    For listings of many runs, ``waiting`` says why each queued run waits, by its ID, and
+    ``poll_round`` is shared by all of them. For a single run, raises Unreachable if its cluster
+    cannot be reached. Raises RunMissing if the run's folder was removed.
     """
     if not run_folder.exists(folder):
         raise RunMissing(folder)
@@ -83,7 +84,7 @@ def of_script(
     workspace: WorkspaceFiles,
     folder: Path,
     job: JobSpec,
-    waiting: frozenset[str] | None = None,
+    waiting: Mapping[str, str] | None = None,
     poll_round: PollRound | None = None,
 ) -> run_state.RunState:
     """The state of a run of a script or command; see ``status_of``."""
@@ -137,7 +138,7 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
     folder: Path,
     job: JobSpec,
     status: run_state.RunState,
-    waiting: frozenset[str] | None,
+    waiting: Mapping[str, str] | None,
     poll_round: PollRound | None,
 ) -> run_state.RunState | None:
     engine = compute_targets.engine_of(job.target)
@@ -148,15 +149,13 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
         return run_state.RunState(states.QUEUED, view.evidence)
     if view.submitted:
         return _end_handed_over(folder, job, view)
-    is_local = identity.is_local(job.submitted_by)
+    is_local = identity.is_of_this_host(job.submitted_by)
     if not is_local and (view.state != ENDED or job.retry.limit):
-        return status  # its queue is on another host
-    try:
-        is_waiting = is_local and _is_waiting(workspace, job, waiting)
-    except PermissionError:
-        return status  # its queue is another user's
-    if is_waiting:
-        return status if view.state != ENDED else run_state.RunState(states.QUEUED, "retrying")
+        host = job.submitted_by.get("host")
+        return _with_reason(status, f"is in the queue of another host, {host}")
+    queued = _queued_status(workspace, job, status, view, waiting) if is_local else None
+    if queued is not None:
+        return queued
     refresh(folder, job, at_once=True)
     current = run_state.read_status(folder)
     if current.is_final or engine.poll([folder], poll_round)[0] != view:
@@ -168,8 +167,10 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
         if job.data.inputs:
             dataset_mount.clear_stale()
         return run_state.record_lost(folder, _missing_result_reason(job, view.evidence))
-    if identity.is_alive(job.submitted_by):
-        return status
+    if identity.may_be_alive(job.submitted_by):
+        is_seen = identity.is_local(job.submitted_by)
+        container = "is in the queue of another PID namespace (a container) of this machine"
+        return _with_reason(status, "is being submitted" if is_seen else container)
     return run_state.record_lost(folder, "its queue entry is missing")
 
 
@@ -213,16 +214,46 @@ def _missing_result_reason(job: JobSpec, evidence: str) -> str:
     return f"the run ended without reporting a result: {evidence}"
 
 
-def _is_waiting(workspace: WorkspaceFiles, job: JobSpec, waiting: frozenset[str] | None) -> bool:
-    """Whether the run has a ticket; if it is in this user's queue, ensure a runner."""
+def _with_reason(status: run_state.RunState, reason: str) -> run_state.RunState:
+    """The status of a run that waits for ``reason``, unless it is further."""
+    return status.replace(reason=reason) if status.state == states.QUEUED else status
+
+
+def _queued_status(
+    workspace: WorkspaceFiles,
+    job: JobSpec,
+    status: run_state.RunState,
+    view: View,
+    waiting: Mapping[str, str] | None,
+) -> run_state.RunState | None:
+    """The status of a run that has a ticket, with the reason why it waits; None if it has none."""
+    try:
+        reason = _why_waiting(workspace, job, waiting)
+    except PermissionError:
+        owner = job.submitted_by.get("user") or "another user"
+        return _with_reason(status, f"is in the queue of {owner}")
+    if reason is not None and view.state == ENDED:
+        return run_state.RunState(states.QUEUED, f"retrying; {reason}")
+    return None if reason is None else _with_reason(status, reason)
+
+
+def _why_waiting(
+    workspace: WorkspaceFiles, job: JobSpec, waiting: Mapping[str, str] | None
+) -> str | None:
+    """Why the run, which has a ticket, waits; None if it has none.
+
+    If it is in this user's queue, ensure a runner. Raises PermissionError for another user's.
+    """
     if waiting is not None and job.id in waiting:
-        workers.ensure_runner(workspace)
-        return True  # good enough for a listing: a removed ticket shows in the next one
+        was_running = workers.ensure_runner(workspace)
+        # good enough for a listing: a removed ticket shows in the next one
+        return waiting[job.id] if was_running else wait_reasons.UNANSWERED
     local_queue = tickets.queue_of(workspace.id)
     queue = Path(job.submitted_by.get("queue") or local_queue)
     ticket = tickets.find(queue, job.id)
     if ticket is None:
-        return False
-    if queue == local_queue and tickets.age(ticket) > JUST_NOW:
-        workers.ensure_runner(workspace)
-    return True
+        return None
+    is_ours = queue == local_queue and tickets.age(ticket) > JUST_NOW
+    if is_ours and not workers.ensure_runner(workspace):
+        return wait_reasons.UNANSWERED
+    return wait_reasons.reason_of(job.id, wait_reasons.read(queue))

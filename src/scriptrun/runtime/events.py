@@ -37,20 +37,20 @@ class EventWriter:
         append(self.path, text.encode("utf-8", "surrogatepass"))
 
 
-def append(path: str, data: bytes) -> None:
+def append(path: str, data: bytes, mode: int = 0o644) -> None:
     """Append ``data`` to ``path`` in one write; create the folder if it is missing.
 
     What the folder lies in, such as a run that was removed, is not created again.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     try:
-        handle = os.open(path, flags, 0o644)
+        handle = os.open(path, flags, mode)
     except FileNotFoundError:
         try:
             os.mkdir(os.path.dirname(path))
         except FileExistsError:
             pass
-        handle = os.open(path, flags, 0o644)
+        handle = os.open(path, flags, mode)
     try:
         os.write(handle, data)
     finally:
@@ -122,9 +122,3 @@ _FIELDS: "dict[str, type | tuple[type, ...]]" = {
     "cached": (bool, _NONE),
     "seconds": (int, float, _NONE),
 }
-
-
-def started_groups(folder: "StrPath", node: int) -> "list[int]":
-    """The process groups of the scripts that ``node`` started."""
-    node_events = read(os.path.join(str(folder), "events", "node-{}.jsonl".format(node)))
-    return [event["pid"] for event in node_events if event["kind"] == "began" and "pid" in event]

@@ -1,6 +1,7 @@
 """Identify processes, to check later whether they are still alive (Python 3.6+).
 
-Pids are reused; the combination of pid, start time, boot and host is not.
+Pids are reused; the combination of pid, start time, boot and host is not. In a container a process
+has another pid: those of another PID namespace cannot be compared.
 """
 
 import os
@@ -17,12 +18,30 @@ JOB_VARIABLES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "SCRIPTRUN_RANK", "
 def identify(pid: "int | None" = None) -> "Json":
     """The identity of process ``pid`` (default: this one) as a JSON value."""
     pid = os.getpid() if pid is None else pid
-    return {"host": host(), "boot": boot_id(), "pid": pid, "start": start_time(pid)}
+    return {
+        "host": host(),
+        "boot": boot_id(),
+        "pid_namespace": pid_namespace(),
+        "pid": pid,
+        "start": start_time(pid),
+    }
+
+
+def is_of_this_host(identity: "Json") -> bool:
+    """Whether ``identity`` is of a process on this host, perhaps in a container."""
+    return identity.get("host") == host()
 
 
 def is_local(identity: "Json") -> bool:
-    """Whether ``identity`` is of a process on this host, so that ``is_alive`` can check it."""
-    return identity.get("host") == host()
+    """Whether ``is_alive`` can check ``identity``: it is of this host and PID namespace.
+
+    Nothing of an earlier boot is alive, whatever its namespace was. Records of earlier versions
+    have no namespace: they count as of this one.
+    """
+    if not is_of_this_host(identity):
+        return False
+    namespace = identity.get("pid_namespace")
+    return namespace in (None, pid_namespace()) or identity.get("boot") != boot_id()
 
 
 def is_identity(value: object) -> bool:
@@ -40,6 +59,19 @@ def is_alive(identity: "Json") -> bool:
         return False
     start = start_time(identity["pid"])
     return start is not None and start == identity.get("start")
+
+
+def may_be_alive(identity: "Json") -> bool:
+    """Whether the process is alive, or is of another host or PID namespace, where none can see."""
+    return not is_local(identity) or is_alive(identity)
+
+
+def pid_namespace() -> "int | None":
+    """The number of this process's PID namespace; None on systems without (Linux has them)."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return None
 
 
 def host() -> str:

@@ -103,6 +103,9 @@ class LaunchOrder(_Fields):
     #: how to wake the queue when the run has ended: ``queue`` (the folder of the tickets), ``lock``
     #: (the runner's), ``command`` (starts a runner)
     wake: "Optional[Json]" = None
+    #: the user's private folder on this machine for records of processes (``process_record``);
+    #: None on a cluster's nodes, where the engine ends what is left
+    processes: "Optional[str]" = None
     #: open descriptors that hold the machine's slots until the run ends
     keep: "Sequence[int]" = ()
 
@@ -193,6 +196,8 @@ class Attempt:
     handle: "Optional[tuple[str, Json]]" = None
     #: the pids of this node's ranks, if they are not descendants of the launcher
     local_ranks: "Optional[Callable[[], list[int]]]" = None
+    #: the pids of the scripts that this launcher has started; each leads a process group
+    groups: "Sequence[int]" = ()
     #: the task whose container failed to start
     not_started: "Optional[Task]" = None
     #: whether a container may be left behind, as its tool was killed or failed

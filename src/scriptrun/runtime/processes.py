@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ctypes import CDLL
 
     from scriptrun.runtime.hints import StrPath
+    from scriptrun.runtime.process_record import ProcessRecord
 
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -196,10 +197,11 @@ def _status(pid: str) -> "tuple[int | None, bytes, bool]":
     return int(fields[1]), head.partition(b"(")[2], fields[0] not in (b"Z", b"X")
 
 
-def pids_of_run(folder: "StrPath") -> "list[int]":
-    """The pids of living processes that started with the run's folder in their environment.
+def pids_of_run(folder: "StrPath", since: "str | None" = None) -> "list[int]":
+    """The pids of this user's processes that started with the run's folder in their environment.
 
-    This finds them even after init has adopted them; empty without /proc.
+    This finds them even after init has adopted them; empty without /proc. ``since`` is the start
+    time of the run's guard: what started before that is not of the run.
     """
     marker = b"\0SCRIPTRUN_RUN_FOLDER=" + os.fsencode(str(folder)) + b"\0"
     pids = []
@@ -208,24 +210,35 @@ def pids_of_run(folder: "StrPath") -> "list[int]":
             continue
         try:
             with open("/proc/{}/environ".format(name), "rb") as handle:
+                owner = os.fstat(handle.fileno()).st_uid
                 environ = b"\0" + handle.read() + b"\0"
         except OSError:
             continue
-        if marker in environ and _status(name)[1] not in _KEEPERS + (LAUNCHER.encode(),):
+        if marker not in environ or owner != os.geteuid():
+            continue
+        is_keeper = _status(name)[1] in _KEEPERS + (LAUNCHER.encode(),)
+        if not is_keeper and _started_since(int(name), since):
             pids.append(int(name))
     return pids
 
 
-def end_run(folder: "StrPath", groups: "Iterable[int]" = (), seconds: float = 20.0) -> None:
-    """Kill the remaining processes of a run whose launcher and guard are gone."""
+def _started_since(pid: int, since: "str | None") -> bool:
+    start = identity.start_time(pid)
+    return not since or start is None or int(start) >= int(since)
+
+
+def end_run(record: "ProcessRecord", seconds: float = 20.0) -> None:
+    """Kill what the user's private ``record`` names of a run whose launcher and guard are gone."""
     deadline = time.monotonic() + seconds
     while True:
-        for group in groups:
+        for group in record.living_scripts():
             end_group(group, signal.SIGKILL)
-        remaining = pids_of_run(folder)
+        remaining = pids_of_run(record.folder, record.since)
         for pid in remaining:
             send(pid, signal.SIGKILL)
-        if (not remaining and not pids_of_run(folder)) or time.monotonic() > deadline:
+        if (not remaining and not pids_of_run(record.folder, record.since)) or (
+            time.monotonic() > deadline
+        ):
             return
         time.sleep(0.01)
 

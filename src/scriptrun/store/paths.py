@@ -40,6 +40,20 @@ def cache_folder(*names: str) -> Path:
     return _ensure_folder(cache_root().joinpath(*names))
 
 
+def settings_root() -> Path:
+    """``$SCRIPTRUN_SETTINGS``, else ``$XDG_CONFIG_HOME/scriptrun``, else ``~/.config/scriptrun``.
+
+    What the user has decided, for good. (Windows: in ``%APPDATA%``.) Does not create the folder.
+    """
+    configured = os.environ.get("SCRIPTRUN_SETTINGS")
+    if configured:
+        return Path(configured).expanduser().absolute()
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming") / "scriptrun"
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "scriptrun"
+
+
 def runtime_root() -> Path:
     """``$SCRIPTRUN_RUNTIME``, else ``cache_root()/runtime``: created, and private to its owner.
 
@@ -57,8 +71,16 @@ def runtime_folder(*names: str) -> Path:
     return _ensure_folder(runtime_root().joinpath(*names), 0o700)
 
 
+def processes_folder() -> Path:
+    """The records of this user's processes, which alone may aim a signal (``process_record``)."""
+    return runtime_folder("processes")
+
+
 def slots_root() -> Path:
-    """``$SCRIPTRUN_SLOTS``, else ``/tmp/scriptrun-slots``: created, open to all users (1777)."""
+    """``$SCRIPTRUN_SLOTS``, else ``/tmp/scriptrun-slots``: created, open to all users (1777).
+
+    It may be of no use, as another user's folder of that name.
+    """
     configured = os.environ.get("SCRIPTRUN_SLOTS")
     if configured:
         root = Path(configured).expanduser().absolute()
@@ -67,9 +89,17 @@ def slots_root() -> Path:
     else:
         root = Path("/tmp/scriptrun-slots")
     if not root.is_dir():
-        _ensure_folder(root)
+        try:
+            _ensure_folder(root)
+        except WorkspaceException:
+            return root  # whoever takes a slot finds out
         _chmod_quietly(root, 0o1777)
     return root
+
+
+def own_slots_root() -> Path:
+    """This user's own folder of slots, for a machine whose common one cannot be used."""
+    return runtime_folder("slots")
 
 
 def _ensure_folder(folder: Path, mode: int = 0o777) -> Path:
@@ -123,15 +153,12 @@ def _keep_to_owner(root: Path) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Create ``folder`` for its owner, and for its group if that works together.
+    """Create ``folder`` for its owner alone, and for its group where the parent passes it on.
 
-    It does if the parent passes its group on (setgid), or the umask lets the group write.
+    That is a folder of a team: setgid.
     """
     folder.mkdir(mode=0o770)
-    if sys.platform == "win32":
-        return
-    mode = stat.S_IMODE(folder.stat().st_mode)
-    if not mode & (0o020 | stat.S_ISGID):
+    if sys.platform != "win32" and not folder.stat().st_mode & stat.S_ISGID:
         folder.chmod(0o700)
 
 

@@ -54,7 +54,7 @@ MAX_CRASHES = 3
 def main(root: str, run_id: str) -> None:
     """Drive the sweep ``run_id`` of the workspace in ``root`` to its end."""
     identity.set_process_name(processes.SWEEP)
-    workspace = Workspace(root)
+    workspace = Workspace.reopen(root)
     flock = flocks.try_flock(ensure_driver.flock_path(workspace.id, run_id))
     if flock is None:
         return

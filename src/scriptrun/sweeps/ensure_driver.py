@@ -15,7 +15,6 @@ from scriptrun.runtime import files, identity, processes
 from scriptrun.store import paths
 from scriptrun.store.locks import leases
 from scriptrun.store.locks import silence as lease_silence
-from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def ensure_all(workspace: WorkspaceFiles) -> None:
 
 def ensure(workspace: WorkspaceFiles, run_id: str) -> None:
     """Start the sweep's driver unless it is running."""
-    workers.ensure(worker(workspace, run_id), lambda: not _is_abandoned(workspace.id, run_id))
+    workers.ensure(worker(workspace, run_id), lambda: not _is_abandoned(workspace, run_id))
 
 
 def worker(workspace: WorkspaceFiles, run_id: str) -> workers.Worker:
@@ -95,14 +94,12 @@ def worker(workspace: WorkspaceFiles, run_id: str) -> workers.Worker:
     )
 
 
-def _is_abandoned(workspace_id: str, run_id: str) -> bool:
+def _is_abandoned(workspace: WorkspaceFiles, run_id: str) -> bool:
     """Whether the sweep was deleted, or its submitter died before recording it."""
-    path = ticket_path(workspace_id, run_id)
+    path = ticket_path(workspace.id, run_id)
     ticket = files.read_object(path)
-    if ticket is None or not tickets.is_ticket(ticket):
+    if ticket is None or not tickets.is_ticket(ticket) or workspace.find_run(run_id) is not None:
         return False
-    if run_folder.exists(Path(ticket["folder"])):
-        return False
-    if not identity.is_alive(ticket["submitter"]):
+    if not identity.may_be_alive(ticket["submitter"]):
         path.unlink(missing_ok=True)
     return True

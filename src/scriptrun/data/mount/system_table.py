@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scriptrun.runtime import identity
 
 _TYPE = "fuse.scriptrun"
-_NAME = re.compile(r"scriptrun-(\d+)-(\d+)")
+_NAME = re.compile(r"scriptrun-(\d+)-(\d+)(?:-(\d+))?")
 _LAZILY = 2  # MNT_DETACH
 
 
@@ -21,16 +21,21 @@ class MountEntry(NamedTuple):
     mountpoint: str
     pid: int
     start: str
+    #: the PID namespace of that process; "" for mounts of earlier versions
+    namespace: str = ""
 
     @property
     def is_served(self) -> bool:
-        """Whether its process is alive."""
+        """Whether its process is alive, or cannot be seen, as it is in another PID namespace."""
+        if self.namespace not in ("", str(identity.pid_namespace())):
+            return True
         return bool(identity.start_time(self.pid) == self.start)
 
 
 def name_of_this_process() -> str:
     """The source shown in the system's list of mounts for a mount of this process."""
-    return f"scriptrun-{os.getpid()}-{identity.start_time(os.getpid())}"
+    pid = os.getpid()
+    return f"scriptrun-{pid}-{identity.start_time(pid)}-{identity.pid_namespace()}"
 
 
 def our_mounts() -> list[MountEntry]:
@@ -51,7 +56,7 @@ def _parse_line(line: str) -> MountEntry | None:
     if kind != _TYPE or name is None:
         return None
     mountpoint = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4])
-    return MountEntry(mountpoint, int(name[1]), name[2])
+    return MountEntry(mountpoint, int(name[1]), name[2], name[3] or "")
 
 
 def unmount(mountpoint: str) -> bool:

@@ -10,6 +10,7 @@ from scriptrun.engines import launchers
 from scriptrun.engines.base import NoRoom, Order, PollRound, Traits, View, check_options
 from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.engines.local import slots
+from scriptrun.runtime import events
 from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec, Resources
@@ -88,9 +89,7 @@ class Local(Value):
         visible = job.variables.get(
             "CUDA_VISIBLE_DEVICES", (order.environ or {}).get("CUDA_VISIBLE_DEVICES")
         )
-        slot = slots.take(paths.slots_root(), self.max_runs, _requested_gpus(job), visible)
-        if slot is None:
-            raise NoRoom(f"all slots of this machine are in use; {job.id} is queued")
+        slot = self._take_slot(job, order, visible)
         try:
             _start(_launch_order(job, order, slot))
         except OSError as error:
@@ -100,6 +99,24 @@ class Local(Value):
         finally:
             slot.close()
         return job.id
+
+    def _take_slot(self, job: JobSpec, order: Order, visible: str | None) -> slots.Slot:
+        """A slot of this machine, else one of the user's own where those cannot be used."""
+        search, gpus = slots.Search(), _requested_gpus(job)
+        try:
+            slot = slots.take(paths.slots_root(), self.max_runs, gpus, visible, job.id, search)
+        except slots.SlotsUnusable as error:
+            own = paths.own_slots_root()
+            try:
+                slot = slots.take(own, self.max_runs, gpus, visible, job.id, search)
+            except slots.SlotsUnusable as own_error:
+                raise NoRoom(f"waits for a slot: {own_error}") from None
+            if slot is not None:
+                message = f"{error}; this run's slot is in {own}, which other users do not see"
+                events.EventWriter(order.folder, "engine").write("warning", message=message)
+        if slot is None:
+            raise NoRoom(search.reason())
+        return slot
 
     def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
         """None of them: this machine has no arrays."""
@@ -167,6 +184,7 @@ def _launch_order(job: JobSpec, order: Order, slot: slots.Slot) -> LaunchOrder:
         wake=order.wake,
         tool=order.tool,
         container=order.container,
+        processes=str(paths.processes_folder()),
         keep=slot.descriptors,
     )
 

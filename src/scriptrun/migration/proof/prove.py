@@ -15,6 +15,7 @@ from pathlib import Path
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.core.workspace import Workspace
 from scriptrun.migration.proof.missing_modules import MARK
+from scriptrun.registry import trust
 from scriptrun.registry.workspace_files import DIRECTORY
 from scriptrun.spec.values import Value, fresh
 
@@ -156,6 +157,7 @@ def _find_workspace_folder(path: str) -> Path | None:
     folder = Path(path).absolute().parent
     for candidate in [Path(configured)] if configured else [folder, *folder.parents]:
         if (candidate / DIRECTORY / "workspace.json").exists():
+            trust.require(candidate)
             return candidate / DIRECTORY
     return None
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 
-from .. import files, identity, mlflow_store, processes, results, search_path
+from .. import files, identity, mlflow_store, process_record, processes, results, search_path
 from ..launcher import variables
 from . import podman
 
@@ -115,7 +115,7 @@ def run_command(
         + _variable_options(job_variables)
     )
     options += [str(argument) for argument in container.get("arguments") or ()]
-    _record_container(order, job, task)
+    _record_container(attempt, job, task)
     environ = tool_environment(order)
     environ.update(
         {name: value for name, value in job_variables.items() if not _belongs_to_tool(name)}
@@ -256,7 +256,8 @@ def _pidfile(order: "LaunchOrder", rank: int) -> str:
     return _attempt_path(order, "container-{}.pid".format(rank))
 
 
-def _record_container(order: "LaunchOrder", job: "Json", task: "Task") -> None:
+def _record_container(attempt: "Attempt", job: "Json", task: "Task") -> None:
+    order = attempt.order
     container = container_of(order)
     value = {
         "tool": container["tool"],
@@ -268,6 +269,7 @@ def _record_container(order: "LaunchOrder", job: "Json", task: "Task") -> None:
     }
     path = _attempt_path(order, "container-{}.json".format(task.rank))
     files.write_atomic(path, files.to_json(value), durable=False)
+    process_record.add(order, attempt.guard, process_record.CONTAINER, container=value)
 
 
 def first_process(order: "LaunchOrder", rank: int) -> "int | None":
@@ -287,7 +289,9 @@ def terminate(order: "LaunchOrder", ranks: "dict[int, int]") -> None:
     """
     for pid, rank in ranks.items():
         first = first_process(order, rank)
-        if first is None:  # docker, or podman has not started the container yet
+        if first not in processes.descendants():  # docker, or podman has not started it yet
+            first = None  # whatever the file says, only what is below this process is signalled
+        if first is None:
             processes.end_group(pid, signal.SIGTERM)
             continue
         groups = _groups(first)
@@ -388,13 +392,20 @@ def add_usage(usage: "Usage", process_usage: "struct_rusage") -> None:
     usage["peak_memory_kb"] = max(usage["peak_memory_kb"], process_usage.ru_maxrss)
 
 
-def remove_containers(
-    folder: str, environ: "Mapping[str, str] | None" = None, node: "int | None" = None
-) -> None:
-    """Remove all containers that the run at ``folder`` started on this host."""
+def remove_containers(order: "LaunchOrder") -> None:
+    """Remove all containers that this node of the order's run has started on this host."""
+    tool = container_of(order)["tool"]
+    tools = (tool, shutil.which(os.path.basename(tool)))
+    records = _container_records(order.folder)
+    own = [value for value in records if value.get("node") == order.node]
+    remove_recorded([value for value in own if value["tool"] in tools], order.environ)
+
+
+def remove_recorded(records: "list[Json]", environ: "Mapping[str, str] | None" = None) -> None:
+    """Remove the containers of ``records`` that are on this host."""
     host = identity.identify()["host"]
-    for value in _container_records(folder):
-        if value.get("host") == host and node in (None, value.get("node")):
+    for value in records:
+        if value.get("host") == host:
             _remove_container(value, environ)
 
 

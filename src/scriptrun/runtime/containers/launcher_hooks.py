@@ -82,7 +82,7 @@ def finish(attempt: "Attempt", value: "Json") -> None:
         processes.clear_descendants(patience=0.2)
         _set_reason(value, _MONITOR_KILLED)
     if (attempt.may_leave_container or attempt.monitor_killed) and not _is_sandbox(order):
-        docker.remove_containers(order.folder, order.environ, order.node)
+        docker.remove_containers(order)
     usage = value.get("usage")
     if usage:
         for name in ("user_seconds", "system_seconds"):

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from .. import events, files, identity, processes, results
+from .. import events, files, identity, process_record, processes, results
 from ..order import Attempt, LaunchOrder
 from . import collect
 
@@ -37,7 +37,10 @@ def guard(attempt: "Attempt") -> "NoReturn":
         if order.on_term:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's business
         identity.set_process_name(processes.GUARD)
-        code = _run_claimed(attempt) if _claim(order) else 0
+        code = 0
+        if _claim(order):
+            code = _run_claimed(attempt)
+            process_record.end(order, os.getpid())
     except BaseException:  # the last resort: log the error
         _log_exception(order)
     finally:
@@ -84,14 +87,19 @@ def _claim(order: "LaunchOrder") -> bool:
     folder = results.attempt_folder(order.folder, order.attempt)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "node-{}.start.json".format(order.node))
+    claimed = False
     try:
-        is_mine = files.publish(path, files.to_json(identity.identify()))
+        process_record.begin(order)
+        claimed = files.publish(path, files.to_json(identity.identify()))
         files.sync_folder(os.path.dirname(folder))  # or a power cut could let it start twice
         files.sync_folder(order.folder)
-        return is_mine
+        return claimed
     except OSError:
         _remove_if_empty(folder)  # a full disk: not an attempt, the run stays queued
         raise
+    finally:
+        if not claimed:
+            process_record.end(order, os.getpid())
 
 
 def _run_claimed(attempt: "Attempt") -> int:
@@ -160,6 +168,8 @@ def _run_launcher(attempt: "Attempt") -> "NoReturn":
         try:
             launcher.launch(attempt, fork)
             code = 0
+            if attempt.guard is not None and os.getppid() != attempt.guard:
+                process_record.end(attempt.order, attempt.guard)  # the guard was killed
         except launcher.Superseded:
             code = SUPERSEDED
     except BaseException:
@@ -182,11 +192,12 @@ def _clean_up(attempt: "Attempt", status: int) -> None:
     """The launcher died without a result: end its processes and publish one."""
     order = attempt.order
     failed_at = time.time()
-    processes.clear_descendants(events.started_groups(order.folder, order.node), patience=0.5)
+    record = process_record.read(process_record.path_of(order, os.getpid()) or "")
+    processes.clear_descendants(record.living_scripts() if record else (), patience=0.5)
     if order.container:
         from scriptrun.runtime.containers import docker
 
-        docker.remove_containers(order.folder, order.environ, order.node)
+        docker.remove_containers(order)
     if order.ticket and os.path.exists(order.ticket):
         return  # the script had not started: the run is still queued, and the next runner starts it
     if os.WIFSIGNALED(status):

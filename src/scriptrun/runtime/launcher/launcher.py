@@ -3,7 +3,7 @@
 import os
 import time
 
-from .. import events, files, identity, processes, results, workdir
+from .. import events, files, identity, process_record, processes, results, workdir
 from . import collect, delivery_client, oom, retry, steps, supervise, variables
 
 TYPE_CHECKING = False
@@ -36,6 +36,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     if order.on_term:
         supervise.handle_sigterm()
     folder = order.folder
+    process_record.add(order, attempt.guard, process_record.KEEPER, **identity.identify())
     log = events.EventWriter(folder, "node-{}".format(order.node))
     job = files.read_json(os.path.join(folder, "job.json"))
     oom.start_counting()
@@ -62,7 +63,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         from scriptrun.runtime.containers import launcher_hooks
 
         launcher_hooks.finish(attempt, result)
-    leftovers = processes.clear_descendants(events.started_groups(folder, order.node))
+    leftovers = processes.clear_descendants(attempt.groups)
     if leftovers:
         log.write(
             "note",

@@ -2,7 +2,7 @@
 
 import os
 
-from .. import identity, processes, results
+from .. import identity, process_record, processes, results
 from . import collect, oom, supervise, variables
 
 TYPE_CHECKING = False
@@ -48,6 +48,9 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
             pid = processes.spawn(task.argv, work, environ, output)
     finally:
         os.close(output)
+    attempt.groups = [*attempt.groups, pid]
+    script = identity.identify(pid)
+    process_record.add(order, attempt.guard, process_record.SCRIPT, **script)
     rank_fields = {"rank": task.rank, "log": task.log} if task.name else {}
     log.write(
         "began",
@@ -55,7 +58,7 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
         node=order.node,
         pid=pid,
         launcher=identity.identify(),
-        script=identity.identify(pid),
+        script=script,
         **rank_fields,
     )
     return pid

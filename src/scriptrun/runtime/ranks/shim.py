@@ -184,9 +184,10 @@ def _identity(pid: int) -> "Json":
             boot = handle.read().strip()
         with open("/proc/{}/stat".format(pid), "rb") as handle:
             start = handle.read().rpartition(b")")[2].split()[19].decode()
+        namespace = os.stat("/proc/self/ns/pid").st_ino
     except (OSError, IndexError):
         return {"host": host, "boot": "", "pid": pid, "start": None}
-    return {"host": host, "boot": boot, "pid": pid, "start": start}
+    return {"host": host, "boot": boot, "pid_namespace": namespace, "pid": pid, "start": start}
 
 
 def _exit_like(status: int) -> "NoReturn":

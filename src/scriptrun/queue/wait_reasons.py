@@ -1,0 +1,79 @@
+"""Why runs wait: the runner writes it down beside their tickets, and whoever looks reads it.
+
+Only what differs is written: a run that is not named waits for those queued before it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from scriptrun.queue import tickets
+from scriptrun.runtime import files
+
+#: the file in the folder of the tickets: run ID to reason; no ticket, as it does not end in .json
+FILE = "reasons"
+#: the entry that holds for all runs
+ALL = "*"
+BEHIND = "waits for the runs queued before it"
+UNANSWERED = "waits for the queue's runner, which is starting"
+
+
+class Reasons:
+    """The reasons of one runner; written when they change."""
+
+    def __init__(self, queue: Path) -> None:
+        self._path = queue / FILE
+        self._current: dict[str, str] = {}
+        self._written: dict[str, str] | None = None
+
+    def clear(self) -> None:
+        """Forget all reasons, at the beginning of a pass over the queue."""
+        self._current = {}
+
+    def add(self, run_id: str, reason: str) -> None:
+        """The run waits because of ``reason``."""
+        self._current[run_id] = reason
+
+    def write(self) -> None:
+        """Write the reasons down unless they are the same as before; a full disk is ignored."""
+        if self._current == self._written:
+            return
+        try:
+            files.write_atomic(str(self._path), files.to_json(self._current), mode=0o600)
+            self._written = dict(self._current)
+        except OSError:
+            pass
+
+
+def read(queue: Path) -> dict[str, str]:
+    """The reasons that the last runner wrote."""
+    try:
+        value = files.read_json(str(queue / FILE))
+    except OSError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def reasons_of(queue: Path) -> dict[str, str]:
+    """Why each queued run waits, by its ID."""
+    names = tickets.names(queue)
+    if not names:
+        return {}
+    written = read(queue)
+    run_ids = [tickets.run_id_of(Path(name)) for name in names]
+    return {run_id: reason_of(run_id, written) for run_id in run_ids}
+
+
+def reason_of(run_id: str, written: Mapping[str, str]) -> str:
+    """Why the queued run waits, as the runner has written."""
+    return str(written.get(ALL) or written.get(run_id) or BEHIND)
+
+
+def forget(queue: Path) -> None:
+    """Remove the reasons: the queue is empty, or its runner exits."""
+    try:
+        os.unlink(queue / FILE)
+    except OSError:
+        pass
