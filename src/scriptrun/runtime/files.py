@@ -75,10 +75,16 @@ def link_new(path: "StrPath", data: bytes, mode: int = 0o644, *, durable: bool =
         _unlink_quietly(temporary)
 
 
+#: bytes; longer paths would leave the folders up to there behind
+_LONGEST_PATH = 4095
+
+
 def make_folders(path: "StrPath", mode: int = 0o777) -> None:
     """Create the folder ``path`` and those above it that are missing, durably."""
     created = []
     folder = os.path.abspath(str(path))
+    if len(os.fsencode(folder)) > _LONGEST_PATH:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), folder[:200])
     while not os.path.isdir(folder):
         created.append(folder)
         folder = os.path.dirname(folder)
