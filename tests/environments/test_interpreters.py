@@ -63,9 +63,13 @@ def test_an_interpreter_is_asked_once_and_again_when_it_changed(tmp_path, monkey
     assert log.read_text() == "start\nstart\n"
 
 
-def test_what_is_no_python_is_said_so(tmp_path, locks, said):
+@pytest.mark.parametrize(
+    "answer",
+    ["hello", "[]", "null", "7", "{}", '{"version": 3, "prefix": [], "sites": "x"}', '["version"]'],
+)
+def test_what_is_no_python_is_said_so(tmp_path, locks, said, answer):
     fake = tmp_path / "python"
-    fake.write_text("#!/bin/sh\necho hello\n")
+    fake.write_text(f"#!/bin/sh\necho '{answer}'\n")
     fake.chmod(0o755)
     with pytest.raises(Exception, match="does not behave like a Python"):
         ensure.ensure(spec_of(fake), locks, said.append)

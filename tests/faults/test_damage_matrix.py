@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.faults]
 
 #: all damages of each record, or so many of them
 IS_WHOLE = int(os.environ.get("FAULT_ROUNDS", "20")) >= 100
-SAMPLE = 2
+SAMPLE = 1
 #: what ends a command that would never end: far more than any needs
-PATIENCE = int(os.environ.get("PAT", "120"))
+PATIENCE = 300
 RECORDS = [
     *(("run", name) for name in damage.RUN),
     *(("sweep", name) for name in damage.SWEEP),
@@ -59,6 +59,7 @@ COMMANDS = (
     ("env", "list"),
     ("env", "show", "here"),
     ("export", "{run}"),
+    ("run", "--plan", "source/train.py"),
 )
 
 

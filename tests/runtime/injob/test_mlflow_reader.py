@@ -26,6 +26,18 @@ def test_what_is_no_number_and_half_a_line(tmp_path):
     assert math.isnan(found[0]) and found[1:] == [math.inf, -math.inf]
 
 
+def test_lines_that_are_half_written_are_passed_over_and_the_others_count(tmp_path):
+    store(
+        tmp_path,
+        "a",
+        "1700000000000 0.5 0\n17000000 0.\n1700 x 1\n1 1 y\n\0\0\n2 0.25 1\n1 1e400 z",
+    )
+    store(tmp_path, "b", "1 2 3\n")
+    (tmp_path / "mlflow" / "0" / "run" / "metrics" / "c").write_bytes(b"\xff\xfe 1\n5 0.75 1\n")
+    found = metric_reader.read(tmp_path)
+    assert found == {"a": [0.5, 0.0, 0.25], "b": 2.0, "c": 0.75}
+
+
 def order(tmp_path):
     places = dict.fromkeys(["workspace", "store", "runtime"], str(tmp_path))
     return LaunchOrder(folder=str(tmp_path / "run"), prefix=str(tmp_path / "env"), **places)
