@@ -24,7 +24,7 @@ _TYPES = {
     "kind": "str",
     "python": "str",
     "version": "str",
-    "requirements": "str",
+    "requirements": "str | list[str]",
     "distributions": "list[str]",
     "conda": "list[Json]",
     "requested": "list[str]",
