@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from scriptrun.runtime import processes
 from scriptrun.testing.jobs import PATIENCE
 
 #: stands for the launcher, in a process of its own: adopts, spawns, watches, clears
@@ -146,3 +147,21 @@ def test_a_program_that_cannot_be_executed_is_named(tmp_path):
             [sys.executable, "-c", code, str(path)], capture_output=True, text=True
         )
         assert done.stdout.split() == [str(number), str(path)], done.stderr
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only on Linux parents are looked up")
+def test_who_is_below_this_process(tmp_path):
+    """Only that may be signalled, whatever a record or a pid file says."""
+    code = "import os, time; os.fork(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(3600)"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        pids = [int(child.stdout.readline()) for _ in range(2)]
+        assert child.pid in pids and all(map(processes.is_below, pids))
+        others = (0, 1, os.getpid(), os.getppid(), 2**22 + 1)
+        assert not any(map(processes.is_below, others))
+    finally:
+        os.killpg(child.pid, 9)
+        child.wait()
+    assert not any(map(processes.is_below, pids))

@@ -163,6 +163,22 @@ def parent_of(pid: int) -> "int | None":
     return parent if lives else None
 
 
+def is_below(pid: int) -> bool:
+    """Whether ``pid`` is a descendant of this process, so that it may be signalled."""
+    # twice: a process between the two may end while its parent is looked up
+    return any(os.getpid() in _ancestors(pid) for _ in range(2))
+
+
+def _ancestors(pid: int) -> "list[int]":
+    ancestors = [pid]
+    while ancestors[-1] > 1 and len(ancestors) < 4096:
+        parent = parent_of(ancestors[-1])
+        if parent is None:
+            break
+        ancestors.append(parent)
+    return ancestors[1:]
+
+
 def children(pid: int) -> "list[int]":
     """The pids of the living children of ``pid``."""
     statuses = [(int(name), _status(name)) for name in _list_folder("/proc") if name.isdigit()]

@@ -289,9 +289,9 @@ def terminate(order: "LaunchOrder", ranks: "dict[int, int]") -> None:
     """
     for pid, rank in ranks.items():
         first = first_process(order, rank)
-        if first not in processes.descendants():  # docker, or podman has not started it yet
-            first = None  # whatever the file says, only what is below this process is signalled
-        if first is None:
+        if first is None or not processes.is_below(first):
+            # docker, or podman has not started it yet; whatever the file says, only what is below
+            # this process is signalled
             processes.end_group(pid, signal.SIGTERM)
             continue
         groups = _groups(first)

@@ -264,8 +264,8 @@ def _terminate(launcher_pids: "list[int]", rank_pids: "list[int]") -> None:
     """
     if not launcher_pids:
         return
-    below = processes.descendants()  # of this process; what a record says is not enough
-    rank_pids = [pid for pid in rank_pids if pid in below]
+    # what a record says is not enough
+    rank_pids = [pid for pid in rank_pids if processes.is_below(pid)]
     for pid in rank_pids:
         processes.send(pid, signal.SIGTERM)
     if not rank_pids:
