@@ -450,3 +450,66 @@ def test_a_path_is_taken_for_source_and_script():
     config = ScriptRunConfig(PurePosixPath("a"), script=PurePosixPath("b.py"))
     assert config_problems(config) == []
     assert os.fspath(ConfigReader(config).script) == "b.py"
+
+
+#: what each of these settings cannot be
+WRONG = {
+    "retry_on": [5, 1.5, {}, object()],
+    "retries": [True, -1, "3", 1.5, None],
+    "warn_before_seconds": ["x", True, float("nan"), [1], -1],
+    "memory": ["1" * 400 + "G", -5, True, "-1G", "1e5", "९G", [], 0],
+    "cpus": [True, -1, "2", 1.5],
+    "gpus": [True, -1, "2"],
+    "gpu_binding": [5, None, []],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
+)
+def test_what_a_setting_cannot_be_is_a_problem(name, value):
+    config = ScriptRunConfig(".", script="train.py", max_run_duration_seconds=100)
+    assert ConfigReader(config).problems() == []
+    setattr(config, name, value)
+    assert len(ConfigReader(config).problems()) == 1
+
+
+def test_no_causes_are_no_problem():
+    config = ScriptRunConfig(".", script="train.py")
+    config.retry_on = None
+    assert ConfigReader(config).problems() == []
+    assert ConfigReader(config).retry_causes == []
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.binary(max_size=3),
+    st.lists(st.none() | st.integers() | st.text(max_size=3), max_size=3),
+    st.dictionaries(st.text(max_size=3) | st.integers(), st.none() | st.text(), max_size=2),
+    st.just(object()),
+)
+SETTINGS = [
+    *("source_directory", "script", "arguments", "command", "resume_from", "run_config"),
+    *("distributed_job_config", "docker_runtime_config", "retries", "retry_on"),
+    *("warn_before_seconds", "gpu_binding", *resources.NAMES),
+    *(f"{name}_per_process" for name in resources.NAMES),
+]
+
+
+@given(st.dictionaries(st.sampled_from(SETTINGS), ANYTHING, max_size=4))
+def test_settings_of_any_kind_are_problems_and_no_errors(values):
+    config = ScriptRunConfig(".", script="train.py")
+    for name, value in values.items():
+        setattr(config, name, value)
+    assert isinstance(ConfigReader(config).problems(), list)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(RunConfiguration.fields)), ANYTHING, max_size=4))
+def test_fields_of_any_kind_are_problems_and_no_errors(values):
+    config = ScriptRunConfig(".", script="train.py")
+    vars(config.run_config).update(values)
+    assert isinstance(ConfigReader(config).problems(), list)

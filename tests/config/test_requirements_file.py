@@ -86,3 +86,18 @@ def test_options():
     assert split_option("--index-url=https://x/?a=b") == ("--index-url", "https://x/?a=b")
     assert split_option("-rfile.txt") == ("-r", "file.txt")
     assert split_option("--pre") == ("--pre", "")
+
+
+def test_files_that_include_ever_more_files_are_refused(tmp_path):
+    for n in range(40):  # 2^40 files
+        (tmp_path / f"{n}.txt").write_text(f"-r {n + 1}.txt\n-r {n + 1}.txt\n")
+    (tmp_path / "40.txt").write_text("numpy\n")
+    with pytest.raises(UserErrorException, match=r"0\.txt' includes too many files"):
+        read_requirements(tmp_path / "0.txt")
+
+
+def test_files_that_include_ever_deeper_are_refused(tmp_path):
+    for n in range(300):
+        (tmp_path / f"{n}.txt").write_text(f"-r {n + 1}.txt\n")
+    with pytest.raises(UserErrorException, match="includes too many files"):
+        read_requirements(tmp_path / "0.txt")

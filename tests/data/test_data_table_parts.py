@@ -131,6 +131,8 @@ def test_the_columns_of_a_condition_are_known():
     assert expressions.column_names(condition.value) == {"a", "b", "c"}
     assert expressions.column_names([]) == expressions.column_names("a") == set()
     assert expressions.column_names((column("a") == "column").value) == {"a"}
+    assert expressions.column_names(column("a").isin(["column", "b"]).value) == {"a"}
+    assert expressions.column_names((~column("a").contains("column")).value) == {"a"}
 
 
 # columns of files

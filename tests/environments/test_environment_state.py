@@ -194,6 +194,10 @@ def test_a_setting_that_is_no_list_is_empty(value, listed):
         ("numpy~=1.5", ("numpy", "1.5", "")),
         ("numpy", None),
         ("numpy>1.5", None),
+        ("numpy>=1.5", None),
+        ("numpy >= 1.5", None),
+        ("numpy!=1.5", None),
+        ("numpy<=1.5", ("numpy", "", "")),
     ],
 )
 def test_what_bounds_a_package_from_above_is_a_pin(spec, pin):

@@ -204,7 +204,10 @@ def test_a_request_is_written_as_a_file_of_requirements_for_its_user_alone(secre
         st.recursive(
             st.booleans()
             | st.integers(-9, 9)
-            | st.text(st.characters(max_codepoint=0xD7FF), max_size=6),
+            | st.floats(allow_nan=False)
+            | st.datetimes()
+            | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+            | st.sampled_from(["\U0001f600", "\x7f\x85\u2028", "\ufeff"]),
             lambda inner: (
                 st.lists(inner, max_size=2)
                 | st.dictionaries(st.text("ab'\"", max_size=3), inner, max_size=2)

@@ -103,6 +103,9 @@ def _convert_dict(value: Any, kind: Any, where: str, problems: list[str]) -> Any
     if not isinstance(value, dict):
         problems.append(f"{where}: {_mismatch('a mapping', value)}")
         return None
+    if isinstance(kind, type) and issubclass(kind, Section):
+        empty = [str(key) for key, item in value.items() if item is None]
+        problems += [f"{where}.{key}: {_mismatch('a mapping', None)}" for key in empty]
     return {str(k): convert(item, kind, f"{where}.{k}", problems) for k, item in value.items()}
 
 

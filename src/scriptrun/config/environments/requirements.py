@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -56,29 +57,46 @@ def read_requirements(path: str | os.PathLike[str]) -> list[str]:
     (``-e ./lib``, ``./wheels/x.whl``, ``--find-links wheels``) are resolved against their own file.
     Raises UserErrorException for a file that is missing, unreadable or includes itself.
     """
-    return list(_read_file(os.path.abspath(os.fspath(path)), ()))
+    return list(_read_file(os.path.abspath(os.fspath(path)), (), itertools.count(1)))
 
 
 def expand_lines(lines: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
     """Expand ``lines`` of the file ``path`` as ``read_requirements`` does."""
     file_path = os.path.abspath(os.fspath(path))
-    return [expanded for line in lines for expanded in _expand_line(line, file_path, (file_path,))]
+    number = itertools.count(1)
+    return [
+        expanded
+        for line in lines
+        for expanded in _expand_line(line, file_path, (file_path,), number)
+    ]
 
 
-def _read_file(path: str, parents: tuple[str, ...]) -> Iterator[str]:
+#: how many files a requirements file may include, each as often as it is named, and how deeply
+_MOST_FILES, _MOST_LEVELS = 1000, 50
+
+
+def _read_file(path: str, parents: tuple[str, ...], number: Iterator[int]) -> Iterator[str]:
+    """The lines of a file; ``number`` counts the files."""
     if path in parents:
         raise UserErrorException(f"Requirements file {str(path)!r} includes itself.")
+    if len(parents) > _MOST_LEVELS or next(number) > _MOST_FILES:
+        raise UserErrorException(
+            f"Requirements file {parents[0]!r} includes too many files.",
+            f"It may include {_MOST_FILES} files, nested {_MOST_LEVELS} levels deep.",
+        )
     for line in _logical_lines(_file_text(path, parents)):
-        yield from _expand_line(line, path, (*parents, path))
+        yield from _expand_line(line, path, (*parents, path), number)
 
 
-def _expand_line(line: str, path: str, parents: tuple[str, ...]) -> Iterator[str]:
+def _expand_line(
+    line: str, path: str, parents: tuple[str, ...], number: Iterator[int]
+) -> Iterator[str]:
     if not line.lstrip().startswith("-"):
         yield _with_absolute_path(line, path)
         return
     name, value = split_option(line)
     if name in _NESTED:
-        yield from _read_file(_resolve_path(path, value), parents)
+        yield from _read_file(_resolve_path(path, value), parents, number)
     elif name in (*_CONSTRAINT, *_EDITABLE, *_FIND_LINKS):
         yield f"{name} {_absolute(value, path)}"
     else:

@@ -45,6 +45,13 @@ class ManifestSummary(NamedTuple):
     bytes: int
 
 
+#: what reading a damaged manifest raises
+_DAMAGES = (
+    *(OSError, struct.error, zlib.error, ValueError, TypeError),
+    *(OverflowError, MemoryError, RecursionError),
+)
+
+
 class _Block(NamedTuple):
     """An entry of the index: where a block lies in the file, its rows, and its first path."""
 
@@ -182,7 +189,7 @@ class Manifest:
                     file.seek(offset)
                     index = json.loads(zlib.decompress(file.read(length)))
                     self._index = [_Block(*entry) for entry in index]
-                except (OSError, struct.error, zlib.error, ValueError, TypeError):
+                except _DAMAGES:
                     raise self._damaged_error() from None
         return self._index
 
@@ -197,14 +204,14 @@ class Manifest:
     def _parse(self, lines: bytes) -> list[ManifestRow]:
         try:
             return [ManifestRow(*json.loads(line)) for line in lines.splitlines()]
-        except (ValueError, TypeError):
+        except _DAMAGES:
             raise self._damaged_error() from None
 
     def _read_lines(self, file: BinaryIO, offset: int, length: int) -> bytes:
         try:
             file.seek(offset)
             return zlib.decompress(file.read(length))
-        except (zlib.error, OSError, ValueError, TypeError):
+        except _DAMAGES:
             raise self._damaged_error() from None
 
     def _damaged_error(self) -> DatasetExecutionError:

@@ -173,7 +173,7 @@ def cancel(folder: Path, ssh: str | None = None) -> None:
     job = str(handle["job"])
     if "_" not in job:
         try:
-            slurm_commands.run(["scancel", "--state=PENDING", job], ssh)
+            slurm_commands.run(["scancel", "--state=PENDING", *_named(folder, job)], ssh)
         except slurm_commands.SlurmUnreachable as error:
             hint = "Cancellation is still requested; a run that has started will stop by itself."
             raise slurm_commands.SlurmUnreachable(error.message, hint) from None
@@ -188,9 +188,17 @@ def clear(folder: Path, ssh: str | None = None) -> None:
     if handle is None:
         return
     try:
-        slurm_commands.run(["scancel", "--quiet", str(handle["job"])], ssh)
+        slurm_commands.run(["scancel", "--quiet", *_named(folder, str(handle["job"]))], ssh)
     except ExperimentExecutionException:
         pass  # as far as can be known, it has ended
+
+
+def _named(folder: Path, job: str) -> list[str]:
+    """The job's ID for scancel, with the name that it has: a forged handle ends no other job.
+
+    A task of an array has the array's name, which does not tell it apart.
+    """
+    return [job] if "_" in job else [f"--name={folder.name}", job]
 
 
 def _enforce_cancel(folder: Path, job: str, ssh: str | None) -> None:
@@ -201,4 +209,4 @@ def _enforce_cancel(folder: Path, job: str, ssh: str | None) -> None:
         return
     spec = files.read_json(str(folder / "job.json")) or {}
     if time.time() - requested_at > float(spec.get("grace_seconds", 10.0)) + SAVE_SECONDS:
-        slurm_commands.run(["scancel", job], ssh)
+        slurm_commands.run(["scancel", *_named(folder, job)], ssh)

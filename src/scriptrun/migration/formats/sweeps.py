@@ -152,7 +152,7 @@ def _sampling(
         "grid": sampling.GridParameterSampling,
         "bayesian": sampling.BayesianParameterSampling,
     }
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise UserErrorException(
             f"sampling_algorithm must be one of {', '.join(kinds)}, not {kind!r}."
         )
@@ -172,9 +172,9 @@ def _sampling(
 
 
 def _expression(name: str, spec: object) -> list[Any]:
-    if not isinstance(spec, dict) or spec.get("type") not in _VALUES:
+    if not isinstance(spec, dict) or str(spec.get("type")) not in _VALUES:
         raise UserErrorException(f"search_space.{name} must be one of {', '.join(_VALUES)}.")
-    kind = spec["type"]
+    kind = str(spec["type"])
     return [kind, [spec[field] for field in _VALUES[kind]]]
 
 
@@ -186,7 +186,12 @@ def _early_termination(
     for name, kind in _POLICIES.items():
         if kind == policy.get("type"):
             properties = {key: value for key, value in policy.items() if key != "type"}
-            return early_stopping.from_dict({"name": name, "properties": properties})
+            try:
+                return early_stopping.from_dict({"name": name, "properties": properties})
+            except TypeError as error:
+                raise UserErrorException(
+                    f"Invalid early_termination {policy!r}: {error}."
+                ) from None
     lost.append(f"early_termination: {policy!r}")
     return None
 
