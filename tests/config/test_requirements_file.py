@@ -101,3 +101,8 @@ def test_files_that_include_ever_deeper_are_refused(tmp_path):
         (tmp_path / f"{n}.txt").write_text(f"-r {n + 1}.txt\n")
     with pytest.raises(UserErrorException, match="includes too many files"):
         read_requirements(tmp_path / "0.txt")
+
+
+def test_many_continued_lines_are_one(tmp_path):
+    (tmp_path / "r.txt").write_text("a \\\n" * 500_000 + "b\n")
+    assert read_requirements(tmp_path / "r.txt") == ["a " * 500_000 + "b"]

@@ -15,7 +15,7 @@ from scriptrun.spec.errors import UserErrorException
 
 #: identifies a line: its section, its list in that section ("pip"), and its name
 Key = tuple[str, str, str]
-_COMMENT = re.compile(r"(.*?)\s+(#.*)")
+_COMMENT = re.compile(r"\s#")
 
 
 def with_comments(source: str, text: str) -> str:
@@ -84,7 +84,10 @@ def _item_name(body: str) -> str:
 
 def _split_comment(line: str) -> tuple[str, str]:
     """Split a line into its content and its comment; a ``#`` within quotes starts no comment."""
-    match = _COMMENT.fullmatch(line)
-    if match is None or match[1].count("'") % 2 or match[1].count('"') % 2:
+    match = _COMMENT.search(line)
+    if match is None:
         return line, ""
-    return match[1], match[2]
+    content, comment = line[: match.start()].rstrip(), line[match.start() + 1 :]
+    if content.count("'") % 2 or content.count('"') % 2:
+        return line, ""
+    return content, comment

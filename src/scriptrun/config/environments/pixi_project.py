@@ -110,5 +110,11 @@ def _index_options(lockfile: str, environment: str) -> list[str]:
     """Options for the lockfile's extra indexes; the first one is this machine's default."""
     text = document_limits.read_text(lockfile, RECORD)
     content: Any = yaml_text.plain(yaml_text.load(text, lockfile, RECORD))
-    indexes = content["environments"][environment].get("indexes") or []
+    try:
+        indexes = content["environments"][environment].get("indexes") or []
+    except (AttributeError, LookupError, TypeError):
+        raise EnvironmentException(
+            f"{str(lockfile)!r} has no valid environment {environment!r}.",
+            "Recreate it with: pixi lock",
+        ) from None
     return [f"--extra-index-url {url}" for url in indexes[1:]]

@@ -120,18 +120,19 @@ def _file_text(path: str, parents: tuple[str, ...]) -> str:
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    continued = ""
+    parts: list[str] = []
     for raw in text.splitlines():
-        line = "" if raw.lstrip().startswith("#") else continued + raw
-        if line.endswith("\\"):
-            continued = line[:-1]
+        is_comment = raw.lstrip().startswith("#")
+        if raw.endswith("\\") and not is_comment:
+            parts.append(raw[:-1])
             continue
-        continued = ""
+        line = "" if is_comment else "".join([*parts, raw])
+        parts = []
         line = re.sub(_COMMENT, "", line).strip()
         if line:
             yield re.sub(r"\s+", " ", line)
-    if continued.strip():
-        yield continued.strip()
+    if "".join(parts).strip():
+        yield "".join(parts).strip()
 
 
 def _resolve_path(path: str, value: str) -> str:

@@ -7,22 +7,20 @@ https://packaging.python.org/en/latest/specifications/inline-script-metadata/ ; 
 from __future__ import annotations
 
 import os
-import re
 
 from scriptrun.config.environments import uv_project
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import document_limits
-from scriptrun.store.document_limits import DATA
+from scriptrun.store.document_limits import RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 _MARK = "# /// script"
-_OPENING = r"^# /// script\s*$"
-_BLOCK = r"(?m)^# /// script\s*$\s(?P<content>(^#(| .*)$\s)+)^# ///\s*$"
+_END = "# ///"
 _HINT = "For the format, see https://peps.python.org/pep-0723/"
 
 
@@ -34,7 +32,7 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
     """
     script_path = os.path.abspath(os.fspath(path))
     try:
-        text = document_limits.read_text(script_path, DATA)
+        text = document_limits.read_text(script_path, RECORD)
     except (OSError, ValueError):
         return None  # running the script reports the error
     table = read(text, script_path) if _MARK in text else None
@@ -49,8 +47,8 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
 
 def read(text: str, where: str) -> Json | None:
     """The metadata as a TOML table; None if there is no block."""
-    blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
-    if not blocks and re.search(_OPENING, text, re.MULTILINE):
+    blocks, is_open = _find_blocks(text.replace("\r\n", "\n").split("\n"))
+    if not blocks and is_open:
         raise EnvironmentException(
             f"The '{_MARK}' block in {where} is not closed.",
             f"End it with '# ///' and start each line with '#'. {_HINT}",
@@ -59,9 +57,32 @@ def read(text: str, where: str) -> Json | None:
         return None
     if len(blocks) > 1:
         raise EnvironmentException(f"{where} has {len(blocks)} '{_MARK}' blocks.", "Keep only one.")
-    lines = blocks[0]["content"].splitlines()
-    content = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+    content = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in blocks[0])
     return uv_project.parse_toml(content, f"The metadata of {where}", _HINT)
+
+
+def _find_blocks(lines: list[str]) -> tuple[list[list[str]], bool]:
+    """The lines of each block, and whether there is one that is not closed."""
+    blocks: list[list[str]] = []
+    is_open, number = False, 0
+    while number < len(lines):
+        is_start = lines[number].rstrip() == _MARK
+        number += 1
+        if not is_start:
+            continue
+        while number < len(lines) and not lines[number].strip():
+            number += 1
+        start = number
+        while number < len(lines) and (lines[number] == "#" or lines[number].startswith("# ")):
+            number += 1
+        ends = [n for n in range(start + 1, number) if lines[n].rstrip() == _END]
+        if ends:
+            blocks.append(lines[start : ends[-1]])
+            number = ends[-1] + 1
+        else:
+            is_open = True
+            number -= number > start and lines[number - 1].rstrip() == _MARK  # it may begin one
+    return blocks, is_open
 
 
 def dependencies(table: Json, script_path: str) -> CondaDependencies:
