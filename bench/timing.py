@@ -80,6 +80,19 @@ def seconds(command: list[str], **options: object) -> float:
     return time.perf_counter() - began
 
 
+def fsync_milliseconds(place: Path, repeats: int = 40) -> float:
+    """One fsync of a small file that was just written: what the disk of ``place`` asks for it."""
+    figures = []
+    for number in range(repeats):
+        with open(place / f"fsync-{number}", "xb") as file:
+            file.write(b"x" * 1000)
+            file.flush()
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            figures.append(1000 * (time.perf_counter() - began))
+    return statistics.median(figures)
+
+
 @contextmanager
 def own_places(memory: bool = False) -> Iterator[Path]:
     """A fresh directory that holds scriptrun's caches too; in memory where asked and possible."""

@@ -28,7 +28,11 @@ ON_PYTHON_36 = [
     if RUNTIME in path.parents
     and (
         "injob" in path.relative_to(RUNTIME).parts[0]
-        or path.name in ("__init__.py", "files.py", "events.py", "identity.py", "foreign_names.py")
+        or path.name
+        in (
+            *("__init__.py", "files.py", "durability.py", "foreign_names.py"),
+            *("events.py", "identity.py"),
+        )
     )
 ]
 ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not in ON_PYTHON_36]
@@ -312,6 +316,7 @@ MODULE_STATE = {
         ),
         "what the program that is executed in this process sees, and how its children start",
     ),
+    "cli/dispatch.py: os.environ": "--no-fsync, for this process and those that it starts",
     **dict.fromkeys(
         (
             "cli/dispatch.py: sys.stdout",

@@ -17,6 +17,7 @@ from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.runs import follow
+from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.submission import check
 
@@ -324,3 +325,12 @@ def test_the_interpreter_behind_a_shim(tmp_path, monkeypatch):
     monkeypatch.setenv("PYENV_VERSION", "system")
     assert pyenv_shims.resolve(str(shim), source) is None
     assert pyenv_shims.resolve(str(old), source) == str(old)
+
+
+def test_no_fsync_stands_before_the_command(capsys, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_FSYNC", "1")  # put back afterwards
+    assert dispatch.run(["--no-fsync", "--version"]) == 0
+    assert capsys.readouterr().out.startswith("scriptrun ")
+    assert not files.must_sync()
+    assert dispatch.run(["version", "--no-fsync"]) == 2
+    assert "--no-fsync" in capsys.readouterr().err

@@ -77,6 +77,7 @@ def test_the_power_is_cut(number, tmp_path, disk, moment, monkeypatch):
         places_on(disk, monkeypatch)
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("UV_CACHE_DIR", str(disk.place / "uv"))
     for version in range(1, 60):
         make_wheel(tmp_path / "wheels", "small", f"{version}.0")
     root = disk.place / "workspace"

@@ -28,6 +28,9 @@ def run(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names may be in any script
+    if words[:1] == ["--no-fsync"]:
+        os.environ[importlib.import_module("scriptrun.runtime.files").FSYNC_VARIABLE] = "0"
+        words = words[1:]
     if any(word.startswith(("--env", "--set")) for word in words):
         importlib.import_module("scriptrun.cli.command_line").hide(words)
     with streams.cleaned_output():
@@ -101,6 +104,8 @@ def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
             "",
             "More:",
             *_lines(cli_commands.OTHERS),
+            "",
+            "--no-fsync before COMMAND: wait for no disk; a power cut may take what it wrote.",
             "",
             "Get started:  scriptrun run train.py -- --alpha 0.5",
         ]

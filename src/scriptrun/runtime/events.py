@@ -36,6 +36,11 @@ class EventWriter:
         text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
         append(self.path, text.encode("utf-8", "surrogatepass"))
 
+    def sync(self) -> None:
+        """Let the events survive a power cut."""
+        files.sync_file(self.path)
+        files.sync_folder(os.path.dirname(self.path))
+
 
 def append(path: str, data: bytes, mode: int = 0o644) -> None:
     """Append ``data`` to ``path`` in one write; create the folder if it is missing.

@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from scriptrun.runtime import files, identity
+from scriptrun.runtime import durability, files, identity
 from scriptrun.runtime.injob import record
 from scriptrun.runtime.injob.errors import UserErrorException
 from scriptrun.runtime.injob.metrics.writer import writer_of
@@ -67,9 +67,8 @@ def claim(folder: str) -> None:
     """Record this process as the one that runs it, as a launcher does."""
     attempt_folder = os.path.join(folder, "attempts", "1")
     os.makedirs(attempt_folder)
-    files.publish(
-        os.path.join(attempt_folder, "node-0.start.json"), files.to_json(identity.identify())
-    )
+    path = os.path.join(attempt_folder, "node-0.start.json")
+    files.publish(path, files.to_json(identity.identify()), durable=False)
 
 
 def is_started_by_script(folder: str) -> bool:
@@ -96,6 +95,8 @@ def end(folder: str, state: str, reason: str) -> None:
     try:
         os.makedirs(os.path.join(folder, "attempts", "1"), exist_ok=True)
         path = os.path.join(folder, "attempts", "1", "result.json")
+        writer_of(folder).flush()
+        durability.sync_tree(folder)  # all that the run has written precedes its state
         files.publish(path, files.to_json(result))
     except OSError as error:
         record.warn("cannot write the result of run {}".format(folder), error)

@@ -31,24 +31,28 @@ def write_event(folder: "StrPath", kind: str, **fields: object) -> bool:
     """
     try:
         with _lock:
-            _writer(folder).write(kind, **fields)
-        _touch_if_ended(folder)
+            writer = _writer(folder)
+            writer.write(kind, **fields)
+        if _touch_if_ended(folder) or kind in ("complete", "fail"):
+            writer.sync()  # the launcher syncs the others at the end
         return True
     except OSError as error:
         warn("cannot write the run's {}".format(kind.replace("_", " ")), error)
         return False
 
 
-def _touch_if_ended(folder: "StrPath") -> None:
-    """Touch the folder of an ended run, so that listings notice the event by its time."""
+def _touch_if_ended(folder: "StrPath") -> bool:
+    """Touch the folder of an ended run, so that listings notice the event; whether it has ended."""
     try:
         attempts = os.listdir(os.path.join(str(folder), "attempts"))
         results = (os.path.join(str(folder), "attempts", name, "result.json") for name in attempts)
         if any(map(os.path.exists, results)):
             os.utime(str(folder))
             os.utime(os.path.dirname(str(folder)))
+            return True
     except OSError:
         pass
+    return False
 
 
 def warn(message: str, error: object) -> None:
