@@ -222,3 +222,19 @@ def test_credentials_never_reach_the_log(locks, said, monkeypatch):
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://me:hunter2@127.0.0.1:9/simple")
     error = failure(EnvironmentSpec("packages", pip=("red",)), locks, said)
     assert "hunter2" not in str(error) + "\n".join(said)
+
+
+def test_what_a_power_cut_left_empty_in_uvs_cache_is_fetched_again(
+    request_of, locks, said, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    ensure.ensure(request_of("red"), locks, said.append)
+    emptied = [path for path in (tmp_path / "uv").rglob("red.py") if path.stat().st_size]
+    for path in emptied:
+        path.write_bytes(b"")
+    assert emptied
+    monkeypatch.setenv("SCRIPTRUN_CACHE", str(tmp_path / "another"))
+    again = ensure.ensure(request_of("red"), locks, said.append)
+    assert "uv's cache has empty files" in "\n".join(said)
+    (module,) = Path(again.place).rglob("red.py")
+    assert module.stat().st_size

@@ -65,6 +65,37 @@ def distribution(entry: str) -> tuple[str, str] | None:
     return normal(name), version
 
 
+def emptied(sites: Iterable[str]) -> list[str]:
+    """The distributions with files that are empty, though their RECORD says otherwise; sorted.
+
+    uv's cache holds such files if the power was cut while it was filled.
+    """
+    found: set[str] = set()
+    for site in sites:
+        for entry in names([site]):
+            parsed = distribution(entry)
+            if parsed is not None and _has_emptied_files(site, os.path.join(site, entry, "RECORD")):
+                found.add(parsed[0])
+    return sorted(found)
+
+
+def _has_emptied_files(site: str, record: str) -> bool:
+    try:
+        with open(record, encoding="utf-8") as lines:
+            rows = [line.rstrip("\n").rsplit(",", 2) for line in lines]
+    except (OSError, ValueError):
+        return False  # no wheel
+    sizes = [(row[0].strip('"'), row[2]) for row in rows if len(row) == 3]
+    return not rows or any(size.strip("0") and _is_empty(site, path) for path, size in sizes)
+
+
+def _is_empty(site: str, path: str) -> bool:
+    try:
+        return os.stat(os.path.join(site, path)).st_size == 0
+    except OSError:
+        return False
+
+
 def normal(name: str) -> str:
     """A distribution's name normalized by PEP 503: lower case, dashes."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -81,7 +81,14 @@ class Uv(Builder):
         arguments = ["pip", "sync", "--python", self.python(folder)]
         arguments += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
         arguments += ["--refresh"] if self.lockfile.get("local") else []
-        _load("uv.tool").run([*arguments, *flags, path], folder, log, stop, secrets)
+        run = _load("uv.tool").run
+        run([*arguments, *flags, path], folder, log, stop, secrets)
+        emptied = site_packages.emptied(self.sites(folder))
+        if emptied:
+            names = ", ".join(emptied)
+            log(f"uv's cache has empty files, from a power cut: fetching {names} again.")
+            run(["cache", "clean", *emptied], folder, log, stop)
+            run([*arguments, "--reinstall", *flags, path], folder, log, stop, secrets)
 
 
 _BIN_PARTS = ("Scripts",) if os.name == "nt" else ("bin",)
