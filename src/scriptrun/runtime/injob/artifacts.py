@@ -8,7 +8,7 @@ are in its working directory. docs/explanation/formats.md documents the layout.
 import os
 import posixpath
 
-from scriptrun.runtime import foreign_names
+from scriptrun.runtime import durability, foreign_names
 from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob.errors import UserErrorException
 
@@ -141,6 +141,18 @@ def fetch(folder: "StrPath", name: "StrPath", output: "StrPath | None" = None) -
     separator). By default the file goes to the current directory under its base name.
     Raises UserErrorException if the run has no such artifact.
     """
+    copy = _fetch(folder, name, output)
+    _sync([copy])
+    return copy
+
+
+def _sync(copies: "list[str]") -> None:
+    """Let copies that were asked for survive a power cut."""
+    durability.sync_files(copies)
+    durability.sync_files({os.path.dirname(copy) or os.curdir for copy in copies})
+
+
+def _fetch(folder: "StrPath", name: "StrPath", output: "StrPath | None" = None) -> str:
     source = path_of(folder, name)
     if source is None:
         raise UserErrorException(
@@ -179,10 +191,12 @@ def fetch_all(
             "Got {} output paths for {} artifacts.".format(len(output_paths), len(selected)),
             "Give one path for each name: {}.".format(", ".join(selected[:10])),
         )
-    return [
-        fetch(folder, name, os.path.join(base, os.fspath(output_paths[index])))
+    copies = [
+        _fetch(folder, name, os.path.join(base, os.fspath(output_paths[index])))
         for index, name in enumerate(selected)
     ]
+    _sync(copies)
+    return copies
 
 
 def _clean_prefix(prefix: "str | None") -> str:

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from .. import events, files, identity, process_record, processes, results
+from .. import durability, events, files, identity, process_record, processes, results
 from ..order import Attempt, LaunchOrder
 from . import collect
 
@@ -90,9 +90,9 @@ def _claim(order: "LaunchOrder") -> bool:
     claimed = False
     try:
         process_record.begin(order)
-        claimed = files.publish(path, files.to_json(identity.identify()))
-        files.sync_folder(os.path.dirname(folder))  # or a power cut could let it start twice
-        files.sync_folder(order.folder)
+        claimed = files.publish(path, files.to_json(identity.identify()), durable=False)
+        if claimed:  # before the script starts, or a power cut could let it start twice
+            durability.sync_files([path, folder, os.path.dirname(folder), order.folder])
         return claimed
     except OSError:
         _remove_if_empty(folder)  # a full disk: not an attempt, the run stays queued
