@@ -209,3 +209,82 @@ def test_keys_tell_stores_apart():
         for size in (1, 2)
     }
     assert len(keys) == 16
+
+
+def _damage(path, kind):
+    """Damage a cached file and set its time back, as a bad disk would."""
+    status = path.stat()
+    path.chmod(0o644)
+    content = path.read_bytes()
+    with open(path, "r+b") as file:
+        if kind == "flipped":
+            file.write(bytes([content[0] ^ 1]))
+        else:
+            file.truncate({"truncated": len(content) // 2, "emptied": 0}.get(kind))
+            file.write({"appended": content + b"x"}.get(kind, b""))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    path.chmod(0o444)
+
+
+damaged_in_each_way = pytest.mark.parametrize(
+    "kind", ["flipped", "truncated", "emptied", "appended"]
+)
+
+
+@damaged_in_each_way
+def test_what_is_damaged_in_the_cache_is_fetched_again(web, cache, fixed, kind):
+    web.files |= {"/a": b"A" * 100, "/b": b"B" * 100, "/c": b"C"}
+    contents = [fixed([f"{web.address}/{name}" for name in names]) for names in ("ab", "ac")]
+    Layout(contents[0], cache).lay_out().release()
+    seen = list(web.seen)
+    again = Layout(contents[0], cache).lay_out()
+    assert (again.fetched, web.seen) == (0, seen)
+    again.release()
+    _damage(again.folder / "a", kind)
+    laid = Layout(contents[0], cache).lay_out()
+    assert names(laid.folder) == {"a": b"A" * 100, "b": b"B" * 100}
+    assert laid.fetched == 1
+    laid.release()
+    _damage(laid.folder / "a", kind)
+    other = Layout(contents[1], cache).lay_out()
+    assert names(other.folder) == {"a": b"A" * 100, "c": b"C"}
+    assert other.fetched == 2
+    other.release()
+
+
+def test_another_link_to_a_file_is_no_damage(web, cache, fixed):
+    web.files |= {"/a": b"A", "/b": b"B", "/c": b"C"}
+    one, two = (fixed([f"{web.address}/{name}" for name in names]) for names in ("ab", "ac"))
+    for content in (one, two, one, two):
+        Layout(content, cache).lay_out().release()
+    assert [web.seen.count(f"GET /{name}") for name in "abc"] == [1, 1, 1]
+
+
+def test_a_frozen_file_knows_its_content(tmp_path):
+    path = tmp_path / "file"
+    for content in (b"", b"x", os.urandom(3_000_000)):
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        with open(path, "rb") as file:
+            assert not cache_files.is_whole(file), "not frozen yet"
+        cache_files.freeze(path)
+        with open(path, "rb") as file:
+            assert cache_files.is_whole(file) and cache_files.is_whole(file, len(content))
+            assert not cache_files.is_whole(file, len(content) + 1)
+    os.utime(path, ns=(0, cache_files.FIXED_MTIME))
+    with open(path, "rb") as file:
+        assert cache_files.is_whole(file), "a file system without nanoseconds keeps no checksum"
+
+
+@damaged_in_each_way
+@pytest.mark.parametrize("size", [1000, 2_000_000])
+def test_a_mount_does_not_read_what_is_damaged(web, cache, fixed, tmp_path, kind, size):
+    if dataset_mount.available():
+        servers.missing("FUSE: " + dataset_mount.available())
+    web.files |= {"/a": b"A" * size}
+    content = fixed(f"{web.address}/a")
+    Layout(content, cache).lay_out().release()
+    (cached,) = (cache.folder / "files").glob("??/*")
+    _damage(cached, kind)
+    with dataset_mount.mount(content, tmp_path / "mount", cache.folder, PATIENCE):
+        assert (tmp_path / "mount" / "a").read_bytes() == b"A" * size

@@ -10,7 +10,10 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from scriptrun.data.cache import files as cache_files
+from scriptrun.data.cache.files import Cache
 from scriptrun.data.datasets import manifest
 from scriptrun.data.errors import DatasetExecutionError
 from scriptrun.engines.checks import Check
@@ -300,4 +303,16 @@ def _cache(_: WorkspaceFiles) -> Found:
             answer = str(error)
         if answer != "ok":
             yield str(path), answer, "Remove it: it is rebuilt."
-    yield f"{folder}, {_count(len(databases), 'index')}"
+    cache, count = Cache(), 0
+    for path in sorted((cache.folder / "files").glob("??/*")):
+        if path.name.startswith("."):
+            continue  # being downloaded
+        count += 1
+        try:
+            with open(path, "rb", buffering=0) as file:
+                if not cache_files.is_whole(cast(BinaryIO, file)) and path.exists():
+                    yield str(path), "its checksum differs", "Remove it: it is downloaded again."
+        except FileNotFoundError:
+            continue
+    indexes = f"{len(databases):,} {'index' if len(databases) == 1 else 'indexes'}"
+    yield f"{folder}, {indexes}, {_count(count, 'downloaded file')}"

@@ -11,7 +11,7 @@ from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.store import blobs, paths, records
-from scriptrun.store.file_stamp import stamp_of
+from scriptrun.store.file_stamp import is_settled, stamp_of
 from scriptrun.store.versions import VersionRecord, VersionStore
 
 TYPE_CHECKING = False
@@ -202,7 +202,8 @@ def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
             link.symlink_to(path)
     if stamps != known:
         check(workspace, record)
-        write_atomic(note, to_json(stamps))
+        if all(is_settled(stamp[-1]) for stamp in stamps.values()):
+            write_atomic(note, to_json(stamps), durable=False)
     return Path(foreign_names.join(folder, record["root"], origin))
 
 

@@ -6,6 +6,10 @@ A change of its content changes its inode or its change time, which no program c
 from __future__ import annotations
 
 import os
+import time
+
+#: nanoseconds within which a file may change again without a new change time
+FRESH = 50_000_000
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,3 +26,8 @@ def stamp_of(path: str | os.PathLike[str]) -> Stamp:
         status.st_mtime_ns,
         status.st_ctime_ns,
     ]
+
+
+def is_settled(change_time: int) -> bool:
+    """Whether any later change of a file with this change time (ns) gives it another one."""
+    return change_time < time.time_ns() - FRESH

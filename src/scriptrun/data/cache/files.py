@@ -1,7 +1,8 @@
 """The data cache: files from datastores, stored once per machine and shared by all runs.
 
 Below ``$SCRIPTRUN_CACHE/data``: ``files/ab/KEY`` is one whole file. Its key is a digest of the
-store, the path, the ETag and the size, so its content never changes. ``blocks/`` holds files that
+store, the path, the ETag and the size, so its content never changes; its modification time holds a
+checksum of that (``freeze``). ``blocks/`` holds files that
 mounts have read in part, ``layouts/`` the folders that runs see (``layout``). A file that a layout
 uses has more than one link and is never removed. When the cache would exceed its limit, the least
 recently used of the other files are removed first.
@@ -13,16 +14,17 @@ import hashlib
 import os
 import shutil
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from scriptrun.data.datasets.sources import StoreRef
 from scriptrun.data.errors import DatastoreException
 from scriptrun.store import paths, sizes
 from scriptrun.store.locks import flocks
 
-#: the time of every cached file, in nanoseconds since 1970: the first second of 2000
+#: the time of every cached file, in nanoseconds since 1970: the first seconds of 2000
 FIXED_MTIME = 946_684_800 * 10**9
 #: variable with the cache's maximum size ("50GB", "200 GiB"); default: half of the disk
 LIMIT = "SCRIPTRUN_DATA_CACHE_SIZE"
@@ -173,9 +175,38 @@ class Cache:
 
 
 def freeze(path: str | os.PathLike[str]) -> None:
-    """Make a complete file read-only and set its fixed modification time."""
+    """Make a complete file read-only and set its fixed modification time.
+
+    That is FIXED_MTIME and, in nanoseconds, 1 and the CRC-32 of the content; without these where
+    the file system keeps no nanoseconds.
+    """
     os.chmod(path, 0o444)
-    os.utime(path, ns=(time.time_ns(), FIXED_MTIME))
+    with open(path, "rb", buffering=0) as file:
+        mark = FIXED_MTIME + 1 + _checksum(file)
+    os.utime(path, ns=(time.time_ns(), mark))
+    if os.stat(path).st_mtime_ns != mark:
+        os.utime(path, ns=(time.time_ns(), FIXED_MTIME))
+
+
+def is_frozen(status: os.stat_result, size: int = -1) -> bool:
+    """Whether a file of that look may be as it was frozen; ``size`` -1 is any."""
+    return size in (-1, status.st_size) and 0 <= status.st_mtime_ns - FIXED_MTIME <= 1 << 32
+
+
+def is_whole(file: BinaryIO, size: int = -1) -> bool:
+    """Whether an open file of the cache has the content that it was frozen with."""
+    status = os.fstat(file.fileno())
+    if not is_frozen(status, size):
+        return False
+    checksum = status.st_mtime_ns - FIXED_MTIME - 1
+    return checksum < 0 or _checksum(file) == checksum
+
+
+def _checksum(file: BinaryIO) -> int:
+    checksum, position = 0, 0
+    while data := os.pread(file.fileno(), 1 << 20, position):
+        checksum, position = zlib.crc32(data, checksum), position + len(data)
+    return checksum
 
 
 def write_error(error: OSError, folder: Path) -> DatastoreException:

@@ -3,32 +3,37 @@
 ``layouts/KEY/files/`` in the cache holds the dataset's files under their own names: hard links to
 cached files, or symbolic links to files that are local already. ``layouts/KEY/done`` exists once
 all files do; its modification time is the last use. KEY is a digest of the manifest and its
-stores. Every user of a layout holds a shared lock, so that it is not removed. Completing it takes a
-second, exclusive lock, so that 20 runs download a dataset once. Files have a fixed modification
-time: a file with another one was changed by a script.
+stores. ``layouts/KEY/looks`` holds the change times of downloaded files when they were last
+compared with their checksums. Every user of a layout holds a shared lock, so that it is not
+removed. Completing it takes a second, exclusive lock, so that 20 runs download a dataset once.
+Files have a fixed modification time: a file with another one was changed by a script.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from scriptrun.data.cache import files as cache_files
 from scriptrun.data.cache import transfer
 from scriptrun.data.cache.download import RemoteFile, TransferStopped, fetch
-from scriptrun.data.cache.files import FIXED_MTIME, Cache, freeze
+from scriptrun.data.cache.files import Cache, freeze
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
 from scriptrun.data.stores.protocol import FileEntry, Store
 from scriptrun.runtime import durability, foreign_names
+from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
+from scriptrun.store.file_stamp import is_settled
 from scriptrun.store.locks import flocks
 from scriptrun.store.locks.flocks import Flock
 
@@ -96,6 +101,9 @@ class Layout:
         flock = flocks.share(self.cache.lock_path(f"{self.name}.use"))
         try:
             self._check_local()
+            if self.is_complete() and self._damaged():
+                with flocks.flock(self.cache.lock_path(f"{self.name}.build")):
+                    self._drop(self._damaged())
             fetched, size = (0, 0) if self.is_complete() else self._complete(progress)
             count = sum(1 for _ in self.content.rows()) if not self.is_complete() else self._count()
         except BaseException:
@@ -128,10 +136,11 @@ class Layout:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 _make_writable(self.folder)
-                missing = [row for row in self._safe_rows() if not self._exists(row)]
+                missing = [row for row in self._safe_rows() if not self._holds(row)]
                 self._link_local(missing)
                 remote_rows = [row for row in missing if self.stores[row.root_index].folder is None]
                 self._fetch(remote_rows, progress)
+                self._note_looks()
                 _make_read_only(self.folder)
                 durability.sync_tree(self.folder)  # all files at once, before they count
                 self._marker.write_text(str(sum(1 for _ in self.content.rows())))
@@ -144,11 +153,11 @@ class Layout:
             foreign_names.check(row.path, "The list of the dataset's files")
             yield row
 
-    def _exists(self, row: ManifestRow) -> bool:
-        """Whether the file is there; what a power cut has shortened is removed."""
+    def _holds(self, row: ManifestRow) -> bool:
+        """Whether the layout has the file; removes what is damaged, as by a power cut."""
         path = self.folder / row.path
         is_local = self.stores[row.root_index].folder is not None
-        if path.is_symlink() if is_local else _is_intact(path, row):
+        if path.is_symlink() if is_local else _is_whole(path, row):
             return True
         if os.path.lexists(path):
             cache_files.remove_tree(path)
@@ -178,7 +187,7 @@ class Layout:
     def _fetch(self, rows: list[ManifestRow], progress: Progress | None) -> None:
         if not rows:
             return
-        uncached = [row for row in rows if not _is_intact(self._cached_path(row), row)]
+        uncached = [row for row in rows if not _look(self._cached_path(row), row)]
         self._make_room(sum(max(0, row.size) for row in uncached))
         counter = _ProgressCounter(rows, progress)
         at_once = min(self.stores[row.root_index].at_once for row in rows)
@@ -204,7 +213,7 @@ class Layout:
         else:
             cached = self._cached_path(row)
             while True:
-                if not _is_intact(cached, row):
+                if not _is_whole(cached, row):
                     fetch(remote_file, cached, on_bytes=counter.add_bytes, durable=row.size < 0)
                     freeze(cached)
                 try:
@@ -241,18 +250,58 @@ class Layout:
         """
         rows = {row.path: row for row in self.content.rows()}
         changed = [path for path in _files_below(self.folder) if path not in rows]
-        for path, row in rows.items():
-            if self.stores[row.root_index].folder is None and not _is_intact(
-                self.folder / path, row
-            ):
-                changed.append(path)
-                self.cache.discard(self._cache_key(row))
-        if changed:
-            self._marker.unlink(missing_ok=True)
-            _make_writable(self.folder)
-            for path in changed:
-                cache_files.remove_tree(self.folder / path)
+        changed += self._damaged()
+        self._drop(changed, rows)
         return changed
+
+    def _drop(self, paths: list[str], rows: Mapping[str, ManifestRow] | None = None) -> None:
+        """Remove files from the layout and the cache, so that they are downloaded again."""
+        if not paths:
+            return
+        if rows is None:
+            rows = {row.path: row for row in self.content.rows()}
+        self._marker.unlink(missing_ok=True)
+        _make_writable(self.folder)
+        for path in paths:
+            if path in rows:
+                self.cache.discard(self._cache_key(rows[path]))
+            cache_files.remove_tree(self.folder / path)
+
+    def _remote_rows(self) -> Iterator[ManifestRow]:
+        return (row for row in self.content.rows() if self.stores[row.root_index].folder is None)
+
+    def _damaged(self) -> list[str]:
+        """The paths of downloaded files that are missing or have other content.
+
+        A file is read only if it looks different than when it was last compared: any change in
+        place, and another link to it, changes its change time.
+        """
+        damaged, looks, noted = [], array("q"), self._noted_looks()
+        for number, row in enumerate(self._remote_rows()):
+            path = self.folder / row.path
+            look = _look(path, row)
+            is_known = number < len(noted) and noted[number] == look
+            if not look or not (is_known or _is_whole(path, row)):
+                damaged.append(row.path)
+            looks.append(_settled(look))
+        if looks != noted:
+            self._write_looks(looks)
+        return damaged
+
+    def _note_looks(self) -> None:
+        """Note how the files, all just downloaded or compared, look now."""
+        looks = (_settled(_look(self.folder / row.path, row)) for row in self._remote_rows())
+        self._write_looks(array("q", looks))
+
+    def _noted_looks(self) -> array[int]:
+        noted = array("q")
+        with contextlib.suppress(OSError, ValueError):
+            noted.frombytes((self.path / "looks").read_bytes())
+        return noted
+
+    def _write_looks(self, looks: array[int]) -> None:
+        with contextlib.suppress(OSError):  # a note for speed only
+            write_atomic(self.path / "looks", looks.tobytes(), durable=False)
 
 
 class _ProgressCounter:
@@ -296,12 +345,26 @@ def check_local(store: Store, path: str, row: ManifestRow) -> None:
         raise FileChanged(f"File {path!r} in {store.name} has changed.")
 
 
-def _is_intact(path: Path, row: ManifestRow) -> bool:
+def _look(path: Path, row: ManifestRow) -> int:
+    """The change time of a cached file; 0 if it is missing or was changed for certain."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
+        return 0
+    return status.st_ctime_ns if cache_files.is_frozen(status, row.size) else 0
+
+
+def _settled(look: int) -> int:
+    """The look to note: 0, which equals no other, while the file may change without a new one."""
+    return look if is_settled(look) else 0
+
+
+def _is_whole(path: Path, row: ManifestRow) -> bool:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return cache_files.is_whole(file, row.size)
+    except FileNotFoundError:
         return False
-    return row.size in (-1, status.st_size) and status.st_mtime_ns == FIXED_MTIME
 
 
 def _link_cached(cached: Path, target: Path) -> None:

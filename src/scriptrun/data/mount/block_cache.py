@@ -20,14 +20,19 @@ import uuid
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from scriptrun.data.cache import files as cache_files
 from scriptrun.data.cache.files import Cache, freeze
 from scriptrun.runtime import identity
 from scriptrun.runtime.files import sync_file
+from scriptrun.store.file_stamp import is_settled
 from scriptrun.store.locks import flocks
 
 #: bytes of one block
 BLOCK = 64 << 10
+#: bytes up to which a whole file is compared with its checksum when it is opened
+_COMPARED = 1 << 30
 #: bytes of room to make at a time, at most
 _RESERVE_STEP = 1 << 30
 #: seconds before a full cache is checked again
@@ -81,6 +86,8 @@ class MountCache:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._boot = identity.boot_id()[:8]
+        #: by key: the change time of a file whose content was compared
+        self._compared: dict[str, int] = {}
         if folder:
             for name in ("files", "blocks"):
                 os.makedirs(os.path.join(folder, name), exist_ok=True)
@@ -90,18 +97,32 @@ class MountCache:
         """The path of the whole file, which may not exist yet."""
         return os.path.join(self._folder, "files", key[:2], key)
 
-    def open(self, key: str, size: int = -1) -> FileIO | None:
-        """Open the whole file; None if it is not cached, or not of this ``size`` (-1: any)."""
+    def open(self, key: str, size: int) -> FileIO | None:
+        """Open the whole file; None if it is not cached, or damaged, and then removed.
+
+        Its content is compared when this process opens it first, unless it is very large.
+        """
         if not self._folder or not key:
             return None
         try:
             file = FileIO(self.file_path(key))
         except OSError:
             return None
-        if size in (-1, os.fstat(file.fileno()).st_size):
+        look = os.fstat(file.fileno()).st_ctime_ns
+        if self._compared.get(key) == look:
             return file
-        file.close()
-        return None
+        if size > _COMPARED:
+            is_whole = cache_files.is_frozen(os.fstat(file.fileno()), size)
+        else:
+            is_whole = cache_files.is_whole(cast(BinaryIO, file), size)
+        if not is_whole:
+            file.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self.file_path(key))
+            return None
+        if is_settled(look):
+            self._compared[key] = look
+        return file
 
     def save(self, key: str, data: bytes) -> None:
         """Cache a whole file."""

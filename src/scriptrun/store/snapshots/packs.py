@@ -85,8 +85,8 @@ class PackWriter:
         if offset is not None:
             return hasher.hexdigest().encode(), b"%s %d" % (self._name.encode(), offset)
         location = self._pack_index.find(key)
-        if location is not None and self.has(location, b"", len(data)):
-            if self._holds(location, data):
+        if location is not None:
+            if self.has(location, b"", len(data)) and self._holds(location, data):
                 return hasher.hexdigest().encode(), location
             self._pack_index.forget(key)
         return hasher.hexdigest().encode(), self._append(key, data)

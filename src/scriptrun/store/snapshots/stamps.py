@@ -29,7 +29,7 @@ def remember(
     ]
     try:
         note = {"digest": digest, "files": {path: stamp_of(path) for path in paths}}
-        files.write_atomic(_note_path(cache), files.to_json(note))
+        files.write_atomic(_note_path(cache), files.to_json(note), durable=False)
     except OSError:
         forget(cache)
 
