@@ -124,12 +124,12 @@ def keep(tmp_path):
 
 
 def test_a_whole_file_is_kept_and_read_again(keep):
-    assert keep.open("ab" * 32) is None
+    assert keep.open("ab" * 32, 7) is None
     keep.save("ab" * 32, b"content")
-    with keep.open("ab" * 32) as file:
+    with keep.open("ab" * 32, 7) as file:
         assert file.read() == b"content"
     keep.save("", b"content")
-    assert keep.open("") is None
+    assert keep.open("", 7) is None
 
 
 def test_a_file_of_another_size_is_not_the_one_that_was_kept(keep):
@@ -143,7 +143,7 @@ def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     none = MountCache("")
     none.save("ab" * 32, b"content")
-    assert none.open("ab" * 32) is None
+    assert none.open("ab" * 32, 7) is None
     assert none.blocks("ab" * 32, 10) is None
     assert list(tmp_path.iterdir()) == []
 
@@ -154,7 +154,7 @@ def test_no_half_file_is_left_where_the_cache_is_full(tmp_path, monkeypatch):
     with pytest.raises(OSError) as caught:
         full.save("ab" * 32, b"x" * 100)
     assert caught.value.errno == errno.ENOSPC
-    assert full.open("ab" * 32) is None
+    assert full.open("ab" * 32, 100) is None
     assert list((tmp_path / "cache").rglob("*.part")) == []
 
 
@@ -166,12 +166,12 @@ def test_blocks_in_any_order_become_the_whole_file(tmp_path_factory, order, last
     blocks = keep.blocks("cd" * 32, len(data))
     assert blocks.count == 4
     for done, number in enumerate(order):
-        assert keep.open("cd" * 32) is None
+        assert keep.open("cd" * 32, len(data)) is None
         piece = data[number * BLOCK : (number + 1) * BLOCK]
         blocks.write([piece[:7], memoryview(piece)[7:]], number * BLOCK)
         blocks.mark_present(number, number + 1)
         assert sum(blocks.present) == done + 1
-    with keep.open("cd" * 32) as file:
+    with keep.open("cd" * 32, len(data)) as file:
         assert file.read() == data
 
 
@@ -182,7 +182,7 @@ def test_blocks_that_are_there_are_seen_by_the_next(keep):
     again = keep.blocks("ef" * 32, 2 * BLOCK)
     assert list(again.present) == [0, 1]
     assert os.pread(again.descriptor, 3, BLOCK) == b"xxx"
-    assert keep.open("ef" * 32) is None
+    assert keep.open("ef" * 32, 2 * BLOCK) is None
 
 
 def test_a_block_that_was_written_counts_only_once_it_is_noted(keep):
