@@ -10,6 +10,7 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.data.errors import DatastoreException
+from scriptrun.spec import url_logins
 from scriptrun.spec.absent import absent
 from scriptrun.store.secrets import vault
 
@@ -303,7 +304,7 @@ def _plain_url(url: str) -> str:
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise DatastoreException(f"{url!r} is not an http:// or https:// URL.")
+        raise DatastoreException(f"{url_logins.mask(url)!r} is not an http:// or https:// URL.")
     if parts.username or parts.password or parts.query:
         raise DatastoreException(
             "The URL contains a username, password or query, which would be stored in plain text.",

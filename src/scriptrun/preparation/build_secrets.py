@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from scriptrun.environments.conda import channels as conda_channels
 from scriptrun.environments.uv import index_credentials
 from scriptrun.registry.workspace_files import WorkspaceFiles
+from scriptrun.spec import url_logins
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
 
-#: the host of each URL in a text, with its port, after an optional login
-_HOST = re.compile(r"https?://(?:[^/@\s\"]*@)?([\w.:\[\]-]+)")
+#: the host of each URL in a text without logins, with its port
+_HOST = re.compile(r"https?://([\w.:\[\]-]+)", re.IGNORECASE)
 
 
 def find_secrets(
@@ -52,7 +53,7 @@ def _secret_names(spec: EnvironmentSpec) -> Iterable[str]:
     channels = conda_channels.normalize(spec.channels) if spec.kind == CONDA else spec.channels
     text = json.dumps([spec.pip, spec.pip_options, channels, spec.uv], ensure_ascii=False)
     yield from index_credentials.secret_names(text)
-    yield from map(index_credentials.host_secret_name, _HOST.findall(text))
+    yield from map(index_credentials.host_secret_name, _HOST.findall(url_logins.remove(text)))
     registry = spec.docker.registry
     if registry is not None and registry.address:
         yield container_tool.registry_secret(registry.address)

@@ -7,25 +7,44 @@ user's secret.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
+from scriptrun.spec import url_logins
+from scriptrun.spec.url_logins import UrlLogin
 from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
-_LOGIN = r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)"
-
 
 def replace_passwords(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """``lines`` with references to secrets instead of passwords, and the secrets' values."""
     values: dict[str, str] = {}
-    return [
-        re.sub(_LOGIN, lambda match: _secret_reference(match, values), line) for line in lines
-    ], values
+
+    def reference(name: str, value: str) -> str:
+        name = re.sub(r"[{}$\s]", "-", name)
+        values[name] = unquote(value)
+        vault.offer(name, values[name])
+        return f"${{secret:{name}}}"
+
+    def login_reference(login: UrlLogin) -> str | None:
+        if not login.is_secret:
+            return None
+        if login.password is None:
+            return reference(f"login-{login.host}", login.user) + "@"
+        name = f"login-{unquote(login.user)}-{login.host}"
+        return f"{login.user}:{reference(name, login.password)}@"
+
+    def query_reference(name: str, value: str) -> str:
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return reference(f"query-{name}-{digest}", value)
+
+    clean = [url_logins.replace(line, login_reference) for line in lines]
+    return [url_logins.replace_query_secrets(line, query_reference) for line in clean], values
 
 
 def without_passwords(content: Json) -> Json:
@@ -44,12 +63,3 @@ def notes(values: Iterable[str]) -> list[str]:
         f"{name!r} (see scriptrun secret)."
         for name in values
     ]
-
-
-def _secret_reference(match: re.Match[str], values: dict[str, str]) -> str:
-    scheme, user, password, host = match.groups()
-    name = f"login-{unquote(user)}-{host}" if password else f"login-{host}"
-    values[name] = unquote(password or user)
-    vault.offer(name, values[name])
-    user_prefix = f"{user}:" if password else ""
-    return f"{scheme}{user_prefix}${{secret:{name}}}@{host}"

@@ -19,6 +19,7 @@ from scriptrun.config.environments.requirements import requirement_name
 from scriptrun.config.environments.sections import DockerBuildContext, DockerSection, PythonSection
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.config.sections import DockerConfiguration, split_options
+from scriptrun.spec import url_logins
 from scriptrun.spec.environment import (
     INTERPRETER,
     PACKAGES,
@@ -258,4 +259,11 @@ def _docker_settings(
 
 def _build_context(section: DockerBuildContext) -> BuildContext:
     kind = "git" if section.is_remote else "local"
-    return BuildContext(kind, str(section.location or ""), section.dockerfile_path)
+    location = str(section.location or "")
+    if any(login.is_secret for login in url_logins.find(location)):
+        raise UserErrorException(
+            f"The build context {url_logins.mask(location)!r} contains a password or token, which "
+            "would be recorded.",
+            "Remove it from the URL: git finds it in its credential helper, ~/.netrc or ssh.",
+        )
+    return BuildContext(kind, location, section.dockerfile_path)

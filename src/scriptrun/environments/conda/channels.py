@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from scriptrun.environments.conda import settings as conda_settings
 from scriptrun.environments.uv import index_credentials
+from scriptrun.spec import url_logins
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store.secrets import vault
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 _ALIAS = "https://conda.anaconda.org"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_SECRET = re.compile(r"(?<=://)(?![^/@\s]*\$\{)[^/@\s]*:([^/@\s]+)(?=@)|/t/(?!\$\{)([^/\s]+)(?=/)")
-_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+_SECRET_TOKEN = re.compile(r"/t/(?!\$\{)[^/\s]+(?=/)")
 _TOKEN = re.compile(r"/t/[^/\s]+(?=/)")
 
 
@@ -53,21 +53,21 @@ def problems(channels: Iterable[str]) -> list[str]:
     """Problems with the channels: a password, an unset variable, a missing secret."""
     messages = []
     for channel in channels:
-        secret = _SECRET.search(channel)
-        if secret:
-            shown = channel.replace(secret[1] or secret[2], "***")
+        has_password = any(login.is_secret and login.password for login in url_logins.find(channel))
+        if has_password or _SECRET_TOKEN.search(channel):
+            shown = _SECRET_TOKEN.sub("/t/***", url_logins.mask(channel))
             messages.append(
                 f"channel {shown!r} contains a password; use a variable or secret instead "
                 "(${NAME} or ${secret:NAME}), or ~/.netrc"
             )
         messages += [
-            f"channel {channel!r} uses the variable {name}, which is not set"
+            f"channel {url_logins.mask(channel)!r} uses the variable {name}, which is not set"
             for name in _VARIABLE.findall(channel)
             if name not in os.environ
         ]
         messages += [
-            f"channel {channel!r} uses the secret {name!r}, which does not exist; run: "
-            f"scriptrun secret set {name}"
+            f"channel {url_logins.mask(channel)!r} uses the secret {name!r}, which does not "
+            f"exist; run: scriptrun secret set {name}"
             for name in index_credentials.secret_names(channel)
             if not vault.exists(name)
         ]
@@ -96,7 +96,7 @@ def logins(channels: Iterable[str]) -> dict[str, str]:
 
 def without_login(address: str) -> str:
     """``address`` without user name and password; a token stays, since it is part of the path."""
-    return _LOGIN.sub("", address)
+    return url_logins.remove(address)
 
 
 def redact(address: str) -> str:

@@ -8,6 +8,7 @@ import shutil
 from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.image import tool as image_tool
 from scriptrun.runtime import foreign_names
+from scriptrun.spec import url_logins
 from scriptrun.spec.environment import BuildContext
 from scriptrun.spec.errors import EnvironmentException
 
@@ -21,10 +22,11 @@ def fetch_context(context: BuildContext, folder: str, log: Log, stop: Stop) -> s
     path = context.path
     if context.type != "git":
         return path
+    shown = url_logins.mask(path)
     git = shutil.which("git")
     if git is None:
         raise EnvironmentException(
-            f"Build context {path!r} requires git, which is not installed.",
+            f"Build context {shown!r} requires git, which is not installed.",
             "Install git, or use DockerBuildContext.from_local_directory.",
         )
     address, _, rest = path.partition("#")
@@ -42,17 +44,19 @@ def fetch_context(context: BuildContext, folder: str, log: Log, stop: Stop) -> s
         image_tool.execute(
             [*git_command, *arguments],
             "git",
-            f"Fetching build context {path}",
+            f"Fetching build context {shown}",
             log,
             stop,
             environ={"GIT_TERMINAL_PROMPT": "0"},
         )
     if not subfolder.strip("/"):
         return tree
-    folder = foreign_names.join(tree, subfolder.strip("/"), f"Build context {address!r}")
+    folder = foreign_names.join(
+        tree, subfolder.strip("/"), f"Build context {url_logins.mask(address)!r}"
+    )
     if os.path.islink(folder):
         raise EnvironmentException(
-            f"The folder {subfolder!r} of build context {path!r} is a symbolic link.",
+            f"The folder {subfolder!r} of build context {shown!r} is a symbolic link.",
             "Name the folder itself: links in a repository are not followed.",
         )
     return folder

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s:]*:?[^/@\s]*@")
+from scriptrun.spec import url_logins
+
 _PREFIX = re.compile(r"^[\s\u00d7│├╰─▶>]*(?:error:|cause:|Caused by:)?\s*", re.IGNORECASE)
 
 
 def redact(line: str) -> str:
-    """``line`` without the user names and passwords in its URLs."""
-    return _CREDENTIALS.sub("***@", line)
+    """``line`` without the user names, passwords and other credentials in its URLs."""
+    return url_logins.mask(line)
 
 
 def explain(lines: Sequence[str]) -> tuple[str, str]:
@@ -85,7 +86,7 @@ def _access_error(text: str, lines: Sequence[str]) -> tuple[str, str] | None:
     if match is None:
         return None
     address = match[1] or (re.search(r"Failed to fetch:? `?(\S+?)`?(?:\s|$)", output) or "  ")[1]
-    host = re.sub(r"^\w+://(?:[^/@]*@)?([^/]*).*", r"\1", address)
+    host = re.sub(r"^\w+://([^/]*).*", r"\1", url_logins.remove(address))
     return (
         f"The package index {redact(address)} requires a username and password, or rejected "
         f"them: {match[2]}.",

@@ -26,9 +26,11 @@ _SECRET_REFERENCE = re.compile(r"\$\{secret:([^}]+)\}")
 _SECRET_VARIABLE = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
 _BASIC = "Authorization: Basic "
 #: a repository whose URL references a secret: the text before the login, the login, the host
-_REPOSITORY = re.compile(r"(git\+https?://)([^/@\s]*\$\{secret:[^}]+\}[^/@\s]*)@([^/\s]+)(?=/)")
+_REPOSITORY = re.compile(
+    r"(git\+https?://)([^/@\s]*\$\{secret:[^}]+\}[^/@\s]*)@([^/\s]+)(?=/)", re.IGNORECASE
+)
 #: a URL without credentials: the text before its host, and the host
-_BARE_ADDRESS = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
+_BARE_ADDRESS = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)", re.IGNORECASE)
 #: the index name in uv's notation: ``house=https://...``
 _INDEX_NAME = re.compile(r"^[\w-]+=")
 _DEFAULT_INDEX = re.compile(r"(?:--index-url|-i)[\s=]+(\S+)")

@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from scriptrun.environments.uv import index_credentials
 from scriptrun.environments.uv.requirements import Request
 from scriptrun.runtime.files import write_atomic
+from scriptrun.spec import url_logins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
-
-_CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*)(?::([^/@\s]*))?@")
 
 
 def write(
@@ -79,14 +78,15 @@ def _without_credentials(table: Json) -> tuple[Json, dict[str, str]]:
     secrets: dict[str, str] = {}
     for index in table.get("index") or ():
         option, values = index_credentials.filled(f"--extra-index-url {index.get('url', '')}")
-        login = _CREDENTIALS.search(index_credentials.expand_variables(option, values))
-        url = _CREDENTIALS.sub("", str(index.get("url", "")))
+        expanded = index_credentials.expand_variables(option, values)
+        login = next(url_logins.find(expanded), None)
+        url = url_logins.remove(str(index.get("url", "")))
         name = str(index.get("name") or f"index-{len(indexes)}")
         indexes.append({**index, "name": name, "url": url})
         if login:
             variable = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-            secrets[f"{variable}_USERNAME"] = index_credentials.unquote(login[1])
-            secrets[f"{variable}_PASSWORD"] = index_credentials.unquote(login[2] or "")
+            secrets[f"{variable}_USERNAME"] = index_credentials.unquote(login.user)
+            secrets[f"{variable}_PASSWORD"] = index_credentials.unquote(login.password or "")
     return ({**table, "index": indexes} if indexes else table), secrets
 
 

@@ -6,6 +6,7 @@ import re
 
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.spec import url_logins
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
@@ -24,7 +25,6 @@ _OPTION = r"-\w\b|--[\w-]+"
 #: the first character of a requirement, an option, a path, a comment or a variable
 _FIRST_CHARACTER = r"[\w./~$#\\-]"
 _RELATIVE_PATH = r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$"
-_SECRET = r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@"
 _KNOWN_OPTIONS = {
     "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--no-binary",
     "--only-binary", "--pre", "--trusted-host", "--prefer-binary", "-c", "--constraint",
@@ -175,9 +175,8 @@ def _line_problems(line: str) -> list[str]:
             f"scriptrun secret set {missing_name}"
             for missing_name in missing
         ]
-    password = re.search(_SECRET, line)
-    if password:
-        shown = line.replace(password[1], "***")
+    if any(login.is_secret for login in url_logins.find(line)):
+        shown = url_logins.mask(line)
         return [
             f"requirement {shown!r} contains a password; store it as a secret "
             "(scriptrun secret set NAME) and use ${secret:NAME}, or use a variable: ${NAME}"
