@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import subprocess
 import tarfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun import Workspace
+from scriptrun import ScriptRunConfig, Workspace
 from scriptrun.cli.runs import export
 from scriptrun.data.cache import transfer
 from scriptrun.data.cache.files import Cache
@@ -34,13 +35,16 @@ from scriptrun.environments.image import context
 from scriptrun.migration import batch
 from scriptrun.preparation import data_bundle
 from scriptrun.registry import models
+from scriptrun.remote import client
 from scriptrun.runtime import workdir
 from scriptrun.runtime.injob import artifacts
 from scriptrun.runtime.multinode import gather
 from scriptrun.spec.environment import BuildContext
 from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.job import Target
 from scriptrun.store import blobs
-from scriptrun.store.snapshots import bundle
+from scriptrun.store.snapshots import bundle, snapshots
+from scriptrun.submission import check, submit
 from scriptrun.tracking import mirror
 from scriptrun.tracking.run_files import FileState
 
@@ -119,6 +123,11 @@ class Sandbox:
                 path = Path(directory, name)
                 found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace.create("hostile", path=tmp_path / "home")
 
 
 @pytest.fixture
@@ -424,3 +433,83 @@ def test_migration_stays_in_its_tree(sandbox, tmp_path):
     told = {finding.path for finding in reports[0].findings if "leads out" in finding.reason}
     names = ("two.py", "link", "outputs/link", "artifacts/link")
     assert told == {str(sandbox.folder / name) for name in names}
+
+
+@pytest.fixture
+def answer_over_ssh(tmp_path, monkeypatch):
+    """Let a host answer every question over ssh with this line; what it was sent is in a file."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ssh").write_text(f"#!/bin/sh\ncat >> {tmp_path}/sent\ncat {tmp_path}/answer\n")
+    (folder / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def answer(line: object, data: bytes = b"") -> None:
+        (tmp_path / "sent").write_bytes(b"")
+        (tmp_path / "answer").write_bytes(json.dumps(line).encode() + b"\n" + data)
+
+    return answer
+
+
+ADDRESS = {"host": "login", "root": "/root/of/runs", "tool": "/usr/bin/python3"}
+STATUS = {"state": "Running", "reason": "", "began": None, "ended": None, "exit_code": None}
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=shown)
+def test_a_login_node_that_names_files(sandbox, answer_over_ssh, name):
+    files = [[name, 3, 1], [f"user_logs/{name}.txt", 3, 1]]
+    answer_over_ssh({"runs": {"run": {"status": STATUS, "files": files}}}, b"badbad")
+    there = client.RemoteRunFiles(dict(ADDRESS), "run")
+    holds(sandbox, lambda: mirror.refresh(sandbox.folder, there))
+    answer_over_ssh({"names": [name], "found": True}, b"bad")
+    holds(sandbox, lambda: mirror.fetch_below(sandbox.folder, there, ""))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        None,
+        [],
+        "text",
+        7,
+        {},
+        {"runs": None},
+        {"runs": []},
+        {"runs": {"run": {}}},
+        {"runs": {"run": {"status": STATUS, "files": 7}}},
+        {"runs": {"run": {"status": STATUS, "files": [["a"]]}}},
+        {"runs": {"run": {"status": STATUS, "files": [["a", -5, 1]]}}},
+        {"runs": {"run": {"status": STATUS, "files": [["a", "x", 1]]}}},
+        {"runs": {"run": {"status": STATUS, "files": [["a", 1.5, 1]]}}},
+        {"runs": {"run": {"status": {**STATUS, "state": "Owned"}, "files": []}}},
+        {"runs": {"run": {"status": {**STATUS, "state": {}}, "files": []}}},
+        {"runs": {"run": {"status": {**STATUS, "more": 1}, "files": []}}},
+        {"runs": {"run": {"status": {**STATUS, "result": 7}, "files": []}}},
+    ],
+    ids=lambda line: json.dumps(line)[-40:],
+)
+def test_a_login_node_that_makes_no_sense(sandbox, answer_over_ssh, line):
+    answer_over_ssh(line)
+    there = client.RemoteRunFiles(dict(ADDRESS), "run")
+    words = holds(sandbox, lambda: mirror.refresh(sandbox.folder, there))
+    assert "Unexpected response from login" in words
+    words = holds(sandbox, lambda: mirror.fetch_below(sandbox.folder, there, ""))
+    assert "Unexpected response from login" in words
+
+
+def test_a_login_node_gets_no_other_files_than_the_snapshot(tmp_path, answer_over_ssh, workspace):
+    """It answers which parts of the snapshot it lacks, and names other files of ours."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/train.py").write_text("print('sent')\n")
+    (workspace.directory / "private").write_text("the private file")
+    config = ScriptRunConfig(str(tmp_path / "source"), "train.py")
+    submission = check.check(config, workspace, "hostile")
+    job = submit.complete(submission, workspace)
+    job = job.replace(target=Target("gpu", "Slurm", {"ssh": "login", **ADDRESS}))
+    digest = snapshots.take(workspace.snapshots_folder, tmp_path / "source").digest
+    job = job.replace(snapshot=digest)
+    parts = bundle.parts(workspace.snapshots_folder, digest)
+    answer_over_ssh({"missing": ["../private", "/etc/passwd", *parts], "root": "/root/of/runs"})
+    client.RemoteRuns(job.target).submit(job, workspace, [], None)
+    sent = (tmp_path / "sent").read_bytes()
+    assert b"sent" in sent and b"the private file" not in sent and b"root:x:0" not in sent

@@ -26,7 +26,7 @@ from scriptrun.spec.values import Value
 from scriptrun.store import records
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import mirror, run_folder, run_state
-from scriptrun.tracking.run_files import FileState, Known, RunFiles
+from scriptrun.tracking.run_files import FileState, Known, RunFiles, check_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ def _submit(
     if job.data.has_items:
         question["data"] = data_bundle.pack(workspace, job)
     archive = io.BytesIO()
-    names = [f"snapshots/{name}" for name in answer["missing"]]
+    missing = set(map(str, answer["missing"]))  # of what was asked, and no other file of ours
+    names = [f"snapshots/{name}" for name in parts if name in missing]
     snapshot_bundle.pack(archive, workspace.directory, [*names, *stored_wheels.values()])
     try:
         _ask(address, question, archive.getvalue())
@@ -209,15 +210,37 @@ def _ask(address: Json, question: Json, data: bytes = b"") -> Json:
     line, _, rest = output.partition(b"\n")
     try:
         answer: Json = json.loads(line)
-    except ValueError:
-        raise ExperimentExecutionException(
-            f"Unexpected response from {address['host']}: {line[:200]!r}.",
-            "A login script (.bashrc) may be printing output; it must not print without a "
-            "terminal.",
-        ) from None
-    if "error" in answer:
-        raise ExperimentExecutionException(answer["error"], answer["hint"])
-    return {**answer, "data": rest}
+        if "error" in answer:
+            raise ExperimentExecutionException(str(answer["error"]), str(answer.get("hint", "")))
+        return {**answer, "data": rest}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise _unexpected(address, line) from None
+
+
+def _unexpected(address: Json, line: bytes) -> ExperimentExecutionException:
+    return ExperimentExecutionException(
+        f"Unexpected response from {address['host']}: {line[:200]!r}.",
+        "A login script (.bashrc) may be printing output; it must not print without a terminal.",
+    )
+
+
+def _read_report(answer: Json, run_id: str) -> tuple[run_state.RunState, list[FileState]] | None:
+    """A run's status and files from an answer; None where it has not come there.
+
+    Raises KeyError, TypeError or ValueError for an answer of another form.
+    """
+    found = answer["runs"][run_id]
+    if found is None:
+        return None
+    status = run_state.RunState(**found["status"])
+    if status.state not in states.ORDER or not isinstance(status.reason, str):
+        raise ValueError("no state")
+    if not isinstance(status.result, dict | None):
+        raise ValueError("no result")
+    listed = [FileState(*each) for each in found["files"]]
+    if any(type(each.size) is not int or each.size < 0 for each in listed):
+        raise ValueError("no size")
+    return status, listed
 
 
 def address(folder: Path) -> Json | None:
@@ -259,17 +282,20 @@ class RemoteRunFiles:
     def changed(self, known: Known) -> list[FileState]:
         """As `RunFiles.changed`."""
         answer = _ask(self._address, {"verb": "look", "runs": {self._run: known}})
-        found = answer["runs"][self._run]
-        if found is None:
+        try:
+            report = _read_report(answer, self._run)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise _unexpected(self._address, b"a report that makes no sense") from None
+        if report is None:
             return []
-        self.status = run_state.RunState(**found["status"])
-        states = [FileState(*each) for each in found["files"]]
+        self.status, listed = report
+        check_names(listed, f"Host {self._address['host']!r}")
         at = 0
-        for piece in mirror.plan_pieces(states, known):
+        for piece in mirror.plan_pieces(listed, known):
             content = answer["data"][at : at + piece.size]
             self._content[piece.state.name] = piece.start, content
             at += piece.size
-        return states
+        return listed
 
     def read(self, name: str, start: int, size: int) -> bytes:
         """As `RunFiles.read`, of what the last look brought."""
@@ -278,15 +304,18 @@ class RemoteRunFiles:
 
     def artifacts(self) -> list[str]:
         """As `RunFiles.artifacts`."""
-        found: list[str] = _ask(self._address, {"verb": "names", "id": self._run})["names"]
-        return found
+        answer = _ask(self._address, {"verb": "names", "id": self._run})
+        names = answer.get("names")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise _unexpected(self._address, b"a list of names that makes no sense")
+        return names
 
     def read_artifact(self, name: str, start: int, size: int) -> bytes | None:
         """As `RunFiles.read_artifact`."""
         question = {"verb": "fetch", "id": self._run, "name": name, "start": start, "size": size}
         answer = _ask(self._address, question)
-        data: bytes = answer["data"]
-        return data if answer["found"] else None
+        data: bytes = answer["data"][:size]
+        return data if answer.get("found") else None
 
     def send(self, name: str, data: bytes) -> None:
         """Ask for the run to end: nothing else is sent, and scriptrun there sees to it."""
