@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import itertools
+import os
 import socket
 import sys
 import threading
@@ -26,6 +27,8 @@ from scriptrun.data.stores.web import WebStore
 from scriptrun.data.stores.web_connection import _is_same_server, _target
 from scriptrun.data.stores.web_headers import retry_after_seconds
 from scriptrun.data.stores.web_listing import links
+from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.spec.errors import EnvironmentException
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 import servers
@@ -198,6 +201,27 @@ def test_the_library_for_object_stores_keeps_them_too(serve, workspace, monkeypa
         made.store.read("x", 0, 3)
     assert first.requests and "AWS4-HMAC-SHA256" in first.requests[0]
     assert all("authorization" not in request.lower() for request in other.requests)
+
+
+def test_the_login_of_an_index_does_not_follow_a_redirect(serve, tmp_path, monkeypatch):
+    """Of uv, which asks the indexes in our place: through the same call as a build's."""
+    for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    other = serve(lambda request: [whole(b"", "Content-Type: text/html")])
+    address = other.address.replace("127.0.0.1", "localhost")
+    first = serve(lambda request: [redirect(f"{address}{path_of(request)}")])
+    monkeypatch.setenv(
+        "UV_DEFAULT_INDEX", first.address.replace("//", "//user:s3cret@") + "/simple"
+    )
+    (tmp_path / "in").write_text("violet\n")
+    said: list[str] = []
+    with pytest.raises(EnvironmentException) as caught:
+        uv_tool.run(["pip", "compile", "in"], str(tmp_path), said.append, lambda: False)
+    assert first.requests and other.requests
+    assert all("authorization" not in request.lower() for request in other.requests)
+    assert "s3cret" not in "\n".join([*said, str(caught.value)])
 
 
 @pytest.fixture

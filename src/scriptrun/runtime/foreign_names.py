@@ -133,9 +133,10 @@ class _Parent:
         self._full_name, self._origin = name, origin
         self._path = os.fspath(folder)
         self._handle = -1
-        os.makedirs(self._path, exist_ok=True)
         if _HAS_DIR_FD:
-            self._handle = os.open(self._path, _FOLDER)
+            self._handle = _open_folder(self._path)
+        else:
+            os.makedirs(self._path, exist_ok=True)
         try:
             for part in parts[:-1]:
                 self._enter(part)
@@ -188,17 +189,29 @@ class _Parent:
         inner = self._inner(part)
         try:
             if self._handle >= 0:
-                os.mkdir(part, dir_fd=self._handle)
-            else:
+                deeper = self._open_inner(part)
+                os.close(self._handle)
+                self._handle = deeper
+            elif not os.path.isdir(inner):
                 os.mkdir(inner)
-        except FileExistsError:
+        except OSError:
             if self._is_link(part):
                 raise _through_link(self._full_name, self._origin, inner) from None
-        if self._handle >= 0:
-            deeper = os.open(part, _FOLDER | _NO_FOLLOW, dir_fd=self._handle)
-            os.close(self._handle)
-            self._handle = deeper
+            raise
+        if self._handle < 0 and self._is_link(part):
+            raise _through_link(self._full_name, self._origin, inner)
         self._path = inner
+
+    def _open_inner(self, part: str) -> int:
+        """The folder ``part`` of this one, opened; it is created if it is missing."""
+        try:
+            return os.open(part, _FOLDER | _NO_FOLLOW, dir_fd=self._handle)
+        except FileNotFoundError:
+            try:
+                os.mkdir(part, dir_fd=self._handle)
+            except FileExistsError:
+                pass  # another process has just made it
+            return os.open(part, _FOLDER | _NO_FOLLOW, dir_fd=self._handle)
 
     def _is_link(self, name: str) -> bool:
         try:
@@ -212,6 +225,14 @@ class _Parent:
 
     def _inner(self, name: str) -> str:
         return os.path.join(self._path, name)
+
+
+def _open_folder(path: str) -> int:
+    try:
+        return os.open(path, _FOLDER)
+    except FileNotFoundError:
+        os.makedirs(path, exist_ok=True)
+        return os.open(path, _FOLDER)
 
 
 def _refused(name: object, origin: str, reason: str) -> ForeignNameRefused:
