@@ -6,15 +6,20 @@ Each is a real server on the loopback device. What they do must end with a sente
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gzip
 import itertools
 import os
 import socket
+import ssl
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from scriptrun import Dataset
 from scriptrun.data.cache import transfer
@@ -40,12 +45,14 @@ SECRET = {"Authorization": "Bearer s3cret", "Cookie": "session=s3cret", "X-Api-K
 class Server:
     """Answers each request with the bytes that ``answer(request)`` gives, as long as they are read."""
 
-    def __init__(self, answer) -> None:
+    def __init__(self, answer, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[str] = []
-        self._answer = answer
+        self._answer, self._tls = answer, tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
+        if tls is not None:
+            self.address = f"https://localhost:{self.port}"
         self.ended = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -59,6 +66,8 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             head = b""
             while b"\r\n\r\n" not in head:
                 data = connection.recv(65536)
@@ -87,8 +96,8 @@ class Server:
 def serve():
     running = []
 
-    def start(answer):
-        running.append(Server(answer))
+    def start(answer, tls=None):
+        running.append(Server(answer, tls))
         return running[-1]
 
     yield start
@@ -185,6 +194,57 @@ def test_nothing_goes_from_tls_to_plain_text():
     assert _target("https://host/a", "http://host/b")[1].startswith("it redirects from https://")
     assert _target("https://host/a", "/b") == ("https://host/b", "")
     assert _target("http://host/a", "https://host/b é") == ("https://host/b%20%E9", "")
+
+
+@pytest.fixture
+def tls(tmp_path, monkeypatch):
+    """The server's side of TLS for ``localhost``, which this process trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(days=2))
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    signed = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    certificate = tmp_path / "certificate.pem"
+    pem = serialization.Encoding.PEM
+    certificate.write_bytes(
+        signed.public_bytes(pem)
+        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_tls(serve, tls, tmp_path, quick):
+    plain = serve(lambda request: [whole(b"abc")])
+    body = bytes(range(256)) * 20_000
+    server = serve(
+        lambda request: (
+            [redirect(plain.address)] if "/moved" in request else [whole(body, 'ETag: "1"')]
+        ),
+        tls,
+    )
+    store = WebStore("web", server.address, SECRET)
+    (path,) = transfer.download([RemoteFile(store, store.stat("x"), "x")], tmp_path / "to", True)
+    assert path.read_bytes() == body
+    with pytest.raises(
+        DatastoreException, match="from https:// to http://, which is not encrypted"
+    ):
+        store.stat("moved")
+    assert plain.requests == []
+
+
+def test_tls_that_trickles_without_end(serve, tls, quick):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+    server = serve(
+        lambda request: server.slowly(itertools.chain([head], itertools.repeat(b"y"))), tls
+    )
+    with pytest.raises(StoreUnreachable, match="timed out"):
+        WebStore("web", server.address).read("x", 0, 100_000)
 
 
 def test_the_library_for_object_stores_keeps_them_too(serve, workspace, monkeypatch):
