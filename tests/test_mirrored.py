@@ -22,7 +22,6 @@ ELSEWHERE = {
     "__main__": "cli/test_cli_modules.py",
     "cli.migrate": "migration/test_migration_files.py",
     "data.stores.web_connection": "faults/test_hostile_http.py",
-    "engines.transport": "remote/test_remote_client.py",
     "environments.lookup": "faults/test_environment_faults.py",
     "exceptions": "dropin/test_dropin_patterns.py",
     "helpers.job_objects": "runtime/injob/test_injob_helper.py",

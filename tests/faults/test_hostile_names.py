@@ -71,6 +71,7 @@ HOSTILE = [
     "../a\nb",
     "x" * 300,
     "x/" * 3000 + "x",
+    "x/" * 1500 + "x",
     "a\\..\\..\\b",
     "..\\b",
     "C:x",
@@ -451,7 +452,7 @@ def answer_over_ssh(tmp_path, monkeypatch):
     return answer
 
 
-ADDRESS = {"host": "login", "root": "/root/of/runs", "tool": "/usr/bin/python3"}
+ADDRESS = {"host": "login", "root": "/cluster/runs", "tool": "/usr/bin/python3"}
 STATUS = {"state": "Running", "reason": "", "began": None, "ended": None, "exit_code": None}
 
 
@@ -509,7 +510,7 @@ def test_a_login_node_gets_no_other_files_than_the_snapshot(tmp_path, answer_ove
     digest = snapshots.take(workspace.snapshots_folder, tmp_path / "source").digest
     job = job.replace(snapshot=digest)
     parts = bundle.parts(workspace.snapshots_folder, digest)
-    answer_over_ssh({"missing": ["../private", "/etc/passwd", *parts], "root": "/root/of/runs"})
+    answer_over_ssh({"missing": ["../private", "/etc/passwd", *parts], "root": "/cluster/runs"})
     client.RemoteRuns(job.target).submit(job, workspace, [], None)
     sent = (tmp_path / "sent").read_bytes()
     assert b"sent" in sent and b"the private file" not in sent and b"root:x:0" not in sent

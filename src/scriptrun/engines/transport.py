@@ -7,20 +7,26 @@ jobs. All ssh commands to a host share one connection (ControlMaster), so that p
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import queue
 import shlex
 import stat
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.values import Value
 
 #: default timeout of a command, in seconds
 COMMAND_TIMEOUT = 60.0
+#: bytes that a host may answer to one command, since they are held in memory
+MAX_ANSWER = 4 << 30
 #: seconds for which an idle ssh connection stays open
 IDLE_SECONDS = 120
 
@@ -150,7 +156,7 @@ class SshTransport(Value):
         assignments = [f"{name}={value}" for name, value in (environ or {}).items()]
         command_line = shlex.join(["env", *assignments, *argv] if assignments else argv)
         try:
-            result = _run([*self.command, command_line], input, timeout, None)
+            result = _run_bounded([*self.command, command_line], input, timeout)
         except FileNotFoundError:
             raise HostUnreachable(
                 f"Host {self.host!r} requires ssh, which is not installed on this machine.",
@@ -161,6 +167,11 @@ class SshTransport(Value):
                 f"{argv[0]} on {self.host} did not respond within {timeout:g} s.",
                 "Try again later. The state of its runs is unknown until then.",
             ) from None
+        if result is None:
+            raise HostUnreachable(
+                f"{argv[0]} on {self.host} sent more than {MAX_ANSWER >> 20:,} MiB.",
+                "Check what is wrong with the host, or with scriptrun there.",
+            )
         if result.returncode == 255:
             raise self._unreachable(result.stderr.decode("utf-8", "replace"))
         return CommandResult(result.returncode, result.stdout, result.stderr)
@@ -189,6 +200,70 @@ def _run(
     argv: list[str], data: bytes, timeout: float, environ: dict[str, str] | None
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(argv, input=data, capture_output=True, timeout=timeout, env=environ)
+
+
+def _run_bounded(
+    argv: list[str], data: bytes, timeout: float
+) -> subprocess.CompletedProcess[bytes] | None:
+    """As ``_run``; None if the output exceeds ``MAX_ANSWER``, which ends the command."""
+    deadline = time.monotonic() + timeout
+    pipe = subprocess.PIPE
+    # unbuffered: a pipe can then be closed while a thread still reads from it
+    with subprocess.Popen(argv, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdin and process.stdout and process.stderr
+        ended: queue.SimpleQueue[_Reader] = queue.SimpleQueue()
+        readers = [_Reader(stream, ended) for stream in (process.stdout, process.stderr)]
+        writer = threading.Thread(target=_write_all, args=(process.stdin, data), daemon=True)
+        try:
+            for thread in (writer, *readers):
+                thread.start()
+            for _ in readers:
+                if ended.get(timeout=max(0.0, deadline - time.monotonic())).is_too_long:
+                    process.kill()
+                    return None
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            process.kill()
+            raise subprocess.TimeoutExpired(argv, timeout) from None
+        except BaseException:
+            process.kill()
+            raise
+    out, err = (b"".join(reader.chunks) for reader in readers)
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+class _Reader(threading.Thread):
+    """Reads one output of a command, up to ``MAX_ANSWER``, and then adds itself to ``ended``."""
+
+    def __init__(self, stream: IO[bytes], ended: queue.SimpleQueue[_Reader]) -> None:
+        super().__init__(name="scriptrun-ssh", daemon=True)
+        self._stream, self._ended = stream, ended
+        self.chunks: list[bytes] = []
+        self.is_too_long = False
+
+    def run(self) -> None:
+        """Read to the end."""
+        self._read()
+        self._ended.put(self)
+
+    def _read(self) -> None:
+        size = 0
+        with contextlib.suppress(OSError, ValueError):  # closed, as the time is up
+            while chunk := self._stream.read(1 << 20):
+                size += len(chunk)
+                if size > MAX_ANSWER:
+                    self.is_too_long = True
+                    return
+                self.chunks.append(chunk)
+
+
+def _write_all(stream: IO[bytes], data: bytes) -> None:
+    with contextlib.suppress(OSError, ValueError):  # it ended before it read all
+        view = memoryview(data)
+        while view:
+            view = view[stream.write(view) :]
+    with contextlib.suppress(OSError, ValueError):
+        stream.close()
 
 
 @functools.cache

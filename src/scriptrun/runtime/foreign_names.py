@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: what file systems allow, in bytes: one name, and a whole path
 MAX_PART, MAX_NAME = 255, 4096
+#: folders within folders: far below what programs that walk or remove them can take
+MAX_DEPTH = 256
 _IS_WINDOWS = os.name == "nt"
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _CLOEXEC, _BINARY = getattr(os, "O_CLOEXEC", 0), getattr(os, "O_BINARY", 0)
@@ -59,8 +61,11 @@ def problem(name: object) -> str:
         encoded = os.fsencode(str(name))
     except UnicodeEncodeError:
         return "contains characters that no file name here can have"
-    if len(encoded) > MAX_NAME or max(map(len, encoded.split(b"/"))) > MAX_PART:
+    parts = encoded.split(b"/")
+    if len(encoded) > MAX_NAME or max(map(len, parts)) > MAX_PART:
         return "is too long"
+    if len(parts) > MAX_DEPTH:
+        return "is nested more than {} folders deep".format(MAX_DEPTH)
     return ""
 
 

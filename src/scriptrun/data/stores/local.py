@@ -122,11 +122,13 @@ class LocalStore:
         return file
 
     def _path(self, path: str) -> Path:
-        """The file at ``path``; raises DatastoreException for one that is not in this folder."""
+        """The file at ``path``; raises DatastoreException for one that cannot be in this folder."""
         is_root = self._folder.parent == self._folder  # nothing is outside, on no drive
-        if path and not is_root and foreign_names.leads_out(path.rstrip("/")):
+        reason = "" if is_root or not path else foreign_names.problem(path.rstrip("/"))
+        if reason:
             raise DatastoreException(
-                f"Path {path[:200]!r} is outside {self.name}.", f"Its folder is {self._folder}."
+                f"Path {path[:200]!r} cannot be a file of {self.name}: it {reason}.",
+                f"Its folder is {self._folder}.",
             )
         return self._folder / path if path else self._folder
 
