@@ -57,6 +57,7 @@ PURE_RUNTIME = (
 STARTS_JOBS = (
     "scriptrun.engines",
     "scriptrun.queue",
+    "scriptrun.store.dependents",
     "scriptrun.store.detached",
     "scriptrun.runtime",
     "scriptrun.sweeps",
@@ -237,6 +238,7 @@ def words_of(path: Path) -> list[str]:
 #: what stays in modules for the life of the process and is changed by functions, and why no call
 #: hides an argument for another one there
 MODULE_STATE = {
+    "store/dependents.py: _watchers": "the one watcher of each process, which ends what it has tied",
     **dict.fromkeys(
         (
             "engines/slurm/cluster.py: _cached_types",

@@ -161,9 +161,10 @@ def main() -> None:
     try:
         for line in sys.stdin:
             busy.set()
-            responses.write(json.dumps(_answer(delivery, json.loads(line))) + "\n")
+            answer = json.dumps(_answer(delivery, json.loads(line)))
+            busy.clear()  # the launcher may close the input as soon as it has the answer
+            responses.write(answer + "\n")
             responses.flush()
-            busy.clear()
     except BrokenPipeError:
         pass
     finally:

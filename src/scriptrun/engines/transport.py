@@ -22,6 +22,7 @@ from typing import IO, Protocol
 
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.values import Value
+from scriptrun.store import dependents
 
 #: default timeout of a command, in seconds
 COMMAND_TIMEOUT = 60.0
@@ -209,7 +210,8 @@ def _run_bounded(
     deadline = time.monotonic() + timeout
     pipe = subprocess.PIPE
     # unbuffered: a pipe can then be closed while a thread still reads from it
-    with subprocess.Popen(argv, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    process = subprocess.Popen(argv, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe)
+    with process, dependents.tied(process):
         assert process.stdin and process.stdout and process.stderr
         ended: queue.SimpleQueue[_Reader] = queue.SimpleQueue()
         readers = [_Reader(stream, ended) for stream in (process.stdout, process.stderr)]

@@ -14,6 +14,7 @@ import time
 
 from scriptrun.environments.builder import BuildCanceled, Stop
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import dependents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Watchdog:
         self._process, self._stop, self._limit = process, stop, limit()
         self._closed = threading.Event()
         self._reason = ""
+        dependents.tie(process)
         self._thread = threading.Thread(target=self._poll, daemon=True)
         self._thread.start()
 
@@ -102,6 +104,7 @@ class Watchdog:
         """Stop watching: the process has ended."""
         self._closed.set()
         self._thread.join()
+        dependents.untie(self._process)
 
     def raise_if_ended(self, action: str = "Building the environment") -> None:
         """Raise BuildCanceled or EnvironmentException if the watchdog ended the process."""

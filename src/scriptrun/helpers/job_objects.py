@@ -24,6 +24,7 @@ from scriptrun.core.run import Run
 from scriptrun.data.tables import parquet_file
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.store import dependents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -240,6 +241,7 @@ def main() -> None:
         Path("/proc/self/comm").write_text("scriptrun-data")
     except OSError:
         pass
+    dependents.end_with()
     serve(sys.stdin.buffer, answers)
 
 

@@ -27,6 +27,7 @@ from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec
+from scriptrun.store import dependents
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.submission import submit
@@ -52,6 +53,7 @@ def main() -> None:
     """Answer the question on standard input."""
     source, output = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed is no part of the answer
+    dependents.end_with()
     question = json.loads(source.readline())
     os.environ.update({**(question.get("environ") or {}), **(question.get("secrets") or {})})
     try:

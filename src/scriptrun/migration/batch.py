@@ -12,7 +12,9 @@ from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN, Finding
 from scriptrun.migration.proof import prove as proof
 from scriptrun.migration.rewrite_file import Alternative, Outcome
+from scriptrun.runtime import identity
 from scriptrun.spec.values import Value, fresh
+from scriptrun.store import dependents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +114,10 @@ def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[O
         return
     from concurrent import futures
 
-    with futures.ProcessPoolExecutor(workers) as pool:
+    owner = (identity.identify(),)
+    with futures.ProcessPoolExecutor(
+        workers, initializer=dependents.end_with, initargs=owner
+    ) as pool:
         yield from pool.map(look_at, paths, chunksize=4)
 
 

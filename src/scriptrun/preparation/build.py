@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import image_registries
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
+from scriptrun.store import scratch
 from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ def build_first(
     """
     spec = _checked_spec(environment, interpreter)
     registry = image_registries.for_build(spec, workspace)
-    with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
+    with scratch.Scratch("lock") as folder:
         ready = ensure.ensure(spec, Path(folder), log, registry=registry)
     if builder.builder_class(spec.kind).builds:
         locks.store(create_workspace().locks_folder, spec, ready.lock)

@@ -35,7 +35,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.spec.values import Value, fresh
-from scriptrun.store import container_tool, paths
+from scriptrun.store import container_tool, dependents, paths
 from scriptrun.store.locks import flocks
 from scriptrun.tracking import run_folder, unstarted
 
@@ -285,6 +285,7 @@ class Runner(Value, frozen=False):
         self.building[item.digest] = (self._fork_builder(item), item)
 
     def _fork_builder(self, item: _WaitingRun) -> int:
+        owner = identity.identify()
         pid = os.fork()
         if pid:
             _make_group_leader(pid)
@@ -292,6 +293,7 @@ class Runner(Value, frozen=False):
         code = 70
         try:
             _make_group_leader(0)
+            dependents.end_with(owner)
             self.flock.close()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

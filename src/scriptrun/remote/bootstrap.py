@@ -12,15 +12,14 @@ import functools
 import importlib.metadata
 import importlib.util
 import io
-import subprocess
 import tarfile
-import tempfile
 from pathlib import Path
 
 from scriptrun.engines.transport import CommandResult, SshTransport, Transport
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.digests import digest_of, sha256
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
+from scriptrun.store import dependents, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ def install(transport: SshTransport, root: str) -> None:
             "Set one that has scriptrun: scriptrun compute set NAME --tool /path/to/python",
         )
     python, version, machine, *libc = result.text.split()
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.Scratch("tool") as folder:
         _download_packages(Path(folder), version, _platform(machine, libc))
         data = _pack(Path(folder))
     tool_folder = _tool_folder(root)
@@ -183,11 +182,11 @@ def _download_packages(folder: Path, version: str, platform: str) -> None:
     argv = [uv_tool.binary(), "pip", "install", "--quiet", "--target", str(folder)]
     argv += ["--python-version", version, "--python-platform", platform]
     argv += ["--only-binary", ":all:", *_requirements()]
-    result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    result = dependents.run(argv)
     if result.returncode:
         raise ComputeTargetException(
             f"Cannot download scriptrun's dependencies for the cluster ({platform}, Python "
-            f"{version}): {result.stderr.strip()}",
+            f"{version}): {result.stderr.decode('utf-8', 'replace').strip()}",
             "Install scriptrun on the cluster and set its Python: "
             "scriptrun compute set NAME --tool /path/to/python",
         )

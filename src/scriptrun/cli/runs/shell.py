@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.history import reopen
+from scriptrun.store import scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def run(args: argparse.Namespace) -> int:
     import subprocess
 
     selected = common_arguments.find_run(args)
-    with tempfile.TemporaryDirectory(
-        prefix="scriptrun-shell-", ignore_cleanup_errors=True
-    ) as folder:
+    with scratch.Scratch("shell") as folder:
         copied_run = reopen.copy_run(selected, Path(folder, "source"), cli_errors.say)
         if not args.rest:
             cli_errors.say(_greeting(selected, copied_run.folder))

@@ -19,6 +19,7 @@ from scriptrun.data.mount import fuse_library, system_table
 from scriptrun.data.mount import operations as mount_operations
 from scriptrun.data.mount import plan as mount_plan
 from scriptrun.data.mount.plan import MountPlan
+from scriptrun.store import scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,15 +62,15 @@ def mount(
     message, in another thread. Raises DatasetValidationError if there are no files, and
     DatastoreException if mounting fails.
     """
-    scratch = tempfile.mkdtemp(prefix="scriptrun-mount-")
+    scratch_folder = scratch.Scratch("mount")
     try:
-        manifest, roots = mount_plan.manifest_for(content, Path(scratch))
+        manifest, roots = mount_plan.manifest_for(content, Path(scratch_folder))
         path = _prepare_mountpoint(mountpoint)
         cache_folder = os.fspath(cache) if cache is not None else ""
         plan = MountPlan(path, roots, str(manifest.path), cache_folder, time_limit)
-        return ActiveMount(plan, scratch, on_problem)
+        return ActiveMount(plan, scratch_folder, on_problem)
     except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch_folder.close()
         raise
 
 
@@ -106,10 +107,12 @@ def _set_read_ahead(path: str) -> None:
 class ActiveMount:
     """A mounted folder. ``problems`` lists what has gone wrong so far, as sentences."""
 
-    def __init__(self, plan: MountPlan, scratch: str, on_problem: OnProblem | None) -> None:
+    def __init__(
+        self, plan: MountPlan, scratch_folder: scratch.Scratch, on_problem: OnProblem | None
+    ) -> None:
         self.mountpoint = plan.mountpoint
         self.problems: list[str] = []
-        self._on_problem, self._scratch = on_problem, scratch
+        self._on_problem, self._scratch = on_problem, scratch_folder
         self._closing = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-P", "-m", "scriptrun.data.mount.server"]
@@ -161,7 +164,7 @@ class ActiveMount:
             self._listener.join(5)
         self._process.stdout.close()
         self._stderr.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.close()
 
     def __enter__(self) -> ActiveMount:
         return self

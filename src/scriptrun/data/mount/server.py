@@ -25,6 +25,7 @@ from scriptrun.data.mount.plan import MountPlan
 from scriptrun.data.mount.reader import MountReader
 from scriptrun.data.mount.tree import ManifestTree, Tree
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import dependents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def main() -> None:
     _keep_freed_memory()
     name = system_table.name_of_this_process()
     threading.Thread(target=_exit_when_closed, args=(plan.mountpoint,), daemon=True).start()
+    dependents.end_with(first=lambda: system_table.unmount(plan.mountpoint))
     try:
         mount_operations.serve(_file_system(plan), plan.mountpoint, name)
     except (DatastoreException, UserErrorException, RuntimeError, OSError) as error:

@@ -16,7 +16,7 @@ _LAZILY = 2  # MNT_DETACH
 
 
 class MountEntry(NamedTuple):
-    """One of scriptrun's mounts, and the process that serves it."""
+    """One of scriptrun's mounts, and the process that serves it, by its number in ``namespace``."""
 
     mountpoint: str
     pid: int
@@ -27,7 +27,7 @@ class MountEntry(NamedTuple):
     @property
     def is_served(self) -> bool:
         """Whether its process is alive, or cannot be seen, as it is in another PID namespace."""
-        if self.namespace not in ("", str(identity.pid_namespace())):
+        if self.namespace not in ("", str(identity.pid_namespace() or "")):
             return True
         return bool(identity.start_time(self.pid) == self.start)
 
@@ -35,7 +35,8 @@ class MountEntry(NamedTuple):
 def name_of_this_process() -> str:
     """The source shown in the system's list of mounts for a mount of this process."""
     pid = os.getpid()
-    return f"scriptrun-{pid}-{identity.start_time(pid)}-{identity.pid_namespace()}"
+    name = f"scriptrun-{pid}-{identity.start_time(pid)}"
+    return f"{name}-{identity.pid_namespace() or ''}".rstrip("-")
 
 
 def our_mounts() -> list[MountEntry]:

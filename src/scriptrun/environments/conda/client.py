@@ -17,6 +17,7 @@ from scriptrun.environments import build_process
 from scriptrun.environments.builder import BuildCanceled, Log, Stop
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
+from scriptrun.store import dependents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             env={**self.environ, "RUST_BACKTRACE": "0"},
         )
+        dependents.tie(self.process)
         self.lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -66,6 +68,7 @@ class _Worker:
     def end(self) -> None:
         build_process.end(self.process)  # including a package's link script that it started
         self.process.communicate()
+        dependents.untie(self.process)
         self.reader.join()
 
     def _read(self) -> None:

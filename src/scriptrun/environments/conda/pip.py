@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 from scriptrun.environments.builder import Lockfile, Log, Stop
 from scriptrun.environments.conda import pypi_names
@@ -14,6 +13,7 @@ from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
+from scriptrun.store import scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def lock_requirements(
     """
     request = uv_requirements.from_spec(spec.replace(conda=(), python=None))
     conda_versions = dict(_python_packages(records))
-    with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
+    with scratch.Scratch("lock") as folder:
         path = os.path.join(folder, "conda_packages.txt")
         constraints = [f"{name}=={version}\n" for name, version in conda_versions.items()]
         write_atomic(path, "".join(constraints).encode(), durable=False)
@@ -52,7 +52,7 @@ def install(spec: EnvironmentSpec, lockfile: Lockfile, python: str, log: Log, st
     text = lockfile["requirements"]
     options, flags = uv_requirements.from_spec(spec.replace(conda=(), python=None)).for_sync()
     content, secrets = index_credentials.filled("\n".join([*options, text]))
-    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+    with scratch.Scratch("build") as folder:
         path = os.path.join(folder, "requirements.txt")
         write_atomic(path, content.encode(), 0o600, durable=False)
         arguments = ["pip", "install", "--python", python, "--no-deps", "--break-system-packages"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.image import context as image_context
@@ -15,7 +14,7 @@ from scriptrun.environments.image.registry import image_id
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec, ImagePlatform, ImageRegistry
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import container_tool
+from scriptrun.store import container_tool, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def _build(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
             "--layers",
             "--network=host",
         ]  # the network that jobs have
-    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+    with scratch.Scratch("build") as folder:
         if context is not None:
             context_folder = image_context.fetch_context(context, folder, log, stop)
             file = os.path.join(context_folder, context.dockerfile or "Dockerfile")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 
 from scriptrun.environments.builder import ImageRegistry, Lockfile, Log, Stop
 from scriptrun.environments.image import base as image_base
@@ -26,7 +25,7 @@ from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import container_tool
+from scriptrun.store import container_tool, scratch
 
 #: where uv, its cache and the requirements are mounted while packages are installed
 _MOUNT = "/run/scriptrun"
@@ -136,7 +135,7 @@ def _add_compat_names(name: str, lockfile: Lockfile, log: Log, stop: Stop) -> No
     if not lockfile.get("relaxed"):
         return
     minor = ".".join(str(lockfile["python"]).split(".")[:2])
-    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+    with scratch.Scratch("build") as folder:
         compat_names.put(folder)
         arguments = ["cp", f"{folder}/.", f"{name}:{VENV}/lib/python{minor}/site-packages"]
         image_tool.run(arguments, f"Adding compatibility names to {lockfile['named']}", log, stop)
@@ -167,10 +166,8 @@ def _build_layer(
     name = f"scriptrun-build-{tag.rpartition(':')[2]}"
     _remove_container(name)
     with (
-        tempfile.TemporaryDirectory(prefix="scriptrun-build-", dir=_memory_folder()) as folder,
-        tempfile.TemporaryDirectory(
-            prefix="scriptrun-git-", ignore_cleanup_errors=True
-        ) as clones_folder,
+        scratch.Scratch("build", _memory_folder()) as folder,
+        scratch.Scratch("git") as clones_folder,
     ):
         program, mounts = _uv_command()
         variables, lines = index_credentials.split_index_options(_uv_variables(arguments))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 from scriptrun.environments.builder import Lockfile, Log, Stop
 from scriptrun.environments.conda import builder as conda_builder
@@ -20,7 +19,7 @@ from scriptrun.runtime import conda_prefix
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import container_tool
+from scriptrun.store import container_tool, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def create_container(
 
     Returns the variables that the packages set, and whether their scripts set more.
     """
-    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+    with scratch.Scratch("build") as folder:
         root = os.path.join(folder, "root")
         prefix = os.path.join(root, *VENV.split("/"))
         os.makedirs(prefix)

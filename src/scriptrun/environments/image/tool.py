@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,7 +14,7 @@ from scriptrun.environments import build_process
 from scriptrun.environments.builder import Log, Stop
 from scriptrun.runtime.containers import podman
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import container_tool
+from scriptrun.store import container_tool, scratch
 
 #: the number of last lines that an error shows
 TAIL_LINES = 20
@@ -119,7 +118,7 @@ def registry_login(address: str, username: str, password: str) -> Iterator[dict[
         yield {}
         return
     auth = base64.b64encode(f"{username}:{password}".encode()).decode()
-    with tempfile.TemporaryDirectory(prefix="scriptrun-login-") as folder:
+    with scratch.Scratch("login") as folder:
         path = os.path.join(folder, "config.json")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as handle:
             json.dump({"auths": {address: {"auth": auth}}}, handle)

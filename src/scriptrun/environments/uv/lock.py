@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 
 from scriptrun.environments.builder import BuildCanceled, Lockfile, Log, Stop, platform_tag
@@ -19,6 +18,7 @@ from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.environments.uv.requirements import Request
 from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import scratch
 
 #: the pins that changed, by name: the requested version and the locked one
 Changes = dict[str, tuple[str, str]]
@@ -228,7 +228,7 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
     """The locked requirements as text, without comments and index addresses."""
     if not request.lines:
         return ""
-    with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
+    with scratch.Scratch("lock") as folder:
         sources, secrets = lock_inputs.write(request, python.minor, folder)
         arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
         arguments += ["--no-header", "--no-annotate", *flags, *request.flags, *sources]

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from scriptrun.migration.proof.missing_modules import MARK
 from scriptrun.registry import trust
 from scriptrun.registry.workspace_files import DIRECTORY
 from scriptrun.spec.values import Value, fresh
+from scriptrun.store import dependents, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,15 +99,15 @@ def prove(path: str, old: bytes, new: bytes, arguments: Sequence[str] = ()) -> P
 
 def _record_both(path: str, old: bytes, new: bytes, arguments: list[str]) -> tuple[Json, Json]:
     """Record what both versions submit; ``arguments`` are further arguments of the recorder."""
-    with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
+    with scratch.Scratch("prove") as folder:
         known = _find_workspace_folder(path)
-        first = Workspace.create("prove", path=Path(scratch, "first"))
+        first = Workspace.create("prove", path=Path(folder, "first"))
         _copy_records(known, first, _COPIED_FOLDERS)
-        before = _record(path, old, Path(scratch, "before"), first, arguments)
-        second = Workspace.create("prove", path=Path(scratch, "second"))
+        before = _record(path, old, Path(folder, "before"), first, arguments)
+        second = Workspace.create("prove", path=Path(folder, "second"))
         _copy_records(known, second, _COPIED_FOLDERS)
         _copy_records(first.directory, second, _TARGETS)
-        return before, _record(path, new, Path(scratch, "after"), second, arguments)
+        return before, _record(path, new, Path(folder, "after"), second, arguments)
 
 
 def _record(
@@ -187,19 +187,13 @@ def _run_recorder(arguments: list[str], folder: Path, workspace: str) -> str:
     command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.proof.recorder"]
     variables = {**os.environ, "SCRIPTRUN_WORKSPACE": workspace, "MPLBACKEND": "Agg"}
     try:
-        result = subprocess.run(
-            [*command, *arguments],
-            cwd=folder,
-            env=variables,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT,
+        result = dependents.run(
+            [*command, *arguments], cwd=folder, environ=variables, timeout=_TIMEOUT
         )
     except subprocess.TimeoutExpired:
         raise Unprovable(f"it timed out after {_TIMEOUT} s") from None
-    return (result.stderr.strip().splitlines() or [""])[-1]
+    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    return (lines or [""])[-1]
 
 
 def _compare(path: str, before: Json, after: Json) -> Proof:
