@@ -52,6 +52,7 @@ PURE_RUNTIME = (
     ),
     "conda_prefix",
     "containers.podman",
+    "disks",
     "search_path",
 )
 STARTS_JOBS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -39,6 +40,8 @@ def test_a_script_that_fills_the_disk_ends_in_its_true_state(small_disk, what, s
     run = bench.submit(FILLS, [what])
     assert wait(run) == state
     assert run.standing.exit_code == (7 if what == "says" else 0)
+    full = f"the disk of {bench.root} is full (No space left on device)"
+    assert (full in run.standing.reason) == (what == "says")
     assert (run.path / "outputs" / "fill").stat().st_size > 1_000_000
 
 
@@ -81,6 +84,133 @@ def test_a_disk_that_fills_while_a_run_waits(small_disk, tmp_path):
     os.unlink(disk / "fill")
     assert wait(second) in ("Completed", "Failed")
     assert second.get_status() == "Completed" or "No space left" in second.standing.reason
+
+
+ELSEWHERE = """
+import os, sys
+try:
+    with open(sys.argv[1], "wb", buffering=0) as handle:
+        while True: handle.write(b"x" * 4096)
+finally:
+    if sys.argv[2] == "cleans": os.unlink(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("end", ["leaves", "cleans"])
+def test_another_disk_that_a_script_fills_is_named(small_disk, tmp_path, end):
+    disk = small_disk("2m")
+    bench = Bench(tmp_path, Local())
+    run = bench.run(ELSEWHERE, [str(disk / "fill"), end], variables={"TMPDIR": str(disk)})
+    assert run.get_status() == "Failed" and run.standing.exit_code == 1
+    said = "a disk was full" if end == "cleans" else f"the disk of {disk} is full"
+    assert run.standing.reason.startswith(said), run.standing.reason
+    assert "No space left on device" in run.standing.reason
+
+
+def fill(disk, inodes=False):
+    """Leave no room on ``disk`` for bytes, or for files."""
+    try:
+        for number in range(1 << 20) if inodes else ():
+            (disk / f"fill-{number}").touch()
+        with open(disk / "fill", "wb", buffering=0) as handle:
+            for size in (4096, 512, 1):
+                with contextlib.suppress(OSError):
+                    while True:
+                        handle.write(b"x" * size)
+    except OSError:
+        pass
+
+
+#: commands, and the places that they write to; all others must succeed
+WRITES = {
+    "list": (),
+    "show": (),
+    "logs": (),
+    "doctor": None,
+    "cancel --all": (),
+    "compute list": (),
+    "run -d train.py": ("workspace", "cache"),
+    "env build --requirements requirements.txt": ("workspace", "cache", "home"),
+    "data register table a.txt": ("workspace",),
+    "model register model a.txt": ("workspace",),
+    "download --output {disk}/here": ("workspace", "cache", "home", "tmp"),
+    "sweep -d train.py --param lr=0.1..0.9 --metric x --max-runs 2": ("workspace", "cache"),
+}
+
+
+class Places:
+    """A workspace with a run, a cache, a home and a temporary folder; one on a disk of its own."""
+
+    def __init__(self, root, what, disk):
+        self.root, self.disk = root, disk
+        self.folders = {name: root / name for name in ("workspace", "cache", "home", "tmp")}
+        self.folders[what] = disk
+        for folder in self.folders.values():
+            folder.mkdir(exist_ok=True)
+        self.environ = {
+            **os.environ,
+            "SCRIPTRUN_CACHE": str(self.folders["cache"]),
+            "SCRIPTRUN_RUNTIME": str(self.folders["cache"] / "runtime"),
+            "HOME": str(self.folders["home"]),
+            "TMPDIR": str(self.folders["tmp"]),
+        }
+        workspace = self.folders["workspace"]
+        (workspace / "train.py").write_text("open('outputs/a', 'w').write('a' * 1000)")
+        (workspace / "a.txt").write_text("a")
+        (workspace / "requirements.txt").touch()
+        assert self.scriptrun("run train.py").returncode == 0
+        (workspace / "train.py").write_text("open('outputs/b', 'w').write('b' * 1000)")
+
+    def scriptrun(self, line):
+        return subprocess.run(
+            [sys.executable, "-m", "scriptrun", *line.format(disk=self.disk).split()],
+            cwd=self.folders["workspace"],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=jobs.PATIENCE,
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["full", "inodes", "read-only"])
+@pytest.mark.parametrize("what", ["workspace", "cache", "home", "tmp"])
+def test_every_command_names_the_disk_or_does_without_it(small_disk, tmp_path, what, how):
+    disk = small_disk("6m,nr_inodes=500")
+    places = Places(tmp_path, what, disk)
+    if how == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    else:
+        fill(disk, inodes=how == "inodes")
+    for line, written in WRITES.items():
+        done = places.scriptrun(line)
+        assert done.returncode in (0, 1, 2), (line, done.stderr)
+        assert "Traceback" not in done.stderr
+        if written is None:
+            continue
+        if what not in written:
+            assert done.returncode == 0, (line, done.stderr)
+        elif done.returncode:
+            assert f"the disk of {disk} " in done.stderr, (line, done.stderr)
+        if done.returncode == 0 and line.startswith(("list", "show")):
+            assert "Completed" in done.stdout
+
+
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_runs_are_listed_without_an_index_that_can_be_written(small_disk, tmp_path, how):
+    """Also where the cache has never been used."""
+    disk = small_disk("2m")
+    places = Places(tmp_path, "workspace", tmp_path / "workspace")
+    places.environ["SCRIPTRUN_CACHE"] = str(disk)
+    places.environ["SCRIPTRUN_RUNTIME"] = str(disk / "runtime")
+    if how == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    else:
+        fill(disk)
+    for line in ("list", "show", "logs"):
+        done = places.scriptrun(line)
+        assert done.returncode == 0, done.stderr
+    assert "Completed" in places.scriptrun("list").stdout
 
 
 def elsewhere(bench, words, order):

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from scriptrun.spec.errors import ScriptrunError
 
 USAGE_ERROR, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
+_MAKE_ROOM = (
+    "Free some space there, or use another disk (SCRIPTRUN_CACHE, SCRIPTRUN_WORKSPACE, TMPDIR)."
+)
 #: system errors that the user can fix, as opposed to bugs
 _USER_ERRNOS = {
     errno.EACCES,
@@ -88,11 +91,24 @@ def _discard_output() -> None:
 def _report_unexpected(error: Exception, words: list[str]) -> int:
     """Report a system error, or one of a path the user typed, as such; any other as a bug."""
     if isinstance(error, OSError) and (error.errno in _USER_ERRNOS or _is_typed(error, words)):
-        if error.filename is None:
-            _discard_output()  # the write to stdout failed
-        prefix = f"{error.filename}: " if error.filename else ""
-        return report_error(f"{prefix}{error.strerror}.")
+        return _report_system_error(error)
+    if type(error).__module__ == "sqlite3" and (full := _full_disks()):
+        return report_error(f"{full[0].upper()}{full[1:]}.", _MAKE_ROOM, 1)
     return _report_bug(error)
+
+
+def _report_system_error(error: OSError) -> int:
+    disks = importlib.import_module("scriptrun.runtime.disks")
+    full = _full_disks() if error.filename is None and disks.is_about_disk(error) else ""
+    if error.filename is None and not full:
+        _discard_output()  # the write to stdout failed
+    prefix = f"{error.filename}: " if error.filename else ""
+    hint = _MAKE_ROOM if disks.is_about_disk(error) and error.errno != errno.EROFS else ""
+    return report_error(f"{prefix}{full or disks.describe(error)}.", hint)
+
+
+def _full_disks() -> str:
+    return str(importlib.import_module("scriptrun.store.paths").full_disks())
 
 
 def _is_typed(error: OSError, words: list[str]) -> bool:

@@ -23,7 +23,7 @@ from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.data.summary import format_size
 from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
-from scriptrun.runtime import files, foreign_names, identity
+from scriptrun.runtime import disks, files, foreign_names, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import DatasetPin, JobInput
@@ -270,7 +270,9 @@ def _create_link(path: Path, target: Path, own_roots: tuple[Path, ...]) -> None:
             f"{str(path)!r} already exists and is not empty.", "Use another path_on_compute."
         ) from None
     except OSError as error:
-        raise UserErrorException(f"Cannot create {str(path)!r}: {error.strerror}.") from None
+        raise UserErrorException(
+            f"Cannot create {str(path)!r}: {disks.describe(error, path)}."
+        ) from None
 
 
 def _matching_local_folder(content: Content) -> Path | None:
@@ -337,5 +339,5 @@ def _copy_files(content: Content, source: Path, target: Path, overwrite: bool) -
             os.replace(part, target_path)
         except OSError as error:
             raise UserErrorException(
-                f"Cannot write {str(target_path)!r}: {error.strerror}."
+                f"Cannot write {str(target_path)!r}: {disks.describe(error, target_path)}."
             ) from None

@@ -20,6 +20,7 @@ from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import WorkspaceFiles
+from scriptrun.runtime import disks
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
@@ -59,7 +60,7 @@ def _guarded(name: str, run_check: Callable[[], Check]) -> Check:
     except ScriptrunError as error:
         return Check(name, "bad", error.message, error.hint)
     except OSError as error:
-        return Check(name, "bad", f"{error.filename or name}: {error.strerror}")
+        return Check(name, "bad", f"{error.filename or name}: {disks.describe(error)}")
 
 
 def _tool() -> Check:
@@ -120,7 +121,9 @@ def _writable(name: str, folder: Path, summary: str = "") -> Check:
         hint = (
             "Change its permissions, or set another folder (SCRIPTRUN_WORKSPACE, SCRIPTRUN_CACHE)."
         )
-        return Check(name, "bad", f"cannot write {str(folder)!r}: {error.strerror}", hint)
+        return Check(
+            name, "bad", f"cannot write {str(folder)!r}: {disks.describe(error, folder)}", hint
+        )
     free = shutil.disk_usage(folder).free
     summary = f"{summary or folder}, {free / 1e9:.1f} GB free"
     return Check(

@@ -27,7 +27,7 @@ from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import limit as cache_limit
 from scriptrun.environments.cache.folders import CacheFolder
 from scriptrun.environments.lookup import find, inspect_cache, locked_builder
-from scriptrun.runtime import identity
+from scriptrun.runtime import disks, identity
 from scriptrun.runtime.files import read_object, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -190,7 +190,7 @@ def _reserve_folder(key: str, cache: CacheFolder) -> str:
 
 def _cannot_write(path: str, error: OSError) -> EnvironmentException:
     return EnvironmentException(
-        f"The environment build failed: cannot write {str(path)!r}: {error.strerror or error}.",
+        f"The environment build failed: cannot write {str(path)!r}: {disks.describe(error, path)}.",
         "Free some disk space, or set SCRIPTRUN_CACHE to another folder.",
     )
 

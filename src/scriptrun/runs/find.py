@@ -8,7 +8,7 @@ from pathlib import Path
 from scriptrun.queue import tickets, wait_reasons
 from scriptrun.runs import status as run_status
 from scriptrun.spec import suggestion
-from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.errors import ScriptrunError, UserErrorException, WorkspaceException
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
 from scriptrun.store.records import DamagedRecord
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 def open_index(workspace: Workspace) -> index.Index:
     """Open the workspace's index and refresh it."""
-    queue = tickets.queue_of(workspace.id)
-    waiting = wait_reasons.reasons_of(queue)
+    try:
+        queue = tickets.queue_of(workspace.id)
+        waiting = wait_reasons.reasons_of(queue)
+    except WorkspaceException:  # the folder cannot be made: nothing waits in it
+        waiting = {}
 
     def status(folder: Path, job: JobSpec | DamagedRecord) -> run_state.RunState:
         if isinstance(job, DamagedRecord):

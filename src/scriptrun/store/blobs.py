@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
-from scriptrun.runtime import durability, files
+from scriptrun.runtime import disks, durability, files
 from scriptrun.spec.errors import WorkspaceException
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ def put_all(root: Path, sources: Sequence[str | os.PathLike[str]]) -> list[tuple
                 temporary.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceException(
-            f"Cannot store {os.fspath(source)!r} in {root}: {error.strerror or error}."
+            f"Cannot store {os.fspath(source)!r} in {root}: {disks.describe(error, root)}."
         ) from None
     return [(digest, size) for _, digest, size in copies]
 

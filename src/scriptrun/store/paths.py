@@ -11,7 +11,7 @@ import stat
 import sys
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.runtime import disks, files
 from scriptrun.spec.errors import WorkspaceException
 
 
@@ -108,7 +108,7 @@ def _ensure_folder(folder: Path, mode: int = 0o777) -> Path:
             files.make_folders(folder, mode)
     except OSError as error:
         raise WorkspaceException(
-            f"Cannot create folder {str(folder)!r}: {error.strerror}.",
+            f"Cannot create folder {str(folder)!r}: {disks.describe(error)}.",
             "Set SCRIPTRUN_CACHE to a writable folder on this machine.",
         ) from None
     return folder
@@ -162,10 +162,21 @@ def make_private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
+def full_disks() -> str:
+    """The full disks among those that commands write to, in words; "" if none is."""
+    folders = [".", str(_cache_path()), os.path.expanduser("~")]
+    folders += [os.environ.get(name, "") for name in ("SCRIPTRUN_RUNTIME", "SCRIPTRUN_WORKSPACE")]
+    folders += [os.environ.get("TMPDIR") or "/tmp"]
+    return disks.full_among(filter(None, folders))
+
+
 def not_writable(path: Path, error: OSError) -> WorkspaceException:
-    """The error for a workspace that cannot be written."""
+    """The error for a workspace that cannot be written, or a cache in which its runs wait."""
+    reason = disks.describe(error, path)
+    if error.filename is None and disks.is_about_disk(error) and not disks.is_full(path):
+        reason = full_disks() or reason  # the system does not say which file it was
     return WorkspaceException(
-        f"Cannot write the workspace: {error.filename or path}: {error.strerror}.",
-        "Free some disk space, change the permissions, or set another workspace "
-        "with SCRIPTRUN_WORKSPACE.",
+        f"Cannot write the workspace: {error.filename or path}: {reason}.",
+        "Free some disk space, change the permissions, or set other folders with "
+        "SCRIPTRUN_WORKSPACE and SCRIPTRUN_CACHE.",
     )

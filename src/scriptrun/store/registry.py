@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.runtime import disks, files
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_file
 from scriptrun.store.records import Shape
@@ -117,4 +117,4 @@ def _list_folder(folder: Path) -> list[str]:
 
 
 def _cannot_write(path: Path, error: OSError) -> WorkspaceException:
-    return WorkspaceException(f"Cannot write {str(path)!r}: {error.strerror}.")
+    return WorkspaceException(f"Cannot write {str(path)!r}: {disks.describe(error, path)}.")

@@ -5,6 +5,7 @@ The run folders are authoritative. A deleted or damaged index is rebuilt.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -104,15 +105,28 @@ class Index:
         self._repaired(self._refresh)
 
     def _repaired(self, operation: Callable[[], T]) -> T:
-        """What ``operation`` returns; if the index is damaged in any way, it is built again."""
+        """What ``operation`` returns; if the index is damaged in any way, it is built again.
+
+        In memory, if its disk is full or read-only.
+        """
         try:
             return operation()
         except (_database_error(), ValueError, TypeError) as error:
             if _is_busy(error):
                 raise
+        try:
+            self._db.close()
+            _remove(self._path)
+            self._db = _open(self._path)
+            return self._refreshed(operation)
+        except (OSError, _database_error()) as error:
+            if _is_busy(error):
+                raise
         self._db.close()
-        _remove(self._path)
-        self._db = _open(self._path)
+        self._db = _connect(":memory:")
+        return self._refreshed(operation)
+
+    def _refreshed(self, operation: Callable[[], T]) -> T:
         if operation != self._refresh:
             self._refresh()
         return operation()
@@ -288,9 +302,10 @@ def _open(path: Path) -> sqlite3.Connection:
         except sqlite3.DatabaseError as error:
             if _is_busy(error):
                 raise
+            with contextlib.suppress(OSError):  # a read-only disk
+                _remove(path)
         except OSError:
             break
-        _remove(path)
     return _connect(":memory:")
 
 

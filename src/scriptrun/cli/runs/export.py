@@ -20,7 +20,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.preparation import environment_record
-from scriptrun.runtime import files, foreign_names
+from scriptrun.runtime import disks, files, foreign_names
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import SWEEP
@@ -106,4 +106,6 @@ def _write(contents: dict[str, str], target: Path) -> None:
             files.write_atomic(str(path), text.encode("utf-8"))
             print(path)
     except OSError as error:
-        raise UserErrorException(f"Cannot write {str(target)!r}: {error.strerror}.") from None
+        raise UserErrorException(
+            f"Cannot write {str(target)!r}: {disks.describe(error, target)}."
+        ) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scriptrun.cli.terminal import output, streams
 from scriptrun.config.sweeps import search_space
+from scriptrun.runtime import disks
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.sweeps import plot as sweep_plot
@@ -183,5 +184,5 @@ def _write(path: str, text: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, "utf-8", newline="")
     except OSError as error:
-        raise UserErrorException(f"Cannot write {path!r}: {error.strerror}.") from None
+        raise UserErrorException(f"Cannot write {path!r}: {disks.describe(error, path)}.") from None
     print(path)

@@ -24,6 +24,7 @@ from scriptrun.data.cache.partial import PartialFile
 from scriptrun.data.errors import DatastoreException, FileChanged, NoRanges, StoreUnreachable
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry, Store
 from scriptrun.data.stores.timeouts import Backoff
+from scriptrun.runtime import disks
 from scriptrun.runtime.files import sync_file, unique
 
 #: bytes of one block
@@ -91,7 +92,9 @@ def fetch(
             if part_left:
                 _release_part(part_path, keep_blocks)
     except OSError as error:
-        raise DatastoreException(f"Cannot write {str(path)!r}: {error.strerror}.") from None
+        raise DatastoreException(
+            f"Cannot write {str(path)!r}: {disks.describe(error, path)}."
+        ) from None
 
 
 def _make_folders(*files: Path) -> None:

@@ -21,6 +21,7 @@ from typing import BinaryIO, NamedTuple
 
 from scriptrun.data.datasets.sources import StoreRef
 from scriptrun.data.errors import DatastoreException
+from scriptrun.runtime import disks
 from scriptrun.store import paths, sizes
 from scriptrun.store.locks import flocks
 
@@ -212,7 +213,7 @@ def _checksum(file: BinaryIO) -> int:
 def write_error(error: OSError, folder: Path) -> DatastoreException:
     """The error for a cache folder that cannot be written, e.g. because the disk is full."""
     return DatastoreException(
-        f"Cannot write the data cache {str(folder)!r}: {error.strerror}.",
+        f"Cannot write the data cache {str(folder)!r}: {disks.describe(error, folder)}.",
         "Free some disk space, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
     )
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from scriptrun.data.errors import DatasetExecutionError, DatastoreException
+from scriptrun.runtime import disks
 from scriptrun.runtime.files import make_folders, sync_file, sync_folder
 
 _BLOCK = 4096
@@ -87,7 +88,9 @@ def write(folder: Path, rows: Iterable[ManifestRow]) -> ManifestSummary:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise DatastoreException(f"Cannot write {str(folder)!r}: {error.strerror}.") from None
+        raise DatastoreException(
+            f"Cannot write {str(folder)!r}: {disks.describe(error, folder)}."
+        ) from None
     return summary
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
-from scriptrun.runtime import foreign_names
+from scriptrun.runtime import disks, foreign_names
 from scriptrun.runtime.files import make_folders, sync_file, sync_folder
 
 #: suffix of files that are still being written; they are not listed
@@ -134,7 +134,7 @@ class LocalStore:
 
     def _error(self, action: str, subject: str, error: OSError) -> DatastoreException:
         return DatastoreException(
-            f"Cannot {action} {subject.rstrip('/')} in {self.name}: {error.strerror}.",
+            f"Cannot {action} {subject.rstrip('/')} in {self.name}: {disks.describe(error)}.",
             f"Its folder is {self._folder}.",
         )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 
+from scriptrun.runtime import disks
 from scriptrun.spec import url_logins
 
 _PREFIX = re.compile(r"^[\s\u00d7│├╰─▶>]*(?:error:|cause:|Caused by:)?\s*", re.IGNORECASE)
@@ -72,8 +74,10 @@ def _disk_error(text: str, lines: Sequence[str]) -> tuple[str, str] | None:
     if match is None:
         return None
     path = re.search(r"[`'\"(\s](/[^`'\")\s]+)", text)
+    number = {"N": errno.ENOSPC, "R": errno.EROFS, "D": errno.EDQUOT}[match[0][0]]
+    reason = disks.describe(OSError(number, match[0]), path and path[1])
     return (
-        f"Cannot write the environment{f' to {path[1]}' if path else ''}: {match[0]}.",
+        f"Cannot write the environment{f' to {path[1]}' if path else ''}: {reason}.",
         "Free some disk space, or set SCRIPTRUN_CACHE and UV_CACHE_DIR to other folders.",
     )
 

@@ -56,6 +56,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     except Exception as error:  # a damaged snapshot, or a bug in scriptrun: the run must still end
         _log_error(folder, _trace(error))
         result = results.result(results.FAILED, "failed to start: {}".format(error))
+    _name_full_disk(result, job, order)
     if order.on_term and not supervise.stop_requested():
         time.sleep(SIGNAL_DELAY)
     attempt.stop_requested = supervise.stop_requested() or _ranks_stopped(job, order)
@@ -80,6 +81,28 @@ def _trace(error: Exception) -> object:
     import traceback  # loaded only when something has gone wrong
 
     return traceback.format_exc()
+
+
+def _name_full_disk(result: "Json", job: "Json", order: "LaunchOrder") -> None:
+    """Name the full disk in the reason of a script that failed because of it."""
+    if result["state"] != results.FAILED or "ended_by" in result:
+        return
+    if not (result["exit_code"] or result["signal"] == "SIGBUS"):
+        return
+    from scriptrun.runtime import disks  # loaded only for scripts that failed
+
+    logs_folder = os.path.join(order.folder, "user_logs")
+    try:
+        logs = [os.path.join(logs_folder, name) for name in sorted(os.listdir(logs_folder))[:64]]
+    except OSError:
+        logs = []
+    staging = collect.staging_folder(order.folder, order.attempt, order.node)
+    environ = dict(order.inherited, **(job.get("variables") or {}))
+    others = [environ.get("TMPDIR") or "/tmp", "/dev/shm", environ.get("HOME") or "/"]
+    others += [str(word) for word in job.get("arguments") or () if os.path.isabs(str(word))]
+    cause = disks.cause_of_failure(logs, [order.folder, staging], others)
+    if cause:
+        result["reason"] = "{}; {}".format(cause, result["reason"])
 
 
 def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:

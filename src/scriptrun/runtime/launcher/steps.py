@@ -140,6 +140,12 @@ def start_error(error: OSError, job: "Json", order: "LaunchOrder") -> str:
         return "cannot execute container tool {}: {}".format(name, error.strerror)
     if name and name == order.python:
         return "cannot execute interpreter {}: {}".format(name, error.strerror)
+    from scriptrun.runtime import disks  # loaded only for jobs that cannot start
+
+    if disks.is_about_disk(error):
+        return "cannot start {}: {}".format(
+            job.get("script") or "the command", disks.describe(error, order.folder)
+        )
     suffix = ": {}".format(name) if name else ""
     return "cannot start {}: {}{}".format(
         job.get("script") or "the command", error.strerror or error, suffix

@@ -21,7 +21,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
 
-from scriptrun.runtime import files
+from scriptrun.runtime import disks, files
 from scriptrun.spec.errors import SecretException
 from scriptrun.spec.later import later
 from scriptrun.store import yaml_file
@@ -84,7 +84,7 @@ def store(name: str, value: str) -> str:
         files.write_atomic(str(directory / yaml_file.file_name(name)), content, 0o600)
     except OSError as error:
         raise SecretException(
-            f"Cannot store secret {name!r} in {directory}: {error.strerror}.",
+            f"Cannot store secret {name!r} in {directory}: {disks.describe(error, directory)}.",
             f"Set the variable {variable(name)}, or set SCRIPTRUN_SECRETS to another folder.",
         ) from None
     return location

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from scriptrun.runtime import workdir
+from scriptrun.runtime import disks, workdir
 from scriptrun.spec.errors import SnapshotException, WorkspaceException
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
@@ -205,10 +205,10 @@ def _unreadable_error(source: str, failed: dict[bytes, str]) -> SnapshotExceptio
 def _store_error(store: Path, error: OSError) -> SnapshotException:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return SnapshotException(
-            f"Cannot write the snapshot: the disk of {store} is full.",
+            f"Cannot write the snapshot to {store}: {disks.describe(error, store)}.",
             "Free some disk space, or exclude unneeded files in .amlignore.",
         )
     return SnapshotException(
-        f"Cannot write the snapshot to {store}: {error.strerror or error}.",
+        f"Cannot write the snapshot to {store}: {disks.describe(error, store)}.",
         "The workspace must be writable to submit a job.",
     )
