@@ -18,10 +18,10 @@ from scriptrun.spec.errors import WorkspaceException
 def cache_root() -> Path:
     """``$SCRIPTRUN_CACHE``, else ``~/.cache/scriptrun`` (Windows: in ``%LOCALAPPDATA%``).
 
-    Safe to delete when nothing runs. Created (0700) if missing; never writable for all users.
+    Safe to delete when nothing runs. Does not create the folder; it is never writable for all.
     """
     root = _cache_path()
-    _keep_to_owner(root)
+    _close_to_all(root)
     return root
 
 
@@ -105,6 +105,9 @@ def own_slots_root() -> Path:
 def _ensure_folder(folder: Path, mode: int = 0o777) -> Path:
     try:
         if not folder.is_dir():
+            cache = _cache_path()
+            if cache in folder.parents and not cache.exists():
+                files.make_folders(cache, 0o700)
             files.make_folders(folder, mode)
     except OSError as error:
         raise WorkspaceException(
@@ -134,22 +137,16 @@ def _chmod_quietly(folder: Path, mode: int) -> None:
         pass  # another user owns it, and has set its mode
 
 
-def _keep_to_owner(root: Path) -> None:
-    """Create ``root`` for its owner alone; take from an existing one that all may write it."""
+def _close_to_all(root: Path) -> None:
+    """Take ``root`` from all users if they may write it: what is in it may have the same mode."""
     if sys.platform == "win32":
         return
     try:
-        status = root.stat()
-        if status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX:
-            _chmod_quietly(root, stat.S_IMODE(status.st_mode) & ~0o002)
-    except FileNotFoundError:
-        try:
-            root.parent.mkdir(parents=True, exist_ok=True)
-            root.mkdir(mode=0o700)
-        except OSError:
-            pass  # whoever needs the folder says so
+        mode = stat.S_IMODE(root.stat().st_mode)
     except OSError:
-        pass
+        return
+    if mode & 0o002 and not mode & stat.S_ISVTX:
+        _chmod_quietly(root, mode & ~0o007)
 
 
 def make_private(folder: Path) -> None:
