@@ -134,9 +134,10 @@ def test_a_whole_file_is_kept_and_read_again(keep):
 
 def test_a_file_of_another_size_is_not_the_one_that_was_kept(keep):
     keep.save("ab" * 32, b"content")
-    assert keep.open("ab" * 32, 8) is None
     with keep.open("ab" * 32, 7) as file:
         assert file.read() == b"content"
+    assert keep.open("ab" * 32, 8) is None
+    assert keep.open("ab" * 32, 7) is None, "it was removed: the next read downloads it"
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):

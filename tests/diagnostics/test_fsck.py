@@ -11,6 +11,8 @@ from wheel_making import make_wheel
 
 from scriptrun import Dataset, Environment, Experiment, Model, ScriptRunConfig
 from scriptrun.cli import dispatch
+from scriptrun.data.cache import files as cache_files
+from scriptrun.data.cache.files import Cache
 from scriptrun.diagnostics import fsck
 from scriptrun.engines.local.engine import Local
 from scriptrun.environments import locks
@@ -194,3 +196,23 @@ def test_beside_a_running_job(bench, tmp_path):
     mark.unlink()
     assert wait(run) == "Completed"
     assert found(bench) == {}
+
+
+def test_where_there_is_no_workspace_nothing_is_damaged(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.chdir(tmp_path)
+    assert dispatch.run(["doctor", "--fsck"]) == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_in_the_data_cache(bench):
+    path = Cache().folder / "files" / "ab" / ("ab" * 32)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"content")
+    cache_files.freeze(path)
+    assert found(bench) == {}
+    status = path.stat()
+    flip(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (message,) = found(bench)["cache"]
+    assert str(path) in message

@@ -204,9 +204,11 @@ def is_whole(file: BinaryIO, size: int = -1) -> bool:
 
 
 def _checksum(file: BinaryIO) -> int:
-    checksum, position = 0, 0
-    while data := os.pread(file.fileno(), 1 << 20, position):
-        checksum, position = zlib.crc32(data, checksum), position + len(data)
+    checksum = 0
+    file.seek(0)
+    while data := file.read(1 << 20):
+        checksum = zlib.crc32(data, checksum)
+    file.seek(0)
     return checksum
 
 
