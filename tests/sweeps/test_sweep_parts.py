@@ -109,15 +109,26 @@ def test_a_driver_leaves_what_is_not_its_own(tuner):
     Run.get(tuner.workspace, "kept").cancel()
 
 
-def test_a_driver_that_breaks_again_and_again_ends_a_sweep_that_had_begun(tuner, folder):
-    (folder / "attempts" / "1").mkdir(parents=True)
-    (folder / record.FILE).write_text('{"cut')
+@pytest.mark.parametrize("had_begun", [True, False])
+def test_a_driver_that_breaks_again_and_again_ends_its_sweep(tuner, folder, had_begun):
+    if had_begun:
+        (folder / "attempts" / "1").mkdir(parents=True)
+    value = json.loads((folder / record.FILE).read_text())
+    value["child"]["target"] = {"name": "far", "kind": "Nowhere", "options": {}}
+    (folder / record.FILE).write_text(json.dumps(value))
     for _ in range(driver.MAX_CRASHES):
         assert run_folder.read_result(folder) is None
         assert drive(tuner, "kept").returncode == 0
     value = run_folder.read_result(folder)
     assert value["state"] == "Failed" and f"crashed {driver.MAX_CRASHES} times" in value["reason"]
     assert not ensure_driver.ticket_path(tuner.workspace.id, "kept").exists()
+
+
+def test_a_sweep_whose_record_is_damaged_ends_at_once(tuner, folder):
+    (folder / record.FILE).write_text('{"cut')
+    assert drive(tuner, "kept").returncode == 0
+    value = run_folder.read_result(folder)
+    assert value["state"] == "Failed" and str(folder / record.FILE) in value["reason"]
 
 
 def test_a_drivers_log_takes_any_words_and_no_disk_stops_it(tmp_path):
