@@ -131,6 +131,22 @@ def test_scancel_from_outside_is_a_cancel_and_lets_it_save(bench, slurm, shape):
     assert saved_of(run) == (["saved0", "saved1"] if shape else ["saved"])
 
 
+def test_a_forged_handle_ends_no_other_job(bench, tmp_path):
+    """The run's folder names the job; the job's own name says whose it is."""
+    gate = tmp_path / "gate"
+    other = bench.submit(GATED, [str(gate)])
+    until(lambda: "began" in log_of(other))
+    forged = bench.run("pass")
+    handle = forged.path / "slurm" / "1" / "job.json"
+    facts = {**files.read_json(str(handle)), "job": job_of(other)}
+    handle.write_bytes(files.to_json(facts))
+    engine = Slurm(partition="main", cpus=1)
+    engine.clean(forged.path)
+    engine.cancel(forged.path)
+    gate.touch()
+    assert wait(other) == "Completed"
+
+
 def test_ranks_that_srun_has_started_save_when_the_run_is_canceled(tmp_path, slurm):
     """srun itself would kill them at once."""
     bench = Bench(tmp_path, Slurm(partition="main", memory="64M", mpi="pmi2"))
