@@ -59,8 +59,6 @@ def _refusal(root: Path, problem: str, effect: str) -> WorkspaceException:
 
 def why_not(directory: Path) -> str:
     """Why the workspace folder ``directory`` is not the user's own; "" if it is, or is missing."""
-    if sys.platform == "win32":
-        return ""
     folder = str(directory)
     problem = _problem_of(folder, os.lstat) or (os.path.islink(folder) and _problem_of(folder))
     if problem:
@@ -78,8 +76,10 @@ def _problem_of(path: str, look: Callable[[str], os.stat_result] = os.stat) -> s
     With ``os.lstat``, the path itself is meant, not what a symbolic link leads to.
     """
     try:
-        status = look(path)
+        status = look(path) if sys.platform != "win32" else None  # which has access lists instead
     except OSError:
+        status = None
+    if status is None:
         return ""
     if status.st_uid not in _own_users():
         return f"belongs to {accounts.user_name(status.st_uid)}"
