@@ -7,6 +7,7 @@ of its input: ``+PID START`` and ``-PID``.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -133,6 +134,8 @@ class _Watcher:
             start_new_session=True,  # Ctrl-C is not meant for it
         )
         self._process.returncode = 0  # it ends after this process: Python need not warn of that
+        assert self._process.stdin is not None
+        atexit.register(self._process.stdin.close)
 
     def send(self, line: str) -> None:
         assert self._process.stdin is not None
