@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.faults]
 REMOVES_ITSELF = """
 import os, shutil
 print("removing", flush=True)
-shutil.rmtree(os.environ["SCRIPTRUN_RUN_FOLDER"])
+shutil.rmtree(os.environ["SCRIPTRUN_RUN_FOLDER"], ignore_errors=True)
 """
 
 
@@ -52,6 +52,16 @@ def said(process):
     return process.returncode, out, err
 
 
+def removed(folder):
+    """Remove a folder into which a process may still write."""
+
+    def is_gone():
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    until(is_gone)
+
+
 def no_process_is_left(bench):
     names = (processes.RUNNER, processes.GUARD, processes.LAUNCHER, processes.SWEEP)
     return not [pid for pid in jobs.living(str(bench.root)) if processes.program_name(pid) in names]
@@ -62,7 +72,7 @@ def test_following_a_run_whose_folder_goes_ends(bench, tmp_path):
     until(lambda: "began" in log_of(run))
     follower = command(bench, "logs", run.id, "-f")
     assert follower.stdout.readline() == "began\n"
-    shutil.rmtree(run.path)
+    removed(run.path)
     code, _, err = said(follower)
     assert code == 1 and "no longer exists" in err and str(run.path) in err
     with pytest.raises(RunMissing):
@@ -89,7 +99,7 @@ def test_waiting_runs_whose_folders_go_leave_the_queue(bench, tmp_path):
     waiting = [bench.submit("pass") for _ in range(3)]
     follower = command(bench, "logs", waiting[0].id, "-f")
     for run in waiting[:2]:
-        shutil.rmtree(run.path)
+        removed(run.path)
     code, _, err = said(follower)
     assert code in (1, 2) and ("no longer exists" in err or "not found" in err)
     with pytest.raises(RunMissing):
@@ -103,7 +113,7 @@ def test_waiting_runs_whose_folders_go_leave_the_queue(bench, tmp_path):
 def test_all_runs_go_at_once_as_by_git_clean(bench, tmp_path):
     runs = [bench.submit(GATED, [(tmp_path / "gate").as_posix()]) for _ in range(3)]
     until(lambda: "began" in log_of(runs[0]))
-    shutil.rmtree(bench.workspace.directory)
+    removed(bench.workspace.directory)
     for run in runs:
         with pytest.raises(RunMissing):
             run.wait_for_completion()
@@ -116,7 +126,7 @@ def test_a_sweep_whose_folder_goes_ends_its_driver(tmp_path):
     tuner, gate = Tuner(tmp_path), tmp_path / "gate"
     sweep = tuner.submit("--gate", gate, max_total_runs=6)
     until(lambda: [*tuner.workspace.runs_folder.glob("*/*_*/attempts/1/node-0.start.json")])
-    shutil.rmtree(sweep.path)
+    removed(sweep.path)
     with pytest.raises(RunMissing):
         sweep.wait_for_completion()
     gate.touch()
@@ -145,7 +155,7 @@ def test_a_run_of_a_sweep_whose_folder_goes_has_failed_and_is_not_run_again(tmp_
     )
     first = tuner.workspace.runs_folder / sweep.job.created[:10] / f"{sweep.id}_0"
     until(lambda: (tmp_path / "ran").exists())
-    shutil.rmtree(Run.get(tuner.workspace, first.name).path)
+    removed(Run.get(tuner.workspace, first.name).path)
     gate.touch()
     assert wait(sweep) == "Completed"
     ends = {child.number: child for child in sweep.children_rows()}
