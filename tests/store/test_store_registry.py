@@ -175,3 +175,13 @@ def test_many_writers_each_get_versions_of_their_own(tmp_path):
     assert sorted(numbers) == list(range(1, 41))
     assert Registry(tmp_path).versions("e") == list(range(1, 41))
     assert [name for name in os.listdir(tmp_path / "e") if name.endswith(".tmp")] == []
+
+
+def test_a_copy_whose_value_was_damaged_is_not_believed(tmp_path):
+    path = tmp_path / "a.yaml"
+    yaml_file.replace(path, {"partition": "gpu"})
+    copy = tmp_path / ".a.yaml.json"
+    copy.write_text(copy.read_text().replace("gpu", "cpu"))
+    assert not yaml_file.is_copy_whole(path, {"partition": "gpu"})
+    assert yaml_file.read(path) == {"partition": "gpu"}
+    assert yaml_file.is_copy_whole(path, {"partition": "gpu"})

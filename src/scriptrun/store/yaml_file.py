@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from scriptrun.runtime import files
+from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_reader
 from scriptrun.store.document_limits import RECORD, MalformedDocument
@@ -36,7 +37,8 @@ def read(path: Path) -> Json | None:
     copy = files.read_object(_copy_path(path)) or {}
     if copy.get("of") == stamp and isinstance(copy.get("value"), dict):
         value: Json = copy["value"]
-        return value
+        if copy.get("digest") == digest_of(value):
+            return value
     value = parse(path)
     _write_copy(path, stamp, value)
     return value
@@ -94,7 +96,7 @@ def _update_copy(path: Path, data: bytes, value: Json) -> None:
 
 def _write_copy(path: Path, stamp: list[int], value: Json) -> None:
     try:
-        copy = files.to_json({"of": stamp, "value": value})
+        copy = files.to_json({"of": stamp, "digest": digest_of(value), "value": value})
         files.write_atomic(_copy_path(path), copy, durable=False)
     except OSError:
         pass  # a read-only workspace: the YAML is parsed each time
