@@ -494,7 +494,7 @@ ANYTHING = st.one_of(
 )
 SETTINGS = [
     *("source_directory", "script", "arguments", "command", "resume_from", "run_config"),
-    *("distributed_job_config", "docker_runtime_config", "retries", "retry_on"),
+    *("distributed_job_config", "retries", "retry_on"),
     *("warn_before_seconds", "gpu_binding", *resources.NAMES),
     *(f"{name}_per_process" for name in resources.NAMES),
 ]

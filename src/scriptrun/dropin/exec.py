@@ -28,7 +28,7 @@ def script(path: str, words: Sequence[str]) -> int:
     """Run the script or notebook ``path`` with the arguments ``words``, as Python would.
 
     Returns the exit code; exceptions of the code are printed as Python prints them. Raises
-    UserErrorException if the file does not exist.
+    UserErrorException if the file does not exist, or is not a notebook.
     """
     if not os.path.isfile(path):
         raise UserErrorException(
@@ -37,6 +37,7 @@ def script(path: str, words: Sequence[str]) -> int:
     absolute = os.path.abspath(path)  # as Python sets ``__file__``
     folder = os.path.dirname(absolute)
     if path.endswith(".ipynb"):
+        notebook_cells.cells(absolute)  # what is no notebook is no failure of its code
         os.chdir(folder)  # as Jupyter does
         return _run_guarded(absolute, folder, [path, *words], notebook_cells.run, absolute)
     init_globals = (
