@@ -14,7 +14,8 @@ from pathlib import Path
 
 from scriptrun.environments import site_packages
 from scriptrun.environments.conda import settings as conda_settings
-from scriptrun.runtime import files
+from scriptrun.store import document_limits, json_reader
+from scriptrun.store.document_limits import DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ def channel_name(address: str) -> str:
 def _records(prefix: str) -> Iterator[Json]:
     for path in sorted(Path(prefix, "conda-meta").glob("*.json")):
         try:
-            record = files.read_object(path) or {}
-        except OSError:
+            record = json_reader.parse(document_limits.read_text(path, DATA), DATA)
+        except (OSError, ValueError):
             continue
-        if record.get("name") and record.get("version"):
+        if isinstance(record, dict) and record.get("name") and record.get("version"):
             yield record
 
 
@@ -101,18 +102,23 @@ def _pip_requirements(prefix: str, records: list[Json]) -> list[str]:
     return sorted(requirements)
 
 
+def _mapping(value: Json, name: str) -> Json:
+    inner = value.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
 def _requirement(metadata: Path, name: str, version: str) -> str:
     """``name==version``, or the URL that it was installed from (PEP 610's direct_url.json)."""
     try:
-        direct_url = files.read_object(metadata / "direct_url.json")
-        if direct_url is None:
-            return f"{name}=={version}"
-        address = str(direct_url["url"])
-        if (direct_url.get("dir_info") or {}).get("editable"):
-            return f"-e {address.removeprefix('file://')}"
-        commit = (direct_url.get("vcs_info") or {}).get("commit_id")
-    except (OSError, KeyError, AttributeError):
+        direct_url = json_reader.parse(document_limits.read_text(metadata / "direct_url.json"))
+    except (OSError, ValueError):
         return f"{name}=={version}"
+    if not isinstance(direct_url, dict):
+        return f"{name}=={version}"
+    address = str(direct_url.get("url", ""))
+    if _mapping(direct_url, "dir_info").get("editable"):
+        return f"-e {address.removeprefix('file://')}"
+    commit = _mapping(direct_url, "vcs_info").get("commit_id")
     return f"{name} @ git+{address}@{commit}" if commit else f"{name} @ {address}"
 
 
