@@ -29,7 +29,8 @@ def put(workspace: WorkspaceFiles, name: str, **changes: object) -> None:
     """Update the metadata with ``changes``. Raises WorkspaceException if that can't be written."""
     path = _path(workspace, name)
     try:
-        files.make_folders(path.parent)
+        path.parent.mkdir(exist_ok=True)
+        files.sync_folder(path.parent.parent)
         files.write_atomic(str(path), files.to_json({**read(workspace, name), **changes}))
     except OSError as error:
         raise paths.not_writable(path, error) from error

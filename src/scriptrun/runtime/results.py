@@ -74,7 +74,7 @@ def _result_path(folder: str, attempt: int) -> str:
 def _publish(path: str, value: "Json", durable: bool = True) -> bool:
     """Write a result; False if there is one already. One that cannot be read is put aside."""
     data = files.to_json(value)
-    if files.publish(path, data, durable=durable):
+    if files.publish(path, data, durable=durable, may_be_empty=True):
         return True
     if read_at(path) is not None:
         return False

@@ -141,13 +141,15 @@ class Journal(Value, frozen=False):
 
     def _create_file(self) -> int:
         journal_folder = self.folder / "journal"
-        files.make_folders(journal_folder)
+        journal_folder.mkdir(exist_ok=True)
+        files.sync_folder(self.folder)
         names = self._names()
         numbers = [name.partition(".")[0] for name in names]
         number = max((int(each) for each in numbers if each.isdigit()), default=0) + 1
-        return os.open(
-            journal_folder / f"{number:04d}.jsonl", _FLAGS | os.O_CREAT | os.O_EXCL, 0o644
-        )
+        path = journal_folder / f"{number:04d}.jsonl"
+        handle = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+        files.sync_folder(journal_folder)
+        return handle
 
     def close(self) -> None:
         """Close the file."""

@@ -42,7 +42,8 @@ def publish(folder: Path, job: JobSpec) -> None:
     Afterwards the run survives a power cut.
     """
     try:
-        is_new = files.publish(str(folder / "job.json"), files.to_json(job.to_dict()))
+        data = files.to_json(job.to_dict())
+        is_new = files.publish(str(folder / "job.json"), data, may_be_empty=True)
         files.sync_folder(folder.parent)
     except OSError as error:
         raise paths.not_writable(folder, error) from error

@@ -90,9 +90,9 @@ def _claim(order: "LaunchOrder") -> bool:
     claimed = False
     try:
         process_record.begin(order)
-        claimed = files.publish(path, files.to_json(identity.identify()), durable=False)
+        claimed = files.publish(path, files.to_json(identity.identify()), may_be_empty=True)
         if claimed:  # before the script starts, or a power cut could let it start twice
-            durability.sync_files([path, folder, os.path.dirname(folder), order.folder])
+            durability.sync_files([os.path.dirname(folder), order.folder])
         return claimed
     except OSError:
         _remove_if_empty(folder)  # a full disk: not an attempt, the run stays queued
