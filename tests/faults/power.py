@@ -26,6 +26,7 @@ class Disk:
 
     def __init__(self, folder: Path) -> None:
         self.image, self.place = folder / "power.img", folder / "power"
+        self._cuts = 0
         if os.geteuid() != 0 or not shutil.which("mkfs.ext4") or not shutil.which("losetup"):
             lacking("a disk cannot be cut off here (it takes root, mkfs.ext4 and losetup)")
         with open(self.image, "wb") as file:
@@ -51,6 +52,12 @@ class Disk:
         finally:
             os.close(handle)
         self.end()
+        # a copy: another process's mount namespace may still hold what has been stopped
+        copy = self.image.with_suffix(".copy")
+        subprocess.run(["cp", "--sparse=always", self.image, copy], check=True)
+        self.image.unlink()
+        self.image = copy.rename(self.image.with_suffix(f".{self._cuts}"))
+        self._cuts += 1
         self._mount()
 
     def end(self) -> None:
