@@ -181,11 +181,16 @@ BESIDE = {
 }
 
 
-def a_manifest() -> bytes:
+def a_manifest() -> tuple[str, bytes]:
+    """The name of a manifest's file, which is its digest, and its content."""
     rows = [manifest.ManifestRow(f"a/{n}", n, "e") for n in range(10)]
     with tempfile.TemporaryDirectory() as folder:
         written = manifest.write(Path(folder), rows)
-        return manifest.manifest_path(Path(folder), written.digest).read_bytes()
+        path = manifest.manifest_path(Path(folder), written.digest)
+        return path.name, path.read_bytes()
+
+
+MANIFEST_NAME, MANIFEST = a_manifest()
 
 
 class Reader(NamedTuple):
@@ -303,6 +308,6 @@ RECORDS = {
     ),
     "metrics": Reader("metrics/1.jsonl", [METRICS], read_metrics),
     "ticket": Reader("0001-e_1.json", [TICKET], tickets.read),
-    "manifest": Reader("x.manifest", [a_manifest()], lambda path: list(manifest.Manifest(path).rows())),
+    "manifest": Reader(MANIFEST_NAME, [MANIFEST], lambda path: list(manifest.Manifest(path).rows())),
     "mirror": Reader("mirror.json", [b'{"a": [1, 2, 3]}'], lambda path: mirror._read_known(path.parent)),
 }  # fmt: skip

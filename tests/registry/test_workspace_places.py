@@ -386,5 +386,5 @@ def test_no_umask_makes_a_workspace_or_the_cache_writable_for_all(tmp_path, monk
         [sys.executable, "-m", "scriptrun", "init", "w"], cwd=tmp_path, umask=0, check=True
     )
     subprocess.run([sys.executable, "-m", "scriptrun", "list"], cwd=tmp_path, umask=0, check=True)
-    assert stat.S_IMODE((tmp_path / ".scriptrun").stat().st_mode) == 0o770
+    assert stat.S_IMODE((tmp_path / ".scriptrun").stat().st_mode) == 0o750
     assert not (tmp_path / "cache").stat().st_mode & 0o002

@@ -7,6 +7,7 @@ files uses ``WorkspaceFiles``.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from pathlib import Path
@@ -331,7 +332,7 @@ def _create_folders(root: Path, facts: Json) -> None:
     try:
         files.make_folders(root)
         mode = trust.mode_for(root)
-        directory.mkdir(mode=mode, exist_ok=True)
+        _make_directory(directory, mode)
         for name in _PRIVATE_FOLDERS:
             if not (directory / name).is_dir():
                 paths.make_private(directory / name)
@@ -344,6 +345,18 @@ def _create_folders(root: Path, facts: Json) -> None:
         raise paths.not_writable(directory, error) from error
     if trust.why_not(directory):
         trust.trust(root)  # shared with a group, or a file system without modes: its maker knows
+
+
+def _make_directory(directory: Path, allowed: int) -> None:
+    """Create the workspace's folder with the mode ``allowed`` at most.
+
+    Where the umask lets everyone write, others cannot enter it: what is made in it is as open.
+    """
+    directory.mkdir(exist_ok=True)
+    mode = stat.S_IMODE(directory.stat().st_mode)
+    wanted = mode & (allowed | stat.S_ISGID) & (~0o007 if mode & 0o002 else ~0)
+    if wanted != mode:
+        directory.chmod(wanted)
 
 
 def _check_name(name: object) -> None:

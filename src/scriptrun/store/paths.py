@@ -18,7 +18,7 @@ from scriptrun.spec.errors import WorkspaceException
 def cache_root() -> Path:
     """``$SCRIPTRUN_CACHE``, else ``~/.cache/scriptrun`` (Windows: in ``%LOCALAPPDATA%``).
 
-    Safe to delete when nothing runs. Does not create the folder; it is never writable for all.
+    Safe to delete when nothing runs. Does not create the folder; only its owner and group can enter it.
     """
     root = _cache_path()
     _close_to_all(root)
@@ -138,15 +138,20 @@ def _chmod_quietly(folder: Path, mode: int) -> None:
 
 
 def _close_to_all(root: Path) -> None:
-    """Take ``root`` from all users if they may write it: what is in it may have the same mode."""
+    """Take ``root`` from others, and from its group unless it may write it.
+
+    What is in it may have any mode: uv's lock files can be written by everyone.
+    """
     if sys.platform == "win32":
         return
     try:
-        mode = stat.S_IMODE(root.stat().st_mode)
+        status = root.stat()
     except OSError:
         return
-    if mode & 0o002 and not mode & stat.S_ISVTX:
-        _chmod_quietly(root, mode & ~0o007)
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o007 and not mode & stat.S_ISVTX and status.st_uid == os.geteuid():
+        is_shared = mode & (stat.S_IWGRP | stat.S_ISGID)
+        _chmod_quietly(root, mode & ~(0o007 if is_shared else 0o077))
 
 
 def make_private(folder: Path) -> None:

@@ -58,6 +58,8 @@ def reserve(key: str, cache: CacheFolder = None) -> str:
     It is created here and not by the builder, so that processes left over from a killed build
     never share a folder with the next build.
     """
+    if cache is None:
+        paths.cache_folder("environments")  # closed to others, before uv's open lock files are in it
     os.makedirs(key_folder(key, cache), exist_ok=True)
     folder = os.path.join(key_folder(key, cache), str(max(numbers(key, cache), default=0) + 1))
     os.mkdir(folder)
