@@ -426,15 +426,17 @@ def test_a_default_that_is_removed_gives_way_to_the_first(workspace):
 
 # versions of datasets
 
+FACTS = {"type": "file", "created": "2026-11-30T00:00:00Z", "definition": {}}
+
 
 def test_versions_count_up_and_equal_ones_keep_their_number(workspace):
     add = versions.add
-    assert add(workspace, "n", {"files": 1}, False)["version"] == 1
+    assert add(workspace, "n", {**FACTS, "files": 1}, False)["version"] == 1
     with pytest.raises(UserErrorException):
-        add(workspace, "n", {"files": 2}, False)
-    assert add(workspace, "n", {"files": 1}, True)["version"] == 1
-    assert add(workspace, "n", {"files": 2}, True)["version"] == 2
-    assert add(workspace, "n", {"files": 1}, True)["version"] == 3
+        add(workspace, "n", {**FACTS, "files": 2}, False)
+    assert add(workspace, "n", {**FACTS, "files": 1}, True)["version"] == 1
+    assert add(workspace, "n", {**FACTS, "files": 2}, True)["version"] == 2
+    assert add(workspace, "n", {**FACTS, "files": 1}, True)["version"] == 3
     assert versions.version_numbers(workspace, "n") == [1, 2, 3]
     assert versions.get(workspace, "n")["files"] == 1
     assert versions.get(workspace, "n", 2)["files"] == 2
@@ -442,7 +444,7 @@ def test_versions_count_up_and_equal_ones_keep_their_number(workspace):
 
 @pytest.mark.parametrize("name", ["größe / 日本", "a:b", "..", ".hidden", "a\nb", "x" * 200, "CON"])
 def test_any_text_names_a_dataset(workspace, name):
-    head = versions.add(workspace, name, {"files": 1}, False)
+    head = versions.add(workspace, name, {**FACTS, "files": 1}, False)
     assert versions.names(workspace) == [name]
     assert versions.find_by_id(workspace, head["id"])["name"] == name
     versions.remove(workspace, name)
@@ -458,7 +460,7 @@ def test_what_is_no_name_of_a_dataset_is_refused(workspace, name):
 
 
 def test_only_words_of_a_version_can_change(workspace):
-    head = versions.add(workspace, "n", {"files": 1}, False)
+    head = versions.add(workspace, "n", {**FACTS, "files": 1}, False)
     changed = versions.change(workspace, head, {"tags": {"a": "b"}, "description": "d"})
     assert (changed["tags"], changed["description"]) == ({"a": "b"}, "d")
     assert versions.get(workspace, "n", 1)["id"] == head["id"]

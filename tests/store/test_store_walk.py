@@ -440,15 +440,6 @@ def test_a_source_that_is_gone_is_not_unchanged(tmp_path):
     assert unchanged.find_unchanged(source, cache) is None
 
 
-def test_packs_stand_when_all_are_there(tmp_path):
-    (tmp_path / "packs").mkdir()
-    (tmp_path / "packs" / "one.pack").write_bytes(b"")
-    assert unchanged.all_packs_exist(tmp_path, set())
-    assert unchanged.all_packs_exist(tmp_path, {"one"})
-    assert not unchanged.all_packs_exist(tmp_path, {"one", "two"})
-    assert not unchanged.all_packs_exist(tmp_path, None)
-
-
 def test_touching_marks_what_is_there_as_used_now(tmp_path):
     path = tmp_path / "a"
     assert not unchanged.mark_used(str(path))

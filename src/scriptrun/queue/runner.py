@@ -102,6 +102,9 @@ class _WaitingRun(Value):
     line: str | None = ""
 
 
+_CANNOT_START = "cannot be started yet: system_logs/launcher.txt says why; trying again"
+
+
 class Runner(Value, frozen=False):
     """The state of the runner and the processes it has started."""
 
@@ -323,6 +326,8 @@ class Runner(Value, frozen=False):
             name = self.launched.pop(pid, None)
             if name is not None:
                 self.loaded.pop(name, None)
+                if status and (self.queue / name).exists():  # it could not claim the run
+                    self.retry_at[name] = time.monotonic() + PAUSE, _CANNOT_START
             self._record_build(pid, status)
 
     def _record_build(self, pid: int, status: int) -> None:

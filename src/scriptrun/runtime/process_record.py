@@ -84,13 +84,18 @@ def path_of(order: "LaunchOrder", guard: int) -> "str | None":
 def begin(order: "LaunchOrder") -> None:
     """Record this process as the guard of the run, before anything is started.
 
-    Raises OSError if the record cannot be written.
+    A failure is ignored, as of a full disk: the run starts, and only if its guard and its launcher
+    are both killed, nothing of it is signalled.
     """
     path = path_of(order, os.getpid())
-    if path is not None:
-        folder = order.folder
-        fields = dict(identity.identify(), folder=folder, inode=_inode(folder))
+    if path is None:
+        return
+    folder = order.folder
+    fields = dict(identity.identify(), folder=folder, inode=_inode(folder))
+    try:
         _append(path, KEEPER, fields)
+    except OSError:
+        _unlink(path)  # not in part
 
 
 def add(order: "LaunchOrder", guard: "int | None", kind: str, **fields: object) -> None:

@@ -18,7 +18,7 @@ from scriptrun.spec.errors import WorkspaceException
 def cache_root() -> Path:
     """``$SCRIPTRUN_CACHE``, else ``~/.cache/scriptrun`` (Windows: in ``%LOCALAPPDATA%``).
 
-    Safe to delete when nothing runs. Does not create the folder; only its owner and group can enter it.
+    Safe to delete when nothing runs. Does not create the folder; closes it to others.
     """
     root = _cache_path()
     _close_to_all(root)

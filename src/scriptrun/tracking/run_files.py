@@ -22,9 +22,9 @@ else:
     Protocol = object
 
 #: what a mirror never takes: it is at home already, belongs to the node, or is too large
-NOT_MIRRORED = frozenset({"job.json", "inputs", "checkpoints"})
+NOT_MIRRORED = frozenset({"job.json", "cancel.json", "inputs", "checkpoints"})
 #: what only the submitting side writes: no node may replace it
-_WRITTEN_AT_HOME = NOT_MIRRORED | {"address.json", "cancel.json"}
+_WRITTEN_AT_HOME = NOT_MIRRORED | {"address.json"}
 #: what the script wrote
 OUTPUTS = frozenset({"outputs", "logs", "artifacts"})
 

@@ -59,7 +59,7 @@ def reserve(key: str, cache: CacheFolder = None) -> str:
     never share a folder with the next build.
     """
     if cache is None:
-        paths.cache_folder("environments")  # closed to others, before uv's open lock files are in it
+        paths.cache_folder("environments")  # closed to others: uv's lock files are open to all
     os.makedirs(key_folder(key, cache), exist_ok=True)
     folder = os.path.join(key_folder(key, cache), str(max(numbers(key, cache), default=0) + 1))
     os.mkdir(folder)

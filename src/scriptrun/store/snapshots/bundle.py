@@ -13,6 +13,7 @@ from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import SnapshotException
 from scriptrun.store import paths
 from scriptrun.store.file_stamp import stamp_of
+from scriptrun.store.snapshots import stamps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def parts(store: Path, digest: str) -> list[str]:
 def missing(store: Path, names: list[str]) -> list[str]:
     """Those of ``names`` that the store does not hold, or holds damaged.
 
-    What a digest names is compared with it, once while it looks the same. Places are always
-    missing: they are small, and nothing names their content.
+    All content is compared with its digest, once while its file looks the same.
     """
     note_path = paths.cache_root() / "stat" / f"{digest_of(str(store))[:32]}.parts"
     noted = files.read_json(str(note_path))
@@ -54,7 +54,7 @@ def missing(store: Path, names: list[str]) -> list[str]:
     for name in names:
         try:
             stamp = stamp_of(store / name)
-            if known.get(name) == stamp or _is_whole(store / name):
+            if known.get(name) == stamp or _is_whole(store, store / name):
                 whole[name] = stamp
         except OSError:
             continue
@@ -66,9 +66,10 @@ def missing(store: Path, names: list[str]) -> list[str]:
     return [name for name in names if name not in whole]
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(store: Path, path: Path) -> bool:
     if path.suffix == ".places":
-        return False
+        manifest = path.with_suffix("")
+        return stamps.are_places_whole(store, str(manifest), str(path), manifest.name)
     if path.suffix == ".index":
         return _is_pack_whole(path.with_suffix(".pack"), path)
     if path.suffix == ".pack":

@@ -16,7 +16,7 @@ from scriptrun.runtime import durability, workdir
 from scriptrun.runtime.files import make_folders
 from scriptrun.store.snapshots import stamps
 from scriptrun.store.snapshots.packs import PackWriter
-from scriptrun.store.snapshots.unchanged import all_packs_exist, mark_used
+from scriptrun.store.snapshots.unchanged import mark_used
 
 
 class Publication:
@@ -88,28 +88,10 @@ class Publication:
     def _publish_places(self, final: str, digest: str) -> bool:
         if _link_exclusively(self._places, final):
             return True
-        if self._is_whole(final, digest):
+        if stamps.are_places_whole(self.store, self._manifest, final, digest):
             return False
         os.replace(self._places, final)
         return True
-
-    def _is_whole(self, places: str, digest: str) -> bool:
-        """Whether all content is where the ``places`` of another process say."""
-        if not all_packs_exist(self.store, packs_in(places)):
-            return False
-        reader = workdir.ContentReader(self.store)
-        try:
-            return all(
-                reader.is_whole(size, value, location)
-                for kind, _, size, value, location in workdir.entries_of(
-                    self._manifest, places, digest
-                )
-                if kind in "fx"
-            )
-        except (OSError, workdir.SnapshotDamaged):
-            return False
-        finally:
-            reader.close()
 
     def _keep_or_replace(self, final: str, digest: str) -> None:
         """Mark the manifest that is there as used now, or replace it if it is damaged."""

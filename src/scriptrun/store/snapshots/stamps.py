@@ -63,5 +63,20 @@ def is_manifest_whole(path: str, digest: str) -> bool:
         return False
 
 
+def are_places_whole(store: Path, manifest: str, places: str, digest: str) -> bool:
+    """Whether all content of the snapshot ``digest`` is where the file ``places`` says."""
+    reader = workdir.ContentReader(store)
+    try:
+        return all(
+            reader.is_whole(size, value, location)
+            for kind, _, size, value, location in workdir.entries_of(manifest, places, digest)
+            if kind in "fx"
+        )
+    except (OSError, workdir.SnapshotDamaged):
+        return False
+    finally:
+        reader.close()
+
+
 def _note_path(cache: Path) -> str:
     return f"{cache}.stamps"

@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from scriptrun.runtime import workdir
 from scriptrun.spec.values import Value
 from scriptrun.store.snapshots import folder as snapshot_folder
 from scriptrun.store.snapshots import stat_cache
@@ -63,11 +62,6 @@ def _list_unchanged(
     if record is None or decisions is None or listing.rules.stamp != record.stamp:
         return None
     return listing if stat_cache.appearance(listing) == record.appearance else None
-
-
-def all_packs_exist(store: Path, packs: set[str] | None) -> bool:
-    """Whether all ``packs`` exist."""
-    return packs is not None and all(os.path.exists(workdir.pack_path(store, p)) for p in packs)
 
 
 def mark_used(path: str) -> bool:
