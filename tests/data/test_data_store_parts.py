@@ -426,7 +426,7 @@ def test_a_default_that_is_removed_gives_way_to_the_first(workspace):
 
 # versions of datasets
 
-FACTS = {"type": "file", "created": "2026-11-30T00:00:00Z", "definition": {}}
+FACTS = {"type": "file", "definition": {}}
 
 
 def test_versions_count_up_and_equal_ones_keep_their_number(workspace):

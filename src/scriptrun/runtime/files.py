@@ -70,7 +70,11 @@ def publish(
     is_new = _link_new(path, data, mode, finish if durable else None)
     if durable:  # the other writer's file too: it may be about to do this
         if may_be_empty:
-            sync_file(path)
+            try:
+                sync_file(path)
+            except OSError as error:
+                if is_new or error.errno not in _ABSENT:
+                    raise
         sync_folder(os.path.dirname(str(path)))
     return is_new
 
