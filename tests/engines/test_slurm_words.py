@@ -370,10 +370,12 @@ def test_only_the_newest_attempt_tells_how_it_ended(tmp_path):
     assert not handles.has_result(tmp_path)
     for attempt in (1, 2, 10):
         (tmp_path / "attempts" / str(attempt)).mkdir(parents=True)
-    (tmp_path / "attempts" / "2" / "result.json").write_text("{}")
+    (tmp_path / "attempts" / "2" / "result.json").write_text('{"state": "Failed"}')
     (tmp_path / "attempts" / "notes").mkdir()
     assert not handles.has_result(tmp_path)
     (tmp_path / "attempts" / "10" / "result.json").write_text("{}")
+    assert not handles.has_result(tmp_path), "one that cannot be read is none"
+    (tmp_path / "attempts" / "10" / "result.json").write_text('{"state": "Failed"}')
     assert handles.has_result(tmp_path)
 
 

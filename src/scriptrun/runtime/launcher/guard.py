@@ -11,7 +11,7 @@ import time
 
 from .. import durability, events, files, identity, process_record, processes, results
 from ..order import Attempt, LaunchOrder
-from . import collect
+from . import collect, record_sync
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def _run_claimed(attempt: "Attempt") -> int:
     if pid == 0:
         _run_launcher(attempt)
     processes.become_subreaper()
+    record_sync.start(folder)
     if order.on_term:  # a scheduler's warning goes to the launcher alone
         for number in (signal.SIGUSR1, signal.SIGURG):
             signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
