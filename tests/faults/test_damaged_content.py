@@ -228,7 +228,7 @@ def test_damaged_lockfiles(bench, damage, tmp_path, capsys):
     for words in (("rerun", first.id), export, ("shell", first.id, "--", "true")):
         exit_code, text = command(bench, capsys, *words)
         assert exit_code in (1, 2), text
-        assert "environment.lock.json' is damaged" in text, text
+        assert "environment.lock.json is damaged" in text, text
 
 
 @damaged_in_each_way

@@ -22,7 +22,7 @@ FORMAT = 1
 _TYPES = {
     "platform": "str",
     "kind": "str",
-    "python": "str",
+    "python": "str | None",
     "version": "str",
     "requirements": "str | list[str]",
     "distributions": "list[str]",

@@ -101,8 +101,10 @@ def _name_full_disk(result: "Json", job: "Json", order: "LaunchOrder") -> None:
     others = [environ.get("TMPDIR") or "/tmp", "/dev/shm", environ.get("HOME") or "/"]
     others += [str(word) for word in job.get("arguments") or () if os.path.isabs(str(word))]
     cause = disks.cause_of_failure(logs, [order.folder, staging], others)
-    if cause:
-        result["reason"] = "{}; {}".format(cause, result["reason"])
+    failure = result["reason"]
+    for part in (result, result.get("cause") or {}):  # the latter is compared with other nodes'
+        if cause and part.get("reason") == failure:
+            part["reason"] = "{}; {}".format(cause, failure)
 
 
 def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:
