@@ -27,7 +27,7 @@ OTHER = EnvironmentSpec(kind=PACKAGES, pip=("other",))
 
 
 def _lock(**facts):
-    return {"platform": platform_tag(), **facts}
+    return locks.seal({"platform": platform_tag(), "kind": PACKAGES, **facts})
 
 
 def test_the_first_lock_of_a_request_stands(tmp_path):
@@ -48,7 +48,7 @@ def test_a_name_is_no_part_of_the_request(tmp_path):
 
 @pytest.mark.parametrize("upgrade", [True, False])
 def test_the_lock_of_another_platform_stays_beside_ours(tmp_path, upgrade):
-    foreign = {"platform": "plan9", "n": 0}
+    foreign = {"platform": "plan9", "kind": PACKAGES, "n": 0}
     first = tmp_path / f"{SPEC.digest()}.json"
     first.write_text(json.dumps(foreign))
     assert locks.read(tmp_path, SPEC) is None

@@ -8,6 +8,7 @@ files: durability.py.
 import errno
 import json
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 #: errors of a path that leads to no file or folder of the kind that is expected there
-_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)
 #: how deeply records are nested at most; damage and malice are not
 _MAX_DEPTH = 100
 
@@ -173,10 +174,16 @@ def read_object(path: "StrPath") -> "Json | None":
 def read_bytes(path: "StrPath") -> "bytes | None":
     """The content of the file ``path``; None if there is none: nothing, a folder, a loop of links.
 
-    Raises OSError for a file that cannot be read.
+    A pipe or a device is none either: it is not waited for. Raises OSError for a file that cannot
+    be read.
     """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        with open(path, "rb") as handle:
+        descriptor = os.open(str(path), flags | getattr(os, "O_BINARY", 0))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
+        with open(descriptor, "rb") as handle:
             return handle.read()
     except OSError as error:
         if error.errno in _ABSENT:

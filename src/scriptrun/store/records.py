@@ -103,7 +103,9 @@ def problem(path: Path) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if data is None:
-        return "is a folder, not a file" if path.is_dir() else "is a broken symbolic link"
+        if path.is_symlink() and not path.exists():
+            return "is a broken symbolic link"
+        return "is a folder, not a file" if path.is_dir() else "is a pipe or a device, not a file"
     if not data.strip(_BLANKS):
         return "is damaged: it is empty" if not data else "is damaged: it holds only blanks or NULs"
     value = files.parse_json(data)
