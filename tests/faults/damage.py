@@ -104,12 +104,7 @@ def _file(path: Path) -> None:
     path.write_bytes(b"not a folder")
 
 
-def _pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-PLACES: dict[str, Callable[[Path], None]] = {"a folder": _folder, "a loop": _loop, "a pipe": _pipe}
+PLACES: dict[str, Callable[[Path], None]] = {"a folder": _folder, "a loop": _loop}
 #: what becomes of a folder
 FOLDERS: dict[str, Callable[[Path], None]] = {"a file": _file, "a loop": _loop}
 

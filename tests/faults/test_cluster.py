@@ -251,7 +251,9 @@ def test_a_full_disk_ends_the_run_and_says_so(slurm, small_disk):
     for shape, who in (({}, "job.py"), (SHAPES[2], "job.py on rank 1")):
         run = bench.submit(FILLS, **shape)
         assert wait(run) == "Failed"
-        assert run.standing.reason.startswith(f"the disk of {disk} is full (No space left on device)")
+        assert run.standing.reason.startswith(
+            f"the disk of {disk} is full (No space left on device)"
+        )
         assert f"; {who} " in run.standing.reason
         assert run.standing.reason.endswith("exited with code 1")
         assert (run.path / "attempts" / "1" / "result.json").exists()

@@ -13,7 +13,7 @@ import stat
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from scriptrun.runtime.hints import Json, StrPath
 
@@ -174,21 +174,27 @@ def read_object(path: "StrPath") -> "Json | None":
 def read_bytes(path: "StrPath") -> "bytes | None":
     """The content of the file ``path``; None if there is none: nothing, a folder, a loop of links.
 
-    A pipe or a device is none either: it is not waited for. Raises OSError for a file that cannot
-    be read.
+    Raises OSError for a file that cannot be read.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        descriptor = os.open(str(path), flags | getattr(os, "O_BINARY", 0))
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            return None
-        with open(descriptor, "rb") as handle:
+        with open_record(path) as handle:
             return handle.read()
     except OSError as error:
         if error.errno in _ABSENT:
             return None
         raise
+
+
+def open_record(path: "StrPath") -> "BinaryIO":
+    """Open a file to read it. Raises OSError for a pipe or a device, which is not waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(str(path), flags | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    number = errno.EISDIR if stat.S_ISDIR(mode) else errno.ENXIO
+    raise OSError(number, os.strerror(number), str(path))
 
 
 def names_in(folder: "StrPath") -> "list[str]":

@@ -122,7 +122,7 @@ def is_copy_whole(path: Path, value: Json) -> bool:
 def parse(path: Path) -> Json:
     """The mapping in ``path``, read from the YAML itself. Raises WorkspaceException."""
     try:
-        with open(path, "rb") as handle:
+        with files.open_record(path) as handle:
             data = handle.read(RECORD.characters + 1)
         document = yaml_reader.parse(data, limits=RECORD)
     except MalformedDocument as error:

@@ -155,7 +155,7 @@ def _stamp(state: FileState) -> list[int]:
 
 def _read(path: Path, start: int, size: int) -> bytes:
     try:
-        with open(path, "rb") as handle:
+        with files.open_record(path) as handle:
             handle.seek(start)
             return handle.read(size)
     except OSError:

@@ -87,7 +87,7 @@ def tail(path: str, progress: "dict[str, int] | None" = None) -> "Iterator[list[
     """
     start = 0 if progress is None else progress.get(path, 0)
     try:
-        handle = open(path, "rb")
+        handle = record_files.open_record(path)
     except OSError:
         return
     with handle:
