@@ -111,7 +111,8 @@ def test_an_image_for_nodes_is_ill_without_its_file(tmp_path):
     spec = image(docker={"nodes": "apptainer"})
     made = builder.Image(spec, {"kind": IMAGE, "base": "x", "interpreter": "/opt/p"})
     assert "interrupted" in made.why_unhealthy(str(tmp_path))
-    (tmp_path / builder.NOTE).write_text('{"image": "x", "kind": "podman", "unpushed": "why"}')
+    note = {"image": "x", "kind": "podman", "root": "/r", "kept": "", "unpushed": "why"}
+    (tmp_path / builder.NOTE).write_text(json.dumps(note))
     assert "image.sif" in made.why_unhealthy(str(tmp_path))
     (tmp_path / "image.sif").write_text("")
     assert made.why_unhealthy(str(tmp_path)) == ""

@@ -98,7 +98,7 @@ class LogStream:
     def _handle(self, name: str) -> IO[bytes] | None:
         if name not in self._open:
             try:
-                self._open[name] = open(self._folder / name, "rb")  # noqa: SIM115
+                self._open[name] = files.open_record(self._folder / name)
             except OSError:
                 return None
             if self._tail is not None:

@@ -96,6 +96,7 @@ class JobOutput(Value):
         return super().from_dict(
             {
                 **data,
+                "path": data.get("path") or "",
                 "source_globs": None if globs is None else tuple(as_list(globs, "source_globs")),
                 "registration": registration,
             }
