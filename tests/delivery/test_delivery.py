@@ -16,7 +16,7 @@ from scriptrun.core.dataset import OutputFileDatasetConfig
 from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.submission import check
-from scriptrun.testing.jobs import PATIENCE, until
+from scriptrun.testing.jobs import PATIENCE, kill, until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 import servers
@@ -559,7 +559,7 @@ def test_the_next_look_unmounts_what_nobody_serves_any_more(mounted):
     serving = Path(f"/proc/{helper}/task/{helper}/children").read_text().split()
     assert serving, "a process serves the mount"
     for pid in [guard, launcher_of(mounted), *map(int, serving), helper]:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)  # what served a launcher may have ended with it
     gone(helper)
     mounted.wait_for_completion(raise_on_error=False)
     assert mounted.get_status() == "Failed"

@@ -1,6 +1,8 @@
 """Masking what a job printed, in place."""
 
 import os
+import subprocess
+import sys
 
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 from scriptrun.tracking.masking import Mask
@@ -25,6 +27,18 @@ def test_what_is_added_is_overwritten_and_keeps_its_length(tmp_path):
         handle.write("-\u00e9\n")
     mask.mask_new_text()
     assert VALUE not in log.read_text()
+
+
+def test_a_process_without_exit_handlers_masks_a_last_time(tmp_path):
+    log = tmp_path / "user_logs" / "std_log.txt"
+    log.parent.mkdir()
+    log.write_text(VALUE)
+    program = f"import os; from scriptrun.tracking import masking; masking.hide({VALUE!r}); "
+    environ = {**os.environ, "SCRIPTRUN_RUN_FOLDER": str(tmp_path)}
+    for ending, is_masked in (("", False), ("masking.finish(); ", True)):
+        command = [sys.executable, "-c", f"{program}{ending}os._exit(0)"]
+        subprocess.run(command, env=environ, check=True)
+        assert (VALUE not in log.read_text()) == is_masked
 
 
 def test_a_script_that_is_killed_has_its_secret_masked_too(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from scriptrun.data.tables import parquet_file
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.store import dependents
+from scriptrun.tracking import masking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def main() -> None:
         Path("/proc/self/comm").write_text("scriptrun-data")
     except OSError:
         pass
-    dependents.end_with()
+    dependents.end_with(first=masking.finish)  # the script may have been killed
     serve(sys.stdin.buffer, answers)
 
 

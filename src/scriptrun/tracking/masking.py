@@ -76,6 +76,12 @@ def hide(value: str) -> None:
         _masks.setdefault(folder, Mask(folder)).hide(value)
 
 
+def finish() -> None:
+    """Mask what is new in the logs, in a process that leaves without its exit handlers."""
+    for mask in list(_masks.values()):
+        mask.mask_new_text()
+
+
 def _logs(folder: str) -> Iterator[str]:
     for name in LOGS:
         for base, _, files in os.walk(os.path.join(folder, name)):
