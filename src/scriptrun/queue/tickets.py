@@ -40,10 +40,17 @@ def write(queue: Path, folder: Path, environ: dict[str, str], *, durable: bool =
     Without ``durable`` it survives a power cut only after ``sync``.
     """
     path = queue / f"{time.time_ns():020d}-{folder.name}.json"
-    submitter = identity.identify()
-    value = {"folder": str(folder), "environ": environ, "submitter": submitter}
-    files.write_atomic(str(path), files.to_json(value), mode=0o600, durable=durable)
-    return Ticket(path, folder, environ, submitter)
+    return _store(Ticket(path, folder, environ, identity.identify()), durable)
+
+
+def _store(ticket: Ticket, durable: bool = True) -> Ticket:
+    value = {
+        "folder": str(ticket.folder),
+        "environ": ticket.environ,
+        "submitter": ticket.submitter,
+    }
+    files.write_atomic(str(ticket.path), files.to_json(value), mode=0o600, durable=durable)
+    return ticket
 
 
 def sync(path: Path) -> None:
@@ -124,18 +131,14 @@ def _is_variable(item: tuple[str, object]) -> bool:
 def renew(path: Path, folder: Path, submitter: Json) -> Ticket:
     """Write the ticket of the run at ``folder`` again, at its place, with our own variables."""
     environ = {n: text for n, text in os.environ.items() if n not in identity.JOB_VARIABLES}
-    value = {"folder": str(folder), "environ": environ, "submitter": submitter}
     if path.is_dir():
         drop(path)
-    files.write_atomic(str(path), files.to_json(value), mode=0o600)
-    return Ticket(path, folder, environ, submitter)
+    return _store(Ticket(path, folder, environ, submitter))
 
 
 def move(ticket: Ticket, folder: Path) -> Ticket:
     """The ticket, rewritten for a run whose workspace was moved: it is in ``folder`` now."""
-    value = {"folder": str(folder), "environ": ticket.environ, "submitter": ticket.submitter}
-    files.write_atomic(str(ticket.path), files.to_json(value), mode=0o600)
-    return Ticket(ticket.path, folder, ticket.environ, ticket.submitter)
+    return _store(ticket.replace(folder=folder))
 
 
 def put_back(queue: Path, run_id: str) -> bool:

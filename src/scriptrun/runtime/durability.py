@@ -59,9 +59,7 @@ def _start_writing(paths: "list[str]") -> None:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             continue  # removed, or not readable
-        write(
-            handle, begin, size, _START_WRITING
-        )  # folders have no pages to write: an error, and no harm
+        write(handle, begin, size, _START_WRITING)  # an error for folders, which does no harm
         os.close(handle)
 
 

@@ -1,8 +1,8 @@
 """Processes that end when the process that started them does, also if that one is killed.
 
 A helper of ours calls ``end_with``. For another program, ``tied`` starts one watcher per process
-(``python dependents.py``), which ends the program and all that it has started. It is told by lines
-of its input: ``+PID START`` and ``-PID``.
+(``python dependents.py``), which ends the program and all that it has started. It reads lines on
+its standard input: ``+PID START`` and ``-PID``.
 """
 
 from __future__ import annotations

@@ -11,10 +11,6 @@ import shutil
 import tempfile
 from contextlib import suppress
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 PREFIX = "scriptrun-scratch-"
 #: the name before the folder is locked, which is a matter of microseconds
 _UNLOCKED = "scriptrun-unlocked-"
