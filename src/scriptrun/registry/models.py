@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scriptrun.runtime import durability, foreign_names
+from scriptrun.runtime import foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
@@ -169,7 +169,6 @@ def copy_to(workspace: WorkspaceFiles, record: VersionRecord, target: Path, exis
         )
     for file in record["files"]:
         _copy_file(workspace, record, file, target)
-    durability.sync_files({(target / file["path"]).parent for file in record["files"]})
     return Path(foreign_names.join(target, record["root"], origin))
 
 
@@ -208,7 +207,7 @@ def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
 
 
 def _origin(record: VersionRecord) -> str:
-    return f"The record of model {record['name']!r}, version {record['version']},"
+    return f"The record of {_label(record)}"
 
 
 def _names(record: VersionRecord) -> list[str]:
@@ -243,7 +242,11 @@ def damages(workspace: WorkspaceFiles, record: VersionRecord) -> Iterator[Worksp
 
 
 def _describe(record: VersionRecord, file: Json) -> str:
-    return f"{file['path']!r} of model {record['name']!r}, version {record['version']},"
+    return f"{file['path']!r} of {_label(record)}"
+
+
+def _label(record: VersionRecord) -> str:
+    return f"model {record['name']!r}, version {record['version']},"
 
 
 def _content(workspace: WorkspaceFiles) -> Path:
