@@ -91,8 +91,9 @@ def test_a_run_whose_results_are_all_damaged_has_failed(bench, gate, running):
     wait(running)
     for name in ("result.json", "node-0.json"):
         damage.apply("half", result_of(running).with_name(name))
-    status = Run.get(bench.workspace, running.id).standing
-    assert status.state == "Failed"
+    run = Run.get(bench.workspace, running.id)
+    until(lambda: run.get_status() == "Failed")  # its launcher may still live
+    status = run.standing
     assert "is gone" in status.reason and "attempts/1/result.json was damaged" in status.reason
 
 
@@ -256,7 +257,7 @@ def test_a_run_of_a_sweep_whose_job_is_damaged_counts_by_its_result(tmp_path):
     tuner, gate = Tuner(tmp_path), tmp_path / "gate"
     sweep = tuner.submit("--gate", gate, max_total_runs=2)
     (job,) = until(lambda: [*tuner.workspace.runs_folder.glob("*/*_0/job.json")])
-    until(lambda: (job.parent / "attempts" / "1" / "node-0.start.json").exists())
+    until(lambda: [*job.parent.glob("user_logs/*")])  # the launcher has read the job
     without_driver(sweep)
     damage.apply("half", job)
     gate.touch()

@@ -40,15 +40,6 @@ def queue(bench):
     return tickets.queue_of(bench.workspace.id)
 
 
-def test_an_empty_ticket_queues_nothing(tmp_path):
-    whole, empty = (tickets.write(tmp_path, tmp_path / name, {}) for name in ("run_1", "run_2"))
-    empty.path.write_bytes(b"")  # as a power cut leaves it
-    for each in (whole, empty):
-        tickets.drop_unreadable(each.path)
-        tickets.sync(each.path)
-    assert tickets.waiting(tmp_path) == [whole.path]
-
-
 def test_tickets_are_taken_in_the_order_of_their_writing(tmp_path):
     names = [f"run_{number}" for number in (3, 1, 2)]
     written = [tickets.write(tmp_path, tmp_path / name, {}) for name in names]

@@ -125,7 +125,7 @@ def test_variables_that_a_run_passes_on_are_not_made_up(bench, blocked, gate, mo
     result = run_folder.read_result(folder)
     assert result["state"] == "Failed"
     assert "TOKEN" in result["reason"] and "scriptrun rerun passing" in result["reason"]
-    assert not path.exists()
+    until(lambda: not path.exists())
     gate.touch()
 
 

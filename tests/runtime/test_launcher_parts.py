@@ -324,12 +324,22 @@ def test_a_damaged_snapshot_is_the_end_of_the_run_and_told(folder):
     assert (value["state"], value["by"]) == ("Failed", "launcher") and value["reason"]
 
 
-def test_a_broken_job_is_written_down_and_told_by_the_guard(folder):
-    (folder / "job.json").write_text('{"cut')
-    assert launch(order_of(folder)) == 0
-    value = files.read_json(str(folder / "attempts/1/result.json"))
-    assert (value["state"], value["by"]) == ("Failed", "guard")
-    assert "Traceback" in (folder / "system_logs/launcher.txt").read_text()
+@pytest.mark.parametrize(
+    ("field", "value"), [("distribution", 7), ("data", ["x"]), ("arguments", {}), ("id", None)]
+)
+def test_a_damaged_job_is_the_end_of_the_run_and_named(folder, field, value):
+    job = {**job_of(folder), field: value}
+    for text in ('{"cut', json.dumps(job)):
+        (folder / "job.json").write_text(text)
+        assert launch(order_of(folder)) == 0
+        result = files.read_json(str(folder / "attempts/1/result.json"))
+        assert (result["state"], result["by"]) == ("Failed", "guard")
+        assert result["reason"] == f"{folder / 'job.json'} is damaged or gone"
+        for name in ("result.json", "node-0.json", "node-0.start.json"):
+            (folder / "attempts/1" / name).unlink()
+    log = (folder / "system_logs/launcher.txt").read_text()
+    assert log.splitlines()[-1].endswith(f"job.json is damaged: its field '{field}'")
+    assert "Traceback" not in log
 
 
 def test_whoever_ends_starts_a_runner_where_something_waits_and_none_lives(folder, tmp_path):

@@ -199,7 +199,6 @@ class Runner(Value, frozen=False):
             return self.loaded[path.name]
         ticket = tickets.read(path) or repair.renew_ticket(self.workspace, path)
         if ticket is None:
-            tickets.drop_unreadable(path)
             return None
         if not ticket.folder.exists():
             folder = self.workspace.find_run(tickets.run_id_of(path))

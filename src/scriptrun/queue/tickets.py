@@ -106,12 +106,6 @@ def read(path: Path) -> Ticket | None:
     return Ticket(path, Path(value["folder"]), value["environ"], value["submitter"])
 
 
-def drop_unreadable(path: Path) -> None:
-    """Remove what ``read`` could not read: it queues nothing."""
-    if read(path) is None:
-        drop(path)
-
-
 def is_ticket(value: Json) -> bool:
     """Whether ``value``, read from a file, is a ticket, of this queue or of sweeps."""
     environ = value.get("environ")

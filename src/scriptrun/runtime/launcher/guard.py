@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: the launcher's exit code when another attempt owns the run
 SUPERSEDED = 75
+#: its exit code when the run's job.json cannot be read
+DAMAGED_JOB = 65
 
 
 def guard(attempt: "Attempt") -> "NoReturn":
@@ -173,6 +175,9 @@ def _run_launcher(attempt: "Attempt") -> "NoReturn":
                 process_record.end(attempt.order, attempt.guard)  # the guard was killed
         except launcher.Superseded:
             code = SUPERSEDED
+        except launcher.DamagedJob as error:
+            code = DAMAGED_JOB
+            _log(attempt.order, "{}\n".format(error))
     except BaseException:
         _log_exception(attempt.order)
     finally:
@@ -203,6 +208,8 @@ def _clean_up(attempt: "Attempt", status: int) -> None:
         return  # the script had not started: the run is still queued, and the next runner starts it
     if os.WIFSIGNALED(status):
         reason = "the launcher was killed by " + processes.signal_name(os.WTERMSIG(status))
+    elif os.WEXITSTATUS(status) == DAMAGED_JOB:
+        reason = "{} is damaged or gone".format(os.path.join(order.folder, "job.json"))
     else:
         reason = "the launcher exited with code {}".format(os.WEXITSTATUS(status))
     if order.nodes > 1:
@@ -231,9 +238,13 @@ def _clean_up(attempt: "Attempt", status: int) -> None:
 def _log_exception(order: "LaunchOrder") -> None:
     import traceback  # loaded only when something has gone wrong
 
+    _log(order, traceback.format_exc())
+
+
+def _log(order: "LaunchOrder", text: str) -> None:
     try:
         path = os.path.join(order.folder, "system_logs", "launcher.txt")
-        events.append(path, traceback.format_exc().encode("utf-8", "surrogateescape"))
+        events.append(path, text.encode("utf-8", "surrogateescape"))
     except OSError:
         pass
 

@@ -24,12 +24,29 @@ class Superseded(Exception):
     """This launcher may not start the run; it exits without a result."""
 
 
+class DamagedJob(Exception):
+    """The run's job.json cannot be read, or a field of it is not what launchers rely on."""
+
+
+#: the types of the fields that launchers rely on
+_FIELDS: "dict[str, type]" = {
+    "distribution": dict,
+    "arguments": list,
+    "variables": dict,
+    "data": dict,
+    "retry": dict,
+    "snapshot": str,
+    "script": str,
+}
+_TEXTS = ("id", "experiment", "workspace")
+
+
 def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     """Run the job of ``attempt`` on this node and publish its result.
 
     ``fork(order)`` starts the launchers of the other nodes if all are simulated on this machine (a
     rehearsal). Failures of the job are part of the result. Raises Superseded if
-    this launcher may not start the run.
+    this launcher may not start the run, and DamagedJob.
     """
     identity.set_process_name(processes.LAUNCHER)
     order = attempt.order
@@ -38,7 +55,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     folder = order.folder
     process_record.add(order, attempt.guard, process_record.KEEPER, **identity.identify())
     log = events.EventWriter(folder, "node-{}".format(order.node))
-    job = files.read_json(os.path.join(folder, "job.json"))
+    job = _read_job(folder)
     oom.start_counting()
     began = time.time()
     delivery = delivery_client.DeliveryClient(job, attempt)
@@ -73,6 +90,21 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         )
     result.update(began=began, ended=time.time(), node=order.node, by="launcher")
     _finish(job, attempt, result, log, delivery)
+
+
+def _read_job(folder: str) -> "Json":
+    path = os.path.join(folder, "job.json")
+    job = files.read_object(path)
+    if job is None:
+        raise DamagedJob("{} is damaged or gone".format(path))
+    distribution = job.get("distribution")
+    wrong = [n for n, kind in _FIELDS.items() if not isinstance(job.get(n), (kind, type(None)))]
+    wrong += [name for name in _TEXTS if not isinstance(job.get(name), str)]
+    if not (isinstance(distribution, dict) and isinstance(distribution.get("kind"), str)):
+        wrong.append("distribution")
+    if wrong:
+        raise DamagedJob("{} is damaged: its field '{}'".format(path, wrong[0]))
+    return job
 
 
 def _trace(error: Exception) -> object:
