@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import json
 import os
@@ -140,6 +141,30 @@ def test_few_files_and_many(tmp_path, count):
     os.mkfifo(tmp_path / "pipe")
     durability.sync_tree(tmp_path)
     durability.sync_files([tmp_path / str(number) for number in range(count)])
+
+
+@pytest.mark.parametrize("number_of_threads", [0, 2, files._THREADS])
+def test_files_are_synced_together_and_each_error_is_told(tmp_path, monkeypatch, number_of_threads):
+    paths = [str(tmp_path / str(number)) for number in range(12)]
+    for path in paths[:8]:
+        (tmp_path / path).write_text("x")
+    start, left, synced = _thread.start_new_thread, [None] * number_of_threads, []
+
+    def limited(*arguments):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        return start(*arguments)
+
+    def recorded(handle):
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+
+    monkeypatch.setattr(_thread, "start_new_thread", limited)
+    monkeypatch.setattr(os, "fsync", recorded)
+    errors = files.sync_together(paths)
+    assert sorted(error.filename for error in errors) == sorted(paths[8:])
+    assert sorted(synced) == sorted(paths[:8])
+    assert files.sync_together([]) == []
 
 
 def test_folders_are_made_with_those_above_them(tmp_path):

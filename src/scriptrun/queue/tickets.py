@@ -55,11 +55,9 @@ def _store(ticket: Ticket, durable: bool = True) -> Ticket:
 
 def sync(path: Path) -> None:
     """Let the ticket survive a power cut, if it has not been used meanwhile."""
-    try:
-        files.sync_file(path)
-    except FileNotFoundError:
-        return
-    files.sync_folder(path.parent)
+    for error in files.sync_together([str(path), str(path.parent)]):
+        if not isinstance(error, FileNotFoundError):
+            raise error
 
 
 def waiting(queue: Path) -> list[Path]:

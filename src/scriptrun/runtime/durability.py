@@ -1,7 +1,7 @@
 """Bring many files to the disk at once (Python 3.6+, standard library only).
 
-A few files are synced one by one; for many, one call syncs their file system, which is far cheaper
-than a journal's commit for each.
+A few files are synced each by a thread; for many, one call syncs their file system, which is far
+cheaper than a journal's commit for each.
 """
 
 import os
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: so many files are synced one by one
 _FEW = 24
-#: SYNC_FILE_RANGE_WRITE: begin, and do not wait
-_START_WRITING = 2
 
 
 def sync_files(paths: "Iterable[StrPath]") -> None:
@@ -38,29 +36,9 @@ def sync_tree(*folders: "StrPath") -> None:
             if len(found) > _FEW and _sync_file_system(folder):
                 found.clear()
                 break
-    _start_writing(found)
-    for path in found:
-        try:
-            files.sync_file(path)
-        except FileNotFoundError:
-            pass  # removed meanwhile, as heartbeats are
-
-
-def _start_writing(paths: "list[str]") -> None:
-    """Let the disk begin with all files, so that one commit of a journal covers them."""
-    write = _c_function("sync_file_range")
-    if write is None:
-        return
-    from ctypes import c_longlong
-
-    begin, size = c_longlong(0), c_longlong(0)  # all of it
-    for path in paths:
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue  # removed, or not readable
-        write(handle, begin, size, _START_WRITING)  # an error for folders, which does no harm
-        os.close(handle)
+    for error in files.sync_together(found):
+        if not isinstance(error, FileNotFoundError):  # removed meanwhile, as heartbeats are
+            raise error
 
 
 def _sync(paths: "list[str]") -> None:
@@ -68,8 +46,8 @@ def _sync(paths: "list[str]") -> None:
         one_of_each = {os.stat(path).st_dev: path for path in paths}
         if all(_sync_file_system(path) for path in one_of_each.values()):
             return
-    for path in paths:
-        files.sync_file(path)
+    for error in files.sync_together(paths):
+        raise error
 
 
 def _below(folder: str) -> "Iterator[str]":

@@ -43,8 +43,8 @@ def publish(folder: Path, job: JobSpec) -> None:
     """
     try:
         data = files.to_json(job.to_dict())
-        is_new = files.publish(str(folder / "job.json"), data, may_be_empty=True)
-        files.sync_folder(folder.parent)
+        path = folder / "job.json"
+        is_new = files.publish(path, data, may_be_empty=True, above=(folder.parent,))
     except OSError as error:
         raise paths.not_writable(folder, error) from error
     if not is_new:
