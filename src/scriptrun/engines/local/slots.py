@@ -105,12 +105,17 @@ def take(
     return _held(descriptors, holder, tuple(name[len("gpu-") :] for name, _ in gpus))
 
 
+#: bytes that say who holds a slot, filled up with blanks
+_HOLDER_SIZE = 500
+
+
 def _held(descriptors: list[int], holder: str, gpus: tuple[str, ...] = ()) -> Slot:
     """The slot, whose files say who holds it."""
-    text = json.dumps({"run": holder, "user": os.geteuid()}).encode()
+    text = json.dumps({"run": holder, "user": os.geteuid()}).encode().ljust(_HOLDER_SIZE)
     for descriptor in descriptors if holder else ():
         try:
-            os.ftruncate(descriptor, 0)
+            if os.fstat(descriptor).st_size > len(text):  # a truncated ext4 file is synced
+                os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text, 0)
         except OSError:
             pass  # a full disk: it is for people only
@@ -122,7 +127,7 @@ def _holder_of(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as handle:
-            value = json.loads(handle.read(500))
+            value = json.loads(handle.read(_HOLDER_SIZE))
         run, uid = str(value["run"])[:100], int(value["user"])
     except (OSError, ValueError, TypeError, KeyError):
         return ""
