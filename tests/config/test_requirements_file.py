@@ -60,6 +60,9 @@ def test_missing_and_circular_files_are_sentences(tmp_path):
     (tmp_path / "b.txt").write_text("-r r.txt\n")
     with pytest.raises(UserErrorException, match="includes itself"):
         read_requirements(tmp_path / "r.txt")
+    (tmp_path / "bad.txt").write_bytes(b"-r \0")
+    with pytest.raises(UserErrorException, match=r"included by .*bad\.txt'\): No file can have"):
+        read_requirements(tmp_path / "bad.txt")
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00n")
     with pytest.raises(UserErrorException, match="not UTF-8"):
         read_requirements(tmp_path / "bad.txt")

@@ -55,6 +55,13 @@ def test_what_is_no_python_3_imports_nothing(source):
     assert import_check.script_imports(source) == set()
 
 
+def test_imports_beside_the_deepest_nesting_are_found():
+    source = b"import numpy\n" + b"x = " + b"-" * 1500 + b"1\nimport torch\n"
+    assert import_check.script_imports(source) in ({"numpy", "torch"}, set())
+    sums = b"import numpy\nx = " + b" + ".join([b"1"] * 1500) + b"\n"
+    assert import_check.script_imports(sums) in ({"numpy"}, set())
+
+
 def test_a_declared_encoding_is_read():
     assert import_check.script_imports(
         "# -*- coding: latin-1 -*-\n# é\nimport red".encode("latin-1")

@@ -120,20 +120,30 @@ def distributions_for(module: str) -> tuple[str, ...]:
 
 
 def _iter_imports(body: Iterable[ast.AST]) -> Iterator[str]:
-    for node in body:
+    rest = list(body)
+    while rest:  # nesting may be deeper than functions may call each other
+        node = rest.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level == 0 and node.module:
                 yield node.module.partition(".")[0]
-        elif isinstance(node, ast.Try):
-            parts = [node.orelse, node.finalbody, *(handler.body for handler in node.handlers)]
-            for part in parts if _catches_import_error(node) else [node.body, *parts]:
-                yield from _iter_imports(part)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            yield from _iter_imports(node.orelse)
+        elif isinstance(node, ast.Try) and _catches_import_error(node):
+            rest += [*node.orelse, *node.finalbody]
+            rest += [each for handler in node.handlers for each in handler.body]
+        elif isinstance(node, ast.If) and _asks_for_type_checkers(node.test):
+            rest += node.orelse
         else:
-            yield from _iter_imports(ast.iter_child_nodes(node))
+            rest += ast.iter_child_nodes(node)
+
+
+def _asks_for_type_checkers(test: ast.AST) -> bool:
+    return any("TYPE_CHECKING" in (_name_of(node) or "") for node in ast.walk(test))
+
+
+def _name_of(node: ast.AST) -> str | None:
+    name: str | None = getattr(node, "id", None) or getattr(node, "attr", None)
+    return name
 
 
 def _catches_import_error(node: ast.Try) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from scriptrun.spec.values import Value
@@ -44,10 +45,19 @@ def read_text(
     path: str | os.PathLike[str], limits: Limits = CONFIGURATION, encoding: str = "utf-8-sig"
 ) -> str:
     """The text of the file ``path``. Raises LimitExceeded, OSError or UnicodeDecodeError."""
+    if not _can_be_a_path(os.fspath(path)):
+        raise OSError(errno.EINVAL, "No file can have this name", os.fspath(path))
     with open(path, encoding=encoding) as handle:
         text = handle.read(limits.characters + 1)
     check_size(text, limits)
     return text
+
+
+def _can_be_a_path(path: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def check_size(text: str | bytes, limits: Limits) -> None:
