@@ -12,6 +12,7 @@ from scriptrun.config.script_run_config import ScriptRunConfig, distributed_sect
 from scriptrun.config.section_base import Section
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import sweeps
+from scriptrun.migration.formats.literals import literal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def parts(config: ScriptRunConfig) -> Parts:
         name for name, value in present.items() if not (value is distributed or _is_plain(value))
     ]
     lost = [f"{name}: {present.pop(name)!r}" for name in unsupported]
-    rendered = {name: repr(value) for name, value in present.items()}
+    rendered = {name: literal(value) for name, value in present.items()}
     if distributed is not None:
         names.add(type(distributed).__name__)
     if lines:
@@ -134,7 +135,7 @@ def _setting_lines(prefix: str, expected: Section, actual: Section, lost: list[s
         elif name == "password":
             lost.append(f"{prefix}.{name}: set it at run time, not in source code")
         elif _is_plain(value):
-            lines.append(f"{prefix}.{name} = {value!r}")
+            lines.append(f"{prefix}.{name} = {literal(value)}")
         else:
             lost.append(f"{prefix}.{name}: {value!r}")
     return lines
@@ -168,10 +169,10 @@ def _environment_lines(environment: Environment) -> tuple[list[str], set[str]]:
             "pip_packages": pip_packages,
             "python_version": python,
         }
-        arguments = ", ".join(f"{name}={value!r}" for name, value in packages.items() if value)
+        arguments = ", ".join(f"{name}={literal(value)}" for name, value in packages.items() if value)
         text = f"CondaDependencies.create({arguments})"
         if CondaDependencies.create(None, pip_packages, conda_packages, python) != conda:
-            text = f"CondaDependencies.from_dict({conda.as_dict()!r})"
+            text = f"CondaDependencies.from_dict({literal(conda.as_dict())})"
         lines.append(f"environment.python.conda_dependencies = {text}")
     if not is_azure_image(environment.docker.base_image):
         lines.append(f"environment.docker.base_image = {environment.docker.base_image!r}")
@@ -194,7 +195,7 @@ def _reference_code(reference: DataReferenceConfiguration) -> str:
         "path_on_datastore": reference.path_on_data_store,
         "path_on_compute": reference.path_on_compute,
     }
-    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
+    text = ", ".join(f"{name}={literal(value)}" for name, value in arguments.items() if value is not None)
     return f"DataReferenceConfiguration({text})"
 
 
@@ -213,11 +214,11 @@ def _extra_lines(run: RunConfiguration, names: set[str]) -> list[str]:
         ]
         lines += ["}"]
     if run.environment_variables:
-        lines.append(f"config.run_config.environment_variables = {run.environment_variables!r}")
+        lines.append(f"config.run_config.environment_variables = {literal(run.environment_variables)}")
     if run.docker.use_docker:
         names.add("DockerConfiguration")
         settings: dict[str, object] = {"use_docker": True, "shm_size": run.docker.shm_size}
         settings["arguments"] = list(run.docker.arguments or ())
-        text = ", ".join(f"{name}={value!r}" for name, value in settings.items() if value)
+        text = ", ".join(f"{name}={literal(value)}" for name, value in settings.items() if value)
         lines.append(f"config.run_config.docker = DockerConfiguration({text})")
     return lines

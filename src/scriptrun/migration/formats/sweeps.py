@@ -13,6 +13,7 @@ from scriptrun.config.sweeps import early_stopping, sampling, search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import v2, yaml_export
 from scriptrun.migration.formats.facts import ExportedJob
+from scriptrun.migration.formats.literals import literal
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.store import yaml_reader
 from scriptrun.sweeps.record import Sweep
@@ -200,10 +201,10 @@ def code(sweep: HyperDriveConfig) -> tuple[list[str], set[str]]:
     """The lines that create ``sweep`` from ``config``, and the names that they need."""
     sampler, policy = sweep.hyperparameter_sampling, sweep.policy
     space = [
-        f"        {name!r}: {kind}({', '.join(map(repr, values))}),"
+        f"        {name!r}: {kind}({', '.join(map(literal, values))}),"
         for name, (kind, values) in sampler.as_dict()["space"].items()
     ]
-    stopping = ", ".join(f"{name}={value!r}" for name, value in policy.properties.items())
+    stopping = ", ".join(f"{name}={literal(value)}" for name, value in policy.properties.items())
     arguments = {
         "primary_metric_name": repr(sweep.primary_metric_name),
         "primary_metric_goal": f"PrimaryMetricGoal.{sweep.goal.upper()}",
@@ -212,7 +213,7 @@ def code(sweep: HyperDriveConfig) -> tuple[list[str], set[str]]:
         "max_duration_minutes": sweep.max_duration_minutes,
         "policy": f"{type(policy).__name__}({stopping})",
     }
-    properties = f", properties={sampler.properties!r}" if sampler.properties else ""
+    properties = f", properties={literal(sampler.properties)}" if sampler.properties else ""
     lines = [
         "sweep = HyperDriveConfig(",
         "    run_config=config,",
