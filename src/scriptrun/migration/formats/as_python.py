@@ -169,7 +169,7 @@ def _environment_lines(environment: Environment) -> tuple[list[str], set[str]]:
             "pip_packages": pip_packages,
             "python_version": python,
         }
-        arguments = ", ".join(f"{name}={literal(value)}" for name, value in packages.items() if value)
+        arguments = _keywords({n: value for n, value in packages.items() if value})
         text = f"CondaDependencies.create({arguments})"
         if CondaDependencies.create(None, pip_packages, conda_packages, python) != conda:
             text = f"CondaDependencies.from_dict({literal(conda.as_dict())})"
@@ -178,6 +178,10 @@ def _environment_lines(environment: Environment) -> tuple[list[str], set[str]]:
         lines.append(f"environment.docker.base_image = {environment.docker.base_image!r}")
     names = {"CondaDependencies"} if any("CondaDependencies" in line for line in lines) else set()
     return lines, {"Environment", *names}
+
+
+def _keywords(arguments: dict[str, object]) -> str:
+    return ", ".join(f"{name}={literal(value)}" for name, value in arguments.items())
 
 
 def _is_in_file(python: PythonSection) -> bool:
@@ -195,7 +199,7 @@ def _reference_code(reference: DataReferenceConfiguration) -> str:
         "path_on_datastore": reference.path_on_data_store,
         "path_on_compute": reference.path_on_compute,
     }
-    text = ", ".join(f"{name}={literal(value)}" for name, value in arguments.items() if value is not None)
+    text = _keywords({n: value for n, value in arguments.items() if value is not None})
     return f"DataReferenceConfiguration({text})"
 
 
@@ -214,11 +218,12 @@ def _extra_lines(run: RunConfiguration, names: set[str]) -> list[str]:
         ]
         lines += ["}"]
     if run.environment_variables:
-        lines.append(f"config.run_config.environment_variables = {literal(run.environment_variables)}")
+        variables = literal(run.environment_variables)
+        lines.append(f"config.run_config.environment_variables = {variables}")
     if run.docker.use_docker:
         names.add("DockerConfiguration")
         settings: dict[str, object] = {"use_docker": True, "shm_size": run.docker.shm_size}
         settings["arguments"] = list(run.docker.arguments or ())
-        text = ", ".join(f"{name}={literal(value)}" for name, value in settings.items() if value)
+        text = _keywords({n: value for n, value in settings.items() if value})
         lines.append(f"config.run_config.docker = DockerConfiguration({text})")
     return lines
