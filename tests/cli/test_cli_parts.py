@@ -327,6 +327,51 @@ def test_the_interpreter_behind_a_shim(tmp_path, monkeypatch):
     assert pyenv_shims.resolve(str(old), source) == str(old)
 
 
+@pytest.mark.parametrize("version", ["{evil}", "../../evil", "..", ".", "3.9.1/../../../evil"])
+def test_a_version_of_pyenv_is_the_name_of_a_folder(tmp_path, monkeypatch, version):
+    from scriptrun.cli.options import pyenv_shims
+
+    monkeypatch.delenv("PYENV_VERSION", raising=False)
+    shim = python_at(tmp_path / "pyenv" / "x")
+    shim = shim.replace(tmp_path / "pyenv" / "python")
+    (tmp_path / "pyenv" / "shims").mkdir()
+    shim = shim.replace(tmp_path / "pyenv" / "shims" / "python")
+    (tmp_path / "pyenv" / "versions" / "3.9.1").mkdir(parents=True)
+    for folder in ("evil", "pyenv", "pyenv/versions"):
+        python_at(tmp_path / folder)
+    (tmp_path / ".python-version").write_text(version.format(evil=tmp_path / "evil"))
+    assert pyenv_shims.resolve(str(shim), tmp_path) is None
+
+
+def test_another_users_files_above_do_not_choose_the_python(tmp_path, monkeypatch):
+    from scriptrun.cli.options import pyenv_shims
+
+    if os.geteuid() != 0:
+        pytest.skip("only as root are files of others made")
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    source = tmp_path / "mine"
+    source.mkdir()
+    theirs, on_path = python_at(tmp_path / ".venv"), python_at(tmp_path / "path")
+    monkeypatch.setenv("PATH", str(on_path.parent))
+    assert default_python.choose(source, tmp_path)[0] == str(theirs)
+    os.chown(tmp_path / ".venv", 61234, -1)
+    assert default_python.choose(source, tmp_path)[0] == str(on_path)
+
+    versions = tmp_path / "pyenv" / "versions"
+    python_at(versions / "3.9.1")
+    shim = python_at(tmp_path / "pyenv" / "x").replace(tmp_path / "pyenv" / "python")
+    (tmp_path / "pyenv" / "shims").mkdir()
+    shim = shim.replace(tmp_path / "pyenv" / "shims" / "python")
+    (tmp_path / ".python-version").write_text("3.9.1")
+    assert pyenv_shims.resolve(str(shim), source) is not None
+    os.chown(tmp_path / ".python-version", 61234, -1)
+    assert pyenv_shims.resolve(str(shim), source) is None
+    os.unlink(tmp_path / ".python-version")
+    os.mkfifo(source / ".python-version")  # is not waited for
+    assert pyenv_shims.resolve(str(shim), source) is None
+
+
 def test_no_fsync_stands_before_the_command(capsys, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_FSYNC", "1")  # put back afterwards
     assert dispatch.run(["--no-fsync", "--version"]) == 0

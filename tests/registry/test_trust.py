@@ -56,8 +56,13 @@ def test_a_workspace_of_another_user_is_refused_until_it_is_trusted(home):
 
 
 @as_root
-@pytest.mark.parametrize("name", trust.CHILDREN)
+@pytest.mark.parametrize(
+    "name",
+    ["workspace.json", "runtime", "runs", "snapshots", "locks", "compute", "runtime/0123456789abcdef"],
+)
 def test_its_children_are_checked_too(home, name):
+    if not (home.directory / name).exists():
+        (home.directory / name).mkdir()
     os.chown(home.directory / name, OTHER, -1)
     assert f"its {name!r} belongs to" in refused(home.root)
     os.chown(home.directory / name, 0, 0)
@@ -117,6 +122,66 @@ def test_a_config_found_upwards_is_believed_only_of_oneself(tmp_path):
     assert not (tmp_path / "shared" / ".scriptrun").exists()
     trust.trust(config.parent)
     assert WorkspaceFiles.search(below).name == "theirs"
+
+
+@as_root
+@pytest.mark.parametrize("name", ["config.json", ".azureml"])
+def test_another_users_link_to_a_config_of_ones_own_is_refused(tmp_path, name):
+    own = tmp_path / "own" / ".azureml"
+    own.mkdir(parents=True)
+    (own / "config.json").write_text(json.dumps({"workspace_name": "own"}))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / name).symlink_to(own / "config.json" if name == "config.json" else own)
+    os.chown(shared / name, OTHER, -1, follow_symlinks=False)
+    with pytest.raises(WorkspaceException, match="belongs to"):
+        WorkspaceFiles.search(shared)
+    assert not (shared / ".scriptrun").exists()
+
+
+@as_root
+def test_a_workspace_is_not_made_in_a_folder_that_another_user_prepared(tmp_path):
+    (tmp_path / ".scriptrun" / "runtime").mkdir(parents=True)
+    own_by(tmp_path / ".scriptrun", OTHER)
+    with pytest.raises(WorkspaceException, match="belongs to"):
+        WorkspaceFiles.create("mine", path=tmp_path)
+    assert trust.trusted() == []
+    os.chown(tmp_path / ".scriptrun", 0, 0)  # but not what is in it
+    with pytest.raises(WorkspaceException, match="'runtime' belongs to"):
+        WorkspaceFiles.create("mine", path=tmp_path)
+    assert trust.trusted() == []
+    trust.trust(tmp_path)
+    assert WorkspaceFiles.create("mine", path=tmp_path).name == "mine"
+
+
+@as_root
+def test_another_users_repository_does_not_say_where_the_workspace_is(tmp_path):
+    below = tmp_path / "below"
+    below.mkdir()
+    (tmp_path / ".git").mkdir()
+    assert WorkspaceFiles.root_for(below) == tmp_path
+    os.chown(tmp_path / ".git", OTHER, -1)
+    assert WorkspaceFiles.root_for(below) == below
+    trust.trust(tmp_path)
+    assert WorkspaceFiles.root_for(below) == tmp_path
+
+
+@as_root
+@pytest.mark.parametrize("mask", [0o002, 0o000])
+def test_a_group_of_others_cannot_enter_what_the_umask_lets_it_write(tmp_path, mask):
+    before, gid = os.umask(mask), os.getegid()
+    try:
+        os.setegid(GROUP)
+        home = WorkspaceFiles.create("mine", path=tmp_path / "home")
+        (home.directory / "compute").mkdir()
+    finally:
+        os.setegid(gid)
+        os.umask(before)
+    assert trust.trusted() == []
+    assert home.directory.stat().st_mode & 0o077 == 0
+    assert WorkspaceFiles(home.root).id == home.id
+    home.directory.chmod(0o755)
+    assert "its 'compute' can be written by" in refused(home.root)
 
 
 def test_trust_that_another_user_wrote_or_that_is_damaged_counts_for_nothing(home):

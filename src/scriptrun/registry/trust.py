@@ -2,11 +2,12 @@
 
 Opening a workspace runs what lies in it as oneself. One that somebody else owns, or that others may
 write, is refused until the user trusts it: ``scriptrun trust DIR``. What is checked is the folder
-``.scriptrun`` and its direct children, which decide who can put anything below them.
+``.scriptrun`` and what lies directly in it, which decide who can put anything below them.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import sys
@@ -20,13 +21,11 @@ from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scriptrun.runtime.hints import Json
 
 DIRECTORY = ".scriptrun"
-#: the children whose owner and mode are checked; what may be missing is skipped
-CHILDREN = ("workspace.json", "runtime", "runs", "snapshots", "locks")
 
 
 def require(root: Path) -> None:
@@ -42,7 +41,9 @@ def require(root: Path) -> None:
 
 def require_config(config: Path) -> None:
     """Raise WorkspaceException unless the ``config.json`` found upwards may be believed."""
-    problem = _problem_of(str(config))
+    hidden = [config.parent] if config.parent.name.startswith((".", "aml_config")) else []
+    problems = (_own_problem_of(str(path)) for path in (*hidden, config))
+    problem = next(filter(None, problems), "")
     if problem and not is_trusted(config.parent):
         raise _refusal(config.parent, f"{str(config)!r} {problem}", "it names a workspace")
 
@@ -52,22 +53,48 @@ def _refusal(root: Path, problem: str, effect: str) -> WorkspaceException:
 
     hint = f"If you trust everyone who can write it, run: scriptrun trust {shlex.quote(str(root))}"
     directory = root / DIRECTORY
-    if owner_of(root) in _own_users() and directory.is_dir():
-        hint += f"\n  To close it instead, run: chmod -R go-w {shlex.quote(str(directory))}"
+    if owner_of(root) in accounts.own_users() and directory.is_dir():
+        hint += f"\n  To close it instead, run: chmod -R go-rwx {shlex.quote(str(directory))}"
     return WorkspaceException(f"{problem}, so it is not used: {effect}.", hint)
 
 
 def why_not(directory: Path) -> str:
     """Why the workspace folder ``directory`` is not the user's own; "" if it is, or is missing."""
     folder = str(directory)
-    problem = _problem_of(folder, os.lstat) or (os.path.islink(folder) and _problem_of(folder))
+    problem = _own_problem_of(folder)
     if problem:
         return problem
-    for name in CHILDREN:
+    for name in _children(folder):
         problem = _problem_of(f"{folder}/{name}")
         if problem:
             return f"is not safe: its {name!r} {problem}"
     return ""
+
+
+def _children(folder: str) -> Iterator[str]:
+    """What is checked in the workspace folder: all in it, and then the copies of the runtime.
+
+    What nobody else can enter holds what it may.
+    """
+    try:
+        if sys.platform == "win32" or _is_closed(folder):
+            return
+        yield from sorted(os.listdir(folder))
+        yield from (f"runtime/{name}" for name in sorted(os.listdir(f"{folder}/runtime")))
+    except OSError:
+        return  # it is missing, or nothing can be executed from there
+
+
+def _is_closed(folder: str) -> bool:
+    status = os.stat(folder)
+    if status.st_mode & stat.S_IXOTH:
+        return False
+    return not status.st_mode & stat.S_IXGRP or is_own_group(folder, status.st_gid)
+
+
+def _own_problem_of(path: str) -> str:
+    """Why the file or folder, or the link that it is, is not the user's alone."""
+    return _problem_of(path, os.lstat) or (_problem_of(path) if os.path.islink(path) else "")
 
 
 def _problem_of(path: str, look: Callable[[str], os.stat_result] = os.stat) -> str:
@@ -81,25 +108,18 @@ def _problem_of(path: str, look: Callable[[str], os.stat_result] = os.stat) -> s
         status = None
     if status is None:
         return ""
-    if status.st_uid not in _own_users():
+    if status.st_uid not in accounts.own_users():
         return f"belongs to {accounts.user_name(status.st_uid)}"
     if stat.S_ISLNK(status.st_mode):
         return ""  # anyone may write a link's mode; its owner decides where it leads
     if status.st_mode & stat.S_IWOTH:
         return "can be written by everyone on this machine"
-    if status.st_mode & stat.S_IWGRP and not _is_own_group(path, status.st_gid):
+    if status.st_mode & stat.S_IWGRP and not is_own_group(path, status.st_gid):
         return f"can be written by the group {accounts.group_name(status.st_gid)}"
     return ""
 
 
-def _own_users() -> tuple[int, ...]:
-    """This user; under sudo, also who called it, as git has it."""
-    own = os.geteuid()
-    caller = os.environ.get("SUDO_UID", "") if own == 0 else ""
-    return (own, int(caller)) if caller.isascii() and caller.isdigit() else (own,)
-
-
-def _is_own_group(path: str, gid: int) -> bool:
+def is_own_group(path: str, gid: int) -> bool:
     """Whether the group is the user's private one: of the same name or number, without others.
 
     Distributions whose umask is 002 give each user such a group. An access control list may let
@@ -107,10 +127,14 @@ def _is_own_group(path: str, gid: int) -> bool:
     """
     if _has_access_list(path):
         return False
+    return _is_private_group(os.geteuid(), gid)
+
+
+@functools.cache
+def _is_private_group(uid: int, gid: int) -> bool:
     import grp
     import pwd
 
-    uid = os.geteuid()
     try:
         user = pwd.getpwuid(uid)
     except KeyError:

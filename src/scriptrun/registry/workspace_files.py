@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scriptrun.registry import copies, trust
 from scriptrun.runtime import files
+from scriptrun.spec import accounts
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.spec.values import as_object
 from scriptrun.store import paths, records
@@ -329,6 +330,7 @@ def _existing(workspace: H, name: str, exist_ok: bool) -> H:
 
 def _create_folders(root: Path, facts: Json) -> None:
     directory = root / DIRECTORY
+    trust.require(root)  # what lies there already decides what the new workspace runs
     try:
         files.make_folders(root)
         mode = trust.mode_for(root)
@@ -350,11 +352,15 @@ def _create_folders(root: Path, facts: Json) -> None:
 def _make_directory(directory: Path, allowed: int) -> None:
     """Create the workspace's folder with the mode ``allowed`` at most.
 
-    Where the umask lets everyone write, others cannot enter it: what is made in it is as open.
+    Where the umask lets others write, they cannot enter it: what is made in it is as open.
     """
     directory.mkdir(exist_ok=True)
-    mode = stat.S_IMODE(directory.stat().st_mode)
+    status = directory.stat()
+    mode = stat.S_IMODE(status.st_mode)
     wanted = mode & (allowed | stat.S_ISGID) & (~0o007 if mode & 0o002 else ~0)
+    is_shared = mode & stat.S_IWGRP and not trust.is_own_group(str(directory), status.st_gid)
+    if is_shared and not allowed & stat.S_IWGRP:
+        wanted &= ~0o077
     if wanted != mode:
         directory.chmod(wanted)
 
@@ -377,6 +383,10 @@ def _is_azure_config(path: Path) -> bool:
 
 def _git_root(start: Path) -> Path | None:
     for folder in (start, *start.parents):
-        if (folder / ".git").exists():
+        if (folder / ".git").exists() and _is_believed(folder, ".git"):
             return folder
     return None
+
+
+def _is_believed(folder: Path, name: str) -> bool:
+    return not accounts.is_of_another(folder / name) or trust.is_trusted(folder)

@@ -1,6 +1,9 @@
-"""The names of the system's users and groups, for messages."""
+"""The system's users and groups: their names, for messages, and who owns what was found."""
 
 from __future__ import annotations
+
+import os
+import sys
 
 
 def user_name(uid: int) -> str:
@@ -21,3 +24,23 @@ def group_name(gid: int) -> str:
         return repr(grp.getgrgid(gid).gr_name)
     except (ImportError, KeyError):
         return str(gid)
+
+
+def own_users() -> tuple[int, ...]:
+    """This user; under sudo, also who called it, as git has it."""
+    own = os.geteuid()
+    caller = os.environ.get("SUDO_UID", "") if own == 0 else ""
+    return (own, int(caller)) if caller.isascii() and caller.isdigit() else (own,)
+
+
+def is_of_another(path: str | os.PathLike[str]) -> bool:
+    """Whether another user, but root, made ``path``: a file, a folder, or the link that it is.
+
+    Where a link of one's own leads is one's own choice.
+    """
+    if sys.platform == "win32":
+        return False
+    try:
+        return os.lstat(path).st_uid not in (0, *own_users())
+    except OSError:
+        return False

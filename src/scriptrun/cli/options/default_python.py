@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scriptrun.cli.options import pyenv_shims
+from scriptrun.spec import accounts
 
 _NAMES = ("python", "python3")
 
@@ -16,7 +17,7 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
     """Return the interpreter, and warnings about it.
 
     The order is: the active virtual or conda environment, ``.venv`` in the source folder or above
-    it (up to ``root``), ``python`` on PATH. An activated environment counts even if scriptrun is
+    it (up to ``root``; another user's is not executed), ``python`` on PATH. An activated environment counts even if scriptrun is
     installed in it; otherwise scriptrun's own environment is skipped.
     """
     for prefix in _active_prefixes():
@@ -24,7 +25,8 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
         if python is not None:
             return python, []
     for folder in _folders_upwards(source, root):
-        python = _python_in(str(folder / ".venv"))
+        prefix = folder / ".venv"
+        python = None if accounts.is_of_another(prefix) else _python_in(str(prefix))
         if python is not None:
             return python, []
     python = _python_on_path(source)

@@ -10,6 +10,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from scriptrun.runtime import files
+from scriptrun.spec import accounts
+
+#: bytes of a file of versions that are read
+_LONGEST = 64 << 10
+
 
 def resolve(path: str, source: Path) -> str | None:
     """Return the interpreter that the shim ``path`` starts in ``source``; None if unknown.
@@ -32,7 +38,7 @@ def _selected_versions(root: str, source: Path) -> list[str]:
     """Return the selected versions, in order of precedence."""
     for text in _version_texts(root, source):
         words = [line.strip() for line in text.replace(":", "\n").splitlines()]
-        words = [word for word in words if word and not word.startswith("#")]
+        words = [word for word in words if _is_version(word)]
         if words:
             return words
     return []
@@ -42,7 +48,15 @@ def _version_texts(root: str, source: Path) -> Iterator[str]:
     yield os.environ.get("PYENV_VERSION", "")
     for path in (*(folder / ".python-version" for folder in (source, *source.parents)),
                   Path(root, "version")):  # fmt: skip
+        if accounts.is_of_another(path):
+            continue
         try:
-            yield path.read_text("utf-8", "replace")
+            with files.open_record(path) as handle:
+                yield handle.read(_LONGEST).decode("utf-8", "replace")
         except OSError:
             continue
+
+
+def _is_version(word: str) -> bool:
+    """Whether ``word`` names a version: a folder of pyenv's own, and no comment."""
+    return bool(word) and not word.startswith(("#", ".")) and os.path.basename(word) == word

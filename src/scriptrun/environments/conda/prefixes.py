@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scriptrun.environments import site_packages
 from scriptrun.environments.conda import settings as conda_settings
+from scriptrun.spec import accounts
 from scriptrun.store import document_limits, json_reader
 from scriptrun.store.document_limits import DATA
 
@@ -130,7 +131,8 @@ def _candidate_prefixes(name: str) -> Iterator[str]:
         yield os.path.join(folder, name)
     cwd = Path.cwd()
     for project in (cwd, *cwd.parents):
-        yield str(project / ".pixi" / "envs" / name)
+        if not accounts.is_of_another(project / ".pixi"):
+            yield str(project / ".pixi" / "envs" / name)
 
 
 def _base_prefixes() -> Iterator[str]:
