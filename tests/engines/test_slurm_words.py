@@ -17,8 +17,9 @@ from scriptrun.engines import checks, containers, registry
 from scriptrun.engines.base import NoRoom
 from scriptrun.engines.local import requirements
 from scriptrun.engines.local.engine import Local
-from scriptrun.engines.slurm import arrays, commands, handles, script, states
+from scriptrun.engines.slurm import arrays, commands, handles, poll, script, states
 from scriptrun.engines.slurm.options import SlurmOptions
+from scriptrun.runtime import files
 from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.environment import BuildContext, DockerOptions, EnvironmentSpec
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
@@ -418,6 +419,75 @@ def test_a_job_gets_nothing_else_of_this_process(program, tmp_path, monkeypatch)
     assert "SBATCH_QOS=quick" in said
     assert "word:/a b/it's.sh" in said
     assert "word:--parsable" in said
+
+
+# what a handle may end
+
+
+@pytest.fixture
+def scancelled(program, tmp_path):
+    """The words of each scancel."""
+    log = tmp_path / "scancelled"
+    program("scancel", f'echo "$*" >> {shlex.quote(str(log))}')
+    return lambda: log.read_text().splitlines() if log.exists() else []
+
+
+def run_at(tmp_path, name, job_id, **more):
+    folder = tmp_path / ".scriptrun" / "runs" / "2026-01-01" / name
+    script.attempt_folder(folder).mkdir(parents=True)
+    value = {"job": job_id, "attempt": 1, "user": handles.user(), **more}
+    files.write_atomic(str(script.attempt_folder(folder) / "job.json"), files.to_json(value))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["--user=my_name", "--partition=a_b", "1,2", "1_2,3_4", "1_[0-9]", "1_", "_1", "", "1_2\n", "٣"],
+)
+def test_a_forged_handle_is_no_option_and_no_list(tmp_path, scancelled, forged):
+    folder = run_at(tmp_path, "a_1", forged)
+    assert handles.latest_handle(folder) is None
+    poll.clear(folder)
+    poll.cancel(folder)
+    assert scancelled() == []
+
+
+def test_a_job_is_ended_by_its_name_too(tmp_path, scancelled):
+    folder = run_at(tmp_path, "a_1", "12")
+    poll.clear(folder)
+    poll.cancel(folder)
+    assert scancelled() == ["--quiet --name=a_1 12", "--state=PENDING --name=a_1 12"]
+
+
+def test_a_task_is_ended_only_if_slurm_says_that_it_is_the_run(tmp_path, program, scancelled):
+    folders = [run_at(tmp_path, f"a_{n}", f"12_{n}", array="aa") for n in range(3)]
+    array = tmp_path / ".scriptrun" / "slurm" / "aa"
+    order = {"workspace": str(tmp_path), "runs": [{"folder": str(folder)} for folder in folders]}
+    array.mkdir(parents=True)
+    files.write_atomic(str(array / "order.json"), files.to_json(order))
+    comment = arrays._comment([str(folder) for folder in folders])
+    text = script.script(SlurmOptions(), job(), array, None, 3, comment)
+    assert f"#SBATCH --comment={comment}" in text.splitlines()
+    squeue = 'case "$*" in *%k*) echo {};; *) echo "12_[1-2]|PENDING|N/A||Priority";; esac'
+    program("squeue", squeue.format(comment))
+    poll.clear(folders[1])
+    poll.cancel(folders[2])
+    assert scancelled() == ["--quiet 12_1", "12_2"]
+    forged = [
+        run_at(tmp_path, "b_1", "12_1", array="aa"),  # another run
+        run_at(tmp_path, "c_1", "12_1"),
+        run_at(tmp_path, "d_1", "12_9", array="aa"),
+        run_at(tmp_path, "e_1", "12_1", array="../slurm/aa"),
+    ]
+    for folder in forged:
+        poll.clear(folder)
+    order["runs"][1]["folder"] = str(forged[0])  # the order too
+    files.write_atomic(str(array / "order.json"), files.to_json(order))
+    poll.clear(forged[0])
+    poll.clear(folders[1])
+    program("squeue", "echo scriptrun")  # another program's array
+    poll.clear(folders[0])
+    assert scancelled() == ["--quiet 12_1", "12_2"]
 
 
 def test_slurms_refusal_is_told_in_its_words(program, tmp_path):

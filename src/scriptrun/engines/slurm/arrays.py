@@ -6,11 +6,13 @@ from pathlib import Path
 
 from scriptrun.engines.base import NoRoom, Order
 from scriptrun.engines.slurm import cluster as slurm_cluster
+from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import handles as slurm_handles
 from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.runtime.order import LaunchOrder
+from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 
@@ -58,8 +60,9 @@ def _send(target: SlurmOptions, claimed: list[tuple[Pair, LaunchOrder]]) -> list
         str(array_folder / "order.json"), files.to_json(_merge_orders([o for _, o in claimed]))
     )
     job = claimed[0][0][0]
+    comment = _comment([order.folder for _, order in claimed])
     text = slurm_script.script(
-        target, job, array_folder, array_folder / "slurm-%a.txt", len(claimed)
+        target, job, array_folder, array_folder / "slurm-%a.txt", len(claimed), comment
     )
     files.write_atomic(
         str(array_folder / "job.sh"), text.encode("utf-8", "surrogateescape"), mode=0o755
@@ -72,6 +75,7 @@ def _send(target: SlurmOptions, claimed: list[tuple[Pair, LaunchOrder]]) -> list
             slurm_script.attempt_folder(order.folder, order.attempt),
             f"{array_id}_{task}",
             order.attempt,
+            array_folder.name,
         )
         if order.ticket is not None:
             order.ticket.unlink(missing_ok=True)
@@ -95,3 +99,33 @@ def _merge_orders(orders: list[LaunchOrder]) -> Json:
         {name: run_value[name] for name in run_value if name not in shared} for run_value in values
     ]
     return {**{name: first[name] for name in shared}, "runs": runs}
+
+
+def is_task_of(folder: Path, handle: Json) -> bool:
+    """Whether Slurm says that the task in ``handle`` is the run in ``folder``, whoever wrote that.
+
+    The array's comment names its runs in their order. Raises SlurmUnreachable.
+    """
+    job, array = str(handle["job"]), handle.get("array")
+    if not isinstance(array, str) or not array.isalnum():
+        return False
+    directory = folder.parents[2]  # .scriptrun/runs/DAY/RUN
+    folders = _folders(files.read_object(directory / "slurm" / array / "order.json") or {})
+    task = int(job.partition("_")[2])
+    if task >= len(folders) or Path(folders[task]).name != folder.name:
+        return False
+    answer = slurm_commands.run(["squeue", "--noheader", f"--jobs={job}", "--format=%k"])
+    return answer.text.split() == [_comment(folders)]
+
+
+def _folders(order: Json) -> list[str]:
+    """The folders of the runs in an array's order; none if it is damaged."""
+    runs = order.get("runs")
+    values = runs if isinstance(runs, list) else []
+    folders = [{**order, **value}.get("folder") for value in values if isinstance(value, dict)]
+    return [folder for folder in folders if isinstance(folder, str)]
+
+
+def _comment(folders: list[str]) -> str:
+    names = [Path(folder).name for folder in folders]
+    return f"{slurm_script.COMMENT}:{digest_of(names)[:32]}"

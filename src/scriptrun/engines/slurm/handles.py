@@ -10,6 +10,7 @@ claims the run next adopts it.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from scriptrun.engines.base import NoRoom
@@ -21,6 +22,9 @@ from scriptrun.spec.errors import ExperimentExecutionException
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
+
+#: a job, or a task of an array: nothing that Slurm's commands read as an option or as several
+_JOB = r"\d{1,18}(?:_\d{1,18})?"
 
 
 def latest_handle(folder: Path) -> Json | None:
@@ -46,7 +50,8 @@ def has_result(folder: Path) -> bool:
 def read_handle(folder: Path) -> Json | None:
     """The handle in ``folder``; None if there is none that can be read."""
     handle = files.read_object(folder / "job.json")
-    return handle if handle is not None and isinstance(handle.get("job"), str) else None
+    job = handle.get("job") if handle is not None else None
+    return handle if isinstance(job, str) and re.fullmatch(_JOB, job, re.ASCII) else None
 
 
 def claim(folder: Path) -> bool:
@@ -90,9 +95,14 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
     return result.text.strip().partition(";")[0]
 
 
-def publish_handle(folder: Path, job: str, attempt: int) -> Json:
-    """Publish the handle of ``job`` in ``folder``; returns the one that is there then."""
+def publish_handle(folder: Path, job: str, attempt: int, array: str = "") -> Json:
+    """Publish the handle of ``job`` in ``folder``; returns the one that is there then.
+
+    ``array`` is the name of the array's folder if the job is a task of one.
+    """
     value = {"job": job, "attempt": attempt, "user": user(), "by": identity.identify()}
+    if array:
+        value["array"] = array
     files.publish(str(folder / "job.json"), files.to_json(value))
     return read_handle(folder) or value
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, WAITING, PollRound, View
+from scriptrun.engines.slurm import arrays
 from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import handles as slurm_handles
 from scriptrun.engines.slurm import script as slurm_script
@@ -99,7 +100,7 @@ def _view(
     if row is not None and row.state in slurm_states.QUEUED:
         return View(QUEUED, slurm_states.pending_reason(row))
     if row is not None and row.state in slurm_states.ALIVE:
-        _enforce_cancel(folder, job, ssh)
+        _enforce_cancel(folder, handle, ssh)
         return View(ALIVE, f"job {job} on {row.nodes}: {row.state}")
     if row is not None:
         return _ended_view(folder, slurm_states.end_reason(job, row.state, row.nodes), row.state)
@@ -170,15 +171,14 @@ def cancel(folder: Path, ssh: str | None = None) -> None:
     handle = slurm_handles.latest_handle(folder)
     if handle is None:
         return
-    job = str(handle["job"])
-    if "_" not in job:
-        try:
-            slurm_commands.run(["scancel", "--state=PENDING", *_named(folder, job)], ssh)
-        except slurm_commands.SlurmUnreachable as error:
-            hint = "Cancellation is still requested; a run that has started will stop by itself."
-            raise slurm_commands.SlurmUnreachable(error.message, hint) from None
-    elif views([folder], ssh)[0].state == WAITING:  # with --state the whole array would be meant
-        slurm_commands.run(["scancel", job], ssh)
+    try:
+        if "_" not in handle["job"]:
+            _scancel(folder, handle, ssh, "--state=PENDING")
+        elif views([folder], ssh)[0].state == QUEUED:  # --state would mean the whole array
+            _scancel(folder, handle, ssh)
+    except slurm_commands.SlurmUnreachable as error:
+        hint = "Cancellation is still requested; a run that has started will stop by itself."
+        raise slurm_commands.SlurmUnreachable(error.message, hint) from None
     _answers.clear()
 
 
@@ -188,20 +188,24 @@ def clear(folder: Path, ssh: str | None = None) -> None:
     if handle is None:
         return
     try:
-        slurm_commands.run(["scancel", "--quiet", *_named(folder, str(handle["job"]))], ssh)
+        _scancel(folder, handle, ssh, "--quiet")
     except ExperimentExecutionException:
         pass  # as far as can be known, it has ended
 
 
-def _named(folder: Path, job: str) -> list[str]:
-    """The job's ID for scancel, with the name that it has: a forged handle ends no other job.
+def _scancel(folder: Path, handle: Json, ssh: str | None, *options: str) -> None:
+    """Have Slurm end the job if Slurm says that it is the run's: a forged handle ends no other.
 
-    A task of an array has the array's name, which does not tell it apart.
+    A job has the run's name. A task of an array has the array's, so its comment is compared.
     """
-    return [job] if "_" in job else [f"--name={folder.name}", job]
+    job = str(handle["job"])
+    if "_" not in job:
+        slurm_commands.run(["scancel", *options, f"--name={folder.name}", job], ssh)
+    elif not ssh and arrays.is_task_of(folder, handle):
+        slurm_commands.run(["scancel", *options, job])
 
 
-def _enforce_cancel(folder: Path, job: str, ssh: str | None) -> None:
+def _enforce_cancel(folder: Path, handle: Json, ssh: str | None) -> None:
     """Kill a job through Slurm if it has not ended long after its cancellation."""
     try:
         requested_at = os.stat(folder / "cancel.json").st_mtime
@@ -209,4 +213,4 @@ def _enforce_cancel(folder: Path, job: str, ssh: str | None) -> None:
         return
     spec = files.read_json(str(folder / "job.json")) or {}
     if time.time() - requested_at > float(spec.get("grace_seconds", 10.0)) + SAVE_SECONDS:
-        slurm_commands.run(["scancel", *_named(folder, job)], ssh)
+        _scancel(folder, handle, ssh)

@@ -17,6 +17,8 @@ PROGRAM = (
     "sys.path.insert(0, order['runtime']); "
     "from scriptrun.runtime.schedulers import slurm_launch; slurm_launch.main(order)"
 )
+#: the comment of a job in Slurm
+COMMENT = "scriptrun"
 #: the run's file for Slurm's own output
 LOG = "system_logs/slurm.txt"
 #: seconds that a job may take beyond its own time limit, to save and to report
@@ -29,10 +31,15 @@ def attempt_folder(folder: Path, attempt: int = 1) -> Path:
 
 
 def script(
-    target: SlurmOptions, job: JobSpec, slurm_folder: Path, log: Path | None, array: int = 0
+    target: SlurmOptions,
+    job: JobSpec,
+    slurm_folder: Path,
+    log: Path | None,
+    array: int = 0,
+    comment: str = COMMENT,
 ) -> str:
     """The batch script; ``slurm_folder`` holds the order, ``array`` is the number of tasks."""
-    options = [*_options(target, job, log, array), *target.extra]
+    options = [*_options(target, job, log, array, comment), *target.extra]
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options), ""]
     lines += [f"# {comment}" for comment in _header_lines(job, array)]
     if target.own_environments:
@@ -103,11 +110,13 @@ def _wait_lines(stop_command: str) -> list[str]:
     ]
 
 
-def _options(target: SlurmOptions, job: JobSpec, log: Path | None, array: int) -> list[str]:
+def _options(
+    target: SlurmOptions, job: JobSpec, log: Path | None, array: int, comment: str
+) -> list[str]:
     nodes = job.distribution.nodes
     values = {
         "job-name": job.experiment if array else job.id,
-        "comment": "scriptrun",
+        "comment": comment,
         "array": f"0-{array - 1}" if array else None,
         "nodes": str(nodes),
         "ntasks-per-node": "1",
