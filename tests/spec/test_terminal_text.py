@@ -32,7 +32,9 @@ def cleaned(*pieces: bytes) -> bytes:
 
 @given(HOSTILE)
 def test_nothing_that_a_terminal_acts_on_is_left_in_a_name(text):
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", escape(text))
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", escape(text)
+    )
     assert not re.search("[\t\n\u2028\u2029]", one_line(text))
     assert escape(escape(text)) == escape(text)
 
@@ -46,6 +48,9 @@ def test_other_text_is_unchanged(text):
 
 def test_escapes_are_readable():
     assert escape("a\x1b[31mb\x9b\u202e\tc\nd") == "a\\x1b[31mb\\x9b\\u202e\tc\nd"
+    assert (
+        escape("\u061c\u200e\u200f\u200d") == "\\u061c\\u200e\\u200f\u200d"
+    )  # no joiners, as of emoji
     assert one_line("a\tb\nc") == "a b c"
     assert str(UserErrorException("no \x1b[2J", "see \x07")) == "no \\x1b[2J\n  see \\x07"
 

@@ -4,8 +4,8 @@
 #: act on them
 CONTROL_ESCAPES = {
     code: ("\\x%02x" if code < 256 else "\\u%04x") % code
-    for codes in (range(9), range(11, 32), range(0x7F, 0xA0), range(0x202A, 0x202F),
-                  range(0x2066, 0x206A))
+    for codes in (range(9), range(11, 32), range(0x7F, 0xA0), (0x061C, 0x200E, 0x200F),
+                  range(0x202A, 0x202F), range(0x2066, 0x206A))
     for code in codes
 }  # fmt: skip
 
