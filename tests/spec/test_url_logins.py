@@ -6,11 +6,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from scriptrun.cli.options import datastore as datastore_options
 from scriptrun.config.environments import index_logins
+from scriptrun.core.dataset import Dataset
+from scriptrun.core.datastore import Datastore
+from scriptrun.core.workspace import Workspace
 from scriptrun.environments.conda import channels
 from scriptrun.environments.uv import errors as uv_errors
 from scriptrun.environments.uv import requirements
 from scriptrun.spec import url_logins
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
 from scriptrun.submission import git_provenance
 
@@ -156,3 +161,26 @@ def test_long_texts_take_no_time_to_speak_of():
         "h://x:y" + "z/" * 500_000,
     ):
         url_logins.mask(text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1/x?sig=S3CRET",
+        "https://u:S3CRET@[zz]/x",
+        "http://h:port/x",
+        "http://h:99999999/",
+    ],
+)
+def test_what_is_no_url_is_refused_wherever_one_is_given(tmp_path, url):
+    workspace = Workspace.create("w", path=tmp_path)
+    options = {"url": url.replace("http", "ftp"), "options": []}
+    for give in (
+        lambda: url_logins.split_url(url),
+        lambda: Dataset.File.from_files(url),
+        lambda: Datastore.register_http(workspace, "s", url),
+        lambda: datastore_options._fsspec_arguments("fsspec", options),
+    ):
+        with pytest.raises(UserErrorException, match="is not a valid URL") as caught:
+            give()
+        assert "S3CRET" not in str(caught.value)

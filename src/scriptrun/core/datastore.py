@@ -300,9 +300,7 @@ def _keep(
 
 
 def _plain_url(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
+    parts = url_logins.split_url(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise DatastoreException(f"{url_logins.mask(url)!r} is not an http:// or https:// URL.")
     if parts.username or parts.password or parts.query:

@@ -10,7 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 # Patterns are compiled on first use: a warm submission seldom needs any.
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}$"
@@ -119,3 +124,16 @@ def _split(login: str) -> tuple[str, str, str]:
     plain = re.sub(_REFERENCE, lambda match: "x" * len(match[0]), login)
     index = plain.find(":")
     return (login, "", "") if index < 0 else (login[:index], ":", login[index + 1 :])
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of ``url``. Raises UserErrorException if its host or port cannot be one."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        problem = f"{mask(url)!r} is not a valid URL."
+        raise UserErrorException(problem, "Check its host and port.") from None
+    return parts

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from scriptrun.core.datastore import Datastore
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.spec import url_logins
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.values import Value
 
@@ -155,9 +156,9 @@ def _problems(args: argparse.Namespace, name: str, kind: DatastoreType) -> list[
 
 def _fsspec_arguments(name: str, values: Json) -> Json:
     """Split ``PROTOCOL://USER@HOST:PORT/FOLDER`` into a driver's protocol, path and options."""
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import unquote
 
-    parts = urlsplit(values.pop("url"))
+    parts = url_logins.split_url(values.pop("url"))
     if name == "sftp" and parts.scheme not in ("sftp", "ssh"):
         raise UserErrorException("--sftp requires a URL of the form sftp://USER@HOST/FOLDER.")
     if not parts.scheme:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores.classes import AbstractDatastore
@@ -16,6 +16,7 @@ from scriptrun.data.stores import globs
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.protocol import FileEntry, Store, normalize_path
 from scriptrun.data.stores.web import WebStore
+from scriptrun.spec import url_logins
 from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
@@ -167,7 +168,7 @@ def _on_datastore(datastore: object, path: str) -> Source:
 
 
 def _parse_text(text: str) -> Source:
-    parts = urlsplit(text)
+    parts = url_logins.split_url(text)
     if parts.scheme in ("http", "https"):
         return _parse_url(text)
     local_path = unquote(parts.path) if parts.scheme == "file" else text
@@ -181,7 +182,7 @@ def _parse_text(text: str) -> Source:
 
 
 def _parse_url(text: str) -> Source:
-    parts = urlsplit(text)
+    parts = url_logins.split_url(text)
     shown_url = f"{parts.scheme}://{parts.hostname}{parts.path}"
     names = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     if (
