@@ -442,7 +442,18 @@ def run_at(tmp_path, name, job_id, **more):
 
 @pytest.mark.parametrize(
     "forged",
-    ["--user=my_name", "--partition=a_b", "1,2", "1_2,3_4", "1_[0-9]", "1_", "_1", "", "1_2\n", "٣"],
+    [
+        "--user=my_name",
+        "--partition=a_b",
+        "1,2",
+        "1_2,3_4",
+        "1_[0-9]",
+        "1_",
+        "_1",
+        "",
+        "1_2\n",
+        "٣",
+    ],
 )
 def test_a_forged_handle_is_no_option_and_no_list(tmp_path, scancelled, forged):
     folder = run_at(tmp_path, "a_1", forged)

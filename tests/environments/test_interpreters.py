@@ -131,7 +131,9 @@ def test_a_venv_over_the_system_sees_the_systems_packages(tmp_path, locks, said,
         ("3.8.1.2", None),
         ("latest", None),
         ("", None),
+        ("9" * 5000, None),
     ],
+    ids=lambda value: repr(value)[:20],
 )
 def test_versions_are_read(text, numbers):
     assert interpreter_discovery.parse(text) == numbers

@@ -24,7 +24,11 @@ def test_which_versions_fit(text, fitting, others):
         )
 
 
-@pytest.mark.parametrize("text", ["", "tomorrow", ">=3.8 or so", "<=>3"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "tomorrow", ">=3.8 or so", "<=>3", ">=" + "9" * 5000],
+    ids=lambda text: text[:20] or "empty",
+)
 def test_what_is_no_condition(text):
     assert version_ranges.parse(text) is None and not interpreter_discovery.is_version(text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from scriptrun.cli import dispatch
 from scriptrun.migration import rewrite_file
 from scriptrun.migration.code.program import Program
-from scriptrun.store import yaml_file
+from scriptrun.store import document_limits, yaml_file
 
 #: nine levels of ten aliases each: a billion values
 LAUGHS = "a0: &a0 [x]\n" + "".join(
@@ -64,6 +65,44 @@ def test_configuration_files(folder, capsys, text, problem):
         assert name in said, said
         assert re.search(problem, said), said
         assert len(said) < 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["run", "--conda", "pipe", "train.py"], "it is a pipe or a device"),
+        (["run", "--requirements", "pipe", "train.py"], "it is a pipe or a device"),
+        (["run", "--requirements", "outer.txt", "train.py"], "it is a pipe or a device"),
+        (["run", "--config", "piped", "train.py"], "piped"),
+        (["run", "pipe"], "pipe"),
+        (["exec", "pipe"], "pipe"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_pipe_is_not_waited_for(folder, capsys, words, problem):
+    (folder / "outer.txt").write_text("-r pipe\n")
+    for name in ("pipe", "piped.runconfig"):
+        os.mkfifo(folder / name)
+    assert problem in refused(capsys, *words)
+
+
+def test_pipes_among_other_files_are_passed_over(folder, capsys):
+    (folder / "sub").mkdir()
+    for name in ("x.py", "y.ipynb", "z.runconfig", "sub/.gitignore"):
+        os.mkfifo(folder / name)
+    assert dispatch.run(["migrate", "."]) in (0, 2)
+    assert "x.py" in capsys.readouterr().out
+    assert dispatch.run(["run", "--plan", "train.py"]) == 0
+
+
+def test_what_the_shell_made_of_a_command_is_read():
+    reader, writer = os.pipe()
+    os.write(writer, b"numpy\n")
+    os.close(writer)
+    try:
+        assert document_limits.read_text(f"/dev/fd/{reader}") == "numpy\n"
+    finally:
+        os.close(reader)
 
 
 def test_a_workspaces_files(folder):

@@ -58,7 +58,15 @@ def test_a_workspace_of_another_user_is_refused_until_it_is_trusted(home):
 @as_root
 @pytest.mark.parametrize(
     "name",
-    ["workspace.json", "runtime", "runs", "snapshots", "locks", "compute", "runtime/0123456789abcdef"],
+    [
+        "workspace.json",
+        "runtime",
+        "runs",
+        "snapshots",
+        "locks",
+        "compute",
+        "runtime/0123456789abcdef",
+    ],
 )
 def test_its_children_are_checked_too(home, name):
     if not (home.directory / name).exists():

@@ -11,6 +11,7 @@ from scriptrun.config.environments.request import environment_spec, is_user_chos
 from scriptrun.config.reader import ConfigReader, Resolve, is_plain
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.runtime import files
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.job import Distribution, Resources, Retry
@@ -126,7 +127,7 @@ def _user_environment(reader: ConfigReader) -> Environment:
 def _has_header(path: str) -> bool:
     """Whether the script may have inline metadata: a cheap test before parsing it."""
     try:
-        with open(path, "rb") as handle:
+        with files.open_record(path) as handle:
             return b"# /// script" in handle.read()
     except OSError:
         return False  # the check for the script reports it

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import document_limits
 
 SUFFIXES = (".py", ".ipynb", ".runconfig")
 #: directories without the user's code
@@ -91,7 +92,7 @@ def _is_new(status: os.stat_result, visited: set[tuple[int, int]]) -> bool:
 def may_matter(path: str) -> bool:
     """Whether the file mentions azureml, or cannot be read (which must be reported)."""
     try:
-        with open(path, "rb") as handle:
+        with document_limits.open_document(path) as handle:
             return path.endswith(".runconfig") or MARK in handle.read()
     except OSError:
         return True

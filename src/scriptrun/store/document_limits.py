@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 
+from scriptrun.runtime import files
 from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import BinaryIO
 
 
 class Limits(Value):
@@ -45,9 +48,7 @@ def read_text(
     path: str | os.PathLike[str], limits: Limits = CONFIGURATION, encoding: str = "utf-8-sig"
 ) -> str:
     """The text of the file ``path``. Raises LimitExceeded, OSError or UnicodeDecodeError."""
-    if not _can_be_a_path(os.fspath(path)):
-        raise OSError(errno.EINVAL, "No file can have this name", os.fspath(path))
-    with open(path, encoding=encoding) as handle:
+    with io.TextIOWrapper(open_document(path), encoding=encoding) as handle:
         text = handle.read(limits.characters + 1)
     check_size(text, limits)
     return text
@@ -58,6 +59,23 @@ def _can_be_a_path(path: str) -> bool:
         return b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:
         return False
+
+
+def open_document(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file that others may have put there: a pipe or a device is not waited for.
+
+    What the shell made of a command (``/dev/fd/63``) is. Raises OSError.
+    """
+    if not _can_be_a_path(os.fspath(path)):
+        raise OSError(errno.EINVAL, "No file can have this name", os.fspath(path))
+    if os.path.dirname(path) in ("/dev/fd", "/proc/self/fd") or os.fspath(path) == "/dev/stdin":
+        return open(path, "rb")
+    try:
+        return files.open_record(path)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(error.errno, "it is a pipe or a device", os.fspath(path)) from None
 
 
 def check_size(text: str | bytes, limits: Limits) -> None:

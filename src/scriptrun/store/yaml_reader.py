@@ -74,6 +74,7 @@ def _malformed(error: yaml.YAMLError) -> MalformedDocument:
 _LONGEST_PROBLEM = 200
 #: Python writes no integer of more bits than these in decimal digits
 _MOST_BITS = 14_000
+_INTEGER = "tag:yaml.org,2002:int"
 
 
 class _Counter:
@@ -142,6 +143,8 @@ def _loader(keep_text: bool) -> Callable[[str | bytes, Limits], yaml.SafeLoader]
 
         def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
             try:
+                if node.tag == _INTEGER and len(node.value) > _MOST_BITS + 2:
+                    raise ValueError("the number is too large")  # before it is worked out
                 value: object = super().construct_object(node, deep)
                 number = getattr(value, "value", value)
                 if isinstance(number, int) and number.bit_length() > _MOST_BITS:

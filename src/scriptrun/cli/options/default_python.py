@@ -25,8 +25,8 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
         if python is not None:
             return python, []
     for folder in _folders_upwards(source, root):
-        prefix = folder / ".venv"
-        python = None if accounts.is_of_another(prefix) else _python_in(str(prefix))
+        venv = folder / ".venv"
+        python = None if accounts.is_of_another(venv) else _python_in(str(venv))
         if python is not None:
             return python, []
     python = _python_on_path(source)

@@ -24,7 +24,7 @@ else:
     version_ranges = later("scriptrun.environments.interpreter.version_ranges")
 
 _SYSTEM = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
-_VERSION = r"(?:python)?\s*={0,3}\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.?\*)?"
+_VERSION = r"(?:python)?\s*={0,3}\s*(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:\.?\*)?"
 
 #: the oldest Python that uv can build for
 OLDEST = (3, 6)

@@ -13,7 +13,7 @@ import re
 Clause = tuple[str, tuple[int, ...], bool]
 Version = tuple[int, ...]
 
-_CLAUSE = re.compile(r"(~=|===?|!=|<=|>=|<|>|=)\s*(\d+(?:\.\d+){0,2})(\.\*)?")
+_CLAUSE = re.compile(r"(~=|===?|!=|<=|>=|<|>|=)\s*(\d{1,9}(?:\.\d{1,9}){0,2})(\.\*)?")
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 

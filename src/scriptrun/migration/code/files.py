@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.runtime.files import sync_folder, sync_handle
+from scriptrun.store import document_limits
 
 
 class Text(NamedTuple):
@@ -34,7 +35,7 @@ class Text(NamedTuple):
 def read(path: str) -> bytes:
     """Read the file as bytes. Raises CannotRewrite if it cannot be read."""
     try:
-        with open(path, "rb") as handle:
+        with document_limits.open_document(path) as handle:
             return handle.read()
     except OSError as error:
         raise CannotRewrite(f"cannot read it: {error.strerror}") from None

@@ -11,6 +11,7 @@ import itertools
 import os
 import time
 
+from scriptrun.runtime import files
 from scriptrun.spec.values import Value
 from scriptrun.store.snapshots.gitignore import Pattern, PatternList
 
@@ -121,7 +122,7 @@ class Rules:
     def _load_patterns(self) -> PatternList:
         if self._patterns is None:
             try:
-                with open(self._file, "rb") as handle:
+                with files.open_record(os.fsdecode(self._file)) as handle:
                     self._patterns = PatternList(handle.read())
             except OSError:
                 self._patterns = PatternList(b"")
@@ -177,7 +178,7 @@ def _ignored_by_parents(source: bytes, above: list[bytes]) -> bool:
 
 def _read_patterns(folder: bytes) -> PatternList:
     try:
-        with open(os.path.join(folder, b".gitignore"), "rb") as handle:
+        with files.open_record(os.fsdecode(os.path.join(folder, b".gitignore"))) as handle:
             return PatternList(handle.read())
     except OSError:
         return PatternList(b"")
