@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from scriptrun.runtime import files, identity
 from scriptrun.runtime.containers import apptainer_enroot, docker
 from scriptrun.runtime.launcher import variables
 from scriptrun.runtime.order import Attempt, LaunchOrder
@@ -47,3 +48,34 @@ def test_the_gpus_of_a_job_are_handed_to_its_container(tmp_path, monkeypatch, ki
     assert {"secret", "GPU-1,GPU-3"} <= set(environ.values())
     without = Attempt(order.replace(devices=""))
     assert expected[-1] not in make(JOB, without, task, str(tmp_path))[0]
+
+
+def test_only_the_runs_own_containers_are_removed_whatever_its_folder_says(tmp_path):
+    folder = tmp_path / "a_1"
+    attempt = folder / "attempts" / "1"
+    attempt.mkdir(parents=True)
+    tool = tmp_path / "docker"
+    tool.write_text(f'#!/bin/sh\nfor last; do :; done\necho "$last" >> {tmp_path}/removed\n')
+    tool.chmod(0o755)
+    order = LaunchOrder(
+        folder=str(folder),
+        workspace=str(tmp_path),
+        store=str(tmp_path),
+        runtime=str(tmp_path / "kit"),
+        environ={"PATH": os.defpath},
+        container={"kind": "docker", "tool": str(tool)},
+    )
+    names = [
+        "scriptrun-a_1-1-0-0",
+        "database",
+        "scriptrun-a_10-1-0-0",
+        "scriptrun-a_1-1-1-0",  # another node's
+        "--all",
+        None,
+    ]
+    for rank, name in enumerate(names):
+        value = {"tool": str(tool), "kind": "docker", "host": identity.host(), "node": 0}
+        (attempt / f"container-{rank}.json").write_bytes(files.to_json({**value, "name": name}))
+    (attempt / "container-9.json").write_bytes(files.to_json({"node": 0}))
+    docker.remove_containers(order)
+    assert (tmp_path / "removed").read_text() == "scriptrun-a_1-1-0-0\n"

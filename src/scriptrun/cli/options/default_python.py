@@ -17,8 +17,9 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
     """Return the interpreter, and warnings about it.
 
     The order is: the active virtual or conda environment, ``.venv`` in the source folder or above
-    it (up to ``root``; another user's is not executed), ``python`` on PATH. An activated environment counts even if scriptrun is
-    installed in it; otherwise scriptrun's own environment is skipped.
+    it (up to ``root``), ``python`` on PATH. Another user's ``.venv`` is passed over. An activated
+    environment counts even if scriptrun is installed in it; otherwise scriptrun's own environment
+    is skipped.
     """
     for prefix in _active_prefixes():
         python = _python_in(prefix)

@@ -78,8 +78,11 @@ def load_image(order: "LaunchOrder") -> None:
 
 def container_name(job: "Json", order: "LaunchOrder", task: "Task") -> str:
     """The name of the container that runs ``task``."""
-    safe = re.sub(r"[^A-Za-z0-9_.-]", "-", job["id"])
-    return "scriptrun-{}-{}-{}-{}".format(safe, order.attempt, order.node, task.rank)
+    return "{}-{}-{}-{}".format(_run_name(job["id"]), order.attempt, order.node, task.rank)
+
+
+def _run_name(run_id: str) -> str:
+    return "scriptrun-" + re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)
 
 
 def run_command(
@@ -393,12 +396,20 @@ def add_usage(usage: "Usage", process_usage: "struct_rusage") -> None:
 
 
 def remove_containers(order: "LaunchOrder") -> None:
-    """Remove all containers that this node of the order's run has started on this host."""
+    """Remove all containers that this node of the order's run has started on this host.
+
+    The run's folder says which there were; whatever it says, no other run's are removed.
+    """
     tool = container_of(order)["tool"]
     tools = (tool, shutil.which(os.path.basename(tool)))
-    records = _container_records(order.folder)
-    own = [value for value in records if value.get("node") == order.node]
-    remove_recorded([value for value in own if value["tool"] in tools], order.environ)
+    run_name = re.escape(_run_name(os.path.basename(order.folder)))
+    pattern = re.compile(r"{}-\d+-{}-\d+".format(run_name, order.node), re.ASCII)
+    own = [
+        value
+        for value in _container_records(order.folder)
+        if value.get("tool") in tools and pattern.fullmatch(str(value.get("name")))
+    ]
+    remove_recorded(own, order.environ)
 
 
 def remove_recorded(records: "list[Json]", environ: "Mapping[str, str] | None" = None) -> None:
