@@ -49,6 +49,24 @@ def test_bash_completes_commands_options_and_names(user):
     assert bash(user, "nothing", "x") == []
 
 
+@pytest.mark.parametrize(
+    "name", ["a$(touch made)", "a`touch made`", "a *", "a;touch made", "a'b\"c"]
+)
+def test_a_name_is_not_executed_by_bash(user, name):
+    user.writes("train.py", "")
+    user.does("run", "-n", name, "train.py")
+    (word,) = bash(user, "show", "a")
+    assert not (user.here / "made").exists()
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f"printf '%s|' {word}"],
+        cwd=user.here,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"{name}|"
+    assert not (user.here / "made").exists()
+
+
 def test_completing_makes_no_workspace(user):
     assert bash(user, "show", "") == []
     assert not (user.here / ".scriptrun").exists()

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from scriptrun.cli.parsers import Parser
     from scriptrun.core.workspace import Workspace
 
+# names are data: bash neither expands them here nor, quoted, when the line is executed
 _BASH = r"""_scriptrun() {
-    local IFS=$'\n'
-    COMPREPLY=($(scriptrun completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-    COMPREPLY=($(compgen -W "${COMPREPLY[*]}" -- "${COMP_WORDS[COMP_CWORD]}"))
+    local word
+    COMPREPLY=()
+    while IFS= read -r word; do
+        COMPREPLY+=("$(printf %q "$word")")
+    done < <(scriptrun completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
     [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
 }
 complete -o bashdefault -o default -F _scriptrun scriptrun
