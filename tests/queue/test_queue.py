@@ -53,6 +53,11 @@ def test_tickets_are_taken_in_the_order_of_their_writing(tmp_path):
     assert len(tickets.waiting(tmp_path)) == 2
 
 
+def test_a_ticket_is_written_though_its_folder_was_removed(tmp_path):
+    ticket = tickets.write(tmp_path / "gone" / "queue", tmp_path / "run", {})
+    assert tickets.waiting(tmp_path / "gone" / "queue") == [ticket.path]
+
+
 def test_a_ticket_keeps_odd_variables_and_is_private(tmp_path):
     environ = {"TOKEN": "s3cr3t", "ODD": "\udcff\n漢", "": "x"}
     ticket = tickets.write(tmp_path, tmp_path / "run", environ)

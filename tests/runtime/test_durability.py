@@ -176,6 +176,20 @@ def test_folders_are_made_with_those_above_them(tmp_path):
         files.make_folders(tmp_path / "file" / "below")
 
 
+def test_folders_that_are_removed_meanwhile_are_made_again(tmp_path, monkeypatch):
+    make, removals = os.mkdir, ["b", "b"]
+
+    def made_without_its_parent(path, mode=0o777):
+        if os.path.basename(path) == "b" and removals:
+            removals.pop()
+            os.rmdir(os.path.dirname(path))
+        make(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", made_without_its_parent)
+    files.make_folders(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir() and not removals
+
+
 def test_an_empty_result_counts_as_none(tmp_path):
     from scriptrun.runtime import results
 

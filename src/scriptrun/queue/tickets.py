@@ -49,7 +49,13 @@ def _store(ticket: Ticket, durable: bool = True) -> Ticket:
         "environ": ticket.environ,
         "submitter": ticket.submitter,
     }
-    files.write_atomic(str(ticket.path), files.to_json(value), mode=0o600, durable=durable)
+    data = files.to_json(value)
+    try:
+        files.write_atomic(str(ticket.path), data, mode=0o600, durable=durable)
+    except FileNotFoundError:  # the runtime directory was removed meanwhile
+        paths.runtime_root()
+        files.make_folders(ticket.path.parent, 0o700)
+        files.write_atomic(str(ticket.path), data, mode=0o600, durable=durable)
     return ticket
 
 

@@ -97,14 +97,26 @@ def _link_new(
 
 #: bytes; longer paths would leave the folders up to there behind
 _LONGEST_PATH = 4095
+#: how often folders that are removed meanwhile are made
+_ATTEMPTS = 5
 
 
 def make_folders(path: "StrPath", mode: int = 0o777) -> None:
     """Create the folder ``path`` and those above it that are missing, durably."""
-    created = []
     folder = os.path.abspath(str(path))
     if len(os.fsencode(folder)) > _LONGEST_PATH:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), folder[:200])
+    for more_attempts in reversed(range(_ATTEMPTS)):
+        try:
+            _make_missing(folder, mode)
+            return
+        except FileNotFoundError:  # another process removes folders at the same time
+            if not more_attempts:
+                raise
+
+
+def _make_missing(folder: str, mode: int) -> None:
+    created = []
     while not os.path.isdir(folder):
         created.append(folder)
         folder = os.path.dirname(folder)
