@@ -74,6 +74,13 @@ def test_without_a_hint_there_is_one_line(capsys):
     assert capsys.readouterr().err == "scriptrun: So it is.\n"
 
 
+def test_what_a_file_put_into_a_message_does_not_flood_the_terminal(capsys):
+    errors.report_error(f"Invalid version {'9' * 100_000!r}.\nNext line.", "Change it.")
+    told = capsys.readouterr().err
+    assert told.startswith("scriptrun: Invalid version '999")
+    assert told.endswith("9 ... (90,030 more characters)\nNext line.\n  Change it.\n")
+
+
 @pytest.mark.parametrize("kind", [ScriptrunError, UserErrorException])
 def test_every_error_of_ours_ends_with_the_code_of_its_class(kind):
     assert errors.run_guarded(raising(kind("x")), []) == kind.exit_code

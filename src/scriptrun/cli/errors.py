@@ -11,6 +11,8 @@ from collections.abc import Callable
 from scriptrun.spec.errors import ScriptrunError
 
 USAGE_ERROR, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
+#: the characters of a line of an error message: more than the longest path, twice
+_LONGEST_LINE = 10_000
 _MAKE_ROOM = (
     "Free some space there, or use another disk (SCRIPTRUN_CACHE, SCRIPTRUN_WORKSPACE, TMPDIR)."
 )
@@ -63,8 +65,16 @@ def _exit_despite_threads() -> None:
 
 def report_error(message: str, hint: str = "", code: int = USAGE_ERROR) -> int:
     """Print ``message`` and ``hint`` to stderr and return the exit code."""
-    say(f"scriptrun: {message}" + (f"\n  {hint}" if hint else ""))
+    text = f"scriptrun: {message}" + (f"\n  {hint}" if hint else "")
+    say("\n".join(map(_shortened, text.split("\n"))))
     return code
+
+
+def _shortened(line: str) -> str:
+    """``line`` without what a file may have put into it beyond a few pages."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:_LONGEST_LINE]} ... ({len(line) - _LONGEST_LINE:,} more characters)"
 
 
 def say(text: str) -> None:
