@@ -42,6 +42,8 @@ def test_expressions_are_json_values():
         ({"lr": normal(0, 0)}, "a standard deviation greater than 0"),
         ({"lr": quniform(0, 1, 0)}, "a step greater than 0"),
         ({"lr": randint(0)}, "an integer greater than 0"),
+        ({"lr": randint(10**400)}, "requires numbers"),
+        ({"lr": uniform(-(10**400), 0)}, "requires numbers"),
         ({"lr": loguniform(0, 1000)}, "natural logarithms"),
         ({"lr": uniform(0, 1), "--lr": uniform(0, 1)}, "duplicate parameter"),
         ({"two words": uniform(0, 1)}, "invalid parameter name"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.job import JobSpec, Target
-from scriptrun.sweeps import children, proposals, termination
+from scriptrun.sweeps import children, plot, proposals, termination
 from scriptrun.sweeps.journal import ChildRun, Journal
 from scriptrun.tracking import run_folder
 
@@ -88,6 +89,16 @@ def test_values_of_the_metric_are_its_numbers_alone(home):
     assert values.poll() == children.values_of(folder, "loss") == [3.0, 1.5]
     assert values.poll() == [3.0, 1.5], "nothing new"
     assert children.values_of(folder, "none") == []
+    _log(folder, {"t": 9, "k": "list", "m": "loss", "v": [10**400, -(10**400)]})
+    assert values.poll()[-2:] == children.values_of(folder, "loss")[-2:] == [math.inf, -math.inf]
+
+
+def test_what_parameters_explain_of_the_largest_values():
+    runs = [
+        ChildRun(number, f"r_{number}", {"--a": number % 2}, "", best=1e300 * (number % 2))
+        for number in range(8)
+    ]
+    assert plot.importance(["--a"], runs) == {"--a": 1.0}
 
 
 @dataclasses.dataclass

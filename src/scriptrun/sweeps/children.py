@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scriptrun.config.sweeps import search_space
@@ -90,7 +91,7 @@ class MetricValues:
         for point in self._follower.poll():
             if point.name == self._name:
                 values = point.value if point.kind == "list" else [point.value]
-                self.logged += [float(value) for value in values if _is_number(value)]
+                self.logged += _numbers(values)
         return self.logged
 
 
@@ -98,7 +99,19 @@ def values_of(folder: Path, name: str) -> list[float]:
     """All values of the metric ``name`` of a run, including those logged with MLflow."""
     logged = metric_series.read(folder, name).get(name)
     values: list[object] = logged if isinstance(logged, list) else [logged]
-    return [float(item) for item in values if _is_number(item)]
+    return _numbers(values)
+
+
+def _numbers(values: Iterable[object]) -> list[float]:
+    """The numbers among ``values``; an integer is infinite if no float is as large."""
+    return [_as_float(value) for value in values if _is_number(value)]
+
+
+def _as_float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -85,6 +85,8 @@ def importance(names: Sequence[str], children: Sequence[ChildRun]) -> dict[str, 
     groups' means, less the part expected by chance.
     """
     values = [float(child.best or 0.0) for child in children]
+    largest = max(map(abs, values), default=0.0) or 1.0
+    values = [value / largest for value in values]  # squares of large numbers are infinite
     shares = {}
     for name in names:
         groups = _groups([entry.parameters.get(name) for entry in children], values)

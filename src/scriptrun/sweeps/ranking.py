@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,10 @@ def ordered(
 
 
 def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
-    """The best of the values up to each, starting with the first valid one."""
+    """The best of the values up to each, starting with the first finite one, for a chart."""
     bests: list[float] = []
     for value in values:
-        if value is not None and value == value:  # noqa: PLR0124 (not a number)
+        if value is not None and math.isfinite(value):
             better = max if maximizes else min
             bests.append(better(bests[-1], value) if bests else value)
         elif bests:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -135,7 +136,9 @@ def draw_curve(
     low, top = min(curve), max(curve)
     if top == low:
         return [f"{top:.6g} |{'*' * len(columns)}"]
-    levels = [round((value - low) / (top - low) * (height - 1)) for value in columns]
+    scale = 0.5 if math.isinf(top - low) else 1.0  # the largest numbers' difference
+    span = top * scale - low * scale
+    levels = [round((value * scale - low * scale) / span * (height - 1)) for value in columns]
     labels = [f"{top:.6g}", *[""] * (height - 2), f"{low:.6g}"]
     margin = max(map(len, labels))
     return [

@@ -192,7 +192,12 @@ def _range_problems(name: str, values: Sequence[float]) -> list[str]:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # no float is as large
+        return False
 
 
 def _short_text(value: object) -> str:
