@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -32,7 +33,10 @@ from scriptrun.data.stores.web import WebStore
 from scriptrun.data.stores.web_connection import _is_same_server, _target
 from scriptrun.data.stores.web_headers import retry_after_seconds
 from scriptrun.data.stores.web_listing import links
+from scriptrun.environments.uv import lock as uv_lock
+from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
@@ -282,6 +286,27 @@ def test_the_login_of_an_index_does_not_follow_a_redirect(serve, tmp_path, monke
     assert first.requests and other.requests
     assert all("authorization" not in request.lower() for request in other.requests)
     assert "s3cret" not in "\n".join([*said, str(caught.value)])
+
+
+@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml"])
+def test_nobodys_settings_in_a_temporary_folder_add_an_index(serve, tmp_path, monkeypatch, name):
+    for variable in [variable for variable in os.environ if variable.startswith(("UV_", "PIP_"))]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    own, theirs = (serve(lambda _: [whole(b"", "Content-Type: text/html")]) for _ in range(2))
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{own.address}/simple")
+    table = "[tool.uv]" if name == "pyproject.toml" else ""
+    (tmp_path / name).write_text(f'{table}\nextra-index-url = ["{theirs.address}/simple"]\n')
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    request = uv_requirements.from_spec(EnvironmentSpec(kind=PACKAGES, pip=("violet==1",)))
+    with pytest.raises(EnvironmentException, match="violet"):
+        uv_lock.lock_for_version(request, "3.11", (), EXACT, print, lambda: False)
+    assert own.requests and not theirs.requests
+    with uv_tool.own_folder("build") as folder, pytest.raises(EnvironmentException):
+        (Path(folder) / "in").write_text("violet\n")
+        uv_tool.run(["pip", "compile", "in"], folder, print, lambda: False)
+    assert not theirs.requests
 
 
 @pytest.fixture

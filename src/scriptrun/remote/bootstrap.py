@@ -182,7 +182,8 @@ def _download_packages(folder: Path, version: str, platform: str) -> None:
     argv = [uv_tool.binary(), "pip", "install", "--quiet", "--target", str(folder)]
     argv += ["--python-version", version, "--python-platform", platform]
     argv += ["--only-binary", ":all:", *_requirements()]
-    result = dependents.run(argv)
+    with uv_tool.own_folder("build") as cwd:
+        result = dependents.run(argv, cwd=cwd)
     if result.returncode:
         raise ComputeTargetException(
             f"Cannot download scriptrun's dependencies for the cluster ({platform}, Python "

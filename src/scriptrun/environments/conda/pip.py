@@ -52,7 +52,7 @@ def install(spec: EnvironmentSpec, lockfile: Lockfile, python: str, log: Log, st
     text = lockfile["requirements"]
     options, flags = uv_requirements.from_spec(spec.replace(conda=(), python=None)).for_sync()
     content, secrets = index_credentials.filled("\n".join([*options, text]))
-    with scratch.Scratch("build") as folder:
+    with uv_tool.own_folder("build") as folder:
         path = os.path.join(folder, "requirements.txt")
         write_atomic(path, content.encode(), 0o600, durable=False)
         arguments = ["pip", "install", "--python", python, "--no-deps", "--break-system-packages"]

@@ -356,7 +356,9 @@ def _remove_container(name: str) -> None:
 
 def _uv_cache() -> str:
     """uv's own cache on this machine, so that packages are downloaded once."""
-    result = subprocess.run([uv_tool.binary(), "cache", "dir"], capture_output=True, text=True)
+    with uv_tool.own_folder("cache") as cwd:
+        command = [uv_tool.binary(), "cache", "dir"]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
     folder = os.environ.get("UV_CACHE_DIR") or result.stdout.strip()
     os.makedirs(folder, exist_ok=True)
     return folder

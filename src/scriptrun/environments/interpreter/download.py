@@ -32,7 +32,8 @@ def obtain(requested: str | None, log: Log, stop: Stop) -> tuple[Python, str]:
     if version:
         log(f"Python {requested} is not installed; downloading {version} with uv.")
         try:
-            uv_tool.run(["python", "install", version], os.getcwd(), log, stop, _settings())
+            with uv_tool.own_folder("python") as folder:
+                uv_tool.run(["python", "install", version], folder, log, stop, _settings())
         except BuildCanceled:
             raise
         except EnvironmentException as failure:

@@ -50,10 +50,9 @@ class Uv(Builder):
             log(remark)
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         local_sources.refuse_changed(self.lockfile.get("local") or {})
-        cwd = os.path.dirname(folder)
-        _load("uv.tool").run(
-            ["venv", "--python", python.path, "--no-project", folder], cwd, log, stop
-        )
+        tool = _load("uv.tool")
+        with tool.own_folder("build") as cwd:
+            tool.run(["venv", "--python", python.path, "--no-project", folder], cwd, log, stop)
         if self.lockfile["requirements"].strip():
             self._sync(folder, log, stop)
         if self.lockfile.get("relaxed"):
@@ -81,14 +80,15 @@ class Uv(Builder):
         arguments = ["pip", "sync", "--python", self.python(folder)]
         arguments += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
         arguments += ["--refresh"] if self.lockfile.get("local") else []
-        run = _load("uv.tool").run
-        run([*arguments, *flags, path], folder, log, stop, secrets)
-        emptied = site_packages.emptied(self.sites(folder))
-        if emptied:
-            names = ", ".join(emptied)
-            log(f"uv's cache has empty files, from a power cut: fetching {names} again.")
-            run(["cache", "clean", *emptied], folder, log, stop)
-            run([*arguments, "--reinstall", *flags, path], folder, log, stop, secrets)
+        tool = _load("uv.tool")
+        with tool.own_folder("build") as cwd:
+            tool.run([*arguments, *flags, path], cwd, log, stop, secrets)
+            emptied = site_packages.emptied(self.sites(folder))
+            if emptied:
+                names = ", ".join(emptied)
+                log(f"uv's cache has empty files, from a power cut: fetching {names} again.")
+                tool.run(["cache", "clean", *emptied], cwd, log, stop)
+                tool.run([*arguments, "--reinstall", *flags, path], cwd, log, stop, secrets)
 
 
 _BIN_PARTS = ("Scripts",) if os.name == "nt" else ("bin",)

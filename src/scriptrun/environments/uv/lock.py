@@ -230,6 +230,8 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
         return ""
     with scratch.Scratch("lock") as folder:
         sources, secrets = lock_inputs.write(request, python.minor, folder)
+        if not request.uv:  # else its table is in the folder
+            uv_tool.end_search(folder)
         arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
         arguments += ["--no-header", "--no-annotate", *flags, *request.flags, *sources]
         if any(local_sources.local_path(line) for line in request.lines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from scriptrun.environments import build_process
 from scriptrun.environments.builder import Log, Stop
@@ -22,7 +23,9 @@ from scriptrun.environments.uv.errors import (
     redact,
 )
 from scriptrun.environments.uv.index_settings import as_uv_variables
+from scriptrun.runtime import files
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import scratch
 
 #: lines of uv that would mislead: relative paths, and hints to activate the environment
 _HIDDEN_LINES = ("Creating virtual environment at", "Activate with:", "Using Python ")
@@ -85,6 +88,22 @@ def variables(command: Sequence[str]) -> dict[str, str]:
     if "compile" not in command:
         excluded |= {"UV_CONSTRAINT", "UV_OVERRIDE"}
     return {name: value for name, value in environ.items() if name not in excluded}
+
+
+@contextlib.contextmanager
+def own_folder(kind: str) -> Iterator[str]:
+    """A temporary folder to run uv in, where it finds nobody's settings but the user's own."""
+    with scratch.Scratch(kind) as folder:
+        end_search(folder)
+        yield folder
+
+
+def end_search(folder: str) -> None:
+    """Have uv look for a project's settings in ``folder`` and no longer above it.
+
+    Above a temporary folder, in /tmp, every user can put some.
+    """
+    files.write_atomic(os.path.join(folder, "uv.toml"), b"", durable=False)
 
 
 def run(
