@@ -99,12 +99,17 @@ def _loop(path: Path) -> None:
     path.symlink_to(path.name)
 
 
+def _pipe(path: Path) -> None:
+    remove(path)
+    os.mkfifo(path)
+
+
 def _file(path: Path) -> None:
     remove(path)
     path.write_bytes(b"not a folder")
 
 
-PLACES: dict[str, Callable[[Path], None]] = {"a folder": _folder, "a loop": _loop}
+PLACES: dict[str, Callable[[Path], None]] = {"a folder": _folder, "a loop": _loop, "a pipe": _pipe}
 #: what becomes of a folder
 FOLDERS: dict[str, Callable[[Path], None]] = {"a file": _file, "a loop": _loop}
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 
 import pytest
 
-from scriptrun.runtime import files, results
+from scriptrun.runtime import events, files, results
 from scriptrun.runtime.launcher import collect
 
 
@@ -54,8 +55,6 @@ def test_json_keeps_what_no_encoding_can(tmp_path):
 
 
 def test_the_first_result_stands_and_the_second_is_an_event(tmp_path):
-    from scriptrun.runtime import events
-
     (tmp_path / "attempts" / "1").mkdir(parents=True)
     log = events.EventWriter(tmp_path, "node-0")
     for state in ("Completed", "Failed"):
@@ -113,3 +112,16 @@ def test_empty_folders_leave_no_trace_and_twice_is_once(tmp_path):
     collect.collect(str(tmp_path))
     collect.collect(str(tmp_path))
     assert os.listdir(tmp_path) == []
+
+
+def test_no_pipe_is_waited_for(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="pipe") as raised:
+        files.open_record(pipe)
+    assert raised.value.errno == errno.ENXIO
+    assert files.read_bytes(pipe) is None
+    files.sync_file(pipe)
+    assert not files.publish(pipe, b"{}", may_be_empty=True)
+    with pytest.raises(OSError, match="pipe"):
+        events.append(str(pipe), b"{}\n")

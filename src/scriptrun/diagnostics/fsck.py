@@ -309,7 +309,7 @@ def _cache(_: WorkspaceFiles) -> Found:
             continue  # being downloaded
         count += 1
         try:
-            with open(path, "rb", buffering=0) as file:
+            with open(path, "rb", buffering=0, opener=files.regular_opener) as file:
                 if not cache_files.is_whole(cast(BinaryIO, file)) and path.exists():
                     yield str(path), "its checksum differs", "Remove it: it is downloaded again."
         except FileNotFoundError:

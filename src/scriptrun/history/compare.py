@@ -9,6 +9,7 @@ from pathlib import Path
 from scriptrun.data import summary
 from scriptrun.environments import site_packages
 from scriptrun.preparation import environment_record
+from scriptrun.runtime import files
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import contents, snapshots
 from scriptrun.tracking import artifacts, metric_series
@@ -193,5 +194,5 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as handle:
+    with files.open_record(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

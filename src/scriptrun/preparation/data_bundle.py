@@ -28,7 +28,8 @@ def contents(home: WorkspaceFiles, job: JobSpec) -> dict[str, bytes]:
     found = {}
     for digest in sorted({pin.manifest for pin in pins}):
         path = manifest.manifest_path(home.directory / MANIFESTS, digest)
-        found[f"{MANIFESTS}/{path.name}"] = path.read_bytes()
+        with files.open_record(path) as handle:
+            found[f"{MANIFESTS}/{path.name}"] = handle.read()
     for name in sorted({name for name in named if name}):
         path = datastore_records.file_of(home, name)
         record = datastore_records.get(home, name)

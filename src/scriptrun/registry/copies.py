@@ -107,7 +107,7 @@ def _become_copy(directory: Path, facts: Json, original: Path) -> Json:
 
 def _new_id(directory: Path, facts: Json) -> str | None:
     """The copy's ID: the same for all processes that open it at once; None if it has one by now."""
-    with open(directory / FILE, "rb") as handle:
+    with files.open_record(directory / FILE) as handle:
         status, text = os.fstat(handle.fileno()), handle.read()
     if json.loads(text).get("id") != facts.get("id"):
         return None

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from scriptrun.data import summary
+from scriptrun.runtime import files
 from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, run_folder
 
@@ -88,7 +89,7 @@ def with_logs(run: Run) -> dict[str, Any]:
     """The value of ``Run.get_details_with_logs``."""
     result = details(run)
     result["logFiles"] = {
-        name: Path(path).read_text(encoding="utf-8", errors="replace")
+        name: (files.read_bytes(path) or b"").decode("utf-8", "replace")
         for name, path in result["logFiles"].items()
     }
     return result

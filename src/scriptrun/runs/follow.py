@@ -232,7 +232,7 @@ def _failure_log(run: Run) -> str:
 def last_lines(path: Path, count: int = 15) -> str:
     """The last ``count`` lines of a log, read from its end."""
     try:
-        with open(path, "rb") as handle:
+        with files.open_record(path) as handle:
             handle.seek(0, 2)
             handle.seek(max(0, handle.tell() - 8192))
             text = handle.read().decode("utf-8", "replace")

@@ -4,6 +4,8 @@ import errno
 import os
 import re
 
+from . import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +105,7 @@ def cause_of_failure(logs: "Iterable[StrPath]", own: "list[str]", others: "list[
 
 def _tail(path: "StrPath") -> str:
     try:
-        with open(str(path), "rb") as file:
+        with files.open_record(path) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             return file.read().decode("utf-8", "replace")
     except OSError:

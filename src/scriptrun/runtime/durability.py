@@ -73,7 +73,7 @@ def _sync_file_system(path: str) -> bool:
         return False
     import ctypes
 
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(path, files.READ_FLAGS)
     try:
         if syncfs(handle) == 0:
             return True

@@ -47,7 +47,7 @@ def append(path: str, data: bytes, mode: int = 0o644) -> None:
 
     What the folder lies in, such as a run that was removed, is not created again.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    flags = files.APPEND_FLAGS
     try:
         handle = os.open(path, flags, mode)
     except FileNotFoundError:

@@ -14,13 +14,18 @@ import stat
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, BinaryIO
+    from io import BufferedReader
+    from typing import Any
 
     from scriptrun.runtime.hints import Json, StrPath
 
 
 #: errors of a path that leads to no file or folder of the kind that is expected there
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)
+#: flags with which opening a pipe does not wait for its other end
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+READ_FLAGS = os.O_RDONLY | _NO_WAITING
+APPEND_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_WAITING
 #: how deeply records are nested at most; damage and malice are not
 _MAX_DEPTH = 100
 
@@ -141,8 +146,7 @@ def sync_file(path: "StrPath") -> None:
     if not must_sync():
         return
     try:
-        flags = os.O_RDWR if os.name == "nt" else os.O_RDONLY
-        handle = os.open(str(path), flags | getattr(os, "O_CLOEXEC", 0))
+        handle = os.open(str(path), os.O_RDWR if os.name == "nt" else READ_FLAGS)
     except PermissionError:
         return  # may be written, but not read: its file system has its own time
     try:
@@ -242,16 +246,20 @@ def read_bytes(path: "StrPath") -> "bytes | None":
         raise
 
 
-def open_record(path: "StrPath") -> "BinaryIO":
+def open_record(path: "StrPath") -> "BufferedReader":
     """Open a file to read it. Raises OSError for a pipe or a device, which is not waited for."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(str(path), flags | getattr(os, "O_BINARY", 0))
+    return open(path, "rb", opener=regular_opener)
+
+
+def regular_opener(path: str, flags: int) -> int:
+    """An ``opener`` of ``open()`` for which only a regular file counts."""
+    descriptor = os.open(path, flags | _NO_WAITING)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        return open(descriptor, "rb")
+        return descriptor
     os.close(descriptor)
     number = errno.EISDIR if stat.S_ISDIR(mode) else errno.ENXIO
-    raise OSError(number, os.strerror(number), str(path))
+    raise OSError(number, os.strerror(number), path)
 
 
 def names_in(folder: "StrPath") -> "list[str]":

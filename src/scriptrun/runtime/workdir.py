@@ -7,6 +7,7 @@ documents the formats.
 
 import errno
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False
@@ -82,9 +83,9 @@ def entries(store: "StrPath", digest: str) -> "Iterator[Entry]":
 def entries_of(manifest: str, places_path: str, digest: str) -> "Iterator[Entry]":
     """The entries of the snapshot with these two files; as ``entries``."""
     try:
-        with open(manifest, "rb") as lines:
+        with open(manifest, "rb", opener=_regular_opener) as lines:
             check_manifest(lines, digest)
-            with open(places_path, "rb") as places:
+            with open(places_path, "rb", opener=_regular_opener) as places:
                 if lines.readline() != MANIFEST_HEAD or places.readline() != PLACES_HEAD:
                     raise ValueError("unknown format")
                 for entry in _entries(lines, places):
@@ -351,7 +352,7 @@ class ContentReader:
     def _open(self, path: str, digest: str) -> int:
         flags: int = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         try:
-            return os.open(path, flags)
+            return _regular_opener(path, flags)
         except FileNotFoundError:
             message = "{} is missing. {}".format(path, REPAIR)
             raise SnapshotDamaged(message, digest) from None
@@ -380,7 +381,7 @@ def _places_of(store: "StrPath", digest: str) -> "Iterator[tuple[str, int]]":
         stem, extension = os.path.splitext(name)
         if extension != ".index":
             continue
-        with open(os.path.join(folder, name), "rb") as index:
+        with open(os.path.join(folder, name), "rb", opener=_regular_opener) as index:
             entry = index.read(_INDEX_ENTRY)
             while len(entry) == _INDEX_ENTRY:
                 offset = int.from_bytes(entry[32:], "big")
@@ -391,13 +392,24 @@ def _places_of(store: "StrPath", digest: str) -> "Iterator[tuple[str, int]]":
 
 def _hash_file(path: str, hasher: "hashlib._Hash", failures: "list[OSError]") -> None:
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=_regular_opener) as file:
             data = file.read(_CHUNK)
             while data:
                 hasher.update(data)
                 data = file.read(_CHUNK)
     except OSError as error:
         failures.append(error)
+
+
+def _regular_opener(path: str, flags: int) -> int:
+    """As in files.py, which this module does without."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    number = errno.EISDIR if stat.S_ISDIR(mode) else errno.ENXIO
+    raise OSError(number, os.strerror(number), path)
 
 
 def _read_at(handle: int, size: int, offset: int) -> bytes:

@@ -79,7 +79,7 @@ def path_of(root: Path, digest: str) -> Path:
 def is_whole(path: Path, digest: str) -> bool:
     """Whether ``path`` exists and its content has this digest."""
     try:
-        with open(path, "rb") as file:
+        with files.open_record(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == digest
     except OSError:
         return False
@@ -115,7 +115,7 @@ def remove_unused(root: Path, used: set[str]) -> int:
 
 
 def _copy(source: str | os.PathLike[str], writer: BinaryIO) -> tuple[str, int]:
-    with open(source, "rb", buffering=0) as reader:
+    with open(source, "rb", buffering=0, opener=files.regular_opener) as reader:
         size = os.fstat(reader.fileno()).st_size
         if size >= _LARGE and _clone(writer.fileno(), reader.fileno()):
             return hashlib.file_digest(reader, "sha256").hexdigest(), size

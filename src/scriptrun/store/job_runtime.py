@@ -52,10 +52,7 @@ def _copied() -> list[tuple[str, str]]:
 
 
 def _is_same(source: Path, copy: Path) -> bool:
-    try:
-        return copy.read_bytes() == source.read_bytes()
-    except FileNotFoundError:
-        return False
+    return files.read_bytes(copy) == source.read_bytes()
 
 
 def _repair(target: Path) -> None:
@@ -82,9 +79,8 @@ def _look(target: Path) -> str:
 def _is_known(target: Path) -> bool:
     """Whether the copy looks as it did when it was last compared."""
     try:
-        with open(_note_path(target), encoding="ascii") as note:
-            return note.read() == _look(target)
-    except (OSError, ValueError):
+        return files.read_bytes(_note_path(target)) == _look(target).encode()
+    except OSError:
         return False
 
 

@@ -87,7 +87,7 @@ def _update_copy(path: Path, data: bytes, value: Json) -> None:
     """Update the copy, unless another process has rewritten the file."""
     try:
         stamp = _stamp(path)
-        if path.read_bytes() != data:
+        if files.read_bytes(path) != data:
             return
     except OSError:
         return

@@ -107,8 +107,8 @@ def _record_crash(folder: Path, error: Exception) -> bool:
     """Log a crash of the driver; True if there were too many and the sweep has failed."""
     text = "".join(traceback.format_exception(error))
     Log(folder, "system_logs/driver.txt").say(text.rstrip())
-    log_path = folder / "system_logs" / "driver.txt"
-    crashes = log_path.read_text("utf-8", "replace").count("Traceback (most recent call last)")
+    log = files.read_bytes(folder / "system_logs" / "driver.txt") or b""
+    crashes = log.count(b"Traceback (most recent call last)")
     if crashes < MAX_CRASHES:
         return False
     _end_failed(folder, f"its driver crashed {crashes} times: {type(error).__name__}: {error}")

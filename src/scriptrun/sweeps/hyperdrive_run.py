@@ -159,7 +159,7 @@ class HyperDriveRun(Run):
     def get_diagnostics(self) -> str:
         """The sweep's log: submitted runs and their results."""
         try:
-            return (self.path / record.LOG).read_text("utf-8", "replace")
+            return (files.read_bytes(self.path / record.LOG) or b"").decode("utf-8", "replace")
         except OSError:
             return ""
 

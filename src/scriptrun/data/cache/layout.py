@@ -30,7 +30,7 @@ from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
 from scriptrun.data.stores.protocol import FileEntry, Store
 from scriptrun.runtime import durability, foreign_names
-from scriptrun.runtime.files import write_atomic
+from scriptrun.runtime.files import read_bytes, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
 from scriptrun.store.file_stamp import is_settled
@@ -116,7 +116,7 @@ class Layout:
 
     def _count(self) -> int:
         try:
-            return int(self._marker.read_text())
+            return int(read_bytes(self._marker) or b"0")
         except (OSError, ValueError):
             return 0
 
@@ -296,7 +296,7 @@ class Layout:
     def _noted_looks(self) -> array[int]:
         noted = array("q")
         with contextlib.suppress(OSError, ValueError):
-            noted.frombytes((self.path / "looks").read_bytes())
+            noted.frombytes(read_bytes(self.path / "looks") or b"")
         return noted
 
     def _write_looks(self, looks: array[int]) -> None:

@@ -12,7 +12,7 @@ import json
 import threading
 from pathlib import Path
 
-from scriptrun.runtime import identity
+from scriptrun.runtime import files, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _append(block_list: Path, line: str) -> None:
 def _read_block_list(block_list: Path) -> tuple[Json, set[int | str]]:
     """The header, and the block numbers and marks; an incomplete last line is ignored."""
     try:
-        first, *lines = block_list.read_text("utf-8").split("\n")[:-1]
+        first, *lines = (files.read_bytes(block_list) or b"").decode("utf-8").split("\n")[:-1]
         header = json.loads(first)
     except (OSError, ValueError):
         return {}, set()

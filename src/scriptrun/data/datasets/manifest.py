@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 
 from scriptrun.data.errors import DatasetExecutionError, DatastoreException
 from scriptrun.runtime import disks
-from scriptrun.runtime.files import make_folders, sync_file, sync_folder
+from scriptrun.runtime.files import make_folders, open_record, sync_file, sync_folder
 
 _BLOCK = 4096
 _MAGIC = b"SRMANIF1"
@@ -198,7 +198,7 @@ class Manifest:
 
     def _open_file(self) -> BinaryIO:
         try:
-            return open(self.path, "rb")
+            return open_record(self.path)
         except OSError as error:
             raise DatasetExecutionError(
                 f"Cannot read the dataset's manifest {str(self.path)!r}: {error.strerror}."

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
 from scriptrun.runtime import disks, foreign_names
-from scriptrun.runtime.files import make_folders, sync_file, sync_folder
+from scriptrun.runtime.files import make_folders, open_record, sync_file, sync_folder
 
 #: suffix of files that are still being written; they are not listed
 _PART = ".scriptrun-part"
@@ -111,7 +111,7 @@ class LocalStore:
 
     def _open(self, path: str, etag: str) -> BinaryIO:
         try:
-            file = open(self._path(path), "rb")  # noqa: SIM115
+            file = open_record(self._path(path))
         except (FileNotFoundError, NotADirectoryError):
             raise FileMissing(f"File {path!r} not found in {self.name}.") from None
         except OSError as error:

@@ -140,7 +140,7 @@ def _log_ending(folder: Path) -> str:
 def _log_tail(folder: Path) -> str:
     """The end of the job's Slurm log."""
     try:
-        with open(folder / slurm_script.LOG, "rb") as log:
+        with files.open_record(folder / slurm_script.LOG) as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
             return log.read().decode("utf-8", "replace")
     except OSError:

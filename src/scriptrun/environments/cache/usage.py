@@ -9,7 +9,7 @@ import json
 import os
 
 from scriptrun.runtime import events
-from scriptrun.runtime.files import parse_json, read_bytes, write_atomic
+from scriptrun.runtime.files import open_record, parse_json, read_bytes, write_atomic
 
 NAME = "runs.jsonl"
 #: bytes above which the older half of the lines is dropped
@@ -39,7 +39,7 @@ def read_runs(key_folder: str) -> list[str]:
 
 
 def _shorten(path: str) -> None:
-    with open(path, "rb") as handle:
+    with open_record(path) as handle:
         lines = handle.readlines()
     write_atomic(path, b"".join(lines[len(lines) // 2 :]), durable=False)
 

@@ -117,8 +117,8 @@ class Peers:
 
     def _silence_reason(self, node: int) -> str:
         try:
-            with open(os.path.join(self.folder, "node-{}.beat".format(node)), "rb") as handle:
-                heartbeat = handle.read()
+            path = os.path.join(self.folder, "node-{}.beat".format(node))
+            heartbeat = files.read_bytes(path) or b""
         except OSError:
             heartbeat = b""
         now = time.monotonic()

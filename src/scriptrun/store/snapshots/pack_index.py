@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from scriptrun.runtime.files import open_record
 from scriptrun.store import paths
 
 TYPE_CHECKING = False
@@ -122,7 +123,7 @@ class PackIndex:
 
     def _entries(self, name: str) -> Iterator[tuple[bytes, int]]:
         try:
-            with open(self._store / "packs" / f"{name}.index", "rb") as handle:
+            with open_record(self._store / "packs" / f"{name}.index") as handle:
                 while len(entry := handle.read(_ENTRY.size)) == _ENTRY.size:
                     yield _ENTRY.unpack(entry)
         except FileNotFoundError:

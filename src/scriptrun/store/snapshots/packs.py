@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.runtime import workdir
+from scriptrun.runtime.files import open_record
 from scriptrun.store.snapshots.pack_index import PackIndex
 from scriptrun.store.snapshots.unchanged import used_size
 
@@ -166,7 +167,7 @@ class PackWriter:
         """Whether the content at ``location``, in a pack, is ``data``."""
         pack, _, offset = location.partition(b" ")
         try:
-            with open(workdir.pack_path(self.store, pack.decode()), "rb") as handle:
+            with open_record(workdir.pack_path(self.store, pack.decode())) as handle:
                 handle.seek(int(offset))
                 return handle.read(len(data)) == data
         except (OSError, OverflowError):

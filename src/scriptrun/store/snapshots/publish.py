@@ -12,7 +12,7 @@ import os
 import uuid
 from pathlib import Path
 
-from scriptrun.runtime import durability, workdir
+from scriptrun.runtime import durability, files, workdir
 from scriptrun.runtime.files import make_folders
 from scriptrun.store.snapshots import stamps
 from scriptrun.store.snapshots.packs import PackWriter
@@ -122,7 +122,7 @@ def packs_of(store: Path, digest: str) -> set[str] | None:
 def packs_in(places: str) -> set[str] | None:
     """The packs that a places file refers to; None if it is missing."""
     try:
-        with open(places, "rb") as lines:
+        with files.open_record(places) as lines:
             lines.readline()
             return {line.split(b" ", 1)[0].decode() for line in lines if line != b"-\n"}
     except (FileNotFoundError, UnicodeDecodeError):

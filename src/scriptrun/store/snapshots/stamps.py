@@ -56,7 +56,7 @@ def are_unchanged(cache: Path, digest: str | None = None) -> bool:
 def is_manifest_whole(path: str, digest: str) -> bool:
     """Whether the manifest ``path`` exists and has its digest."""
     try:
-        with open(path, "rb") as lines:
+        with files.open_record(path) as lines:
             workdir.check_manifest(lines, digest)
         return True
     except (OSError, workdir.SnapshotDamaged):

@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 from types import TracebackType
 
-from scriptrun.runtime.files import unique
+from scriptrun.runtime.files import open_record, unique
 from scriptrun.spec.digests import sha256
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
@@ -66,7 +66,7 @@ class StatCacheReader:
         self._handle: BinaryIO | None = None
         self._closing_record: Closing | None = None
         try:
-            self._handle = open(path, "rb")  # noqa: SIM115
+            self._handle = open_record(path)
         except OSError:
             return
         if self._handle.readline() != _FORMAT:

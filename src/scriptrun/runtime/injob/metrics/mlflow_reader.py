@@ -5,6 +5,8 @@ The layout is that of MLflow's file store; see scriptrun.runtime.mlflow_store.
 
 import os
 
+from scriptrun.runtime.files import open_record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +35,9 @@ def _read_metric(name: str, path: str) -> "list[Json]":
     """The values of one metric: each line has the time in milliseconds, value and step."""
     entries = []
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open_record(path) as file:
             for line in file:
-                words = line.split()
+                words = line.decode("utf-8", "replace").split()
                 try:
                     if len(words) >= 2:
                         entries.append(_line(float(words[0]) / 1000, name, words[1], words[2:3]))

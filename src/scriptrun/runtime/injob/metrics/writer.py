@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 
-from scriptrun.runtime.files import unique
+from scriptrun.runtime.files import APPEND_FLAGS, unique
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.metrics.flusher import FLUSHER
 
@@ -43,8 +43,7 @@ LOCK_TIMEOUT = 2.0
 
 _BIG = 10**300
 _INFINITY = float("inf")
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-_APPEND |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_APPEND = APPEND_FLAGS | getattr(os, "O_BINARY", 0)
 
 _time = time.time
 _monotonic = time.monotonic
