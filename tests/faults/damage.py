@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scriptrun import (
     Dataset,
+    Datastore,
     Environment,
     Experiment,
     HyperDriveConfig,
@@ -24,6 +25,7 @@ from scriptrun import (
 )
 from scriptrun.engines.local.engine import Local
 from scriptrun.registry import compute_targets
+from scriptrun.store.secrets import vault
 from scriptrun.sweeps import record as sweep_record
 from scriptrun.testing.jobs import wait
 
@@ -191,6 +193,11 @@ def _register(workspace: Workspace, root: Path) -> None:
     compute_targets.set_default(workspace, "local")
     compute_targets.set_alias(workspace, "gpu-*", "box")
     workspace.set_default_datastore("workspaceblobstore")
+    vault.store("token", "a value")
+    workspace.get_default_keyvault().set_secret("own", "another value")
+    Datastore.register_azure_blob_container(
+        workspace, "vaulted", "data", "me", skip_validation=True, secret="token"
+    )
     victim.add_note("noted")
     metric = victim.path / "mlflow" / "0" / "abc" / "metrics" / "loss"
     metric.parent.mkdir(parents=True)
@@ -241,6 +248,7 @@ WORKSPACE = (
     "compute/.aliases.yaml",
     "compute",
     "datastores/.default.yaml",
+    "datastores/vaulted.yaml",
     "datastores",
     "datasets/things/1.yaml",
     "datasets/things/.1.yaml.json",
@@ -254,12 +262,21 @@ WORKSPACE = (
     "snapshots/manifests/*/*",
     "snapshots",
 )
+#: what the vault has of this user's secrets, beside the workspace's folder
+SECRETS = (
+    "secrets",
+    "secrets.key",
+    "secrets/token",
+    "secrets/workspace-*",
+)
 
 
 def record_of(workspace: Workspace, kind: str, pattern: str) -> Path:
     """The file or folder of a record; a cancellation request is made for it."""
     if kind == "workspace":
         root = workspace.directory
+    elif kind == "secrets":
+        root = workspace.directory.parent
     else:
         root = Run.find(workspace, "victim").path
         if kind == "sweep":

@@ -12,6 +12,7 @@ import random
 import secrets
 import shutil
 import signal
+from pathlib import Path
 
 import damage
 import pytest
@@ -19,6 +20,7 @@ import pytest
 from scriptrun.cli import main
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
+from scriptrun.testing.jobs import living, until
 
 pytestmark = [pytest.mark.faults]
 
@@ -31,6 +33,7 @@ RECORDS = [
     *(("run", name) for name in damage.RUN),
     *(("sweep", name) for name in damage.SWEEP),
     *(("workspace", name) for name in damage.WORKSPACE),
+    *(("secrets", name) for name in damage.SECRETS),
 ]
 COMMANDS = (
     ("list",),
@@ -58,9 +61,21 @@ COMMANDS = (
     ("compute", "show", "box"),
     ("env", "list"),
     ("env", "show", "here"),
-    ("export", "{run}"),
+    ("export", "{run}", "--to", "shell"),
     ("run", "--plan", "source/train.py"),
+    ("secret", "list"),
+    ("secret", "list", "--json"),
+    ("datastore", "show", "vaulted"),
+    ("doctor",),
+    ("doctor", "--fsck"),
+    ("doctor", "--fsck", "--json"),
 )
+#: commands that start something, or remove what was damaged: for records of that kind, at the end
+FURTHER_COMMANDS = {
+    "run": (("rerun", "{run}", "--verify"),),
+    "workspace": (("rerun", "neighbour"),),
+    "secrets": (("secret", "remove", "token"), ("secret", "remove", "own", "--workspace")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +83,8 @@ def template(tmp_path_factory):
     """A workspace to copy, with the ids of its run and its sweep."""
     root = tmp_path_factory.mktemp("template")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("CACHE", "RUNTIME", "SLOTS", "SECRETS"):
-            patch.setenv(f"SCRIPTRUN_{name}", str(root / name.lower()))
+        for name in ("CACHE", "RUNTIME", "SLOTS", "work/SECRETS"):
+            patch.setenv(f"SCRIPTRUN_{Path(name).name}", str(root / name.lower()))
         workspace = damage.make(root / "work")
         run = Run.find(workspace, "victim").id
         sweep = next(workspace.runs_folder.glob("*/*/sweep.json")).parent.name
@@ -88,7 +103,7 @@ def copied(template, tmp_path, monkeypatch):
     """A function that makes a fresh copy of the template."""
     root = tmp_path / "work"
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(root / "secrets"))
 
     def copy():
         for path in (root, tmp_path / "cache"):
@@ -134,7 +149,7 @@ def typed():
 def problems_of(typed, names, kind, record):
     """What breaks the rules: a crash, a neighbour that is not shown."""
     problems = []
-    for words in COMMANDS:
+    for words in (*COMMANDS, *FURTHER_COMMANDS.get(kind, ())):
         words = [word.format(**names) for word in words]
         line = " ".join(words)
         try:
@@ -150,6 +165,10 @@ def problems_of(typed, names, kind, record):
         if words == ["show", "neighbour"] and kind != "workspace" and code:
             problems.append(f"{line}: {code}: {err}")
     return problems
+
+
+def until_no_process_is_left(root):
+    until(lambda: not living(str(root)))
 
 
 def metrics_problems(workspace, names):
@@ -175,5 +194,7 @@ def test_a_damaged_record_harms_no_other(kind, pattern, template, copied, typed,
         damage.apply(name, record)
         found = problems_of(typed, names, kind, record) + metrics_problems(workspace, names)
         problems += [f"{name}: {each}" for each in found]
-    print(f"{len(kinds)} damages, {len(kinds) * len(COMMANDS)} commands, {len(problems)} problems")
+        until_no_process_is_left(workspace.root)
+    count = len(kinds) * (len(COMMANDS) + len(FURTHER_COMMANDS.get(kind, ())))
+    print(f"{len(kinds)} damages, {count} commands, {len(problems)} problems")
     assert not problems, "\n".join(problems)

@@ -54,6 +54,26 @@ def test_a_file_of_somebody_else_is_the_value(place):
     assert vault.find("mounted") == VALUE and vault.exists("mounted")
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_named_and_never_waited_for(place, make):
+    vault.store("s", VALUE)
+    key = place.with_name("secrets.key")
+    key.unlink()
+    make(key)
+    with pytest.raises(SecretException, match=r"The key .* cannot be read"):
+        vault.find("s")
+    (place / "s").unlink()
+    make(place / "s")
+    with pytest.raises(SecretException, match="cannot be read"):
+        vault.find("s")
+    if make is os.mkfifo:
+        vault.forget("s")
+        assert vault.names() == []
+    else:
+        with pytest.raises(SecretException, match="cannot be removed"):
+            vault.forget("s")
+
+
 SESSION = """\
 set -e
 printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null

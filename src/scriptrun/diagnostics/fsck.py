@@ -6,7 +6,6 @@ within its last line, and what vanishes meanwhile is not damage.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files, workdir
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import job_runtime, paths, yaml_file
+from scriptrun.store import job_runtime, paths, records, yaml_file
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import check as snapshot_check
 
@@ -96,17 +95,17 @@ def _runs(workspace: WorkspaceFiles) -> Found:
 def _run(workspace: WorkspaceFiles, folder: Path) -> Iterator[Finding]:
     job = None
     try:
-        job = JobSpec.from_dict(json.loads((folder / "job.json").read_bytes()))
-    except FileNotFoundError:
-        return  # removed meanwhile
-    except (ValueError, KeyError, TypeError, AttributeError, ScriptrunError):
+        job = records.read(folder / "job.json", JobSpec.from_dict)
+        if job is None:
+            return  # removed meanwhile
+    except (OSError, ScriptrunError):
         yield (
             str(folder / "job.json"),
             "it is not the record of a run",
             f"Run {folder.name} cannot be shown or rerun. {_BACKUP}, or remove the run's folder.",
         )
-    records = [path for path in folder.glob("*.json") if path.name != "job.json"]
-    for path in sorted([*records, *folder.glob("attempts/*/*.json")]):
+    others = [path for path in folder.glob("*.json") if path.name != "job.json"]
+    for path in sorted([*others, *folder.glob("attempts/*/*.json")]):
         problem = "" if path.name.startswith(".") else _json_problem(path)
         if problem:
             yield str(path), problem, f"{_BACKUP}: run {folder.name} may look lost."
@@ -121,25 +120,24 @@ def _run(workspace: WorkspaceFiles, folder: Path) -> Iterator[Finding]:
 
 def _json_problem(path: Path) -> str:
     try:
-        json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
-    except FileNotFoundError:
-        return ""  # removed meanwhile
-    except ValueError:
-        return "it is not valid JSON"
-    except OSError as error:
-        return f"it cannot be read: {error.strerror}"
-    return ""
+        is_whole = files.read_object(path) is not None
+    except OSError:
+        is_whole = False
+    was_removed = not is_whole and not os.path.lexists(path)
+    return "" if is_whole or was_removed else f"it {records.problem(path)}"
 
 
 def _event_file(path: Path) -> Iterator[Finding]:
     try:
-        *lines, _ = path.read_bytes().split(b"\n")  # the last one may be being written
+        with files.open_record(path) as handle:
+            *lines, _ = handle.read().split(b"\n")  # the last one may be being written
     except FileNotFoundError:
+        return  # removed meanwhile
+    except OSError:
+        yield str(path), f"it {records.problem(path)}", f"{_BACKUP}, or remove it."
         return
     for number, line in enumerate(lines, 1):
-        try:
-            json.loads(line.decode("utf-8", "surrogatepass"))
-        except ValueError:
+        if files.parse_json(line) is None:
             yield (
                 f"{path}, line {number}",
                 "it is not valid JSON",

@@ -83,12 +83,18 @@ def _cipher(folder: Path, name: str, create: bool = False) -> fernet.Fernet:
     if create:
         _ensure_key(path, Fernet.generate_key() + b"\n")
     try:
-        return Fernet(path.read_bytes().strip())
+        with files.open_record(path) as handle:
+            return Fernet(handle.read().strip())
     except FileNotFoundError:
         raise SecretException(
             f"Secret {name!r} is encrypted, but its key {path} is missing.",
             f"Set {KEY_VARIABLE} if the secret was stored with it, or store the secret again: "
             f"scriptrun secret set {name}",
+        ) from None
+    except OSError as error:
+        raise SecretException(
+            f"The key {path} of secret {name!r} cannot be read: {error.strerror}.",
+            "Restore it from a backup, or remove it and store your secrets again.",
         ) from None
     except ValueError:
         raise SecretException(

@@ -118,7 +118,8 @@ def store_offered() -> None:
 def _stored_value(name: str) -> str | None:
     path = folder() / yaml_file.file_name(name)
     try:
-        return encryption.value(path.parent, name, path.read_bytes())
+        content = files.read_bytes(path)
+        return None if content is None else encryption.value(path.parent, name, content)
     except (OSError, SecretException):
         return None
 
@@ -130,11 +131,17 @@ def find(name: str) -> str:
         return value
     path = _path(name)
     try:
-        content = path.read_bytes()
-    except OSError:
+        with files.open_record(path) as handle:
+            content = handle.read()
+    except FileNotFoundError:
         raise SecretException(
             f"Secret {name!r} not found.",
             f"Store it with `scriptrun secret set {name}`, or set the variable {variable(name)}.",
+        ) from None
+    except OSError as error:
+        raise SecretException(
+            f"Secret {name!r} cannot be read from {path}: {error.strerror}.",
+            f"Remove that, and store the secret again: scriptrun secret set {name}",
         ) from None
     return encryption.value(path.parent, yaml_file.name_from_file(path.name), content)
 
@@ -180,7 +187,10 @@ def forget(name: str) -> None:
     """Remove the secret from this user's folder and keyring if it exists."""
     path = folder() / yaml_file.file_name(name)
     try:
-        encryption.forget(name, path.read_bytes())
-    except FileNotFoundError:
-        return
-    path.unlink(missing_ok=True)
+        encryption.forget(name, files.read_bytes(path) or b"")
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SecretException(
+            f"Secret {name!r} cannot be removed from {path}: {error.strerror}.",
+            "Remove that yourself.",
+        ) from None
