@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, settings
 from pods import podman, podman_store  # noqa: F401 (fixtures)
 
 from scriptrun.engines.local import engine as local_engine
+from scriptrun.testing.jobs import log_of, until
+from scriptrun.testing.scripts import GATED
 
 # how long an example takes says how busy the machine is
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,3 +57,17 @@ def own_places(tmp_path_factory, monkeypatch):
 def no_forks(monkeypatch):
     """Nothing forks jobs from the suite's own process, which has threads."""
     monkeypatch.setattr(local_engine, "allow_fork", lambda: None)
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """The file that a gated run waits for."""
+    return tmp_path / "gate"
+
+
+@pytest.fixture
+def gated_run(bench, gate):
+    """A run of the module's bench that runs until the gate is there."""
+    run = bench.submit(GATED, [gate.as_posix()])
+    until(lambda: "began" in log_of(run))
+    return run

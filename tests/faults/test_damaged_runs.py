@@ -6,19 +6,18 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 
 import damage
 import pytest
+from commands import command, ended, start
 
 from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
 from scriptrun.runtime import files
 from scriptrun.sweeps import driver as sweep_driver
 from scriptrun.sweeps import ensure_driver
-from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
-from scriptrun.testing.scripts import GATED
+from scriptrun.testing.jobs import Bench, until, wait
 from scriptrun.tracking import run_folder
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), os.pardir, "sweeps"))
@@ -35,38 +34,6 @@ def bench(tmp_path):
     return Bench(tmp_path, Local(max_runs=2))
 
 
-@pytest.fixture
-def gate(tmp_path):
-    return tmp_path / "gate"
-
-
-@pytest.fixture
-def running(bench, gate):
-    run = bench.submit(GATED, [gate.as_posix()])
-    until(lambda: "began" in log_of(run))
-    return run
-
-
-def start(bench, *words):
-    return subprocess.Popen(
-        [sys.executable, "-m", "scriptrun", *words],
-        cwd=bench.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def said(process):
-    out, _ = process.communicate(timeout=PATIENCE)
-    assert "Traceback" not in out
-    return process.returncode, out
-
-
-def command(bench, *words):
-    return said(start(bench, *words))
-
-
 def result_of(run):
     return run.path / "attempts" / "1" / "result.json"
 
@@ -75,7 +42,7 @@ def result_of(run):
 def test_a_result_that_cannot_be_read_is_none_and_the_nodes_result_counts(bench, kind):
     run = bench.run("print('done')")
     damage.apply(kind, result_of(run))
-    code, out = command(bench, "logs", run.id, "-f")
+    code, out, _ = command(bench, "logs", run.id, "-f")
     assert code == 0 and "done" in out
     wait(run)
     status = run.standing
@@ -86,12 +53,12 @@ def test_a_result_that_cannot_be_read_is_none_and_the_nodes_result_counts(bench,
     assert "already finished: Completed" in command(bench, "cancel", run.id)[1]
 
 
-def test_a_run_whose_results_are_all_damaged_has_failed(bench, gate, running):
+def test_a_run_whose_results_are_all_damaged_has_failed(bench, gate, gated_run):
     gate.touch()
-    wait(running)
+    wait(gated_run)
     for name in ("result.json", "node-0.json"):
-        damage.apply("half", result_of(running).with_name(name))
-    run = Run.get(bench.workspace, running.id)
+        damage.apply("half", result_of(gated_run).with_name(name))
+    run = Run.get(bench.workspace, gated_run.id)
     until(lambda: run.get_status() == "Failed")  # its launcher may still live
     status = run.standing
     assert "is gone" in status.reason and "attempts/1/result.json was damaged" in status.reason
@@ -107,33 +74,34 @@ def test_a_failure_stays_one_when_its_result_is_damaged(bench):
 
 
 @pytest.mark.parametrize("kind", ["empty", "garbage", "a folder"])
-def test_a_launcher_puts_a_damaged_result_aside(running, gate, kind):
-    result_of(running).write_text("{}")
-    damage.apply(kind, result_of(running))
-    assert running.get_status() == "Running"
+def test_a_launcher_puts_a_damaged_result_aside(gated_run, gate, kind):
+    result_of(gated_run).write_text("{}")
+    damage.apply(kind, result_of(gated_run))
+    assert gated_run.get_status() == "Running"
     gate.touch()
-    assert wait(running) == "Completed"
-    assert files.read_object(result_of(running))["state"] == "Completed"
+    assert wait(gated_run) == "Completed"
+    assert files.read_object(result_of(gated_run))["state"] == "Completed"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_claim_does_not_end_a_run_that_lives(bench, running, gate, kind):
-    damage.apply(kind, result_of(running).with_name("node-0.start.json"))
-    assert running.get_status() == "Running"
-    code, out = command(bench, "cancel", running.id)
+def test_a_damaged_claim_does_not_end_a_run_that_lives(bench, gated_run, gate, kind):
+    damage.apply(kind, result_of(gated_run).with_name("node-0.start.json"))
+    assert gated_run.get_status() == "Running"
+    code, out, _ = command(bench, "cancel", gated_run.id)
     assert code == 0 and "cancel" in out
-    assert wait(running) == "Canceled"
+    assert wait(gated_run) == "Canceled"
 
 
-def test_a_run_whose_claim_and_launcher_are_gone_has_failed(bench, running):
-    start_file = result_of(running).with_name("node-0.start.json")
+def test_a_run_whose_claim_and_launcher_are_gone_has_failed(bench, gated_run):
+    start_file = result_of(gated_run).with_name("node-0.start.json")
     owner = json.loads(start_file.read_text())
-    launcher = launcher_of(running)
+    launcher = launcher_of(gated_run)
     damage.apply("half", start_file)
     os.kill(owner["pid"], signal.SIGKILL)
     os.kill(launcher, signal.SIGKILL)
-    assert wait(running) == "Failed"
-    assert "is gone" in running.standing.reason and "node-0.start.json" in running.standing.reason
+    assert wait(gated_run) == "Failed"
+    reason = gated_run.standing.reason
+    assert "is gone" in reason and "node-0.start.json" in reason
 
 
 def launcher_of(run):
@@ -143,36 +111,36 @@ def launcher_of(run):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_whose_job_is_damaged_is_followed_to_its_end(bench, running, gate, kind):
+def test_a_run_whose_job_is_damaged_is_followed_to_its_end(bench, gated_run, gate, kind):
     other = bench.run("pass")
-    damage.apply(kind, running.path / "job.json")
-    code, out = command(bench, "list")
-    assert code == 0 and running.id in out and other.id in out
+    damage.apply(kind, gated_run.path / "job.json")
+    code, out, _ = command(bench, "list")
+    assert code == 0 and gated_run.id in out and other.id in out
     rows = {row["id"]: row for row in json.loads(command(bench, "list", "--json")[1])}
-    assert rows[running.id]["state"] == "Running"
-    assert str(running.path / "job.json") in rows[running.id]["reason"]
-    follower = start(bench, "logs", running.id, "-f")
+    assert rows[gated_run.id]["state"] == "Running"
+    assert str(gated_run.path / "job.json") in rows[gated_run.id]["reason"]
+    follower = start(bench, "logs", gated_run.id, "-f")
     gate.touch()
-    code, out = said(follower)
-    assert code == 0 and "began" in out and str(running.path / "job.json") in out
-    code, out = command(bench, "rerun", running.id, "-d")
-    assert code == 2 and str(running.path / "job.json") in out
+    code, out, err = ended(follower)
+    assert code == 0 and "began" in out and str(gated_run.path / "job.json") in err
+    code, _, err = command(bench, "rerun", gated_run.id, "-d")
+    assert code == 2 and str(gated_run.path / "job.json") in err
 
 
-def test_a_run_whose_job_is_damaged_can_be_canceled(bench, running):
-    damage.apply("garbage", running.path / "job.json")
-    code, out = command(bench, "cancel", running.id)
+def test_a_run_whose_job_is_damaged_can_be_canceled(bench, gated_run):
+    damage.apply("garbage", gated_run.path / "job.json")
+    code, out, _ = command(bench, "cancel", gated_run.id)
     assert code == 0 and "cancel" in out
-    until(lambda: run_folder.read_result(running.path))
-    assert run_folder.read_result(running.path)["state"] == "Canceled"
+    until(lambda: run_folder.read_result(gated_run.path))
+    assert run_folder.read_result(gated_run.path)["state"] == "Canceled"
 
 
 @pytest.mark.parametrize("kind", ["empty", "garbage", "a list", "a folder", "a loop"])
-def test_a_request_to_cancel_counts_however_damaged(running, kind):
-    request = running.path / "cancel.json"
+def test_a_request_to_cancel_counts_however_damaged(gated_run, kind):
+    request = gated_run.path / "cancel.json"
     request.write_text("{}")
     damage.apply(kind, request)
-    assert wait(running) == "Canceled"
+    assert wait(gated_run) == "Canceled"
 
 
 @pytest.mark.parametrize("name", ["attempts", "attempts/1"])
@@ -183,7 +151,7 @@ def test_a_run_whose_attempts_are_gone_ends(bench, name, kind):
         shutil.rmtree(run.path / name)
     else:
         damage.apply(kind, run.path / name)
-    code, out = command(bench, "logs", run.id, "-f")
+    code, out, _ = command(bench, "logs", run.id, "-f")
     assert code == 1 and "done" in out
     assert Run.get(bench.workspace, run.id).get_status() == "Failed"
 

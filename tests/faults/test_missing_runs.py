@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 
 import pytest
+from commands import command, ended, start
 
 from scriptrun import RandomParameterSampling, choice
 from scriptrun.core.run import Run
@@ -16,8 +16,7 @@ from scriptrun.queue import tickets
 from scriptrun.runs.status import RunMissing
 from scriptrun.runtime import processes
 from scriptrun.testing import jobs
-from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
-from scriptrun.testing.scripts import GATED
+from scriptrun.testing.jobs import Bench, until, wait
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), os.pardir, "sweeps"))
 from tuning import Tuner
@@ -36,22 +35,6 @@ def bench(tmp_path):
     return Bench(tmp_path, Local(max_runs=1))
 
 
-def command(bench, *words):
-    return subprocess.Popen(
-        [sys.executable, "-m", "scriptrun", *words],
-        cwd=bench.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def said(process):
-    out, err = process.communicate(timeout=PATIENCE)
-    assert "Traceback" not in err
-    return process.returncode, out, err
-
-
 def removed(folder):
     """Remove a folder into which a process may still write."""
 
@@ -67,19 +50,18 @@ def no_process_is_left(bench):
     return not [pid for pid in jobs.living(str(bench.root)) if processes.program_name(pid) in names]
 
 
-def test_following_a_run_whose_folder_goes_ends(bench, tmp_path):
-    run = bench.submit(GATED, [(tmp_path / "gate").as_posix()])
-    until(lambda: "began" in log_of(run))
-    follower = command(bench, "logs", run.id, "-f")
+def test_following_a_run_whose_folder_goes_ends(bench, gate, gated_run):
+    run = gated_run
+    follower = start(bench, "logs", run.id, "-f")
     assert follower.stdout.readline() == "began\n"
     removed(run.path)
-    code, _, err = said(follower)
+    code, _, err = ended(follower)
     assert code == 1 and "no longer exists" in err and str(run.path) in err
     with pytest.raises(RunMissing):
         run.wait_for_completion()
-    code, _, err = said(command(bench, "show", run.id))
+    code, _, err = command(bench, "show", run.id)
     assert code == 2 and "not found" in err
-    (tmp_path / "gate").touch()
+    gate.touch()
     until(lambda: no_process_is_left(bench))
     assert not os.path.lexists(run.path / "job.json")
     assert wait(bench.submit("pass")) == "Completed"
@@ -87,37 +69,34 @@ def test_following_a_run_whose_folder_goes_ends(bench, tmp_path):
 
 def test_a_script_that_removes_its_own_folder_ends(bench):
     (bench.root / "job.py").write_text(REMOVES_ITSELF)
-    code, _, err = said(command(bench, "run", "job.py"))
+    code, _, err = command(bench, "run", "job.py")
     assert code == 1 and "no longer exists" in err
     until(lambda: no_process_is_left(bench))
     assert wait(bench.submit("pass")) == "Completed"
 
 
-def test_waiting_runs_whose_folders_go_leave_the_queue(bench, tmp_path):
-    first = bench.submit(GATED, [(tmp_path / "gate").as_posix()])
-    until(lambda: "began" in log_of(first))
+def test_waiting_runs_whose_folders_go_leave_the_queue(bench, gate, gated_run):
     waiting = [bench.submit("pass") for _ in range(3)]
-    follower = command(bench, "logs", waiting[0].id, "-f")
+    follower = start(bench, "logs", waiting[0].id, "-f")
     for run in waiting[:2]:
         removed(run.path)
-    code, _, err = said(follower)
+    code, _, err = ended(follower)
     assert code in (1, 2) and ("no longer exists" in err or "not found" in err)
     with pytest.raises(RunMissing):
         waiting[1].wait_for_completion()
-    (tmp_path / "gate").touch()
+    gate.touch()
     assert wait(waiting[2]) == "Completed"
     until(lambda: no_process_is_left(bench))
     assert tickets.names(tickets.queue_of(bench.workspace.id)) == []
 
 
-def test_all_runs_go_at_once_as_by_git_clean(bench, tmp_path):
-    runs = [bench.submit(GATED, [(tmp_path / "gate").as_posix()]) for _ in range(3)]
-    until(lambda: "began" in log_of(runs[0]))
+def test_all_runs_go_at_once_as_by_git_clean(bench, gate, gated_run):
+    runs = [gated_run, *(bench.submit("pass") for _ in range(2))]
     removed(bench.workspace.directory)
     for run in runs:
         with pytest.raises(RunMissing):
             run.wait_for_completion()
-    (tmp_path / "gate").touch()
+    gate.touch()
     until(lambda: no_process_is_left(bench))
     assert not (bench.workspace.directory / "runs").exists()
 

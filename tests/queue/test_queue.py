@@ -20,20 +20,11 @@ from scriptrun.store import detached
 from scriptrun.store.locks import flocks
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
-from scriptrun.testing.scripts import GATED
 
 
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path, Local(max_runs=1))
-
-
-@pytest.fixture
-def blocked(bench, tmp_path):
-    """The bench's one place is taken, until the gate is there."""
-    run = bench.submit(GATED, [(tmp_path / "gate").as_posix()])
-    until(lambda: "began" in log_of(run))
-    return run
 
 
 def queue(bench):
@@ -73,7 +64,7 @@ def test_a_half_written_ticket_is_none(tmp_path):
 
 
 def test_the_submitters_variables_reach_a_run_that_waited_and_nothing_else(
-    bench, blocked, tmp_path, monkeypatch
+    bench, gated_run, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("SECRET_OF_MINE", "s3cr3t-value")
     run = bench.submit("import os; print(os.environ['SECRET_OF_MINE'])")
@@ -85,7 +76,7 @@ def test_the_submitters_variables_reach_a_run_that_waited_and_nothing_else(
     assert not [name for name, content in written.items() if b"s3cr3t-value" in content]
 
 
-def test_one_runner_a_workspace_which_exits_when_idle(bench, blocked, tmp_path):
+def test_one_runner_a_workspace_which_exits_when_idle(bench, gated_run, tmp_path):
     run = bench.submit("print('later')")
     until(lambda: has_runner(bench))
     for _ in range(5):
@@ -145,7 +136,7 @@ def end_runners(bench):
     until(ended)
 
 
-def test_looking_starts_a_runner_where_none_lives(bench, blocked, tmp_path):
+def test_looking_starts_a_runner_where_none_lives(bench, gated_run, tmp_path):
     run = bench.submit("print('later')")
     end_runners(bench)
     ticket = tickets.find(queue(bench), run.id)  # a fresh one is its submitter's to start
@@ -157,7 +148,7 @@ def test_looking_starts_a_runner_where_none_lives(bench, blocked, tmp_path):
     assert wait(run) == "Completed"
 
 
-def test_the_end_of_a_run_starts_a_runner_where_none_lives(bench, blocked, tmp_path):
+def test_the_end_of_a_run_starts_a_runner_where_none_lives(bench, gated_run, tmp_path):
     """The guard wakes it, with the places of the one who submitted."""
     run = bench.submit("print('later')")
     end_runners(bench)
@@ -166,7 +157,7 @@ def test_the_end_of_a_run_starts_a_runner_where_none_lives(bench, blocked, tmp_p
     assert log_of(run) == "later\n"
 
 
-def test_listing_many_that_wait_starts_one_runner(bench, blocked, tmp_path, monkeypatch):
+def test_listing_many_that_wait_starts_one_runner(bench, gated_run, tmp_path, monkeypatch):
     source = bench.source("print('later')")
     runs = [bench.submit(source=source) for _ in range(10)]
     end_runners(bench)
@@ -175,7 +166,7 @@ def test_listing_many_that_wait_starts_one_runner(bench, blocked, tmp_path, monk
         begin = detached.start
         spied.setattr(detached, "start", lambda *how: started.append(how) or begin(*how))
         spied.setattr(workers, "RUNNER_BOOT", PATIENCE)
-        assert len(list(Run.list(blocked.experiment))) == 11
+        assert len(list(Run.list(gated_run.experiment))) == 11
     assert len(started) <= 1
     (tmp_path / "gate").touch()
     assert {wait(run) for run in runs} == {"Completed"}
@@ -194,7 +185,7 @@ def test_a_ticket_whose_run_was_never_published_is_dropped(bench):
     assert not folder.exists()
 
 
-def test_a_run_whose_ticket_is_gone_is_lost(bench, blocked, tmp_path):
+def test_a_run_whose_ticket_is_gone_is_lost(bench, gated_run, tmp_path):
     code = "import sys; from scriptrun import Workspace; from scriptrun.testing import jobs; jobs.main()"
     order = bench.order("print('never')")
     done = subprocess.run(
@@ -206,10 +197,10 @@ def test_a_run_whose_ticket_is_gone_is_lost(bench, blocked, tmp_path):
     assert run.get_status() == "Failed"
     assert "queue entry" in run.standing.reason
     (tmp_path / "gate").touch()
-    assert wait(blocked) == "Completed"
+    assert wait(gated_run) == "Completed"
 
 
-def test_another_users_queue_is_not_judged(bench, blocked, tmp_path, monkeypatch):
+def test_another_users_queue_is_not_judged(bench, gated_run, tmp_path, monkeypatch):
     """Somebody else looks at the workspace with a runtime directory of his own."""
     order = bench.order("print('later')")
     run = Run.get(bench.workspace, bench.elsewhere(order).strip())
@@ -282,7 +273,7 @@ def delete(run):
     until(deleted)
 
 
-def test_a_run_that_the_runner_knows_is_deleted(bench, blocked, tmp_path):
+def test_a_run_that_the_runner_knows_is_deleted(bench, gated_run, tmp_path):
     run = bench.submit("print('never')")
     end_runners(bench)
     lock = until(lambda: flocks.try_flock(workers.runner(bench.workspace).lock_path))
@@ -297,7 +288,7 @@ def test_a_run_that_the_runner_knows_is_deleted(bench, blocked, tmp_path):
     (tmp_path / "gate").touch()
 
 
-def test_a_run_that_is_deleted_while_it_waits(bench, blocked, tmp_path):
+def test_a_run_that_is_deleted_while_it_waits(bench, gated_run, tmp_path):
     run, after = bench.submit("print('never')"), bench.submit("print('next')")
     delete(run)
     until(lambda: len(tickets.waiting(queue(bench))) == 1, "its ticket stays")

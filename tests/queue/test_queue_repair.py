@@ -11,27 +11,13 @@ from scriptrun.engines.local.engine import Local
 from scriptrun.queue import repair, tickets, workers
 from scriptrun.runtime import processes
 from scriptrun.testing import jobs
-from scriptrun.testing.jobs import Bench, log_of, until, wait
-from scriptrun.testing.scripts import GATED
+from scriptrun.testing.jobs import Bench, until, wait
 from scriptrun.tracking import events, run_folder
 
 
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path, Local(max_runs=1))
-
-
-@pytest.fixture
-def gate(tmp_path):
-    return tmp_path / "gate"
-
-
-@pytest.fixture
-def blocked(bench, gate):
-    """A run that has the bench's one slot, until the gate is there."""
-    run = bench.submit(GATED, [gate.as_posix()])
-    until(lambda: "began" in log_of(run))
-    return run
 
 
 def ticket_of(bench, run):
@@ -95,7 +81,7 @@ DAMAGES = {
 }
 
 
-def test_runs_whose_tickets_are_damaged_start_in_their_order(bench, blocked, gate, monkeypatch):
+def test_runs_whose_tickets_are_damaged_start_in_their_order(bench, gated_run, gate, monkeypatch):
     monkeypatch.setenv("MINE", "the submitter's")
     runs = [bench.submit(command="echo $MINE >> ../../order", tags={"n": "1"}) for _ in DAMAGES]
     whole = bench.submit("print('whole')")
@@ -113,7 +99,7 @@ def test_runs_whose_tickets_are_damaged_start_in_their_order(bench, blocked, gat
     until(lambda: not runners(bench))
 
 
-def test_variables_that_a_run_passes_on_are_not_made_up(bench, blocked, gate, monkeypatch):
+def test_variables_that_a_run_passes_on_are_not_made_up(bench, gated_run, gate, monkeypatch):
     job = bench.submit("pass").job  # a job to publish again, with a variable that is passed on
     folder = run_folder.make(bench.workspace.runs_folder, job.replace(id="passing"))
     queue = tickets.queue_of(bench.workspace.id)
@@ -143,7 +129,9 @@ def test_a_damaged_ticket_without_a_run_is_dropped_once_it_is_old(bench, tmp_pat
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"id": 7, "format": 1}', b'{"format": 99}'])
-def test_a_waiting_run_whose_record_is_damaged_ends_and_the_next_starts(bench, blocked, gate, data):
+def test_a_waiting_run_whose_record_is_damaged_ends_and_the_next_starts(
+    bench, gated_run, gate, data
+):
     run, after = bench.submit("pass"), bench.submit("print('after')")
     (run.path / "job.json").write_bytes(data)
     restarted(bench)
@@ -155,7 +143,7 @@ def test_a_waiting_run_whose_record_is_damaged_ends_and_the_next_starts(bench, b
     until(lambda: not os.listdir(tickets.queue_of(bench.workspace.id)))
 
 
-def test_a_run_that_cannot_be_started_ends_with_the_error_and_its_traceback(bench, blocked, gate):
+def test_a_run_that_cannot_be_started_ends_with_the_error_and_its_traceback(bench, gated_run, gate):
     run = bench.submit("pass")
     try:
         raise LookupError("a part that is not there")

@@ -42,5 +42,5 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
     path.write_text("a" * ((1 << 20) + 1))
     with pytest.raises(LimitExceeded, match="larger than 1 MiB"):
         document_limits.read_text(path, limits)
-    with pytest.raises(LimitExceeded, match="larger than 1 MiB"):
+    with pytest.raises(OSError, match="a pipe or a device"):
         document_limits.read_text("/dev/zero", limits)
