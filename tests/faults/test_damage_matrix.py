@@ -38,6 +38,7 @@ RECORDS = [
 COMMANDS = (
     ("list",),
     ("list", "--children", "--json"),
+    ("list", "-a", "-s", "Completed", "-e", "trials"),
     ("show", "{run}"),
     ("show", "{run}", "--json"),
     ("show", "{sweep}"),
@@ -50,9 +51,11 @@ COMMANDS = (
     ("download", "{run}", "-o", "there"),
     ("sweep", "show", "{sweep}"),
     ("sweep", "show", "{sweep}", "--json"),
+    ("sweep", "show", "{sweep}", "--html", "sweep.html", "--csv", "runs.csv"),
     ("logs", "{sweep}", "-f"),
     ("lineage", "digits"),
     ("model", "list"),
+    ("model", "list", "--tag", "a=b", "--run", "{run}"),
     ("model", "show", "digits"),
     ("data", "list"),
     ("data", "show", "things"),
@@ -159,7 +162,7 @@ def problems_of(typed, names, kind, record):
             continue
         if code not in (0, 1, 2) or "Traceback" in err:
             problems.append(f"{line}: {code}: {err[-300:]}")
-        is_listing = words[0] == "list" and kind != "workspace"
+        is_listing = words[0] == "list" and "-s" not in words and kind != "workspace"
         if is_listing and ("neighbour" not in out or names["run"] not in out):
             problems.append(f"{line}: a run is not shown: {out} {err}")
         if words == ["show", "neighbour"] and kind != "workspace" and code:
