@@ -1,6 +1,8 @@
 """Registered models: versions, content, tags, and where they came from."""
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,56 @@ def test_the_path_of_a_model_can_be_opened_by_its_own_name(workspace, weights):
     path = Model.get_model_path("digits", _workspace=workspace)
     assert path.endswith("/model.pkl")
     assert Path(path).read_bytes() == b"weights"
+
+
+def test_a_copied_workspace_has_paths_of_its_own_models(workspace, weights, tmp_path):
+    Model.register(workspace, weights, "digits")
+    path = Model.get_model_path("digits", _workspace=workspace)
+    copied = Workspace(shutil.copytree(tmp_path / "home", tmp_path / "copied"))
+    other = Path(Model.get_model_path("digits", _workspace=copied))
+    assert other.resolve().is_relative_to(tmp_path / "copied")
+    assert Path(path).resolve().is_relative_to(tmp_path / "home")
+    os.rename(tmp_path / "home", tmp_path / "moved")
+    moved = Model.get_model_path("digits", _workspace=Workspace(tmp_path / "moved"))
+    assert (Path(moved).read_bytes(), other.read_bytes()) == (b"weights", b"weights")
+
+
+def _remove_and(make):
+    def change(path):
+        path.unlink()
+        make(path)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_remove_and(lambda path: path.symlink_to("/etc/hostname")), id="another link"),
+        pytest.param(_remove_and(lambda path: path.write_text("other")), id="a file"),
+        pytest.param(_remove_and(lambda path: path.mkdir()), id="a folder"),
+        pytest.param(_remove_and(lambda path: None), id="nothing"),
+        pytest.param(lambda path: path.with_name("more.txt").write_text("x"), id="one more"),
+    ],
+)
+def test_what_was_changed_in_the_cache_is_never_a_models_file(workspace, trained, change):
+    trained.register_model("net", model_path="outputs/net")
+    folder = Path(Model.get_model_path("net", _workspace=trained.workspace))
+    change(folder / "deep" / "b.txt")
+    assert Model.get_model_path("net", _workspace=trained.workspace) == str(folder)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"a.txt", "deep/b.txt"}
+    assert (folder / "deep" / "b.txt").read_text() == "b"
+
+
+def test_a_folder_in_the_place_of_content_is_replaced(workspace, weights):
+    Model.register(workspace, weights, "digits")
+    (name,) = content(workspace)
+    path = blobs.path_of(workspace.directory / "models" / ".content", name)
+    path.unlink()
+    path.mkdir()
+    Model.register(workspace, weights, "digits")
+    assert path.read_bytes() == b"weights"
 
 
 def test_tags_are_texts_and_can_be_changed_later(workspace, weights):

@@ -178,6 +178,44 @@ def test_mending_takes_away_what_a_script_did(web, cache, fixed):
     assert names(Layout(content, cache).lay_out().folder) == {"a": b"A", "b": b"B"}
 
 
+@pytest.mark.parametrize("made", ["link", "file", "folder", "more"])
+def test_what_was_changed_before_a_run_is_not_seen_by_it(local_store, cache, fixed, fill, made):
+    fill(local_store.store, {"d/a.txt": "a", "d/b.txt": "b"})
+    layout = Layout(fixed((local_store, "d")), cache)
+    folder = layout.lay_out().folder
+    before = names(folder)
+    os.chmod(folder, 0o755)
+    changed = folder / ("more" if made == "more" else "a.txt")
+    if made != "more":
+        changed.unlink()
+    if made == "link":
+        changed.symlink_to(folder / "b.txt")
+    elif made == "folder":
+        changed.mkdir()
+    else:
+        changed.write_text("x")
+    assert layout.lay_out().folder == folder
+    assert names(folder) == before
+    assert os.path.islink(folder / "a.txt")
+
+
+@pytest.mark.parametrize("made", ["link", "more"])
+def test_downloads_that_were_changed_before_a_run_come_again(web, cache, fixed, tmp_path, made):
+    web.files |= {"/a": b"A", "/b": b"B"}
+    layout = Layout(fixed([f"{web.address}/a", f"{web.address}/b"]), cache)
+    folder = layout.lay_out().folder
+    os.chmod(folder, 0o755)
+    if made == "link":
+        forged = tmp_path / "forged"
+        forged.write_bytes(b"X")
+        os.utime(forged, ns=(0, cache_files.FIXED_MTIME))
+        (folder / "a").unlink()
+        (folder / "a").symlink_to(forged)
+    else:
+        (folder / "more").write_text("x")
+    assert names(layout.lay_out().folder) == {"a": b"A", "b": b"B"}
+
+
 def test_what_is_larger_than_the_disk_is_a_sentence(web, cache, fixed):
     web.files["/a"] = b"A"
     content = fixed(f"{web.address}/a")

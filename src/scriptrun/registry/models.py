@@ -9,8 +9,9 @@ from pathlib import Path
 from scriptrun.runtime import foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
+from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
-from scriptrun.store import blobs, paths, records
+from scriptrun.store import blobs, paths, records, trees
 from scriptrun.store.file_stamp import is_settled, stamp_of
 from scriptrun.store.versions import VersionRecord, VersionStore
 
@@ -32,6 +33,8 @@ EDITABLE_FIELDS = (
     "resource",
 )
 
+#: the note, beside a version's links, of how its files looked when they were last compared
+_NOTE = ".ready"
 
 _SHAPE = records.Shape(
     {
@@ -186,24 +189,40 @@ def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
     different since. Raises WorkspaceException for damage.
     """
     origin = _origin(record)
-    folder = Path(foreign_names.join(Path(paths.cache_root()) / "models", record["key"], origin))
-    note = str(folder / ".ready")
+    content = _content(workspace)
+    key = digest_of([str(content), record["key"]])[:32]  # a copied workspace has the same record
+    folder = Path(paths.cache_root()) / "models" / key
+    note = str(folder / _NOTE)
     known = read_json(note)
     stamps: Json = {}
+    links: dict[Path, Path] = {}
     for file in record["files"]:
-        path = blobs.path_of(_content(workspace), file["sha256"])
+        path = blobs.path_of(content, file["sha256"])
         if not path.exists():
             raise blobs.damaged_error(path, file["sha256"], _describe(record, file))
         stamps[file["path"]] = stamp_of(path)
-        link = Path(foreign_names.join(folder, file["path"], origin))
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(path)
+        links[Path(foreign_names.join(folder, file["path"], origin))] = path
+    _lay_out(folder, links)
     if stamps != known:
         check(workspace, record)
         if all(is_settled(stamp[-1]) for stamp in stamps.values()):
             write_atomic(note, to_json(stamps), durable=False)
     return Path(foreign_names.join(folder, record["root"], origin))
+
+
+def _lay_out(folder: Path, links: Mapping[Path, Path]) -> None:
+    """Make ``folder`` hold these links and nothing else; other processes may do the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [link.relative_to(folder).as_posix() for link in links]
+    for name in trees.unexpected(folder, [*names, _NOTE]):
+        if not name.endswith(".tmp"):
+            trees.remove(folder / name)
+    for link, path in links.items():
+        if not (link.is_symlink() and os.readlink(link) == str(path)):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            temporary = folder / f"{unique()}.tmp"
+            temporary.symlink_to(path)
+            os.replace(temporary, link)
 
 
 def _origin(record: VersionRecord) -> str:

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 from scriptrun.runtime import disks, durability, files
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.store import trees
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def _publish(root: Path, copies: list[tuple[Path, str, int]]) -> None:
         if not is_whole(path, digest):
             path.parent.mkdir(exist_ok=True)
             os.chmod(temporary, 0o444)
+            if path.is_dir():
+                trees.remove(path)
             os.replace(temporary, path)
     durability.sync_files([root, *{path_of(root, digest).parent for _, digest, _ in copies}])
 

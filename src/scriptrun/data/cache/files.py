@@ -22,7 +22,7 @@ from typing import BinaryIO, NamedTuple
 from scriptrun.data.datasets.sources import StoreRef
 from scriptrun.data.errors import DatastoreException
 from scriptrun.runtime import disks
-from scriptrun.store import paths, sizes
+from scriptrun.store import paths, sizes, trees
 from scriptrun.store.locks import flocks
 
 #: the time of every cached file, in nanoseconds since 1970: the first seconds of 2000
@@ -138,7 +138,7 @@ class Cache:
                 for folder, _, names in os.walk(layout)
                 for name in names
             }
-            remove_tree(layout)
+            trees.remove(layout)
         unused = [
             CachedItem(path, status.st_size, 0.0)
             for path, status in self._single_link_files(inodes)
@@ -218,19 +218,6 @@ def write_error(error: OSError, folder: Path) -> DatastoreException:
         f"Cannot write the data cache {str(folder)!r}: {disks.describe(error, folder)}.",
         "Free some disk space, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
     )
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder that contains read-only folders; a file or link too."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    for folder, _, _ in os.walk(path):
-        try:
-            os.chmod(folder, 0o755)
-        except OSError:
-            pass
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def _last_used(item: CachedItem) -> float:

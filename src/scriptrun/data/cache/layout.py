@@ -18,7 +18,7 @@ import shutil
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scriptrun.data.cache import files as cache_files
@@ -33,6 +33,7 @@ from scriptrun.runtime import durability, foreign_names
 from scriptrun.runtime.files import read_bytes, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
+from scriptrun.store import trees
 from scriptrun.store.file_stamp import is_settled
 from scriptrun.store.locks import flocks
 from scriptrun.store.locks.flocks import Flock
@@ -61,7 +62,7 @@ class LaidOut(Value, frozen=False):
         flock, self.flock = self.flock, None
         if flock is not None:
             if self.is_private:
-                cache_files.remove_tree(self.folder.parent)
+                trees.remove(self.folder.parent)
             flock.release()
 
 
@@ -101,9 +102,9 @@ class Layout:
         flock = flocks.share(self.cache.lock_path(f"{self.name}.use"))
         try:
             self._check_local()
-            if self.is_complete() and self._damaged():
+            if self.is_complete() and self._changed():
                 with flocks.flock(self.cache.lock_path(f"{self.name}.build")):
-                    self._drop(self._damaged())
+                    self._drop(self._changed())
             fetched, size = (0, 0) if self.is_complete() else self._complete(progress)
             count = sum(1 for _ in self.content.rows()) if not self.is_complete() else self._count()
         except BaseException:
@@ -155,12 +156,11 @@ class Layout:
 
     def _holds(self, row: ManifestRow) -> bool:
         """Whether the layout has the file; removes what is damaged, as by a power cut."""
-        path = self.folder / row.path
-        is_local = self.stores[row.root_index].folder is not None
-        if path.is_symlink() if is_local else _is_whole(path, row):
+        path, target = self.folder / row.path, self._local_path(row)
+        if _is_whole(path, row) if target is None else _is_link(path, target):
             return True
         if os.path.lexists(path):
-            cache_files.remove_tree(path)
+            trees.remove(path)
         return False
 
     def _check_local(self) -> None:
@@ -174,10 +174,14 @@ class Layout:
 
     def _link_local(self, rows: list[ManifestRow]) -> None:
         for row in rows:
-            store = self.stores[row.root_index]
-            if store.folder is not None:
-                link = self._target_path(row)
-                os.symlink(store.folder / self.roots[row.root_index].store_path(row), link)
+            target = self._local_path(row)
+            if target is not None:
+                os.symlink(target, self._target_path(row))
+
+    def _local_path(self, row: ManifestRow) -> Path | None:
+        """The file that the layout's file is a link to; None for one that is downloaded."""
+        folder = self.stores[row.root_index].folder
+        return None if folder is None else folder / self.roots[row.root_index].store_path(row)
 
     def _target_path(self, row: ManifestRow) -> Path:
         path = self.folder / row.path
@@ -248,24 +252,31 @@ class Layout:
 
         Returns their paths in the dataset.
         """
-        rows = {row.path: row for row in self.content.rows()}
-        changed = [path for path in _files_below(self.folder) if path not in rows]
-        changed += self._damaged()
-        self._drop(changed, rows)
+        changed = self._changed()
+        self._drop(changed)
         return changed
 
-    def _drop(self, paths: list[str], rows: Mapping[str, ManifestRow] | None = None) -> None:
+    def _changed(self) -> list[str]:
+        """The paths of what was added to the layout, and of its files that are not as they were."""
+        rows = list(self.content.rows())
+        changed = trees.unexpected(self.folder, (row.path for row in rows))
+        for row in rows:
+            target = self._local_path(row)
+            if target is not None and not _is_link(self.folder / row.path, target):
+                changed.append(row.path)
+        return changed + self._damaged()
+
+    def _drop(self, paths: list[str]) -> None:
         """Remove files from the layout and the cache, so that they are downloaded again."""
         if not paths:
             return
-        if rows is None:
-            rows = {row.path: row for row in self.content.rows()}
+        rows = {row.path: row for row in self.content.rows()}
         self._marker.unlink(missing_ok=True)
         _make_writable(self.folder)
         for path in paths:
             if path in rows:
                 self.cache.discard(self._cache_key(rows[path]))
-            cache_files.remove_tree(self.folder / path)
+            trees.remove(self.folder / path)
 
     def _remote_rows(self) -> Iterator[ManifestRow]:
         return (row for row in self.content.rows() if self.stores[row.root_index].folder is None)
@@ -348,8 +359,8 @@ def check_local(store: Store, path: str, row: ManifestRow) -> None:
 def _look(path: Path, row: ManifestRow) -> int:
     """The change time of a cached file; 0 if it is missing or was changed for certain."""
     try:
-        status = os.stat(path)
-    except FileNotFoundError:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return 0
     return status.st_ctime_ns if cache_files.is_frozen(status, row.size) else 0
 
@@ -367,6 +378,13 @@ def _is_whole(path: Path, row: ManifestRow) -> bool:
         return False
 
 
+def _is_link(path: Path, target: Path) -> bool:
+    try:
+        return os.readlink(path) == str(target)
+    except OSError:
+        return False
+
+
 def _link_cached(cached: Path, target: Path) -> None:
     """Hard-link a cached file; copy it where the file system does not support that."""
     try:
@@ -376,14 +394,6 @@ def _link_cached(cached: Path, target: Path) -> None:
             raise
         shutil.copyfile(cached, target)
         freeze(target)
-
-
-def _files_below(folder: Path) -> Iterator[str]:
-    """The relative paths of all files below ``folder``; links to folders count as files."""
-    for directory, folders, names in os.walk(folder):
-        links = [name for name in folders if os.path.islink(os.path.join(directory, name))]
-        for name in [*names, *links]:
-            yield os.path.relpath(os.path.join(directory, name), folder).replace(os.sep, "/")
 
 
 def _make_writable(folder: Path) -> None:

@@ -1,0 +1,43 @@
+"""Folders that must hold certain files and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+
+def unexpected(folder: str | os.PathLike[str], expected: Iterable[str]) -> list[str]:
+    """What lies below ``folder`` besides the files ``expected``; all are paths below it.
+
+    A link counts in the place of a folder, and a folder in that of a file. What lies below an
+    unexpected folder is not listed.
+    """
+    file_paths = set(expected)
+    folder_paths = {str(parent) for path in file_paths for parent in PurePosixPath(path).parents}
+    found = []
+    for directory, folders, names in os.walk(folder):
+        base = os.path.relpath(directory, folder).replace(os.sep, "/")
+        prefix = "" if base == "." else f"{base}/"
+        for name in sorted(folders):
+            is_link = os.path.islink(os.path.join(directory, name))
+            if f"{prefix}{name}" not in (file_paths if is_link else folder_paths):
+                found.append(f"{prefix}{name}")
+        found += sorted(f"{prefix}{name}" for name in names if f"{prefix}{name}" not in file_paths)
+        folders[:] = [name for name in folders if f"{prefix}{name}" in folder_paths]
+    return found
+
+
+def remove(path: Path) -> None:
+    """Remove a folder that contains read-only folders; a file or link too."""
+    import shutil
+
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for folder, _, _ in os.walk(path):
+        try:
+            os.chmod(folder, 0o755)
+        except OSError:
+            pass
+    shutil.rmtree(path, ignore_errors=True)
