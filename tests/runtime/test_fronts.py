@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -29,6 +30,52 @@ def test_files_of_the_copy_that_a_power_cut_emptied_are_copied_again(tmp_path):
     assert job_runtime.install(tmp_path) == kit
     assert {path: path.read_bytes() for path in kit.rglob("*.py")} == before
     assert not list(kit.rglob("*.tmp"))
+
+
+def _replaced(path, make):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    make(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda kit: (kit / "argparse.py").write_text("bad"), id="a module"),
+        pytest.param(lambda kit: (kit / "old" / "json").mkdir(), id="a package"),
+        pytest.param(
+            lambda kit: (kit / "scriptrun" / "runtime" / "more.py").symlink_to("files.py"),
+            id="a linked module",
+        ),
+        pytest.param(
+            lambda kit: _replaced(
+                kit / "azureml" / "__init__.py",
+                lambda path: path.symlink_to(azureml_front.__file__),
+            ),
+            id="a link for a file",
+        ),
+        pytest.param(
+            lambda kit: _replaced(kit / "azureml" / "__init__.py", os.mkdir),
+            id="a folder for a file",
+        ),
+        pytest.param(
+            lambda kit: _replaced(kit / "scriptrun", lambda path: path.write_text("bad")),
+            id="a file for a folder",
+        ),
+        pytest.param(
+            lambda kit: _replaced(kit, lambda path: path.write_text("bad")),
+            id="a file for the copy",
+        ),
+    ],
+)
+def test_a_copy_never_has_anything_besides_its_files(tmp_path, change):
+    kit = job_runtime.install(tmp_path)
+    before = {path: path.is_file() and path.read_bytes() for path in kit.rglob("*")}
+    change(kit)
+    assert not kit.is_dir() or job_runtime.damaged_files(kit)
+    assert job_runtime.install(tmp_path) == kit
+    assert {path: path.is_file() and path.read_bytes() for path in kit.rglob("*")} == before
+    assert not any(path.is_symlink() for path in kit.rglob("*"))
+    assert job_runtime.damaged_files(kit) == []
 
 
 @pytest.fixture

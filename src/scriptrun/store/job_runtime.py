@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scriptrun.runtime import durability, files
 from scriptrun.spec.digests import digest_of, sha256
-from scriptrun.store import file_stamp, paths
+from scriptrun.store import file_stamp, paths, trees
 
 _SOURCE = Path(__file__).resolve().parent.parent / "runtime"
 #: files that become the modules that a job's script imports
@@ -28,6 +28,8 @@ def install(directory: Path) -> Path:
     target = directory / "runtime" / _digest()
     try:
         if not target.is_dir():
+            if os.path.lexists(target):
+                trees.remove(target)
             _copy(target)
         elif not _is_known(target):
             _repair(target)
@@ -37,13 +39,17 @@ def install(directory: Path) -> Path:
 
 
 def damaged_files(target: Path) -> list[str]:
-    """The files of the copy ``target`` that are missing or have other content than they should.
+    """What the copy ``target`` holds besides its files, and those that are not as they should be.
 
     [] for a copy of another version's runtime, which cannot be compared.
     """
     if target.name != _compute_digest():
         return []
-    return [name for source, name in _copied() if not _is_same(_SOURCE / source, target / name)]
+    copied = _copied()
+    damaged = trees.unexpected(target, [name for _, name in copied])
+    return damaged + [
+        name for source, name in copied if not _is_same(_SOURCE / source, target / name)
+    ]
 
 
 def _copied() -> list[tuple[str, str]]:
@@ -52,15 +58,23 @@ def _copied() -> list[tuple[str, str]]:
 
 
 def _is_same(source: Path, copy: Path) -> bool:
-    return files.read_bytes(copy) == source.read_bytes()
+    content = source.read_bytes()
+    try:
+        return not copy.is_symlink() and files.read_bytes(copy) == content
+    except OSError:
+        return False
 
 
 def _repair(target: Path) -> None:
     """Replace the damaged files of a copy, each by a rename: jobs may be importing them."""
     sources = {name: source for source, name in _copied()}
     for name in damaged_files(target):
-        files.make_folders((target / name).parent)
-        files.write_atomic(target / name, (_SOURCE / sources[name]).read_bytes())
+        path = target / name
+        if name not in sources or path.is_dir():
+            trees.remove(path)
+        if name in sources:
+            files.make_folders(path.parent)
+            files.write_atomic(path, (_SOURCE / sources[name]).read_bytes())
     _remember(target)
 
 
@@ -70,9 +84,10 @@ def _note_path(target: Path) -> str:
 
 
 def _look(target: Path) -> str:
-    """A digest that changes whenever a file of the copy does."""
-    folder = str(target)
-    stamps = [file_stamp.stamp_of(f"{folder}/{name}") for _, name in _copied()]
+    """A digest that changes whenever a file of the copy does, or one is added."""
+    folder, names = str(target), [name for _, name in _copied()]
+    folders = {os.path.dirname(name) for name in names}
+    stamps = [file_stamp.stamp_of(f"{folder}/{name}") for name in [*names, *sorted(folders), ""]]
     return str(sha256(repr(stamps).encode()).hexdigest())
 
 
