@@ -27,7 +27,8 @@ OTHER = EnvironmentSpec(kind=PACKAGES, pip=("other",))
 
 
 def _lock(**facts):
-    return locks.seal({"platform": platform_tag(), "kind": PACKAGES, **facts})
+    request = {"platform": platform_tag(), "kind": PACKAGES, "request": SPEC.digest()}
+    return locks.seal({**request, **facts})
 
 
 def test_the_first_lock_of_a_request_stands(tmp_path):
@@ -60,6 +61,14 @@ def test_the_lock_of_another_platform_stays_beside_ours(tmp_path, upgrade):
 
 def test_a_damaged_lock_is_replaced(tmp_path):
     (tmp_path / f"{SPEC.digest()}.json").write_text('{"platform": ')
+    assert locks.read(tmp_path, SPEC) is None
+    assert locks.store(tmp_path, SPEC, _lock(n=1)) == _lock(n=1)
+    assert locks.read(tmp_path, SPEC) == _lock(n=1)
+
+
+def test_the_lock_of_another_request_in_its_place_counts_as_missing(tmp_path):
+    locks.store(tmp_path, OTHER, _lock(n=2))
+    os.replace(tmp_path / f"{OTHER.digest()}.json", tmp_path / f"{SPEC.digest()}.json")
     assert locks.read(tmp_path, SPEC) is None
     assert locks.store(tmp_path, SPEC, _lock(n=1)) == _lock(n=1)
     assert locks.read(tmp_path, SPEC) == _lock(n=1)

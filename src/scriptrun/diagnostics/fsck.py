@@ -233,7 +233,12 @@ def _lockfiles(workspace: WorkspaceFiles) -> Found:
     for path in sorted(Path(workspace.locks_folder).glob("*.json")):
         count += 1
         lockfile = files.read_json(str(path))
-        if not (isinstance(lockfile, dict) and locks.is_whole(lockfile)) and path.exists():
+        is_whole = (
+            isinstance(lockfile, dict)
+            and locks.is_whole(lockfile)
+            and locks.is_named_rightly(str(path), lockfile)
+        )
+        if not is_whole and path.exists():
             yield str(path), "it is damaged", "Remove it: the next run locks the environment anew."
     yield _count(count, "lockfile")
 

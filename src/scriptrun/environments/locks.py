@@ -30,10 +30,11 @@ _TYPES = {
     "requested": "list[str]",
     "notes": "list[str]",
     "base": "str",
+    "request": "str",
 }
 _RECORD_TYPES = {"name": "str", "version": "str", "build": "str"}
 #: keys that are for people only and do not change the content key
-_INFORMATIONAL = ("format", "created", "requested", "notes", "tool", "checksum")
+_INFORMATIONAL = ("format", "created", "requested", "notes", "tool", "checksum", "request")
 
 
 def content_key(lockfile: Mapping[str, object]) -> str:
@@ -79,12 +80,20 @@ def checked(lockfile: Json) -> Lockfile:
 
 
 def _read(path: str) -> Lockfile | None:
-    """The lockfile in ``path``; None if there is none that can be read, which is made again."""
+    """The lockfile in ``path``; None if it is missing, damaged or that of another request."""
     value = read_object(path)
+    if value is None or "kind" not in value or not is_named_rightly(path, value):
+        return None
     try:
-        return checked(value) if value is not None and "kind" in value else None
+        return checked(value)
     except ValueError:
         return None
+
+
+def is_named_rightly(path: str, lockfile: Mapping[str, object]) -> bool:
+    """Whether ``lockfile`` answers the request that its file is named by; older ones name none."""
+    name = os.path.basename(path).partition(".")[0]
+    return lockfile.get("request", name) == name
 
 
 def store(
@@ -96,7 +105,7 @@ def store(
     """
     shared_path, platform_path = _paths(locks_folder, spec)
     os.makedirs(locks_folder, exist_ok=True)
-    lockfile = seal(lockfile)
+    lockfile = seal({**lockfile, "request": spec.digest()})
     for path in (shared_path, platform_path):
         stored = _read(path)
         same_platform = stored is not None and stored.get("platform") == platform_tag()
