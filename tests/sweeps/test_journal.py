@@ -44,6 +44,16 @@ def test_a_torn_line_is_passed_over_and_the_next_life_begins_a_file(tmp_path):
     assert len(list((tmp_path / "journal").iterdir())) == 2
 
 
+@pytest.mark.parametrize("field", ["id", "created"])
+@pytest.mark.parametrize("value", ["", "..", "../../x", "/etc", "a/b", "a\0b"])
+def test_a_point_whose_folder_would_be_elsewhere_is_passed_over(tmp_path, field, value):
+    journal = Journal(tmp_path)
+    journal.add(child(0))
+    journal.add(child(1).replace(**{field: value}))
+    journal.close()
+    assert list(Journal(tmp_path).read().children) == [0]
+
+
 def test_no_journal_is_an_empty_one(tmp_path):
     assert Journal(tmp_path).read().next_number == 0
 

@@ -11,7 +11,7 @@ import json
 import os
 from pathlib import Path
 
-from scriptrun.runtime import files
+from scriptrun.runtime import files, foreign_names
 from scriptrun.runtime.injob.metrics import reader as metric_reader
 from scriptrun.spec.values import Value, fresh
 
@@ -60,6 +60,12 @@ class ChildRun(Value, frozen=False):
         """Whether the run has ended according to the journal."""
         return bool(self.state)
 
+    @property
+    def is_in_runs(self) -> bool:
+        """Whether its folder is one of a run, wherever the runs are."""
+        name = f"{self.created[:10]}/{self.id}"
+        return name.count("/") == 1 and not foreign_names.problem(name)
+
     def folder(self, runs: Path) -> Path:
         """The run's folder."""
         return runs / self.created[:10] / self.id
@@ -102,7 +108,9 @@ class Journal(Value, frozen=False):
             number = line["n"]
             if "p" in line:
                 point = {key: line[name] for name, key in _POINT.items() if name in line}
-                self.children.setdefault(number, ChildRun.from_dict(point))
+                child = ChildRun.from_dict(point)
+                if child.is_in_runs:
+                    self.children.setdefault(number, child)
                 return
             child = self.children[number]
             end = {"reason": "", "values": 0, "best": None, "began": None, "ended": None}
