@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -17,9 +20,21 @@ from scriptrun.migration import batch, candidates, rewrite_file
 from scriptrun.migration.code import edits, files, notebooks
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW
+from scriptrun.testing.jobs import PATIENCE
 
 CALL = "est = Estimator('src', compute_target='c', entry_script='t.py')\n"
 OLD = f"from azureml.train.estimator import Estimator\n{CALL}"
+
+
+KILLED = """
+import os, signal, sys
+from scriptrun.migration.code import files
+def kill(event, words):
+    if event == "os.rename" and words[1] == sys.argv[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+files.write(sys.argv[1], b"old", b"new")
+"""
 
 
 def looked(path, write=True, to="azureml"):
@@ -226,3 +241,14 @@ def test_findings_name_cells_and_lines():
     places = {(each.cell, each.line, each.kind) for each in outcome.findings}
     assert places == {(1, 1, LEFT_ALONE), (2, 1, NEEDS_REVIEW)}
     assert outcome.findings[0].location == "a.ipynb, cell 1, line 1"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only on POSIX")
+def test_what_a_killed_rewrite_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_bytes(b"old")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=PATIENCE)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old" and len(os.listdir(tmp_path)) == 2
+    files.write(str(path), b"old", b"new")
+    assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["train.py"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import tempfile
 import tokenize
 from typing import NamedTuple
 
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.runtime.files import sync_folder, sync_handle
-from scriptrun.store import document_limits
+from scriptrun.store import document_limits, scratch
 
 
 class Text(NamedTuple):
@@ -61,23 +60,25 @@ def write(path: str, old: bytes, new: bytes) -> None:
     target = os.path.realpath(path)
     if not os.access(target, os.W_OK):
         raise CannotRewrite("it is not writable", f"Run: chmod u+w {path}")
-    folder, name = os.path.split(target)
+    folder = os.path.dirname(target)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+        temporary = scratch.Scratch("migrate", folder)
     except OSError as error:
         raise CannotRewrite(f"its directory is not writable: {error.strerror}") from None
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(new)
-            stream.flush()
-            sync_handle(stream.fileno())
-        os.chmod(temporary, os.stat(target).st_mode & 0o7777)
-        if read(target) != old:
-            raise CannotRewrite("it changed during the rewrite", "Run the command again.")
-        os.replace(temporary, target)
+        with temporary:
+            _replace(target, os.path.join(temporary.path, "new"), old, new)
         sync_folder(folder)
     except OSError as error:
         raise CannotRewrite(f"cannot write it: {error.strerror}") from None
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+
+
+def _replace(target: str, temporary: str, old: bytes, new: bytes) -> None:
+    with open(temporary, "xb") as stream:
+        stream.write(new)
+        stream.flush()
+        sync_handle(stream.fileno())
+    os.chmod(temporary, os.stat(target).st_mode & 0o7777)
+    if read(target) != old:
+        raise CannotRewrite("it changed during the rewrite", "Run the command again.")
+    os.replace(temporary, target)
