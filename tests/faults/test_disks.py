@@ -42,6 +42,8 @@ def test_a_script_that_fills_the_disk_ends_in_its_true_state(small_disk, what, s
     assert run.standing.exit_code == (7 if what == "says" else 0)
     full = f"the disk of {bench.root} is full (No space left on device)"
     assert (full in run.standing.reason) == (what == "says")
+    warned = any(full in warning for warning in run.get_details()["warnings"])
+    assert warned == (what == "hides")
     assert (run.path / "outputs" / "fill").stat().st_size > 1_000_000
 
 

@@ -51,6 +51,29 @@ def restored(store: Path, digest: str, target: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize(
+    "pattern", ["packs/*.pack", "packs/*.index", "objects/??/*", "manifests/??/*"]
+)
+def test_a_folder_in_a_files_place_is_replaced(source, store, tmp_path, pattern):
+    digest = snapshots.take(store, source).digest
+    for path in store.glob(pattern):
+        path.unlink()
+        (path / "more").mkdir(parents=True)
+    assert snapshots.take(store, source).digest == digest
+    assert restored(store, digest, tmp_path / "back") == {
+        "train.py": b"print('train')\n",
+        "below/data.txt": b"data\n",
+        "big": BIG,
+    }
+
+
+def test_a_file_in_a_folders_place_is_named(source, store):
+    store.mkdir()
+    (store / "manifests").write_text("")
+    with pytest.raises(SnapshotException, match="store/manifests: File exists"):
+        snapshots.take(store, source)
+
+
 @pytest.mark.parametrize("pattern", ["packs/*.pack", "objects/??/*", "manifests/??/*"])
 def test_an_unchanged_source_is_read_again(source, store, tmp_path, pattern):
     digest = snapshots.take(store, source).digest

@@ -68,9 +68,7 @@ def _publish(root: Path, copies: list[tuple[Path, str, int]]) -> None:
         if not is_whole(path, digest):
             path.parent.mkdir(exist_ok=True)
             os.chmod(temporary, 0o444)
-            if path.is_dir():
-                trees.remove(path)
-            os.replace(temporary, path)
+            trees.replace(temporary, path)
     durability.sync_files([root, *{path_of(root, digest).parent for _, digest, _ in copies}])
 
 

@@ -28,6 +28,13 @@ def unexpected(folder: str | os.PathLike[str], expected: Iterable[str]) -> list[
     return found
 
 
+def replace(temporary: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """``os.replace``, also of a folder that stands in the place of the file ``path``."""
+    if os.path.isdir(path):
+        remove(Path(path))
+    os.replace(temporary, path)
+
+
 def remove(path: Path) -> None:
     """Remove a folder that contains read-only folders; a file or link too."""
     import shutil

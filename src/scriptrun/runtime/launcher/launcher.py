@@ -223,6 +223,18 @@ def _finish(
     scheduler = order.load_scheduler() if attempt.stop_requested else None
     is_final = scheduler is None or scheduler.why_stopped(order, value)
     publish(job, order, value, log, is_final)
+    if value["state"] == results.COMPLETED:
+        _run_and_log_errors(folder, lambda: _warn_of_full_disk(order, log))
+
+
+def _warn_of_full_disk(order: "LaunchOrder", log: "EventWriter") -> None:
+    """Warn that a script that completed may lack what it wrote, metrics and log included."""
+    from scriptrun.runtime import disks  # loaded when the script has ended
+
+    full = disks.full_among([order.folder])
+    if full:
+        message = "{}: files, metrics and lines of the log may be missing".format(full)
+        log.write("warning", message=message)
 
 
 def publish(

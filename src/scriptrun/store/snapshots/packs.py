@@ -17,6 +17,7 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.runtime.files import open_record
+from scriptrun.store import trees
 from scriptrun.store.snapshots.pack_index import PackIndex
 from scriptrun.store.snapshots.unchanged import used_size
 
@@ -132,7 +133,7 @@ class PackWriter:
             digest, temporary = self._unnamed.popitem()
             final = workdir.object_path(self.store, digest)
             os.makedirs(os.path.dirname(final), exist_ok=True)
-            os.replace(temporary, final)
+            trees.replace(temporary, final)
             folders |= {os.path.dirname(final), str(self.store / "objects")}
         if self._pack is not None:
             os.replace(self._temporary(), workdir.pack_path(self.store, self._name))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scriptrun.runtime import durability, files, workdir
 from scriptrun.runtime.files import make_folders
+from scriptrun.store import trees
 from scriptrun.store.snapshots import stamps
 from scriptrun.store.snapshots.packs import PackWriter
 from scriptrun.store.snapshots.unchanged import mark_used
@@ -90,7 +91,7 @@ class Publication:
             return True
         if stamps.are_places_whole(self.store, self._manifest, final, digest):
             return False
-        os.replace(self._places, final)
+        trees.replace(self._places, final)
         return True
 
     def _keep_or_replace(self, final: str, digest: str) -> None:
@@ -98,7 +99,7 @@ class Publication:
         if stamps.is_manifest_whole(final, digest):
             mark_used(final)
         else:
-            os.replace(self._manifest, final)
+            trees.replace(self._manifest, final)
 
 
 def _link_exclusively(temporary: str, final: str) -> bool:

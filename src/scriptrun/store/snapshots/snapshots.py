@@ -208,7 +208,8 @@ def _store_error(store: Path, error: OSError) -> SnapshotException:
             f"Cannot write the snapshot to {store}: {disks.describe(error, store)}.",
             "Free some disk space, or exclude unneeded files in .amlignore.",
         )
+    path = error.filename2 or error.filename or store
     return SnapshotException(
-        f"Cannot write the snapshot to {store}: {disks.describe(error, store)}.",
+        f"Cannot write the snapshot to {path}: {disks.describe(error, store)}.",
         "The workspace must be writable to submit a job.",
     )
