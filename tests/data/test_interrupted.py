@@ -248,6 +248,34 @@ def test_a_killed_download_goes_on(web, workspace, tmp_path):
     assert list(place.parent.iterdir()) == [place]
 
 
+KILLED_BETWEEN = """
+import os, pathlib, signal, sys
+from scriptrun.data.cache import transfer
+from scriptrun.data.cache.download import RemoteFile
+from scriptrun.data.stores.local import LocalStore
+def kill(event, words):
+    if event == "os.rename" and str(words[1]).endswith("small"):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+store = LocalStore("here", pathlib.Path(sys.argv[1]))
+files = [RemoteFile(store, store.stat("small"), "below/small")]
+transfer.download(files, pathlib.Path(sys.argv[2]), False)
+"""
+
+
+def test_what_a_killed_download_left_is_removed_by_the_next(workspace, tmp_path):
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "small").write_bytes(b"content")
+    target = tmp_path / "to"
+    words = [sys.executable, "-c", KILLED_BETWEEN, str(tmp_path / "from"), str(target)]
+    assert subprocess.run(words, timeout=PATIENCE).returncode == -signal.SIGKILL
+    assert any(path.is_file() for path in target.rglob("*"))
+    store = Datastore.register_local(workspace, "here", tmp_path / "from").store
+    each = incoming(store, "small")._replace(path="below/small")
+    assert transfer.download([each], target, False) == [target / "below" / "small"]
+    assert sorted(target.rglob("*")) == [target / "below", target / "below" / "small"]
+
+
 def test_an_upload_is_tried_again(web, far, tmp_path):
     if far.name == "far" and not hasattr(far, "_opener"):
         pytest.skip("only on a store that can be written")

@@ -84,9 +84,9 @@ def fetch(
             if durable:
                 sync_file(part_path)
             os.replace(part_path, path)
-            part_left = _uses_blocks(file)
+            part_left = uses_blocks(file)
         except (StoreUnreachable, TransferStopped, KeyboardInterrupt, SystemExit):
-            keep_blocks = _uses_blocks(file)
+            keep_blocks = uses_blocks(file)
             raise
         finally:
             if part_left:
@@ -117,7 +117,7 @@ def _release_part(part: Path, keep_blocks: bool) -> None:
 
 def _part_path(file: RemoteFile, path: Path) -> Path:
     """The partial file's path: a stable one for a download in blocks, if it is not in use."""
-    if _uses_blocks(file):
+    if uses_blocks(file):
         digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
         part = path.with_name(f".{digest}.part")
         if not partial.is_in_use(part):
@@ -125,13 +125,14 @@ def _part_path(file: RemoteFile, path: Path) -> Path:
     return path.with_name(f".{_PROCESS_TAG}-{os.getpid():x}-{next(_numbers):x}.part")
 
 
-def _uses_blocks(file: RemoteFile) -> bool:
+def uses_blocks(file: RemoteFile) -> bool:
+    """Whether a download of ``file`` that broke off goes on where it was."""
     entry = file.entry
     return bool(entry.size >= LARGE and entry.etag) and file.store.folder is None
 
 
 def _download(file: RemoteFile, path: Path, on_bytes: OnBytes) -> None:
-    if _uses_blocks(file):
+    if uses_blocks(file):
         _check_room(file, path)
         try:
             _download_blocks(

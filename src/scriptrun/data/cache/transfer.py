@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -10,11 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
-from scriptrun.data.cache.download import OnBytes, RemoteFile, TransferStopped, fetch
+from scriptrun.data.cache.download import (
+    OnBytes,
+    RemoteFile,
+    TransferStopped,
+    fetch,
+    uses_blocks,
+)
 from scriptrun.data.errors import DatastoreException, FileExists, StoreUnreachable
 from scriptrun.data.stores.protocol import FileEntry, Store
 from scriptrun.data.stores.timeouts import Backoff
-from scriptrun.runtime import durability, foreign_names
+from scriptrun.runtime import disks, durability, foreign_names
+from scriptrun.store import scratch
 
 __all__ = ["OnProgress", "RemoteFile", "download", "fetch", "in_parallel", "put", "upload"]
 
@@ -179,15 +187,31 @@ def download(
         if on_progress is not None:
             on_progress(0, size)
 
-    def fetch_file(pair: tuple[RemoteFile, Path]) -> None:
-        fetch(*pair, on_bytes=count_bytes)
+    numbers = itertools.count()
+
+    def fetch_file(pair: tuple[RemoteFile, Path], parts: str) -> None:
+        part = None if uses_blocks(pair[0]) else Path(parts, str(next(numbers)))
+        fetch(*pair, part, count_bytes)
         if on_progress is not None:
             on_progress(1, 0)
 
-    in_parallel(fetch_file, to_fetch, at_once, stop)
+    if to_fetch:
+        with _scratch_in(target) as parts:
+            in_parallel(lambda pair: fetch_file(pair, parts), to_fetch, at_once, stop)
     durability.sync_files({path.parent for _, path in to_fetch})
     _print_summary(bool(source_name), len(to_fetch), len(files), f"from {source_name}")
     return paths
+
+
+def _scratch_in(target: Path) -> scratch.Scratch:
+    """A folder for partial files, which the next download removes if this process is killed."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        return scratch.Scratch("download", str(target))
+    except OSError as error:
+        raise DatastoreException(
+            f"Cannot write {str(target)!r}: {disks.describe(error, target)}."
+        ) from None
 
 
 def _target_paths(target: Path, paths: Iterable[str]) -> list[Path]:
