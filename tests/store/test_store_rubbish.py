@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from scriptrun.store import paths
 from scriptrun.store.snapshots import garbage, snapshots
+from scriptrun.testing.jobs import PATIENCE
 
 
 @pytest.fixture
@@ -54,6 +59,33 @@ def test_content_that_went_is_kept_again_when_it_comes_back(source, tmp_path):
         digest = _take(store, source, extra=extra)
         snapshots.restore(store, digest, tmp_path / extra.decode())
         assert (tmp_path / extra.decode() / "a").read_bytes() == b"a" * 1000
+
+
+KILLED = """
+import os, signal, sys
+from scriptrun.store.snapshots import snapshots
+def kill(event, words):
+    if event in ("os.link", "os.rename"):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+snapshots.take(*sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only on POSIX")
+def test_what_killed_submissions_left_goes_once_it_is_a_day_old(source, tmp_path):
+    store, cache = tmp_path / "store", paths.cache_folder("stat")
+    (source / "big").write_bytes(b"x" * (2 << 20))
+    words = [sys.executable, "-c", KILLED, str(store), str(source)]
+    assert subprocess.run(words, timeout=PATIENCE).returncode == -signal.SIGKILL
+    left = [path for folder in (store, cache) for path in folder.rglob("*.tmp")]
+    assert len(left) >= 4
+    _take(store, source, a=b"a")
+    assert all(path.exists() for path in left)
+    _make_old(store)
+    _make_old(cache)
+    _take(store, source, a=b"b")
+    assert not any(path.exists() for path in left)
 
 
 def test_an_old_snapshot_that_is_taken_again_is_in_use(source, tmp_path):

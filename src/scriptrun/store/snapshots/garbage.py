@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from scriptrun.runtime import workdir
@@ -32,6 +33,19 @@ def remove_leftovers(root: Path, age: float = DAY) -> int:
             if name.endswith(".tmp"):
                 freed += _remove(Path(folder, name), age)
     return freed
+
+
+def remove_unfinished(store: Path, cache: Path) -> None:
+    """Remove what killed submissions left half written in ``store`` and in the folder ``cache``."""
+    for folder in (store / "manifests", store / "packs", store / "objects", cache):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".tmp"):
+                with suppress(OSError):
+                    _remove(folder / name, DAY)
 
 
 def remove_snapshots(store: Path, referenced: Collection[str], age: float = DAY) -> int:

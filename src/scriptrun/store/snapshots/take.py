@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.store.snapshots import folder as snapshot_folder
-from scriptrun.store.snapshots import publish, read_file, stamps, stat_cache
+from scriptrun.store.snapshots import garbage, publish, read_file, stamps, stat_cache
 from scriptrun.store.snapshots import warnings as snapshot_warnings
 from scriptrun.store.snapshots.ignore import rules_for
 from scriptrun.store.snapshots.packs import PackWriter
@@ -28,6 +28,7 @@ class SnapshotBuilder:
         self._store = store
         self._reader = stat_cache.StatCacheReader(cache)
         self._next_record = self._reader.next()
+        garbage.remove_unfinished(store, cache.parent)
         self._publication = publish.Publication(store)
         self._packs = PackWriter(store)
         self._writer = stat_cache.StatCacheWriter(cache)
