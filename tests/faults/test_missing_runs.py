@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from commands import command, ended, start
@@ -15,6 +16,7 @@ from scriptrun.engines.local.engine import Local
 from scriptrun.queue import tickets
 from scriptrun.runs.status import RunMissing
 from scriptrun.runtime import processes
+from scriptrun.store import paths
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, until, wait
 
@@ -64,6 +66,7 @@ def test_following_a_run_whose_folder_goes_ends(bench, gate, gated_run):
     gate.touch()
     until(lambda: no_process_is_left(bench))
     assert not os.path.lexists(run.path / "job.json")
+    until(lambda: not list(Path(paths.processes_folder()).glob(f"{run.id}.*")))
     assert wait(bench.submit("pass")) == "Completed"
 
 

@@ -45,6 +45,8 @@ def guard(attempt: "Attempt") -> "NoReturn":
             process_record.end(order, os.getpid())
     except BaseException:  # the last resort: log the error
         _log_exception(order)
+        if not os.path.lexists(os.path.join(order.folder, "job.json")):
+            process_record.end(order, os.getpid())  # nobody can ask for it any more
     finally:
         for descriptor in order.keep:
             os.close(descriptor)
