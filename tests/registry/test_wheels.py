@@ -1,10 +1,16 @@
 """Wheels of one's own, kept in the workspace."""
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun import Environment
+from scriptrun import CondaDependencies, Environment, Run, Workspace
+from scriptrun.history import rerun
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import paths
 from scriptrun.testing.jobs import Bench, log_of, wait
 
 
@@ -25,6 +31,29 @@ def test_a_wheel_is_kept_and_used_after_its_file_is_gone(bench, tmp_path):
     )
     assert wait(run) == "Completed", run.standing
     assert "it is 4" in log_of(run)
+
+
+def test_a_moved_workspace_has_its_wheels(bench, tmp_path):
+    address = Environment.add_private_pip_wheel(bench.workspace, make_wheel(tmp_path, "mauve", "4"))
+    environment = Environment("mine")
+    dependencies = CondaDependencies()
+    dependencies.add_pip_package(address)
+    environment.python.conda_dependencies = dependencies
+    environment.register(bench.workspace)
+    (tmp_path / "requirements.txt").write_text(f"--no-index\n{address}\n")
+    first = bench.submit("import mauve", requirements=str(tmp_path / "requirements.txt"))
+    assert wait(first) == "Completed", first.standing
+    os.rename(bench.root, tmp_path / "moved")
+    shutil.rmtree(paths.cache_folder("environments"))
+    moved = Workspace(tmp_path / "moved")
+    (line,) = [
+        line
+        for line in Environment.get(moved, "mine").python.conda_dependencies.pip_packages
+        if "mauve" in line
+    ]
+    assert line == address.replace("a%20bench", "moved") and Path(line[7:]).exists()
+    again = rerun.start(Run.get(moved, first.id)).run
+    assert wait(again) == "Completed", again.standing
 
 
 def test_the_same_name_again(bench, tmp_path):

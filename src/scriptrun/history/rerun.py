@@ -8,10 +8,10 @@ from scriptrun import remote
 from scriptrun.core.run import Run
 from scriptrun.environments import builder, ensure
 from scriptrun.history import compare as compare_runs
-from scriptrun.registry import compute_targets
+from scriptrun.registry import compute_targets, wheels
 from scriptrun.runtime import identity
 from scriptrun.spec import ids, states
-from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import SWEEP
@@ -72,8 +72,10 @@ def _new_job(run: Run, display_name: str) -> JobSpec:
         )
     new_id = ids.new_id(original.experiment)
     name = "" if original.display_name == original.id else original.display_name
+    environment = wheels.of_workspace(run.workspace, original.environment.to_dict())
     return original.replace(
         id=new_id,
+        environment=EnvironmentSpec.from_dict(environment),
         created=ids.now(),
         display_name=display_name or name or new_id,
         parent=None,
@@ -110,7 +112,7 @@ def _choose_lockfile(run: Run, job: JobSpec, workspace: Workspace) -> tuple[Json
     if job.environment.kind != INTERPRETER:
         if lockfile is None:
             return None, [f"{run.id} has no lockfile; resolving its requirements again"]
-        return lockfile, []
+        return wheels.of_workspace(workspace, lockfile), []
     if remote.for_target(job.target) is not None:
         return None, []  # its interpreter is on the cluster and is checked there
     now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock

@@ -13,6 +13,7 @@ from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
+from scriptrun.spec.later import later
 from scriptrun.store import records, registry, yaml_file
 from scriptrun.store.secrets import vault
 
@@ -20,7 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scriptrun.registry import wheels
     from scriptrun.registry.workspace_files import WorkspaceFiles
+else:
+    wheels = later("scriptrun.registry.wheels")
 
 #: the file of the aliases, among the registered environments
 _ALIASES = ".aliases"
@@ -83,9 +87,10 @@ def get(workspace: WorkspaceFiles, name: str, version: str | None = None) -> Env
             f"Environment {name!r} has no version {version}.",
             f"Versions: {', '.join(map(str, versions))}.",
         )
-    return Environment.from_dict(
-        {**_environment_registry(workspace).get(name, number), "version": str(number)}
-    )
+    value = _environment_registry(workspace).get(name, number)
+    if "/.scriptrun/wheels/" in str(value):
+        value = wheels.of_workspace(workspace, value)
+    return Environment.from_dict({**value, "version": str(number)})
 
 
 def all_environments(workspace: WorkspaceFiles) -> dict[str, Environment]:

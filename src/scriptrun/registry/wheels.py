@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 from scriptrun.environments.uv import local_sources
 from scriptrun.registry.workspace_files import WorkspaceFiles
@@ -18,7 +20,13 @@ from scriptrun.runtime import files
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 FOLDER = "wheels"
+#: a stored wheel in a requirement or as a path: whether it is a URL, and its name
+_STORED = r"(?<![^\s@])(file://)?(?:/[^/\n]+)*?/\.scriptrun/wheels/([0-9a-f]{32}/[^\s/;\[]+)"
 
 
 def add(workspace: WorkspaceFiles, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
@@ -68,6 +76,30 @@ def stored_name(path: Path) -> str:
     with open(path, "rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return f"{FOLDER}/{digest[:32]}/{path.name}"
+
+
+def of_workspace(workspace: WorkspaceFiles, value: Json) -> Json:
+    """``value``, a record, with its stored wheels as they lie in ``workspace``.
+
+    They lay elsewhere when it was written if the workspace was moved or copied since. What
+    ``workspace`` lacks stays as it is.
+    """
+
+    def path_here(match: re.Match[str]) -> str:
+        name = unquote(match[2]) if match[1] else match[2]
+        path = workspace.directory / FOLDER / name
+        if not path.exists():
+            return match[0]
+        return path.as_uri() if match[1] else str(path)
+
+    def replaced(each: object) -> object:
+        if isinstance(each, str):
+            return re.sub(_STORED, path_here, each)
+        if isinstance(each, dict):
+            return {replaced(key): replaced(item) for key, item in each.items()}
+        return [replaced(item) for item in each] if isinstance(each, list | tuple) else each
+
+    return {name: replaced(item) for name, item in value.items()}
 
 
 def local_files(spec: EnvironmentSpec) -> dict[str, Path]:
