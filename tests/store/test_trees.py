@@ -17,6 +17,16 @@ def test_what_is_unexpected_is_named_once(tmp_path):
     assert trees.unexpected(tmp_path / "none", expected) == []
 
 
+def test_all_but_folders_are_counted(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "one").write_text("")
+    (tmp_path / "two").write_text("")
+    (tmp_path / "link").symlink_to("a")
+    os.mkfifo(tmp_path / "pipe")
+    assert trees.count(tmp_path) == 4
+    assert trees.count(tmp_path / "none") == trees.count(tmp_path / "two") == 0
+
+
 def test_a_link_for_a_folder_and_a_folder_for_a_file_are_unexpected(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "a").symlink_to("real")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 
 def unexpected(folder: str | os.PathLike[str], expected: Iterable[str]) -> list[str]:
@@ -14,7 +14,7 @@ def unexpected(folder: str | os.PathLike[str], expected: Iterable[str]) -> list[
     unexpected folder is not listed.
     """
     file_paths = set(expected)
-    folder_paths = {str(parent) for path in file_paths for parent in PurePosixPath(path).parents}
+    folder_paths = _folders_of(file_paths)
     found = []
     for directory, folders, names in os.walk(folder):
         base = os.path.relpath(directory, folder).replace(os.sep, "/")
@@ -26,6 +26,36 @@ def unexpected(folder: str | os.PathLike[str], expected: Iterable[str]) -> list[
         found += sorted(f"{prefix}{name}" for name in names if f"{prefix}{name}" not in file_paths)
         folders[:] = [name for name in folders if f"{prefix}{name}" in folder_paths]
     return found
+
+
+def _folders_of(paths: Iterable[str]) -> set[str]:
+    found = {""}
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
+def count(folder: str | os.PathLike[str]) -> int:
+    """How many files, links and whatever else is no folder lie below ``folder``."""
+    number, folders = 0, [os.fspath(folder)]
+    while folders:
+        for entry in _entries(folders.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            else:
+                number += 1
+    return number
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def replace(temporary: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:

@@ -258,13 +258,16 @@ class Layout:
 
     def _changed(self) -> list[str]:
         """The paths of what was added to the layout, and of its files that are not as they were."""
-        rows = list(self.content.rows())
-        changed = trees.unexpected(self.folder, (row.path for row in rows))
-        for row in rows:
+        count, changed = 0, []
+        for row in self.content.rows():
+            count += 1
             target = self._local_path(row)
             if target is not None and not _is_link(self.folder / row.path, target):
                 changed.append(row.path)
-        return changed + self._damaged()
+        changed += self._damaged()
+        if not changed and trees.count(self.folder) == count:
+            return []
+        return changed + trees.unexpected(self.folder, (row.path for row in self.content.rows()))
 
     def _drop(self, paths: list[str]) -> None:
         """Remove files from the layout and the cache, so that they are downloaded again."""
