@@ -159,9 +159,9 @@ def _remote_view(attempt: Path, owner: Json) -> View:
     machine's.
     """
     try:
-        beat = files.read_bytes(attempt / "node-0.beat") or b""
+        beat = (files.read_bytes(attempt / "node-0.beat") or b"").decode("ascii", "replace")
     except OSError:
-        beat = b""
+        beat = ""
     if silence.seconds(str(attempt), beat) > HEARTBEAT_TIMEOUT:
         host, run_id = owner["host"], attempt.parent.parent.name
         if identity.is_of_this_host(owner):

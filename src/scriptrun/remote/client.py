@@ -16,6 +16,7 @@ from pathlib import Path
 from scriptrun.engines.checks import Check
 from scriptrun.engines.transport import HostUnreachable, SshTransport
 from scriptrun.preparation import data_bundle
+from scriptrun.registry import wheels
 from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
 from scriptrun.spec import field_types, states
@@ -31,12 +32,10 @@ from scriptrun.tracking.run_files import FileState, Known, RunFiles, check_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.preparation import build_secrets
-    from scriptrun.registry import wheels
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
-    wheels = later("scriptrun.registry.wheels")
 
 #: the run's location: ``{"host", "root", "tool"}``; written before anything is sent
 ADDRESS = "address.json"
