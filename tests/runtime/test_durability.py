@@ -159,6 +159,7 @@ def test_files_are_synced_together_and_each_error_is_told(tmp_path, monkeypatch,
     def recorded(handle):
         synced.append(os.readlink(f"/proc/self/fd/{handle}"))
 
+    monkeypatch.setattr(files, "_SLOW", 0.0)
     monkeypatch.setattr(_thread, "start_new_thread", limited)
     monkeypatch.setattr(os, "fsync", recorded)
     errors = files.sync_together(paths)

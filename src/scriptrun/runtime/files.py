@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,19 +156,32 @@ def sync_file(path: "StrPath") -> None:
         os.close(handle)
 
 
-#: so many files at once are synced in threads
-_THREADS = 8
+#: so many files are synced at once where a disk is slow
+_THREADS = 4
+#: seconds that a sync takes on a slow disk; a thread takes a tenth of that
+_SLOW = 0.001
 
 
 def sync_together(paths: "Iterable[str]") -> "list[OSError]":
     """Wait until all ``paths``, files or folders, are on the disk; returns the errors.
 
-    A disk carries out requests that wait at the same time together, so they are sent by threads.
+    A slow disk carries out requests that wait at the same time together, so threads send them.
     """
     rest = list(paths)
     errors: "list[OSError]" = []
-    if not must_sync():
+    if not must_sync() or not rest:
         return errors
+    began = time.perf_counter()
+    _sync_rest(rest[:1], errors)
+    del rest[0]
+    if rest and time.perf_counter() - began > _SLOW:
+        _sync_in_threads(rest, errors)
+    else:
+        _sync_rest(rest, errors)
+    return errors
+
+
+def _sync_in_threads(rest: "list[str]", errors: "list[OSError]") -> None:
     done = []
     for _ in range(min(_THREADS, len(rest)) - 1):
         lock = _thread.allocate_lock()
@@ -180,7 +194,6 @@ def sync_together(paths: "Iterable[str]") -> "list[OSError]":
     _sync_rest(rest, errors)
     for lock in done:
         lock.acquire()
-    return errors
 
 
 def _sync_rest(
@@ -189,7 +202,7 @@ def _sync_rest(
     try:
         while rest:
             try:
-                sync_file(rest.pop())
+                sync_file(rest.pop(0))
             except IndexError:
                 return  # another thread took the last one
             except OSError as error:
