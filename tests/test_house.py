@@ -74,6 +74,7 @@ HEAVY = (
     "pydantic",
     "rich",
     "rich_argparse",
+    "shutil",
     "sqlite3",
     "typer",
     "typing",

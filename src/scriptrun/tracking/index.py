@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -357,6 +356,8 @@ def _remove(path: Path) -> None:
         try:
             part.unlink(missing_ok=True)
         except IsADirectoryError:
+            import shutil
+
             shutil.rmtree(part, ignore_errors=True)
         except OSError:
             pass  # the index is then in memory
