@@ -35,7 +35,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.spec.values import Value, fresh
-from scriptrun.store import container_tool, dependents, paths
+from scriptrun.store import container_tool, dependents, job_runtime, paths
 from scriptrun.store.locks import flocks
 from scriptrun.tracking import run_folder, unstarted
 
@@ -50,7 +50,7 @@ TICK, PAUSE = 0.2, 5.0
 #: seconds in which a submitter in another PID namespace (a container), whose life cannot be seen
 #: from here, publishes its run
 SUBMITTING = 300.0
-#: seconds for which a valid environment is not checked again
+#: seconds for which a valid environment, and the runtime of jobs, are not checked again
 FRESH_SECONDS = 1.0
 
 
@@ -117,6 +117,7 @@ class Runner(Value, frozen=False):
     tries: dict[str, int] = fresh(default_factory=dict)
     failed: dict[str, tuple[float, str]] = fresh(default_factory=dict)
     ready: dict[str, tuple[float, ReadyEnvironment | None]] = fresh(default_factory=dict)
+    runtime: tuple[float, Path | None] = (0.0, None)
     #: when to retry a run whose cluster did not answer, and what it said, by ticket name
     retry_at: dict[str, tuple[float, str]] = fresh(default_factory=dict)
 
@@ -194,6 +195,14 @@ class Runner(Value, frozen=False):
             self.ready[item.digest] = (checked_at, environment)
         return environment
 
+    def _find_runtime(self) -> Path:
+        """The folder of the jobs' runtime; a recent check is reused."""
+        checked_at, folder = self.runtime
+        if folder is None or time.monotonic() - checked_at > FRESH_SECONDS:
+            checked_at, folder = time.monotonic(), job_runtime.install(self.workspace.directory)
+            self.runtime = checked_at, folder
+        return folder
+
     def _load(self, path: Path) -> _WaitingRun | None:
         if path.name in self.loaded:
             return self.loaded[path.name]
@@ -257,7 +266,15 @@ class Runner(Value, frozen=False):
         """Start the run; False if the machine is full."""
         folder, name = item.ticket.folder, item.ticket.path.name
         try:
-            start_run.start(self.workspace, item.job, folder, environment, item.ticket, attempt)
+            start_run.start(
+                self.workspace,
+                item.job,
+                folder,
+                environment,
+                item.ticket,
+                attempt,
+                self._find_runtime(),
+            )
         except NoRoom as full:
             self._reasons.add(item.job.id, str(full))
             return False

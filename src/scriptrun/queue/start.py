@@ -30,15 +30,17 @@ def start(
     ready: ReadyEnvironment,
     ticket: tickets.Ticket,
     attempt: int = 1,
+    runtime: Path | None = None,
 ) -> None:
     """Start the run whose environment is ``ready``.
 
     ``attempt`` is determined when the run is found queued: if two processes start it at once, they
-    claim the same attempt, and one of them wins. Raises NoRoom if it has to wait,
-    ExperimentExecutionException if the engine rejects it.
+    claim the same attempt, and one of them wins. ``runtime`` is the folder of the jobs' runtime, if
+    it was checked just now. Raises NoRoom if it has to wait, ExperimentExecutionException if the
+    engine rejects it.
     """
     engine = compute_targets.engine_of(job.target)
-    order = make_order(workspace, job, folder, ready, ticket, attempt)
+    order = make_order(workspace, job, folder, ready, ticket, attempt, runtime)
     environment_record.write_lockfile(folder, ready)
     engine.submit(job, order)
 
@@ -50,6 +52,7 @@ def make_order(
     ready: ReadyEnvironment,
     ticket: tickets.Ticket,
     attempt: int = 1,
+    runtime: Path | None = None,
 ) -> Order:
     """The engine's order to start the run at ``folder``."""
     traits = compute_targets.engine_of(job.target).traits
@@ -57,7 +60,7 @@ def make_order(
         folder=folder,
         workspace=workspace.root,
         store=workspace.snapshots_folder,
-        runtime=job_runtime.install(workspace.directory),
+        runtime=runtime or job_runtime.install(workspace.directory),
         python=ready.python,
         bin=ready.bin,
         prefix=ready.place,
