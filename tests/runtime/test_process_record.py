@@ -31,7 +31,7 @@ def found(order, folder=None):
 
 
 def test_a_record_names_who_keeps_the_run_and_its_scripts(order):
-    process_record.begin(order)
+    process_record.begin(order, identity.identify())
     process_record.add(order, os.getpid(), process_record.SCRIPT, **identity.identify())
     process_record.add(order, os.getpid(), process_record.CONTAINER, container={"name": "c"})
     (record,) = found(order)
@@ -44,7 +44,7 @@ def test_a_record_names_who_keeps_the_run_and_its_scripts(order):
 
 
 def test_a_copy_of_the_run_s_folder_is_another_run(order, tmp_path):
-    process_record.begin(order)
+    process_record.begin(order, identity.identify())
     copy = tmp_path / "copy" / "a_1"
     shutil.copytree(order.folder, copy)
     assert found(order, str(copy)) == []
@@ -66,7 +66,7 @@ def test_a_copy_of_the_run_s_folder_is_another_run(order, tmp_path):
     ids=str,
 )
 def test_what_cannot_be_compared_is_not_signalled(order, change, is_local, is_outdated):
-    process_record.begin(order)
+    process_record.begin(order, identity.identify())
     (record,) = found(order)
     line = json.loads(Path(record.path).read_text())
     with open(record.path, "w") as handle:
@@ -77,7 +77,7 @@ def test_what_cannot_be_compared_is_not_signalled(order, change, is_local, is_ou
 
 @pytest.mark.parametrize("text", ["", "[1]\n", "{}\n", '{"kind": "keeper"}\n', "\0\n"])
 def test_a_damaged_record_names_nobody(order, text):
-    process_record.begin(order)
+    process_record.begin(order, identity.identify())
     (record,) = found(order)
     with open(record.path, "w") as handle:
         handle.write(text)
@@ -86,7 +86,7 @@ def test_a_damaged_record_names_nobody(order, text):
 
 def test_a_node_without_a_private_folder_records_nothing(order):
     away = order.replace(processes=None)
-    process_record.begin(away)
+    process_record.begin(away, identity.identify())
     process_record.add(away, None, process_record.SCRIPT, pid=1)
     process_record.end(away, os.getpid())
     assert found(order) == []

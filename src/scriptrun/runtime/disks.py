@@ -43,9 +43,12 @@ def _shortage(path: "StrPath") -> str:
     if not hasattr(os, "statvfs"):
         return ""
     try:
-        status = os.statvfs(mount_of(path))
+        status = os.statvfs(str(path))
     except OSError:
-        return ""
+        try:
+            status = os.statvfs(mount_of(path))
+        except OSError:
+            return ""
     is_root = os.geteuid() == 0
     if status.f_blocks and (
         (status.f_bfree if is_root else status.f_bavail) * status.f_frsize < _ROOM
@@ -75,11 +78,13 @@ def full_among(paths: "Iterable[StrPath]") -> str:
     """The full disks that hold ``paths``, in words; "" if none is."""
     mounts = []
     for path in paths:
+        if not is_full(path):
+            continue
         try:
             mount = mount_of(path)
         except OSError:  # the current directory has been deleted
             continue
-        if mount not in mounts and is_full(mount):
+        if mount not in mounts:
             mounts.append(mount)
     return "; ".join(
         "the disk of {} {} (No space left on device)".format(mount, _shortage(mount))

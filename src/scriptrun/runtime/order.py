@@ -185,6 +185,8 @@ class Attempt:
 
     #: the guard's pid, in the launcher
     guard: "Optional[int]" = None
+    #: the launcher's identity, in the launcher
+    launcher: "Optional[Json]" = None
     #: whether node 0 of a rehearsal has started the others
     started = False
     #: whether the engine has stopped the launcher or its ranks

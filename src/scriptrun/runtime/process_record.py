@@ -81,8 +81,8 @@ def path_of(order: "LaunchOrder", guard: int) -> "str | None":
     return os.path.join(order.processes, name)
 
 
-def begin(order: "LaunchOrder") -> None:
-    """Record this process as the guard of the run, before anything is started.
+def begin(order: "LaunchOrder", guard: "Json") -> None:
+    """Record this process, identified by ``guard``, before anything of the run is started.
 
     A failure is ignored, as of a full disk: the run starts, and only if its guard and its launcher
     are both killed, nothing of it is signalled.
@@ -91,7 +91,7 @@ def begin(order: "LaunchOrder") -> None:
     if path is None:
         return
     folder = order.folder
-    fields = dict(identity.identify(), folder=folder, inode=_inode(folder))
+    fields = dict(guard, folder=folder, inode=_inode(folder))
     try:
         _append(path, KEEPER, fields)
     except OSError:

@@ -93,8 +93,9 @@ def _claim(order: "LaunchOrder") -> bool:
     path = os.path.join(folder, "node-{}.start.json".format(order.node))
     claimed = False
     try:
-        process_record.begin(order)
-        claimed = files.publish(path, files.to_json(identity.identify()), may_be_empty=True)
+        own = identity.identify()
+        process_record.begin(order, own)
+        claimed = files.publish(path, files.to_json(own), may_be_empty=True)
         if claimed:  # before the script starts, or a power cut could let it start twice
             durability.sync_files([os.path.dirname(folder), order.folder])
         return claimed

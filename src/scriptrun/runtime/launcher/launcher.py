@@ -53,7 +53,8 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     if order.on_term:
         supervise.handle_sigterm()
     folder = order.folder
-    process_record.add(order, attempt.guard, process_record.KEEPER, **identity.identify())
+    attempt.launcher = identity.identify()
+    process_record.add(order, attempt.guard, process_record.KEEPER, **attempt.launcher)
     log = events.EventWriter(folder, "node-{}".format(order.node))
     job = _read_job(folder)
     oom.start_counting()

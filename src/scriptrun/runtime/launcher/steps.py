@@ -49,7 +49,8 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
     finally:
         os.close(output)
     attempt.groups = [*attempt.groups, pid]
-    script = identity.identify(pid)
+    launcher = attempt.launcher or identity.identify()
+    script = dict(launcher, pid=pid, start=identity.start_time(pid))
     process_record.add(order, attempt.guard, process_record.SCRIPT, **script)
     rank_fields = {"rank": task.rank, "log": task.log} if task.name else {}
     log.write(
@@ -57,7 +58,7 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
         attempt=order.attempt,
         node=order.node,
         pid=pid,
-        launcher=identity.identify(),
+        launcher=launcher,
         script=script,
         **rank_fields,
     )
