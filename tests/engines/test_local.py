@@ -124,7 +124,7 @@ def test_a_child_that_left_everything_is_found_by_its_variables(tmp_path):
     order = LaunchOrder(
         folder=folder, workspace="", store="", runtime="", processes=str(paths.processes_folder())
     )
-    process_record.begin(order)
+    process_record.begin(order, identity.identify())
     launchers.clear(tmp_path / "a run")
     assert len(processes.pids_of_run(folder)) == 1, "its guard, this process, is alive"
     (record,) = paths.processes_folder().iterdir()
