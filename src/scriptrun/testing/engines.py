@@ -337,6 +337,7 @@ class EngineSuite(RankCases, LossCases):
     def test_render_is_pure_and_holds_no_secret(self, bench: Bench) -> None:
         run = bench.run("print('done')", ["--alpha", "0.5"], variables={"TOKEN": "s3cr3t-value"})
         engine = compute_targets.engine_of(run.job.target)
+        until(lambda: not jobs.living(str(bench.root)), "the run's launcher goes on")
         before = jobs.tree(bench.workspace.directory)
         text = engine.render(run.job, run.path)
         assert engine.render(run.job, run.path) == text
