@@ -36,7 +36,7 @@ def own_users() -> tuple[int, ...]:
 def is_of_another(path: str | os.PathLike[str]) -> bool:
     """Whether another user, but root, made ``path``: a file, a folder, or the link that it is.
 
-    Where a link of one's own leads is one's own choice.
+    A link of the user's own may lead anywhere.
     """
     if sys.platform == "win32":
         return False
