@@ -30,7 +30,7 @@ ON_PYTHON_36 = [
         "injob" in path.relative_to(RUNTIME).parts[0]
         or path.name
         in (
-            *("__init__.py", "files.py", "durability.py", "foreign_names.py"),
+            *("__init__.py", "files.py", "durability.py", "foreign_names.py", "file_walk.py"),
             *("events.py", "identity.py"),
         )
     )
@@ -41,6 +41,8 @@ ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not i
 PURE_RUNTIME = (
     *(
         "files",
+        "file_walk",
+        "linked_content",
         "foreign_names",
         "durability",
         "events",

@@ -41,7 +41,6 @@ ELSEWHERE = {
     "store.detached": "queue/test_queue.py",
     "store.job_runtime": "runtime/test_fronts.py",
     "submission.batch": "engines/test_slurm_arrays.py",
-    "submission.check": "engines/test_staging.py",
     "submission.data_binding": "preparation/test_data_bundle.py",
     "sweeps.ranking": "cli/test_cli_sweep_words.py",
     "sweeps.status": "submission/test_submission_parts.py",

@@ -196,6 +196,28 @@ def test_a_run_registers_a_file_or_a_folder_of_its_outputs(trained, tmp_path):
     ]
 
 
+def test_a_link_to_a_folder_is_registered_with_its_files(workspace, tmp_path):
+    code = (
+        "import os\nos.makedirs('outputs/v1')\nopen('outputs/v1/m', 'w').write('one')\n"
+        "os.symlink('v1', 'outputs/latest')\n"
+        "from azureml.core import Run\n"
+        "Run.get_context().register_model('inside', 'outputs/latest')\n"
+    )
+    run = Bench(tmp_path / "bench").run(code)
+    model = run.register_model("net", "outputs/latest")
+    assert [file["path"] for file in model.files] == ["latest/m"]
+    inside = Model(run.workspace, "inside")
+    assert [file["path"] for file in inside.files] == ["latest/m"]
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "latest").symlink_to(run.path / "outputs" / "v1")
+    (tmp_path / "saved" / "gone").symlink_to("nowhere")
+    with pytest.warns(UserWarning, match="gone .its target nowhere does not exist"):
+        model = Model.register(workspace, tmp_path / "saved", "kept")
+    assert [file["path"] for file in model.files] == ["saved/latest/m"]
+    place = model.download(tmp_path / "got")
+    assert (Path(place) / "latest" / "m").read_text() == "one"
+
+
 def test_what_a_run_lacks_is_a_sentence_that_names_what_it_has(trained):
     with pytest.raises(UserErrorException, match=r"no file or folder 'outputs/gone'"):
         trained.register_model("m", "outputs/gone")

@@ -277,6 +277,41 @@ def test_an_output_that_cannot_be_uploaded_fails_the_run(blob_store, put, job, r
     assert blob_store.store.read("there/result.txt", 0, 9) == b"done"
 
 
+LINKS = """
+import os, sys
+os.makedirs("ck")
+open("ck/best.pt", "w").write("best")
+out = sys.argv[1]
+os.makedirs(os.path.join(out, "v1"))
+open(os.path.join(out, "v1", "m"), "w").write("one")
+os.symlink("v1", os.path.join(out, "latest"))
+os.symlink(os.path.abspath("ck"), os.path.join(out, "ck"))
+os.symlink(os.path.abspath("ck/best.pt"), os.path.join(out, "best.pt"))
+os.symlink("nowhere", os.path.join(out, "gone"))
+"""
+
+
+@pytest.mark.parametrize("way", ["upload", "mount"])
+@pytest.mark.parametrize("source", [None, "outputs/out"], ids=["own", "within-outputs"])
+def test_links_in_an_output_keep_their_content(datastore, job, run, way, source):
+    out = OutputFileDatasetConfig("model", (datastore, "m/{run-id}"), source=source)
+    done = run(job(LINKS, out.as_upload() if way == "upload" else out.as_mount()))
+    assert done.get_status() == "Completed", log(done)
+    contents = {
+        each.path: datastore.store.read(each.path, 0, 9)
+        for each in datastore.store.list(f"m/{done.id}")
+    }
+    assert contents == {
+        f"m/{done.id}/best.pt": b"best",
+        f"m/{done.id}/ck/best.pt": b"best",
+        f"m/{done.id}/latest/m": b"one",
+        f"m/{done.id}/v1/m": b"one",
+    }
+    if way == "upload":
+        records = [path.read_text() for path in done.path.glob("events/*.jsonl")]
+        assert any("gone (its target nowhere does not exist)" in each for each in records)
+
+
 def test_an_output_becomes_a_dataset(datastore, workspace, job, run):
     out = OutputFileDatasetConfig("model", (datastore, "m/{run-id}")).as_upload(
         source_globs="**/*.txt"

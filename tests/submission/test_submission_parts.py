@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.job_data import JobData
-from scriptrun.submission import import_warnings, interactive, resume_from
+from scriptrun.submission import check, import_warnings, interactive, resume_from
 from scriptrun.sweeps import children, status
 from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import events, run_folder, run_state, unstarted
@@ -53,6 +55,24 @@ def test_the_process_that_logs_is_the_run(home):
     grandchild = run_folder.read_job(interactive.begin(home, "e", None, parent=child))
     assert (child.parent, child.root, child.display_name) == (job.id, job.id, "shown")
     assert (grandchild.parent, grandchild.root) == (child.id, job.id)
+
+
+@pytest.mark.parametrize("name", ["outputs", "logs"])
+@pytest.mark.parametrize("kind", ["file", "link-within", "link-to-a-disk", "dangling"])
+def test_a_source_that_has_no_room_for_outputs_is_refused(home, tmp_path, kind, name):
+    source = tmp_path / "source"
+    (source / "results").mkdir(parents=True)
+    (source / "train.py").touch()
+    targets = {"link-within": "results", "link-to-a-disk": tmp_path, "dangling": "/nowhere"}
+    if kind == "file":
+        (source / name).touch()
+    else:
+        (source / name).symlink_to(targets[kind])
+    config = ScriptRunConfig(source, script="train.py")
+    with pytest.raises(RunConfigurationException, match=f"'{name}' in the source directory is a"):
+        check.check(config, home, "e")
+    (source / ".amlignore").write_text(f"/{name}\n")
+    assert check.check(config, home, "e").job.script == "train.py"
 
 
 def test_its_source_is_kept_and_what_is_odd_in_it_told(home, tmp_path):

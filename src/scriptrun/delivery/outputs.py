@@ -19,6 +19,8 @@ from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
+from scriptrun.runtime import file_walk
+from scriptrun.runtime.linked_content import LinkedContent
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import JobOutput
@@ -61,6 +63,7 @@ class OutputDelivery:
                 _check_store(output_spec.name, store, path)
             output = Output(output_spec, store, path, folder, direct_folder is not None, self._log)
             output.is_retry = self._order["attempt"] > 1
+            output.work = self._order["work"]
             self._outputs.append(output)
             output.start_watching()
 
@@ -173,6 +176,8 @@ class Output:
         self.spec, self.store, self.path, self.folder = spec, store, path, folder
         self.is_direct, self._log = is_direct, log
         self.is_retry = False
+        #: the job's working directory, which is removed at the end
+        self.work = ""
         self._uploaded: dict[str, tuple[int, int]] = {}
         self._last_scan: dict[str, tuple[int, int]] = {}
         self._stop = threading.Event()
@@ -196,8 +201,11 @@ class Output:
         """Upload every file that has not been uploaded in its current state."""
         self.stop_watching()
         start = time.monotonic()
-        if not self.is_direct:
+        if self.is_direct:
+            self._keep_linked_content()
+        else:
             files = self._scan()
+            self._warn_of_left_out()
             for name in [name for name in self._uploaded if name not in files]:
                 self.store.delete(self._store_path(name))
                 del self._uploaded[name]
@@ -209,6 +217,27 @@ class Output:
         method = "written directly" if self.is_direct else "uploaded"
         self._log.data(output=self.spec.name, how=method, to=destination, seconds=seconds, **facts)
         self._log.line(f"output {self.spec.name}: {method} to {destination} {facts or ''}")
+
+    def _keep_linked_content(self) -> None:
+        """Let what was written directly hold no links into the job's working directory."""
+        if self.store.folder is None or not self.work:
+            return
+        folder = os.path.realpath(self.store.folder / self.path)
+        links = LinkedContent(folder, self.work, False, only_from_work=True)
+        links.keep()
+        self._warn("could not be kept", links.unkept)
+
+    def _warn_of_left_out(self) -> None:
+        left_out: list[tuple[str, str]] = []
+        for _ in file_walk.files_below(self.folder, leave_out=lambda *each: left_out.append(each)):
+            pass
+        self._warn("were not uploaded", left_out)
+
+    def _warn(self, outcome: str, reasons: list[tuple[str, str]]) -> None:
+        if reasons:
+            self._log.warn(
+                f"output {self.spec.name}: files {outcome}: {file_walk.describe(reasons)}"
+            )
 
     def _scan(self) -> dict[str, tuple[int, int]]:
         """The selected files, each with its size and modification time."""

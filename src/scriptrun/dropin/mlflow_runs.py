@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scriptrun.core import experiment
+from scriptrun.runtime import file_walk
 from scriptrun.runtime.injob.metrics import mlflow_reader
 from scriptrun.store import document_limits, yaml_reader
 
@@ -73,9 +74,8 @@ def _import_run(owner: experiment.Experiment, folder: Path, facts: Json) -> str:
     run = experiment.Experiment.start_logging(owner, snapshot_directory=None, display_name=title)
     destination = run.path / mlflow_reader.ROOT / "0" / folder.name
     shutil.copytree(folder / "metrics", destination / "metrics", dirs_exist_ok=True)
-    for path in sorted((folder / "artifacts").rglob("*")):
-        if path.is_file():
-            run.upload_file(path.relative_to(folder / "artifacts").as_posix(), str(path))
+    for name in sorted(file_walk.files_below(folder / "artifacts")):
+        run.upload_file(name, str(folder / "artifacts" / name))
     tags = {path.name: path.read_text("utf-8") for path in (folder / "tags").glob("*")}
     run.set_tags({key: value for key, value in tags.items() if not key.startswith(_INTERNAL_TAGS)})
     run.add_properties({"mlflow.runId": folder.name})

@@ -114,13 +114,24 @@ def clear(folder: Path) -> None:
         if record.is_local or record.is_outdated:
             record.remove()
     try:
-        collect.collect(str(folder))
-        if any(name.startswith("work-node-") for name in os.listdir(folder)):
-            from scriptrun.runtime.multinode import gather
-
-            gather.gather(str(folder))
+        _collect(str(folder))
     except OSError:
         pass  # what was written stays where the script wrote it
+
+
+def _collect(folder: str) -> None:
+    """Keep the artifacts of a run whose launchers are gone."""
+    from scriptrun.runtime.launcher import output_links
+
+    others = [name for name in os.listdir(folder) if name.startswith("work-node-")]
+    nodes = [0, *(int(name[10:]) for name in others if name[10:].isdigit())]
+    for node in nodes:
+        output_links.keep_content(folder, node, len(nodes))
+    collect.collect(folder)
+    if others:
+        from scriptrun.runtime.multinode import gather
+
+        gather.gather(folder)
 
 
 def _is_hidden(attempt: Path) -> bool:

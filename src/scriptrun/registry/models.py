@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scriptrun.runtime import foreign_names
+from scriptrun.runtime import file_walk, foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
+from scriptrun.spec.control_characters import escape
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.store import blobs, paths, records, trees
@@ -87,11 +89,16 @@ def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
     root_path = Path(path).absolute()
     if root_path.is_file():
         return {root_path.name: root_path}, root_path.name
+    left_out: list[tuple[str, str]] = []
     model_files = {
-        f"{root_path.name}/{file.relative_to(root_path).as_posix()}": file
-        for file in sorted(root_path.rglob("*"))
-        if file.is_file()
+        f"{root_path.name}/{name}": root_path / name
+        for name in sorted(
+            file_walk.files_below(root_path, leave_out=lambda *each: left_out.append(each))
+        )
     }
+    if left_out:
+        message = f"The model {str(root_path)!r} lacks: {file_walk.describe(left_out)}."
+        warnings.warn(escape(message), stacklevel=3)
     if not model_files:
         problem = "is an empty folder" if root_path.is_dir() else "does not exist"
         raise UserErrorException(

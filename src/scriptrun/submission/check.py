@@ -13,6 +13,7 @@ from scriptrun.environments import builder as environments
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity
+from scriptrun.runtime.injob.artifacts import SCRIPT_AREAS
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import UserErrorException, refuse
@@ -20,6 +21,7 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.secrets import vault
+from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import resume_from
 
 TYPE_CHECKING = False
@@ -141,6 +143,11 @@ def experiment_problems(name: object) -> list[str]:
 
 
 def _source_problems(source: Path, script: str | None) -> list[str]:
+    problems = _script_problems(source, script)
+    return [*problems, *_artifact_folder_problems(str(source))]
+
+
+def _script_problems(source: Path, script: str | None) -> list[str]:
     if not source.is_dir():
         problem = "is a file" if source.exists() else "does not exist"
         return [f"the source directory {str(source)!r} {problem}; give the directory of the script"]
@@ -155,6 +162,25 @@ def _source_problems(source: Path, script: str | None) -> list[str]:
         problem = "is a directory" if script_path.is_dir() else "does not exist"
         return [f"the script {script!r} {problem} in {str(source)!r}{_nearest(source, script)}"]
     return []
+
+
+def _artifact_folder_problems(source: str) -> list[str]:
+    """Why a run cannot have its own ``outputs`` and ``logs`` beside what the source has."""
+    problems = []
+    for name in SCRIPT_AREAS:
+        path = os.path.join(source, name)
+        if os.path.islink(path):
+            problem = f"is a link to {os.readlink(path)!r}, where runs would overwrite each other"
+        elif os.path.lexists(path) and not os.path.isdir(path):
+            problem = "is a file, where a run needs a folder"
+        else:
+            continue
+        if snapshots.why_ignored(source, name) is None:
+            problems.append(
+                f"{name!r} in the source directory {problem}; each run has its own {name!r}: "
+                f"rename it, or add /{name} to .amlignore"
+            )
+    return problems
 
 
 def _nearest(source: Path, script: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.runtime import files, identity
+from scriptrun.runtime import events, files, identity
 from scriptrun.runtime.injob import (
     artifact_calls,
     artifacts,
@@ -122,15 +122,22 @@ def test_what_cannot_be_kept_is_said_with_what_to_do(mine, tmp_path):
         mine.download_file("x")
 
 
-def test_a_folder_is_kept_without_what_its_links_lead_to(mine, tmp_path):
+def test_a_folder_is_kept_with_what_its_links_lead_to(mine, tmp_path):
     source = tmp_path / "source"
     (source / "deep").mkdir(parents=True)
     (source / "deep" / "f").write_text("f")
-    (source / "link").symlink_to("/etc")
+    (source / "deep" / "up").symlink_to("..")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "g").write_text("g")
+    (source / "link").symlink_to(tmp_path / "elsewhere")
     (source / "dangling").symlink_to("/none")
     mine.upload_folder("kept", source)
     mine.upload_folder(None, source)
-    assert mine.get_file_names() == ["deep/f", "kept/deep/f"]
+    assert mine.get_file_names() == ["deep/f", "kept/deep/f", "kept/link/g", "link/g"]
+    warnings = [each for each in events.read_all(mine.folder) if each["kind"] == "warning"]
+    assert "dangling (its target /none does not exist)" in warnings[0]["message"]
+    with pytest.raises(errors.UserErrorException, match="/none does not exist"):
+        mine.upload_file("x", source / "dangling")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from scriptrun.dropin import mlflow_runs
 from scriptrun.dropin.azureml import compute
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.runs import find as find_runs
+from scriptrun.runtime import file_walk
 from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
@@ -160,7 +161,8 @@ def _pins() -> str:
 
 def _modification_times(folder: str) -> dict[Path, int]:
     """Return the files below ``folder`` with their modification times."""
-    files = sorted(path for path in Path(folder).absolute().rglob("*") if path.is_file())
+    root = Path(folder).absolute()
+    files = [root / name for name in sorted(file_walk.files_below(root))]
     return {path: path.stat().st_mtime_ns for path in files}
 
 

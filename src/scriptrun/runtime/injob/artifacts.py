@@ -8,7 +8,7 @@ are in its working directory. docs/explanation/formats.md documents the layout.
 import os
 import posixpath
 
-from scriptrun.runtime import durability, foreign_names
+from scriptrun.runtime import durability, events, file_walk, foreign_names
 from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob.errors import UserErrorException
 
@@ -109,6 +109,8 @@ def store(folder: "StrPath", name: "StrPath", source: "Source") -> str:
         problem, hint = ("it does not exist", "Check the path.")
         if os.path.isdir(path):
             problem, hint = ("it is a folder", "Use upload_folder for folders.")
+        elif os.path.lexists(path):
+            problem = file_walk.why_no_file(path)
         message = "Cannot upload {!r} as {!r}: {}.".format(str(path), normalized, problem)
         raise UserErrorException(message, hint)
     if not (os.path.exists(target) and os.path.samefile(path, target)):
@@ -121,17 +123,31 @@ def _is_stream(source: "Source") -> "TypeGuard[Readable]":
 
 
 def store_folder(folder: "StrPath", name: "StrPath | None", source: "StrPath") -> "list[str]":
-    """Store all files below the folder ``source`` under names that start with ``name``."""
+    """Store all files below the folder ``source`` under names that start with ``name``.
+
+    What is no file that can be read is left out, and named by a warning on the run.
+    """
     source = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
     if not os.path.isdir(source):
         raise UserErrorException(
             "{!r} is not a folder.".format(str(source)), "Use upload_file for files."
         )
     prefix = "" if name in (None, "", ".", "./") else normalize_name(name) + "/"
-    return [
+    left_out: "list[tuple[str, str]]" = []
+    found = file_walk.files_below(source, leave_out=lambda *each: left_out.append(each))
+    names_found = sorted(each for each in found if not each.endswith(_PART_SUFFIX))
+    stored = [
         store(folder, prefix + relative, os.path.join(source, *relative.split("/")))
-        for relative in sorted(_walk_names(source, ""))
+        for relative in names_found
     ]
+    if left_out:
+        message = "upload_folder({!r}) left out what it cannot read: {}".format(
+            source, file_walk.describe(left_out)
+        )
+        events.EventWriter(folder, "upload-{}".format(os.getpid())).write(
+            "warning", message=message
+        )
+    return stored
 
 
 def fetch(folder: "StrPath", name: "StrPath", output: "StrPath | None" = None) -> str:
@@ -223,13 +239,10 @@ def _available_hint(folder: "StrPath") -> str:
 
 
 def _walk_names(folder: str, prefix: str) -> "Iterator[str]":
-    """The names of the files below ``folder``, without following links to folders."""
-    for base, _, files in os.walk(folder):
-        relative = os.path.relpath(base, folder).replace(os.sep, "/")
-        parents = [part for part in (prefix, "" if relative == "." else relative) if part]
-        for name in files:
-            if not name.endswith(_PART_SUFFIX) and os.path.isfile(os.path.join(base, name)):
-                yield "/".join(parents + [name])
+    """The names of the files below ``folder``, and behind links to folders within it."""
+    for name in file_walk.files_below(folder, within=folder):
+        if not name.endswith(_PART_SUFFIX):
+            yield "/".join(filter(None, (prefix, name)))
 
 
 _PART_SUFFIX = ".scriptrun-part"

@@ -12,9 +12,15 @@ ARTIFACT_FOLDERS = ("outputs", "logs")
 
 
 def make_artifact_folders(work: str) -> None:
-    """Create the artifact folders in the working directory ``work``."""
+    """Create the artifact folders in the working directory ``work``.
+
+    A link in their place, which other runs would share, is replaced.
+    """
     for name in ARTIFACT_FOLDERS:
-        os.makedirs(os.path.join(work, name), exist_ok=True)
+        path = os.path.join(work, name)
+        if os.path.islink(path):
+            os.unlink(path)
+        os.makedirs(path, exist_ok=True)
 
 
 def work_folder(folder: str, node: int = 0) -> str:

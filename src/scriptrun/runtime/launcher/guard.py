@@ -219,6 +219,7 @@ def _clean_up(attempt: "Attempt", status: int) -> None:
         reason = reason.replace("the launcher", "the launcher of node {}".format(order.node))
     value = results.result(results.FAILED, reason, node=order.node, by="guard")
     log = events.EventWriter(order.folder, "guard-{}".format(order.node))
+    _keep_linked_content(order, log)
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gang, gather
 
@@ -236,6 +237,15 @@ def _clean_up(attempt: "Attempt", status: int) -> None:
 
         job = files.read_object(os.path.join(order.folder, "job.json")) or {}
         launcher.publish(job, order, value, log)
+
+
+def _keep_linked_content(order: "LaunchOrder", log: "events.EventWriter") -> None:
+    from scriptrun.runtime.launcher import output_links
+
+    try:
+        output_links.keep_content(order.folder, order.node, order.nodes, log)
+    except OSError as error:
+        _log(order, "{}\n".format(error))
 
 
 def _log_exception(order: "LaunchOrder") -> None:

@@ -208,6 +208,7 @@ def _finish(
     """Collect outputs and publish the result, even on a full disk."""
     order = attempt.order
     folder = order.folder
+    _run_and_log_errors(folder, lambda: _keep_linked_content(order, log))
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gang
 
@@ -226,6 +227,12 @@ def _finish(
     publish(job, order, value, log, is_final)
     if value["state"] == results.COMPLETED:
         _run_and_log_errors(folder, lambda: _warn_of_full_disk(order, log))
+
+
+def _keep_linked_content(order: "LaunchOrder", log: "EventWriter") -> None:
+    from scriptrun.runtime.launcher import output_links  # loaded when the script has ended
+
+    output_links.keep_content(order.folder, order.node, order.nodes, log)
 
 
 def _warn_of_full_disk(order: "LaunchOrder", log: "EventWriter") -> None:

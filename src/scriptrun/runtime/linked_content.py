@@ -1,0 +1,167 @@
+"""Links in a folder that is kept, when the working directory that they lead into is removed."""
+
+import os
+import shutil
+
+from . import file_walk, files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    #: names of files, each with the reason that a warning gives
+    Reasons = list[tuple[str, str]]
+
+
+#: files whose names end so are not listed: they are being written
+PART_SUFFIX = ".scriptrun-part"
+
+
+class LinkedContent:
+    """The links below ``root``, whose content is to be there when ``work`` is removed.
+
+    ``keeps_links``: links within ``root`` stay. ``delivered`` are links that are removed;
+    ``label`` is the name of ``root`` in messages. With ``only_from_work``, links that lead
+    elsewhere than into ``work`` stay as well.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        work: str,
+        keeps_links: bool,
+        delivered: "Container[str]" = (),
+        label: str = "",
+        only_from_work: bool = False,
+    ) -> None:
+        self.unkept: "Reasons" = []
+        self.unreadable: "Reasons" = []
+        self._root, self._label = root, label
+        self._real_root, self._real_work = os.path.realpath(root), os.path.realpath(work)
+        self._keeps_links, self._delivered = keeps_links, delivered
+        self._only_from_work = only_from_work
+        self._shared: "set[tuple[int, int]]" = set()
+
+    def keep(self) -> None:
+        """Replace the links, and remove what is no file."""
+        folders = [(self._root, self._label)]
+        while folders:
+            folders += self._keep_folder(*folders.pop())
+
+    def _keep_folder(self, folder: str, name: str) -> "list[tuple[str, str]]":
+        """Replace the links of one folder; return the folders in it, with their names."""
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            self.unreadable.append((name, str(error.strerror)))
+            return []
+        folders = []
+        for entry in entries:
+            entry_name = "/".join(filter(None, (name, entry.name)))
+            if entry.is_symlink():
+                self.keep_link(entry.path, entry_name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append((entry.path, entry_name))
+            elif not self._only_from_work:
+                self._check_file(entry, entry_name)
+        return folders
+
+    def _check_file(self, entry: "os.DirEntry[str]", name: str) -> None:
+        reason = file_walk.why_no_file(entry.path)
+        if reason and entry.is_file(follow_symlinks=False):
+            self.unreadable.append((name, reason))
+        elif reason:
+            self._drop(entry.path, name, reason)
+
+    def keep_link(self, path: str, name: str) -> None:
+        """Replace the link ``path`` by its content, unless it may stay."""
+        if path in self._delivered:
+            os.unlink(path)
+            return
+        target = os.path.realpath(path)
+        if self._only_from_work and not file_walk.is_below(target, self._real_work):
+            return
+        reason = "" if os.path.isdir(path) else file_walk.why_no_file(path)
+        if reason:
+            self._drop(path, name, reason)
+        elif self._keeps_links and file_walk.is_below(target, self._real_root):
+            self._keep_relative(path, target)
+        elif file_walk.is_below(os.path.realpath(os.path.dirname(path)), target):
+            self._drop(path, name, "it leads to a folder that contains it")
+        else:
+            self._copy(target, path, name)
+
+    def _keep_relative(self, path: str, target: str) -> None:
+        relative = os.path.relpath(target, os.path.realpath(os.path.dirname(path)))
+        if os.readlink(path) == relative:
+            return
+        temporary = _temporary_beside(path)
+        os.symlink(relative, temporary)
+        os.replace(temporary, path)
+
+    def _copy(self, target: str, path: str, name: str) -> None:
+        temporary = _temporary_beside(path)
+        try:
+            if os.path.isdir(target):
+                self._copy_folder(target, temporary, name)
+            else:
+                self._copy_file(target, temporary)
+            os.unlink(path)
+            os.rename(temporary, path)
+        except OSError as error:
+            _remove(temporary)
+            reason = "it leads to {}, which cannot be copied: {}"
+            self._drop(path, name, reason.format(target, error.strerror))
+
+    def _copy_folder(self, source: str, target: str, name: str) -> None:
+        """Copy the files below ``source``; the folders that ``target`` lies in are not entered."""
+        os.mkdir(target)
+        above = file_walk.identities_above(os.path.realpath(os.path.dirname(target)))
+
+        def leave_out(file_name: str, reason: str) -> None:
+            self.unkept.append((name + "/" + file_name, reason))
+
+        for file_name in file_walk.files_below(source, leave_out=leave_out, above=above):
+            copy = os.path.join(target, *file_name.split("/"))
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            self._copy_file(os.path.join(source, *file_name.split("/")), copy)
+
+    def _copy_file(self, source: str, target: str) -> None:
+        if self._link_file(os.path.realpath(source), target):
+            return
+        with files.open_record(source) as content, open(target, "xb") as copy:
+            shutil.copyfileobj(content, copy, 1 << 20)
+        shutil.copystat(source, target)
+
+    def _link_file(self, source: str, target: str) -> bool:
+        """Hard-link a file of the working directory, which no one else has; False if it is not."""
+        status = os.stat(source)
+        key = status.st_dev, status.st_ino
+        if not file_walk.is_below(source, self._real_work):
+            return False
+        if status.st_nlink > 1 and key not in self._shared:
+            return False
+        try:
+            os.link(source, target)
+        except OSError:
+            return False
+        self._shared.add(key)
+        return True
+
+    def _drop(self, path: str, name: str, reason: str) -> None:
+        self.unkept.append((name, reason))
+        try:
+            os.unlink(path)
+        except OSError:
+            pass  # of a folder that forbids it
+
+
+def _temporary_beside(path: str) -> str:
+    return os.path.join(os.path.dirname(path), files.unique() + PART_SUFFIX)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.unlink(path)
