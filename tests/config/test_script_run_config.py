@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from scriptrun import (
@@ -276,3 +278,44 @@ def test_names_that_it_has_are_set_without_a_word(recwarn):
     assert Mine().flavour == "sweet" and not recwarn.list
     with pytest.raises(AttributeError, match="did you mean 'environment'"):
         ScriptRunConfig(".").run_config.evironment = None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--on", np.bool_(True), np.array(3), np.datetime64("2020-01-01")],
+        np.array(["--on", "True", "3", "2020-01-01"]),
+        pd.Series(["--on", "True", "3", "2020-01-01"]),
+    ],
+    ids=["items", "array", "series"],
+)
+def test_arguments_may_be_numpys_and_pandas_values(arguments):
+    described = describe(ScriptRunConfig(".", "train.py", arguments))
+    assert described.arguments == ("--on", "True", "3", "2020-01-01")
+    config = ScriptRunConfig(".", "train.py")
+    config.run_config.arguments = arguments
+    assert describe(config).arguments == ("--on", "True", "3", "2020-01-01")
+
+
+@pytest.mark.parametrize(
+    "value", [np.arange(3), pd.Series([1, 2]), pd.DataFrame({"a": [1]}), pd.NA], ids=type
+)
+def test_an_argument_of_several_values_is_refused_by_its_place(value):
+    with pytest.raises(RunConfigurationException) as caught:
+        describe(ScriptRunConfig(".", "train.py", ["--x", value]))
+    assert "arguments[1] must be a string, a number, a path" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_counts_may_be_numpys_integers():
+    two = np.int64(2)
+    config = ScriptRunConfig(
+        ".", "train.py", distributed_job_config=PyTorchConfiguration("Gloo", two, np.int32(2))
+    )
+    config.run_config.max_run_duration_seconds = np.float32(60)
+    config.run_config.environment_variables = {"A": two, "B": np.bool_(True), "C": Path("x")}
+    config.retries, config.cpus, config.memory = two, two, np.int64(1 << 30)
+    described = describe(config)
+    assert (described.distribution.nodes, described.distribution.processes) == (2, 2)
+    assert (described.retry.limit, described.resources.cpus) == (2, 2)
+    assert {name: described.variables[name] for name in "ABC"} == {"A": "2", "B": "True", "C": "x"}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +22,7 @@ from scriptrun.config.sweeps.search_space import (
     randint,
     uniform,
 )
+from scriptrun.spec.errors import RunConfigurationException
 
 
 def test_expressions_are_json_values():
@@ -29,8 +34,58 @@ def test_expressions_are_json_values():
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        np.arange(3),
+        pd.Series([0, 1, 2]),
+        pd.Index([0, 1, 2]),
+        range(3),
+        {0: "", 1: "", 2: ""}.keys(),
+        (number for number in (0, 1, 2)),
+        (np.int64(0), np.int8(1), np.uint16(2)),
+    ],
+    ids=lambda options: type(options).__name__,
+)
+def test_a_choice_takes_its_options_from_any_collection(options):
+    expression = choice(options)
+    assert json.dumps(expression) == '["choice", [[0, 1, 2]]]'
+
+
+def test_numbers_of_libraries_are_numbers():
+    space = {
+        "a": quniform(np.float64(1), np.int64(9), np.float32(2)),
+        "b": uniform(Decimal("0.1"), np.array([2])),
+        "c": choice([np.arange(2), np.array(3)]),
+        "d": choice(np.float32(0.5)),
+    }
+    drawn = sampling.RandomParameterSampling(space, {"seed": np.int64(3)})
+    assert not drawn.problems()
+    assert json.loads(json.dumps(drawn.as_dict())) == {
+        "name": "RANDOM",
+        "space": {
+            "a": ["quniform", [1.0, 9, 2.0]],
+            "b": ["uniform", [0.1, 2]],
+            "c": ["choice", [[[0, 1], 3]]],
+            "d": ["choice", [[0.5]]],
+        },
+        "properties": {"seed": 3},
+    }
+    policy = early_stopping.BanditPolicy(np.int64(2), slack_factor=np.float64(0.1))
+    assert not policy.problems()
+    assert json.dumps(policy.as_dict())
+
+
+def test_a_choice_of_what_never_ends_is_refused():
+    with pytest.raises(RunConfigurationException, match="choice takes at most 100,000 values"):
+        choice(itertools.count())
+
+
+@pytest.mark.parametrize(
     ("space", "said"),
     [
+        ({"lr": [[1], [2]]}, "'lr': [[1], [2]] is not a search space expression"),
+        ({"lr": np.arange(2)}, "'lr': array([0, 1]) is not a search space expression"),
+        ({"lr": uniform(np.arange(2), 3)}, "uniform requires numbers, not [0, 1]"),
         ({}, "must be a dict"),
         (None, "must be a dict"),
         ({"lr": 0.1}, "'lr': 0.1 is not a search space expression"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from tuning import Tuner, driver_of, ended
 
@@ -27,6 +29,7 @@ from scriptrun import (
     choice,
     uniform,
 )
+from scriptrun.cli import main
 from scriptrun.engines.local.engine import Local
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import (
@@ -220,6 +223,36 @@ sys.exit(1 if n == 4 else 0)
     worst = sweep.get_children_sorted_by_primary_metric(reverse=True)
     assert worst[0]["best_primary_metric"] == 0.5
     assert sweep.get_best_run_by_primary_metric(include_failed=False).get_tags()["n"] == "3"
+
+
+def test_a_metric_that_is_a_decimal_has_a_best_and_the_sweep_has_metrics_of_its_own(
+    tuner, capsys, monkeypatch
+):
+    tuner.script("""
+import sys
+from decimal import Decimal
+from scriptrun import Run
+run = Run.get_context()
+run.log("accuracy", Decimal(sys.argv[2]) / 10)
+run.parent.log("seen", sys.argv[2])
+""")
+    sweep = tuner.run(
+        hyperparameter_sampling=GridParameterSampling({"n": choice(np.arange(3))}),
+        max_total_runs=np.int64(3),
+    )
+    best = sweep.get_best_run_by_primary_metric()
+    assert best.get_metrics() == {"accuracy": 0.2}
+    sweep.log("summary", 0.5)
+    metrics = sweep.get_metrics()
+    assert metrics[best.id] == {"accuracy": 0.2}
+    assert sorted(metrics[sweep.id]["seen"]) == ["0", "1", "2"]
+    assert sweep.get_metrics("summary")[sweep.id] == {"summary": 0.5}
+    monkeypatch.chdir(tuner.workspace.root)
+    for command in (["show", sweep.id], ["sweep", "show", sweep.id]):
+        assert main(command) == 0
+        assert re.search(r"summary +0\.5", capsys.readouterr().out)
+        assert main([*command, "--json"]) == 0
+        assert '"summary": 0.5' in capsys.readouterr().out
 
 
 def test_a_metric_that_nobody_logs_is_said(tuner):

@@ -16,6 +16,7 @@ from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.job import Distribution, Resources, Retry
 from scriptrun.spec.later import later
+from scriptrun.spec.library_values import plain_value
 from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
@@ -107,7 +108,7 @@ def _variable_text(value: object, resolve: Resolve | None) -> str:
     if value is None:
         return ""
     text = None if resolve is None or is_plain(value) else resolve(value)
-    return str(value) if text is None else text
+    return str(plain_value(value)) if text is None else text
 
 
 def _user_environment(reader: ConfigReader) -> Environment:

@@ -17,6 +17,7 @@ from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.library_values import plain_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ class ConfigReader:
         self.run = run = self.config.run_config
         source = self.config if self.config.script or self.config.command else run
         self.script: str | os.PathLike[str] | None = source.script
-        self.command: Any = source.command
+        self.command: Any = _plain_items(source.command)
         given = self.config.arguments
         #: CPUs, GPUs and memory as the user wrote them
         self.requested_resources = resources.requested(self.config)
-        self.arguments: Any = given if given not in (None, [], (), "") else run.arguments
+        self.arguments: Any = _plain_items(
+            given if given not in (None, [], (), "") else run.arguments
+        )
 
     @property
     def may_use_data(self) -> bool:
@@ -173,6 +176,18 @@ def _has_data_reference(value: object) -> bool:
     return isinstance(value, str) and "AZUREML_DATAREFERENCE_" in value
 
 
+def _plain_items(values: object) -> object:
+    """``values`` whose items of numpy and other libraries are Python's own."""
+    if not isinstance(values, list | tuple):
+        return values
+    return [value if is_plain(value) else _plain_item(value) for value in values]
+
+
+def _plain_item(value: object) -> object:
+    plain = plain_value(value)
+    return value if isinstance(plain, list) else plain
+
+
 def is_plain(value: object) -> bool:
     """Whether an argument converts to text by itself, without resolving data."""
     if value is None or isinstance(value, str | bool | int | float | os.PathLike):
@@ -261,7 +276,7 @@ def _is_variable_name(name: object) -> bool:
 
 
 def _describe_value(value: object) -> str:
-    shown = repr(value)
+    shown = " ".join(repr(value).split())
     name = type(value).__name__
     article = "an" if name[:1].lower() in "aeiou" else "a"
     return f"{article} {name}" if len(shown) > 60 else f"{article} {name} ({shown})"

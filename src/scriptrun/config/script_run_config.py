@@ -13,6 +13,7 @@ from scriptrun.config.distributed import (
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.library_values import plain_value
 from scriptrun.spec.suggestion import did_you_mean
 from scriptrun.spec.values import Value
 
@@ -107,8 +108,8 @@ class ScriptRunConfig:
         self.__dict__.update(
             source_directory="." if source_directory is None else source_directory,
             script=script,
-            arguments=[] if arguments is None else arguments,
-            command=command,
+            arguments=[] if arguments is None else plain_value(arguments),
+            command=plain_value(command),
             resume_from=resume_from,
             distributed_job_config=distributed_job_config,
             docker_runtime_config=docker_runtime_config,
@@ -130,7 +131,7 @@ class ScriptRunConfig:
     def __setattr__(self, name: str, value: object) -> None:
         if not _is_known(self, name):
             warnings.warn(_no_effect_message(name), stacklevel=2)
-        object.__setattr__(self, name, value)
+        object.__setattr__(self, name, plain_value(value))
 
     @property
     def overruled_warnings(self) -> list[str]:

@@ -6,6 +6,7 @@ file has them. (Dataclasses would do the same at ten times the start-up cost.)
 
 from __future__ import annotations
 
+from scriptrun.spec.library_values import plain_value
 from scriptrun.spec.suggestion import did_you_mean
 from scriptrun.spec.values import DefaultFactory
 
@@ -43,7 +44,7 @@ class Section:
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.fields:
-            self.__dict__[name] = value
+            self.__dict__[name] = plain_value(value)
         elif name[:1] == "_":
             self.__dict__[name[1:] if name[1:] in self.fields else name] = value
         elif hasattr(type(self), name):

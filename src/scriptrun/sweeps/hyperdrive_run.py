@@ -15,6 +15,7 @@ from scriptrun.runs import find as find_runs
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.library_values import plain_value
 from scriptrun.store.locks import leases
 from scriptrun.sweeps import ensure_driver, ranking, record
 from scriptrun.sweeps.journal import ChildRun, Journal
@@ -148,8 +149,12 @@ class HyperDriveRun(Run):
         run_type: str | None = None,
         populate: bool = False,
     ) -> Json:
-        """The metrics of each run, by run id; only the metric ``name`` if given."""
-        return ranking.metrics_of(self, name)
+        """The metrics of each run, by run id; only the metric ``name`` if given.
+
+        What was logged to the sweep itself comes last, under its own id.
+        """
+        own = super().get_metrics(name)
+        return {**ranking.metrics_of(self, name), **({self.id: own} if own else {})}
 
     def get_termination(self) -> dict[str, str]:
         """The reasons of canceled runs, by run id."""
@@ -191,7 +196,7 @@ class HyperDriveRun(Run):
             "max_concurrent_runs": max_concurrent_runs,
             "max_duration_minutes": max_duration_minutes,
         }
-        requested: Json = {n: value for n, value in changes.items() if value is not None}
+        requested: Json = {n: plain_value(each) for n, each in changes.items() if each is not None}
         if not requested:
             raise UserErrorException("No limits to set.", f"Valid limits: {', '.join(changes)}.")
         limits = self.limits.replace(**requested)

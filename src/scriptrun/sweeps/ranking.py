@@ -108,7 +108,7 @@ def best(
 
 
 def metrics_of(run: HyperDriveRun, name: str | None) -> Json:
-    """The result of ``HyperDriveRun.get_metrics``."""
+    """The metrics of each run of the sweep, by run id."""
     runs_folder = run.workspace.runs_folder
     journal_children = run.journal().children
     return {

@@ -9,6 +9,7 @@ import posixpath
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -368,6 +369,20 @@ def test_an_offline_run_prints_and_has_no_more_than_it_can_do(capsys):
 def test_what_is_no_table_is_refused(mine, value):
     with pytest.raises(errors.UserErrorException, match="log_table"):
         mine.log_table("t", value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (["a", "a", "b"], ["a", "a.1", "b"]),
+        (["a", "a", "a.1", "a"], ["a", "a.2", "a.1", "a.3"]),
+        ([1, "1"], ["1", "1.1"]),
+    ],
+)
+def test_columns_of_one_name_are_all_kept(mine, columns, expected):
+    mine.log_table("t", pd.DataFrame([range(len(columns))] * 2, columns=columns))
+    table = reader.read(mine.folder, "t")["t"]
+    assert table == {name: [number] * 2 for number, name in enumerate(expected)}
 
 
 @given(st.text())

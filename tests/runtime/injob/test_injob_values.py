@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -144,3 +148,41 @@ def test_numpy_where_it_is_there():
     assert values.sequence(numpy.arange(4).reshape(2, 2)) == [[0, 1], [2, 3]]
     assert values.sequence(numpy.array(7)) == [7]
     assert values.scalar(numpy.str_("text")) == "text"
+
+
+class _Measure:
+    def __float__(self):
+        return 0.25
+
+
+class _Count:
+    def __index__(self):
+        return 3
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Decimal("0.5"), 0.5),
+        (Fraction(1, 4), 0.25),
+        (_Measure(), 0.25),
+        (_Count(), 3),
+        (pd.NA, math.nan),
+        (np.float16(0.5), 0.5),
+        (np.array(2), 2),
+        (Decimal("sNaN"), "sNaN"),
+        (np.timedelta64(1, "s"), "1 seconds"),
+        (np.complex128(1), "(1+0j)"),
+        (pd.NaT, "NaT"),
+    ],
+    ids=lambda value: f"{type(value).__name__}-{value}"[:20].replace(" ", "-"),
+)
+def test_what_has_a_number_is_one(value, expected):
+    assert same(values.scalar(value), expected)
+    assert same(values.sequence([value]), [expected])
+
+
+def test_a_tag_keeps_the_digits_of_a_decimal():
+    assert values.tag_text(Decimal("0.10")) == "0.10"
+    assert values.tag_text(np.int64(3)) == "3"
+    assert values.tag_text(None) is None

@@ -115,10 +115,9 @@ def _tag(name: str, value: str | None) -> str:
 
 
 def _print_metrics(run: Run) -> None:
+    metrics = Run.get_metrics(run)  # a sweep has metrics of its own beside those of its runs
     if run_kind(run.type).has_children:
         print(f"\nTo show its runs: scriptrun sweep show {run.id}")
-        return
-    metrics = run.get_metrics()
     if metrics:
         print("\nmetrics")
         lines = {one_line(name): one_line(output.number(value)) for name, value in metrics.items()}

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from scriptrun.cli.terminal import output, streams
 from scriptrun.config.sweeps import search_space
+from scriptrun.core.run import Run
 from scriptrun.runtime import disks
 from scriptrun.spec import states
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.sweeps import plot as sweep_plot
 from scriptrun.sweeps import ranking
@@ -33,7 +35,8 @@ def run(args: argparse.Namespace, sweep_run: HyperDriveRun) -> int:
         _write(args.csv, _as_csv(sweep_run))
     if args.json:
         rows = [ranking.as_row(sweep_run.sweep, child) for child in ranking.children(sweep_run)]
-        output.print_json({**sweep_run.get_details(), "runs": rows})
+        metrics = Run.get_metrics(sweep_run)
+        output.print_json({**sweep_run.get_details(), "metrics": metrics, "runs": rows})
     elif not (args.html or args.csv):
         _follow(sweep_run) if args.follow else show(sweep_run)
     return 0
@@ -65,6 +68,7 @@ def show(run: HyperDriveRun) -> None:
             ("sampling", f"{sweep.sampling['name']}, seed {sweep.seed}"),
             ("policy", repr(sweep.create_policy())),
             ("best", _best(sweep.metric, ranked)),
+            ("metrics", _own_metrics(run)),
             ("warnings", "\n".join(run.get_details()["warnings"])),
         ]
     )
@@ -76,6 +80,13 @@ def show(run: HyperDriveRun) -> None:
     if len(curve) > 1:
         print(f"\nbest {sweep.metric} so far, by run (1 to {len(children)})")
         print("\n".join(draw_curve(curve)))
+
+
+def _own_metrics(run: HyperDriveRun) -> str:
+    """What was logged to the sweep itself, not to its runs."""
+    return "\n".join(
+        one_line(f"{name} {output.number(value)}") for name, value in Run.get_metrics(run).items()
+    )
 
 
 def _counts(children: Sequence[ChildRun], maximum: int) -> str:

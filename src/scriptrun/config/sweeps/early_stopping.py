@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scriptrun.spec.library_values import plain_value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, TypeGuard
@@ -23,7 +25,7 @@ class EarlyTerminationPolicy:
 
     def __init__(self, name: str, properties: Mapping[str, Any] | None = None) -> None:
         self.name = name
-        self.properties = dict(properties or {})
+        self.properties = {key: plain_value(value) for key, value in (properties or {}).items()}
 
     @property
     def evaluation_interval(self) -> int:

@@ -11,6 +11,7 @@ from scriptrun.config.sweeps.early_stopping import (
     is_number,
 )
 from scriptrun.config.sweeps.sampling import HyperParameterSampling
+from scriptrun.spec.library_values import plain_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ class HyperDriveConfig:
         self.pipeline = pipeline
         self.debug_flag = debug_flag
         self.custom_run_id = custom_run_id
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, plain_value(value))
 
     @property
     def run_config(self) -> Any:

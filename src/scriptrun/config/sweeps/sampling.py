@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from scriptrun.config.sweeps import search_space
+from scriptrun.spec.library_values import plain_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class HyperParameterSampling:
     ) -> None:
         self.name = sampling_method_name
         self.parameter_space = parameter_space
-        self.properties = dict(properties or {})
+        self.properties = {key: plain_value(value) for key, value in (properties or {}).items()}
 
     def problems(self) -> list[str]:
         """All problems with the search space and the seed."""

@@ -8,9 +8,14 @@ https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
 from __future__ import annotations
 
 import decimal
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from scriptrun.runtime.injob import values as job_values
+from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.library_values import plain_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,58 +28,58 @@ Space = Mapping[str, Expression]
 
 
 def choice(*options: object) -> Expression:
-    """One of ``options``; a single list, tuple or range is expanded.
+    """One of ``options``; a single list, range, array, series or generator is expanded.
 
     An option that is a list or a dict reaches the script as JSON.
     """
-    if len(options) == 1 and isinstance(options[0], list | tuple | range | set | frozenset):
-        options = tuple(options[0])
+    if len(options) == 1:
+        options = _expand(options[0])
     return ["choice", [[plain(option) for option in options]]]
 
 
 def randint(upper: int) -> Expression:
     """An integer from 0 to ``upper``, exclusive."""
-    return ["randint", [plain(upper)]]
+    return ["randint", [_bound(upper)]]
 
 
 def uniform(min_value: float, max_value: float) -> Expression:
     """A number from ``min_value`` to ``max_value``, uniformly distributed."""
-    return ["uniform", [plain(min_value), plain(max_value)]]
+    return ["uniform", [_bound(min_value), _bound(max_value)]]
 
 
 def quniform(min_value: float, max_value: float, q: float) -> Expression:
     """``round(uniform(min_value, max_value) / q) * q``."""
-    return ["quniform", [plain(min_value), plain(max_value), plain(q)]]
+    return ["quniform", [_bound(min_value), _bound(max_value), _bound(q)]]
 
 
 def loguniform(min_value: float, max_value: float) -> Expression:
     """``exp(uniform(min_value, max_value))``: the bounds are natural logarithms."""
-    return ["loguniform", [plain(min_value), plain(max_value)]]
+    return ["loguniform", [_bound(min_value), _bound(max_value)]]
 
 
 def qloguniform(min_value: float, max_value: float, q: float) -> Expression:
     """``round(exp(uniform(min_value, max_value)) / q) * q``."""
-    return ["qloguniform", [plain(min_value), plain(max_value), plain(q)]]
+    return ["qloguniform", [_bound(min_value), _bound(max_value), _bound(q)]]
 
 
 def normal(mu: float, sigma: float) -> Expression:
     """A number from a normal distribution with mean ``mu`` and standard deviation ``sigma``."""
-    return ["normal", [plain(mu), plain(sigma)]]
+    return ["normal", [_bound(mu), _bound(sigma)]]
 
 
 def qnormal(mu: float, sigma: float, q: float) -> Expression:
     """``round(normal(mu, sigma) / q) * q``."""
-    return ["qnormal", [plain(mu), plain(sigma), plain(q)]]
+    return ["qnormal", [_bound(mu), _bound(sigma), _bound(q)]]
 
 
 def lognormal(mu: float, sigma: float) -> Expression:
     """``exp(normal(mu, sigma))``."""
-    return ["lognormal", [plain(mu), plain(sigma)]]
+    return ["lognormal", [_bound(mu), _bound(sigma)]]
 
 
 def qlognormal(mu: float, sigma: float, q: float) -> Expression:
     """``round(exp(normal(mu, sigma)) / q) * q``."""
-    return ["qlognormal", [plain(mu), plain(sigma), plain(q)]]
+    return ["qlognormal", [_bound(mu), _bound(sigma), _bound(q)]]
 
 
 #: the number of arguments of each expression
@@ -92,16 +97,36 @@ ARGUMENTS = {
 }
 
 
-def plain(value: object) -> Any:
-    """``value`` as a JSON value: NumPy scalars as numbers, tuples as lists, keys as strings."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple | range):
-        return [plain(element) for element in value]
-    if isinstance(value, Mapping):
-        return {str(name): plain(entry) for name, entry in value.items()}
-    item = getattr(value, "item", None)
-    return plain(item()) if callable(item) else str(value)
+#: values that are taken of a generator; one that is longer may have no end
+_MOST_GENERATED = 100_000
+
+
+def _expand(options: object) -> tuple[object, ...]:
+    """The options in one collection of them; another value is the only option."""
+    plain_options = plain_value(options)
+    if isinstance(plain_options, list | tuple | range | set | frozenset):
+        return tuple(plain_options)
+    is_single = isinstance(plain_options, str | bytes | Mapping) or plain_options is not options
+    if is_single or not isinstance(options, Iterable):
+        return (plain_options,)
+    generated = tuple(itertools.islice(iter(options), _MOST_GENERATED + 1))
+    if len(generated) > _MOST_GENERATED:
+        raise RunConfigurationException(
+            f"choice takes at most {_MOST_GENERATED:,} values from {_short_text(options)}.",
+            "Give a list for more.",
+        )
+    return generated
+
+
+def plain(value: object) -> object:
+    """``value`` as a JSON value: NumPy's values as Python's, tuples as lists, keys as strings."""
+    return job_values.nested(dict(value) if isinstance(value, Mapping) else value)
+
+
+def _bound(value: object) -> object:
+    """A number of an expression; an array or tensor of one number counts as the number."""
+    number = plain(value)
+    return number[0] if isinstance(number, list) and len(number) == 1 else number
 
 
 def flag(name: str) -> str:
@@ -161,6 +186,7 @@ def _is_expression(expression: object) -> TypeGuard[Expression]:
         isinstance(expression, Sequence)
         and not isinstance(expression, str)
         and len(expression) == 2
+        and isinstance(expression[0], str)
         and expression[0] in ARGUMENTS
         and isinstance(expression[1], list | tuple)
     )

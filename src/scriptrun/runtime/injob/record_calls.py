@@ -97,6 +97,4 @@ def _tag_names(tags: "Iterable[object] | str") -> "list[str]":
     return [values.text(tag) for tag in ([tags] if isinstance(tags, str) else list(tags))]
 
 
-def _text(value: object) -> "str | None":
-    value = values.scalar(value)
-    return None if value is None else values.text(value)
+_text = values.tag_text

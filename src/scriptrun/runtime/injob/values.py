@@ -30,7 +30,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 def scalar(value: "Any") -> "Scalar":
     """``value`` as a number, string, bool or None; anything else as its ``str``.
 
-    numpy scalars, 0-d arrays and one-element tensors become numbers.
+    numpy scalars, 0-d arrays, one-element tensors, decimals, fractions and whatever else has
+    ``__float__`` become numbers; pandas' NA becomes NaN.
     """
     if value is None or type(value) in _BASIC_TYPES:
         return hex(value) if type(value) is int and value.bit_length() > MAX_BITS else value
@@ -93,12 +94,12 @@ def text(value: object) -> str:
 
 def _extract_number(value: object) -> "Scalar":
     """The number in a numpy scalar, 0-d array or tensor of any library; else its text."""
-    for convert in (_item, _item_of_numpy):
+    for convert in (_item, _item_of_numpy, _number):
         try:
             inner = convert(value)
         except Exception:
             continue
-        if inner is None or type(inner) in _BASIC_TYPES:
+        if inner is None or isinstance(inner, _BASIC_TYPES):
             return scalar(inner)
     return text(value)
 
@@ -110,6 +111,24 @@ def _item(value: "Any") -> object:
 
 def _item_of_numpy(value: "Any") -> object:
     return value.numpy().item()
+
+
+def _number(value: object) -> object:
+    kind = type(value)
+    if kind.__name__ == "NAType":
+        return SPECIAL["NaN"]
+    if hasattr(kind, "dtype"):
+        raise TypeError("numpy turns a time or a complex number into a float, and loses the rest")
+    convert: "Callable[[object], object]"
+    convert = getattr(kind, "__index__" if hasattr(kind, "__index__") else "__float__", text)
+    return convert(value)
+
+
+def tag_text(value: object) -> "str | None":
+    """``value`` as a tag or property has it: None, or its text with all digits of a decimal."""
+    if value is None or isinstance(value, _BASIC_TYPES) or hasattr(value, "item"):
+        value = scalar(value)
+    return None if value is None else text(value)
 
 
 def _key(key: object) -> str:

@@ -41,6 +41,7 @@ class MetricCalls(object):
     def log_table(self, name: str, value: object, description: str = "") -> None:
         """Log a table: a dict (or data frame) from column to a list of its cells.
 
+        A second column ``a`` is called ``a.1``.
         Raises UserErrorException if the columns differ in length.
         """
         self._write("table", name, table_of(name, value), description)
@@ -87,7 +88,9 @@ def table_of(name: str, value: object) -> "dict[str, list[object]]":
                 name, type(value).__name__
             )
         )
-    table = {values.text(column): values.sequence(cells) for column, cells in value.items()}
+    columns = [(values.text(column), values.sequence(cells)) for column, cells in value.items()]
+    names = distinct_names([column for column, _ in columns])
+    table = {names[number]: cells for number, (_, cells) in enumerate(columns)}
     if len({len(cells) for cells in table.values()}) > 1:
         lengths = ", ".join("{}: {}".format(*item) for item in _lengths(table))
         raise UserErrorException(
@@ -95,6 +98,19 @@ def table_of(name: str, value: object) -> "dict[str, list[object]]":
             "All columns must have the same number of cells.",
         )
     return table
+
+
+def distinct_names(names: "list[str]") -> "list[str]":
+    """``names``, each repeated one with a number as pandas gives it: ``a``, ``a.1``, ``a.2``."""
+    found: "list[str]" = []
+    taken = set(names)
+    for name in names:
+        new_name, number = name, 0
+        while new_name in found or (number and new_name in taken):
+            number += 1
+            new_name = "{}.{}".format(name, number)
+        found.append(new_name)
+    return found
 
 
 def _lengths(table: "Mapping[str, list[object]]") -> "list[tuple[str, int]]":

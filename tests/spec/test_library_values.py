@@ -1,0 +1,36 @@
+"""Values of numpy and pandas, where a setting takes Python's own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scriptrun.spec.library_values import plain_value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.bool_(True), True),
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.str_("a"), "a"),
+        (np.array(3), 3),
+        (np.arange(3), [0, 1, 2]),
+        (pd.Series(["a", "b"]), ["a", "b"]),
+        (pd.Index([1.5]), [1.5]),
+    ],
+    ids=str,
+)
+def test_they_become_pythons_own(value, expected):
+    plain = plain_value(value)
+    assert plain == expected
+    assert type(plain) is type(expected)
+
+
+@pytest.mark.parametrize("value", [1, "a", None, [np.int64(1)], Decimal("0.10")], ids=repr)
+def test_anything_else_is_unchanged(value):
+    assert plain_value(value) is value
