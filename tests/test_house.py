@@ -56,6 +56,7 @@ PURE_RUNTIME = (
     "containers.podman",
     "disks",
     "search_path",
+    "standard_streams",
 )
 STARTS_JOBS = (
     "scriptrun.engines",
@@ -325,7 +326,6 @@ MODULE_STATE = {
     "cli/dispatch.py: os.environ": "--no-fsync, for this process and those that it starts",
     **dict.fromkeys(
         (
-            "cli/dispatch.py: sys.stdout",
             "cli/terminal/streams.py: sys.stdout",
             "cli/terminal/streams.py: sys.stderr",
         ),

@@ -10,6 +10,7 @@ import scriptrun
 from scriptrun.cli import commands as cli_commands
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import streams
+from scriptrun.runtime import standard_streams
 from scriptrun.spec import suggestion
 
 TYPE_CHECKING = False
@@ -23,8 +24,7 @@ USAGE = "usage: scriptrun COMMAND ...   (see scriptrun COMMAND --help)"
 
 def run(words: list[str]) -> int:
     """Run the command line ``words`` and return the exit code."""
-    if sys.stdout is None:  # the parent process closed it
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    standard_streams.replace_missing()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names may be in any script

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from scriptrun.registry import copies, trust
-from scriptrun.runtime import files
+from scriptrun.runtime import files, standard_streams
 from scriptrun.spec import accounts
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.spec.values import as_object
@@ -60,6 +60,7 @@ class WorkspaceFiles:
         return workspace
 
     def _open(self, root: Path, notices_copies: bool = False) -> None:
+        standard_streams.open_closed()  # or a lock of this process may take one
         self.root = root
         self.directory = self.root / DIRECTORY
         facts = records.read(self.directory / "workspace.json", _checked_facts)

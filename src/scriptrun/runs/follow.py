@@ -190,7 +190,7 @@ class _LogPrinter:
     def __init__(self, run: Run) -> None:
         self._last_name = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._cleaner = LogCleaner() if sys.stdout.isatty() else None
+        self._cleaner = LogCleaner() if sys.stdout and sys.stdout.isatty() else None
         print(f"RunId: {run.id}")
         print(f"Web View: {run.get_portal_url()}", flush=True)
 

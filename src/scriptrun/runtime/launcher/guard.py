@@ -9,7 +9,16 @@ import signal
 import sys
 import time
 
-from .. import durability, events, files, identity, process_record, processes, results
+from .. import (
+    durability,
+    events,
+    files,
+    identity,
+    process_record,
+    processes,
+    results,
+    standard_streams,
+)
 from ..order import Attempt, LaunchOrder
 from . import collect, record_sync
 
@@ -75,6 +84,7 @@ def _detach(keep: "Sequence[int]") -> None:
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
+    standard_streams.open_closed()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
