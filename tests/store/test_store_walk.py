@@ -271,27 +271,48 @@ def test_a_name_of_other_bytes_is_shown_with_digits():
 
 def test_a_large_snapshot_names_the_folders_that_make_it_large():
     sums = warnings.FolderTotals()
-    sums.add(b"", 1, 10)
-    sums.add(b"data/images", 1, warnings.MANY_BYTES)
-    sums.add(b"data/images/deep/deeper", 2, 1000)
-    sums.add(b"models", 3, 5_000_000)
-    sums.add(b"src", 1, 10)
-    sums.add(b"tiny", 1, 5)
-    assert (sums.files, sums.size) == (9, warnings.MANY_BYTES + 5_001_025)
+    sums.add(b"", [(b"a", 10)])
+    sums.add(b"data/images", [(b"a", warnings.MANY_BYTES)])
+    sums.add(b"data/images/deep/deeper", [(b"a", 500), (b"b", 500)])
+    sums.add(b"models", [(b"a", 5_000_000), (b"b", 0), (b"c", 0)])
+    sums.add(b"src", [(b"a", 4_000_000)])
+    sums.add(b"tiny", [(b"a", 5)])
+    sums.add(b"empty", [])
+    assert (sums.files, sums.size) == (9, warnings.MANY_BYTES + 9_001_015)
     (said,) = sums.warnings()
     assert said.index("data/images/") < said.index("models/") < said.index("src/")
     assert "tiny/" not in said
+    assert "empty/" not in said
     assert "data/ (" not in said, "it is large only by data/images"
     assert "3 files" in said.partition("data/images/")[2]
 
 
 def test_of_many_files_those_folders_are_named_that_hold_most():
     sums = warnings.FolderTotals()
-    sums.add(b"few", 1, 1_000_000)
+    sums.add(b"few", [(b"a", 1_000_000)] * 50)
     assert sums.warnings() == []
-    sums.add(b"many", warnings.MANY_FILES, 100)
+    sums.add(b"many", [(b"a", 0)] * warnings.MANY_FILES)
+    sums.add(b"", [(b"a", 0)] * 100)
     (said,) = sums.warnings()
-    assert said.index("many/") < said.index("few/")
+    assert (
+        said.index("many/") < said.index("files outside of folders (100 files") < said.index("few/")
+    )
+
+
+def test_large_files_beside_the_folders_are_named():
+    sums = warnings.FolderTotals()
+    sums.add(b"empty", [])
+    sums.add(b"src", [(b"a.py", 1000)])
+    sums.add(b"", [(b"run.py", 10), (b"data.bin", 3_000_000_000), (b"old.bin", 100_000_000)])
+    (said,) = sums.warnings()
+    assert "4 files, 3.1 GB; largest: data.bin (3.0 GB), old.bin (100.0 MB). Use" in said
+
+
+def test_many_files_beside_the_folders_are_named_together():
+    sums = warnings.FolderTotals()
+    sums.add(b"", [(b"%d" % number, 1_000_000) for number in range(1000)])
+    (said,) = sums.warnings()
+    assert "largest: files outside of folders (1,000 files, 1.0 GB)." in said
 
 
 BYTES = st.binary(max_size=6)

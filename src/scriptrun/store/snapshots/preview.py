@@ -79,16 +79,14 @@ class _Inspector:
             self.inspection.ignored[os.fsdecode(snapshot_folder.join(listing.path, name))] = (
                 listing.reasons[name]
             )
-        size = 0
-        count = 0
+        sizes: list[tuple[bytes, int]] = []
         for name, signature in listing.files:
             path = snapshot_folder.join(listing.path, name)
             file_size = self._size(path, signature)
             if file_size is not None:
                 self.inspection.files[os.fsdecode(path)] = file_size
-                size += file_size
-                count += 1
-        self._folders.add(listing.path, count, size)
+                sizes.append((name, file_size))
+        self._folders.add(listing.path, sizes)
 
     def _size(self, path: bytes, signature: snapshot_folder.StatSignature) -> int | None:
         if stat.S_ISLNK(signature[0]):

@@ -97,7 +97,7 @@ class SnapshotBuilder:
             else {}
         )
         records: list[stat_cache.FileRecord] = []
-        files = size = 0
+        sizes: list[tuple[bytes, int]] = []
         for name, signature in listing.files:
             entry = previous.get(name)
             if entry is None or entry[1] != signature or not self._still_stored(entry):
@@ -106,9 +106,8 @@ class SnapshotBuilder:
                 continue
             records.append(entry)
             if entry[2]:
-                files += 1
-                size += self._write(listing.path, entry)
-        self._folders.add(listing.path, files, size)
+                sizes.append((name, self._write(listing.path, entry)))
+        self._folders.add(listing.path, sizes)
         self._cache_folder(listing, records)
 
     def _still_stored(self, entry: stat_cache.FileRecord) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 MANY_FILES = 2_000
@@ -17,6 +18,10 @@ _SECRET = (
 )
 _HARMLESS = rb".*(example|sample|template|\.dist|cacert\.pem)"
 _MAX_LISTED = 10
+#: how many of the largest files and folders a warning names
+_MOST_NAMED = 3
+#: the share from which a part stands for the whole, and below which it is not worth naming
+_MOST, _LEAST = 0.8, 0.01
 
 
 def looks_secret(name: bytes) -> bool:
@@ -72,46 +77,77 @@ class FolderTotals:
         self.files = 0
         self.size = 0
         self._sums: dict[bytes, tuple[int, int]] = {}
+        self._root_files: list[tuple[bytes, int]] = []
+        self._root_size = 0
+        self._root_count = 0
 
-    def add(self, folder: bytes, files: int, size: int) -> None:
-        """Add the files directly in ``folder``."""
-        self.files += files
+    def add(self, folder: bytes, sizes: Sequence[tuple[bytes, int]]) -> None:
+        """Add the files directly in ``folder``: the name and the size of each."""
+        count, size = len(sizes), sum(file_size for _, file_size in sizes)
+        self.files += count
         self.size += size
+        if not folder:
+            self._root_count, self._root_size = count, size
+            self._root_files = heapq.nsmallest(_MOST_NAMED, sizes, key=_largest_first)
         names = folder.split(b"/")[:2] if folder else []
         for depth in range(1, len(names) + 1):
             key = b"/".join(names[:depth])
             had_files, had_size = self._sums.get(key, (0, 0))
-            self._sums[key] = (had_files + files, had_size + size)
+            self._sums[key] = (had_files + count, had_size + size)
 
     def warnings(self) -> list[str]:
-        """One warning that names the largest folders if the snapshot is large."""
+        """One warning that names the largest files and folders if the snapshot is large."""
         if self.files <= MANY_FILES and self.size <= MANY_BYTES:
             return []
-        by_size = self.size > MANY_BYTES
-        largest = ", ".join(self._describe(key) for key in self._largest(by_size))
-        where = f"; largest folders: {largest}" if largest else ""
+        largest = ", ".join(self._largest(by_size=self.size > MANY_BYTES))
+        where = f"; largest: {largest}" if largest else ""
         return [
             f"The snapshot contains {_count_files(self.files)}, {format_size(self.size)}{where}. "
             "Use a .amlignore file (same rules as .gitignore) to exclude unneeded files."
         ]
 
-    def _largest(self, by_size: bool) -> list[bytes]:
+    def _largest(self, by_size: bool) -> list[str]:
+        """What makes up most of the snapshot, three entries at most."""
+        entries = self._root_entries(by_size) + self._folder_entries(by_size)
+        all_of_it = self.size if by_size else self.files
+        entries.sort(key=lambda entry: (-entry[0], entry[1]))
+        return [text for weight, text in entries[:_MOST_NAMED] if weight >= _LEAST * all_of_it]
+
+    def _root_entries(self, by_size: bool) -> list[tuple[int, str]]:
+        """The largest files at the root, or all of them as one entry if none stands out."""
+        named_size = sum(size for _, size in self._root_files)
+        if by_size and named_size > _MOST * self._root_size:
+            return [
+                (size, f"{format_path(name)} ({format_size(size)})")
+                for name, size in self._root_files
+            ]
+        text = f"files outside of folders ({_amounts(self._root_count, self._root_size)})"
+        return [(self._root_size if by_size else self._root_count, text)]
+
+    def _folder_entries(self, by_size: bool) -> list[tuple[int, str]]:
         """The three largest folders, without those dominated by a single subfolder."""
         weight = {key: sums[1] if by_size else sums[0] for key, sums in self._sums.items()}
         dominated = {
             key.partition(b"/")[0]
             for key, total in weight.items()
-            if b"/" in key and total > 0.8 * weight[key.partition(b"/")[0]]
+            if b"/" in key and total > _MOST * weight[key.partition(b"/")[0]]
         }
         chosen: list[bytes] = []
         for key in sorted(weight, key=lambda key: (-weight[key], key)):
             if key not in dominated and key.partition(b"/")[0] not in chosen:
                 chosen.append(key)
-        return chosen[:3]
+        return [
+            (weight[key], f"{format_path(key)}/ ({_amounts(*self._sums[key])})")
+            for key in chosen[:_MOST_NAMED]
+        ]
 
-    def _describe(self, key: bytes) -> str:
-        files, size = self._sums[key]
-        return f"{format_path(key)}/ ({_count_files(files)}, {format_size(size)})"
+
+def _largest_first(file: tuple[bytes, int]) -> tuple[int, bytes]:
+    return -file[1], file[0]
+
+
+def _amounts(files: int, size: int) -> str:
+    return f"{_count_files(files)}, {format_size(size)}"
 
 
 def _count_files(count: int) -> str:
