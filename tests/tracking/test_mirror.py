@@ -178,3 +178,14 @@ def test_what_is_sent_comes_to_a_run_that_is_there(node):
     assert files.read_json(node / "cancel.json") == {}
     FolderFiles(node / "never").send("cancel.json", b"{}")
     assert not (node / "never").exists()
+
+
+def test_links_within_the_outputs_come_home_as_their_files(node, home):
+    (node / "outputs" / "v1").mkdir(parents=True)
+    (node / "outputs" / "v1" / "m").write_text("one")
+    (node / "outputs" / "latest").symlink_to("v1")
+    (node / "outputs" / "best").symlink_to("v1/m")
+    mirror.refresh(home, FolderFiles(node))
+    for name in ("v1/m", "latest/m", "best"):
+        assert (home / "outputs" / name).read_text() == "one"
+    assert not (home / "outputs" / "latest").is_symlink()

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from . import file_walk, files
+from . import disks, file_walk, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: files whose names end so are not listed: they are being written
 PART_SUFFIX = ".scriptrun-part"
+#: what is below them is no content
+_SYSTEM_FOLDERS = ("/proc/", "/sys/", "/dev/")
 
 
 class LinkedContent:
@@ -82,6 +84,8 @@ class LinkedContent:
         if self._only_from_work and not file_walk.is_below(target, self._real_work):
             return
         reason = "" if os.path.isdir(path) else file_walk.why_no_file(path)
+        if not reason and target.startswith(_SYSTEM_FOLDERS):
+            reason = "it leads to {}, which belongs to the system".format(target)
         if reason:
             self._drop(path, name, reason)
         elif self._keeps_links and file_walk.is_below(target, self._real_root):
@@ -124,7 +128,13 @@ class LinkedContent:
         for file_name in file_walk.files_below(source, leave_out=leave_out, above=above):
             copy = os.path.join(target, *file_name.split("/"))
             os.makedirs(os.path.dirname(copy), exist_ok=True)
-            self._copy_file(os.path.join(source, *file_name.split("/")), copy)
+            try:
+                self._copy_file(os.path.join(source, *file_name.split("/")), copy)
+            except OSError as error:
+                if disks.is_about_disk(error):
+                    raise
+                _remove(copy)
+                leave_out(file_name, str(error.strerror))
 
     def _copy_file(self, source: str, target: str) -> None:
         if self._link_file(os.path.realpath(source), target):

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scriptrun.runtime import files, foreign_names
+from scriptrun.runtime import file_walk, files, foreign_names
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.values import Value
 
@@ -113,7 +113,9 @@ class FolderFiles(Value):
             if folder == self.folder and self._is_left_out(entry.name):
                 continue
             try:
-                if entry.is_dir(follow_symlinks=False):
+                if folder == self.folder and entry.name in OUTPUTS:
+                    yield from self._output_states(entry.name)
+                elif entry.is_dir(follow_symlinks=False):
                     yield from self._states(Path(entry.path))
                 elif entry.is_file(follow_symlinks=False) and not _is_passing(entry.name):
                     status = entry.stat()
@@ -121,6 +123,17 @@ class FolderFiles(Value):
                     yield FileState(name, status.st_size, status.st_mtime_ns)
             except OSError:
                 continue
+
+    def _output_states(self, area: str) -> Iterator[FileState]:
+        """The files of one of OUTPUTS, those behind links within it too: the mirror has no links."""
+        for file_name in file_walk.files_below(self.folder / area, within=self.folder / area):
+            if _is_passing(file_name):
+                continue
+            try:
+                status = (self.folder / area / file_name).stat()
+            except OSError:
+                continue
+            yield FileState(f"{area}/{file_name}", status.st_size, status.st_mtime_ns)
 
     def _is_left_out(self, name: str) -> bool:
         if name in NOT_MIRRORED or name.startswith(("work", ".")):
