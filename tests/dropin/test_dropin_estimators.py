@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
 
 from scriptrun import Dataset, Workspace
@@ -17,6 +18,7 @@ from scriptrun.config.distributed import (
     TensorflowConfiguration,
 )
 from scriptrun.dropin.azureml import estimators
+from scriptrun.dropin.azureml.estimator_to_config import flatten_parameters
 from scriptrun.dropin.azureml.estimators import Estimator, Mpi, PyTorch, SKLearn, TensorFlow
 from scriptrun.spec.errors import RunConfigurationException
 
@@ -168,3 +170,12 @@ def test_an_environment_of_ones_own_is_taken_as_it_is():
     estimator = made(environment_definition=environment, script_params={"--a": 1})
     assert estimator.run_config.environment is environment
     assert estimator.to_script_run_config().arguments == ["--a", 1]
+
+
+def test_script_params_may_be_numpys_values():
+    given = {"--lr": np.float64(0.1), "--half": np.float32(0.1), "--on": np.bool_(True)}
+    words = flatten_parameters({**given, "--sizes": np.arange(2)})
+    assert repr(words[1]) == "0.1"
+    assert [str(word) for word in words] == [
+        *("--lr", "0.1", "--half", "0.1", "--on", "True", "--sizes", "0", "1")
+    ]

@@ -38,3 +38,20 @@ def test_a_file_that_others_share_is_copied(tmp_path):
     assert (kept / "own").stat().st_ino == (kept / "own-again").stat().st_ino
     (kept / "shared").write_text("changed")
     assert (tmp_path / "cached").read_text() == "shared"
+
+
+def test_a_file_that_cannot_be_copied_takes_no_other_with_it(tmp_path):
+    work, kept, elsewhere = tmp_path / "work", tmp_path / "kept", tmp_path / "elsewhere"
+    for folder in (work, kept, elsewhere):
+        folder.mkdir()
+    (elsewhere / "file").write_text("1")
+    os.mkfifo(elsewhere / "pipe")
+    (kept / "data").symlink_to(elsewhere)
+    (kept / "process").symlink_to("/proc/self")
+    links = LinkedContent(str(kept), str(work), False)
+    links.keep()
+    assert os.listdir(kept) == ["data"]
+    assert os.listdir(kept / "data") == ["file"]
+    assert links.unkept[0] == ("data/pipe", "it is a named pipe")
+    assert links.unkept[1][0] == "process"
+    assert links.unkept[1][1].endswith("belongs to the system")

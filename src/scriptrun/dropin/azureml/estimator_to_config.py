@@ -20,6 +20,7 @@ from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
 from scriptrun.data.datastores.references import DataReference
 from scriptrun.spec.errors import refuse
+from scriptrun.spec.library_values import plain_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,10 +117,16 @@ def _add_input(run_config: RunConfiguration, job_input: object) -> None:
 
 
 def flatten_parameters(script_params: Mapping[str, object]) -> list[object]:
-    """Return flags and values in order: None or "" adds only the flag, a list all its items."""
+    """Return flags and values in order: None or "" adds only the flag, a list all its items.
+
+    An array counts as a list, and numpy's numbers as Python's where their texts are the same.
+    """
     words: list[object] = []
-    for flag, value in script_params.items():
+    for flag, given in script_params.items():
         words.append(flag)
+        plain = plain_value(given)
+        is_exact = plain is given or isinstance(plain, list) or str(plain) == str(given)
+        value = plain if is_exact else given
         if isinstance(value, list):
             words += value
         elif value is not None and not (isinstance(value, str) and value == ""):
