@@ -125,7 +125,7 @@ class FolderFiles(Value):
                 continue
 
     def _output_states(self, area: str) -> Iterator[FileState]:
-        """The files of one of OUTPUTS; those behind links within it too, as mirrors have no links."""
+        """The files of one of OUTPUTS, behind links within it too, as a mirror has no links."""
         for file_name in file_walk.files_below(self.folder / area, within=self.folder / area):
             if _is_passing(file_name):
                 continue
