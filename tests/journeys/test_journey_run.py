@@ -207,3 +207,15 @@ def test_a_run_that_must_wait_says_so(user):
     finally:
         gate.touch()
     assert second.wait(PATIENCE) == 0, heard.read_text()
+
+
+def test_the_end_names_what_could_not_be_kept(user):
+    user.writes(
+        "train.py",
+        "import os\nos.makedirs('ck')\nopen('ck/best.pt', 'w').write('best')\n"
+        "os.symlink('../ck/best.pt', 'outputs/best.pt')\nos.symlink('none', 'outputs/gone')\n",
+    )
+    done = user.does("run", "train.py")
+    assert "outputs/gone (its target none does not exist)" in done.err
+    user.does("download")
+    assert (user.here / "outputs" / "best.pt").read_text() == "best"

@@ -16,7 +16,7 @@ from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import LogCleaner
 from scriptrun.spec.run_kinds import run_kind
-from scriptrun.tracking import run_folder
+from scriptrun.tracking import events, run_folder
 from scriptrun.tracking.run_state import RunState
 
 TYPE_CHECKING = False
@@ -244,8 +244,20 @@ def print_summary(run: Run, status: RunState) -> None:
         ]
         rest = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
         lines.append(f"  metrics: {', '.join(metric_texts)}{rest}")
+    lines += _warning_lines(run, status)
     lines.append(f"  run folder: {run.path}")
     cli_errors.say("\n".join(lines))
+
+
+def _warning_lines(run: Run, status: RunState) -> list[str]:
+    """The warnings since the run began; those of its submission were printed then."""
+    if status.began is None or run_kind(run.type).has_children:
+        return []
+    return [
+        f"  {output.paint('warning', '33', sys.stderr)}: {event.get('message', '')}"
+        for event in events.read(run.path)
+        if event["kind"] == "warning" and event.get("t", 0.0) >= status.began
+    ]
 
 
 def _best_run_lines(run: Run) -> list[str]:
