@@ -123,7 +123,7 @@ class LinkedContent:
         above = file_walk.identities_above(os.path.realpath(os.path.dirname(target)))
 
         def leave_out(file_name: str, reason: str) -> None:
-            self.unkept.append((name + "/" + file_name, reason))
+            self.unkept.append((os.path.normpath(os.path.join(name, file_name)), reason))
 
         for file_name in file_walk.files_below(source, leave_out=leave_out, above=above):
             copy = os.path.join(target, *file_name.split("/"))
