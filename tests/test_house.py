@@ -311,9 +311,11 @@ MODULE_STATE = {
     ),
     "core/workspace.py: os.environ": "a default of mlflow's, the same for all",
     "data/mount/fuse_library.py: os.environ": "which library the next import loads, for all",
-    "dropin/notebook/magics.py: os.environ": "%env of a notebook is to do just that",
-    "dropin/notebook/cells.py: linecache.cache": "the lines of cells, by cell",
-    "dropin/notebook/cells.py: sys.argv": "what a notebook that is run sees",
+    "dropin/notebook/ipython_shell.py: os.environ": "how the notebook's plots are drawn",
+    "dropin/notebook/runner.py: sys.modules": "the module __main__ of a notebook",
+    "dropin/notebook/small_shell.py: os.environ": "%env of a notebook is to do just that",
+    "dropin/notebook/small_shell.py: linecache.cache": "the lines of cells, by cell",
+    "dropin/notebook/small_shell.py: sys.argv": "what a notebook that is run sees",
     **dict.fromkeys(
         (
             "dropin/exec.py: sys.argv",

@@ -62,6 +62,8 @@ NOT_IMPORTED = {
     "core.run": "core/test_run.py",
     "core.workspace": "core/test_workspace.py",
     "data.datasets.tabular": "data/test_tabular_dataset.py",
+    "dropin.notebook.ipython_shell": "dropin/test_dropin_notebooks.py",
+    "dropin.notebook.runner": "dropin/test_dropin_notebooks.py",
     "engines.slurm.diagnose": "diagnostics/test_diagnostics_target.py",
     "runtime.containers.launcher_hooks": "engines/test_in_containers.py",
     "runtime.containers.podman": "engines/test_in_containers.py",

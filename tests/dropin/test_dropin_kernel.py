@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
+
+from scriptrun.dropin.notebook import kernel
+from scriptrun.testing.jobs import PATIENCE
 
 IPYKERNEL = """
 import sys
-def launch_new_instance():
+def launch_new_instance(exec_lines):
     from azureml.core import Run
     print(Run.__module__, sys.argv[1:])
 """
@@ -33,11 +38,33 @@ def test_the_kernel_that_is_installed_starts(places):
     done = subprocess.run(command, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with open(os.path.join(done.stdout.strip(), "kernel.json"), encoding="utf-8") as handle:
-        kernel = json.load(handle)
-    words = [each.format(connection_file="/tmp/c.json") for each in kernel["argv"]]
+        spec = json.load(handle)
+    words = [each.format(connection_file="/tmp/c.json") for each in spec["argv"]]
     started = subprocess.run(words, env=environ, capture_output=True, text=True)
     assert started.stdout == "scriptrun.core.run ['-f', '/tmp/c.json']\n", started.stderr
     assert done.stdout.startswith(environ["JUPYTER_DATA_DIR"])
+
+
+CELLS = [
+    "! pip install --upgrade azureml-sdk",
+    "%pip install 'azureml-core[notebooks]'\n!echo other commands run",
+    "from azureml.core import Run\nprint(Run.__module__)",
+]
+
+
+@pytest.mark.slow
+def test_a_cell_that_installs_azureml_is_skipped_in_jupyter(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    name = kernel.install().name
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
+    wait = int(PATIENCE)
+    NotebookClient(book, timeout=wait, startup_timeout=wait, kernel_name=name).execute()
+    said = ["".join(output.get("text", "") for output in cell.outputs) for cell in book.cells]
+    assert said[0].startswith("scriptrun: skipped") and "provides azureml" in said[0]
+    assert said[1].startswith("scriptrun: skipped") and "other commands run" in said[1]
+    assert said[2] == "scriptrun.core.run\n"
 
 
 def test_without_ipykernel_it_says_what_to_install(places):

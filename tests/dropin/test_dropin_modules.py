@@ -26,7 +26,8 @@ from scriptrun import (
 from scriptrun.core.experiment import Experiment
 from scriptrun.dropin import as_code, mlflow_runs
 from scriptrun.dropin.azureml import estimator_to_config, telemetry, version
-from scriptrun.dropin.notebook import ipython_shell
+from scriptrun.dropin.notebook import small_shell
+from scriptrun.dropin.notebook.notes import Notes
 from scriptrun.spec.errors import RunConfigurationException
 
 NAMES = (
@@ -228,7 +229,7 @@ def test_calls_of_ipython_do_what_its_lines_do(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OWN", "before")
     space = {"__name__": "__main__", "name": "a b"}
-    made = ipython_shell.Shell("script.py", space)
+    made = small_shell.SmallShell(space, Notes("script.py"))
     made.run_line_magic("env", "OWN=after")
     made.system("echo {name}")
     assert made.getoutput("printf 'one\\ntwo\\n'") == ["one", "two"]
@@ -242,7 +243,7 @@ def test_calls_of_ipython_do_what_its_lines_do(tmp_path, monkeypatch, capfd):
     code = "import os; print(os.environ['OWN'], os.getcwd())"
     said = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert said == ["after", str(tmp_path / "deep")]
-    assert ipython_shell.get_ipython().user_ns is globals()
+    assert small_shell.get_ipython().user_ns is globals()
 
 
 def test_nothing_is_collected_and_the_version_is_the_last_of_v1():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.migration.versions import migrated
 
 from scriptrun.cli import migrate
+from scriptrun.dropin.notebook import syntax
 from scriptrun.migration import batch, candidates, rewrite_file
 from scriptrun.migration.code import edits, files, notebooks
 from scriptrun.migration.estimators.call import CannotRewrite
@@ -224,7 +225,7 @@ def test_a_cell_is_put_back_as_it_was_read(sources, indent, lists):
 
 @given(st.text(max_size=60))
 def test_a_masked_cell_is_as_long_and_has_the_same_lines(source):
-    text, _ = notebooks.mask(source)
+    text, _ = syntax.mask(source)
     assert len(text) == len(source)
     assert edits.Lines(text).starts == edits.Lines(source).starts
 

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.notebook import cells as notebook_cells
-from scriptrun.dropin.notebook import ipython_shell
+from scriptrun.dropin.notebook import runner, small_shell
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -39,13 +39,11 @@ def script(path: str, words: Sequence[str]) -> int:
     if path.endswith(".ipynb"):
         notebook_cells.cells(absolute)  # what is no notebook is no failure of its code
         os.chdir(folder)  # as Jupyter does
-        return _run_guarded(absolute, folder, [path, *words], notebook_cells.run, absolute)
+        return _run_guarded(folder, [path, *words], runner.run, absolute, _show_error)
     init_globals = (
-        {"get_ipython": ipython_shell.get_ipython} if _is_converted_notebook(absolute) else None
+        {"get_ipython": small_shell.get_ipython} if _is_converted_notebook(absolute) else None
     )
-    return _run_guarded(
-        absolute, folder, [path, *words], runpy.run_path, absolute, init_globals, "__main__"
-    )
+    return _run_guarded(folder, [path, *words], runpy.run_path, absolute, init_globals, "__main__")
 
 
 def _is_converted_notebook(path: str) -> bool:
@@ -57,7 +55,6 @@ def _is_converted_notebook(path: str) -> bool:
 def module(name: str, words: Sequence[str]) -> int:
     """Run the module ``name`` with the arguments ``words``, as ``python -m`` would."""
     return _run_guarded(
-        "",
         os.getcwd(),
         [name, *words],
         runpy.run_module,
@@ -68,7 +65,6 @@ def module(name: str, words: Sequence[str]) -> int:
 
 
 def _run_guarded(
-    path: str,
     folder: str,
     argv: list[str],
     action: Callable[P, object],
@@ -84,15 +80,28 @@ def _run_guarded(
     except SystemExit as exit_error:
         return _exit_code(exit_error.code)
     except Exception as error:
-        _flush()
-        error.__traceback__ = _user_traceback(error.__traceback__, path)
-        traceback.print_exception(error)
-        if isinstance(error, ModuleNotFoundError):
-            one_time_notes.say(
-                f"{error.name} is not installed in {sys.executable}, which runs this code"
-            )
+        _show_error(error)
         return 1
     return 0
+
+
+def _show_error(error: BaseException) -> None:
+    """Print the traceback of the user's code, and what to do about the error if that is known."""
+    _flush()
+    error.__suppress_context__ |= isinstance(error, EOFError)
+    for part in (error, error.__cause__, error.__context__):
+        if part is not None:
+            part.__traceback__ = _user_traceback(part.__traceback__)
+    traceback.print_exception(error)
+    if isinstance(error, ModuleNotFoundError):
+        one_time_notes.say(
+            f"{error.name} is not installed in {sys.executable}, which runs this code"
+        )
+    elif isinstance(error, EOFError) or "lost sys.stdin" in str(error):
+        one_time_notes.say(
+            "the code asks for input and standard input has none: "
+            "run it in a terminal, or pipe the answers into it"
+        )
 
 
 def _enable_in_children() -> None:
@@ -128,16 +137,19 @@ def _flush() -> None:
         pass
 
 
-def _user_traceback(trace: TracebackType | None, path: str) -> TracebackType | None:
-    """Return the part of ``trace`` that starts in the user's code."""
-    own_files = (__file__, notebook_cells.__file__, runpy.__file__)
-    user_trace = trace
-    while user_trace is not None and _is_own_file(
-        user_trace.tb_frame.f_code.co_filename, own_files
-    ):
-        user_trace = user_trace.tb_next
-    return user_trace
+def _user_traceback(trace: TracebackType | None) -> TracebackType | None:
+    """Return the part of ``trace`` that is in the user's code and in what it calls."""
+    if trace is None:
+        return None
+    following = _user_traceback(trace.tb_next)
+    if _is_own_frame(trace.tb_frame.f_code.co_filename):
+        return following
+    return TracebackType(following, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
-def _is_own_file(filename: str, own_files: tuple[str, ...]) -> bool:
-    return filename in own_files or filename.startswith("<frozen")
+def _is_own_frame(filename: str) -> bool:
+    return (
+        filename in (__file__, runpy.__file__)
+        or filename.startswith(("<frozen", os.path.dirname(notebook_cells.__file__)))
+        or f"{os.sep}IPython{os.sep}" in filename
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 import tokenize
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from scriptrun.dropin import api_table
 from scriptrun.dropin.notebook import cells as notebook_cells
+from scriptrun.dropin.notebook import syntax
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -30,7 +32,11 @@ def check(path: str) -> list[UnsupportedName]:
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError) as error:
-            raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
+            if not path.endswith(".ipynb"):
+                raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
+            place = f"{prefix}:{getattr(error, 'lineno', None) or 1}"
+            unsupported.append(UnsupportedName(place, "not valid Python", f"{error}"))
+            continue
         except (RecursionError, MemoryError):
             raise UserErrorException(f"{prefix} is nested too deeply to be parsed.") from None
         usages = sorted({*_imports(tree), *_attribute_uses(tree), *_method_calls(tree)})
@@ -43,14 +49,27 @@ def check(path: str) -> list[UnsupportedName]:
 def _sources(path: str) -> list[tuple[str, str]]:
     if path.endswith(".ipynb"):
         return [
-            (f"{path}, cell {cell.number}", notebook_cells.to_python(cell.source, path))
+            (f"{path}, cell {cell.number}", _python_of(cell.source))
             for cell in notebook_cells.cells(path)
+            if notebook_cells.SKIP not in cell.tags
         ]
     try:
         with tokenize.open(path) as handle:
             return [(path, handle.read())]
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         raise UserErrorException(f"Cannot read {str(path)!r}: {error}.") from None
+
+
+def _python_of(cell: str) -> str:
+    """The Python of a cell: its own, or that of the script which it writes."""
+    lines = cell.split("\n")
+    magic = syntax.cell_magic(lines)
+    if magic is not None and magic.name in ("writefile", "file"):
+        is_script = magic.options.strip("'\" ").endswith(".py")
+        code = "\n".join(lines[magic.line + 1 :]) if is_script else ""
+        return "\n" * (magic.line + 1) + code
+    text, is_valid = syntax.mask(textwrap.dedent(cell))
+    return text if is_valid else cell
 
 
 Usage = tuple[int, str, str]

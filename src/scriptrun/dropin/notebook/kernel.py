@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -16,9 +17,17 @@ from scriptrun.spec.errors import UserErrorException
 
 NAME = "scriptrun-azureml"
 _START = (
-    "import scriptrun.dropin; from ipykernel.kernelapp import launch_new_instance as launch; "
-    "launch()"
+    "from scriptrun.dropin.notebook import kernel; "
+    "from ipykernel.kernelapp import launch_new_instance as launch; "
+    "launch(exec_lines=kernel.FIRST_LINES)"
 )
+#: what the kernel runs before the first cell
+FIRST_LINES = [
+    "from scriptrun.dropin.notebook.kernel import skip_azureml_installs as _skip",
+    "get_ipython().input_transformers_post.append(_skip); del _skip",
+]
+_SHELL_CALL = re.compile(r"get_ipython\(\)\.(?:system|getoutput|run_line_magic)\(.*\)")
+_INSTALLS_AZUREML = re.compile(r"\b(?:pip3?|conda|mamba|uv)\b.*\binstall\b.*\bazureml\b")
 
 
 def install() -> Path:
@@ -29,7 +38,7 @@ def install() -> Path:
     if importlib.util.find_spec("ipykernel") is None:
         raise UserErrorException(
             "The kernel requires the package ipykernel in scriptrun's own environment.",
-            f"Run: {sys.executable} -m pip install ipykernel",
+            f"Run: {sys.executable} -m pip install 'scriptrun[notebook]'",
         )
     folder = data_directory() / "kernels" / NAME
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,3 +63,17 @@ def data_directory() -> Path:
         return Path(os.environ.get("APPDATA", Path.home())) / "jupyter"
     data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data_home) / "jupyter"
+
+
+def skip_azureml_installs(lines: list[str]) -> list[str]:
+    """Replace the calls that install azureml packages with a note: scriptrun provides them.
+
+    ``lines`` are those of a cell as IPython has transformed it.
+    """
+    return [
+        _SHELL_CALL.sub(_note, line) if _INSTALLS_AZUREML.search(line) else line for line in lines
+    ]
+
+
+def _note(call: re.Match[str]) -> str:
+    return f"print({f'scriptrun: skipped {call[0]} (scriptrun provides azureml)'!r})"

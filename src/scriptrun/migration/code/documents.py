@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from scriptrun.dropin.notebook import syntax
 from scriptrun.migration.code import files, notebooks
 from scriptrun.migration.code.edits import Edit, Lines, apply
 from scriptrun.migration.code.program import Program
@@ -28,7 +29,7 @@ class Document:
             return self.pieces[0]
         texts, self.invalid_cells = [], []
         for number, piece in enumerate(self.pieces):
-            text, is_valid = notebooks.mask(piece)
+            text, is_valid = syntax.mask(piece)
             texts.append(text + "\n")
             self.hidden |= notebooks.hidden_names(piece, text)
             if not is_valid:

@@ -1,4 +1,4 @@
-"""Notebooks: read their code cells, mask IPython syntax, and write changed cells back.
+"""Notebooks: read their code cells and write changed cells back.
 
 A notebook is JSON (nbformat). Only the ``source`` of a changed cell is rewritten, in the style of
 the file; every other byte stays.
@@ -6,7 +6,6 @@ the file; every other byte stays.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 
@@ -14,6 +13,7 @@ import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import NamedTuple
 
+from scriptrun.dropin.notebook import syntax
 from scriptrun.migration.code.edits import Edit, apply
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.store import json_reader
@@ -21,15 +21,6 @@ from scriptrun.store.document_limits import DATA
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
-_MAGIC = re.compile(r"^(?P<indent>[ \t]*)(?P<target>[A-Za-z_][\w, ]*=[ \t]*)?[%!]\S.*$")
-#: line magics that are followed by Python code
-_TIMED = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<magic>%(?:time|timeit|prun)(?:[ \t]+-\w+(?:[ \t]*\d+)?)*[ \t]+)"
-    r"(?P<code>[^-\s].*)$"
-)
-_HELP = re.compile(r"^[ \t]*(\?{1,2}[\w.*]+|[\w.]+\?{1,2})[ \t]*$")
-#: cell magics whose cell is still Python
-_TRANSPARENT = ("time", "timeit", "capture", "prun")
 
 
 class NotebookCell(NamedTuple):
@@ -133,28 +124,10 @@ def _encode_source(content: str, cell: NotebookCell, text: str, ascii_only: bool
     return f"[{opening[0]}{joined}{closing[0][:-1]}]"
 
 
-def mask(source: str) -> tuple[str, bool]:
-    """Replace the IPython lines of ``source`` with Python of the same length, line by line.
-
-    Returns False with a blank text if the result is still not valid Python.
-    """
-    lines = source.split("\n")
-    start = next((index for index, line in enumerate(lines) if line.strip()), 0)
-    if lines[start].lstrip().startswith("%%"):
-        word = lines[start].lstrip()[2:].split()[:1]
-        if not word or word[0] not in _TRANSPARENT:
-            return _blank(source), True
-        lines[start] = _blank(lines[start])
-    text = "\n".join(lines)
-    if _parses(text):
-        return text, True
-    text = "\n".join(_replace_magics(lines))
-    return (text, True) if _parses(text) else (_blank(source), False)
-
-
 #: cell magics whose cell is another language or a file
 _FOREIGN_MAGICS = (
-    "bash sh script cmd system sx writefile file html javascript js latex markdown svg perl ruby R"
+    "bash sh script ! cmd system sx writefile file html javascript js latex markdown svg perl "
+    "ruby R"
 )
 _FOREIGN = frozenset(_FOREIGN_MAGICS.split())
 _SHELL = re.compile(r"^[ \t]*(?:[A-Za-z_][\w, ]*=[ \t]*)?(?:!|%(?:pip|conda|cd|env|matplotlib)\b)")
@@ -167,54 +140,16 @@ def hidden_names(source: str, masked_text: str) -> set[str]:
 
     In shell lines, these are the names that Jupyter interpolates: ``{...}`` and ``$name``.
     """
-    first = next((line for line in source.split("\n") if line.strip()), "").lstrip()
-    if first.startswith("%%") and (first[2:].split() or [""])[0] in _FOREIGN:
+    magic = syntax.cell_magic(source.split("\n"))
+    if magic is not None and magic.name in _FOREIGN:
         return set()
     names: set[str] = set()
     for line, masked_line in zip(source.split("\n"), masked_text.split("\n"), strict=True):
-        timed = _TIMED.match(line)
-        if line == masked_line or (timed is not None and masked_line.endswith(timed["code"])):
+        code = syntax.timed_code(line)
+        if line == masked_line or (code is not None and masked_line.endswith(code)):
             continue
         text = line
         if _SHELL.match(line):
             text = " ".join(f"{braced} {dollar}" for braced, dollar in _INTERPOLATION.findall(line))
         names.update(_WORD.findall(text))
     return names
-
-
-def _blank(text: str) -> str:
-    return re.sub(r"[^\r\n]", " ", text)
-
-
-def _replace_magics(lines: list[str]) -> list[str]:
-    result, continued = [], False
-    for line in lines:
-        magic = _MAGIC.match(line)
-        timed = _TIMED.match(line)
-        if continued or _HELP.match(line):
-            result.append(_blank(line))
-        elif timed is not None and _parses(timed["code"]):
-            width = len(timed["magic"]) - 1
-            result.append(f"{timed['indent']}{'0':<{width}};{timed['code']}")
-        elif magic is None:
-            result.append(line)
-        else:
-            result.append(_placeholder(line, magic["indent"], magic["target"] or ""))
-        continued = (continued or magic is not None) and line.rstrip().endswith("\\")
-    return result
-
-
-def _placeholder(line: str, indent: str, target: str) -> str:
-    """A statement of the same length that binds the same names as the line."""
-    width = len(line) - len(indent) - len(target)
-    if target:
-        return f"{indent}{target}{'0':<{width}}"
-    return f"{indent}{'pass':<{width}}" if width >= 4 else f"{indent}{'0':<{width}}"
-
-
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.experiment import Experiment
     from scriptrun.core.workspace import Workspace
+    from scriptrun.dropin.notebook.cells import CodeCell
     from scriptrun.migration.proof.pipelines import Config
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
@@ -167,17 +168,12 @@ def _download_definition(bound: DataItem) -> Json:
 
 def _continue_after_errors(errors: list[str]) -> None:
     """Let a notebook continue after a failing cell, as in Jupyter, and collect the errors."""
-    notebooks = importlib.import_module("scriptrun.dropin.notebook.cells")
+    runner = importlib.import_module("scriptrun.dropin.notebook.runner")
 
-    def run_in(path: str, space: dict[str, object]) -> None:
-        for cell in notebooks.cells(path):
-            name = f"{path}, cell {cell.number}"
-            try:
-                notebooks.run_cell(cell, space, name)
-            except Exception as error:
-                errors.append(f"cell {cell.number} fails: {_first_line(error)}")
+    def after_error(cell: CodeCell, error: Exception, show_error: object) -> None:
+        errors.append(f"cell {cell.number} fails: {_first_line(error)}")
 
-    setattr(notebooks, "_run_in", run_in)  # noqa: B010
+    setattr(runner, "after_error", after_error)  # noqa: B010
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,115 @@
+"""Shell commands in notebooks: which are skipped, and how the others run.
+
+Installers and logins are skipped: a notebook that is run changes no packages of this machine, and
+those of a job come from its environment. Queries (``pip list``) run.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import subprocess
+import sys
+
+#: programs that install, and those of their commands that only ask
+_INSTALLERS = (
+    "pip",
+    "pip3",
+    "conda",
+    "mamba",
+    "micromamba",
+    "uv",
+    "apt",
+    "apt-get",
+    "easy_install",
+)
+_QUERIES = (
+    "list show freeze check info search config --version -V -h --help help download cache run"
+)
+_OTHER_SKIPPED = {
+    "az": "no Azure login is needed",
+    "sudo": "this machine is not changed",
+    "jupyter": "Jupyter is not used",
+    "ipykernel": "Jupyter is not used",
+}
+_MODULE = re.compile(r".*?\s-m\s+(?P<rest>(?:pip|conda|uv|jupyter|ipykernel)\b.*)$")
+_SEPARATOR = re.compile(r"&&|\|\||[;|\n]")
+_ASSIGNMENTS = re.compile(r"^(?:\s*(?:[A-Za-z_]\w*=\S*|yes|time|exec|nohup))*\s*")
+_AZUREML = re.compile(r"\bazureml(?:[-_.\[]|\b)")
+
+
+def why_skipped(command: str) -> str | None:
+    """Why ``command`` is not run in a notebook; None if it is."""
+    for part in _SEPARATOR.split(command):
+        reason = _why_part_skipped(_ASSIGNMENTS.sub("", part, count=1).strip())
+        if reason is not None:
+            return reason
+    return None
+
+
+def _why_part_skipped(part: str) -> str | None:
+    module = _MODULE.match(part)
+    words = (module["rest"] if module else part).split()
+    program = os.path.basename(words[0].strip("'\"")) if words else ""
+    if program in _OTHER_SKIPPED and words[1:2] not in (["nbconvert"], ["--version"]):
+        return _OTHER_SKIPPED[program]
+    if program not in _INSTALLERS or _asks(words[1:]):
+        return None
+    if _AZUREML.search(part):
+        return "scriptrun provides azureml"
+    return f"exec installs nothing; if the notebook needs it, run it yourself for {sys.executable}"
+
+
+def _asks(words: list[str]) -> bool:
+    """Whether an installer's arguments change nothing."""
+    if words[:1] in (["env"], ["pip"]):
+        words = words[1:]
+    first = next((word for word in words if word in _QUERIES.split() or word[:1] != "-"), "list")
+    return first in _QUERIES.split() or (first[:1] in "|>&" and bool(first))
+
+
+def without_skipped(script: str) -> tuple[str, list[str]]:
+    """A shell script without the lines that are skipped, and those lines."""
+    kept, skipped = [], list[str]()
+    for line in re.split(r"(?<!\\)\n", script):
+        if why_skipped(line.replace("\\\n", " ")) is None:
+            kept.append(line)
+        else:
+            skipped.append(line.strip())
+            kept.append(f": {'' if line.strip() else line}".rstrip())
+    return "\n".join(kept), skipped
+
+
+def run(command: str) -> int:
+    """Run ``command`` in the shell and return its exit code.
+
+    What it prints goes to sys.stdout, wherever that leads now.
+    """
+    sys.stdout.flush()
+    if _is_own_stdout():
+        return subprocess.run(command, shell=True, check=False).returncode
+    with subprocess.Popen(
+        command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        while chunk := os.read(process.stdout.fileno(), 1 << 16):
+            sys.stdout.write(decode(chunk))
+        sys.stdout.flush()
+    return process.returncode
+
+
+def output(command: str) -> tuple[list[str], int]:
+    """The lines that ``command`` prints, and its exit code."""
+    sys.stdout.flush()
+    result = subprocess.run(command, shell=True, check=False, stdout=subprocess.PIPE)
+    return result.stdout.decode("utf-8", "replace").splitlines(), result.returncode
+
+
+def _is_own_stdout() -> bool:
+    """Whether a child that inherits stdout writes to where sys.stdout does."""
+    try:
+        return sys.stdout.fileno() == 1
+    except (AttributeError, OSError, ValueError):
+        return False

@@ -1,0 +1,105 @@
+"""Runs a notebook's cells one after the other, in one namespace, without Jupyter."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import types
+
+from scriptrun.dropin.notebook import cells as notebook_cells
+from scriptrun.dropin.notebook import small_shell
+from scriptrun.dropin.notebook.cells import CodeCell
+from scriptrun.dropin.notebook.notes import Notes
+from scriptrun.spec.errors import UserErrorException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    RunCell = Callable[[str, str], None]
+    ShowError = Callable[[BaseException], None]
+
+
+def run(path: str, show_error: ShowError) -> None:
+    """Run all code cells of the notebook, up to the first that raises.
+
+    ``show_error`` prints the error of a cell that may raise one (tag ``raises-exception``).
+    """
+    _run_in_order()
+    notes = Notes(os.path.basename(path))
+    run_cell = _ipython(notes, show_error) or _small(notes, show_error)
+    run_cells(path, notes, run_cell, show_error)
+
+
+def run_cells(path: str, notes: Notes, run_cell: RunCell, show_error: ShowError) -> None:
+    """Run the cells of the notebook ``path``; the notes name its cells meanwhile."""
+    outer = notes.name
+    for cell in notebook_cells.cells(path):
+        notes.name = f"{os.path.basename(path)}, cell {cell.number}"
+        if notebook_cells.SKIP in cell.tags:
+            notes.say(f"{notes.name}: not run (tag {notebook_cells.SKIP})")
+            continue
+        try:
+            run_cell(cell.source, f"{path}, cell {cell.number}")
+        except SystemExit as exit_error:
+            if exit_error.code:
+                notes.say(f"{notes.name}: it ended the notebook with exit({exit_error.code!r})")
+            raise
+        except Exception as error:
+            after_error(cell, error, show_error)
+    notes.name = outer
+
+
+def after_error(cell: CodeCell, error: Exception, show_error: ShowError) -> None:
+    """Raise the error of a cell, or show it where the cell may raise one."""
+    if notebook_cells.MAY_RAISE not in cell.tags:
+        raise error
+    show_error(error)
+
+
+def _ipython(notes: Notes, show_error: ShowError) -> RunCell | None:
+    """IPython's shell, if it is installed beside scriptrun."""
+    if importlib.util.find_spec("IPython") is None:
+        return None
+    module = importlib.import_module("scriptrun.dropin.notebook.ipython_shell")
+    shell = module.NotebookShell.start(notes)
+    run_cell: RunCell = shell.run_source
+    shell.run_notebook = lambda path: _run_other(path, notes, run_cell, show_error)
+    notes.say(
+        f"{notes.name}: IPython {importlib.metadata.version('ipython')} runs the cells, "
+        f"in {sys.executable}"
+    )
+    return run_cell
+
+
+def _small(notes: Notes, show_error: ShowError) -> RunCell:
+    """The small shell, in a new module ``__main__``."""
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    shell = small_shell.SmallShell(main.__dict__, notes)
+    main.__dict__.update(display=print, get_ipython=lambda: shell, exit=sys.exit, quit=sys.exit)
+    main.__dict__.update(In=shell.inputs, _ih=shell.inputs, Out=shell.outputs)
+    run_cell: RunCell = shell.run_cell
+    shell.run_notebook = lambda path: _run_other(path, notes, run_cell, show_error)
+    notes.say(
+        f"{notes.name}: IPython is not installed, so a small shell runs the cells, which knows few "
+        f"magics. To use IPython, run: {sys.executable} -m pip install 'scriptrun[notebook]'"
+    )
+    return run_cell
+
+
+def _run_other(path: str, notes: Notes, run_cell: RunCell, show_error: ShowError) -> None:
+    """Do ``%run other.ipynb``."""
+    if not os.path.isfile(path):
+        raise UserErrorException(f"Notebook {str(path)!r} does not exist.")
+    run_cells(path, notes, run_cell, show_error)
+
+
+def _run_in_order() -> None:
+    """Let what is printed reach a file in the order in which it is printed."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)

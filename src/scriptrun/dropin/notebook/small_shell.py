@@ -1,0 +1,262 @@
+"""Runs cells where IPython is not installed: their Python, their commands and the usual magics.
+
+It also answers ``get_ipython()`` in scripts that ``jupyter nbconvert --to script`` made of
+notebooks.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import io
+import linecache
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from types import CodeType
+
+from scriptrun.dropin.notebook import commands, syntax
+from scriptrun.dropin.notebook.notes import Notes
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.later import later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    #: the variables of a notebook
+    Namespace = dict[str, object]
+else:
+    asyncio = later("asyncio")
+
+_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_SHELLS = ("bash", "sh")
+_VARIABLE = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
+
+
+class Captured:
+    """What a ``%%capture`` cell printed."""
+
+    def __init__(self, stdout: str, stderr: str) -> None:
+        self.stdout, self.stderr = stdout, stderr
+
+    def show(self) -> None:
+        """Print it."""
+        print(self.stdout, end="")
+        print(self.stderr, end="", file=sys.stderr)
+
+    __call__ = show
+
+    def __str__(self) -> str:
+        return self.stdout
+
+
+class SmallShell:
+    """Runs cells and IPython's lines in the namespace ``user_ns``."""
+
+    def __init__(self, namespace: Namespace, notes: Notes) -> None:
+        self.user_ns, self.notes = namespace, notes
+        self.run_notebook: Callable[[str], None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.inputs, self.outputs = [""], dict[int, object]()
+
+    def run_cell(self, source: str, name: str) -> None:
+        """Execute the cell ``source``; tracebacks show it as ``name``."""
+        self.inputs.append(source)
+        self._run(_with_percent(source, self.user_ns), name)
+
+    def _run(self, source: str, name: str) -> None:
+        code = syntax.to_calls(source)
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        body = compile(code, name, "exec", ast.PyCF_ONLY_AST)
+        assert isinstance(body, ast.Module)
+        shown = body.body[-1] if body.body and not code.rstrip().endswith(";") else None
+        if isinstance(shown, ast.Expr):
+            body.body.pop()
+        if self._loop is not None:
+            asyncio.set_event_loop(self._loop)
+        self._execute(compile(body, name, "exec", _AWAIT))
+        if isinstance(shown, ast.Expr):
+            expression = compile(ast.Expression(shown.value), name, "eval", _AWAIT)
+            self._show(self._execute(expression))
+
+    def _execute(self, code: CodeType) -> object:
+        """Run ``code``, which may use top-level await, and return the value of an expression."""
+        value = eval(code, self.user_ns)
+        if not code.co_flags & inspect.CO_COROUTINE:
+            return value
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        return self._loop.run_until_complete(value)
+
+    def _show(self, value: object) -> None:
+        if value is not None:
+            self.user_ns["_"] = self.outputs[len(self.inputs) - 1] = value
+            print(repr(value))
+
+    def run_line_magic(self, magic_name: str, line: str, *args: object) -> object:
+        """Do ``%magic_name line``."""
+        variables = {**self.user_ns, **sys._getframe(1).f_locals}
+        text = f"%{magic_name} {line}".rstrip()
+        if not magic_name and line:
+            magic_name, _, line = line.strip().partition(" ")
+        return self._line_magic(magic_name, self._fill_in(line.strip(), variables), text)
+
+    def magic(self, arg_s: str) -> object:
+        """Do ``%arg_s``."""
+        name, _, line = arg_s.lstrip("%").partition(" ")
+        return self._line_magic(name, self._fill_in(line.strip(), self.user_ns), f"%{name} {line}")
+
+    def _line_magic(self, name: str, line: str, text: str) -> object:
+        if name[:1] == "%" and name[1:] not in syntax.PYTHON_MAGICS:
+            raise UserErrorException(f"{text} must be the first line of its cell.")
+        if name in ("pip", "conda", "mamba", "uv"):
+            self._system(f"{name} {line}", text)
+        elif name in ("env", "set_env"):
+            return _environment(line)
+        elif name == "cd":
+            os.chdir(os.path.expanduser(line.strip("'\"") or "~"))
+        elif name == "pwd":
+            return os.getcwd()
+        elif name in ("ls", "cat", "mkdir", "rm", "rmdir", "cp", "mv"):
+            self._system(f"{name} {line}", text)
+        elif name in ("time", "timeit", "prun") and (code := syntax.timed_code(text)):
+            self._run(code, f"<{text}>")
+        elif name == "run" and line:
+            self._run_file(shlex.split(line))
+        elif name == "matplotlib":
+            os.environ.setdefault("MPLBACKEND", "agg")  # draw plots without opening windows
+        else:
+            self.notes.skipped(text, "it needs IPython")
+        return None
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> None:
+        """Do the cell ``%%magic_name line`` with the text ``cell``."""
+        variables = {**self.user_ns, **sys._getframe(1).f_locals}
+        text = f"%%{magic_name} {line}".rstrip()
+        if magic_name in ("writefile", "file"):
+            _write_file(self._fill_in(line, variables).split(), cell)
+        elif magic_name in _SHELLS and not line:
+            self._script(magic_name, cell)
+        elif magic_name == "capture":
+            self._capture(line.split(), f"\n{cell}", sys._getframe(1).f_code.co_filename)
+        elif magic_name in syntax.PYTHON_MAGICS:
+            self._run(f"\n{cell}", sys._getframe(1).f_code.co_filename)
+        else:
+            self.notes.skipped(text, "it needs IPython")
+
+    def system(self, cmd: str) -> None:
+        """Do ``!cmd``."""
+        variables = {**self.user_ns, **sys._getframe(1).f_locals}
+        self._system(self._fill_in(cmd, variables), f"!{cmd}")
+
+    def getoutput(self, cmd: str) -> list[str]:
+        """Return the output lines of ``!cmd``."""
+        command = self._fill_in(cmd, {**self.user_ns, **sys._getframe(1).f_locals})
+        if self.notes.skips(command, f"!{cmd}"):
+            return []
+        lines, code = commands.output(command)
+        self.notes.exited(f"!{cmd}", code)
+        return lines
+
+    def show_usage(self) -> None:
+        """Do ``?``."""
+        self.notes.skipped("?", "it needs IPython")
+
+    def _system(self, command: str, text: str) -> None:
+        if not self.notes.skips(command, text):
+            self.notes.exited(text, commands.run(command))
+
+    def _script(self, program: str, script: str) -> None:
+        text, skipped = commands.without_skipped(script)
+        for line in skipped:
+            self.notes.skips(line, line)
+        sys.stdout.flush()
+        result = subprocess.run([program], input=text, text=True, check=False)
+        self.notes.exited(f"%%{program}", result.returncode)
+
+    def _capture(self, words: list[str], cell: str, name: str) -> None:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            self._run(cell, name)
+        for word in words:
+            if not word.startswith("-"):
+                self.user_ns[word] = Captured(stdout.getvalue(), stderr.getvalue())
+
+    def _run_file(self, words: list[str]) -> None:
+        """Do ``%run FILE ARGS``: a notebook's cells here, a script in its own namespace."""
+        arguments = [word for word in words if word not in ("-i", "-n")]
+        path = next(
+            (p for p in (arguments[0], f"{arguments[0]}.py") if os.path.isfile(p)), arguments[0]
+        )
+        if path.endswith(".ipynb") and self.run_notebook is not None:
+            self.run_notebook(path)
+            return
+        saved_argv = sys.argv[:]
+        sys.argv[:] = [path, *arguments[1:]]
+        try:
+            variables = runpy.run_path(path, self.user_ns if "-i" in words else None, "__main__")
+        finally:
+            sys.argv[:] = saved_argv
+        self.user_ns.update(
+            {key: value for key, value in variables.items() if not key.startswith("__")}
+        )
+
+    def _fill_in(self, text: str, variables: Namespace) -> str:
+        """Fill in ``$name`` and ``{expression}`` as IPython does; ``$$`` is a dollar sign."""
+        return "$".join(
+            _VARIABLE.sub(lambda match: _evaluate(match, variables), part)
+            for part in text.split("$$")
+        )
+
+
+def get_ipython() -> SmallShell:
+    """Return the shell of the calling script."""
+    caller = sys._getframe(1)
+    return SmallShell(caller.f_globals, Notes(os.path.basename(caller.f_code.co_filename)))
+
+
+def _with_percent(source: str, namespace: Namespace) -> str:
+    """The cell; a magic that is all of it gets the ``%`` that it may lack."""
+    line = source.strip()
+    if "\n" in line or not syntax.is_automagic(line) or line.split()[0] in namespace:
+        return source
+    return source.replace(line, f"%{line}")
+
+
+def _evaluate(match: re.Match[str], variables: Namespace) -> str:
+    try:
+        return str(eval(match["plain"] or match["inner"], dict(variables)))
+    except Exception:  # leave it to the shell, as $HOME or ${x%.*}
+        return match[0]
+
+
+def _environment(line: str) -> object:
+    """Do ``%env``: all variables, one variable, or set one."""
+    if not line:
+        return dict(os.environ)
+    key, _, value = line.replace("=", " ", 1).partition(" ")
+    if not value.strip() and "=" not in line:
+        if key not in os.environ:
+            raise UserErrorException(f"Environment variable {key!r} is not set.")
+        return os.environ[key]
+    os.environ[key] = value.strip()
+    print(f"env: {key}={value.strip()}")
+    return None
+
+
+def _write_file(words: list[str], text: str) -> None:
+    """Do ``%%writefile [-a] FILE``."""
+    append = "-a" in words or "--append" in words
+    target = " ".join(word for word in words if word not in ("-a", "--append")).strip("'\"")
+    path = os.path.expanduser(target)
+    exists = os.path.exists(path)
+    with open(path, "a" if append else "w", encoding="utf-8") as handle:
+        handle.write(text)
+    print(f"{'Appending to' if append else 'Overwriting' if exists else 'Writing'} {path}")
