@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -190,6 +191,29 @@ def test_it_says_which_shell_runs_the_cells(tmp_path):
     done = run(path, ipython=False)
     assert "IPython is not installed, so a small shell runs the cells" in done.stderr
     assert done.stderr.rstrip().endswith("-m pip install 'scriptrun[notebook]'")
+
+
+def test_an_ipython_that_is_too_old_is_not_used(tmp_path, monkeypatch):
+    (tmp_path / "old" / "IPython").mkdir(parents=True)
+    (tmp_path / "old" / "IPython" / "__init__.py").write_text("")
+    (tmp_path / "old" / "ipython-7.1.dist-info").mkdir()
+    (tmp_path / "old" / "ipython-7.1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: ipython\nVersion: 7.1\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "old"))
+    done = run(notebook(tmp_path / "a.ipynb", "print(1)"))
+    assert (done.stdout, done.returncode) == ("1\n", 0)
+    assert "a.ipynb: IPython 7.1 is older than 8, so a small shell" in done.stderr
+
+
+@BOTH
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_stops_nothing(tmp_path, ipython, closed):
+    path = notebook(
+        tmp_path / "a.ipynb", "print(1)\n1", "%%R\nx", "!true", "open('end', 'w').close()"
+    )
+    done = subprocess.run(f"{shlex.join(command(path, ipython))} {closed}", shell=True)
+    assert (done.returncode, (tmp_path / "end").exists()) == (0, True)
 
 
 #: cells, and what each prints

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     ShowError = Callable[[BaseException], None]
 
 
+#: the first version that is used
+OLDEST_IPYTHON = 8
+
+
 def run(path: str, show_error: ShowError) -> None:
     """Run all code cells of the notebook, up to the first that raises.
 
@@ -30,7 +34,8 @@ def run(path: str, show_error: ShowError) -> None:
     """
     _run_in_order()
     notes = Notes(os.path.basename(path))
-    run_cell = _ipython(notes, show_error) or _small(notes, show_error)
+    why_not = _why_no_ipython()
+    run_cell = _small(notes, show_error, why_not) if why_not else _ipython(notes, show_error)
     run_cells(path, notes, run_cell, show_error)
 
 
@@ -60,10 +65,17 @@ def after_error(cell: CodeCell, error: Exception, show_error: ShowError) -> None
     show_error(error)
 
 
-def _ipython(notes: Notes, show_error: ShowError) -> RunCell | None:
-    """IPython's shell, if it is installed beside scriptrun."""
+def _why_no_ipython() -> str:
+    """Why IPython cannot run the cells; "" if it can."""
     if importlib.util.find_spec("IPython") is None:
-        return None
+        return "IPython is not installed"
+    version = importlib.metadata.version("ipython")
+    is_old = int(version.split(".")[0]) < OLDEST_IPYTHON
+    return f"IPython {version} is older than {OLDEST_IPYTHON}" if is_old else ""
+
+
+def _ipython(notes: Notes, show_error: ShowError) -> RunCell:
+    """IPython's shell."""
     module = importlib.import_module("scriptrun.dropin.notebook.ipython_shell")
     shell = module.NotebookShell.start(notes)
     run_cell: RunCell = shell.run_source
@@ -75,7 +87,7 @@ def _ipython(notes: Notes, show_error: ShowError) -> RunCell | None:
     return run_cell
 
 
-def _small(notes: Notes, show_error: ShowError) -> RunCell:
+def _small(notes: Notes, show_error: ShowError, why: str) -> RunCell:
     """The small shell, in a new module ``__main__``."""
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     shell = small_shell.SmallShell(main.__dict__, notes)
@@ -84,8 +96,8 @@ def _small(notes: Notes, show_error: ShowError) -> RunCell:
     run_cell: RunCell = shell.run_cell
     shell.run_notebook = lambda path: _run_other(path, notes, run_cell, show_error)
     notes.say(
-        f"{notes.name}: IPython is not installed, so a small shell runs the cells, which knows few "
-        f"magics. To use IPython, run: {sys.executable} -m pip install 'scriptrun[notebook]'"
+        f"{notes.name}: {why}, so a small shell runs the cells, which knows few magics. "
+        f"To use IPython, run: {sys.executable} -m pip install 'scriptrun[notebook]'"
     )
     return run_cell
 
@@ -99,7 +111,10 @@ def _run_other(path: str, notes: Notes, run_cell: RunCell, show_error: ShowError
 
 def _run_in_order() -> None:
     """Let what is printed reach a file in the order in which it is printed."""
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by cron
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        stream = getattr(sys, name)
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from types import CodeType
 
+from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import commands, syntax
 from scriptrun.dropin.notebook.notes import Notes
 from scriptrun.spec.errors import UserErrorException
@@ -61,7 +62,7 @@ class SmallShell:
 
     def __init__(self, namespace: Namespace, notes: Notes) -> None:
         self.user_ns, self.notes = namespace, notes
-        self.run_notebook: Callable[[str], None] | None = None
+        self.run_notebook: Callable[[str], None] = self._run_cells
         self._loop: asyncio.AbstractEventLoop | None = None
         self.inputs, self.outputs = [""], dict[int, object]()
 
@@ -138,16 +139,20 @@ class SmallShell:
 
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> None:
         """Do the cell ``%%magic_name line`` with the text ``cell``."""
-        variables = {**self.user_ns, **sys._getframe(1).f_locals}
+        caller = sys._getframe(1)
+        variables = {**self.user_ns, **caller.f_locals}
         text = f"%%{magic_name} {line}".rstrip()
+        name = caller.f_code.co_filename
+        if os.path.exists(name):  # a script, whose own lines tracebacks show
+            name = f"{name}, %%{magic_name}"
         if magic_name in ("writefile", "file"):
             _write_file(self._fill_in(line, variables).split(), cell)
         elif magic_name in _SHELLS and not line:
             self._script(magic_name, cell)
         elif magic_name == "capture":
-            self._capture(line.split(), f"\n{cell}", sys._getframe(1).f_code.co_filename)
+            self._capture(line.split(), f"\n{cell}", name)
         elif magic_name in syntax.PYTHON_MAGICS:
-            self._run(f"\n{cell}", sys._getframe(1).f_code.co_filename)
+            self._run(f"\n{cell}", name)
         else:
             self.notes.skipped(text, "it needs IPython")
 
@@ -195,7 +200,7 @@ class SmallShell:
         path = next(
             (p for p in (arguments[0], f"{arguments[0]}.py") if os.path.isfile(p)), arguments[0]
         )
-        if path.endswith(".ipynb") and self.run_notebook is not None:
+        if path.endswith(".ipynb"):
             self.run_notebook(path)
             return
         saved_argv = sys.argv[:]
@@ -207,6 +212,10 @@ class SmallShell:
         self.user_ns.update(
             {key: value for key, value in variables.items() if not key.startswith("__")}
         )
+
+    def _run_cells(self, path: str) -> None:
+        for cell in notebook_cells.cells(path):
+            self.run_cell(cell.source, f"{path}, cell {cell.number}")
 
     def _fill_in(self, text: str, variables: Namespace) -> str:
         """Fill in ``$name`` and ``{expression}`` as IPython does; ``$$`` is a dollar sign."""
