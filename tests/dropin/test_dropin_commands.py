@@ -14,6 +14,7 @@ SKIPPED = [
         "cd a && pip install .",
     ),
     *("yes | conda install x", "conda env create -f e.yml", "mamba install x", "conda activate a"),
+    *("'/a b/python' -m pip install x", "{sys.executable} -m pip install x", "exec pip install x"),
     *("uv pip install x", "uv add x", "apt-get install -y graphviz", "sudo apt install x"),
     *(
         "az login",
@@ -39,7 +40,13 @@ RUN = [
         "uv run a.py",
     ),
     *("ls -la", "", "  ", "python train.py --pip install", "jupyter nbconvert --to script a.ipynb"),
-    *("echo pip install x", "grep -r conda .", "pipeline install", "nvidia-smi"),
+    *(
+        "echo pip install x",
+        "grep -r conda .",
+        "pipeline install",
+        "nvidia-smi",
+        "git commit -m pip",
+    ),
 ]
 
 
@@ -62,8 +69,25 @@ def test_the_reason_for_azureml_is_that_it_is_provided():
 def test_a_shell_script_keeps_its_other_lines():
     script = "set -e\npip install \\\n  a b\nif true; then\n  conda install x\nfi\necho end\n"
     text, skipped = commands.without_skipped(script)
-    assert text == "set -e\n:\nif true; then\n:\nfi\necho end\n"
+    assert text == "set -e\n:\nif true; then\n  :\nfi\necho end\n"
     assert skipped == ["pip install \\\n  a b", "conda install x"]
+
+
+def test_what_surrounds_a_skipped_command_stays():
+    script = (
+        "if ! python -c 'import x'; then pip install x; fi\nfor p in a; do pip install $p\ndone"
+    )
+    text, skipped = commands.without_skipped(script)
+    assert text == "if ! python -c 'import x'; then :; fi\nfor p in a; do :\ndone"
+    assert len(skipped) == 2
+
+
+def test_text_that_a_shell_script_writes_stays():
+    script = "cat > setup.sh <<'EOF'\npip install a\nEOF\npip install b"
+    assert commands.without_skipped(script) == (
+        script.replace("pip install b", ":"),
+        ["pip install b"],
+    )
 
 
 def test_output_goes_to_where_python_prints(capsys):

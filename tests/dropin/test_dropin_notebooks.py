@@ -349,6 +349,7 @@ def test_what_cannot_be_done_is_named_in_one_line_each(tmp_path):
         ("!echo a \\\n  b\n1/0", 1, 'cell 1", line 3'),
         ("%run failing.py", 1, 'failing.py", line 2'),
         ("%run absent.py", 1, "absent.py"),
+        ("%%time\nimport sys\nsys.exit(3)", 3, "it ended the notebook with exit(3)"),
         ("%run absent.ipynb", 1, "Notebook 'absent.ipynb' does not exist"),
         ("import nowhere_at_all", 1, "nowhere_at_all is not installed in"),
         ("x = 1\n%%writefile a.py\nprint('never')", 1, "%%writefile"),
@@ -360,6 +361,31 @@ def test_how_a_cell_ends_the_notebook(tmp_path, ipython, cell, code, said):
     assert (done.returncode, "not reached" in done.stdout) == (code, False), done.stderr
     assert said in done.stderr
     assert "IPython/core" not in done.stderr and "UserWarning" not in done.stderr
+
+
+@BOTH
+def test_paths_of_windows_are_taken_as_paths_of_this_system(tmp_path, ipython):
+    path = notebook(
+        tmp_path / "a.ipynb",
+        "import os; os.makedirs('src/deep', exist_ok=True)",
+        "%%writefile src\\deep\\train.py\nprint(__name__)",
+        "%run .\\src\\deep\\train.py",
+        "%cd src\\deep\nos.path.basename(os.getcwd())",
+    )
+    done = run(path, ipython)
+    assert "__main__\n" in done.stdout and "'deep'" in done.stdout, done.stderr
+    assert (
+        "cell 2: %%writefile takes the path src\\deep\\train.py as src/deep/train.py" in done.stderr
+    )
+
+
+def test_a_cell_may_show_what_it_caught(tmp_path):
+    cell = (
+        "try:\n    1/0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()\nprint('on')"
+    )
+    done = run(notebook(tmp_path / "a.ipynb", cell))
+    assert (done.returncode, done.stdout) == (0, "on\n")
+    assert "ZeroDivisionError: division by zero" in done.stderr
 
 
 def test_input_is_read_where_there_is_some(tmp_path):
@@ -407,8 +433,9 @@ def test_output_stays_in_order_in_a_file(tmp_path, ipython):
         "!echo begun; exec sleep 600",
         "%%bash\necho begun\nexec sleep 600",
         "import asyncio\nprint('begun')\nawait asyncio.sleep(600)",
+        "%%time\nimport time\nprint('begun')\ntime.sleep(600)",
     ],
-    ids=["python", "command", "script", "await"],
+    ids=["python", "command", "script", "await", "timed"],
 )
 def test_an_interrupt_ends_it(tmp_path, cell):
     path = notebook(tmp_path / "a.ipynb", cell, "print('not reached')")

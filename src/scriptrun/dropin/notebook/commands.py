@@ -33,16 +33,22 @@ _OTHER_SKIPPED = {
     "jupyter": "Jupyter is not used",
     "ipykernel": "Jupyter is not used",
 }
-_MODULE = re.compile(r".*?\s-m\s+(?P<rest>(?:pip|conda|uv|jupyter|ipykernel)\b.*)$")
-_SEPARATOR = re.compile(r"&&|\|\||[;|\n]")
-_ASSIGNMENTS = re.compile(r"^(?:\s*(?:[A-Za-z_]\w*=\S*|yes|time|exec|nohup))*\s*")
+_MODULE = re.compile(
+    r".*?(?:py|python[\d.]*|\})['\"]?\s+-m\s+(?P<rest>(?:pip|conda|uv|jupyter|ipykernel)\b.*)$"
+)
+_SEPARATOR = re.compile(r"(&&|\|\||[;|\n])")
+#: what may precede a command: shell words and variables that are set for it
+_BEFORE = re.compile(
+    r"(?:\s*(?:[A-Za-z_]\w*=\S*|(?:yes|time|exec|nohup|then|do|else)\b|[({!]))*\s*"
+)
+_HEREDOC = re.compile(r"<<-?\s*['\"]?(?P<end>\w+)")
 _AZUREML = re.compile(r"\bazureml(?:[-_.\[]|\b)")
 
 
 def why_skipped(command: str) -> str | None:
     """Why ``command`` is not run in a notebook; None if it is."""
-    for part in _SEPARATOR.split(command):
-        reason = _why_part_skipped(_ASSIGNMENTS.sub("", part, count=1).strip())
+    for part in _SEPARATOR.split(command)[::2]:
+        reason = _why_part_skipped(_BEFORE.sub("", part, count=1).strip())
         if reason is not None:
             return reason
     return None
@@ -56,6 +62,8 @@ def _why_part_skipped(part: str) -> str | None:
         return _OTHER_SKIPPED[program]
     if program not in _INSTALLERS or _asks(words[1:]):
         return None
+    if words[1:2] in (["activate"], ["deactivate"]):
+        return f"the cells run in {sys.executable}"
     if _AZUREML.search(part):
         return "scriptrun provides azureml"
     return f"exec installs nothing; if the notebook needs it, run it yourself for {sys.executable}"
@@ -71,14 +79,29 @@ def _asks(words: list[str]) -> bool:
 
 def without_skipped(script: str) -> tuple[str, list[str]]:
     """A shell script without the lines that are skipped, and those lines."""
-    kept, skipped = [], list[str]()
+    kept, skipped, heredoc_end = [], list[str](), ""
     for line in re.split(r"(?<!\\)\n", script):
-        if why_skipped(line.replace("\\\n", " ")) is None:
-            kept.append(line)
-        else:
+        command = line.replace("\\\n", " ")
+        if heredoc_end:  # text that is written, not commands
+            heredoc_end = "" if line.strip() == heredoc_end else heredoc_end
+        elif why_skipped(command) is not None:
             skipped.append(line.strip())
-            kept.append(f": {'' if line.strip() else line}".rstrip())
+            kept.append(_replace_skipped(command))
+            continue
+        elif opening := _HEREDOC.search(line):
+            heredoc_end = opening["end"]
+        kept.append(line)
     return "\n".join(kept), skipped
+
+
+def _replace_skipped(line: str) -> str:
+    """The line with ``:`` for the commands that are skipped."""
+    parts = _SEPARATOR.split(line)
+    for index in range(0, len(parts), 2):
+        before = _BEFORE.match(parts[index])
+        if before and _why_part_skipped(parts[index][before.end() :].strip()) is not None:
+            parts[index] = f"{before[0]}:"
+    return "".join(parts)
 
 
 def run(command: str) -> int:

@@ -14,6 +14,7 @@ import re
 import shlex
 import signal
 import sys
+import traceback
 import warnings
 from subprocess import CalledProcessError
 
@@ -160,12 +161,14 @@ class NotebookShell(InteractiveShell):
     def showtraceback(self, *args: object, **options: object) -> None:
         """Keep the error for the caller: magics such as ``%run`` show errors and go on."""
         error = sys.exc_info()[1]
-        if error is not None:
+        if error is not None and "IPython" in sys._getframe(1).f_globals.get("__name__", ""):
             self.errors.append(error)
+        elif error is not None:  # a cell that shows what it caught
+            traceback.print_exception(error)
 
     def showsyntaxerror(self, *args: object, **options: object) -> None:
         """Leave the error to the caller."""
-        self.showtraceback()
+        self.errors += [error for error in [sys.exc_info()[1]] if error is not None]
 
     def enable_gui(self, gui: str | None = None) -> None:
         """There are no windows."""
@@ -187,6 +190,8 @@ class NotebookShell(InteractiveShell):
             return None
         if magic_name in ("matplotlib", "pylab"):
             line = self._inline(line, text)
+        if magic_name in ("cd", "run"):
+            line = self.notes.with_slashes(line, text)
         if magic_name == "store":
             self.extension_manager.load_extension("storemagic")
         if magic_name == "run" and ".ipynb" in line:
@@ -235,6 +240,8 @@ class NotebookShell(InteractiveShell):
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> object:
         """Do the cell ``%%magic_name line``, or say why not."""
         text = f"%%{magic_name} {line}".rstrip()
+        if magic_name in ("writefile", "file"):
+            line = self.notes.with_slashes(line, text)
         if magic_name in _SHELL_MAGICS:
             cell, skipped = commands.without_skipped(cell)
             for skipped_line in skipped:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 
 from scriptrun.dropin.notebook import commands
@@ -30,6 +32,14 @@ class Notes:
         if reason is not None:
             self.skipped(text, reason)
         return reason is not None
+
+    def with_slashes(self, path: str, text: str) -> str:
+        """The arguments of the magic ``text`` with Windows' paths as paths of this system."""
+        changed = path if os.sep == "\\" else re.sub(r"\\(?=\S)", "/", path)
+        if changed != path:
+            magic = text.split(maxsplit=1)[0]
+            self.say(f"{self.name}: {magic} takes the path {path} as {changed}")
+        return changed
 
     def exited(self, text: str, code: int) -> None:
         """Print that ``text`` failed, if it did."""

@@ -122,6 +122,7 @@ class SmallShell:
         elif name in ("env", "set_env"):
             return _environment(line)
         elif name == "cd":
+            line = self.notes.with_slashes(line, text)
             os.chdir(os.path.expanduser(line.strip("'\"") or "~"))
         elif name == "pwd":
             return os.getcwd()
@@ -130,7 +131,7 @@ class SmallShell:
         elif name in ("time", "timeit", "prun") and (code := syntax.timed_code(text)):
             self._run(code, f"<{text}>")
         elif name == "run" and line:
-            self._run_file(shlex.split(line))
+            self._run_file(shlex.split(self.notes.with_slashes(line, text)))
         elif name == "matplotlib":
             os.environ.setdefault("MPLBACKEND", "agg")  # draw plots without opening windows
         else:
@@ -146,6 +147,7 @@ class SmallShell:
         if os.path.exists(name):  # a script, whose own lines tracebacks show
             name = f"{name}, %%{magic_name}"
         if magic_name in ("writefile", "file"):
+            line = self.notes.with_slashes(line, text)
             _write_file(self._fill_in(line, variables).split(), cell)
         elif magic_name in _SHELLS and not line:
             self._script(magic_name, cell)
