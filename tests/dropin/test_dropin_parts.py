@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scriptrun.dropin import exec as running
 from scriptrun.dropin import scan
 from scriptrun.dropin.azureml import authentication, private_names, provisioning, unsupported
-from scriptrun.dropin.notebook import kernel, magics
+from scriptrun.dropin.notebook import kernel, small_shell, syntax
+from scriptrun.dropin.notebook.notes import Notes
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
 # what a file uses that is not there
@@ -165,6 +166,10 @@ def test_a_script_that_is_not_there_is_refused():
 SPACE = {"name": "it", "n": 3, "made": {"a": [1]}}
 
 
+def shell():
+    return small_shell.SmallShell(dict(SPACE), Notes("x.ipynb, cell 1"))
+
+
 @pytest.mark.parametrize(
     ("text", "filled"),
     [
@@ -180,12 +185,12 @@ SPACE = {"name": "it", "n": 3, "made": {"a": [1]}}
     ],
 )
 def test_names_in_a_line_are_filled_as_ipython_does(text, filled):
-    assert magics.substitute(text, dict(SPACE)) == filled
+    assert small_shell.fill_in(text, dict(SPACE)) == filled
 
 
 @given(st.text(st.characters(exclude_characters="${}")))
 def test_a_line_without_names_stays(text):
-    assert magics.substitute(text, {}) == text
+    assert small_shell.fill_in(text, {}) == text
 
 
 @pytest.mark.parametrize(
@@ -199,15 +204,23 @@ def test_a_line_without_names_stays(text):
 )
 def test_variables_are_set(monkeypatch, line, value):
     monkeypatch.setenv("A_NAME", "before")
-    magics.run_line(line, "x.ipynb", dict(SPACE))
+    shell().magic(line)
     assert os.environ["A_NAME"] == value
+
+
+def test_a_variable_is_read(monkeypatch):
+    monkeypatch.setenv("A_NAME", "a value")
+    assert shell().magic("env A_NAME") == shell().magic("env")["A_NAME"] == "a value"
+    monkeypatch.delenv("A_NAME")
+    with pytest.raises(UserErrorException, match="'A_NAME' is not set"):
+        shell().magic("env A_NAME")
 
 
 def test_folders_are_changed_and_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a b").mkdir()
-    magics.run_line("%cd 'a b'", "x.ipynb", {})
-    assert magics.run_line("%pwd", "x.ipynb", {}) == str(tmp_path / "a b")
+    shell().magic("%cd 'a b'")
+    assert shell().magic("%pwd") == str(tmp_path / "a b")
 
 
 @pytest.mark.parametrize(
@@ -217,34 +230,27 @@ def test_folders_are_changed_and_told(tmp_path, monkeypatch):
         "!python -m pip install x",
         "!sudo rm x",
         "%conda install x",
-        "! ",
         "%load x",
         "!/usr/bin/az login",
     ],
 )
 def test_what_would_change_the_machine_is_passed_over(capfd, line):
-    assert magics.run_line(line, "/a/b/x.ipynb", {}) is None
+    made = shell()
+    (made.system if line[0] == "!" else made.magic)(line[1:])
     out, err = capfd.readouterr()
     assert out == ""
-    assert "x.ipynb" in err
-    assert "/a/b" not in err
+    assert err.startswith(f"scriptrun: x.ipynb, cell 1: skipped {line} (")
 
 
 def test_commands_go_to_the_shell(capfd):
-    assert magics.run_line(
-        "!printf 'a\\nb c\\n'; echo $n", "x.ipynb", dict(SPACE), capture=True
-    ) == [
-        "a",
-        "b c",
-        "3",
-    ]
-    assert magics.run_line("!pip list", "x.ipynb", {}, capture=True) == []
+    assert shell().getoutput("printf 'a\\nb c\\n'; echo $n") == ["a", "b c", "3"]
+    assert shell().getoutput("pip install x") == []
     capfd.readouterr()
-    assert magics.run_line("!echo shown; exit 3", "x.ipynb", {}) is None
+    shell().system("echo shown; exit 3")
     out, err = capfd.readouterr()
     assert out == "shown\n"
     assert "3" in err
-    magics.script("sh", "echo one\nexit 4\n", "x.ipynb")
+    shell().run_cell_magic("sh", "", "echo one\nexit 4\n")
     out, err = capfd.readouterr()
     assert (out, "4" in err) == ("one\n", True)
 
@@ -254,12 +260,12 @@ def test_commands_go_to_the_shell(capfd):
     [("%time f()", "f()"), ("%timeit -n 10 -r3 f(x)", "f(x)"), ("%prun a = 1", "a = 1")],
 )
 def test_a_timed_statement_is_a_statement(line, statement):
-    assert magics.STATEMENT.fullmatch(line)["statement"] == statement
+    assert syntax.timed_code(line) == statement
 
 
-@pytest.mark.parametrize("line", ["%time", "%load x", "x %time f()"])
+@pytest.mark.parametrize("line", ["%time", "%load x", "x %time f()", "%time print 1"])
 def test_other_lines_are_no_timed_statements(line):
-    assert not magics.STATEMENT.fullmatch(line)
+    assert syntax.timed_code(line) is None
 
 
 # the kernel

@@ -107,12 +107,12 @@ class SmallShell:
         text = f"%{magic_name} {line}".rstrip()
         if not magic_name and line:
             magic_name, _, line = line.strip().partition(" ")
-        return self._line_magic(magic_name, self._fill_in(line.strip(), variables), text)
+        return self._line_magic(magic_name, fill_in(line.strip(), variables), text)
 
     def magic(self, arg_s: str) -> object:
         """Do ``%arg_s``."""
         name, _, line = arg_s.lstrip("%").partition(" ")
-        return self._line_magic(name, self._fill_in(line.strip(), self.user_ns), f"%{name} {line}")
+        return self._line_magic(name, fill_in(line.strip(), self.user_ns), f"%{name} {line}")
 
     def _line_magic(self, name: str, line: str, text: str) -> object:
         if name[:1] == "%" and name[1:] not in syntax.PYTHON_MAGICS:
@@ -148,7 +148,7 @@ class SmallShell:
             name = f"{name}, %%{magic_name}"
         if magic_name in ("writefile", "file"):
             line = self.notes.with_slashes(line, text)
-            _write_file(self._fill_in(line, variables).split(), cell)
+            _write_file(fill_in(line, variables).split(), cell)
         elif magic_name in _SHELLS and not line:
             self._script(magic_name, cell)
         elif magic_name == "capture":
@@ -161,11 +161,11 @@ class SmallShell:
     def system(self, cmd: str) -> None:
         """Do ``!cmd``."""
         variables = {**self.user_ns, **sys._getframe(1).f_locals}
-        self._system(self._fill_in(cmd, variables), f"!{cmd}")
+        self._system(fill_in(cmd, variables), f"!{cmd}")
 
     def getoutput(self, cmd: str) -> list[str]:
         """Return the output lines of ``!cmd``."""
-        command = self._fill_in(cmd, {**self.user_ns, **sys._getframe(1).f_locals})
+        command = fill_in(cmd, {**self.user_ns, **sys._getframe(1).f_locals})
         if self.notes.skips(command, f"!{cmd}"):
             return []
         lines, code = commands.output(command)
@@ -219,12 +219,12 @@ class SmallShell:
         for cell in notebook_cells.cells(path):
             self.run_cell(cell.source, f"{path}, cell {cell.number}")
 
-    def _fill_in(self, text: str, variables: Namespace) -> str:
-        """Fill in ``$name`` and ``{expression}`` as IPython does; ``$$`` is a dollar sign."""
-        return "$".join(
-            _VARIABLE.sub(lambda match: _evaluate(match, variables), part)
-            for part in text.split("$$")
-        )
+
+def fill_in(text: str, variables: Namespace) -> str:
+    """Fill in ``$name`` and ``{expression}`` as IPython does; ``$$`` is a dollar sign."""
+    return "$".join(
+        _VARIABLE.sub(lambda match: _evaluate(match, variables), part) for part in text.split("$$")
+    )
 
 
 def get_ipython() -> SmallShell:
