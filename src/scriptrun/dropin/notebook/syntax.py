@@ -31,7 +31,7 @@ _HELP_BEFORE = re.compile(r"^(?P<indent>[ \t]*)(?P<text>\?.*)$")
 _HELP_AFTER = re.compile(
     r"^(?P<indent>[ \t]*)(?P<name>%{0,2}[A-Za-z_*][\w.*]*(?:\[-?\d+\])*)(?P<mark>\?\??)[ \t]*$"
 )
-_CELL_MAGIC = re.compile(r"^[ \t]*%%(?P<name>!|\w\S*)(?: (?P<options>.*))?$")
+_CELL_MAGIC = re.compile(r"^[ \t]*%%(?P<name>\S*)(?: (?P<options>.*))?$")
 _TIMED = re.compile(
     r"%(?:time|timeit|prun|memit)(?:[ \t]+-\w+(?:[ \t]*\d+)?)*[ \t]+(?P<code>[^-\s].*)$"
 )
