@@ -229,12 +229,13 @@ DONE_BY_BOTH = {
     "# the same\n%%writefile -a src/deep/a.py\nprint(2)": "Appending to src/deep/a.py",
     "%run src/deep/a.py": "1\n2",
     "x = ! echo 1; echo 2\nlist(x)": "['1', '2']",
+    "x.n, x.s, _exit_code": r"('1\n2', '1 2', 0)",
     "! echo blank": "blank",
     "if x:\n    !echo indented \\\n      further": "indented further",
     "!!echo double": "['double']",
     "3 + 4": "7",
     "_ + 1": "8",
-    "Out[13], In[13], _ih[13]": "(7, '3 + 4', '3 + 4')",
+    "Out[14], In[14], _ih[14]": "(7, '3 + 4', '3 + 4')",
     "1;": "",
     "y = 5;\nprint(y);": "5",
     "import asyncio\nawait asyncio.sleep(0, 1)": "1",
@@ -263,7 +264,7 @@ def test_what_notebooks_use_is_done(tmp_path, ipython):
     expected = [line for text in DONE_BY_BOTH.values() for line in text.splitlines()]
     assert done.stdout.splitlines() == expected
     notes = [line for line in done.stderr.splitlines() if "runs the cells" not in line]
-    assert len(notes) == 1 and "cell 25: skipped pip install nothing" in notes[0]
+    assert len(notes) == 1 and "cell 26: skipped pip install nothing" in notes[0]
 
 
 #: done by IPython alone: cells, and a part of what each prints

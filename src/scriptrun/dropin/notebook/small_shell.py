@@ -57,6 +57,20 @@ class Captured:
         return self.stdout
 
 
+class OutputLines(list[str]):
+    """The lines of ``x = !command``; ``n`` and ``s`` join them."""
+
+    @property
+    def n(self) -> str:
+        """The lines, joined by line ends."""
+        return "\n".join(self)
+
+    @property
+    def s(self) -> str:
+        """The lines, joined by blanks."""
+        return " ".join(self)
+
+
 class SmallShell:
     """Runs cells and IPython's lines in the namespace ``user_ns``."""
 
@@ -163,22 +177,24 @@ class SmallShell:
         variables = {**self.user_ns, **sys._getframe(1).f_locals}
         self._system(fill_in(cmd, variables), f"!{cmd}")
 
-    def getoutput(self, cmd: str) -> list[str]:
+    def getoutput(self, cmd: str) -> OutputLines:
         """Return the output lines of ``!cmd``."""
         command = fill_in(cmd, {**self.user_ns, **sys._getframe(1).f_locals})
         if self.notes.skips(command, f"!{cmd}"):
-            return []
+            return OutputLines()
         lines, code = commands.output(command)
+        self.user_ns["_exit_code"] = code
         self.notes.exited(f"!{cmd}", code)
-        return lines
+        return OutputLines(lines)
 
     def show_usage(self) -> None:
         """Do ``?``."""
         self.notes.skipped("?", "it needs IPython")
 
     def _system(self, command: str, text: str) -> None:
-        if not self.notes.skips(command, text):
-            self.notes.exited(text, commands.run(command))
+        code = 0 if self.notes.skips(command, text) else commands.run(command)
+        self.user_ns["_exit_code"] = code
+        self.notes.exited(text, code)
 
     def _script(self, program: str, script: str) -> None:
         text, skipped = commands.without_skipped(script)
