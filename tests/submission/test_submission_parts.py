@@ -58,21 +58,29 @@ def test_the_process_that_logs_is_the_run(home):
 
 
 @pytest.mark.parametrize("name", ["outputs", "logs"])
-@pytest.mark.parametrize("kind", ["file", "link-within", "link-to-a-disk", "dangling"])
-def test_a_source_that_has_no_room_for_outputs_is_refused(home, tmp_path, kind, name):
+def test_a_source_whose_outputs_are_a_file_is_refused(home, tmp_path, name):
     source = tmp_path / "source"
-    (source / "results").mkdir(parents=True)
+    source.mkdir()
     (source / "train.py").touch()
-    targets = {"link-within": "results", "link-to-a-disk": tmp_path, "dangling": "/nowhere"}
-    if kind == "file":
-        (source / name).touch()
-    else:
-        (source / name).symlink_to(targets[kind])
+    (source / name).touch()
     config = ScriptRunConfig(source, script="train.py")
     with pytest.raises(RunConfigurationException, match=f"'{name}' in the source directory is a"):
         check.check(config, home, "e")
     (source / ".amlignore").write_text(f"/{name}\n")
     assert check.check(config, home, "e").job.script == "train.py"
+
+
+@pytest.mark.parametrize("target", ["results", "/nowhere", ".."])
+def test_outputs_that_are_a_link_are_replaced_with_a_note(home, tmp_path, target):
+    source = tmp_path / "source"
+    (source / "results").mkdir(parents=True)
+    (source / "train.py").touch()
+    (source / "outputs").symlink_to(target)
+    config = ScriptRunConfig(source, script="train.py")
+    note = f"'outputs' in the source directory is a link to '{target}'; the run writes to a folder"
+    assert [text for text in check.check(config, home, "e").job.notes if text.startswith(note)]
+    (source / ".amlignore").write_text("/outputs\n")
+    assert not [text for text in check.check(config, home, "e").job.notes if "link" in text]
 
 
 def test_its_source_is_kept_and_what_is_odd_in_it_told(home, tmp_path):

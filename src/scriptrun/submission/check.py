@@ -166,21 +166,25 @@ def _script_problems(source: Path, script: str | None) -> list[str]:
 
 def _artifact_folder_problems(source: str) -> list[str]:
     """Why a run cannot have its own ``outputs`` and ``logs`` beside what the source has."""
-    problems = []
-    for name in SCRIPT_AREAS:
-        path = os.path.join(source, name)
-        if os.path.islink(path):
-            problem = f"is a link to {os.readlink(path)!r}, where runs would overwrite each other"
-        elif os.path.lexists(path) and not os.path.isdir(path):
-            problem = "is a file, where a run needs a folder"
-        else:
-            continue
-        if snapshots.why_ignored(source, name) is None:
-            problems.append(
-                f"{name!r} in the source directory {problem}; each run has its own {name!r}: "
-                f"rename it, or add /{name} to .amlignore"
-            )
-    return problems
+    return [
+        f"{name!r} in the source directory is a file, where a run needs a folder; "
+        f"rename it, or add /{name} to .amlignore"
+        for name in SCRIPT_AREAS
+        for path in [os.path.join(source, name)]
+        if os.path.lexists(path) and not os.path.isdir(path) and not os.path.islink(path)
+        if snapshots.why_ignored(source, name) is None
+    ]
+
+
+def _artifact_link_notes(source: str) -> list[str]:
+    """What becomes of links called ``outputs`` and ``logs``, where runs would share one folder."""
+    return [
+        f"{name!r} in the source directory is a link to {os.readlink(path)!r}; "
+        f"the run writes to a folder of its own instead"
+        for name in SCRIPT_AREAS
+        for path in [os.path.join(source, name)]
+        if os.path.islink(path) and snapshots.why_ignored(source, name) is None
+    ]
 
 
 def _nearest(source: Path, script: str) -> str:
@@ -230,7 +234,7 @@ def _job(
         root=origin.root or origin.parent or run_id,
         tags={str(key): None if value is None else str(value) for key, value in tags.items()},
         properties={"azureml.runsource": "experiment", "_azureml.ComputeTargetType": "local"},
-        notes=tuple(described.notes),
+        notes=(*described.notes, *_artifact_link_notes(str(source))),
         run_definition=described.run_definition,
         submitted_by={**identity.identify(), "user": _user()},
     )
