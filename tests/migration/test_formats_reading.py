@@ -160,10 +160,10 @@ def test_a_runconfig_is_printed_with_all_that_it_says(tmp_path):
     assert printed == meant and space["config"].arguments == ["--a", 1]
 
 
-def test_what_is_no_plain_value_is_told(tmp_path):
-    (tmp_path / "odd.runconfig").write_text("arguments: [2026-01-01]\ntarget: x\n")
+def test_arguments_are_as_they_are_written(tmp_path):
+    (tmp_path / "odd.runconfig").write_text("arguments: [2026-01-01, 3.10, 5]\ntarget: x\n")
     made = as_python.code(read_job.read(tmp_path / "odd.runconfig").config, "odd")
-    assert made.lost == ["arguments: [datetime.date(2026, 1, 1)]"] and "target='x'" in made.text
+    assert "arguments=['2026-01-01', '3.10', 5]" in made.text and made.lost == []
 
 
 def test_the_environment_that_every_job_has_is_not_printed(tmp_path):

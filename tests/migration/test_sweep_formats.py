@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,12 +17,13 @@ from hypothesis import strategies as st
 import scriptrun
 from scriptrun import BanditPolicy, Datastore, ScriptRunConfig, Workspace
 from scriptrun.config.sweeps import early_stopping, hyperdrive, sampling
-from scriptrun.migration.formats import sweeps, v2
+from scriptrun.migration.formats import shapes, sweeps, v2
 from scriptrun.migration.proof import pipelines, recorder, stubs
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import Distribution, JobSpec, Resources, Target
 from scriptrun.spec.job_data import JobData
+from scriptrun.store import yaml_reader
 from scriptrun.sweeps.record import Sweep
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -57,10 +59,19 @@ def swept(space, **more):
 
 
 def read_again(exported, lost):
-    found = yaml.safe_load(exported.text)
+    found = yaml_reader.parse(exported.text, keep_text=True)
+    shapes.check(Path("job.yml"), found, shapes.SWEEP)
     command, flags = sweeps.split_parameters(found["trial"]["command"])
     config = ScriptRunConfig(".", command=[command])
     return sweeps.read(found, config, flags, lost), command
+
+
+def as_arguments(space):
+    """The space, with the options of choices as a job is given them."""
+    return {
+        name: [kind, [[str(value) for value in values[0]]] if kind == "choice" else values]
+        for name, (kind, values) in space.items()
+    }
 
 
 @settings(max_examples=60)
@@ -72,7 +83,7 @@ def test_any_space_goes_to_yaml_and_comes_back(space):
     exported = sweeps.sweep_job(swept(space), None)
     made, command = read_again(exported, lost)
     wanted = {name if name[0] == "-" else f"--{name}": each for name, each in space.items()}
-    assert made.hyperparameter_sampling.as_dict()["space"] == wanted
+    assert as_arguments(made.hyperparameter_sampling.as_dict()["space"]) == as_arguments(wanted)
     assert made.hyperparameter_sampling.properties == {"seed": 3}
     assert command == "python t.py" and (lost, exported.lost) == ([], [])
     assert (made.max_total_runs, made.max_concurrent_runs, made.max_duration_minutes) == (9, 2, 90)

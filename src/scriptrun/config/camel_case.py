@@ -8,7 +8,7 @@ import types
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.section_base import Section
-from scriptrun.config.yaml_text import plain
+from scriptrun.config.yaml_text import as_text, plain, written_text
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
 from scriptrun.spec.suggestion import did_you_mean
@@ -41,20 +41,30 @@ def to_wire(value: Any) -> Any:
     if isinstance(value, Section):
         kind: Any = type(value)
         return {
-            key: to_wire(getattr(value, name))
+            key: to_wire(written_text(item) if name in kind.texts else item)
             for key, name in names_by_key(kind).items()
             if name not in value.unwritten
+            for item in [getattr(value, name)]
         }
     if isinstance(value, dict):
         return {str(key): to_wire(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_wire(element) for element in value]
     if value is None or isinstance(value, bool | int | float | str):
-        return value
+        return _without_subclass(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     name = getattr(value, "name", None)
     return name if isinstance(name, str) else str(value)
+
+
+def _without_subclass(value: Any) -> Any:
+    """``value`` as one of Python's own types: numpy's numbers are subclasses of them."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int(value) if isinstance(value, int) else float(value)
 
 
 def from_wire(section: S, data: object, where: str, problems: list[str]) -> S:
@@ -73,12 +83,19 @@ def from_wire(section: S, data: object, where: str, problems: list[str]) -> S:
     for key, value in data.items():
         name = keys.get(str(key))
         if name is not None:
-            converted = convert(value, field_types[name], f"{where}{key}", problems)
+            converted = convert_field(kind, name, value, f"{where}{key}", problems)
             if converted is not None or _allows_none(field_types[name]):
                 section.__dict__[name] = converted
         elif key not in section.ignored_keys:
             problems.append(f"{where}{key}: unknown key{did_you_mean(str(key), keys)}")
     return section
+
+
+def convert_field(kind: Any, name: str, value: object, where: str, problems: list[str]) -> Any:
+    """Convert ``value`` for the field ``name`` of the section ``kind``, like ``convert``."""
+    if name in kind.texts:
+        value = str(value) if isinstance(value, PlainScalar) else as_text(value)
+    return convert(value, _field_types(kind)[name], where, problems)
 
 
 def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # noqa: PLR0911

@@ -159,6 +159,8 @@ class DatasetRegistrationOptions(Section):
 class RegistrationOptions(Section):
     """The dataset that an output becomes."""
 
+    texts = frozenset({"tags"})
+
     name: str | None = None
     description: str | None = None
     tags: dict[str, Any] | None = None

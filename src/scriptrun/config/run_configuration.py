@@ -45,6 +45,7 @@ class RunConfiguration(Section):
     """
 
     wire_names = {"services": "applicationEndpoints"}
+    texts = frozenset({"arguments", "target"})
     ignored_keys = frozenset({"autoPrepareEnvironment", "prepareEnvironment", "containerInstance"})
 
     script: str | None = None

@@ -28,6 +28,8 @@ class Section:
     wire_names: ClassVar[dict[str, str]] = {}
     #: fields that are read from a file but not written
     unwritten: ClassVar[frozenset[str]] = frozenset()
+    #: fields whose values end as text: from a file they have the text as it is written
+    texts: ClassVar[frozenset[str]] = frozenset()
     #: keys of old files that are ignored
     ignored_keys: ClassVar[frozenset[str]] = frozenset()
 

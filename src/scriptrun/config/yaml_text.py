@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import os
+import re
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException
-from scriptrun.store import json_reader, yaml_reader
+from scriptrun.store import json_reader, yaml_reader, yaml_writer
 from scriptrun.store.document_limits import (
     CONFIGURATION,
     LimitExceeded,
@@ -30,6 +30,32 @@ def plain(value: object) -> Any:
     return [plain(element) for element in value] if isinstance(value, list) else value
 
 
+def as_text(value: object) -> Any:
+    """``value`` of a field that ends as text: a number stays one if its text says the same.
+
+    Of a value that is not a scalar, the scalars in it.
+    """
+    if isinstance(value, PlainScalar):
+        return value.value if str(value.value) == value else str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return {str(key): as_text(item) for key, item in value.items()}
+    return [as_text(element) for element in value] if isinstance(value, list) else value
+
+
+def written_text(value: object) -> Any:
+    """``value`` as it is written where it ends as text, so that ``as_text`` says the same."""
+    if isinstance(value, dict):
+        return {key: written_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [written_text(element) for element in value]
+    if isinstance(value, bool):
+        return str(value)
+    is_other = isinstance(value, float) and not re.fullmatch(r"-?\d+\.\d+", str(value))
+    return str(value) if is_other else value
+
+
 def load(text: str, where: str, limits: Limits = CONFIGURATION) -> Any:
     """Load YAML or JSON ``text``. Raises RunConfigurationException with the invalid position."""
     try:
@@ -45,7 +71,7 @@ def load(text: str, where: str, limits: Limits = CONFIGURATION) -> Any:
 def _parse(text: str, limits: Limits) -> object:
     if text.lstrip().startswith("{"):
         try:
-            return json_reader.parse(text, limits)
+            return json_reader.parse(text, limits, number=PlainScalar.from_yaml)
         except LimitExceeded:
             raise
         except MalformedDocument:
@@ -54,18 +80,8 @@ def _parse(text: str, limits: Limits) -> object:
 
 
 def dump(value: object) -> str:
-    """``value`` as YAML: keys in order, empty for null, lists not indented."""
-    import yaml
-
-    text: str = yaml.dump(
-        value,
-        Dumper=_dumper(),
-        sort_keys=False,
-        default_flow_style=False,
-        allow_unicode=True,
-        width=10**6,
-    )
-    return text
+    """``value`` as YAML: keys in order, empty for null, one line for each text."""
+    return yaml_writer.dump(value, empty_nulls=True, width=10**6)
 
 
 def write(path: str | os.PathLike[str], text: str) -> None:
@@ -73,26 +89,3 @@ def write(path: str | os.PathLike[str], text: str) -> None:
     file_path = os.fspath(path)
     os.makedirs(os.path.dirname(file_path) or ".", exist_ok=True)
     files.write_atomic(file_path, text.encode("utf-8"))
-
-
-@functools.cache
-def _dumper() -> Any:
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Writes null as an empty scalar, and no anchors."""
-
-        def ignore_aliases(self, data: object) -> bool:
-            return True
-
-    def represent_none(dumper: yaml.SafeDumper, _: None) -> yaml.Node:
-        return dumper.represent_scalar("tag:yaml.org,2002:null", "")
-
-    def represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-        # PyYAML writes a next-line character unescaped, but reads it as a space
-        style = '"' if "\x85" in value else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(type(None), represent_none)
-    Dumper.add_representer(str, represent_text)
-    return Dumper

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from scriptrun.config.yaml_text import as_text
 from scriptrun.core import experiment
 from scriptrun.runtime import file_walk
 from scriptrun.runtime.injob.metrics import mlflow_reader
@@ -42,15 +43,13 @@ def adopt(owner: experiment.Experiment) -> None:
 
 def experiment_names(root: Path) -> set[str]:
     """Return the experiments in mlflow's file store ``root``, except its default one."""
-    experiments = {str(_read_facts(path).get("name") or "") for path in root.glob("*/meta.yaml")}
+    experiments = {_name(path) for path in root.glob("*/meta.yaml")}
     return experiments - {"", "Default"}
 
 
 def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, Json]]:
     """Yield the folder and metadata of each finished run, oldest first."""
-    experiment_folders = [
-        path.parent for path in root.glob("*/meta.yaml") if _read_facts(path).get("name") == name
-    ]
+    experiment_folders = [path.parent for path in root.glob("*/meta.yaml") if _name(path) == name]
     runs = [
         (path.parent, _read_facts(path))
         for folder in experiment_folders
@@ -60,9 +59,13 @@ def _ended_runs(root: Path, name: str) -> Iterator[tuple[Path, Json]]:
     return (ended_run for ended_run in runs if ended_run[1].get("status") in _ENDED)
 
 
+def _name(path: Path) -> str:
+    return str(_read_facts(path).get("name") or "")
+
+
 def _read_facts(path: Path) -> Json:
     try:
-        content = yaml_reader.parse(document_limits.read_text(path))
+        content = as_text(yaml_reader.parse(document_limits.read_text(path), keep_text=True))
     except (OSError, ValueError):
         return {}  # mlflow is still writing it
     return content if isinstance(content, dict) else {}

@@ -13,16 +13,28 @@ from scriptrun.store.document_limits import (
     MalformedDocument,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def parse(text: str | bytes, limits: Limits = CONFIGURATION) -> object:
-    """The value of the JSON ``text``.
+
+def parse(
+    text: str | bytes,
+    limits: Limits = CONFIGURATION,
+    number: Callable[[str, float], object] | None = None,
+) -> object:
+    """The value of the JSON ``text``; ``number`` makes each number of its text and its value.
 
     Raises MalformedDocument for invalid JSON, and LimitExceeded for a value that is too large or
     too deep.
     """
     document_limits.check_size(text, limits)
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(
+            text,
+            parse_float=number and (lambda digits: number(digits, float(digits))),
+            parse_int=number and (lambda digits: number(digits, int(digits))),
+        )
         document_limits.check_value(value, limits)
     except (RecursionError, LimitExceeded) as error:
         if isinstance(error, LimitExceeded) and "deep" not in error.problem:

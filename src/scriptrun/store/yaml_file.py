@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.store import yaml_reader
+from scriptrun.store import yaml_reader, yaml_writer
 from scriptrun.store.document_limits import RECORD, MalformedDocument
 from scriptrun.store.records import DamagedRecord
+from scriptrun.store.yaml_reader import PlainScalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,12 +103,7 @@ def _write_copy(path: Path, stamp: list[int], value: Json) -> None:
 
 
 def _dump(value: Json) -> bytes:
-    import yaml
-
-    value = plain(value)
-    readable = not re.search(_NEEDS_ESCAPE, json.dumps(value, ensure_ascii=False))
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=readable, width=100)
-    return text.encode("utf-8")
+    return yaml_writer.dump(plain(value)).encode("utf-8")
 
 
 def is_copy_whole(path: Path, value: Json) -> bool:
@@ -124,7 +119,7 @@ def parse(path: Path) -> Json:
     try:
         with files.open_record(path) as handle:
             data = handle.read(RECORD.characters + 1)
-        document = yaml_reader.parse(data, limits=RECORD)
+        document = yaml_reader.parse(data, keep_text=True, limits=RECORD)
     except MalformedDocument as error:
         line = f", line {error.line}" if error.line else ""
         hint = "Fix the line, or remove the file."
@@ -136,10 +131,27 @@ def parse(path: Path) -> Json:
     if not isinstance(document, dict):
         raise DamagedRecord(
             path,
-            f", line 1: expected a mapping (`key: value` lines), not {_describe_value(document)}",
+            f", line 1: expected a mapping (`key: value` lines), "
+            f"not {_describe_value(_value(document))}",
             "Fix the file, or remove it.",
         )
-    return plain({str(key): item for key, item in document.items()})
+    return plain({str(key): _value(item, key in _TEXTS) for key, item in document.items()})
+
+
+def _value(item: object, is_text: bool = False) -> object:
+    """What the parsed ``item`` stands for; ``is_text`` if its scalars end as text.
+
+    Earlier versions left a text unquoted if YAML 1.1 reads it as text: it stays text.
+    """
+    if isinstance(item, dict):
+        return {str(key): _value(value, is_text or key in _TEXTS) for key, value in item.items()}
+    if isinstance(item, list):
+        return [_value(element, is_text) for element in item]
+    if not isinstance(item, PlainScalar):
+        return item
+    if yaml_writer.is_unquoted_text(item) or (is_text and not yaml_writer.writes(item)):
+        return str(item)
+    return item.value
 
 
 def _describe_value(value: object) -> str:
@@ -174,8 +186,8 @@ def name_from_file(encoded: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-_NEEDS_ESCAPE = "[\x85\u2028\u2029\ufeff\ud800-\udfff]"
-"""Characters that YAML reads as line breaks or UTF-8 cannot encode: written as escapes."""
+#: fields of records whose values are texts, or mappings of texts
+_TEXTS = frozenset(("tags", "properties", "description", "variables", "environment_variables"))
 _UNSAFE = frozenset('/\\:*?"<>|%')
 _RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(1, 10))]

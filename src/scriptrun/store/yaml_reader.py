@@ -1,29 +1,31 @@
 """Read YAML: the only module that parses it, so that all files follow the same rules and limits.
 
-Scalars have YAML 1.1's values, except dates, which stay text. Of several equal keys the last one
-counts. Aliases count as often as they are used, so that a small file cannot stand for a huge value.
+Scalars have the values of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema):
+``yes``, dates and ``12:30`` are text, ``0123`` is 123. Of several equal keys the last one counts,
+``<<`` merges a mapping. Aliases count as often as they are used, so that a small file cannot stand
+for a huge value.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 
 from scriptrun.store import document_limits
 from scriptrun.store.document_limits import CONFIGURATION, Limits, MalformedDocument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     import yaml
 
-    Construct = Callable[[yaml.SafeLoader, yaml.Node], object]
+    Construct = Callable[[yaml.SafeLoader, Any], object]
 
 
 class PlainScalar(str):
-    """An unquoted number, date or boolean: its text as written, and its value.
+    """An unquoted number or boolean: its text as written, and its value.
 
     A string field gets "3.10" from ``3.10``, not "3.1".
     """
@@ -74,7 +76,7 @@ def _malformed(error: yaml.YAMLError) -> MalformedDocument:
 _LONGEST_PROBLEM = 200
 #: Python writes no integer of more bits than these in decimal digits
 _MOST_BITS = 14_000
-_INTEGER = "tag:yaml.org,2002:int"
+_TAG = "tag:yaml.org,2002:"
 
 
 class _Counter:
@@ -129,7 +131,7 @@ def _loader(keep_text: bool) -> Callable[[str | bytes, Limits], yaml.SafeLoader]
     class Loader(yaml.SafeLoader):
         """Counts what it composes, and constructs only the values of JSON."""
 
-        yaml_implicit_resolvers = _implicit_resolvers(keep_text)
+        yaml_implicit_resolvers = _implicit_resolvers()
 
         def __init__(self, stream: str | bytes, limits: Limits) -> None:
             super().__init__(stream)
@@ -143,7 +145,7 @@ def _loader(keep_text: bool) -> Callable[[str | bytes, Limits], yaml.SafeLoader]
 
         def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
             try:
-                if node.tag == _INTEGER and len(node.value) > _MOST_BITS + 2:
+                if node.tag == f"{_TAG}int" and len(node.value) > _MOST_BITS + 2:
                     raise ValueError("the number is too large")  # before it is worked out
                 value: object = super().construct_object(node, deep)
                 number = getattr(value, "value", value)
@@ -153,33 +155,72 @@ def _loader(keep_text: bool) -> Callable[[str | bytes, Limits], yaml.SafeLoader]
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 raise _invalid_value(node, error) from None
 
-    for kind in _SCALARS if keep_text else ():
-        tag = f"tag:yaml.org,2002:{kind}"
-        Loader.add_constructor(tag, _text_keeper(yaml.SafeLoader.yaml_constructors[tag]))
-    for kind in ("binary", "omap", "pairs", "set"):
-        Loader.add_constructor(f"tag:yaml.org,2002:{kind}", _reject)
+    for kind, construct in _SCALARS.items():
+        tag = f"{_TAG}{kind}"
+        Loader.add_constructor(tag, _keeping_text(construct) if keep_text else construct)
+    Loader.add_constructor(f"{_TAG}merge", lambda loader, node: node.value)
+    for kind in ("binary", "omap", "pairs", "set", "timestamp"):
+        Loader.add_constructor(f"{_TAG}{kind}", _reject)
     return Loader
 
 
+def kind_of(text: str) -> str:
+    """What the unquoted ``text`` is: "null", "bool", "int", "float", "merge" or "str"."""
+    return next((kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, text)), "str")
+
+
+#: the unquoted scalars that are not text
+_KINDS = {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    ),
+    "merge": "<<",
+}
+#: the first characters of scalars of each kind
+_FIRST = {"null": "~nN", "bool": "tTfF", "int": "-+0123456789", "float": "-+.0123456789"}
+
+
+def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for kind, pattern in _KINDS.items():
+        for first in [*_FIRST.get(kind, "<"), *([""] if kind == "null" else [])]:
+            rule = f"{_TAG}{kind}", re.compile(rf"(?:{pattern})\Z")
+            resolvers.setdefault(first, []).append(rule)
+    return resolvers
+
+
+def _construct_int(loader: yaml.SafeLoader, node: Any) -> int:
+    text = str(loader.construct_scalar(node))
+    prefixes = {"0o": 8, "0x": 16}
+    base = prefixes.get(text[:2])
+    return int(text[2:], base) if base else int(text)
+
+
+def _construct_float(loader: yaml.SafeLoader, node: Any) -> float:
+    text = str(loader.construct_scalar(node))
+    return float(text.replace(".", "") if text[-1:].isalpha() else text)
+
+
+def _construct_bool(loader: yaml.SafeLoader, node: Any) -> bool:
+    text = str(loader.construct_scalar(node))
+    if text.lower() not in ("true", "false"):
+        raise ValueError("expected true or false")
+    return text.lower() == "true"
+
+
 #: the kinds of scalars whose text a PlainScalar keeps
-_SCALARS = ("int", "float", "bool", "timestamp")
+_SCALARS: dict[str, Construct] = {
+    "int": _construct_int,
+    "float": _construct_float,
+    "bool": _construct_bool,
+}
 
 
-def _implicit_resolvers(keep_text: bool) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """YAML 1.1's rules for plain scalars; dates stay text, or PlainScalars with ``keep_text``."""
-    import yaml
-
-    resolvers: dict[str, list[tuple[str, re.Pattern[str]]]]
-    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
-    if keep_text:
-        return resolvers
-    return {
-        first: [(tag, regex) for tag, regex in pairs if tag != "tag:yaml.org,2002:timestamp"]
-        for first, pairs in resolvers.items()
-    }
-
-
-def _text_keeper(construct: Construct) -> Construct:
+def _keeping_text(construct: Construct) -> Construct:
     return lambda loader, node: PlainScalar.from_yaml(node.value, construct(loader, node))
 
 

@@ -9,6 +9,7 @@ from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.suggestion import did_you_mean
 from scriptrun.store import json_reader
 from scriptrun.store.document_limits import LimitExceeded
+from scriptrun.store.yaml_reader import PlainScalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ def _convert(kind: object, field: str, text: str, path: str) -> object:
     if expected is str or "str" in str(expected).replace("dict[str", "").replace("list[str", ""):
         return text
     try:
-        value = json_reader.parse(text)
+        value = json_reader.parse(text, number=PlainScalar.from_yaml)
     except LimitExceeded as error:
         raise UserErrorException(f"Invalid --set {path!r}: {error}.") from None
     except ValueError:
         value = text
-    converted = camel_case.convert(value, expected, f"--set {path}", problems)
+    converted = camel_case.convert_field(kind, field, value, f"--set {path}", problems)
     refuse(problems)
     return converted

@@ -9,6 +9,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
 from scriptrun.store import document_limits
 from scriptrun.store.document_limits import LimitExceeded
+from scriptrun.store.yaml_reader import PlainScalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +43,14 @@ def normalize(content: object, where: str = "The conda specification") -> Json:
         content = {}
     if not isinstance(content, dict):
         raise UserErrorException(f"{where}: expected a mapping with 'dependencies'.")
-    normalized: Json = {str(key): yaml_text.plain(value) for key, value in content.items()}
+    normalized: Json = {str(key): _value(key, value) for key, value in content.items()}
     normalized["dependencies"] = _dependencies(content.get("dependencies"), where)
     normalized["channels"] = _texts(content.get("channels"), f"{where}: channels")
     return normalized
+
+
+def _value(key: str, value: object) -> object:
+    return str(value) if isinstance(value, PlainScalar) else yaml_text.plain(value)
 
 
 def to_text(content: Json, source: str = "") -> str:

@@ -34,7 +34,7 @@ def as_list(value: object) -> list[str]:
 def _read(path: str) -> Json:
     try:
         text = document_limits.read_text(path)
-        content = yaml_reader.parse(os.path.expandvars(text))
+        content = yaml_reader.parse(os.path.expandvars(text), keep_text=True)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

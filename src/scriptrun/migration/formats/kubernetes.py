@@ -5,7 +5,6 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
-from scriptrun.migration.formats import yaml_export
 from scriptrun.migration.formats.containers import choose_image, install_script
 from scriptrun.migration.formats.facts import (
     ExportedJob,
@@ -15,6 +14,7 @@ from scriptrun.migration.formats.facts import (
     shell_line,
 )
 from scriptrun.spec.job import JobSpec
+from scriptrun.store import yaml_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def manifest(job: JobSpec, lockfile: Json | None) -> ExportedJob:
         pod["subdomain"] = name
         documents.insert(0, _service(name))
     lost = _losses(job, name, packages.conda, packages.interpreter)
-    text = yaml_export.dump_all(documents)
+    text = yaml_writer.dump_all(documents, blocks=True)
     return ExportedJob({f"{name}.yaml": text}, lost)
 
 

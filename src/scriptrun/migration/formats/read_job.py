@@ -20,6 +20,7 @@ from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
+from scriptrun.config.yaml_text import plain
 from scriptrun.migration.formats import shapes, sweeps
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value, fresh
@@ -83,7 +84,7 @@ def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None)
 
 def _read_yaml(file: Path) -> Json:
     try:
-        document = yaml_reader.parse(document_limits.read_text(file))
+        document = yaml_reader.parse(document_limits.read_text(file), keep_text=True)
     except (ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserErrorException(f"Cannot read {str(file)!r}: {reason}.") from None
@@ -116,7 +117,9 @@ def _read_v2_sweep(file: Path, document: Json) -> ImportedJob:
 def _read_v2(file: Path, document: Json) -> ImportedJob:
     shapes.check(file, document, shapes.COMMAND, ("command",))
     lost: list[str] = []
-    lost += [f"{name}: {document[name]!r}" for name in document if name not in _HANDLED_FIELDS]
+    lost += [
+        f"{name}: {plain(document[name])!r}" for name in document if name not in _HANDLED_FIELDS
+    ]
     references: dict[str, DataReferenceConfiguration] = {}
     values = _input_values(document, references, lost)
     config = ScriptRunConfig(
@@ -131,7 +134,7 @@ def _read_v2(file: Path, document: Json) -> ImportedJob:
     run = config.run_config
     run.data_references = references
     run.environment_variables = {
-        str(name): str(value)
+        str(name): "" if value is None else str(value)
         for name, value in (document.get("environment_variables") or {}).items()
     }
     if document.get("tags"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store.yaml_reader import PlainScalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,13 +55,26 @@ PROJECT: Kinds = {
 }
 
 
+def _section_of(document: Json, name: str) -> tuple[Json, str]:
+    """The mapping that has the field of that dotted name, and the field's own name."""
+    *sections, field = name.split(".")
+    for section in sections:
+        inner = document.get(section)
+        document = inner if isinstance(inner, dict) else {}
+    return document, field
+
+
 def check(path: Path, document: Json, kinds: Kinds, required: tuple[str, ...] = ()) -> None:
-    """Raise UserErrorException if ``required`` fields are missing, or fields have a wrong type."""
+    """Set the numbers among the fields ``kinds``, whose text the reader kept.
+
+    Raises UserErrorException if ``required`` fields are missing, or fields have a wrong type.
+    """
     problems = [f"missing {name}" for name in required if document.get(name) in (None, "")]
     for name, kind in kinds.items():
-        value: object = document
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        section, field = _section_of(document, name)
+        value = section.get(field)
+        if isinstance(value, PlainScalar) and kind in (NUMBER, INTEGER):
+            section[field] = value = value.value
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             problems.append(f"{name} must be {_KIND_NAMES[kind]}, not {value!r}")
     if problems:

@@ -11,11 +11,12 @@ from typing import Any
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sweeps import early_stopping, sampling, search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
-from scriptrun.migration.formats import v2, yaml_export
+from scriptrun.config.yaml_text import as_text, plain, written_text
+from scriptrun.migration.formats import v2
 from scriptrun.migration.formats.facts import ExportedJob
 from scriptrun.migration.formats.literals import literal
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.store import yaml_reader
+from scriptrun.store import yaml_reader, yaml_writer
 from scriptrun.sweeps.record import Sweep
 
 TYPE_CHECKING = False
@@ -82,7 +83,7 @@ def sweep_job(sweep: Sweep, lockfile: Json | None) -> ExportedJob:
         command["early_termination"] = policy
     if sweep.resume_from or sweep.resume_child_runs:
         lost.append("the runs that it resumes from")
-    text = yaml_export.dump(command)
+    text = yaml_writer.dump(command)
     return ExportedJob({**trial_job.files, "job.yml": text}, lost)
 
 
@@ -99,6 +100,7 @@ def _algorithm(sweep: Sweep) -> str | Json:
 
 def _expression_fields(expression: list[Any]) -> Json:
     name, values = expression
+    values = written_text(values) if name == "choice" else values
     return {"type": name, **dict(zip(_VALUES[name], values, strict=True))}
 
 
@@ -160,9 +162,9 @@ def _sampling(
     properties: Json = {}
     for name, value in algorithm.items() if isinstance(algorithm, dict) else ():
         if name == "seed":
-            properties["seed"] = value
+            properties["seed"] = plain(value)
         elif name != "type":
-            lost.append(f"sampling_algorithm.{name}: {value!r}")
+            lost.append(f"sampling_algorithm.{name}: {plain(value)!r}")
     space: Json = {}
     for name, expression in document["search_space"].items():
         space[str(flags.get(name, name))] = _expression(name, expression)
@@ -176,7 +178,9 @@ def _expression(name: str, spec: object) -> list[Any]:
     if not isinstance(spec, dict) or str(spec.get("type")) not in _VALUES:
         raise UserErrorException(f"search_space.{name} must be one of {', '.join(_VALUES)}.")
     kind = str(spec["type"])
-    return [kind, [spec[field] for field in _VALUES[kind]]]
+    # an option ends as an argument, a bound as a number
+    convert = as_text if kind == "choice" else plain
+    return [kind, [convert(spec[field]) for field in _VALUES[kind]]]
 
 
 def _early_termination(
@@ -186,14 +190,14 @@ def _early_termination(
         return None
     for name, kind in _POLICIES.items():
         if kind == policy.get("type"):
-            properties = {key: value for key, value in policy.items() if key != "type"}
+            properties = {key: plain(value) for key, value in policy.items() if key != "type"}
             try:
                 return early_stopping.from_dict({"name": name, "properties": properties})
             except TypeError as error:
                 raise UserErrorException(
-                    f"Invalid early_termination {policy!r}: {error}."
+                    f"Invalid early_termination {plain(policy)!r}: {error}."
                 ) from None
-    lost.append(f"early_termination: {policy!r}")
+    lost.append(f"early_termination: {plain(policy)!r}")
     return None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
-from scriptrun.migration.formats import yaml_export
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
@@ -21,6 +20,7 @@ from scriptrun.migration.formats.facts import (
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import JobInput, JobOutput
+from scriptrun.store import yaml_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def command_job(job: JobSpec, lockfile: Json | None) -> ExportedJob:
         else f"azureml:{job.target.name}"
     )
     document.update(_other_fields(job, lost))
-    text = yaml_export.dump(document)
+    text = yaml_writer.dump(document)
     return ExportedJob({"job.yml": text, **files}, lost)
 
 
@@ -116,7 +116,7 @@ def _environment(job: JobSpec, packages: Packages, files: dict[str, str], lost: 
         dependencies.append({"pip": lines})
     channels = packages.channels or ["conda-forge"]
     conda = {"name": job_name(job), "channels": channels, "dependencies": dependencies}
-    files["conda.yml"] = yaml_export.dump(conda)
+    files["conda.yml"] = yaml_writer.dump(conda)
     return {**environment, "conda_file": "./conda.yml"}
 
 
