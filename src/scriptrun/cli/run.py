@@ -22,7 +22,6 @@ from scriptrun.cli.options import environment as environment_options
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import spinner
 from scriptrun.engines.local import engine as local_engine
-from scriptrun.registry import experiments as experiment_registry
 from scriptrun.submission import check, submit
 
 TYPE_CHECKING = False
@@ -168,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
         return int(_load("terminal.plan_view").show(submission, workspace, args.json))
     local_engine.allow_fork()  # this process has a single thread
     workspace = workspace_here.create_if_missing(workspace)
-    experiment_registry.make(workspace, request.experiment)
+    submit.begin(workspace, request.experiment)
     with spinner.show_status("Taking snapshot"):
         folder = submit.submit(submission, workspace)
     return int(_load("runs.after_submit").finish(workspace, folder, submission.warnings, args))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scriptrun.core.workspace import Workspace
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.store import paths
 
 
 def current() -> Workspace:
@@ -50,6 +51,7 @@ def create_if_missing(workspace: Workspace) -> Workspace:
     """Return the workspace; create it first, with a message, if it does not exist yet."""
     if exists(workspace):
         return workspace
+    paths.runtime_root()  # what cannot be submitted leaves no workspace behind
     created = Workspace.create(workspace.name, path=workspace.root, exist_ok=True)
     print(f"Created workspace {created.name!r} in {created.directory}", file=sys.stderr)
     return created

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 
-from scriptrun.config import distribution_spec, resources
+from scriptrun.config import distribution_spec, process_limits, resources
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
@@ -126,6 +126,8 @@ class ConfigReader:
                 problems += _list_problems(name, values, resolve)
             elif name == "arguments" and isinstance(values, str):
                 problems += _text_problems(values)
+            elif name == "command" and isinstance(values, str):
+                problems += process_limits.argument_problems(name, values)
             elif name == "arguments" and values is not None:
                 problems.append(f"arguments must be a flat list, not {_describe_value(values)}")
         return problems
@@ -207,16 +209,20 @@ def _text_problems(text: str) -> list[str]:
     import shlex
 
     try:
-        shlex.split(text)
+        words = shlex.split(text)
     except ValueError as error:
         return [f"cannot split arguments {text!r} ({error}); use a list"]
-    return []
+    return _list_problems("arguments", words, None)
 
 
 def _list_problems(name: str, values: Iterable[object], resolve: Resolve | None) -> list[str]:
     problems = []
     for index, value in enumerate(values):
-        if is_plain(value) or (resolve is not None and resolve(value) is not None):
+        if is_plain(value):
+            text = os.fsdecode(value) if isinstance(value, os.PathLike) else str(value)
+            problems += process_limits.argument_problems(f"{name}[{index}]", text)
+            continue
+        if resolve is not None and resolve(value) is not None:
             continue
         if isinstance(value, list | tuple | dict | set):
             problems.append(
@@ -268,6 +274,10 @@ def _variable_problems(run: RunConfiguration) -> list[str]:
             continue
         invalid_names = [name for name in variables or {} if not _is_variable_name(name)]
         problems += [f"invalid variable name {name!r} in {owner}" for name in invalid_names]
+        others = {
+            name: value for name, value in (variables or {}).items() if name not in invalid_names
+        }
+        problems += process_limits.variable_problems(others)
     return problems
 
 

@@ -76,7 +76,7 @@ class Experiment:
         name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
         submitter = importlib.import_module(name) if isinstance(name, str) else submit
         submission = submitter.check(config, self.workspace, self.name, tags, origin)
-        self._ensure_registered()
+        submit.begin(self.workspace, self.name)
         folder = submitter.submit(submission, self.workspace)
         run = Run.at(self.workspace, folder)
         environment_registry.remember(self.workspace, submission.environment)
@@ -91,7 +91,7 @@ class Experiment:
     ) -> list[Run]:
         """Submit all ``configs``, or none: all are checked before the first one starts."""
         submissions = [check.check(config, self.workspace, self.name, tags) for config in configs]
-        self._ensure_registered()
+        submit.begin(self.workspace, self.name)
         folders = batch.submit_all(submissions, self.workspace)
         runs = [Run.at(self.workspace, folder) for folder in folders]
         environments = {id(each.environment): each.environment for each in submissions}

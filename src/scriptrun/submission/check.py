@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun.config import describe
+from scriptrun.config import describe, process_limits
 from scriptrun.config.reader import ConfigReader
 from scriptrun.environments import builder as environments
 from scriptrun.preparation import resolve as resolve_environment
@@ -100,15 +100,12 @@ def check(
     environment, notes = resolve_environment.resolve(described, interpreter, origin.pins, engine)
     with vault.for_workspace(workspace.id):
         problems += [] if is_remote else environments.check(environment)  # else remotely
-    problems += [
-        f"the passed-through variable {name} is not set"
-        for name in origin.passed
-        if name not in os.environ
-    ]
+    problems += _origin_problems(origin)
     if engine is None:
         refuse(problems)
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
+    problems += [] if problems else process_limits.total_problems(job.arguments, job.variables)
     resume_source, target = described.resume_from, compute_targets.target_of(engine)
     problems += resume_from.problems(resume_source, target)
     job = job.replace(
@@ -124,6 +121,14 @@ def check(
     problems += engine.check(job)
     refuse(problems)
     return Submission(job, engine, source, [], data, reader.run.environment, resume_source)
+
+
+def _origin_problems(origin: Origin) -> list[str]:
+    return [
+        f"the passed-through variable {name} is not set"
+        for name in origin.passed
+        if name not in os.environ
+    ] + process_limits.variable_problems(origin.variables)
 
 
 def source_folder(path: str | os.PathLike[str]) -> Path:

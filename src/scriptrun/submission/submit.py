@@ -6,6 +6,7 @@ run.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.queue import start as start_run
 from scriptrun.queue import tickets, workers
-from scriptrun.registry import compute_targets
+from scriptrun.registry import compute_targets, experiments
 from scriptrun.runtime import events, files
 from scriptrun.spec import states
 from scriptrun.spec.environment import EnvironmentSpec
@@ -57,6 +58,17 @@ SourceSnapshot = tuple[snapshots.Snapshot, dict[str, str]]
 
 #: what each kind of configuration names as its ``submitter`` has ``check`` and ``submit``
 check = checks.check
+
+
+def begin(workspace: WorkspaceFiles, experiment: str) -> None:
+    """Make what each submission needs: this user's queue, and the experiment's record.
+
+    Raises WorkspaceException, and leaves nothing in the workspace, if the cache cannot be written.
+    """
+    queue = tickets.queue_of(workspace.id)
+    if not os.access(queue, os.W_OK | os.X_OK):
+        raise paths.not_writable(queue, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    experiments.make(workspace, experiment)
 
 
 def submit(submission: Submission, workspace: WorkspaceFiles) -> Path:

@@ -29,9 +29,9 @@ from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
-from scriptrun.registry import experiments as experiment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps import submit as sweep_submit
@@ -160,7 +160,7 @@ def _submit(args: argparse.Namespace) -> int:
         plan_view = importlib.import_module("scriptrun.cli.terminal.plan_view")
         return int(plan_view.show(submission, workspace, args.json, {"sweep": _plan_lines(config)}))
     workspace = workspace_here.create_if_missing(workspace)
-    experiment_registry.make(workspace, request.experiment)
+    job_submit.begin(workspace, request.experiment)
     folder = sweep_submit.submit(submission, workspace)
     for message in submission.warnings:
         attach.warn(message)

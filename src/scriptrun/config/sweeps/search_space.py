@@ -17,6 +17,8 @@ from scriptrun.runtime.injob import values as job_values
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.library_values import plain_value
 
+from scriptrun.config import process_limits
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeGuard
@@ -159,6 +161,8 @@ def problems(space: object) -> list[str]:
     names = [name for name in space if isinstance(name, str)]
     duplicates = {flag(name) for name in names if [flag(n) for n in names].count(flag(name)) > 1}
     messages += [f"duplicate parameter {name!r}, with and without dashes" for name in duplicates]
+    for name in names:
+        messages += process_limits.argument_problems(f"parameter {name[:50]!r}", flag(name))
     for name, expression in space.items():
         messages += [
             f"parameter {name!r}: {problem}" for problem in _expression_problems(expression)
@@ -195,7 +199,11 @@ def _is_expression(expression: object) -> TypeGuard[Expression]:
 def _choice_problems(options: object) -> list[str]:
     if not isinstance(options, list | tuple) or not options:
         return ["choice requires at least one value"]
-    return []
+    return [
+        problem
+        for index, option in enumerate(options)
+        for problem in process_limits.argument_problems(f"choice[{index}]", text(option))
+    ]
 
 
 def _range_problems(name: str, values: Sequence[float]) -> list[str]:
