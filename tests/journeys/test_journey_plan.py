@@ -50,8 +50,10 @@ def test_files_sizes_and_the_rules_that_leave_some_out(user):
 def test_a_script_that_is_left_out_is_told(user):
     user.writes("train.py", "")
     user.writes(".amlignore", "train.py\n")
-    found = user.does("run", "--plan", "--json", "train.py").json
-    assert any("train.py is not in the snapshot" in warning for warning in found["warnings"])
+    for words in (["run", "--plan", "train.py"], ["run", "train.py"]):
+        refused = user.types(*words)
+        assert refused.code == 2
+        assert "'train.py' is not part of the snapshot: train.py (.amlignore:1)" in refused.err
 
 
 def test_whether_the_environment_is_built(user):

@@ -87,11 +87,37 @@ def script_imports(source: bytes) -> set[str]:
     Skips relative imports, imports inside a ``try`` that catches ImportError, and imports for type
     checkers (``if TYPE_CHECKING``).
     """
+    return {name.partition(".")[0] for name in imported_names(source)}
+
+
+def imported_names(source: bytes, package: str = "") -> list[str]:
+    """What ``source``, a module of ``package``, imports: each module, and what may be one of it.
+
+    ``from a import b`` gives ``a`` and ``a.b``. Skips what ``script_imports`` skips; outside of a
+    package relative imports too.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return set(_iter_imports(tree.body))
+        return []
+    names: list[str] = []
+    for node in _iter_imports(tree.body):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+            continue
+        module = _absolute_module(node, package)
+        if module:
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return list(dict.fromkeys(names))
+
+
+def _absolute_module(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".") if package else []
+    if node.level > len(parts):
+        return ""
+    return ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [node.module])])
 
 
 def missing(modules: Iterable[str], environment: ReadyEnvironment | EnvironmentSpec) -> list[str]:
@@ -119,15 +145,12 @@ def distributions_for(module: str) -> tuple[str, ...]:
     return DISTRIBUTIONS.get(module, (module.lower().replace("_", "-"),))
 
 
-def _iter_imports(body: Iterable[ast.AST]) -> Iterator[str]:
+def _iter_imports(body: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
     rest = list(body)
     while rest:  # nesting may be deeper than functions may call each other
         node = rest.pop()
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if node.level == 0 and node.module:
-                yield node.module.partition(".")[0]
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
         elif isinstance(node, ast.Try) and _catches_import_error(node):
             rest += [*node.orelse, *node.finalbody]
             rest += [each for handler in node.handlers for each in handler.body]

@@ -7,7 +7,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.data import summary
 from scriptrun.preparation import build as build_environment
 from scriptrun.spec.values import Value, fresh
-from scriptrun.store.snapshots import preview, snapshots
+from scriptrun.store.snapshots import snapshots
 from scriptrun.submission.check import Submission
 from scriptrun.tracking import run_folder
 
@@ -47,7 +47,6 @@ def plan(submission: Submission, workspace: Workspace) -> SubmissionPlan:
     warnings = [
         *submission.warnings,
         *inspection.warnings,
-        *_ignored_script_warning(submission, inspection),
     ]
     return SubmissionPlan(
         source=job.source_directory,
@@ -87,12 +86,3 @@ def _plan_environment(submission: Submission, workspace: Workspace) -> Json:
         "last_seconds": build_plan.last_seconds,
         "place": build_plan.place,
     }
-
-
-def _ignored_script_warning(submission: Submission, inspection: preview.Inspection) -> list[str]:
-    """A warning if the ignore rules exclude the script from its own snapshot."""
-    script = submission.job.script
-    if not script or script in inspection.files:
-        return []
-    reason = snapshots.why_ignored(submission.job.source_directory, script)
-    return [f"{script} is not in the snapshot: {reason}"] if reason else []

@@ -22,7 +22,7 @@ from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
-from scriptrun.submission import resume_from
+from scriptrun.submission import entry_files, resume_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def check(
     problems: list[str] = []
     described = describe.description_of(reader, resolve)
     source = source_folder(described.source_directory or ".")
-    problems += _source_problems(source, described.script)
+    problems += _source_problems(source, described.script) or entry_files.problems(
+        source, described.script, described.command
+    )
     engine = _engine(workspace, described.target, problems)
     is_remote = engine is not None and engine.traits.through is not None
     interpreter = (engine and engine.interpreter()) or origin.interpreter

@@ -35,7 +35,7 @@ IGNORED_BY_DEFAULT = frozenset(
 )
 FRESH = 50_000_000
 """A file changed within this many nanoseconds may change again with the same timestamps."""
-_ENVIRONMENT_MARKS = frozenset({b"pyvenv.cfg", b"conda-meta"})
+ENVIRONMENT_MARKS = frozenset({b"pyvenv.cfg", b"conda-meta"})
 
 
 class Reason(Value):
@@ -76,6 +76,11 @@ class Rules:
             self.kind, self, folder, ignore_file.path, f"{self.stamp}|{_stamp(ignore_file.stat())}"
         )
 
+    def inside(self, folder: bytes, path: bytes) -> Rules:
+        """The rules for ``folder``, which is at ``path``; without a stamp, for one question."""
+        file = os.path.join(path, self.kind)
+        return Rules(self.kind, self, folder, file, "") if os.path.isfile(file) else self
+
     def find_match(self, path: bytes, is_folder: bool) -> tuple[Pattern, bytes] | None:
         """The line that decides about ``path``, and its file; the deepest file takes precedence."""
         rules: Rules | None = self
@@ -106,7 +111,7 @@ class Rules:
 
     def environment(self, path: bytes, names: frozenset[bytes]) -> Reason | None:
         """The reason if the folder ``path`` with the entries ``names`` is a Python environment."""
-        if not path or not names & _ENVIRONMENT_MARKS:
+        if not path or not names & ENVIRONMENT_MARKS:
             return None
         if self.kind == b".amlignore" and self._reincluded(
             self.find_match(path, True), path.rpartition(b"/")[2]

@@ -9,7 +9,7 @@ from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import folder as snapshot_folder
 from scriptrun.store.snapshots import symlinks
 from scriptrun.store.snapshots import warnings as snapshot_warnings
-from scriptrun.store.snapshots.ignore import Reason, rules_for
+from scriptrun.store.snapshots.ignore import ENVIRONMENT_MARKS, Reason, rules_for
 
 
 class Inspection(Value, frozen=False):
@@ -49,16 +49,20 @@ def why_ignored(source: bytes, path: bytes) -> Reason | None:
     rules = rules_for(source)
     folder = b""
     for name in path.split(b"/"):
-        try:
-            listing = snapshot_folder.list_folder(source, folder, rules)
-        except OSError:
-            return None
-        if listing.environment is not None:
-            return listing.environment
-        reason = listing.reasons.get(name) or listing.reasons.get(name + b"/")
+        here = snapshot_folder.join(source, folder)
+        marks = [mark for mark in ENVIRONMENT_MARKS if os.path.lexists(os.path.join(here, mark))]
+        reason = rules.environment(folder, frozenset(marks))
         if reason is not None:
             return reason
-        rules, folder = listing.rules, snapshot_folder.join(folder, name)
+        rules = rules.inside(folder, here)
+        inner = snapshot_folder.join(folder, name)
+        full = os.path.join(source, inner)
+        if not os.path.lexists(full):
+            return None
+        reason = rules.reason(inner, os.path.isdir(full) and not os.path.islink(full))
+        if reason is not None:
+            return reason
+        folder = inner
     return None
 
 
