@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptrun import CondaDependencies
+from scriptrun import CondaDependencies, Environment, ScriptRunConfig, Workspace
 from scriptrun.config import yaml_text
+from scriptrun.config.describe import describe
 from scriptrun.config.environments import conda_file
+from scriptrun.config.reader import ConfigReader
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.submission.check import check
 
 DATA = Path(__file__).parent / "data"
 
@@ -116,7 +119,7 @@ def test_saving(tmp_path):
 
 def test_what_a_file_refers_to_is_found_from_elsewhere(tmp_path, monkeypatch):
     project = tmp_path / "project"
-    project.mkdir()
+    (project / "lib").mkdir(parents=True)
     (project / "requirements.txt").write_text("numpy==1.20\n")
     (project / "env.yml").write_text(
         "dependencies:\n- pip:\n  - -r requirements.txt\n  - -e ./lib\n"
@@ -132,7 +135,7 @@ def test_what_else_a_file_holds_is_kept_with_versions_as_written():
     content = yaml_text.load(text, "env.yml")
     conda = CondaDependencies.from_dict(content)
     assert conda.get_python_version() == "3.10"
-    assert conda.as_dict()["variables"] == {"A": 1}
+    assert conda.as_dict()["variables"] == {"A": "1"}
     assert list(conda.as_dict()) == ["name", "channels", "dependencies", "prefix", "variables"]
 
 
@@ -233,3 +236,77 @@ def test_what_is_no_list_and_no_text():
     for add in (conda.add_pip_package, conda.add_conda_package):
         with pytest.raises(UserErrorException, match="None is a NoneType"):
             add(None)
+
+
+def conda_of(folder, text):
+    (folder / "env.yml").write_text(text)
+    return CondaDependencies(folder / "env.yml")
+
+
+def submitted_variables(environment, **variables):
+    config = ScriptRunConfig(".", "a.py", environment=environment)
+    config.run_config.environment_variables = variables
+    return describe(config).variables
+
+
+def test_variables_of_a_conda_file_are_those_of_the_job(tmp_path):
+    conda = conda_of(tmp_path, "variables: {A: 3.10, B: yes, C: , D: file, E: file}\n")
+    assert conda.variables == {"A": "3.10", "B": "yes", "D": "file", "E": "file"}
+    environment = Environment("e")
+    environment.python.conda_dependencies = conda
+    environment.environment_variables = {"D": "environment", "E": "environment"}
+    assert submitted_variables(environment, E="job") == {
+        "A": "3.10",
+        "B": "yes",
+        "D": "environment",
+        "E": "job",
+    }
+    again = CondaDependencies.from_dict(yaml_text.load(conda.serialize_to_string(), "x"))
+    assert again.variables == conda.variables
+    environment.python.user_managed_dependencies = True
+    assert submitted_variables(environment) == environment.environment_variables
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("variables: [A]", r"env\.yml: variables: expected a mapping of names to values"),
+        ("variables: {A: [1]}", r"env\.yml: variables: 'A' must have a single value"),
+    ],
+)
+def test_variables_of_another_kind(tmp_path, text, problem):
+    with pytest.raises(UserErrorException, match=problem):
+        conda_of(tmp_path, text)
+
+
+def test_variables_that_no_process_can_be_given(tmp_path):
+    config = ScriptRunConfig(".", "a.py", environment=Environment("e"))
+    conda = conda_of(tmp_path, 'variables: {"A": "a\\0b", "B=C": x}\n')
+    config.run_config.environment.python.conda_dependencies = conda
+    assert ConfigReader(config).problems() == [
+        "invalid variable name 'B=C' in variables of the conda file",
+        "environment variable 'A' contains a NUL character, which no process can be given",
+    ]
+
+
+def test_unknown_keys_are_one_warning(tmp_path):
+    conda = conda_of(
+        tmp_path, "dependancies: [numpy]\nvariables: {A: b}\nxyz: 1\nname: x\nprefix: /x\n"
+    )
+    assert conda.warnings == [
+        f"conda file '{tmp_path / 'env.yml'}': the keys 'dependancies' (did you mean "
+        "'dependencies'?), 'xyz' have no effect"
+    ]
+    assert CondaDependencies.from_dict({"chanels": []}).warnings == [
+        "the conda specification: the key 'chanels' (did you mean 'channels'?) has no effect"
+    ]
+    assert conda_of(tmp_path, "name: x\n").warnings == CondaDependencies().warnings == []
+
+
+def test_the_warning_is_given_at_submission(tmp_path):
+    (tmp_path / "a.py").write_text("")
+    environment = Environment("e")
+    environment.python.conda_dependencies = conda_of(tmp_path, "dependencis: [x]\n")
+    workspace = Workspace.create("w", path=tmp_path / "w")
+    submission = check(ScriptRunConfig(tmp_path, "a.py", environment=environment), workspace, "e")
+    assert len(submission.warnings) == 1 and "'dependencis'" in submission.warnings[0]

@@ -24,6 +24,7 @@ DATA = Path(__file__).parent / "data"
 @pytest.fixture
 def requirements(tmp_path):
     path = tmp_path / "requirements.txt"
+    (tmp_path / "lib").mkdir()
     path.write_text("--extra-index-url https://example.invalid/simple\nnumpy==1.20\n-e ./lib\n")
     return path
 

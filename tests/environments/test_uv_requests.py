@@ -109,6 +109,10 @@ def test_indexes_of_a_project_count_when_it_is_installed():
         ("--require-virtualenv", "--require-virtualenv"),
         ("(six)", "'('"),
         ("=six", "'='"),
+        ("/gone/lib", "'/gone/lib' does not exist"),
+        ("-e /gone/lib[a]", "'/gone/lib' does not exist"),
+        ("x @ file:///gone/a%20b.whl#sha256=0", "'/gone/a b.whl' does not exist"),
+        ("six --global-option=x", "option --global-option"),
     ],
 )
 def test_lines_that_cannot_be_met_are_named(secrets, line, named):
@@ -118,8 +122,8 @@ def test_lines_that_cannot_be_met_are_named(secrets, line, named):
 
 @pytest.mark.parametrize(
     "line",
-    "six six==1.0 six[a]>=1;python_version>'3' /abs/lib ~/lib git+https://git@h/r .hidden-name "
-    "-e=/x --no-index --extra-index-url=https://${TOKEN}@h/ # $VAR \\ ssh://git@h/r".split(),
+    "six six==1.0 six[a]>=1;python_version>'3' /usr/lib ~/lib git+https://git@h/r .hidden-name "
+    "-e=/usr --no-index --extra-index-url=https://${TOKEN}@h/ # $VAR \\ ssh://git@h/r".split(),
 )
 def test_lines_that_can(secrets, line):
     assert requirements.problems(spec(line)) == []

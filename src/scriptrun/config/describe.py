@@ -99,8 +99,14 @@ def description_of(reader: ConfigReader, resolve: Resolve | None = None) -> JobD
 
 
 def _variables(run: RunConfiguration, resolve: Resolve | None = None) -> dict[str, str]:
-    """The job's variables: those of the environment, then those of the run configuration."""
-    merged = {**(run.environment.environment_variables or {}), **(run.environment_variables or {})}
+    """The job's variables: the conda file's, the environment's, then the run configuration's."""
+    python = run.environment.python
+    conda = {} if python.user_managed_dependencies else python.conda_dependencies.variables
+    merged = {
+        **conda,
+        **(run.environment.environment_variables or {}),
+        **(run.environment_variables or {}),
+    }
     return {str(name): _variable_text(value, resolve) for name, value in merged.items()}
 
 

@@ -13,6 +13,7 @@ from scriptrun.config.distributed import (
     TensorflowConfiguration,
 )
 from scriptrun.config.environments import request as environment_request
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -265,6 +266,9 @@ def _variable_problems(run: RunConfiguration) -> list[str]:
         variables_by_owner["environment.environment_variables"] = (
             run.environment.environment_variables
         )
+        conda = run.environment.python.conda_dependencies
+        if isinstance(conda, CondaDependencies):
+            variables_by_owner["variables of the conda file"] = dict(conda.variables)
     problems = []
     for owner, variables in variables_by_owner.items():
         if not isinstance(variables, dict | None):

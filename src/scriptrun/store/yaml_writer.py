@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import yaml
 
 #: characters that YAML reads as line breaks or that UTF-8 cannot encode: they need escapes
-_NEEDS_ESCAPE = re.compile("[\x85\u2028\u2029\ufeff\ud800-\udfff]")
+_NEEDS_ESCAPE = "[\x85\u2028\u2029\ufeff\ud800-\udfff]"
 #: unquoted texts that some reader takes for a number or a boolean, besides those of YAML 1.2
-_OTHER_SCALARS = re.compile(r"[yYnN]|[-+]?0o?[0-7_]+|[-+]?[0-9][0-9_]*|[-+]?0[bx][0-9a-fA-F_]+")
+_OTHER_SCALARS = r"[yYnN]|[-+]?0o?[0-7_]+|[-+]?[0-9][0-9_]*|[-+]?0[bx][0-9a-fA-F_]+"
 
 
 def dump(value: object, blocks: bool = False, empty_nulls: bool = False, width: int = 100) -> str:
@@ -80,8 +80,8 @@ def _dumper(blocks: bool, empty_nulls: bool) -> type[yaml.SafeDumper]:
 
 
 def _style(text: str, blocks: bool) -> str | None:
-    if _NEEDS_ESCAPE.search(text):
+    if re.search(_NEEDS_ESCAPE, text):
         return '"'
-    if _OTHER_SCALARS.fullmatch(text) or yaml_reader.kind_of(text) != "str":
+    if re.fullmatch(_OTHER_SCALARS, text) or yaml_reader.kind_of(text) != "str":
         return "'"
     return "|" if blocks and "\n" in text else None

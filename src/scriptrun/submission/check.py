@@ -122,7 +122,13 @@ def check(
     job = job.replace(notes=(*job.notes, *reader.config.overruled_warnings, *notes))
     problems += engine.check(job)
     refuse(problems)
-    return Submission(job, engine, source, [], data, reader.run.environment, resume_source)
+    warnings = _environment_warnings(reader.run.environment)
+    return Submission(job, engine, source, warnings, data, reader.run.environment, resume_source)
+
+
+def _environment_warnings(environment: Environment) -> list[str]:
+    python = environment.python
+    return [] if python.user_managed_dependencies else python.conda_dependencies.warnings
 
 
 def _origin_problems(origin: Origin) -> list[str]:

@@ -19,7 +19,7 @@ else:
     snapshots = later("scriptrun.store.snapshots.snapshots")
 
 #: programs that run the file which is their first argument
-_INTERPRETERS = re.compile(r"(python|pypy|torchrun|bash|sh|zsh|Rscript|julia|perl|node)[\d.]*")
+_INTERPRETERS = r"(python|pypy|torchrun|bash|sh|zsh|Rscript|julia|perl|node)[\d.]*"
 #: options of these programs that take the next word as their value
 _WITH_VALUE = frozenset(
     ("-W", "-X", "-O", "--nproc_per_node", "--nnodes", "--node_rank", "--master_addr")
@@ -92,7 +92,7 @@ def _file_of(source: Path, words: list[str]) -> str | None:
     program, *rest = words
     if "/" in program and not os.path.isabs(program) and (source / program).is_file():
         return program
-    if not _INTERPRETERS.fullmatch(os.path.basename(program)):
+    if not re.fullmatch(_INTERPRETERS, os.path.basename(program)):
         return None
     while rest:
         word = rest.pop(0)

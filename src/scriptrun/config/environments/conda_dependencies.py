@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 
 from scriptrun.config.environments import conda_file
+from scriptrun.config.environments.requirement_files import expand_lines
 from scriptrun.config.environments.requirements import (
-    expand_lines,
     is_option,
     requirement_name,
     split_name,
@@ -61,11 +61,14 @@ class CondaDependencies:
     def __init__(self, conda_dependencies_file_path: str | os.PathLike[str] | None = None) -> None:
         self._content: Json
         self._source = ""
+        self._path = os.fspath(conda_dependencies_file_path or "")
         if conda_dependencies_file_path is None:
             self._content = _default_content()
         else:
             self._content, self._source = conda_file.read(conda_dependencies_file_path)
-            self._set_pip_lines(expand_lines(self._pip_lines(), conda_dependencies_file_path))
+            self._set_pip_lines(
+                expand_lines(self._pip_lines(), conda_dependencies_file_path, self._source)
+            )
 
     @staticmethod
     def create(
@@ -115,6 +118,18 @@ class CondaDependencies:
     def pip_options(self) -> list[str]:
         """The lines among the pip requirements that are options of pip."""
         return [line for line in self._pip_lines() if is_option(line)]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables under the key ``variables``, as texts."""
+        return dict(self._content.get("variables") or {})
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings about the file or specification: keys that have no effect."""
+        where = f"conda file {self._path!r}" if self._path else "the conda specification"
+        warning = conda_file.unknown_keys_warning(self._content, where)
+        return [warning] if warning else []
 
     @property
     def uv_settings(self) -> Json:

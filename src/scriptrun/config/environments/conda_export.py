@@ -20,7 +20,8 @@ def merge_onto(
 
     With ``use_python``, the Python version of ``conda`` is used as well.
     """
-    merged = CondaDependencies.from_dict(base.as_dict())
+    variables = {**base.variables, **conda.variables}
+    merged = CondaDependencies.from_dict({**base.as_dict(), "variables": variables or None})
     for channel in merged.conda_channels:
         merged.remove_channel(channel)
     for channel in (*conda.conda_channels, *base.conda_channels):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from scriptrun.config import yaml_text
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
 from scriptrun.store import document_limits
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 else:
     conda_comments = later("scriptrun.config.environments.conda_comments")
+
+
+#: the keys of a conda environment file, and those that scriptrun adds
+_KEYS = ("name", "channels", "dependencies", "variables", "prefix")
+_OWN_KEYS = ("uv", "locked")
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Json, str]:
@@ -44,6 +50,8 @@ def normalize(content: object, where: str = "The conda specification") -> Json:
     if not isinstance(content, dict):
         raise UserErrorException(f"{where}: expected a mapping with 'dependencies'.")
     normalized: Json = {str(key): _value(key, value) for key, value in content.items()}
+    if content.get("variables") is not None:
+        normalized["variables"] = _variables(content["variables"], where)
     normalized["dependencies"] = _dependencies(content.get("dependencies"), where)
     normalized["channels"] = _texts(content.get("channels"), f"{where}: channels")
     return normalized
@@ -62,6 +70,32 @@ def to_text(content: Json, source: str = "") -> str:
 def write(path: str | os.PathLike[str], content: Json, source: str = "") -> None:
     """Write the file, creating its directory if necessary."""
     yaml_text.write(path, to_text(content, source))
+
+
+def unknown_keys_warning(content: Json, where: str) -> str:
+    """A warning that names the keys which have no meaning in a conda file; "" if there are none."""
+    unknown = [key for key in content if key not in (*_KEYS, *_OWN_KEYS)]
+    if not unknown:
+        return ""
+    questions = [suggestion.question(key, _KEYS).strip().lower() for key in unknown]
+    shown = [
+        f"{key!r} ({question})" if question else repr(key)
+        for key, question in zip(unknown, questions, strict=True)
+    ]
+    word, verb = ("key", "has") if len(unknown) == 1 else ("keys", "have")
+    return f"{where}: the {word} {', '.join(shown)} {verb} no effect"
+
+
+def _variables(value: object, where: str) -> dict[str, str]:
+    """The variables of the environment, as texts; conda passes over those without a value."""
+    if not isinstance(value, dict):
+        raise UserErrorException(f"{where}: variables: expected a mapping of names to values.")
+    nested = [name for name, text in value.items() if isinstance(text, dict | list)]
+    if nested:
+        raise UserErrorException(
+            f"{where}: variables: {str(nested[0])!r} must have a single value."
+        )
+    return {str(name): str(text) for name, text in value.items() if text is not None}
 
 
 def _dependencies(value: object, where: str) -> list[Any]:

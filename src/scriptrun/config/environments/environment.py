@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from scriptrun.config.environments import files as environment_files
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
-from scriptrun.config.environments.requirements import read_requirements
+from scriptrun.config.environments.requirement_files import read_requirements
 from scriptrun.config.environments.sections import (
     ContainerRegistry,
     DatabricksSection,

@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
-from scriptrun.config.environments.requirements import expand_lines, requirement_name, split_name
+from scriptrun.config.environments.requirement_files import expand_lines
+from scriptrun.config.environments.requirements import requirement_name, split_name
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later

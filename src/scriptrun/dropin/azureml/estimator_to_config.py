@@ -14,7 +14,7 @@ from scriptrun.config.environments import curated
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
-from scriptrun.config.environments.requirements import read_requirements
+from scriptrun.config.environments.requirement_files import read_requirements
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig

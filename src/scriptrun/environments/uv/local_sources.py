@@ -18,7 +18,9 @@ else:
     parse = later("urllib.parse")
 
 #: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
-_LOCAL_PATH = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
+_LOCAL_NAME = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?"
+_LOCAL_PATH = rf"{_LOCAL_NAME}(/[^\[;]*)"
+_EDITABLE = ("--editable", "-e")
 #: a wheel in a workspace: ``registry/wheels.py``
 _STORED_WHEEL = re.compile(r"/\.scriptrun/wheels/([0-9a-f]{32})/[^/]+$")
 #: build output, and files that are not part of a package
@@ -33,11 +35,22 @@ def local_path(requirement: str) -> str | None:
 
     Editable installs do not count, since they are used in place.
     """
+    path = None if requirement.startswith(_EDITABLE) else path_of(requirement)
+    return path if path and os.path.exists(path) else None
+
+
+def path_of(requirement: str) -> str | None:
+    """The absolute path that ``requirement`` names, whether it exists or not."""
+    for option in _EDITABLE:
+        requirement = requirement.removeprefix(option).lstrip(" =")
+    whole = re.match(rf"{_LOCAL_NAME}(/.*)", requirement)
+    if whole and os.path.exists(whole[1]):
+        return whole[1]
     match = re.match(_LOCAL_PATH, requirement)
     path = match[1].strip() if match else ""
-    if "%" in path and "file://" in requirement:
-        path = parse.unquote(path)
-    return path if path and os.path.exists(path) else None
+    if "file://" in requirement:
+        path = parse.unquote(path.partition("#")[0])
+    return path or None
 
 
 def digests(requirements: Iterable[str]) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.environments.uv import local_sources
 from scriptrun.spec import url_logins
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.later import later
@@ -188,8 +190,21 @@ def _line_problems(line: str) -> list[str]:
         ]
     if re.match(_RELATIVE_PATH, line):
         return [f"requirement {line!r} is a relative path; use an absolute path or a URL"]
-    if _is_option(line):
-        word = re.match(_OPTION, line)
-        if word is None or word[0] not in _KNOWN_OPTIONS:
-            return [f"unsupported option in requirement {line!r}; remove it"]
+    return _option_problems(line) if _is_option(line) else _requirement_problems(line)
+
+
+def _option_problems(line: str) -> list[str]:
+    word = re.match(_OPTION, line)
+    if word is None or word[0] not in _KNOWN_OPTIONS:
+        return [f"unsupported option in requirement {line!r}; remove it"]
+    return []
+
+
+def _requirement_problems(line: str) -> list[str]:
+    options = re.findall(r"\s(--(?!hash\b)[a-z-]+)", line)
+    if options:
+        return [f"unsupported option {options[0]} in requirement {line!r}; remove it"]
+    path = local_sources.path_of(line) if "/" in line else None
+    if path and "${" not in path and not os.path.exists(path):
+        return [f"requirement {line!r}: {path!r} does not exist"]
     return []

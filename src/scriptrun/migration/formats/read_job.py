@@ -15,7 +15,7 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment
-from scriptrun.config.environments.requirements import read_requirements
+from scriptrun.config.environments.requirement_files import expand_lines
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
@@ -285,19 +285,13 @@ def _project_environment(file: Path, document: Json) -> Environment | None:
         spec = _read_yaml(file.parent / document["python_env"])
         environment = Environment(name)
         packages = [str(dependency) for dependency in spec.get("dependencies") or ()]
-        flat = [line for package in packages for line in _requirements(file.parent, package)]
+        flat = expand_lines(packages, file.parent / document["python_env"])
         python = str(spec["python"]) if spec.get("python") else None
         environment.python.conda_dependencies = CondaDependencies.create(
             pip_packages=flat, python_version=python, pin_sdk_version=False
         )
         return environment
     return None
-
-
-def _requirements(folder: Path, text: str) -> list[str]:
-    if not text.startswith("-r"):
-        return [text]
-    return read_requirements(folder / text[2:].strip())
 
 
 def _plain_name(name: str) -> str:
