@@ -58,7 +58,7 @@ def to_wire(value: Any) -> Any:
     return name if isinstance(name, str) else str(value)
 
 
-def _without_subclass(value: Any) -> Any:
+def _without_subclass(value: bool | int | float | str | None) -> object:
     """``value`` as one of Python's own types: numpy's numbers are subclasses of them."""
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -91,7 +91,7 @@ def from_wire(section: S, data: object, where: str, problems: list[str]) -> S:
     return section
 
 
-def convert_field(kind: Any, name: str, value: object, where: str, problems: list[str]) -> Any:
+def convert_field(kind: Any, name: str, value: object, where: str, problems: list[str]) -> object:
     """Convert ``value`` for the field ``name`` of the section ``kind``, like ``convert``."""
     if name in kind.texts:
         value = str(value) if isinstance(value, PlainScalar) else as_text(value)

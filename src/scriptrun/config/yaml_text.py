@@ -30,7 +30,7 @@ def plain(value: object) -> Any:
     return [plain(element) for element in value] if isinstance(value, list) else value
 
 
-def as_text(value: object) -> Any:
+def as_text(value: object) -> object:
     """``value`` of a field that ends as text: a number stays one if its text says the same.
 
     Of a value that is not a scalar, the scalars in it.
@@ -44,7 +44,7 @@ def as_text(value: object) -> Any:
     return [as_text(element) for element in value] if isinstance(value, list) else value
 
 
-def written_text(value: object) -> Any:
+def written_text(value: object) -> object:
     """``value`` as it is written where it ends as text, so that ``as_text`` says the same."""
     if isinstance(value, dict):
         return {key: written_text(item) for key, item in value.items()}

@@ -17,11 +17,11 @@ from scriptrun.store.document_limits import CONFIGURATION, Limits, MalformedDocu
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     import yaml
 
-    Construct = Callable[[yaml.SafeLoader, Any], object]
+    Construct = Callable[[yaml.SafeLoader, yaml.Node], object]
 
 
 class PlainScalar(str):
@@ -193,20 +193,20 @@ def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     return resolvers
 
 
-def _construct_int(loader: yaml.SafeLoader, node: Any) -> int:
-    text = str(loader.construct_scalar(node))
+def _construct_int(loader: yaml.SafeLoader, node: yaml.Node) -> int:
+    text = str(node.value)
     prefixes = {"0o": 8, "0x": 16}
     base = prefixes.get(text[:2])
     return int(text[2:], base) if base else int(text)
 
 
-def _construct_float(loader: yaml.SafeLoader, node: Any) -> float:
-    text = str(loader.construct_scalar(node))
+def _construct_float(loader: yaml.SafeLoader, node: yaml.Node) -> float:
+    text = str(node.value)
     return float(text.replace(".", "") if text[-1:].isalpha() else text)
 
 
-def _construct_bool(loader: yaml.SafeLoader, node: Any) -> bool:
-    text = str(loader.construct_scalar(node))
+def _construct_bool(loader: yaml.SafeLoader, node: yaml.Node) -> bool:
+    text = str(node.value)
     if text.lower() not in ("true", "false"):
         raise ValueError("expected true or false")
     return text.lower() == "true"

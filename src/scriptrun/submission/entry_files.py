@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import re
 
-from scriptrun.spec.later import later
+from scriptrun.store.snapshots import snapshots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import shlex
     from collections.abc import Iterator
     from pathlib import Path
-
-    from scriptrun.store.snapshots import snapshots
-else:
-    shlex = later("shlex")
-    snapshots = later("scriptrun.store.snapshots.snapshots")
 
 #: programs that run the file which is their first argument
 _INTERPRETERS = r"(python|pypy|torchrun|bash|sh|zsh|Rscript|julia|perl|node)[\d.]*"
@@ -70,6 +64,8 @@ def _files_of_command(source: Path, command: str) -> Iterator[str]:
 
 def _simple_commands(command: str) -> Iterator[list[str]]:
     """The words of each program that ``command`` starts, as far as that is easily told."""
+    import shlex
+
     lexer = shlex.shlex(command.replace("\n", " ; "), posix=True, punctuation_chars=";&|()")
     lexer.whitespace_split = True
     lexer.commenters = ""

@@ -13,18 +13,9 @@ from collections.abc import Iterable, Iterator
 
 from scriptrun.config.environments.requirements import EDITABLE, split_option
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import document_limits
 from scriptrun.store.document_limits import CONFIGURATION, LimitExceeded
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import shlex
-    from urllib import parse
-else:
-    parse = later("urllib.parse")
-    shlex = later("shlex")
 
 _COMMENT = r"(^|\s)#.*$"
 _NESTED = ("-r", "--requirement")
@@ -151,6 +142,8 @@ class _Reader:
             r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*((?:file:|[./]).*)", requirement
         )
         if named:
+            from urllib import parse
+
             location = self._local(named[2], requirement, place)
             path, rest = _split_path(location, place.file)
             is_url = location.startswith("file:")
@@ -173,6 +166,8 @@ class _Reader:
             return value
         path, rest = _split_path(value, place.file)
         if value.startswith("file://"):
+            from urllib import parse
+
             address = parse.urlsplit(path)
             self._existing(parse.unquote(address.path), line, place)
             return value
@@ -275,6 +270,8 @@ def _split(line: str, place: _Place) -> tuple[str, list[tuple[str, str, str]]]:
     if match is None:
         return re.sub(r"\s+", " ", line), []
     requirement = re.sub(r"\s+", " ", line[: match.start()].strip())
+    import shlex
+
     try:
         words = shlex.split(line[match.end() :])
     except ValueError as error:

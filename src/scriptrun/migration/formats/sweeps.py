@@ -100,7 +100,8 @@ def _algorithm(sweep: Sweep) -> str | Json:
 
 def _expression_fields(expression: list[Any]) -> Json:
     name, values = expression
-    values = written_text(values) if name == "choice" else values
+    if name == "choice":
+        values = [written_text(value) for value in values]
     return {"type": name, **dict(zip(_VALUES[name], values, strict=True))}
 
 
