@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scriptrun import CondaDependencies, Environment, RunConfiguration, ScriptRunConfig
 from scriptrun.cli.options import set_field
-from scriptrun.config.environments import requirements, script_header, uv_project
+from scriptrun.config.environments import requirement_files, script_header, uv_project
 from scriptrun.config.reader import ConfigReader
 from scriptrun.data.datasets import manifest
 from scriptrun.dropin import mlflow_runs, scan
@@ -176,7 +176,7 @@ METRICS = b"""{"name": "loss", "kind": "scalar", "value": 0.5, "time": 1.0, "ste
 TICKET = b"""{"folder": "/x", "environ": {"A": "b"}, "submitter": {"pid": 1, "started": 2, "host": "h"}}"""
 #: what the files above name, empty
 BESIDE = {
-    **dict.fromkeys(("requirements.txt", "other.txt", "constraints.txt"), b"numpy\n"),
+    **dict.fromkeys(("requirements.txt", "other.txt", "constraints.txt", "lib"), b"numpy\n"),
     "python_env.yaml": b"python: '3.10'\ndependencies: [numpy, -r requirements.txt]\n",
 }
 
@@ -275,7 +275,7 @@ def read_metrics(path: Path) -> None:
 READERS = {
     "runconfig": Reader("x.runconfig", [RUNCONFIG], read_runconfig),
     "conda": Reader("env.yml", [CONDA], read_conda),
-    "requirements": Reader("requirements.txt", [REQUIREMENTS], requirements.read_requirements),
+    "requirements": Reader("requirements.txt", [REQUIREMENTS], requirement_files.read_requirements),
     "workspace": Reader("x.yaml", [CONDA, RUNCONFIG], yaml_file.read),
     "v2": Reader("job.yml", [V2, V2_SWEEP], read_imported),
     "mlproject": Reader("MLproject", [MLPROJECT], read_imported),
