@@ -157,7 +157,7 @@ def test_quotes_in_requirements_stay(files):
 def test_comments_and_continued_lines(files):
     text = (
         "a # comment\nb#no-comment\n  # comment \\\nc==1 \\\n  --hash=sha256:aa \\\n"
-        "  --hash=sha256:bb # comment\nd \\\n# in between\ne\n-e lib # comment\n"
+        "  --hash sha256:bb # comment\nd \\\n# in between\ne\n-e lib # comment\n"
         "-i https://example.invalid --extra-index-url https://other.invalid --pre\n\\\n"
     )
     assert lines(files, text) == [

@@ -287,7 +287,7 @@ def _split(line: str, place: _Place) -> tuple[str, list[tuple[str, str, str]]]:
             value = words.pop(0)
             while words and not words[0].startswith("-"):
                 value += f" {words.pop(0)}"
-            word = f"{word} {value}"
+            word = f"{word}={value}" if name == "--hash" else f"{word} {value}"
         options.append((name, value, word))
     return requirement, options
 
