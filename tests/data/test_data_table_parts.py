@@ -20,7 +20,7 @@ from scriptrun.data.cache.download import RemoteFile
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.protocol import FileEntry
-from scriptrun.data.tables import arrow_filesystem, expressions
+from scriptrun.data.tables import arrow_filesystem, expressions, file_errors
 from scriptrun.data.tables import format as table_format
 from scriptrun.data.tables.expressions import column
 from scriptrun.spec.job import JobSpec
@@ -211,7 +211,7 @@ def test_any_text_is_read_as_csv_has_it(frame, rows):
     assert list(zip(found["a"], found["b"], strict=True)) == rows
 
 
-@pytest.mark.parametrize("text", ["a,b\n1\n", "", "a,b\n1,2,3\n"])
+@pytest.mark.parametrize("text", ["a,b\n1\n", "\n", "a,b\n1,2,3\n"])
 def test_files_that_are_no_table_are_a_sentence(frame, text):
     with pytest.raises(DatasetExecutionError) as caught:
         frame(text)
@@ -225,29 +225,8 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are():
 
 
 def test_an_error_without_words_is_named_by_its_kind():
-    assert "KeyError" in table_format.unreadable_error(KeyError()).message
-    assert table_format.unreadable_error(ValueError("one\ntwo")).message.endswith("one")
-
-
-@pytest.mark.parametrize(
-    ("error", "types"),
-    [
-        ("In CSV column #0: x", ["double", "string"]),
-        ("In CSV column #1: x", None),
-        ("In CSV column #9: x", None),
-        ("something else", None),
-    ],
-)
-def test_only_the_column_that_an_error_names_is_widened(error, types):
-    schema = pa.schema([("a", pa.int64()), ("b", pa.string())])
-    wide = table_format.widen(schema, ValueError(error))
-    assert (wide and [str(t) for t in wide.types]) == types
-
-
-def test_a_float_is_widened_to_text():
-    schema = pa.schema([("a", pa.float64())])
-    wide = table_format.widen(schema, ValueError("In CSV column #0: x"))
-    assert wide.types == [pa.string()]
+    assert "KeyError" in file_errors.unreadable_error(KeyError()).message
+    assert file_errors.unreadable_error(ValueError("one\ntwo")).message.endswith("one")
 
 
 # files as pyarrow reads them

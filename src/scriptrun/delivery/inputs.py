@@ -18,7 +18,7 @@ from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.mount import mount as dataset_mount
 from scriptrun.data.stores.globs import is_pattern
-from scriptrun.data.stores.protocol import FileEntry
+from scriptrun.data.stores.protocol import FileEntry, is_unchanged
 from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.data.summary import format_size
 from scriptrun.delivery.log import DataLog
@@ -291,7 +291,7 @@ def _matching_local_folder(content: Content) -> Path | None:
     for row, entry in zip_longest(content.rows(), entries):
         if row is None or entry is None or root.dataset_path(entry) != row.path:
             return None
-        if (entry.size, entry.etag) != (row.size, row.etag):
+        if entry.size != row.size or not is_unchanged(store, entry, row.etag):
             raise FileChanged(f"File {entry.path!r} in {store.name} has changed.")
     return store.folder / root.folder if root.folder else store.folder
 

@@ -28,7 +28,7 @@ from scriptrun.data.cache.files import Cache, freeze
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.datasets.manifest import ManifestRow
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
-from scriptrun.data.stores.protocol import FileEntry, Store
+from scriptrun.data.stores.protocol import FileEntry, Store, is_unchanged
 from scriptrun.runtime import durability, foreign_names
 from scriptrun.runtime.files import read_bytes, write_atomic
 from scriptrun.spec.digests import digest_of
@@ -355,7 +355,7 @@ def check_local(store: Store, path: str, row: ManifestRow) -> None:
     entry = store.stat(path)
     if entry is None:
         raise FileMissing(f"File {path!r} is missing from {store.name}.")
-    if (entry.size, entry.etag) != (row.size, row.etag):
+    if entry.size != row.size or not is_unchanged(store, entry, row.etag):
         raise FileChanged(f"File {path!r} in {store.name} has changed.")
 
 

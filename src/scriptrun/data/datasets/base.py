@@ -162,7 +162,7 @@ class AbstractDataset:
         UserErrorException if the name is taken and ``create_new_version`` is false, and
         DatasetValidationError if there are no files.
         """
-        facts = self._facts(workspace)
+        facts = self._facts(workspace, with_digests=True)
         head = {
             "type": self.kind,
             "description": description,
@@ -194,11 +194,11 @@ class AbstractDataset:
             "definition": self._definition(),
         }
 
-    def _facts(self, workspace: WorkspaceLike) -> Json:
+    def _facts(self, workspace: WorkspaceLike, with_digests: bool = False) -> Json:
         names = ("files", "bytes", "manifest", "roots")
         if self._head and not self._content.steps and workspace.id == self._workspace_id():
             return {name: self._head[name] for name in names}
-        return self._content.freeze(workspace)[1]
+        return self._content.freeze(workspace, with_digests)[1]
 
     def _workspace_id(self) -> str:
         return self._workspace.id if self._workspace is not None else ""

@@ -12,12 +12,20 @@ from scriptrun.data.datasets.manifest import Manifest, ManifestRow
 from scriptrun.data.datasets.sources import Source, StoreRef, read_source, read_store_ref
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
-from scriptrun.data.stores.protocol import FileEntry, Store, is_safe
+from scriptrun.data.stores.local import digest_in
+from scriptrun.data.stores.protocol import FileEntry, HasDigests, Store, is_safe
 from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
+
+
+#: local files up to this size are read when they are registered, and as many bytes in all
+_LARGEST_DIGESTED = 64 << 20
+_MOST_DIGESTED = 1 << 30
+#: what opening a file costs, in bytes read
+_PER_FILE = 1 << 14
 
 
 class Root(Value):
@@ -88,18 +96,25 @@ class Content(Value):
             if next(source.entries(), None) is None:
                 raise no_files_error(source)
 
-    def freeze(self, workspace: WorkspaceLike) -> tuple[Content, Json]:
+    def freeze(self, workspace: WorkspaceLike, with_digests: bool = False) -> tuple[Content, Json]:
         """Write the files' manifest to the workspace; return the fixed content and its facts.
+
+        ``with_digests``: of local files the manifest also says what they contain, up to a limit.
 
         The facts are JSON: ``files``, ``bytes``, ``manifest`` (a digest) and ``roots``. Raises
         DatasetValidationError for a path that leads out of its folder.
         """
         folder = workspace.directory / "manifests"
-        try:
-            summary = manifest.write(folder, _check_paths(self.rows()))
-        except manifest.UnsortedRows:
-            summary = manifest.write(folder, sorted(_check_paths(self.rows())))
         roots = self.resolve_roots()
+
+        def rows() -> Iterator[ManifestRow]:
+            checked = _check_paths(self.rows())
+            return _with_digests(checked, roots) if with_digests else checked
+
+        try:
+            summary = manifest.write(folder, rows())
+        except manifest.UnsortedRows:
+            summary = manifest.write(folder, sorted(rows()))
         facts: Json = {
             "files": summary.files,
             "bytes": summary.bytes,
@@ -130,8 +145,14 @@ def from_facts(facts: Json, definition: Json, workspace: WorkspaceLike) -> Conte
 
 def no_files_error(source: Source) -> DatasetValidationError:
     """The error for a source that has no files."""
+    passed_over = (
+        " Names that begin with _ or ., and empty files, are passed over in tables."
+        if source.for_table
+        else ""
+    )
     return DatasetValidationError(
-        f"No files found at {source}.", "Check the spelling; names are case-sensitive."
+        f"No files found at {source}.",
+        f"Check the spelling; names are case-sensitive.{passed_over}",
     )
 
 
@@ -192,6 +213,24 @@ def _rows(source: Source, root: Root, number: int) -> Iterator[ManifestRow]:
         yield ManifestRow(root.dataset_path(entry), entry.size, entry.etag, number)
     if not has_files:
         raise no_files_error(source)
+
+
+def _with_digests(rows: Iterator[ManifestRow], roots: list[Root]) -> Iterator[ManifestRow]:
+    """The rows, with a digest in the ETag of local files while there are not too many."""
+    stores = [root.store_ref.store() for root in roots]
+    remaining = _MOST_DIGESTED
+    for row in rows:
+        store = stores[row.root_index]
+        is_small = row.size <= _LARGEST_DIGESTED and row.size + _PER_FILE <= remaining
+        if not is_small or digest_in(row.etag) or not isinstance(store, HasDigests):
+            yield row
+            continue
+        remaining -= row.size + _PER_FILE
+        entry = store.stat(roots[row.root_index].store_path(row))
+        if entry is None or entry.etag != row.etag:
+            yield row
+        else:
+            yield row._replace(etag=store.etag_with_digest(entry))
 
 
 def _check_paths(rows: Iterator[ManifestRow]) -> Iterator[ManifestRow]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: words in a query's names that mean a credential, which must not be stored
 _CREDENTIAL_WORDS = ("sig", "signature", "token", "key", "secret", "password", "credential")
+#: names that begin so are notes of Spark, Hadoop or an editor (``_SUCCESS``, ``.part.crc``)
+_HIDDEN = ("_", ".")
 #: the name of the store of local paths, which have no datastore
 THIS_MACHINE = "this machine"
 
@@ -81,10 +83,15 @@ def read_store_ref(value: Json, workspace: WorkspaceLike | None) -> StoreRef:
 
 
 class Source(Value):
-    """A path or pattern in a store."""
+    """A path or pattern in a store.
+
+    Of a folder or pattern that is read as a table, ``for_table``, files whose names begin with
+    ``_`` or ``.`` and empty files are passed over: they are other programs' notes.
+    """
 
     store_ref: StoreRef
     path: str
+    for_table: bool = False
 
     @property
     def folder(self) -> str:
@@ -95,6 +102,21 @@ class Source(Value):
 
     def entries(self) -> Iterator[FileEntry]:
         """The current files: those of the pattern or folder, or the single file."""
+        entries = self._all_entries()
+        return filter(self._is_part, entries) if self.for_table else entries
+
+    def _is_part(self, entry: FileEntry) -> bool:
+        if entry.path == self.path:
+            return True
+        folder = globs.folder_of(self.path) if globs.is_pattern(self.path) else self.path
+        names = entry.path[len(folder) :].strip("/").split("/")
+        named = self.path[len(folder) :].strip("/").split("/")
+        named_marks = {name[0] for name in named if name[:1] in _HIDDEN}
+        return entry.size != 0 and not any(
+            name[:1] in _HIDDEN and name[0] not in named_marks and "=" not in name for name in names
+        )
+
+    def _all_entries(self) -> Iterator[FileEntry]:
         store = self.store_ref.store()
         if globs.is_pattern(self.path):
             regex = globs.compile_glob(self.path)

@@ -16,7 +16,7 @@ from scriptrun.data.errors import (
     FileMissing,
     missing_package,
 )
-from scriptrun.data.tables import expressions, partitions
+from scriptrun.data.tables import expressions, frames, partitions
 from scriptrun.data.tables import format as table_format
 from scriptrun.data.tables import reader as table_reader
 from scriptrun.data.tables.expressions import Expression
@@ -36,8 +36,14 @@ if TYPE_CHECKING:
     from scriptrun.data.tables.partitions import PathValue
     from scriptrun.runtime.hints import Json
 
-#: v1's PromoteHeadersBehavior values that are supported: whether files have a header
-_HEADERS = {0: False, 2: True, 3: True}
+#: v1's PromoteHeadersBehavior: whether files have a header (None: not supported)
+_HEADERS = {0: False, 1: None, 2: True, 3: True}
+_HEADER_NAMES = {
+    "NO_HEADERS": 0,
+    "ONLY_FIRST_FILE_HAS_HEADERS": 1,
+    "COMBINE_ALL_FILES_HEADERS": 2,
+    "ALL_FILES_HAVE_SAME_HEADERS": 3,
+}
 
 
 @absent(
@@ -99,7 +105,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
             module = importlib.import_module(library)
         except ImportError:
             raise missing_package(library, f"A table for {library}") from None
-        return module.from_arrow(table()) if library == "polars" else table().to_pandas()
+        return module.from_arrow(table()) if library == "polars" else frames.to_pandas(table())
 
     def keep_columns(self, columns: str | list[str], validate: bool = False) -> TabularDataset:
         """Keep only these columns, in this order; others are not read."""
@@ -240,12 +246,12 @@ class TabularDatasetFactory:
         """
         options = {
             "format": "delimited",
-            "separator": separator,
+            "separator": _separator(separator),
             "header": _header(header),
             "infer": infer_column_types,
             "multi_line": support_multi_line,
             "empty_as_string": empty_as_string,
-            "encoding": getattr(encoding, "name", encoding),
+            "encoding": _encoding(encoding),
         }
         return _create_dataset(
             path, validate, options, include_path, set_column_types, partition_format
@@ -276,12 +282,13 @@ class TabularDatasetFactory:
         encoding: str = "utf8",
     ) -> TabularDataset:
         """Files with one JSON object per line."""
-        if invalid_lines != "error" or encoding != "utf8":
+        if invalid_lines != "error":
             raise UserErrorException(
-                "JSON Lines datasets do not support invalid_lines and encoding.",
-                "Remove invalid_lines and encoding.",
+                "JSON Lines datasets do not support invalid_lines.", "Remove invalid_lines."
             )
         options = {"format": "json"}
+        if _encoding(encoding) != "utf8":
+            options["encoding"] = _encoding(encoding)
         return _create_dataset(
             path, validate, options, include_path, set_column_types, partition_format
         )
@@ -303,7 +310,7 @@ class TabularDatasetFactory:
             raise UserErrorException("The target is (datastore, 'path'), not an address.")
         table_format.arrow()
         file = io.BytesIO()
-        dataframe.to_parquet(file, engine="pyarrow", index=False)
+        frames.to_parquet(dataframe, file)
         file.seek(0)
         path = "/".join(filter(None, (source.path, uuid.uuid4().hex, "data.parquet")))
         datastore.store.write(path, file)
@@ -326,7 +333,7 @@ def _create_dataset(
     if partition_format:
         partitions.compile_format(partition_format)
         options["partition_format"] = partition_format
-    files = Content(sources.parse(path))
+    files = Content([source.replace(for_table=True) for source in sources.parse(path)])
     if validate:
         files.check()
     return TabularDataset(files, options)
@@ -336,12 +343,37 @@ def _header(header: object) -> bool:
     setting = getattr(header, "value", header)
     if isinstance(setting, bool):
         return setting
+    if isinstance(setting, str):
+        setting = _HEADER_NAMES.get(setting.rpartition(".")[2].upper(), setting)
     if setting not in _HEADERS:
+        raise DatasetValidationError(
+            f"header cannot be {header!r}.",
+            f"Use True, False, or one of {', '.join(_HEADER_NAMES)}.",
+        )
+    has_header = _HEADERS[setting]
+    if has_header is None:
         raise UserErrorException(
             "Reading files where only the first has a header is not supported.",
             "Give all files the same header, or none.",
         )
-    return _HEADERS[setting]
+    return has_header
+
+
+def _separator(separator: object) -> str:
+    if not isinstance(separator, str) or len(separator) != 1 or not separator.isascii():
+        raise DatasetValidationError(
+            f"The separator must be one ASCII character, not {separator!r}.",
+            "For longer ones, read the files with pandas in the script (sep=..., engine='python').",
+        )
+    if separator in '"\r\n':
+        raise DatasetValidationError(f"Fields cannot be separated by {separator!r}.")
+    return separator
+
+
+def _encoding(encoding: object) -> str:
+    name = str(getattr(encoding, "name", encoding))
+    table_format.codec(name)
+    return name
 
 
 def _names(columns: str | list[str]) -> list[str]:

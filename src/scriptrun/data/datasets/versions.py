@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 
+from scriptrun.data.datasets.manifest import Manifest, ManifestRow, manifest_path
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
+from scriptrun.data.stores.local import digest_in
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import records, yaml_file
@@ -44,17 +46,32 @@ def add(
             f"Dataset {name!r} already exists in version {latest}.",
             "Use create_new_version=True or another name.",
         )
-    if latest and _is_same(version_store.original(name, latest), record):
+    if latest and _is_same(workspace, version_store.original(name, latest), record):
         return get(workspace, name, latest)
     new_record = {"id": str(uuid.uuid4()), **record, "created": ids.now_to_the_second()}
     number = version_store.add(name, new_record)
     return get(workspace, name, number)
 
 
-def _is_same(stored: VersionRecord, record: VersionRecord) -> bool:
-    """Whether a stored version has the same values as ``record``."""
+def _is_same(workspace: WorkspaceLike, stored: VersionRecord, record: VersionRecord) -> bool:
+    """Whether a stored version has the same values as ``record``, and files with its content."""
     plain_record = yaml_file.plain(record)
-    return {key: stored.get(key) for key in plain_record} == plain_record
+    other = {key: stored.get(key) for key in plain_record}
+    manifests = [each.pop("manifest", None) for each in (plain_record, other)]
+    if plain_record != other or None in manifests:
+        return plain_record == other and manifests[0] == manifests[1]
+    if manifests[0] == manifests[1]:
+        return True
+    folder = workspace.directory / "manifests"
+    lists = [Manifest(manifest_path(folder, str(digest))).rows() for digest in manifests]
+    return all(map(_has_same_content, *lists))
+
+
+def _has_same_content(one: ManifestRow, other: ManifestRow) -> bool:
+    """Whether two rows are of one file: whatever its time, by the digest of its content."""
+    digest = digest_in(one.etag)
+    is_equal = bool(digest) and digest == digest_in(other.etag)
+    return one._replace(etag="") == other._replace(etag="") and (is_equal or one.etag == other.etag)
 
 
 def get(workspace: WorkspaceLike, name: str, version: int | None = None) -> VersionRecord:

@@ -18,7 +18,7 @@ from scriptrun.data.mount.large_files import FetchPools, FileLocation, LargeFile
 from scriptrun.data.mount.plan import store_identity
 from scriptrun.data.mount.small_files import SMALL, SmallFiles
 from scriptrun.data.stores.object import ObjectStore
-from scriptrun.data.stores.protocol import FileEntry, Store
+from scriptrun.data.stores.protocol import FileEntry, Store, is_unchanged
 
 NextRows = Callable[[str, int], list[ManifestRow]]
 #: files to keep open, at most
@@ -109,7 +109,7 @@ class MountReader:
 
     def _open_local(self, location: FileLocation, folder: Path) -> _LocalFile:
         entry = location.store.stat(location.path)
-        if entry is None or (location.row.etag and entry.etag != location.row.etag):
+        if entry is None or not is_unchanged(location.store, entry, location.row.etag):
             raise FileChanged(f"File {location.path!r} in {location.store.name} has changed.")
         try:
             return _LocalFile(FileIO(folder / location.path))

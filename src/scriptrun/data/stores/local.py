@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import hashlib
 import os
 import shutil
 import stat
@@ -17,10 +19,15 @@ from scriptrun.runtime.files import make_folders, open_record, sync_file, sync_f
 
 #: suffix of files that are still being written; they are not listed
 _PART = ".scriptrun-part"
+#: between a time and a digest in an ETag
+_DIGEST_MARK = ":"
 
 
 class LocalStore:
-    """The files below ``folder``. The ETag is the modification time in nanoseconds."""
+    """The files below ``folder``. The ETag is the modification time in nanoseconds.
+
+    In records it may have a digest too: a file with another time and that content is the same.
+    """
 
     sums = False
     at_once = min(4, os.cpu_count() or 1)
@@ -28,6 +35,7 @@ class LocalStore:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self._folder = folder
+        self._digests: dict[FileEntry, str] = {}
 
     @property
     def folder(self) -> Path | None:
@@ -83,7 +91,10 @@ class LocalStore:
             yield from read_range(file, start, end)
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> FileEntry:
-        """Copy ``file`` next to its target, then rename it (with ``new``: link it)."""
+        """Copy ``file`` next to its target, then rename it (with ``new``: link it).
+
+        A target with the same content is left as it is, with its time.
+        """
         target = self._path(path)
         part = target.with_name(f".{uuid.uuid4().hex[:12]}{_PART}")
         try:
@@ -91,9 +102,10 @@ class LocalStore:
             try:
                 with open(part, "xb") as out:
                     shutil.copyfileobj(file, out, PIECE_SIZE)
-                sync_file(part)
-                _publish(part, target, new)
-                sync_folder(target.parent)
+                if new or not _has_content_of(target, part):
+                    sync_file(part)
+                    _publish(part, target, new)
+                    sync_folder(target.parent)
             finally:
                 part.unlink(missing_ok=True)
             return _entry(path, os.stat(target))
@@ -109,6 +121,24 @@ class LocalStore:
         except OSError as error:
             raise self._error("remove", path, error) from None
 
+    def has_etag(self, entry: FileEntry, etag: str) -> bool:
+        """Whether the file ``entry`` is that of ``etag``: by its time, else by its content."""
+        time, _, digest = etag.partition(_DIGEST_MARK)
+        return entry.etag == time or bool(digest and self._digest(entry) == digest)
+
+    def etag_with_digest(self, entry: FileEntry) -> str:
+        """The file's ETag with a digest of its content, for what outlives another time."""
+        return f"{entry.etag}{_DIGEST_MARK}{self._digest(entry)}"
+
+    def _digest(self, entry: FileEntry) -> str:
+        if entry not in self._digests:
+            digest = hashlib.sha256()
+            with self._open(entry.path, entry.etag) as file:
+                for piece in read_range(file, 0, None):
+                    digest.update(piece)
+            self._digests[entry] = digest.hexdigest()[:32]
+        return self._digests[entry]
+
     def _open(self, path: str, etag: str) -> BinaryIO:
         try:
             file = open_record(self._path(path))
@@ -116,7 +146,7 @@ class LocalStore:
             raise FileMissing(f"File {path!r} not found in {self.name}.") from None
         except OSError as error:
             raise self._error("read", path, error) from None
-        if etag and _entry(path, os.fstat(file.fileno())).etag != etag:
+        if etag and not self.has_etag(_entry(path, os.fstat(file.fileno())), etag):
             file.close()
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
         return file
@@ -137,6 +167,18 @@ class LocalStore:
             f"Cannot {action} {subject.rstrip('/')} in {self.name}: {disks.describe(error)}.",
             f"Its folder is {self._folder}.",
         )
+
+
+def _has_content_of(target: Path, part: Path) -> bool:
+    try:
+        return target.is_file() and filecmp.cmp(target, part, shallow=False)
+    except OSError:
+        return False
+
+
+def digest_in(etag: str) -> str:
+    """The digest that a record's ETag of a local file has, or ""."""
+    return etag.partition(_DIGEST_MARK)[2]
 
 
 class _AlreadyExists(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 from scriptrun.data.errors import DatastoreException
 from scriptrun.runtime import foreign_names
@@ -72,6 +72,24 @@ class Store(Protocol):
 
     def delete(self, path: str) -> None:
         """Remove the file if it exists."""
+
+
+@runtime_checkable
+class HasDigests(Protocol):
+    """A store whose files have ETags that a digest of the content may extend."""
+
+    def has_etag(self, entry: FileEntry, etag: str) -> bool:
+        """Whether the file ``entry`` is that of ``etag``: by its time, else by its content."""
+
+    def etag_with_digest(self, entry: FileEntry) -> str:
+        """The file's ETag with a digest of its content."""
+
+
+def is_unchanged(store: Store, entry: FileEntry, etag: str) -> bool:
+    """Whether the file ``entry`` of ``store`` is the one that had ``etag`` ("": unknown)."""
+    if not etag or entry.etag == etag:
+        return True
+    return isinstance(store, HasDigests) and store.has_etag(entry, etag)
 
 
 def normalize_path(path: str, where: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from scriptrun.data.errors import DatasetValidationError
 
@@ -100,21 +101,37 @@ def column_names(value: Value) -> set[str]:
     return set().union(*map(column_names, operands)) if operands else set()
 
 
-def to_arrow(value: Value) -> pc.Expression:
-    """The condition as a pyarrow expression."""
+def to_arrow(value: Value, unsigned: Collection[str] = ()) -> pc.Expression:
+    """The condition as a pyarrow expression; columns in ``unsigned`` hold numbers of 64 bits."""
     import pyarrow.compute as pc
 
     if not isinstance(value, list):
-        return pc.scalar(value)
+        return pc.scalar(_arrow_number(value))
     name, first, *rest = value
     if name == "column":
-        return pc.field(first)
+        return _decimal_column(first) if first in unsigned else pc.field(first)
     if name == "datetime":
         return pc.scalar(datetime.datetime.fromisoformat(first))
-    left = to_arrow(first)
+    left = to_arrow(first, unsigned)
     if name in _FUNCTIONS:
         return _FUNCTIONS[name](left, *rest)
-    return getattr(operator, _OPERATORS.get(name, str(name)))(left, to_arrow(rest[0]))
+    right = rest[0]
+    if type(right) is int and not column_names(first).isdisjoint(unsigned):
+        right = decimal.Decimal(right)
+    return getattr(operator, _OPERATORS.get(name, str(name)))(left, to_arrow(right, unsigned))
+
+
+def _decimal_column(name: str) -> pc.Expression:
+    """A column of uint64; compared as they are, numbers must be of int64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.field(name).cast(pa.decimal128(20, 0))
+
+
+def _arrow_number(value: Value) -> Value:
+    is_large = isinstance(value, int) and not -(2**63) <= value < 2**63
+    return decimal.Decimal(str(value)) if is_large else value
 
 
 def _contains(left: pc.Expression, text: str) -> pc.Expression:
@@ -133,7 +150,7 @@ def _starts(left: pc.Expression, text: str) -> pc.Expression:
 _FUNCTIONS: dict[str, Callable[..., pc.Expression]] = {
     "not": operator.invert,
     "null": lambda left: left.is_null(),
-    "in": lambda left, values: left.isin(values),
+    "in": lambda left, values: left.isin([_arrow_number(value) for value in values]),
     "contains": _contains,
     "starts": _starts,
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
-from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, missing_package
+from scriptrun.data.errors import DatasetValidationError, missing_package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: files to inspect for the columns and their types
 _SAMPLE_FILES = 50
+#: bytes of delimited text that are read at once
+BLOCK_SIZE = 1 << 20
 #: encodings by their names in the SDK v1
 _ENCODINGS = {
     "utf8": "utf8",
@@ -28,6 +31,19 @@ _ENCODINGS = {
     "utf8bom": "utf-8-sig",
     "windows1252": "cp1252",
 }
+
+
+def codec(encoding: str) -> str:
+    """Python's name of an encoding. Raises DatasetValidationError for one that it has not."""
+    name = _ENCODINGS.get(re.sub("[-_ ]", "", encoding.lower()), encoding)
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        known = ", ".join(_ENCODINGS)
+        raise DatasetValidationError(
+            f"Unknown encoding {encoding!r}.", f"Use one that Python has, e.g. {known}."
+        ) from None
+    return name
 
 
 def arrow() -> ModuleType:
@@ -68,20 +84,13 @@ def file_format(options: Json, names: list[str] | None = None) -> dataset.FileFo
 def _delimited(options: Json, names: list[str] | None) -> dataset.CsvFileFormat:
     from pyarrow import csv, dataset
 
-    encoding = str(options.get("encoding", "utf8"))
     reading = csv.ReadOptions(
-        encoding=_ENCODINGS.get(encoding.lower().replace("-", ""), encoding),
+        encoding=codec(str(options.get("encoding", "utf8"))),
+        block_size=int(options.get("block_size", BLOCK_SIZE)),
         autogenerate_column_names=not options["header"] and names is None,
         column_names=names,
     )
-    types = options.get("types", {}).values()
-    formats = [
-        text_format for column_type in types for text_format in column_type.get("formats") or ()
-    ]
-    conversion = csv.ConvertOptions(
-        strings_can_be_null=not options.get("empty_as_string"),
-        timestamp_parsers=[*formats, csv.ISO8601] if formats else None,
-    )
+    conversion = csv.ConvertOptions(strings_can_be_null=not options.get("empty_as_string"))
     parsing = csv.ParseOptions(
         delimiter=options["separator"], newlines_in_values=bool(options.get("multi_line"))
     )
@@ -90,33 +99,74 @@ def _delimited(options: Json, names: list[str] | None) -> dataset.CsvFileFormat:
     )
 
 
-def columns(
-    options: Json, system: fs.FileSystem, paths: list[str]
-) -> tuple[dataset.FileFormat, pa.Schema]:
-    """The (format, schema) of the files, from a sample of them."""
+def sample_of(paths: list[str]) -> list[str]:
+    """The files to inspect for the columns."""
+    return [*paths[: _SAMPLE_FILES - 1], paths[-1]] if len(paths) > _SAMPLE_FILES else paths
+
+
+def sampled_schemas(
+    arrow_format: dataset.FileFormat, system: fs.FileSystem, paths: list[str]
+) -> dict[str, pa.Schema]:
+    """The schema of each file of the sample. Raises an ArrowException or a UnicodeError."""
+    schemas = {path: arrow_format.inspect(path, system) for path in sample_of(paths)}
+    for schema in schemas.values():
+        _ = schema.names  # a name may be no text
+    return schemas
+
+
+def common_schema(schemas: list[pa.Schema]) -> tuple[pa.Schema, dict[str, list[pa.DataType]]]:
+    """All columns with the narrowest type that may hold the values of each file.
+
+    Also the wider types to try for those columns of which it may not be enough.
+    """
+    kinds: dict[str, list[pa.DataType]] = {}
+    for schema in schemas:
+        for field in schema:
+            kinds.setdefault(field.name, []).append(field.type)
+    choices = {name: common_types(found) for name, found in kinds.items()}
+    schema = arrow().schema([(name, found[0]) for name, found in choices.items()])
+    return schema, {name: found[1:] for name, found in choices.items() if found[1:]}
+
+
+def common_types(kinds: list[pa.DataType]) -> list[pa.DataType]:
+    """The types for a column that has the types ``kinds`` in different files, narrowest first."""
     pa = arrow()
-    arrow_format = file_format(options)
-    sample = [*paths[: _SAMPLE_FILES - 1], paths[-1]] if len(paths) > _SAMPLE_FILES else paths
+    types = pa.types
+    plain = [kind.value_type if types.is_dictionary(kind) else kind for kind in kinds]
+    found = [kind for kind in dict.fromkeys(plain) if not types.is_null(kind)]
+    if len(set(kinds)) == 1 or len(found) < 2:
+        return (found if len(set(kinds)) > 1 else kinds[:1]) or [pa.null()]
+    if all(map(types.is_integer, found)):
+        widest = max(kind.bit_width for kind in found)
+        same = [kind for kind in found if kind.bit_width == widest]
+        signs = {types.is_signed_integer(kind) for kind in found}
+        narrow = same[:1] if len(signs) == 1 else [pa.int64(), pa.uint64(), pa.decimal128(20, 0)]
+        return [*narrow, pa.string()]
+    if all(types.is_integer(kind) or types.is_floating(kind) for kind in found):
+        return [pa.float64(), pa.string()]
+    if all(types.is_temporal(kind) and not types.is_time(kind) for kind in found):
+        return _common_times(found)
     try:
-        schemas = [arrow_format.inspect(path, system) for path in sample]
-        schema = pa.unify_schemas(schemas, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise unreadable_error(error) from None
-    if options["format"] == "delimited" and not options["header"]:
-        names = [f"Column{number + 1}" for number in range(len(schema))]
-        schema = pa.schema(list(zip(names, schema.types, strict=True)))
-        arrow_format = file_format(options, names)
-    if not options.get("infer", True):
-        schema = pa.schema([(name, pa.string()) for name in schema.names])
-    elif options["format"] == "delimited":
-        column_types = [
-            type_of({"type": "datetime"}) if pa.types.is_date(t) else t for t in schema.types
-        ]
-        schema = pa.schema(list(zip(schema.names, column_types, strict=True)))  # as in v1
-    return arrow_format, _apply_types(schema, options.get("types", {}))
+        merged = pa.unify_schemas(
+            [pa.schema([("", kind)]) for kind in found], promote_options="permissive"
+        )
+    except pa.ArrowException:
+        return [pa.string()]
+    return [merged.field(0).type, pa.string()]
 
 
-def _apply_types(schema: pa.Schema, types: dict[str, Json]) -> pa.Schema:
+def _common_times(kinds: list[pa.DataType]) -> list[pa.DataType]:
+    pa = arrow()
+    zones = {getattr(kind, "tz", None) for kind in kinds}
+    if len(zones) > 1:
+        return [pa.string()]
+    units = [getattr(kind, "unit", "s") for kind in kinds]
+    finest = max(units, key=["s", "ms", "us", "ns"].index)
+    return [pa.timestamp(finest, zones.pop()), pa.string()]
+
+
+def apply_types(schema: pa.Schema, types: dict[str, Json]) -> pa.Schema:
+    """``schema`` with the types that the user set. Raises DatasetValidationError."""
     pa = arrow()
     for name, value in types.items():
         if name not in schema.names:
@@ -125,33 +175,8 @@ def _apply_types(schema: pa.Schema, types: dict[str, Json]) -> pa.Schema:
     return schema
 
 
-def widen(schema: pa.Schema, error: Exception) -> pa.Schema | None:
-    """``schema`` with a wider type for the column in ``error``, or None.
-
-    Types are inferred from the first rows of files; a later value may not fit.
-    """
-    pa = arrow()
-    match = re.search(r"CSV column #(\d+)", str(error))
-    if match is None or int(match.group(1)) >= len(schema):
-        return None
-    index = int(match.group(1))
-    field = schema.field(index)
-    if field.type == pa.string():
-        return None
-    wider_type = pa.float64() if pa.types.is_integer(field.type) else pa.string()
-    return schema.set(index, pa.field(field.name, wider_type))
-
-
 def missing_column(name: str, available: list[str]) -> DatasetValidationError:
     """The error for an unknown column."""
     return DatasetValidationError(
         f"The table has no column {name!r}.", f"Columns: {', '.join(available[:50])}."
-    )
-
-
-def unreadable_error(error: Exception) -> DatasetExecutionError:
-    """The error for files that pyarrow cannot read; uses only the first line of its message."""
-    lines = str(error).strip().splitlines()
-    return DatasetExecutionError(
-        f"Cannot read the files as a table: {lines[0] if lines else type(error).__name__}"
     )

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scriptrun.data.tables import exact_numbers
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -35,7 +37,7 @@ def write(table: pa.Table, file_format: str) -> Json:
         if file_format == "parquet":
             from pyarrow import parquet
 
-            parquet.write_table(table, path)
+            parquet.write_table(with_pandas_types(table), path)
             kinds = [""] * table.num_columns
         else:
             kinds = [_csv_kind(column) for column in table.columns]
@@ -47,6 +49,35 @@ def write(table: pa.Table, file_format: str) -> Json:
         "path": path,
         "columns": [list(pair) for pair in zip(table.column_names, kinds, strict=True)],
     }
+
+
+def with_pandas_types(table: pa.Table) -> pa.Table:
+    """``table`` with a note for pandas, which reads integers with nulls as float64.
+
+    Columns of which that would change a number are read as ``Int64`` or ``UInt64``.
+    """
+    kinds = {"int64": "Int64", "uint64": "UInt64"}
+    columns = [
+        {
+            "name": name,
+            "field_name": name,
+            "pandas_type": str(column.type),
+            "numpy_type": kinds[str(column.type)],
+            "metadata": None,
+        }
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if exact_numbers.has_unexact_floats(column)
+    ]
+    if not columns:
+        return table
+    note = {
+        "index_columns": [],
+        "column_indexes": [],
+        "columns": columns,
+        "pandas_version": "1.0.0",
+    }
+    metadata = {**(table.schema.metadata or {}), b"pandas": json.dumps(note).encode()}
+    return table.replace_schema_metadata(metadata)
 
 
 class Frame:
@@ -73,7 +104,9 @@ def _csv_kind(column: pa.ChunkedArray) -> str:
     from pyarrow import types
 
     if types.is_integer(column.type):
-        return "float" if column.null_count else "int"
+        if column.null_count:
+            return "json" if exact_numbers.has_unexact_floats(column) else "float"
+        return "uint" if types.is_uint64(column.type) else "int"
     if types.is_boolean(column.type):
         return "json" if column.null_count else "bool"
     if types.is_floating(column.type):

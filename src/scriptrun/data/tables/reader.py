@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Iterable, Iterator
 
 from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.errors import FileChanged
-from scriptrun.data.tables import arrow_filesystem, expressions, partitions
+from scriptrun.data.stores.protocol import is_unchanged
+from scriptrun.data.tables import arrow_filesystem, expressions, file_errors, partitions
 from scriptrun.data.tables import format as table_format
+from scriptrun.data.tables.delimited import DelimitedFiles, LongRow
+from scriptrun.data.tables.json_files import JsonFiles
+from scriptrun.data.tables.parquet_files import ParquetFiles
+from scriptrun.data.tables.text_columns import UnfitValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,44 +34,61 @@ _PUSHED_DOWN = {"keep", "drop", "filter"}
 def read(files: Content, options: Json) -> pa.Table:
     """Read ``files`` as a pyarrow.Table and apply the operations in ``options``."""
     pa = table_format.arrow()
-    table = TableFiles(files, options)
+    table: TableFiles | None = None
     while True:
         try:
+            table = table or TableFiles(files, options)
             return pa.Table.from_batches(table.batches(), table.schema_after())
-        except pa.ArrowInvalid as error:
-            wider = table_format.widen(table.schema, error)
-            if wider is None:
-                raise table_format.unreadable_error(error) from None
-            table.schema = wider
-        except pa.ArrowException as error:
-            raise table_format.unreadable_error(error) from None
+        except UnfitValue as error:
+            assert table is not None
+            table.source.widen(table.read_columns(), error)
+        except LongRow as error:
+            table, options = None, {**options, "block_size": error.size}
+        except (pa.ArrowException, UnicodeError) as error:
+            raise file_errors.unreadable_error(error) from None
 
 
 class TableFiles:
-    """The files as a pyarrow dataset. ``schema`` has the columns of the files themselves."""
+    """The files as one table. ``source`` reads the columns of the files themselves."""
 
     def __init__(self, files: Content, options: Json) -> None:
         self.options = options
         self.files = {file.path: file for file in files.remote_files()}
         self.system, self.paths = _system(self.files)
-        self.arrow_format, self.schema = table_format.columns(options, self.system, self.paths)
+        self.source = self._open_source()
 
-    def _dataset(self) -> dataset.FileSystemDataset:
+    def _open_source(self) -> DelimitedFiles | JsonFiles | ParquetFiles:
+        names = dict(zip(self.paths, self.files, strict=True))
+        given = (self.options, self.system, self.paths, names)
+        if self.options["format"] == "json":
+            return JsonFiles(*given, self._path_values, self._path_schema())
+        if self.options["format"] == "parquet":
+            return ParquetFiles(*given, self._dataset)
+        return DelimitedFiles(*given, self._dataset)
+
+    def _dataset(
+        self, paths: list[str], schema: pa.Schema, arrow_format: dataset.FileFormat
+    ) -> dataset.FileSystemDataset:
         from pyarrow import dataset
 
-        path_columns = self._path_columns()
-        values = [self._path_values(path) for path in self.files] if path_columns else []
+        names = dict(zip(self.paths, self.files, strict=True))
+        values = [self._path_values(names[path]) for path in paths] if self._path_columns() else []
         conditions = [_equality_condition(path_values) for path_values in values] or None
         return dataset.FileSystemDataset.from_paths(
-            self.paths,
-            schema=self._full_schema(),
-            format=self.arrow_format,
+            paths,
+            schema=self._with_path_columns(schema),
+            format=arrow_format,
             filesystem=self.system,
             partitions=conditions,
         )
 
     def _full_schema(self) -> pa.Schema:
-        schema = self.schema
+        return self._with_path_columns(self.source.schema)
+
+    def _path_schema(self) -> pa.Schema:
+        return table_format.arrow().schema(list(self._path_columns().items()))
+
+    def _with_path_columns(self, schema: pa.Schema) -> pa.Schema:
         for name, kind in self._path_columns().items():
             if name not in schema.names:
                 schema = schema.append(table_format.arrow().field(name, kind))
@@ -94,35 +118,49 @@ class TableFiles:
         names = _remaining_columns(list(schema.names), self.options.get("ops", []))
         return table_format.arrow().schema([schema.field(name) for name in names])
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows after all operations, batch by batch.
-
-        pyarrow applies the operations before the first that counts rows, and reads no more than it
-        needs; the rest is applied here.
-        """
+    def _split_operations(self) -> tuple[list[Json], list[Json]]:
+        """The operations before the first that counts rows, and the rest."""
         ops = self.options.get("ops", [])
-        names = list(self._full_schema().names)
         early = list(
             itertools.takewhile(lambda operation: not _PUSHED_DOWN.isdisjoint(operation), ops)
         )
-        remaining = ops[len(early) :]
-        condition = None
+        return early, ops[len(early) :]
+
+    def read_columns(self) -> list[str]:
+        """The columns that the operations need."""
+        early, _ = self._split_operations()
+        names = list(self._full_schema().names)
+        used = [sorted(expressions.column_names(op["filter"])) for op in early if "filter" in op]
+        return list(dict.fromkeys([*_remaining_columns(names, early), *itertools.chain(*used)]))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows after all operations, batch by batch.
+
+        The source applies the conditions that it can before it reads, and reads no more than it
+        needs; the rest is applied here. Raises UnfitValue.
+        """
+        early, remaining = self._split_operations()
+        names = list(self._full_schema().names)
+        at_source: list[Json] = []
+        later: list[Json] = []
         for number, op in enumerate(early):
             if "filter" in op:
-                _check_columns(
-                    expressions.column_names(op["filter"]),
-                    _remaining_columns(names, early[:number]),
-                )
-                next_condition = expressions.to_arrow(op["filter"])
-                condition = next_condition if condition is None else condition & next_condition
+                used = expressions.column_names(op["filter"])
+                _check_columns(used, _remaining_columns(names, early[:number]))
+                (at_source if self._is_for_source(used) else later).append(op)
+        kept = _remaining_columns(names, early)
+        columns = self.read_columns() if later else kept
+        conditions = [expressions.to_arrow(op["filter"]) for op in at_source]
+        condition = functools.reduce(operator.and_, conditions) if conditions else None
         readahead = {"batch_readahead": 1, "fragment_readahead": 1} if remaining else {}
-        scanner = self._dataset().scanner(
-            columns=_remaining_columns(names, early), filter=condition, **readahead
-        )
-        rows: Iterator[pa.RecordBatch] = scanner.to_batches()
-        for op in remaining:
+        rows = self.source.batches(columns, condition, readahead)
+        for op in [*later, *([{"keep": kept}] if later else []), *remaining]:
             rows = _apply(rows, op)
         return rows
+
+    def _is_for_source(self, names: set[str]) -> bool:
+        """Whether a condition on these columns is applied while files are read."""
+        return self.source.filters_rows or names <= set(self._path_columns())
 
 
 def _system(files: dict[str, RemoteFile]) -> tuple[fs.FileSystem, list[str]]:
@@ -135,7 +173,7 @@ def _system(files: dict[str, RemoteFile]) -> tuple[fs.FileSystem, list[str]]:
     paths = []
     for folder, remote_file in zip(local_folders, files.values(), strict=True):
         entry = remote_file.store.stat(remote_file.entry.path)
-        if entry is None or (remote_file.entry.etag and entry.etag != remote_file.entry.etag):
+        if entry is None or not is_unchanged(remote_file.store, entry, remote_file.entry.etag):
             raise FileChanged(
                 f"File {remote_file.entry.path!r} in {remote_file.store.name} has changed "
                 "or is missing."
@@ -180,9 +218,16 @@ def _apply(batches: Iterator[pa.RecordBatch], op: Json) -> Iterator[pa.RecordBat
         low, high = op["part"]
         return _select_part(batches, low, high, op["seed"])
     if "filter" in op:
-        condition = expressions.to_arrow(op["filter"])
-        return (batch.filter(condition) for batch in batches)
+        return (
+            batch.filter(expressions.to_arrow(op["filter"], _unsigned_columns(batch.schema)))
+            for batch in batches
+        )
     return (batch.select(_remaining_columns(batch.schema.names, [op])) for batch in batches)
+
+
+def _unsigned_columns(schema: pa.Schema) -> set[str]:
+    types = table_format.arrow().types
+    return {field.name for field in schema if types.is_uint64(field.type)}
 
 
 def _slice(

@@ -86,7 +86,14 @@ def _read(ask: "Ask", form: str, read: "Callable[[str], T]") -> "T":
 def _read_csv(ask: "Ask", pandas: "ModuleType") -> "DataFrame":
     answer = ask("csv")
     kinds = dict(enumerate(kind for _, kind in answer["columns"]))
-    dtypes = {"int": "int64", "bool": "bool", "float": "float64", "text": str, "json": str}
+    dtypes = {
+        "int": "int64",
+        "uint": "uint64",
+        "bool": "bool",
+        "float": "float64",
+        "text": str,
+        "json": str,
+    }
     try:
         frame = pandas.read_csv(
             answer["path"],
@@ -103,9 +110,8 @@ def _read_csv(ask: "Ask", pandas: "ModuleType") -> "DataFrame":
         os.unlink(answer["path"])
     for number, kind in kinds.items():
         if kind == "json":
-            frame[number] = [
-                json.loads(cell) if isinstance(cell, str) else None for cell in frame[number]
-            ]
+            cells = [json.loads(cell) if isinstance(cell, str) else None for cell in frame[number]]
+            frame[number] = pandas.Series(cells, dtype=object)
         elif kind == "text":
             frame[number] = [_text(text) for text in frame[number]]
     frame.columns = [name for name, _ in answer["columns"]]

@@ -1,0 +1,194 @@
+"""Delimited text as typed columns. pyarrow splits the text; the types are found here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from scriptrun.data.errors import DatasetExecutionError
+from scriptrun.data.tables import file_errors, text_columns
+from scriptrun.data.tables import format as table_format
+from scriptrun.data.tables.text_columns import Conversion, UnfitValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import dataset, fs
+
+    from scriptrun.runtime.hints import Json
+
+    #: a dataset of files with a schema and a format, with the columns from paths
+    OpenDataset = Callable[[list[str], pa.Schema, dataset.FileFormat], dataset.FileSystemDataset]
+
+#: bytes of the largest block, which must hold a whole row
+_LARGEST_BLOCK = 1 << 30
+
+
+class LongRow(Exception):
+    """A row is longer than a block; ``size`` is the next size of blocks to try."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+class DelimitedFiles:
+    """The rows of delimited files. ``schema`` has the columns of the files and their types."""
+
+    #: conditions on the rows are applied to what ``batches`` yields
+    filters_rows = False
+
+    def __init__(
+        self,
+        options: Json,
+        system: fs.FileSystem,
+        paths: list[str],
+        names: dict[str, str],
+        open_dataset: OpenDataset,
+    ) -> None:
+        self._options, self._system, self._paths, self._names = options, system, paths, names
+        self._open = open_dataset
+        self._given: Json = options.get("types", {})
+        self._format = table_format.file_format(options)
+        self.schema = table_format.apply_types(self._inspect(), self._given)
+
+    def _inspect(self) -> pa.Schema:
+        """The columns, with types guessed from the beginning of the files."""
+        pa = table_format.arrow()
+        try:
+            schemas = table_format.sampled_schemas(self._format, self._system, self._paths)
+        except (pa.ArrowException, UnicodeError) as error:
+            raise self._error(error) from None
+        for path, schema in schemas.items():
+            names = schema.names
+            if self._options["header"] and len(set(names)) < len(names):
+                raise self._error(ValueError("duplicate names"), [path])
+            if any(map(pa.types.is_binary, schema.types)):
+                raise self._error(ValueError("The text is not UTF-8."), [path])
+        found = list(schemas.values())
+        if not self._options["header"]:
+            found = [
+                pa.schema([(f"Column{n + 1}", kind) for n, kind in enumerate(schema.types)])
+                for schema in found
+            ]
+            widest = max(found, key=len)
+            self._format = table_format.file_format(self._options, widest.names)
+        schema, _ = table_format.common_schema(found)
+        if not self._options.get("infer", True):
+            return pa.schema([(name, pa.string()) for name in schema.names])
+        days = pa.timestamp("us")  # as in v1
+        kinds = [days if pa.types.is_date(kind) else kind for kind in schema.types]
+        return pa.schema(list(zip(schema.names, kinds, strict=True)))
+
+    def batches(
+        self, names: list[str], condition: pc.Expression | None, readahead: dict[str, int]
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of the files that meet ``condition``, which is about columns from paths only.
+
+        Raises UnfitValue for a value that is not of its column's type.
+        """
+        pa = table_format.arrow()
+        keep_empty = bool(self._options.get("empty_as_string"))
+        conversions = {
+            field.name: Conversion(
+                field.type, field.name in self._given, self._formats(field.name), keep_empty
+            )
+            for field in self.schema
+        }
+        for batch in self._texts(self._paths, names, condition, readahead):
+            columns = [
+                conversions[name].apply(name, column) if name in conversions else column
+                for name, column in zip(names, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(columns, names) if names else batch
+
+    def widen(self, names: list[str], error: UnfitValue) -> None:
+        """Give the columns ``names`` the types that all their values have.
+
+        Raises DatasetExecutionError if the user set the type of the column in ``error``.
+        """
+        pa = table_format.arrow()
+        if error.column in self._given:
+            if error.kind != pa.timestamp("us"):
+                raise file_errors.given_type_error(error, self._file_of(error))
+            self._set_type(error.column, pa.timestamp("ns"))
+            return
+        open_names = [
+            name
+            for name in names
+            if name in self.schema.names
+            and name not in self._given
+            and self.schema.field(name).type != pa.string()
+        ]
+        keep_empty = bool(self._options.get("empty_as_string"))
+        kinds = text_columns.profile(
+            self._texts(self._paths, open_names, None, {}),
+            open_names,
+            text_columns.without_nulls if keep_empty else lambda texts: texts,
+        )
+        for name, kind in kinds.items():
+            is_unfit = name == error.column and kind == error.kind
+            self._set_type(name, pa.string() if is_unfit else kind)
+
+    def _set_type(self, name: str, kind: pa.DataType) -> None:
+        field = table_format.arrow().field(name, kind)
+        self.schema = self.schema.set(self.schema.get_field_index(name), field)
+
+    def _file_of(self, error: UnfitValue) -> str:
+        """The file that has the value."""
+        import pyarrow.compute as pc
+
+        for path in self._paths:
+            texts = self._texts([path], [error.column], None, {})
+            if any(pc.index(batch.column(0), error.value).as_py() >= 0 for batch in texts):
+                return self._names[path]
+        return ""
+
+    def _formats(self, name: str) -> list[str]:
+        return list(self._given.get(name, {}).get("formats") or ())
+
+    def _texts(
+        self,
+        paths: list[str],
+        names: list[str],
+        condition: pc.Expression | None,
+        readahead: dict[str, int],
+    ) -> Iterator[pa.RecordBatch]:
+        pa = table_format.arrow()
+        schema = pa.schema([(name, pa.string()) for name in self.schema.names])
+        files = self._open(paths, schema, self._format)
+        try:
+            scanner = files.scanner(columns=names, filter=condition, **readahead)
+            yield from scanner.to_batches()
+        except (pa.ArrowException, UnicodeError) as error:
+            raise self._error(error) from None
+
+    def _error(self, error: Exception, paths: list[str] | None = None) -> DatasetExecutionError:
+        """The error that says which file is at fault, and where."""
+        pa = table_format.arrow()
+        size = int(self._options.get("block_size", table_format.BLOCK_SIZE))
+        if "straddl" in str(error) and size < _LARGEST_BLOCK:
+            raise LongRow(size * 32)
+        for path in self._paths if paths is None else paths:
+            problem = error
+            if paths is None:
+                try:
+                    self._read_whole(path)
+                except (pa.ArrowException, UnicodeError) as found:
+                    problem = found
+                else:
+                    continue
+            separator = str(self._options["separator"])
+            encoding = table_format.codec(str(self._options.get("encoding", "utf8")))
+            return file_errors.delimited_error(
+                self._system, path, self._names[path], problem, separator, encoding
+            )
+        return file_errors.unreadable_error(error)
+
+    def _read_whole(self, path: str) -> None:
+        """Read all of a file as text; raises what pyarrow does."""
+        pa = table_format.arrow()
+        names = self._format.inspect(path, self._system).names
+        schema = pa.schema([(name, pa.string()) for name in names])
+        for _ in self._open([path], schema, self._format).scanner(columns=names).to_batches():
+            pass

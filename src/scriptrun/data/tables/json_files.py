@@ -1,0 +1,154 @@
+"""Files of JSON lines as one table: the columns of all files, with types that hold all values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from scriptrun.data.tables import file_errors, json_lines
+from scriptrun.data.tables import format as table_format
+from scriptrun.data.tables.text_columns import Conversion, UnfitValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import fs
+
+    from scriptrun.data.tables.partitions import PathValue
+    from scriptrun.runtime.hints import Json
+
+    PathColumns = Callable[[str], dict[str, PathValue]]
+
+
+class JsonFiles:
+    """The rows of JSON lines. ``schema`` has the columns of the files and their types."""
+
+    #: conditions on the rows are applied to what ``batches`` yields
+    filters_rows = False
+
+    def __init__(
+        self,
+        options: Json,
+        system: fs.FileSystem,
+        paths: list[str],
+        names: dict[str, str],
+        path_values: PathColumns,
+        path_schema: pa.Schema,
+    ) -> None:
+        self._system, self._paths, self._names = system, paths, names
+        self._codec = table_format.codec(str(options.get("encoding", "utf8")))
+        self._path_values, self._path_schema = path_values, path_schema
+        self._given: Json = options.get("types", {})
+        #: the file that was read last: often the only one
+        self._last: tuple[object, pa.Table] = (None, table_format.arrow().table({}))
+        self._choices: dict[str, list[pa.DataType]] = {}
+        self._all_known = len(table_format.sample_of(paths)) == len(paths)
+        self.schema = self._common_schema(table_format.sample_of(paths))
+
+    def batches(
+        self, names: list[str], condition: pc.Expression | None, readahead: dict[str, int]
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of the files that meet ``condition``, which is about columns from paths only.
+
+        Raises UnfitValue for a value that is not of its column's type.
+        """
+        pa = table_format.arrow()
+        for path in self._paths:
+            values = self._path_values(self._names[path])
+            if condition is not None and not self._one_row(values).filter(condition).num_rows:
+                continue
+            table = self._read(path)
+            self._check_names(table)
+            columns = [
+                pa.repeat(pa.scalar(values[name], self._path_schema.field(name).type), len(table))
+                if name in values
+                else self._typed(name, table)
+                for name in names
+            ]
+            yield from pa.table(columns, names).to_batches()
+
+    def _check_names(self, table: pa.Table) -> None:
+        for field in table.schema:
+            if field.name not in self.schema.names:
+                raise UnfitValue(field.name, "", field.type)
+
+    def _one_row(self, values: dict[str, PathValue]) -> pa.Table:
+        pa = table_format.arrow()
+        return pa.table(
+            {
+                name: pa.array([value], self._path_schema.field(name).type)
+                for name, value in values.items()
+            }
+        )
+
+    def widen(self, names: list[str], error: UnfitValue) -> None:
+        """Take a wider type for the column in ``error``, and look into all files for the others.
+
+        Raises DatasetExecutionError if the user set that column's type.
+        """
+        pa = table_format.arrow()
+        if error.column in self._given:
+            raise file_errors.given_type_error(error)
+        if not self._all_known:
+            self._all_known = True
+            self.schema = self._common_schema(self._paths)
+            return
+        if self.schema.field(error.column).type == pa.string():
+            raise file_errors.mixed_types_error(error.column, [str(error.kind), error.value])
+        choices = self._choices.setdefault(error.column, []) or [pa.string()]
+        index = self.schema.get_field_index(error.column)
+        self.schema = self.schema.set(index, pa.field(error.column, choices.pop(0)))
+
+    def _common_schema(self, paths: list[str]) -> pa.Schema:
+        schemas = [self._read(path).schema for path in paths]
+        schema, self._choices = table_format.common_schema(schemas)
+        return table_format.apply_types(schema, self._given)
+
+    def _read(self, path: str) -> pa.Table:
+        pa = table_format.arrow()
+        given = {
+            name: table_format.type_of(value)
+            for name, value in self._given.items()
+            if value["type"] in ("string", "datetime")
+        }
+        known = getattr(self, "schema", ())
+        texts = {field.name for field in known if field.type == pa.string()} | set(given)
+        key = (path, frozenset(texts))
+        if self._last[0] == key:
+            return self._last[1]
+        with self._system.open_input_stream(path) as stream:
+            table = json_lines.read(
+                stream, self._names[path], dict.fromkeys(texts, pa.string()), self._codec
+            )
+        self._last = key, table
+        return table
+
+    def _typed(self, name: str, table: pa.Table) -> pa.ChunkedArray:
+        """The column as the schema has it."""
+        pa = table_format.arrow()
+        kind = self.schema.field(name).type
+        if name not in table.schema.names:
+            return pa.chunked_array([pa.nulls(len(table), kind)])
+        column = table.column(name)
+        is_given = name in self._given
+        if column.type == kind:
+            return column
+        if pa.types.is_string(column.type) and is_given:
+            formats = self._given[name].get("formats") or ()
+            conversion = Conversion(kind, True, formats)
+            return pa.chunked_array([conversion.apply(name, column.combine_chunks())])
+        try:
+            return column.cast(kind, safe=not (is_given and pa.types.is_floating(kind)))
+        except pa.ArrowException:
+            raise UnfitValue(name, _first_unfit(column, kind), kind) from None
+
+
+def _first_unfit(column: pa.ChunkedArray, kind: pa.DataType) -> str:
+    """The first value of ``column`` that is none of the type ``kind``."""
+    pa = table_format.arrow()
+    for value in column:
+        try:
+            value.cast(kind)
+        except pa.ArrowException:
+            return str(value.as_py())
+    return ""

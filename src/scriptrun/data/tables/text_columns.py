@@ -1,0 +1,251 @@
+"""Columns of delimited text as typed ones: the narrowest type that keeps every value as it is."""
+
+from __future__ import annotations
+
+from scriptrun.data.tables import exact_numbers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pyarrow as pa
+
+#: a number that begins with 0 and is no number but a code (``00501``, ``0x1f``)
+_CODE = r"^\s*[+-]?0[0-9xX]."
+_DECIMAL = r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)\s*$"
+
+
+class UnfitValue(Exception):
+    """``value`` in ``column`` is not of its type."""
+
+    def __init__(self, column: str, value: str, kind: pa.DataType) -> None:
+        super().__init__(column, value, kind)
+        self.column, self.value, self.kind = column, value, kind
+
+
+class Conversion:
+    """How the texts of one column become values of the type ``kind``.
+
+    ``is_given``: the user set the type, so texts are taken as it has them; ``formats`` are those
+    of dates.
+    """
+
+    def __init__(
+        self,
+        kind: pa.DataType,
+        is_given: bool = False,
+        formats: Iterable[str] = (),
+        keep_empty: bool = False,
+    ) -> None:
+        self.kind, self.is_given, self.formats = kind, is_given, list(formats)
+        self.keep_empty = keep_empty
+
+    def apply(self, name: str, texts: pa.Array) -> pa.Array:
+        """The values. Raises UnfitValue for a text that is none."""
+        import pyarrow as pa
+
+        if self.kind == pa.string():
+            return texts
+        if self.keep_empty:
+            texts = without_nulls(texts)
+        values = self._convert(texts)
+        if values is None:
+            raise UnfitValue(name, self._first_unfit(texts), self.kind)
+        return values
+
+    def _convert(self, texts: pa.Array) -> pa.Array | None:
+        import pyarrow as pa
+
+        if pa.types.is_timestamp(self.kind) and self.is_given:
+            return _given_times(texts, self.kind, self.formats)
+        if self.is_given:
+            whole = pa.types.is_integer(self.kind)
+            return _numbers(texts, self.kind, _without_zero_fraction if whole else None)
+        return converted(texts, self.kind)
+
+    def _first_unfit(self, texts: pa.Array) -> str:
+        """The first text that does not fit, found by halving."""
+        while len(texts) > 1:
+            half = len(texts) // 2
+            first = texts.slice(0, half)
+            texts = texts.slice(half) if self._convert(first) is not None else first
+        return str(texts[0].as_py())
+
+
+def without_nulls(texts: pa.Array) -> pa.Array:
+    """``texts`` with nulls where they spell one, as in columns that are no text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv
+
+    spellings = pa.array(csv.ConvertOptions().null_values, pa.string())
+    return pc.if_else(pc.is_in(texts, spellings), pa.scalar(None, pa.string()), texts)
+
+
+def converted(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """``texts`` as ``kind``; None if one is not of that type, or would lose a digit."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    types = pa.types
+    if types.is_null(kind):
+        return pa.nulls(len(texts)) if texts.null_count == len(texts) else None
+    if types.is_time(kind):
+        return _times_of_day(texts, kind)
+    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    digits = pa.array(["0", "1"])
+    if (is_number and _has_codes(texts)) or (
+        types.is_boolean(kind) and pc.any(pc.is_in(texts, digits)).as_py()
+    ):
+        return None
+    values = _numbers(texts, kind)
+    if values is None or not types.is_floating(kind):
+        return values
+    if exact_numbers.has_large_floats(values):
+        large = pc.greater_equal(pc.abs(values), float(exact_numbers.FLOAT_LIMIT))
+        if any(map(exact_numbers.loses_digits, texts.filter(large).to_pylist())):
+            return None
+    return values
+
+
+def _numbers(
+    texts: pa.Array, kind: pa.DataType, last: Callable[[pa.Array], pa.Array] | None = None
+) -> pa.Array | None:
+    """``texts`` as ``kind``, as they are and after small changes, of which ``last`` is one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    changes = (None, pc.utf8_trim_whitespace, _without_plus, *([last] if last else []))
+    for change in changes:
+        texts = texts if change is None else change(texts)
+        try:
+            return pc.cast(texts, kind)
+        except pa.ArrowException:
+            continue
+    return None
+
+
+def _without_plus(texts: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(texts, r"^\+(\d|\.)", r"\1")
+
+
+def _without_zero_fraction(texts: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(texts, r"\.0*$", "")
+
+
+def _has_codes(texts: pa.Array) -> bool:
+    """Whether a text begins with 0 as only codes do; two digits are a month or an hour."""
+    import pyarrow.compute as pc
+
+    zeros = texts.filter(pc.starts_with(pc.ascii_ltrim(texts, characters=" \t+-"), "0"))
+    return bool(len(zeros) and pc.any(pc.match_substring_regex(zeros, _CODE)).as_py())
+
+
+def _times_of_day(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moments = _numbers(
+        pc.binary_join_element_wise("1970-01-01", texts, " "), pa.timestamp(kind.unit)
+    )
+    return None if moments is None else pc.cast(moments, kind)
+
+
+def _given_times(texts: pa.Array, kind: pa.DataType, formats: list[str]) -> pa.Array | None:
+    """Times as the user's ``formats`` or ISO 8601 have them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if formats:
+        found = [pc.strptime(texts, format=text, unit="us", error_is_null=True) for text in formats]
+        values = pc.coalesce(*found).cast(kind)
+        rest = texts.filter(pc.and_(pc.is_null(values), pc.is_valid(texts)))
+        if not len(rest):
+            return values
+        others = _given_times(rest, kind, [])
+        if others is None:
+            return None
+        missing = pc.and_(pc.is_null(values), pc.is_valid(texts))
+        return pc.replace_with_mask(values, missing, others)
+    plain = _numbers(texts, kind)
+    if plain is not None:
+        return plain
+    zoned = _numbers(texts, pa.timestamp(kind.unit, "UTC"))
+    return None if zoned is None else zoned.cast(kind)
+
+
+class ColumnProfile:
+    """What all texts of one column have in common, batch by batch; ``kind`` is their type."""
+
+    def __init__(self) -> None:
+        self._kinds: list[pa.DataType] = _candidates()
+        self._is_decimal = True
+        self._whole = self._fraction = 0
+        self._has_values = False
+
+    def add(self, texts: pa.Array) -> None:
+        """Take in some of the column's texts."""
+        texts = texts.drop_null()
+        if not len(texts):
+            return
+        self._has_values = True
+        self._kinds = [kind for kind in self._kinds if converted(texts, kind) is not None]
+        if self._is_decimal:
+            self._add_decimals(texts)
+
+    def _add_decimals(self, texts: pa.Array) -> None:
+        import pyarrow.compute as pc
+
+        is_decimal = pc.all(pc.match_substring_regex(texts, _DECIMAL)).as_py()
+        if _has_codes(texts) or not is_decimal:
+            self._is_decimal = False
+            return
+        whole, fraction = (
+            pc.max(pc.utf8_length(pc.replace_substring_regex(texts, pattern, ""))).as_py()
+            for pattern in (r"[\s+-]|\..*$", r"^[^.]*\.?|\s")
+        )
+        self._whole, self._fraction = max(whole, self._whole), max(fraction, self._fraction)
+
+    @property
+    def kind(self) -> pa.DataType:
+        """The narrowest type that keeps all values; text if there is no other."""
+        import pyarrow as pa
+
+        if not self._has_values:
+            return pa.null()
+        if self._kinds:
+            return self._kinds[0]
+        digits = self._whole + self._fraction
+        if self._is_decimal and digits <= exact_numbers.MOST_DIGITS:
+            return pa.decimal128(exact_numbers.MOST_DIGITS, self._fraction)
+        return pa.string()
+
+
+def _candidates() -> list[pa.DataType]:
+    import pyarrow as pa
+
+    units = ("s", "us", "ns")
+    return [
+        pa.int64(),
+        pa.uint64(),
+        pa.float64(),
+        pa.bool_(),
+        pa.time32("s"),
+        *(pa.timestamp(unit) for unit in units),
+        *(pa.timestamp(unit, "UTC") for unit in units),
+    ]
+
+
+def profile(
+    batches: Iterable[pa.RecordBatch], names: list[str], prepare: Callable[[pa.Array], pa.Array]
+) -> dict[str, pa.DataType]:
+    """The types of the columns ``names`` in all ``batches``."""
+    profiles = {name: ColumnProfile() for name in names}
+    for batch in batches:
+        for name, column in profiles.items():
+            column.add(prepare(batch.column(name)))
+    return {name: column.kind for name, column in profiles.items()}
