@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pickle
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from scriptrun.dropin import api_table, docs_page, finder
 
 ROOT = Path(__file__).resolve().parents[2]
+LISTED = json.loads(Path(__file__).with_name("signatures.json").read_text("utf-8"))
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +27,59 @@ def test_every_name_of_a_module_is_there(module):
     for name, (home, actual) in api_table.provided(module).items():
         found = getattr(importlib.import_module(module), name)
         assert found is getattr(importlib.import_module(home), actual)
+
+
+def homes():
+    """Every home of every name that the SDK documents, with the name's first home."""
+    for name, facts in sorted(LISTED.items()):
+        for home in (name, *facts.get("aliases", [])):
+            yield home, name
+
+
+@pytest.mark.parametrize(("home", "first"), list(homes()))
+def test_a_name_is_the_same_in_all_its_homes(home, first):
+    found = []
+    for path in (home, first):
+        module, _, name = path.rpartition(".")
+        found.append(getattr(importlib.import_module(module), name))
+    assert found[0] is found[1] or api_table.alternative(*home.rpartition(".")[::2])
+
+
+@pytest.mark.parametrize("module", sorted(api_table.SECOND_HOMES))
+def test_names_are_found_in_the_modules_that_import_them(module):
+    for name in api_table.SECOND_HOMES[module].split():
+        found = getattr(importlib.import_module(module), name)
+        firsts = (importlib.import_module(home) for home in api_table._FIRST_HOMES)
+        assert found is next(
+            vars(home).get(name) or getattr(home, name) for home in firsts if name in dir(home)
+        )
+
+
+def test_names_that_real_code_imports():
+    from azureml.core.authentication import AuthenticationException
+    from azureml.core.conda_dependencies import TENSORFLOW_DEFAULT_VERSION
+    from azureml.core.databricks import JarLibrary, PyPiLibrary
+    from azureml.core.environment import RSection
+    from azureml.core.workspace import ComputeTarget, Dataset, WorkspaceException
+    from azureml.data.dataset_type_definitions import FileType
+    from azureml.exceptions import UserErrorException
+    from azureml.telemetry import INSTRUMENTATION_KEY, get_telemetry_log_handler
+
+    assert isinstance(INSTRUMENTATION_KEY, str) and get_telemetry_log_handler(INSTRUMENTATION_KEY)
+    assert issubclass(AuthenticationException, UserErrorException)
+    assert issubclass(WorkspaceException, Exception) and ComputeTarget and Dataset.Tabular
+    assert TENSORFLOW_DEFAULT_VERSION.replace(".", "").isdigit()
+    for use in (lambda: PyPiLibrary("x"), JarLibrary, RSection, lambda: FileType.ZIP):
+        with pytest.raises(NotImplementedError, match="is not supported"):
+            use()
+
+
+def test_a_workspace_is_opened_or_created(tmp_path, monkeypatch):
+    from azureml.core import Workspace
+
+    monkeypatch.chdir(tmp_path)
+    made = Workspace._get_or_create(name="one", subscription_id="s", resource_group="g")
+    assert Workspace._get_or_create("one").id == made.id
 
 
 @pytest.mark.parametrize(

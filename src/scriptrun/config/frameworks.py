@@ -9,6 +9,8 @@ VERSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Chainer": ("5.1.0", ("5.1.0",)),
     "SKLearn": ("0.20.3", ("0.20.3",)),
 }
+#: the first release of the default 1.13 that PyPI has
+TENSORFLOW_DEFAULT_VERSION = "1.13.1"
 
 
 def curated_name(framework: str, version: str, gpu: bool) -> str:

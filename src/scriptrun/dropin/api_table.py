@@ -134,8 +134,10 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.preparation.build": "DockerImageDetails ImageBuildDetails",
     },
     "azureml.core.conda_dependencies": {
-        _CONFIG + "environments.conda_dependencies": "CondaDependencies"
+        _CONFIG + "environments.conda_dependencies": "CondaDependencies",
+        _CONFIG + "frameworks": "TENSORFLOW_DEFAULT_VERSION",
     },
+    "azureml.core.databricks": {},
     "azureml.core.container_registry": {_CONFIG + "environments.sections": "ContainerRegistry"},
     "azureml.core.compute": _COMPUTE,
     "azureml.core.compute.amlcompute": _COMPUTE,
@@ -197,7 +199,8 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.data.file_dataset": _DATASETS,
     "azureml.data.tabular_dataset": _DATASETS,
     "azureml.telemetry": {
-        "scriptrun.dropin.azureml.telemetry": "set_diagnostics_collection UserType",
+        "scriptrun.dropin.azureml.telemetry": "set_diagnostics_collection UserType "
+        "INSTRUMENTATION_KEY get_telemetry_log_handler",
     },
     "azureml.train": {},
     "azureml.train.hyperdrive": _HYPERDRIVE,
@@ -228,6 +231,48 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.widgets": {"scriptrun.dropin.azureml.widgets": "RunDetails"},
 }
 
+_CORE_ERRORS = "UserErrorException WorkspaceException ProjectSystemException"
+#: further homes of names: modules of the SDK import from each other, and old code from any of them
+SECOND_HOMES: dict[str, str] = {
+    "azureml.core.workspace": "ComputeTarget Dataset Datastore Environment Experiment Keyvault "
+    f"Model Run {_CORE_ERRORS}",
+    "azureml.core.authentication": f"AuthenticationException {_CORE_ERRORS}",
+    "azureml.core.experiment": "Environment Run ScriptRunConfig Workspace "
+    f"ExperimentExecutionException {_CORE_ERRORS}",
+    "azureml.core.run": "Dataset Experiment Model RunConfiguration ScriptRun ScriptRunConfig "
+    "Workspace FileDataset TabularDataset DatasetConsumptionConfig "
+    f"ActivityFailedException RunEnvironmentException {_CORE_ERRORS}",
+    "azureml.core.script_run": "Experiment RunConfiguration ScriptRunConfig",
+    "azureml.core.script_run_config": "Environment Run RunConfiguration UserErrorException",
+    "azureml.core.runconfig": "DataReference ScriptRun RunConfigurationException "
+    "UserErrorException",
+    "azureml.core.environment": "RunConfiguration Workspace UserErrorException",
+    "azureml.core.compute": "UserErrorException",
+    "azureml.core.compute_target": "UserErrorException",
+    "azureml.core.dataset": "Datastore FileDataset FileDatasetFactory TabularDataset "
+    "TabularDatasetFactory DatasetConsumptionConfig UserErrorException",
+    "azureml.core.datastore": "AzureBlobDatastore AzureDataLakeGen2Datastore AzureFileDatastore "
+    "Workspace UserErrorException",
+    "azureml.core.keyvault": "UserErrorException",
+    "azureml.core.model": "Datastore Run Workspace ModelNotFoundException "
+    "ModelPathNotFoundException UserErrorException WebserviceException",
+    "azureml.data": "DatasetConsumptionConfig DataReference",
+    "azureml.data.dataset_factory": "AbstractDatastore DataPath DataReference "
+    "DatasetValidationError UserErrorException",
+    "azureml.data.datapath": "AbstractDatastore",
+    "azureml.data.data_reference": "AbstractDatastore",
+    "azureml.data.file_dataset": "DatasetConsumptionConfig",
+    "azureml.data.tabular_dataset": "DatasetConsumptionConfig",
+    "azureml.train.estimator": "Environment RunConfiguration TrainingException",
+    "azureml.train.hyperdrive": "RunConfiguration",
+    "azureml.widgets": "Run",
+}
+#: where the names of SECOND_HOMES are defined, the first that has one
+_FIRST_HOMES = (
+    *("azureml.core", "azureml.exceptions", "azureml.data", "azureml.core.runconfig"),
+    *("azureml.data.abstract_datastore", "azureml.data.data_reference"),
+)
+
 _WEB = "Serving is not supported; load the model from the run's outputs in a server of your choice."
 _ESTIMATOR = (
     "Submit ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
@@ -250,6 +295,13 @@ _DATA = "The job creates it; use scriptrun's Dataset and Datastore."
 _LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
 _LINKED = "Use OutputFileDatasetConfig and register its files."
 
+_R = "R is not supported; run Rscript with ScriptRunConfig(command=...) in an image that has it."
+_DATABRICKS = "Databricks is not supported; list the packages in the job's environment."
+_DATABRICKS_LIBRARIES = (
+    "DatabricksCluster EggLibrary JarLibrary MavenLibrary PyPiLibrary RCranLibrary"
+)
+_DATASET = "Use Dataset.Tabular or Dataset.File."
+
 #: unsupported names of supported modules, and what to use instead
 LEFT_OUT: dict[str, dict[str, str]] = {
     module: {name: instead for names, instead in entries for name in names.split()}
@@ -258,7 +310,14 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "azureml.core.model": [("InferenceConfig", _WEB)],
         "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
         "azureml.core.runconfig": [("EnvironmentDefinition", "Use Environment.")],
-        "azureml.core.environment": [("EnvironmentReference", _IMAGES)],
+        "azureml.core.environment": [
+            ("EnvironmentReference", _IMAGES),
+            ("RCranPackage RGitHubPackage RSection", _R),
+        ],
+        "azureml.core.databricks": [(_DATABRICKS_LIBRARIES, _DATABRICKS)],
+        "azureml.data.dataset_type_definitions": [
+            ("FileHandlingOption FileType HistogramCompareMethod", _DATASET),
+        ],
         "azureml.core.container_registry": [("RegistryIdentity", _IMAGES)],
         "azureml.core.run": [
             ("InputDatasets LinkOutput OutputDatasets", _DATA),
@@ -313,6 +372,14 @@ _HIDDEN = "It is private to Microsoft's package; use a public name."
 
 def provided(module: str) -> dict[str, tuple[str, str]]:
     """Return the names in ``module``, each with the scriptrun module and name that define it."""
+    sources = {
+        name: next(own[name] for own in map(_own_names, _FIRST_HOMES) if name in own)
+        for name in SECOND_HOMES.get(module, "").split()
+    }
+    return {**sources, **_own_names(module)}
+
+
+def _own_names(module: str) -> dict[str, tuple[str, str]]:
     sources = {}
     for source, names in PROVIDED.get(module, {}).items():
         for name in names.split():

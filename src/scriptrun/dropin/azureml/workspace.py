@@ -86,6 +86,11 @@ class Workspace(workspace.Workspace):
             one_time_notes.cloud()
         return super().create(name, *args, **kwargs)
 
+    @classmethod
+    def _get_or_create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
+        """Open the workspace here, or create it, with the arguments of ``create``."""
+        return cls.create(name, *args, **{**kwargs, "exist_ok": True})
+
     def get_details(self) -> Json:
         """Return the workspace's details, with v1's keys beside scriptrun's own."""
         details = super().get_details()
