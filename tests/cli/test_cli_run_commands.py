@@ -409,6 +409,47 @@ def test_a_run_configuration_is_written_in_every_format(workspace, types, form):
     assert "train.py" in "".join(made["files"].values())
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train.py",),
+        ("./train.py",),
+        ("train.py", "--", "--a", "1"),
+        ("--compute", "local"),
+        ("--compute", "local", "train.py"),
+        ("--nodes", "1"),
+    ],
+)
+def test_what_equals_the_file_is_no_conflict(workspace, types, words):
+    _write_runconfig()
+    options = () if "--compute" in words else ("--compute", "local")
+    assert types("run", "--dry-run", "-c", "mine", *options, *words).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("other.py",), "the script 'other.py' conflicts with 'train.py' in mine"),
+        (("train.py", "--", "--b"), "arguments ['--b'] conflicts with ['--a', 1] in mine"),
+        (("--command", "ls"), "--command 'ls' conflicts with 'train.py' in mine"),
+        (("--nodes", "2", "--mpi"), "conflicts with 3 in mine"),
+    ],
+)
+def test_what_differs_from_the_file_names_both(workspace, types, words, sentence):
+    _write_runconfig("nodeCount: 3\n" if "--nodes" in words else "")
+    done = types("run", "--dry-run", "-c", "mine", *words)
+    assert done.code == 2
+    assert sentence in done.err
+
+
+def _write_runconfig(more=""):
+    Path(".azureml").mkdir(exist_ok=True)
+    Path(".azureml/mine.runconfig").write_text(
+        f"script: train.py\narguments: [--a, 1]\ntarget: gpu-cluster\n{more}"
+    )
+    Path("train.py").write_text("")
+
+
 # other systems' jobs
 
 

@@ -233,6 +233,39 @@ def test_a_conda_file_that_is_gone_is_told_later(tmp_path):
     assert config.environment.python.missing_file.endswith("gone.yml")
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (".", "config/train"),
+        (".", "config/train.runconfig"),
+        ("config/train.runconfig", None),
+        ("config/train", None),
+        (".", "kept"),
+        (".azureml/kept.runconfig", None),
+    ],
+)
+def test_paths_in_a_file_are_relative_to_the_project(tmp_path, monkeypatch, given, name):
+    monkeypatch.chdir(tmp_path)
+    text = "environment: {python: {condaDependenciesFile: env/conda.yml}}"
+    for folder in ("config", "env", ".azureml"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "env/conda.yml").write_text("dependencies: [python=3.9]\n")
+    (tmp_path / "config/train.runconfig").write_text(text)
+    (tmp_path / ".azureml/kept.runconfig").write_text(text)
+    python = RunConfiguration.load(given, name).environment.python
+    assert python.missing_file is None
+    assert python.conda_dependencies.get_python_version() == "3.9"
+
+
+def test_a_conda_file_that_is_nowhere_is_named_in_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    text = "environment: {python: {condaDependenciesFile: conda.yml}}"
+    (tmp_path / "config/train.runconfig").write_text(text)
+    missing = RunConfiguration.load(".", "config/train").environment.python.missing_file
+    assert missing == str(tmp_path / "conda.yml")
+
+
 def test_saving_does_not_write_over_a_conda_file_of_the_users(tmp_path):
     own = "dependencies:\n# mine\n- python=3.9\nchannels: []\n"
     (tmp_path / "env.yml").write_text(own)

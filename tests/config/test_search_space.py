@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun.config.sweeps import early_stopping, sampling, search_space
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
 from scriptrun.config.sweeps.search_space import (
     choice,
     loguniform,
@@ -159,3 +160,16 @@ def test_policies_come_back_from_the_record(policy):
     again = early_stopping.from_dict(policy.as_dict())
     assert type(again) is type(policy) and again.properties == policy.properties
     assert policy.problems() == []
+
+
+def test_without_a_limit_a_grid_is_run_whole():
+    def totals(drawn):
+        config = HyperDriveConfig(
+            drawn, "loss", PrimaryMetricGoal.MINIMIZE, max_total_runs=None, run_config=None
+        )
+        return config.total_runs, [text for text in config.problems() if "max_total" in text]
+
+    grid = sampling.GridParameterSampling({"a": choice(1, 2, 3), "b": choice("x", "y")})
+    assert totals(grid) == (6, [])
+    sampled, problems = totals(sampling.RandomParameterSampling({"a": uniform(0, 1)}))
+    assert sampled is None and len(problems) == 1

@@ -35,9 +35,8 @@ CASES = {
     "wrong arguments": (["run", "-c", "list.runconfig"], "arguments[0]", "list"),
     "broken YAML": (["run", "-c", "broken.runconfig", "train.py"], "broken.runconfig", "line"),
     "no YAML at all": (["run", "-c", "binary.runconfig", "train.py"], "binary.runconfig", ""),
-    "the script twice": (["run", "-c", "script.runconfig", "train.py"], "script", "conflicts with"),
+    "the script twice": (["run", "-c", "script.runconfig", "src/other.py"], "src/other.py", "conflicts with"),
     "arguments twice": (["run", "-c", "script.runconfig", "--", "x"], "arguments", "conflicts with"),
-    "the target twice": (["run", "-c", "target.runconfig", "--compute", "local", "train.py"], "--compute", "conflicts with"),
     "no command": (["lst"], "'lst'", "scriptrun list"),
     "a script as command": (["train.py"], "'train.py'", "scriptrun run train.py"),
     "no such run": (["show", "nobody"], "'nobody'", ""),
@@ -65,7 +64,6 @@ def project(user):
     user.writes("list.runconfig", "script: train.py\narguments: [[1, 2]]\n")
     user.writes("broken.runconfig", "script: [train.py\nnodeCount: 2\n")
     user.writes("script.runconfig", "script: train.py\narguments: [a]\n")
-    user.writes("target.runconfig", "target: cluster\n")
     (user.here / "binary.runconfig").write_bytes(b"\xff\xfe\x00")
     return user
 

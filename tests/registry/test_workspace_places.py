@@ -388,3 +388,19 @@ def test_no_umask_makes_a_workspace_or_the_cache_writable_for_all(tmp_path, monk
     subprocess.run([sys.executable, "-m", "scriptrun", "list"], cwd=tmp_path, umask=0, check=True)
     assert stat.S_IMODE((tmp_path / ".scriptrun").stat().st_mode) == 0o750
     assert not (tmp_path / "cache").stat().st_mode & 0o002
+
+
+@pytest.mark.parametrize("given", ["../../", "../..", ".", "./", "~", "file"])
+def test_a_workspace_has_its_folders_own_name(tmp_path, monkeypatch, given):
+    folder = tmp_path / "mine"
+    deep = folder / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep if ".." in given else folder)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    if given == "file":
+        (folder / "config.json").write_text('{"workspace_name": "mine"}')
+        given = str(deep / ".." / ".." / "config.json")
+    workspace = WorkspaceFiles.from_config(path=given)
+    assert (workspace.name, workspace.root) == ("mine", folder)
+    assert WorkspaceFiles.from_config(path=given).id == workspace.id

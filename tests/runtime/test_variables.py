@@ -60,6 +60,21 @@ def test_the_jobs_variables_win_over_inherited_ones_and_ours_over_both():
     assert seen["AZUREML_RUN_ID"] == "exp_1"
 
 
+def test_where_mlflow_logged_in_the_submitting_process_is_not_the_jobs():
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME")
+    theirs = dict.fromkeys(names, "the submitter's")
+    order = ORDER.replace(environ={**ORDER.environ, **theirs, "MLFLOW_TRACKING_TOKEN": "t"})
+
+    def seen(**job):
+        return variables.process_environment({**JOB, **job}, order, SYSTEM)
+
+    assert not set(names) & set(seen())
+    assert seen()["MLFLOW_TRACKING_TOKEN"] == "t"
+    own = seen(variables={"MLFLOW_TRACKING_URI": "http://mine"})
+    assert own["MLFLOW_TRACKING_URI"] == "http://mine" and "MLFLOW_RUN_ID" not in own
+    assert seen(passed=["MLFLOW_TRACKING_URI"])["MLFLOW_TRACKING_URI"] == "the submitter's"
+
+
 def test_the_users_pythonpath_is_kept_behind_ours():
     assert environment()["PYTHONPATH"].split(os.pathsep) == [ORDER.runtime, "/mine"]
     assert environment(order={"environ": {}})["PYTHONPATH"] == ORDER.runtime

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.search_space import (
     choice,
     lognormal,
@@ -106,7 +107,7 @@ def test_the_same_seed_gives_the_same_points(seed):
 
 def test_choices_may_hold_anything():
     space = {"layers": choice([1, 2], [3]), "flag": choice(True, None)}
-    assert sweep_sampling.space_size(space) == 4
+    assert search_space.space_size(space) == 4
     assert sweep_sampling.grid_point(space, 0) == {"layers": [1, 2], "flag": True}
     assert sweep_sampling.grid_point(space, 3) == {"layers": [3], "flag": None}
     assert sweep_sampling.grid_point(space, 4) is None

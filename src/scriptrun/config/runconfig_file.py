@@ -71,11 +71,12 @@ def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
     file_name = os.path.basename(file_path)
     data = _read_yaml(file_path)
     problems: list[str] = []
-    from_wire(config, _with_environment(data, file_path), "", problems)
+    from_wire(config, _with_environment(data, file_path, path), "", problems)
     refuse(
         [f"{file_name}: {problem.lstrip(': ')}" for problem in problems], f"Cannot use {file_path}"
     )
-    _read_conda_file(config, file_path, _names_conda_inline(data))
+    if not _names_conda_inline(data):
+        _read_conda_file(config, _roots(file_path, path))
     return config
 
 
@@ -93,14 +94,17 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _with_environment(data: object, path: str) -> object:
-    """``data`` with the environment from the separate file, if it refers to one."""
+def _with_environment(data: object, file_path: str, path: str | os.PathLike[str]) -> object:
+    """``data`` with the environment from the separate file, if it refers to one.
+
+    The file lies beside the run configuration, as ``save`` writes it, or in the project.
+    """
     if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
         return data
-    return {
-        **data,
-        "environment": _read_yaml(os.path.join(os.path.dirname(path), data["environment"])),
-    }
+    folders = [os.path.dirname(file_path), *_roots(file_path, path)]
+    candidates = [os.path.join(folder, data["environment"]) for folder in folders]
+    found = next(filter(os.path.isfile, candidates), candidates[0])
+    return {**data, "environment": _read_yaml(found)}
 
 
 def _names_conda_inline(data: object) -> bool:
@@ -109,22 +113,27 @@ def _names_conda_inline(data: object) -> bool:
     return isinstance(python, dict) and bool(python.get("condaDependencies"))
 
 
-def _read_conda_file(config: Section, path: str, inline: bool) -> None:
+def _read_conda_file(config: Section, roots: list[str]) -> None:
     python = config.environment.python
-    if inline or not python.conda_dependencies_file:
+    if not python.conda_dependencies_file:
         return
-    for root in _conda_roots(path):
+    for root in (*roots, roots[0]):  # at last again the first, which an error is to name
         python.read_conda_file(root)
         if python.missing_file is None:
             return
 
 
-def _conda_roots(path: str) -> list[str]:
-    """The folders that a relative conda file may be in."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.basename(folder) in FOLDERS:
-        return [folder, os.path.dirname(folder)]
-    return [folder]
+def _roots(file_path: str, path: str | os.PathLike[str]) -> list[str]:
+    """The folders that paths in the file may be relative to.
+
+    The project folder that was given (as in v1), or the one above .azureml/; else the file's own,
+    or the current one.
+    """
+    folder = os.path.dirname(os.path.abspath(file_path))
+    own = [os.path.dirname(folder), folder] if os.path.basename(folder) in FOLDERS else [folder]
+    project = os.path.abspath(path)
+    roots = [project, *own] if os.path.isdir(project) else [*own, os.getcwd()]
+    return list(dict.fromkeys(roots))
 
 
 def save(

@@ -45,7 +45,7 @@ class WorkspaceFiles:
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        path = Path(root).absolute()
+        path = own_folder(root)
         trust.require(path)
         self._open(path, notices_copies=not trust.is_of_this_job(path))
 
@@ -56,7 +56,7 @@ class WorkspaceFiles:
         Whoever asked for that has opened it, and trusts it.
         """
         workspace = cls.__new__(cls)
-        workspace._open(Path(root).absolute())
+        workspace._open(own_folder(root))
         return workspace
 
     def _open(self, root: Path, notices_copies: bool = False) -> None:
@@ -98,7 +98,7 @@ class WorkspaceFiles:
         the directory cannot be written.
         """
         _check_name(name)
-        root = Path(path or ".").absolute()
+        root = own_folder(path or ".")
         if os.path.lexists(root / DIRECTORY / "workspace.json"):
             return _existing(cls(root), name, exist_ok)
         facts = {
@@ -144,8 +144,9 @@ class WorkspaceFiles:
         """
         configured = os.environ.get("SCRIPTRUN_WORKSPACE")
         if configured and path is None:
-            return cls._open_or_make(Path(configured), Path(configured).name)
-        start = Path(path or ".").absolute()
+            root = own_folder(configured)
+            return cls._open_or_make(root, root.name)
+        start = own_folder(path or ".")
         if start.is_file():
             return cls._of_azure_config(start)
         workspace = cls.search(start)
@@ -158,7 +159,7 @@ class WorkspaceFiles:
     def to_be(cls, root: Path, name: str | None = None) -> Self:
         """The workspace that would be created in ``root``; it has no ID, and nothing is written."""
         workspace = cls.__new__(cls)
-        workspace.root = root.absolute()
+        workspace.root = own_folder(root)
         workspace.directory = workspace.root / DIRECTORY
         workspace._facts = {"name": name or _as_name(workspace.root.name), "id": ""}
         return workspace
@@ -179,7 +180,8 @@ class WorkspaceFiles:
     @classmethod
     def search(cls, start: Path) -> Self | None:
         """The workspace in ``start`` or above it, or None."""
-        for folder in (start.absolute(), *start.absolute().parents):
+        first = own_folder(start)
+        for folder in (first, *first.parents):
             if os.path.lexists(folder / DIRECTORY / "workspace.json"):
                 return cls(folder)
             for name in _AZURE_CONFIGS:
@@ -371,6 +373,12 @@ def _check_name(name: object) -> None:
         raise UserErrorException(
             f"A workspace name must be a string of 1 to 260 characters, not {name!r}."
         )
+
+
+def own_folder(path: str | os.PathLike[str]) -> Path:
+    """``path`` as an absolute one by its own name: without ``..``, ``~`` and a last slash."""
+    whole = Path(path).expanduser().absolute()
+    return whole.resolve() if ".." in whole.parts else whole
 
 
 def _as_name(name: str) -> str:

@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 ROOT, EXPERIMENT = "mlflow", "0"
 
 
+#: where MLflow logs and to which run: those of the process that submitted are not the job's
+_OF_THE_SUBMITTER = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_ID",
+    "MLFLOW_EXPERIMENT_NAME",
+)
+
+
+def drop_submitters(job: "Json", environ: "dict[str, str]") -> None:
+    """Remove MLflow's place and run of the submitting process, unless they were passed by name."""
+    for name in _OF_THE_SUBMITTER:
+        if name not in (job.get("passed") or ()):
+            environ.pop(name, None)
+
+
 def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -> "dict[str, str]":
     """The variables that make MLflow log to this run; empty without MLflow or if a URI is set.
 

@@ -7,6 +7,8 @@ import math
 import random
 from collections.abc import Callable, Collection, Mapping
 
+from scriptrun.config.sweeps.search_space import space_size
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -22,19 +24,6 @@ MAX_DRAWS = 200
 def point_key(point: Mapping[str, object]) -> str:
     """A string that identifies a point."""
     return json.dumps(point, sort_keys=True, default=str)
-
-
-def space_size(space: Space) -> int | None:
-    """The number of points in the space; None if it is infinite."""
-    count = 1
-    for name, values in space.values():
-        if name == "choice":
-            count *= len(values[0])
-        elif name == "randint":
-            count *= int(values[0])
-        else:
-            return None
-    return count
 
 
 def grid_point(space: Space, number: int) -> Point | None:

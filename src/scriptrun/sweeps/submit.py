@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.config.sweeps.sampling import BayesianParameterSampling
 from scriptrun.core.workspace import Workspace
@@ -27,7 +28,6 @@ from scriptrun.submission import check as submission_check
 from scriptrun.submission import import_warnings, resume_from
 from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import bayesian, ensure_driver, record
-from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 
@@ -138,7 +138,7 @@ def _create_sweep(config: HyperDriveConfig) -> record.Sweep:
         metric=config.primary_metric_name,
         goal=config.goal,
         limits={
-            "max_total_runs": config.max_total_runs,
+            "max_total_runs": config.total_runs,
             "max_concurrent_runs": config.max_concurrent_runs,
             "max_duration_minutes": config.max_duration_minutes,
         },
@@ -168,7 +168,7 @@ def _sweep_job(submission: SweepSubmission, child: JobSpec, sweep: record.Sweep)
             "azureml.runsource": "hyperdrive",
             "runTemplate": "HyperDrive",
             "platform": "AML",
-            "space_size": str(sweep_sampling.space_size(sweep.space) or "infinite_space_size"),
+            "space_size": str(search_space.space_size(sweep.space) or "infinite_space_size"),
             "primary_metric_config": json.dumps(goal),
             "resume_from": json.dumps(sweep.resume_from or None),
         },
@@ -176,7 +176,7 @@ def _sweep_job(submission: SweepSubmission, child: JobSpec, sweep: record.Sweep)
 
 
 def _notes(sweep: record.Sweep) -> list[str]:
-    count = sweep_sampling.space_size(sweep.space)
+    count = search_space.space_size(sweep.space)
     notes = [f"sampling seed: {sweep.seed}"]
     if sweep.sampling["name"] == "GRID" and count is not None:
         max_runs = sweep.limits["max_total_runs"]
@@ -197,8 +197,8 @@ def _resume_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str
         if not (hasattr(run, "path") and run.job.parent)
     ]
     count = len(list(_as_list(config.resume_child_runs)))
-    if count > config.max_total_runs:
-        problems.append(f"cannot resume {count} runs: max_total_runs is {config.max_total_runs}")
+    if config.total_runs is not None and count > config.total_runs:
+        problems.append(f"cannot resume {count} runs: max_total_runs is {config.total_runs}")
     run_id = config.custom_run_id
     if run_id is not None and not _ID.fullmatch(str(run_id)):
         problems.append(f"invalid custom_run_id {run_id!r}; use letters, digits, '_', '-' and '.'")

@@ -141,27 +141,54 @@ def _load_arguments(name: str) -> tuple[str, str | None]:
 
 
 def _conflicts(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
-    """Return a problem for each setting that both the command line and the file set."""
+    """Return a problem for each setting that the command line and the file set differently.
+
+    --compute is none of them: it decides, as it did for ``az ml run submit-script``.
+    """
     defaults = RunConfiguration()
+    command = f"--command {args.command!r}"
     environment = next(iter(environment_options.check_sources(args)), None)
-    pairs = [
-        (args.script and "the script", loaded.script),
-        (args.command and "--command", loaded.command),
-        (args.command and "--command", loaded.script),
-        (args.script and "the script", loaded.command),
-        (args.rest and "the script's arguments after --", loaded.arguments),
-        (args.compute and f"--compute {args.compute}", _if_changed(loaded.target, defaults.target)),
-        (environment, _if_changed(loaded.environment, defaults.environment)),
+    named = args.environment and args.environment.partition(":")[0]
+    nodes = None if loaded.node_count == defaults.node_count else loaded.node_count
+    is_own = loaded.environment != defaults.environment and loaded.environment.name != named
+    conflicts = [
+        (args.script, f"the script {args.script!r}", _script_of(args, loaded)),
+        (args.script, f"the script {args.script!r}", loaded.command),
+        (args.command, command, loaded.command if loaded.command != args.command else None),
+        (args.command, command, loaded.script),
+        (args.rest, f"the script's arguments {args.rest}", _arguments_of(args, loaded)),
+        (args.nodes != 1, f"--nodes {args.nodes}", nodes if nodes != args.nodes else None),
+        (args.distributed, f"--{args.distributed}", _distribution_of(args, loaded)),
+        (environment, environment, loaded.environment if is_own else None),
     ]
     return [
         f"{option} conflicts with {_short(configured)} in {args.config}"
-        for option, configured in pairs
-        if option and configured
+        for given, option, configured in conflicts
+        if given and configured
     ]
 
 
-def _if_changed(value: T, default: T) -> T | None:
-    return None if value == default else value
+def _script_of(args: argparse.Namespace, loaded: RunConfiguration) -> str | None:
+    """The file's script, unless the command line names the same one."""
+    if not (args.script and loaded.script):
+        return loaded.script
+    given = {args.script, split_source(args.source, args.script)[1] or ""}
+    names = {os.path.normpath(name) for name in given}
+    return None if os.path.normpath(loaded.script) in names else loaded.script
+
+
+def _arguments_of(args: argparse.Namespace, loaded: RunConfiguration) -> list[object] | None:
+    is_same = list(map(str, loaded.arguments or [])) == list(args.rest or [])
+    return None if is_same else loaded.arguments
+
+
+def _distribution_of(args: argparse.Namespace, loaded: RunConfiguration) -> str | None:
+    """The file's kind of distributed job, unless the command line asks for that kind."""
+    by_communicator = {"intelmpi": "mpi", "openmpi": "mpi", "mpi": "mpi"}
+    communicator = str(loaded.communicator or "None").lower()
+    kind = by_communicator.get(communicator, str(loaded.framework or "").lower())
+    is_distributed = communicator != "none"
+    return str(loaded.communicator) if is_distributed and kind != args.distributed else None
 
 
 def _short(value: object) -> str:

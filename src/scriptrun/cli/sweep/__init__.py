@@ -33,7 +33,6 @@ from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import record
-from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps import submit as sweep_submit
 from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 
@@ -189,10 +188,10 @@ def _plan_lines(config: HyperDriveConfig) -> list[str]:
     sampling = config.hyperparameter_sampling
     values = sampling.as_dict()
     parallel = config.max_concurrent_runs or "as many as fit"
-    count = sweep_sampling.space_size(values["space"])
+    count = search_space.space_size(values["space"])
     points = "" if count is None else f" over {count} points"
     return [
-        f"{values['name']}{points}, at most {config.max_total_runs} runs, concurrently {parallel}",
+        f"{values['name']}{points}, at most {config.total_runs} runs, concurrently {parallel}",
         *(
             f"{search_space.flag(name)} from {json.dumps(expression)}"
             for name, expression in values["space"].items()
@@ -205,12 +204,11 @@ def _config(
     args: argparse.Namespace, job: ScriptRunConfig, workspace: Workspace
 ) -> HyperDriveConfig:
     sampling = sweep_options.build_sampling(args.sampling, args.params, args.seed)
-    count = sweep_sampling.space_size(sampling.parameter_space) if args.sampling == "grid" else None
     return HyperDriveConfig(
         sampling,
         args.metric,
         PrimaryMetricGoal.MINIMIZE if args.minimize else PrimaryMetricGoal.MAXIMIZE,
-        args.max_runs if args.max_runs is not None else count or 20,
+        args.max_runs if args.max_runs is not None or args.sampling == "grid" else 20,
         args.jobs,
         args.max_minutes,
         sweep_options.build_policy(args.policy),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import Enum
 
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.early_stopping import (
     EarlyTerminationPolicy,
     NoTerminationPolicy,
     is_number,
 )
-from scriptrun.config.sweeps.sampling import HyperParameterSampling
+from scriptrun.config.sweeps.sampling import GridParameterSampling, HyperParameterSampling
 from scriptrun.spec.library_values import plain_value
 
 TYPE_CHECKING = False
@@ -40,11 +41,11 @@ class HyperDriveConfig:
 
     ``run_config`` is the ScriptRunConfig of every run (or ``estimator`` the Estimator); sampled
     parameters follow its arguments, as ``--name value``. The script logs ``primary_metric_name``.
-    The sweep starts at most ``max_total_runs`` runs, ``max_concurrent_runs`` at a time (default:
-    all), and cancels the rest after ``max_duration_minutes`` (default: no limit). ``policy`` stops
-    runs early. ``resume_from`` is a sweep, or a list of them, whose results the sampling takes into
-    account; ``resume_child_runs`` is a run, or a list of them, to start again with their parameters
-    and ``--resume-from``.
+    The sweep starts at most ``max_total_runs`` runs (None: every point of a grid),
+    ``max_concurrent_runs`` at a time (default: all), and cancels the rest after
+    ``max_duration_minutes`` (default: no limit). ``policy`` stops runs early. ``resume_from`` is a
+    sweep, or a list of them, whose results the sampling takes into account; ``resume_child_runs``
+    is a run, or a list of them, to start again with their parameters and ``--resume-from``.
 
     Nothing is checked here: submitting an invalid sweep fails with all problems.
     """
@@ -57,7 +58,7 @@ class HyperDriveConfig:
         hyperparameter_sampling: HyperParameterSampling,
         primary_metric_name: str,
         primary_metric_goal: PrimaryMetricGoal,
-        max_total_runs: int,
+        max_total_runs: int | None,
         max_concurrent_runs: int | None = None,
         max_duration_minutes: float | None = None,
         policy: EarlyTerminationPolicy | None = None,
@@ -104,6 +105,15 @@ class HyperDriveConfig:
         return getattr(self.run_config, "source_directory", None)
 
     @property
+    def total_runs(self) -> Any:
+        """``max_total_runs``; where it is None, the number of points of a grid."""
+        sampling = self.hyperparameter_sampling
+        is_grid = isinstance(sampling, GridParameterSampling) and not sampling.problems()
+        if self.max_total_runs is None and is_grid:
+            return search_space.space_size(sampling.as_dict()["space"])
+        return self.max_total_runs
+
+    @property
     def goal(self) -> str:
         """``maximize`` or ``minimize``; "" for an invalid goal."""
         value = getattr(self.primary_metric_goal, "value", self.primary_metric_goal)
@@ -134,7 +144,7 @@ class HyperDriveConfig:
                 f"{self.primary_metric_goal!r}"
             )
         return messages + limit_problems(
-            self.max_total_runs, self.max_concurrent_runs, self.max_duration_minutes
+            self.total_runs, self.max_concurrent_runs, self.max_duration_minutes
         )
 
 

@@ -237,3 +237,16 @@ def _is_finite(value: object) -> bool:
 def _short_text(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) < 60 else f"{shown[:57]}..."
+
+
+def space_size(space: dict[str, Any]) -> int | None:
+    """The number of points in the space; None if it is infinite."""
+    count = 1
+    for name, values in space.values():
+        if name == "choice":
+            count *= len(values[0])
+        elif name == "randint":
+            count *= int(values[0])
+        else:
+            return None
+    return count

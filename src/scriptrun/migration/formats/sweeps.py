@@ -213,7 +213,7 @@ def code(sweep: HyperDriveConfig) -> tuple[list[str], set[str]]:
     arguments = {
         "primary_metric_name": repr(sweep.primary_metric_name),
         "primary_metric_goal": f"PrimaryMetricGoal.{sweep.goal.upper()}",
-        "max_total_runs": sweep.max_total_runs,
+        "max_total_runs": sweep.total_runs,
         "max_concurrent_runs": sweep.max_concurrent_runs,
         "max_duration_minutes": sweep.max_duration_minutes,
         "policy": f"{type(policy).__name__}({stopping})",

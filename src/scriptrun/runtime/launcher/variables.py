@@ -106,6 +106,7 @@ def process_environment(
     Raises OSError if a conda prefix cannot be activated.
     """
     environ = dict(order.inherited)
+    mlflow_store.drop_submitters(job, environ)
     for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
         environ.pop(name, None)
     job_variables = job.get("variables") or {}
