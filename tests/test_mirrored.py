@@ -54,7 +54,6 @@ NOT_IMPORTED = {
     "config.environments.conda_dependencies": "config/test_conda_dependencies.py",
     "config.run_configuration": "config/test_runconfig_file.py",
     "config.script_run_config": "config/test_declared.py",
-    "config.sweeps.hyperdrive": "sweeps/test_sweep_runs.py",
     "core.dataset": "data/test_file_dataset.py",
     "core.datastore": "data/test_stores.py",
     "core.experiment": "core/test_run.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import nbformat
@@ -76,3 +77,29 @@ def test_a_failed_run_says_why(tmp_path):
     run = Bench(tmp_path / "bench").run("import sys; print('x < y'); sys.exit(3)")
     page = widgets.render(run)
     assert "Failed" in page and "exited with code 3" in page and "x &lt; y" in page
+
+
+WITHOUT_A_WAIT = """
+from azureml.core import Experiment, ScriptRunConfig, Workspace
+from azureml.widgets import RunDetails
+
+ws = Workspace.from_config()
+run = Experiment(ws, "show").submit(ScriptRunConfig("src", "train.py"))
+RunDetails(run).show()
+print("accuracy", run.get_metrics()["accuracy"])
+"""
+
+
+def test_without_a_terminal_what_follows_has_the_results(tmp_path):
+    (tmp_path / "src").mkdir()
+    train = "from azureml.core import Run\nRun.get_context().log('accuracy', 0.5)\n"
+    (tmp_path / "src" / "train.py").write_text(train)
+    (tmp_path / "submit.py").write_text(WITHOUT_A_WAIT)
+    done = subprocess.run(
+        [sys.executable, "-m", "scriptrun", "exec", "submit.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Completed" in done.stdout and "accuracy 0.5" in done.stdout

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from scriptrun.runs import results
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
@@ -115,6 +116,9 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
         return {root: Path(single)}, root
     names = [file_name for file_name in run.get_file_names() if file_name.startswith(name + "/")]
     if not names:
+        error = results.not_yet(run, path)
+        if error is not None:
+            raise error
         outputs = [output for output in run.get_file_names() if output.startswith("outputs/")]
         raise UserErrorException(
             f"Run {run.id!r} has no file or folder {path!r}.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from scriptrun import remote
 from scriptrun.runs import details as run_details
 from scriptrun.runs import find as find_runs
-from scriptrun.runs import follow
+from scriptrun.runs import follow, results
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob.run import Run as ScriptRun
@@ -279,7 +279,25 @@ class Run(ScriptRun):
         there = remote.home(self.path, self.known_job)
         if there is not None:
             remote.mirror.fetch_artifacts(self.path, there, [name])
-        super().download_file(name, output_file_path, **kwargs)
+        try:
+            super().download_file(name, output_file_path, **kwargs)
+        except UserErrorException as error:
+            raise results.not_yet(self, name) or error from None
+
+    def get_metrics(
+        self,
+        name: str | None = None,
+        recursive: bool = False,
+        run_type: str | None = None,
+        populate: bool = False,
+    ) -> Json:
+        """The metrics logged so far, by name.
+
+        With ``recursive``, a dict from run ID to metrics for this run and its descendants,
+        optionally only those of ``run_type``.
+        """
+        metrics = super().get_metrics(name, recursive, run_type, populate)
+        return metrics if recursive else results.Metrics(self, metrics)
 
     def download_files(
         self,

@@ -12,7 +12,7 @@ from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import image_registries
-from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.store import scratch
 from scriptrun.store.secrets import vault
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 
-def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
+def spec_of(
+    environment: Environment, interpreter: str | None = None, pins: str = EXACT
+) -> EnvironmentSpec:
     """The request of a job in ``environment`` here. Raises RunConfigurationException."""
     config = ScriptRunConfig(".", command="true", environment=environment)
-    return resolve_environment.resolve(describe.describe(config), interpreter)[0]
+    return resolve_environment.resolve(describe.describe(config), interpreter, pins)[0]
 
 
 def build(
@@ -45,7 +47,7 @@ def build(
     EnvironmentException, which names the package and the reason.
     """
     with vault.for_workspace(workspace.id):
-        spec = _checked_spec(environment, interpreter)
+        spec = _checked_spec(environment, interpreter, workspace.pins)
         registry = image_registries.for_build(spec, workspace)
         return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade, registry=registry)
 
@@ -61,7 +63,7 @@ def build_first(
 
     A failed build leaves no workspace behind.
     """
-    spec = _checked_spec(environment, interpreter)
+    spec = _checked_spec(environment, interpreter, workspace.pins)
     registry = image_registries.for_build(spec, workspace)
     with scratch.Scratch("lock") as folder:
         ready = ensure.ensure(spec, Path(folder), log, registry=registry)
@@ -77,8 +79,8 @@ def plan(workspace: WorkspaceFiles, spec: EnvironmentSpec) -> cache_listing.Buil
         return cache_listing.plan(spec, workspace.locks_folder, registry)
 
 
-def _checked_spec(environment: Environment, interpreter: str | None) -> EnvironmentSpec:
-    spec = spec_of(environment, interpreter)
+def _checked_spec(environment: Environment, interpreter: str | None, pins: str) -> EnvironmentSpec:
+    spec = spec_of(environment, interpreter, pins)
     refuse(cache_listing.problems(spec), "Cannot build this environment")
     return spec
 
@@ -155,7 +157,7 @@ class DockerImageDetails(dict[str, "Any"]):
 
 def image_details(workspace: WorkspaceFiles, environment: Environment) -> DockerImageDetails:
     """The image details of ``environment``, without building anything."""
-    spec = spec_of(environment)
+    spec = spec_of(environment, pins=workspace.pins)
     ready = find(spec, workspace.locks_folder)
     container = (ready.container if ready is not None else None) or {}
     python = ready.python if ready is not None else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from scriptrun.registry import copies, trust
 from scriptrun.runtime import files, standard_streams
 from scriptrun.spec import accounts
+from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.spec.values import as_object
 from scriptrun.store import paths, records
@@ -48,6 +49,11 @@ class WorkspaceFiles:
         path = own_folder(root)
         trust.require(path)
         self._open(path, notices_copies=not trust.is_of_this_job(path))
+
+    @property
+    def pins(self) -> str:
+        """What happens to pins that are not available when environments are built."""
+        return EXACT
 
     @classmethod
     def reopen(cls, root: str | os.PathLike[str]) -> Self:

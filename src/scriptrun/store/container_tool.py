@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 #: the label of build containers, with the PID of the process that builds the image
 BUILDER = "scriptrun.builder"
+_DOCKER_SOCKET = "unix:///var/run/docker.sock"
 _SETTINGS = re.compile(r"CONTAINERS?_\w+|DOCKER_\w+|STORAGE_\w+|XDG_\w+|HOME")
 INSTALL_HINT = (
     "Install podman (Debian: apt install podman; Fedora: dnf install podman) or Docker, or specify "
@@ -174,7 +175,7 @@ def _detect() -> tuple[Tool | None, str]:
     stamp = _stamp(path)
     cache_file = str(paths.cache_root() / "container-tool.json")
     cached = files.read_object(cache_file) or {}
-    if cached.get("stamp") == stamp:
+    if cached.get("stamp") == stamp and _may_answer(path):
         try:
             return Tool.from_dict(as_object(cached.get("tool"))), ""
         except (ValueError, TypeError):
@@ -188,6 +189,24 @@ def _detect() -> tuple[Tool | None, str]:
         except OSError:
             pass  # a note for speed only
     return detected, reason
+
+
+def _may_answer(path: str) -> bool:
+    """Whether docker's daemon, which comes and goes, is where it is reached without a network."""
+    import socket
+
+    if "docker" not in os.path.basename(path) or not hasattr(socket, "AF_UNIX"):
+        return True
+    address = os.environ.get("DOCKER_HOST") or _DOCKER_SOCKET
+    if not address.startswith("unix://"):
+        return False  # it is asked each time
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE)
+            connection.connect(address.removeprefix("unix://"))
+    except OSError:
+        return False
+    return True
 
 
 def _no_program() -> str:

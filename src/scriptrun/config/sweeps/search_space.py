@@ -239,7 +239,7 @@ def _short_text(value: object) -> str:
     return shown if len(shown) < 60 else f"{shown[:57]}..."
 
 
-def space_size(space: dict[str, Any]) -> int | None:
+def space_size(space: Space) -> int | None:
     """The number of points in the space; None if it is infinite."""
     count = 1
     for name, values in space.values():

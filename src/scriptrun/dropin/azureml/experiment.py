@@ -45,7 +45,7 @@ class Experiment(experiment.Experiment):
         if isinstance(target, str):
             compute.adopt(self.workspace, target)
         show_output = kwargs.pop("show_output", False)
-        kwargs.setdefault("origin", Origin(pins=_pins()))
+        kwargs.setdefault("origin", Origin(pins=old_pins()))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             run = super().submit(config, tags, **kwargs)
@@ -140,7 +140,7 @@ class InteractiveRun(Run):
         self, config: object, tags: Mapping[str, object] | None = None, **kwargs: object
     ) -> Run:
         """Submit ``config``, which may be an Estimator, as a child of this run."""
-        origin = Origin(parent=self.id, root=self.job.root, pins=_pins())
+        origin = Origin(parent=self.id, root=self.job.root, pins=old_pins())
         experiment = Experiment(self.workspace, self.job.experiment)
         return experiment.submit(config, tags, origin=origin, **kwargs)
 
@@ -154,7 +154,7 @@ class InteractiveRun(Run):
         super().complete(*args, **kwargs)
 
 
-def _pins() -> str:
+def old_pins() -> str:
     """How to treat unavailable pins of old code."""
     return os.environ.get("SCRIPTRUN_PINS") or AUTO
 

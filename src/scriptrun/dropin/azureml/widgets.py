@@ -32,17 +32,23 @@ POLL_SECONDS, LOG_LINES = 1.0, 10
 
 
 class RunDetails:
-    """Shows ``run_instance``: a live box in a notebook, one line in a terminal."""
+    """Shows ``run_instance``: a live box in a notebook, else one line."""
 
     def __init__(self, run_instance: Run) -> None:
         self.run = run_instance
         self._follower: threading.Thread | None = None
 
     def show(self, render_lib: object = None, widget_settings: object = None) -> None:
-        """Show the run and return immediately, so that the kernel is not blocked."""
+        """Show the run and return immediately, so that the kernel is not blocked.
+
+        Where no one watches (no kernel, and output that is no terminal) it waits for the run: what
+        follows is no next cell that a person runs later, but reads the results at once.
+        """
         display = _display()
         if display is None:
             run = self.run
+            if not sys.stdout.isatty():
+                follow.wait(run, show_output=False)
             print(f"{run.id}: {run.get_status()}  {run.get_portal_url()}", flush=True)
             return
         handle = display.display(display.HTML(render(self.run)), display_id=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from scriptrun.core import workspace
 from scriptrun.dropin import mlflow_runs, one_time_notes
 from scriptrun.dropin.azureml import compute
-from scriptrun.dropin.azureml.experiment import Experiment
+from scriptrun.dropin.azureml.experiment import Experiment, old_pins
 from scriptrun.spec.absent import absent
 
 TYPE_CHECKING = False
@@ -54,6 +54,11 @@ class Workspace(workspace.Workspace):
             facts = {"subscription_id": str(subscription_id), "resource_group": resource_group}
             root = _root(workspace_name, facts)
         super().__init__(root)
+
+    @property
+    def pins(self) -> str:
+        """What happens to pins that are not available: as in the jobs of old code."""
+        return old_pins()
 
     @classmethod
     def from_config(
