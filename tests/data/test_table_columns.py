@@ -60,10 +60,9 @@ def test_large_floats_are_found_in_lists_and_records():
     ],
 )
 def test_a_profile_finds_the_narrowest_type(texts, kind):
-    profile = text_columns.ColumnProfile()
-    for batch in texts:
-        profile.add(pa.array(batch, pa.string()))
-    assert str(profile.kind) == kind
+    batches = [pa.record_batch([pa.array(batch, pa.string())], ["a"]) for batch in texts]
+    found = text_columns.profile(lambda names: batches, ["a"], lambda batch: batch)
+    assert str(found["a"]) == kind
 
 
 def test_the_text_that_does_not_fit_is_named():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from scriptrun.data.errors import DatasetExecutionError
@@ -20,8 +21,20 @@ if TYPE_CHECKING:
     #: a dataset of files with a schema and a format, with the columns from paths
     OpenDataset = Callable[[list[str], pa.Schema, dataset.FileFormat], dataset.FileSystemDataset]
 
+#: how many blocks are converted together
+_MOST_JOINED = 32
 #: bytes of the largest block, which must hold a whole row
 _LARGEST_BLOCK = 1 << 30
+
+
+def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows in ever larger batches: converting many small ones of a wide table takes long."""
+    pa = table_format.arrow()
+    size = 1
+    while group := list(itertools.islice(batches, size)):
+        joined = pa.Table.from_batches(group).combine_chunks()
+        yield from joined.to_batches()
+        size = min(2 * size, _MOST_JOINED)
 
 
 class LongRow(Exception):
@@ -122,7 +135,7 @@ class DelimitedFiles:
         ]
         keep_empty = bool(self._options.get("empty_as_string"))
         kinds = text_columns.profile(
-            self._texts(self._paths, open_names, None, {}),
+            lambda chosen: self._texts(self._paths, chosen, None, {}),
             open_names,
             text_columns.without_nulls if keep_empty else lambda texts: texts,
         )
@@ -159,7 +172,7 @@ class DelimitedFiles:
         files = self._open(paths, schema, self._format)
         try:
             scanner = files.scanner(columns=names, filter=condition, **readahead)
-            yield from scanner.to_batches()
+            yield from _joined(scanner.to_batches())
         except (pa.ArrowException, UnicodeError) as error:
             raise self._error(error) from None
 

@@ -40,7 +40,7 @@ class JsonFiles:
         self._path_values, self._path_schema = path_values, path_schema
         self._given: Json = options.get("types", {})
         #: the file that was read last: often the only one
-        self._last: tuple[object, pa.Table] = (None, table_format.arrow().table({}))
+        self._last: tuple[str, pa.Table] = ("", table_format.arrow().table({}))
         self._choices: dict[str, list[pa.DataType]] = {}
         self._all_known = len(table_format.sample_of(paths)) == len(paths)
         self.schema = self._common_schema(table_format.sample_of(paths))
@@ -113,14 +113,16 @@ class JsonFiles:
         }
         known = getattr(self, "schema", ())
         texts = {field.name for field in known if field.type == pa.string()} | set(given)
-        key = (path, frozenset(texts))
-        if self._last[0] == key:
-            return self._last[1]
+        last_path, table = self._last
+        if last_path == path and all(
+            field.type == pa.string() for field in table.schema if field.name in texts
+        ):
+            return table
         with self._system.open_input_stream(path) as stream:
             table = json_lines.read(
                 stream, self._names[path], dict.fromkeys(texts, pa.string()), self._codec
             )
-        self._last = key, table
+        self._last = path, table
         return table
 
     def _typed(self, name: str, table: pa.Table) -> pa.ChunkedArray:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Targets = dict[str, pa.DataType]
 
 _UTF8 = ("utf-8", "utf8")
+#: bytes that are parsed at once; a longer line is read by itself
+_BLOCK_SIZE = 1 << 24
 _NUMBERS = {int, float, Decimal}
 
 
@@ -40,7 +42,7 @@ def read(file: BinaryIO, name: str, targets: Targets, encoding: str = "utf-8") -
         try:
             table = arrow_json.read_json(
                 io.BytesIO(data),
-                arrow_json.ReadOptions(block_size=max(1 << 20, min(len(data), 1 << 28))),
+                arrow_json.ReadOptions(block_size=_BLOCK_SIZE),
                 arrow_json.ParseOptions(pa.schema(fields)),
             )
             table.validate(full=True)
@@ -123,9 +125,9 @@ def _numbers(values: list[JsonValue], target: pa.DataType | None) -> pa.Array:
     literals = pa.array([None if value is None else str(value) for value in values], pa.string())
     if all(value is None for value in values):
         return literals.cast(target or pa.null())
-    fractions = any(isinstance(value, float | Decimal) for value in values)
-    floats = [] if any(map(_loses_digits, values)) else [pa.float64()]
-    kinds = floats if fractions else [pa.int64(), pa.uint64()]
+    kinds = [pa.int64(), pa.uint64()]
+    if any(isinstance(value, float | Decimal) for value in values):
+        kinds = [] if any(map(_loses_digits, values)) else [pa.float64()]
     for kind in kinds:
         try:
             return literals.cast(kind)
@@ -154,7 +156,11 @@ class _DigitsLost(Exception):
 
 
 def _loses_digits(value: JsonValue) -> bool:
-    return isinstance(value, int | Decimal) and exact_numbers.loses_digits(str(value))
+    return (
+        isinstance(value, int | Decimal)
+        and abs(value) >= exact_numbers.FLOAT_LIMIT
+        and exact_numbers.loses_digits(str(value))
+    )
 
 
 def _with_floats(value: JsonValue) -> JsonValue:

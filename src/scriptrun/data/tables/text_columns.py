@@ -6,7 +6,7 @@ from scriptrun.data.tables import exact_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import pyarrow as pa
 
@@ -82,8 +82,11 @@ def without_nulls(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_in(texts, spellings), pa.scalar(None, pa.string()), texts)
 
 
-def converted(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """``texts`` as ``kind``; None if one is not of that type, or would lose a digit."""
+def converted(texts: pa.Array, kind: pa.DataType, may_be_codes: bool = True) -> pa.Array | None:
+    """``texts`` as ``kind``; None if one is not of that type, or would lose a digit.
+
+    ``may_be_codes``: numbers are looked through for codes.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -92,9 +95,8 @@ def converted(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
         return pa.nulls(len(texts)) if texts.null_count == len(texts) else None
     if types.is_time(kind):
         return _times_of_day(texts, kind)
-    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     digits = pa.array(["0", "1"])
-    if (is_number and _has_codes(texts)) or (
+    if (may_be_codes and _is_number(kind) and _has_codes(texts)) or (
         types.is_boolean(kind) and pc.any(pc.is_in(texts, digits)).as_py()
     ):
         return None
@@ -106,6 +108,13 @@ def converted(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
         if any(map(exact_numbers.loses_digits, texts.filter(large).to_pylist())):
             return None
     return values
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
 def _numbers(
@@ -141,8 +150,7 @@ def _has_codes(texts: pa.Array) -> bool:
     """Whether a text begins with 0 as only codes do; two digits are a month or an hour."""
     import pyarrow.compute as pc
 
-    zeros = texts.filter(pc.starts_with(pc.ascii_ltrim(texts, characters=" \t+-"), "0"))
-    return bool(len(zeros) and pc.any(pc.match_substring_regex(zeros, _CODE)).as_py())
+    return bool(pc.any(pc.match_substring_regex(texts, _CODE)).as_py())
 
 
 def _times_of_day(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
@@ -182,27 +190,51 @@ class ColumnProfile:
     """What all texts of one column have in common, batch by batch; ``kind`` is their type."""
 
     def __init__(self) -> None:
-        self._kinds: list[pa.DataType] = _candidates()
-        self._is_decimal = True
-        self._whole = self._fraction = 0
+        self.kinds = _candidates()
         self._has_values = False
 
     def add(self, texts: pa.Array) -> None:
         """Take in some of the column's texts."""
         texts = texts.drop_null()
-        if not len(texts):
+        if not len(texts) or not self.kinds:
             return
         self._has_values = True
-        self._kinds = [kind for kind in self._kinds if converted(texts, kind) is not None]
-        if self._is_decimal:
-            self._add_decimals(texts)
+        if any(map(_is_number, self.kinds)) and _has_codes(texts):
+            self.kinds = [kind for kind in self.kinds if not _is_number(kind)]
+        first = texts.slice(0, 1)
+        self.kinds = [
+            kind
+            for kind in self.kinds
+            if all(converted(part, kind, False) is not None for part in (first, texts))
+        ]
 
-    def _add_decimals(self, texts: pa.Array) -> None:
+    @property
+    def kind(self) -> pa.DataType:
+        """The narrowest type that keeps all values; text if there is none."""
+        import pyarrow as pa
+
+        if not self._has_values:
+            return pa.null()
+        return self.kinds[0] if self.kinds else pa.string()
+
+
+class DecimalProfile:
+    """How many digits the numbers of one column have."""
+
+    def __init__(self) -> None:
+        self._are_numbers = True
+        self._whole = self._fraction = 0
+
+    def add(self, texts: pa.Array) -> None:
+        """Take in some of the column's texts."""
         import pyarrow.compute as pc
 
+        texts = texts.drop_null()
+        if not len(texts) or not self._are_numbers:
+            return
         is_decimal = pc.all(pc.match_substring_regex(texts, _DECIMAL)).as_py()
-        if _has_codes(texts) or not is_decimal:
-            self._is_decimal = False
+        if not is_decimal or _has_codes(texts):
+            self._are_numbers = False
             return
         whole, fraction = (
             pc.max(pc.utf8_length(pc.replace_substring_regex(texts, pattern, ""))).as_py()
@@ -212,15 +244,10 @@ class ColumnProfile:
 
     @property
     def kind(self) -> pa.DataType:
-        """The narrowest type that keeps all values; text if there is no other."""
+        """A decimal that holds all digits; text if there is none."""
         import pyarrow as pa
 
-        if not self._has_values:
-            return pa.null()
-        if self._kinds:
-            return self._kinds[0]
-        digits = self._whole + self._fraction
-        if self._is_decimal and digits <= exact_numbers.MOST_DIGITS:
+        if self._are_numbers and self._whole + self._fraction <= exact_numbers.MOST_DIGITS:
             return pa.decimal128(exact_numbers.MOST_DIGITS, self._fraction)
         return pa.string()
 
@@ -241,11 +268,24 @@ def _candidates() -> list[pa.DataType]:
 
 
 def profile(
-    batches: Iterable[pa.RecordBatch], names: list[str], prepare: Callable[[pa.Array], pa.Array]
+    read: Callable[[list[str]], Iterable[pa.RecordBatch]],
+    names: list[str],
+    prepare: Callable[[pa.Array], pa.Array],
 ) -> dict[str, pa.DataType]:
-    """The types of the columns ``names`` in all ``batches``."""
-    profiles = {name: ColumnProfile() for name in names}
-    for batch in batches:
+    """The types of the columns ``names`` in all batches that ``read`` gives of them."""
+    import pyarrow as pa
+
+    kinds = _profile({name: ColumnProfile() for name in names}, read, prepare)
+    texts = [name for name, kind in kinds.items() if kind == pa.string()]
+    return kinds | _profile({name: DecimalProfile() for name in texts}, read, prepare)
+
+
+def _profile(
+    profiles: Mapping[str, ColumnProfile | DecimalProfile],
+    read: Callable[[list[str]], Iterable[pa.RecordBatch]],
+    prepare: Callable[[pa.Array], pa.Array],
+) -> dict[str, pa.DataType]:
+    for batch in read(list(profiles)) if profiles else ():
         for name, column in profiles.items():
             column.add(prepare(batch.column(name)))
     return {name: column.kind for name, column in profiles.items()}
