@@ -99,6 +99,12 @@ def test_codes_are_text_and_months_are_numbers(column):
     assert column("csv", csv("00501"), set_column_types=given) == ("int64", [501])
 
 
+def test_a_decimal_comma_is_read_where_it_was_said(made):
+    content, given = "a;b\n1,5;2\n", {"a": DataType.to_float(decimal_mark=",")}
+    table = made("csv", content, separator=";", set_column_types=given)
+    assert table.to_arrow().to_pylist() == [{"a": 1.5, "b": 2}]
+
+
 def test_measurements_stay_floats(column):
     values = ["1e300", "0.1000000000000000055511151231257827", "12345678901234567168.0"]
     assert column("csv", csv(*values)) == ("double", [float(value) for value in values])
@@ -177,6 +183,12 @@ def test_conditions_see_the_exact_numbers(made):
     large = made("csv", f"a\n{2**64 - 1}\n5\n")
     assert large.filter(large["a"] > 5).to_arrow()["a"].to_pylist() == [2**64 - 1]
     assert large.filter(large["a"] == 2**64 - 1).to_arrow().num_rows == 1
+    mixed = made("csv", f"a\n{BIG}\n1.5\n")
+    assert mixed.filter(mixed["a"] > 2).to_arrow()["a"].to_pylist() == [BIG]
+    assert mixed.filter(mixed["a"].isin([BIG])).to_arrow().num_rows == 1
+    texts = made("csv", "a\nx\n")
+    with pytest.raises(DatasetExecutionError, match="compares string values"):
+        texts.filter(texts["a"] > 1).to_arrow()
 
 
 def test_integers_with_nulls_keep_their_digits_in_pandas(made):

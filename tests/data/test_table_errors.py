@@ -50,6 +50,13 @@ def test_a_file_that_is_no_table_is_a_sentence(read, content, options, words):
     assert [word for word in words if word not in text] == []
 
 
+def test_files_of_different_widths_are_named(local_store, fill):
+    fill(local_store.store, {"w/a.csv": "1,2\n", "w/b.csv": "1,2,3\n"})
+    table = Dataset.Tabular.from_delimited_files((local_store, "w"), header=False)
+    with pytest.raises(DatasetExecutionError, match=r"a\.csv.*have 2 values.*other files 3"):
+        table.to_arrow()
+
+
 def test_text_in_another_encoding_is_read_with_its_name(read):
     assert read(LATIN, encoding="iso88591") == [{"a": "x", "city": "é"}]
     assert read("a\n1\n".encode("utf-16"), encoding="UTF-16") == [{"a": 1}]

@@ -201,8 +201,10 @@ class DataType:
 
     @staticmethod
     def to_float(decimal_mark: str = ".") -> DataType:
-        """Floating-point numbers."""
-        return DataType({"type": "float"})
+        """Floating-point numbers; ``decimal_mark`` is what delimited text has for the point."""
+        if decimal_mark == ".":
+            return DataType({"type": "float"})
+        return DataType({"type": "float", "decimal_mark": decimal_mark})
 
     @staticmethod
     def to_string() -> DataType:

@@ -104,7 +104,11 @@ class DelimitedFiles:
         keep_empty = bool(self._options.get("empty_as_string"))
         conversions = {
             field.name: Conversion(
-                field.type, field.name in self._given, self._formats(field.name), keep_empty
+                field.type,
+                field.name in self._given,
+                self._given.get(field.name, {}).get("formats") or (),
+                keep_empty,
+                self._given.get(field.name, {}).get("decimal_mark", "."),
             )
             for field in self.schema
         }
@@ -156,9 +160,6 @@ class DelimitedFiles:
             if any(pc.index(batch.column(0), error.value).as_py() >= 0 for batch in texts):
                 return self._names[path]
         return ""
-
-    def _formats(self, name: str) -> list[str]:
-        return list(self._given.get(name, {}).get("formats") or ())
 
     def _texts(
         self,

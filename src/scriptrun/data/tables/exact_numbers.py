@@ -22,10 +22,10 @@ def loses_digits(literal: str) -> bool:
 
     What has a fraction, or an exponent, is a measurement: only its whole part must be exact.
     """
-    if "e" in literal.lower():
-        return False
     number = float(literal)
-    if not math.isfinite(number) or abs(number) < FLOAT_LIMIT:
+    if math.isinf(number):
+        return "inf" not in literal.lower()
+    if "e" in literal.lower() or not abs(number) >= FLOAT_LIMIT:
         return False
     if len(literal.strip(" +-")) > _INTEGER_DIGITS and literal.strip(" +-").isdigit():
         return True
@@ -40,9 +40,8 @@ def has_large_floats(column: pa.ChunkedArray | pa.Array) -> bool:
 
     kind = column.type
     if pa.types.is_floating(kind):
-        finite = pc.is_finite(column)
         large = pc.greater_equal(pc.abs(column), float(FLOAT_LIMIT))
-        return bool(pc.any(pc.and_(finite, large)).as_py())
+        return bool(pc.any(large).as_py())
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return any(has_large_floats(chunk.flatten()) for chunk in chunks)

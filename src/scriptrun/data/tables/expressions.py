@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import operator
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from scriptrun.data.errors import DatasetValidationError
 
@@ -101,24 +101,28 @@ def column_names(value: Value) -> set[str]:
     return set().union(*map(column_names, operands)) if operands else set()
 
 
-def to_arrow(value: Value, unsigned: Collection[str] = ()) -> pc.Expression:
-    """The condition as a pyarrow expression; columns in ``unsigned`` hold numbers of 64 bits."""
+def to_arrow(value: Value, exact: Mapping[str, bool] | None = None) -> pc.Expression:
+    """The condition as a pyarrow expression.
+
+    ``exact`` are the columns of decimals, and of uint64 (true), which pyarrow does not compare with
+    all whole numbers as they are.
+    """
     import pyarrow.compute as pc
 
     if not isinstance(value, list):
         return pc.scalar(_arrow_number(value))
     name, first, *rest = value
     if name == "column":
-        return _decimal_column(first) if first in unsigned else pc.field(first)
+        return _decimal_column(first) if exact and exact.get(first) else pc.field(first)
     if name == "datetime":
         return pc.scalar(datetime.datetime.fromisoformat(first))
-    left = to_arrow(first, unsigned)
+    left = to_arrow(first, exact)
     if name in _FUNCTIONS:
         return _FUNCTIONS[name](left, *rest)
     right = rest[0]
-    if type(right) is int and not column_names(first).isdisjoint(unsigned):
+    if type(right) is int and not column_names(first).isdisjoint(exact or ()):
         right = decimal.Decimal(right)
-    return getattr(operator, _OPERATORS.get(name, str(name)))(left, to_arrow(right, unsigned))
+    return getattr(operator, _OPERATORS.get(name, str(name)))(left, to_arrow(right, exact))
 
 
 def _decimal_column(name: str) -> pc.Expression:

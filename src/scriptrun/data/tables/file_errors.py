@@ -24,6 +24,12 @@ _MARKS = ((b"\xff\xfe\0\0", "utf32"), (b"\xff\xfe", "utf16"), (b"\xfe\xff", "utf
 def unreadable_error(error: Exception, name: str = "") -> DatasetExecutionError:
     """The error for files that pyarrow cannot read; uses only the first line of its message."""
     lines = str(error).strip().splitlines()
+    types = re.search(r"no kernel matching input types \((\w+), (\w+)", str(error))
+    if types:
+        return DatasetExecutionError(
+            f"A condition compares {types.group(1)} values of a column with {types.group(2)} ones.",
+            "Compare with a value of the column's type, or set it with set_column_types.",
+        )
     subject = f"{name!r}" if name else "the files"
     return DatasetExecutionError(
         f"Cannot read {subject} as a table: {lines[0] if lines else type(error).__name__}"
@@ -162,6 +168,13 @@ def _width_error(
                 )
     except csv.Error:
         return None
+    expected = re.search(r"Expected (\d+) columns, got (\d+)", message)
+    if expected and int(expected.group(1)) != width:
+        return DatasetExecutionError(
+            f"Cannot read {name!r} as a table: its rows have {expected.group(2)} values, those of "
+            f"other files {expected.group(1)}.",
+            "Read them as tables of their own.",
+        )
     return None
 
 

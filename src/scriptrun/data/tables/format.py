@@ -146,13 +146,21 @@ def common_types(kinds: list[pa.DataType]) -> list[pa.DataType]:
         return [pa.float64(), pa.string()]
     if all(types.is_temporal(kind) and not types.is_time(kind) for kind in found):
         return _common_times(found)
+    merged = _merged(found)
+    return [pa.string()] if merged is None else [merged, pa.string()]
+
+
+def _merged(kinds: list[pa.DataType]) -> pa.DataType | None:
+    """What pyarrow makes of ``kinds``; None if it has no such type, or would round decimals."""
+    pa = arrow()
+    is_long = any(pa.types.is_decimal(kind) and kind.precision > 15 for kind in kinds)
+    if is_long and any(map(pa.types.is_floating, kinds)):
+        return None
+    schemas = [pa.schema([("", kind)]) for kind in kinds]
     try:
-        merged = pa.unify_schemas(
-            [pa.schema([("", kind)]) for kind in found], promote_options="permissive"
-        )
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
     except pa.ArrowException:
-        return [pa.string()]
-    return [merged.field(0).type, pa.string()]
+        return None
 
 
 def _common_times(kinds: list[pa.DataType]) -> list[pa.DataType]:

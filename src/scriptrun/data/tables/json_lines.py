@@ -158,7 +158,7 @@ class _DigitsLost(Exception):
 def _loses_digits(value: JsonValue) -> bool:
     return (
         isinstance(value, int | Decimal)
-        and abs(value) >= exact_numbers.FLOAT_LIMIT
+        and not -exact_numbers.FLOAT_LIMIT < value < exact_numbers.FLOAT_LIMIT
         and exact_numbers.loses_digits(str(value))
     )
 

@@ -219,15 +219,20 @@ def _apply(batches: Iterator[pa.RecordBatch], op: Json) -> Iterator[pa.RecordBat
         return _select_part(batches, low, high, op["seed"])
     if "filter" in op:
         return (
-            batch.filter(expressions.to_arrow(op["filter"], _unsigned_columns(batch.schema)))
+            batch.filter(expressions.to_arrow(op["filter"], _exact_columns(batch.schema)))
             for batch in batches
         )
     return (batch.select(_remaining_columns(batch.schema.names, [op])) for batch in batches)
 
 
-def _unsigned_columns(schema: pa.Schema) -> set[str]:
+def _exact_columns(schema: pa.Schema) -> dict[str, bool]:
+    """The columns of decimals (false) and of uint64 (true)."""
     types = table_format.arrow().types
-    return {field.name for field in schema if types.is_uint64(field.type)}
+    return {
+        field.name: types.is_uint64(field.type)
+        for field in schema
+        if types.is_uint64(field.type) or types.is_decimal(field.type)
+    }
 
 
 def _slice(

@@ -27,7 +27,7 @@ class Conversion:
     """How the texts of one column become values of the type ``kind``.
 
     ``is_given``: the user set the type, so texts are taken as it has them; ``formats`` are those
-    of dates.
+    of dates, and ``decimal_mark`` that of floats.
     """
 
     def __init__(
@@ -36,9 +36,10 @@ class Conversion:
         is_given: bool = False,
         formats: Iterable[str] = (),
         keep_empty: bool = False,
+        decimal_mark: str = ".",
     ) -> None:
         self.kind, self.is_given, self.formats = kind, is_given, list(formats)
-        self.keep_empty = keep_empty
+        self.keep_empty, self.decimal_mark = keep_empty, decimal_mark
 
     def apply(self, name: str, texts: pa.Array) -> pa.Array:
         """The values. Raises UnfitValue for a text that is none."""
@@ -55,10 +56,13 @@ class Conversion:
 
     def _convert(self, texts: pa.Array) -> pa.Array | None:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         if pa.types.is_timestamp(self.kind) and self.is_given:
             return _given_times(texts, self.kind, self.formats)
         if self.is_given:
+            if pa.types.is_floating(self.kind) and self.decimal_mark != ".":
+                texts = pc.replace_substring(texts, self.decimal_mark, ".")
             whole = pa.types.is_integer(self.kind)
             return _numbers(texts, self.kind, _without_zero_fraction if whole else None)
         return converted(texts, self.kind)
