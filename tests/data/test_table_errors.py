@@ -6,7 +6,9 @@ import pytest
 
 from scriptrun import Dataset
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError
+from scriptrun.data.tables import parquet_file
 from scriptrun.exceptions import UserErrorException
+from scriptrun.runtime.injob import tables as job_tables
 
 MANY = 300_000
 
@@ -126,6 +128,16 @@ def test_data_frames_that_are_no_table(local_store):
     with pytest.raises(DatasetValidationError, match="needs a pandas DataFrame, not list"):
         register([1])
     assert register(pandas.DataFrame([[1, 2]])).to_arrow().to_pylist() == [{"0": 1, "1": 2}]
+
+
+def test_data_frames_of_a_job_that_are_no_table(local_store):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="column 'a' holds values of several types"):
+        job_tables.write_temporary(pandas.DataFrame({"a": [1, "x"]}))
+    path = job_tables.write_temporary(pandas.DataFrame({"a": [1]}))
+    frame = parquet_file.Frame(path)
+    table = Dataset.Tabular.register_pandas_dataframe(frame, (local_store, "f"), "of a job")
+    assert table.to_arrow().to_pylist() == [{"a": 1}]
 
 
 SPARK = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.tables import exact_numbers
+from scriptrun.data.tables.parquet_file import Frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +31,13 @@ def to_pandas(table: pa.Table) -> pandas.DataFrame:
     return frame
 
 
-def to_parquet(frame: pandas.DataFrame, file: BinaryIO) -> None:
+def to_parquet(frame: pandas.DataFrame | Frame, file: BinaryIO) -> None:
     """Write the rows without the index. Raises DatasetValidationError, which names the column."""
     import pyarrow as pa
 
+    if isinstance(frame, Frame):
+        frame.to_parquet(file)
+        return
     if not hasattr(frame, "to_parquet"):
         raise DatasetValidationError(
             f"register_pandas_dataframe needs a pandas DataFrame, not {type(frame).__name__}."

@@ -53,8 +53,28 @@ def write_temporary(frame: "DataFrame") -> str:
     descriptor, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
     os.close(descriptor)
     write = frame.to_parquet if form == "parquet" else frame.to_csv
-    write(path, index=False)
+    try:
+        write(path, index=False)
+    except Exception as error:
+        os.unlink(path)
+        column = _mixed_column(frame)
+        raise ValueError(
+            "The data frame cannot be stored: {}.".format(
+                "column {!r} holds values of several types".format(column)
+                if column is not None
+                else str(error).split("\n")[0].rstrip(".")
+            )
+        ) from None
     return path
+
+
+def _mixed_column(frame: "DataFrame") -> "object | None":
+    """The first column with objects of more than one type, or None."""
+    for number, name in enumerate(frame.columns):
+        values = frame.iloc[:, number]
+        if str(values.dtype) == "object" and len({type(each) for each in values.dropna()}) > 1:
+            return name
+    return None
 
 
 def _library(name: str) -> "ModuleType":
