@@ -14,6 +14,8 @@ import pytest
 
 from scriptrun.dropin import scan
 from scriptrun.dropin.notebook import cells as notebook_cells
+from scriptrun.dropin.notebook import docker_cells
+from scriptrun.dropin.notebook.cells import CodeCell
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.testing.jobs import PATIENCE
 
@@ -509,3 +511,28 @@ def test_the_check_reads_cells_as_they_run(tmp_path):
         ("cell 4:2", "azureml.core.Image"),
         ("cell 5:1", "azureml.core.Image"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "uses"),
+    [
+        ("!docker ps", True),
+        ("! sudo docker build .", True),
+        ("x = !docker images", True),
+        ("%%bash\nset -e\ndocker run hello-world\n", True),
+        ("# !docker ps", False),
+        ("env.docker.enabled = True", False),
+        ("%%writefile Dockerfile\nRUN docker ps\n", False),
+    ],
+)
+def test_cells_that_run_docker_are_known(source, uses):
+    assert docker_cells.uses_docker(source) is uses
+
+
+def test_a_docker_without_its_daemon_is_told_before_the_first_cell(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    docker_cells.note([CodeCell(2, "!docker ps"), CodeCell(4, "!docker images")])
+    said = capfd.readouterr().err
+    assert "cells 2, 4 run docker, but" in said and len(said.splitlines()) == 1
+    docker_cells.note([CodeCell(1, "print(1)")])
+    assert capfd.readouterr().err == ""

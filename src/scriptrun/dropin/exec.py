@@ -14,7 +14,7 @@ from types import TracebackType
 
 from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.notebook import cells as notebook_cells
-from scriptrun.dropin.notebook import runner, small_shell
+from scriptrun.dropin.notebook import docker_cells, runner, small_shell
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -37,7 +37,8 @@ def script(path: str, words: Sequence[str]) -> int:
     absolute = os.path.abspath(path)  # as Python sets ``__file__``
     folder = os.path.dirname(absolute)
     if path.endswith(".ipynb"):
-        notebook_cells.cells(absolute)  # what is no notebook is no failure of its code
+        # what is no notebook is no failure of its code
+        docker_cells.note(notebook_cells.cells(absolute))
         os.chdir(folder)  # as Jupyter does
         return _run_guarded(folder, [path, *words], runner.run, absolute, _show_error)
     init_globals = (

@@ -105,7 +105,7 @@ class HyperDriveConfig:
         return getattr(self.run_config, "source_directory", None)
 
     @property
-    def total_runs(self) -> Any:
+    def total_runs(self) -> int | None:
         """``max_total_runs``; where it is None, the number of points of a grid."""
         sampling = self.hyperparameter_sampling
         is_grid = isinstance(sampling, GridParameterSampling) and not sampling.problems()

@@ -92,7 +92,7 @@ class Workspace(workspace.Workspace):
         return super().create(name, *args, **kwargs)
 
     @classmethod
-    def _get_or_create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
+    def _get_or_create(cls, name: str, *args: object, **kwargs: object) -> Self:
         """Open the workspace here, or create it, with the arguments of ``create``."""
         return cls.create(name, *args, **{**kwargs, "exist_ok": True})
 

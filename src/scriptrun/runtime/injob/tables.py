@@ -68,12 +68,12 @@ def write_temporary(frame: "DataFrame") -> str:
     return path
 
 
-def _mixed_column(frame: "DataFrame") -> "object | None":
+def _mixed_column(frame: "DataFrame") -> "str | None":
     """The first column with objects of more than one type, or None."""
     for number, name in enumerate(frame.columns):
         values = frame.iloc[:, number]
         if str(values.dtype) == "object" and len({type(each) for each in values.dropna()}) > 1:
-            return name
+            return str(name)
     return None
 
 
