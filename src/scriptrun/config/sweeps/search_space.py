@@ -13,11 +13,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from scriptrun.config import process_limits
 from scriptrun.runtime.injob import values as job_values
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.library_values import plain_value
-
-from scriptrun.config import process_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
