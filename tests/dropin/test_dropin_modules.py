@@ -23,8 +23,9 @@ from scriptrun import (
     TensorflowConfiguration,
     Workspace,
 )
+from scriptrun.core import mlflow_runs
 from scriptrun.core.experiment import Experiment
-from scriptrun.dropin import as_code, mlflow_runs
+from scriptrun.dropin import as_code
 from scriptrun.dropin.azureml import estimator_to_config, telemetry, version
 from scriptrun.dropin.notebook import small_shell
 from scriptrun.dropin.notebook.notes import Notes

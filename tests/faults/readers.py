@@ -13,8 +13,9 @@ from scriptrun import CondaDependencies, Environment, RunConfiguration, ScriptRu
 from scriptrun.cli.options import set_field
 from scriptrun.config.environments import requirement_files, script_header, uv_project
 from scriptrun.config.reader import ConfigReader
+from scriptrun.core import mlflow_runs
 from scriptrun.data.datasets import manifest
-from scriptrun.dropin import mlflow_runs, scan
+from scriptrun.dropin import scan
 from scriptrun.dropin.notebook import cells
 from scriptrun.environments import import_check
 from scriptrun.environments.conda import settings

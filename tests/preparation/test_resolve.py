@@ -46,9 +46,15 @@ def test_all_others_are_worth_no_word(text):
 @pytest.mark.podman
 @pytest.mark.parametrize(
     ("image", "pins", "kind"),
-    [("", EXACT, IMAGE), ("", AUTO, PACKAGES), ("me/mine:1", AUTO, IMAGE)],
+    [
+        ("", EXACT, IMAGE),
+        ("", AUTO, PACKAGES),
+        ("", RELAX, PACKAGES),
+        ("me/mine:1", AUTO, IMAGE),
+        ("me/mine:1", RELAX, IMAGE),
+    ],
 )
-def test_an_image_of_azures_is_no_container_for_old_code(podman, image, pins, kind):
+def test_an_image_of_azures_is_no_container_where_pins_may_be_relaxed(podman, image, pins, kind):
     """In an image no pin can be relaxed; one of the user's own is what it is."""
     environment = Environment("old")
     environment.docker.enabled = True
@@ -67,3 +73,11 @@ def test_pins_may_be_relaxed_whoever_installs(package):
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
     assert resolve_environment.resolve(described, None, RELAX)[0].pins == RELAX
     assert resolve_environment.resolve(described, None)[0].pins == EXACT
+
+
+def test_relaxed_pins_and_those_of_old_code_are_one_environment():
+    described = describe.describe(ScriptRunConfig(".", "train.py"))
+    specs = {pins: resolve_environment.resolve(described, None, pins)[0] for pins in (RELAX, AUTO)}
+    assert [spec.pins for spec in specs.values()] == [RELAX, AUTO]
+    assert specs[RELAX].digest() == specs[AUTO].digest()
+    assert specs[RELAX].digest() != resolve_environment.resolve(described, None)[0].digest()

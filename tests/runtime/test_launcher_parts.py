@@ -63,7 +63,9 @@ def test_a_jobs_start_loads_no_annotations():
     [
         ({}, None, ["/kit"]),
         (None, "", ["/kit"]),
+        ({"pins": "exact"}, None, ["/kit"]),
         ({"pins": "auto"}, None, ["/kit", "/kit/old"]),
+        ({"pins": "relax"}, None, ["/kit", "/kit/old"]),
         ({"pins": "auto"}, "/mine:/other", ["/kit", "/kit/old", "/mine", "/other"]),
     ],
 )

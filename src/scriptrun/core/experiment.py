@@ -11,19 +11,25 @@ from scriptrun.core.run import Run
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.spec import ids
 from scriptrun.spec.control_characters import escape
+from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.later import later
 from scriptrun.submission import check, interactive, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.core import interactive_run, mlflow_runs
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
     from scriptrun.runtime.hints import Json
     from scriptrun.submission import batch
 else:
     batch = later("scriptrun.submission.batch")
+    interactive_run = later("scriptrun.core.interactive_run")
+    mlflow_runs = later("scriptrun.core.mlflow_runs")
     environment_registry = later("scriptrun.registry.environments")
 
 
@@ -63,16 +69,20 @@ class Experiment:
         self,
         config: object,
         tags: Mapping[str, object] | None = None,
+        *,
+        pins: str = EXACT,
         **kwargs: object,
     ) -> Run:
         """Submit the job that ``config`` describes and return its Run at once.
 
         ``config`` is a ScriptRunConfig, or a HyperDriveConfig for a sweep, which returns a
         HyperDriveRun. The environment is registered under its name. ``tags`` are strings by name.
+        ``pins`` says what happens to pinned packages that cannot be had: "exact" fails the run,
+        "relax" takes near releases, and gives the job the names that newer packages have removed.
         ``show_output=True`` waits and streams the log. Warnings about the submission are issued as
         Python warnings and recorded in the run. Raises RunConfigurationException with all problems.
         """
-        origin = kwargs.get("origin")
+        origin = kwargs.get("origin") or check.with_pins(pins)
         name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
         submitter = importlib.import_module(name) if isinstance(name, str) else submit
         submission = submitter.check(config, self.workspace, self.name, tags, origin)
@@ -87,10 +97,21 @@ class Experiment:
         return run
 
     def submit_many(
-        self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, object] | None = None
+        self,
+        configs: Sequence[ScriptRunConfig],
+        tags: Mapping[str, object] | None = None,
+        *,
+        pins: str = EXACT,
+        **kwargs: Any,
     ) -> list[Run]:
-        """Submit all ``configs``, or none: all are checked before the first one starts."""
-        submissions = [check.check(config, self.workspace, self.name, tags) for config in configs]
+        """Submit all ``configs``, or none: all are checked before the first one starts.
+
+        ``tags`` and ``pins`` are as for ``submit``.
+        """
+        origin = kwargs.get("origin") or check.with_pins(pins)
+        submissions = [
+            check.check(config, self.workspace, self.name, tags, origin) for config in configs
+        ]
         submit.begin(self.workspace, self.name)
         folders = batch.submit_all(submissions, self.workspace)
         runs = [Run.at(self.workspace, folder) for folder in folders]
@@ -112,13 +133,15 @@ class Experiment:
         """Make this process a run: log to it, then ``complete()`` it, or use it in a ``with``.
 
         A snapshot of ``snapshot_directory`` (default: ``.``) is stored with the run, unless it is
-        None. ``display_name`` names the run.
+        None. ``outputs`` names a folder, which is created: completing the run uploads the files
+        written to it since. ``display_name`` names the run.
         """
         self._ensure_registered()
         folder = interactive.begin(
             self.workspace, self.name, snapshot_directory, display_name or ""
         )
-        return Run.at(self.workspace, folder)
+        run = Run.at(self.workspace, folder)
+        return interactive_run.InteractiveRun.watch(run, str(outputs)) if outputs else run
 
     def get_runs(
         self,
@@ -127,7 +150,13 @@ class Experiment:
         properties: Mapping[str, object] | str | None = None,
         include_children: bool = False,
     ) -> Iterator[Run]:
-        """The experiment's runs, newest first; ``tags`` and ``properties`` filter."""
+        """The experiment's runs, newest first; ``tags`` and ``properties`` filter.
+
+        What mlflow logged to the workspace outside of jobs (``get_mlflow_tracking_uri``) is among
+        them.
+        """
+        if (self.workspace.directory / "mlflow").is_dir():
+            mlflow_runs.adopt(self)
         return Run.list(self, type, tags, properties, include_children=include_children)
 
     def tag(self, key: str, value: str | None = None) -> None:

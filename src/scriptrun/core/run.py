@@ -339,12 +339,19 @@ class Run(ScriptRun):
         return Run.at(self.workspace, Path(super().child_run(name, run_id).folder))
 
     def submit_child(
-        self, config: ScriptRunConfig, tags: Mapping[str, object] | None = None, **kwargs: object
+        self,
+        config: ScriptRunConfig,
+        tags: Mapping[str, object] | None = None,
+        *,
+        pins: str | None = None,
+        **kwargs: Any,
     ) -> Run:
-        """Submit ``config`` as a child of this run."""
-        from scriptrun.submission.check import Origin
+        """Submit ``config`` as a child of this run; ``pins`` are this run's unless given."""
+        from scriptrun.submission.check import Origin, with_pins
 
         origin = Origin(parent=self.id, root=self.job.root, pins=self.job.environment.pins)
+        if pins is not None:
+            origin = with_pins(pins, origin)
         config = getattr(config, "to_script_run_config", lambda: config)()  # of an Estimator
         return self.experiment.submit(config, tags, origin=origin, **kwargs)
 

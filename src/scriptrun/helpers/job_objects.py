@@ -125,7 +125,7 @@ class ObjectServer:
         if ref["$"] == "object":
             return self._objects[ref["n"]]
         if ref["$"] == "root":
-            return _job_object(ref["name"])
+            return _job_object(ref["name"], bool(ref.get("old")))
         return _find_object(ref["name"])
 
     def _decode(self, value: object) -> object:
@@ -203,12 +203,12 @@ def _find_object(name: str) -> Any:
     return getattr(importlib.import_module(module), _public(attribute))
 
 
-def _job_object(name: str) -> object:
-    """The job's run, experiment or workspace; for SDK v1 jobs, the SDK v1's objects."""
+def _job_object(name: str, is_old_code: bool = False) -> object:
+    """The job's run, experiment or workspace; for SDK v1 jobs and scripts, the SDK v1's objects."""
     run = Run.get_context(allow_offline=False)
     if name == "run":
         return run
-    if run.job.environment.pins != AUTO:
+    if not is_old_code and run.job.environment.pins != AUTO:
         return run.experiment if name == "experiment" else run.workspace
     workspace = _find_object("azureml.core.Workspace")(run.workspace.root)
     if name == "workspace":

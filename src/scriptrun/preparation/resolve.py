@@ -9,7 +9,6 @@ from pathlib import Path
 from scriptrun.environments.uv import local_sources
 from scriptrun.registry import compute_targets
 from scriptrun.spec.environment import (
-    AUTO,
     CONDA,
     EXACT,
     IMAGE,
@@ -43,13 +42,11 @@ def resolve(
     ``pins`` chooses what happens to unavailable pins. ``interpreter`` runs a job that names none
     (default: the interpreter of this process). ``engine`` is where it will run. Azure's own images
     mean no more than "Linux with conda": without containers, they become processes with the same
-    packages. For old code (AUTO) they always do, since an image has one Python, and with another
-    one fewer pins may have to be relaxed.
+    packages. With pins that may be relaxed they always do, since an image has one Python, and with
+    another one fewer pins may have to be relaxed.
     """
-    spec, notes = described.environment, []
-    if pins == AUTO or (pins != EXACT and (spec.pip or spec.conda)):
-        spec = spec.replace(pins=pins)  # always keep AUTO: it gives the job the old names
-    if spec.container and (spec.docker.own or (pins != AUTO and _has_containers(engine))):
+    spec, notes = described.environment.replace(pins=pins), list[str]()
+    if spec.container and (spec.docker.own or (pins == EXACT and _has_containers(engine))):
         return _image_spec(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
         spec = spec.replace(interpreter=interpreter or sys.executable)

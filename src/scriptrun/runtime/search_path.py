@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 def build_pythonpath(job: "Json", runtime: str, inherited: "str | None") -> str:
     """PYTHONPATH for ``job`` (as JSON): the folder ``runtime``, then ``inherited``, if any.
 
-    Jobs of old code also get the names that packages have removed
+    Jobs whose pins may be relaxed also get the names that packages have removed
     (``fronts/sitecustomize_front.py``).
     """
-    is_old_code = (job.get("environment") or {}).get("pins") == "auto"
-    folders = [runtime, os.path.join(runtime, "old")] if is_old_code else [runtime]
+    may_relax = (job.get("environment") or {}).get("pins") in ("relax", "auto")
+    folders = [runtime, os.path.join(runtime, "old")] if may_relax else [runtime]
     return os.pathsep.join(folders + ([inherited] if inherited else []))

@@ -19,7 +19,8 @@ IMAGE = "image"
 #: packages from conda channels, with pip packages on top, in a new prefix
 CONDA = "conda"
 
-#: how to treat unavailable pins: as an error, or relaxed as far as necessary
+#: how to treat unavailable pins: as an error, or relaxed as far as necessary; AUTO is RELAX of old
+#: code, whose jobs get the objects of the SDK v1
 EXACT, RELAX, AUTO = "exact", "relax", "auto"
 
 
@@ -101,7 +102,8 @@ class EnvironmentSpec(Value):
     CONDA is the same with the packages of ``conda`` taken from ``channels`` (names or addresses).
     IMAGE is a container: ``image``, or one built from ``docker``, with packages on top.
     ``pins`` is EXACT (unavailable pins are errors), RELAX or AUTO (they are relaxed as little as
-    possible; AUTO is the default for old code). ``local`` contains the digests of requirements
+    possible, and a job finds the names that packages have removed; AUTO is the default for old
+    code, and builds the same environments as RELAX). ``local`` contains the digests of requirements
     that are local directories or files, by path. ``image`` is the requested container image and
     ``container`` whether a container is requested at all.
     ``uv`` is a table like ``[tool.uv]`` of pyproject.toml: sources, indexes, constraints.
@@ -136,6 +138,8 @@ class EnvironmentSpec(Value):
         for key in ("uv", "locked"):
             if not content[key]:
                 del content[key]
+        if self.pins == AUTO:
+            content["pins"] = RELAX
         return digest_of(content)
 
     def to_dict(self) -> Json:

@@ -15,7 +15,7 @@ from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity
 from scriptrun.runtime.injob.artifacts import SCRIPT_AREAS
 from scriptrun.spec import ids, suggestion
-from scriptrun.spec.environment import EXACT
+from scriptrun.spec.environment import EXACT, RELAX
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
@@ -56,6 +56,16 @@ class Origin(Value):
     parent: str | None = None
     root: str | None = None
     pins: str = EXACT
+
+
+def with_pins(pins: str, origin: Origin | None = None) -> Origin:
+    """``origin`` (default: an empty one) with ``pins``, EXACT or RELAX.
+
+    Raises RunConfigurationException for any other value.
+    """
+    if pins not in (EXACT, RELAX):
+        refuse([f"pins is {pins!r}; use {EXACT!r} or {RELAX!r}"])
+    return (origin or Origin()).replace(pins=pins)
 
 
 class Submission(Value, frozen=False):

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import builtins
 import copy
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
-from scriptrun.core import experiment
+from scriptrun.core import experiment, interactive_run
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
-from scriptrun.dropin import mlflow_runs
 from scriptrun.dropin.azureml import compute
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.runs import find as find_runs
-from scriptrun.runtime import file_walk
 from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.submission.check import Origin
+from scriptrun.submission.check import Origin, with_pins
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @absent("get_docs_url", "See help(Experiment).")
@@ -30,22 +33,23 @@ class Experiment(experiment.Experiment):
     """The experiment ``name`` of ``workspace``; it is created on first use."""
 
     def submit(
-        self, config: object, tags: Mapping[str, object] | None = None, **kwargs: object
+        self,
+        config: object,
+        tags: Mapping[str, object] | None = None,
+        *,
+        pins: str | None = None,
+        **kwargs: Any,
     ) -> Run:
         """Submit the job that ``config`` describes and return its Run immediately.
 
-        An Estimator is submitted as its ScriptRunConfig.
+        An Estimator is submitted as its ScriptRunConfig. ``pins`` (default: "auto", or
+        SCRIPTRUN_PINS) says what happens to pinned packages that cannot be had.
         """
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()
-        job_config = config
-        if isinstance(config, HyperDriveConfig):
-            job_config = config.run_config  # the job of a sweep's runs
-        target = getattr(getattr(job_config, "run_config", None), "target", None)
-        if isinstance(target, str):
-            compute.adopt(self.workspace, target)
+        self._adopt_target(config)
         show_output = kwargs.pop("show_output", False)
-        kwargs.setdefault("origin", Origin(pins=old_pins()))
+        kwargs.setdefault("origin", _origin(pins))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             run = super().submit(config, tags, **kwargs)
@@ -54,6 +58,27 @@ class Experiment(experiment.Experiment):
         if show_output:
             run.wait_for_completion(show_output=True)
         return run
+
+    def submit_many(
+        self,
+        configs: Sequence[ScriptRunConfig],
+        tags: Mapping[str, object] | None = None,
+        *,
+        pins: str | None = None,
+        **kwargs: Any,
+    ) -> builtins.list[Run]:
+        """Submit all ``configs``, or none; the arguments are as for ``submit``."""
+        for config in configs:
+            self._adopt_target(config)
+        kwargs.setdefault("origin", _origin(pins))
+        return super().submit_many(configs, tags, **kwargs)
+
+    def _adopt_target(self, config: object) -> None:
+        """Make the compute target of ``config``, or of a sweep's runs, known to the workspace."""
+        job_config = config.run_config if isinstance(config, HyperDriveConfig) else config
+        target = getattr(getattr(job_config, "run_config", None), "target", None)
+        if isinstance(target, str):
+            compute.adopt(self.workspace, target)
 
     def start_logging(
         self,
@@ -68,26 +93,15 @@ class Experiment(experiment.Experiment):
         As in v1 this creates the folder ``outputs`` (``outputs`` names another, False none), and
         completing the run uploads the files written to it.
         """
+        folder = "" if outputs is False else str(outputs or "outputs")
         run = super().start_logging(
             *args,
-            outputs=outputs,
+            outputs=folder,
             snapshot_directory=snapshot_directory,
             display_name=display_name,
             **kwargs,
         )
-        return run if outputs is False else InteractiveRun.watch(run, str(outputs or "outputs"))
-
-    def get_runs(
-        self,
-        type: str | None = None,
-        tags: Mapping[str, object] | str | None = None,
-        properties: Mapping[str, object] | str | None = None,
-        include_children: bool = False,
-    ) -> Iterator[Run]:
-        """Return the experiment's runs, newest first, including those that mlflow logged."""
-        if (self.workspace.directory / "mlflow").is_dir():
-            mlflow_runs.adopt(self)
-        return super().get_runs(type, tags, properties, include_children)
+        return InteractiveRun.continued(run)
 
     @staticmethod
     def list(  # type: ignore[override]  # its items are azureml's: a list is invariant
@@ -118,52 +132,32 @@ class Experiment(experiment.Experiment):
         return Experiment(Workspace.from_config(folder), folder.name)
 
 
-class InteractiveRun(Run):
-    """A run of this process that uploads a folder's new files on completion."""
-
-    _watched_folder = ""
-    _initial_times: Mapping[Path, int] = {}
-
-    @classmethod
-    def watch(cls, run: Run, folder: str) -> InteractiveRun:
-        """Create ``folder`` and return the run, set to upload its new files on completion."""
-        watched = cls.at(run.workspace, run.path)
-        assert isinstance(watched, InteractiveRun)
-        os.makedirs(folder, exist_ok=True)
-        watched._watched_folder, watched._initial_times = (
-            os.path.abspath(folder),
-            _modification_times(folder),
-        )
-        return watched
+class InteractiveRun(interactive_run.InteractiveRun):
+    """A run of this process whose children are old code's jobs."""
 
     def submit_child(
-        self, config: object, tags: Mapping[str, object] | None = None, **kwargs: object
+        self,
+        config: object,
+        tags: Mapping[str, object] | None = None,
+        *,
+        pins: str | None = None,
+        **kwargs: Any,
     ) -> Run:
         """Submit ``config``, which may be an Estimator, as a child of this run."""
-        origin = Origin(parent=self.id, root=self.job.root, pins=old_pins())
+        origin = _origin(pins).replace(parent=self.id, root=self.job.root)
         experiment = Experiment(self.workspace, self.job.experiment)
         return experiment.submit(config, tags, origin=origin, **kwargs)
 
-    def complete(self, *args: object, **kwargs: object) -> None:
-        """Complete the run and upload the files it has written."""
-        uploaded = set(self.get_file_names())
-        for path, modified in _modification_times(self._watched_folder).items():
-            name = f"outputs/{path.relative_to(self._watched_folder).as_posix()}"
-            if self._initial_times.get(path) != modified and name not in uploaded:
-                self.upload_file(name, str(path))
-        super().complete(*args, **kwargs)
-
 
 def old_pins() -> str:
-    """How to treat unavailable pins of old code."""
+    """How to treat unavailable pins of old code, unless it says so itself."""
     return os.environ.get("SCRIPTRUN_PINS") or AUTO
 
 
-def _modification_times(folder: str) -> dict[Path, int]:
-    """Return the files below ``folder`` with their modification times."""
-    root = Path(folder).absolute()
-    files = [root / name for name in sorted(file_walk.files_below(root))]
-    return {path: path.stat().st_mtime_ns for path in files}
+def _origin(pins: str | None) -> Origin:
+    """An origin with ``pins``; unless given, those of old code."""
+    given = pins or old_pins()
+    return Origin(pins=AUTO) if given == AUTO else with_pins(given)
 
 
 class ViewType:

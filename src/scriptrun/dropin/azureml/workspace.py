@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from scriptrun.core import workspace
-from scriptrun.dropin import mlflow_runs, one_time_notes
+from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.azureml import compute
 from scriptrun.dropin.azureml.experiment import Experiment, old_pins
 from scriptrun.spec.absent import absent
@@ -120,10 +120,7 @@ class Workspace(workspace.Workspace):
     @property
     def experiments(self) -> dict[str, core_experiment.Experiment]:
         """The experiments by name, including those that mlflow created."""
-        mlflow_names = mlflow_runs.experiment_names(self.directory / "mlflow")
-        return {
-            name: Experiment(self, name) for name in [*super().experiments, *sorted(mlflow_names)]
-        }
+        return {name: Experiment(self, name) for name in super().experiments}
 
     def get_default_compute_target(self, type: str = "CPU") -> compute.ComputeTarget:
         """Return the compute target of the workspace's default cluster of that type."""

@@ -8,6 +8,7 @@ a method as ``{"$": "method"}``, a time as ``{"$": "time", "seconds": ...}``, a 
 
 import datetime
 import os
+import sys
 
 from scriptrun.runtime.injob import tables
 from scriptrun.runtime.injob.proxy_process import helper
@@ -34,8 +35,12 @@ def named(name: str) -> "Remote":
 
 
 def root(name: str) -> "Remote":
-    """A proxy for the job's ``run``, ``experiment`` or ``workspace`` in the helper."""
-    return Remote(None, {"$": "root", "name": name}, name)
+    """A proxy for the job's ``run``, ``experiment`` or ``workspace`` in the helper.
+
+    Scripts that import azureml get the objects of the SDK v1, whoever submitted the job.
+    """
+    is_old_code = "azureml.core" in sys.modules
+    return Remote(None, {"$": "root", "name": name, "old": is_old_code}, name)
 
 
 class Remote(object):
