@@ -80,9 +80,10 @@ def test_other_values_are_refused_with_the_choices(workspace, config):
             experiment.submit(config, pins="loose")
         with pytest.raises(RunConfigurationException, match=WRONG):
             experiment.submit_many([config], pins="loose")
-        with experiment.start_logging(snapshot_directory=None, outputs=False) as run:
-            with pytest.raises(RunConfigurationException, match=WRONG):
-                run.submit_child(config, pins="loose")
+        run = experiment.start_logging(snapshot_directory=None, outputs=False)
+        with pytest.raises(RunConfigurationException, match=WRONG):
+            run.submit_child(config, pins="loose")
+        run.complete()
     assert {run.job.script for run in Experiment(workspace, "x").get_runs()} == {None}
 
 

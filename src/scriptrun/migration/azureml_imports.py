@@ -8,7 +8,7 @@ import libcst as cst
 
 import scriptrun
 from scriptrun import exceptions
-from scriptrun.migration import workspace_usage
+from scriptrun.migration import submissions, workspace_usage
 from scriptrun.migration.code import constants, dotted_names, imports, star_imports
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
@@ -49,6 +49,9 @@ def move(program: Program, alternative: Callable[[str, str], str | None]) -> Rew
             _move_statement(program, statement, result, remaining, alternative)
     if result.edits:
         result.findings += _find_targets(program)
+        completed = submissions.rewrite(program)
+        result.edits += completed.edits
+        result.findings += completed.findings
     if remaining and not _has_dropin(program):
         first = min(remaining, key=program.span)
         start = program.span(first)[0]
