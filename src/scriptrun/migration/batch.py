@@ -37,10 +37,8 @@ class Report(Value, frozen=False):
 
         Nothing is really submitted.
         """
-        outcomes = self.changed
-        self.proofs = [
-            proof.prove(outcome.path, outcome.old, outcome.new, arguments) for outcome in outcomes
-        ]
+        versions = [(outcome.path, outcome.old, outcome.new) for outcome in self.changed]
+        self.proofs = [proof.prove(*each, arguments, versions) for each in versions]
 
     @property
     def changed(self) -> list[Outcome]:

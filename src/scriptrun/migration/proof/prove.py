@@ -13,9 +13,11 @@ from pathlib import Path
 
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.core.workspace import Workspace
+from scriptrun.migration.proof import plain_python
 from scriptrun.migration.proof.missing_modules import MARK
 from scriptrun.registry import trust
 from scriptrun.registry.workspace_files import DIRECTORY
+from scriptrun.spec.environment import AUTO, RELAX
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store import dependents, scratch
 
@@ -42,6 +44,12 @@ _LOOKS_ABOVE = re.compile(rb"""["']\.\.["'/\\]|\.parents?\b|dirname\(""")
 #: how often to rerun a file that needs another missing name
 _MAX_RUNS = 6
 _TIMEOUT = 300
+
+
+#: a file's content before and after
+BothVersions = tuple[bytes, bytes]
+#: a file's path, and its content before and after
+Versions = tuple[str, bytes, bytes]
 
 
 class Proof(Value):
@@ -74,17 +82,28 @@ class Unprovable(Exception):
     """The file cannot be run, so nothing can be proved."""
 
 
-def prove(path: str, old: bytes, new: bytes, arguments: Sequence[str] = ()) -> Proof:
+def prove(
+    path: str,
+    old: bytes,
+    new: bytes,
+    arguments: Sequence[str] = (),
+    others: Sequence[Versions] = (),
+) -> Proof:
     """Run both versions of the file ``path`` with ``arguments``, and compare the jobs they submit.
 
-    Each runs in a copy of the file's directory (of the whole project if the code looks above it),
-    in a new workspace with the compute targets, environments and datasets of the file's workspace.
-    If the file needs another one that is missing, both run again with a stand-in of that name.
+    The old one runs under ``scriptrun exec``, and so does the new one while it imports azureml
+    without ``scriptrun.dropin``; else Python alone runs it. ``others`` are the files that are
+    rewritten with it. Each version runs in a copy of the file's directory (of the whole project if
+    the code looks above it), in a new workspace with the compute targets, environments and datasets
+    of the file's workspace. If the file needs another one that is missing, both run again with a
+    stand-in of that name.
     """
     granted: list[list[str]] = []
+    versions = {Path(other).absolute(): (before, after) for other, before, after in others}
+    versions[Path(path).absolute()] = (old, new)
     for _ in range(_MAX_RUNS):
         try:
-            before, after = _record_both(path, old, new, [json.dumps(granted), *arguments])
+            before, after = _record_both(path, versions, json.dumps(granted), arguments)
         except Unprovable as problem:
             return Proof(path, CANNOT, reasons=[str(problem)])
         messages = "\n".join(before["stopped"])
@@ -94,35 +113,65 @@ def prove(path: str, old: bytes, new: bytes, arguments: Sequence[str] = ()) -> P
         if not missing:
             break
         granted = [*granted, *missing]
+    if plain_python.suits(new):
+        before["assumed"] += map(_adopted_note, before["adopted"])
+    before["assumed"] += _rewritten_scripts(path, before["jobs"], versions)
     return _compare(path, before, after)
 
 
-def _record_both(path: str, old: bytes, new: bytes, arguments: list[str]) -> tuple[Json, Json]:
-    """Record what both versions submit; ``arguments`` are further arguments of the recorder."""
+def _adopted_note(name: str) -> str:
+    return f"the compute target {name!r} (scriptrun compute alias {name} local)"
+
+
+def _rewritten_scripts(
+    path: str, jobs: list[Json], versions: dict[Path, BothVersions]
+) -> list[str]:
+    """Notes on the scripts of jobs that are rewritten, too: a proof does not run them."""
+    folder = Path(path).absolute().parent
+    notes = []
+    for job in jobs:
+        script = folder / str(job.get("source_directory") or "") / str(job.get("script") or "")
+        if Path(os.path.normpath(script)) in versions:
+            notes.append(f"what {job['script']} does, which is rewritten, too")
+    return list(dict.fromkeys(notes))
+
+
+def _record_both(
+    path: str, versions: dict[Path, BothVersions], granted: str, arguments: Sequence[str]
+) -> tuple[Json, Json]:
+    """Record what both versions submit."""
+    old = {file: before for file, (before, _) in versions.items()}
+    new = {file: after for file, (_, after) in versions.items()}
+    plain = "plain" if plain_python.suits(new[Path(path).absolute()]) else ""
     with scratch.Scratch("prove") as folder:
         known = _find_workspace_folder(path)
         first = Workspace.create("prove", path=Path(folder, "first"))
         _copy_records(known, first, _COPIED_FOLDERS)
-        before = _record(path, old, Path(folder, "before"), first, arguments)
+        before = _record(path, old, Path(folder, "before"), first, [granted, "", *arguments])
         second = Workspace.create("prove", path=Path(folder, "second"))
         _copy_records(known, second, _COPIED_FOLDERS)
         _copy_records(first.directory, second, _TARGETS)
-        return before, _record(path, new, Path(folder, "after"), second, arguments)
+        words = [granted, plain, *arguments]
+        return before, _record(path, new, Path(folder, "after"), second, words)
 
 
 def _record(
-    path: str, content: bytes, folder: Path, workspace: Workspace, arguments: list[str]
+    path: str, contents: dict[Path, bytes], folder: Path, workspace: Workspace, arguments: list[str]
 ) -> Json:
-    root, file = _root(path, content), Path(path).absolute()
+    file = Path(path).absolute()
+    root = _root(path, contents[file])
     _check_size(root)
     ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
     try:
         shutil.copytree(root, folder, symlinks=True, ignore=ignored)
     except (OSError, shutil.Error) as error:
         raise Unprovable(f"cannot copy {root}: {error}") from None
+    for original, content in contents.items():
+        copied = folder / os.path.relpath(original, root)
+        if root in original.parents and (original == file or os.path.lexists(copied)):
+            copied.unlink(missing_ok=True)  # it may be a link, or read-only
+            copied.write_bytes(content)
     file = folder / file.relative_to(root)
-    file.unlink(missing_ok=True)  # it may be a link, or read-only
-    file.write_bytes(content)
     result = folder.with_suffix(".json")
     workspace_path = str(workspace.root)
     last_line = _run_recorder([str(file), str(result), *arguments], file.parent, workspace_path)
@@ -288,6 +337,9 @@ def comparable(job: Json) -> Json:
             _keep_delivery_fields(record)
     definition["framework"] = str(definition.get("framework")).lower()
     _strip_environment(definition.get("environment") or {})
+    environment = fields.get("environment") or {}
+    if environment.get("pins") == AUTO:  # RELAX, in all that a job has of it
+        environment["pins"] = RELAX
     return fields
 
 

@@ -1,11 +1,13 @@
 """Run a file of old code and record what it would submit.
 
-``python -m scriptrun.migration.proof.recorder FILE RESULT [GRANTED [ARGS]]`` executes FILE like
-``scriptrun exec``, but submits nothing: each job is checked and described, and the code gets a
-stand-in for its run. A notebook continues after a failing cell. GRANTED is a JSON list of kinds and
-names that the workspace must have. RESULT gets JSON: ``jobs``, each a JobSpec or
-``{"refused": reason}``; ``stopped``, the errors that ended the file or its cells; ``assumed``, the
-assumptions made; and ``lacked``, the kinds and names that were looked up but missing.
+``python -m scriptrun.migration.proof.recorder FILE RESULT [GRANTED [PLAIN [ARGS]]]`` executes FILE
+like ``scriptrun exec``, or if PLAIN is "plain" like ``python``, but submits nothing: each job is
+checked and described, and the code gets a stand-in for its run. A notebook continues after a
+failing cell. GRANTED is a JSON list of kinds and names that the workspace must have. RESULT gets
+JSON: ``jobs``, each a JobSpec, ``{"refused": reason}`` or what an interactive run left;
+``stopped``, the errors that ended the file or its cells; ``assumed``, the assumptions made;
+``adopted``, the compute targets that azureml's names created by themselves; and ``lacked``, the
+kinds and names that were looked up but missing.
 """
 
 from __future__ import annotations
@@ -23,13 +25,20 @@ from scriptrun.core import experiment
 from scriptrun.data.datasets.consumption import DOWNLOAD
 from scriptrun.data.datasets.content import Content
 from scriptrun.environments import builder
-from scriptrun.migration.proof import missing_modules, pipelines
+from scriptrun.migration.proof import (
+    interactive_runs,
+    missing_modules,
+    pipelines,
+    plain_python,
+)
 from scriptrun.migration.proof import stubs as proof_stubs
+from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job_data import JobInput
 from scriptrun.spec.values import fresh
 from scriptrun.submission import check, data_binding
 from scriptrun.submission.bound_data import DataItem, DatasetInput, ReferenceInput
+from scriptrun.submission.check import Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,12 +70,29 @@ class Recorder:
         experiment: Experiment,
         config: Config | pipelines.Pipeline,
         tags: dict[str, str] | None = None,
+        *,
+        pins: str = EXACT,
+        origin: Origin | None = None,
         **kwargs: object,
     ) -> mock.MagicMock:
         """Record the job of ``config``, and return a stand-in for its run."""
-        if not isinstance(config, pipelines.Pipeline):  # its steps are already recorded
-            self.record(config, experiment.workspace, {}, experiment.name, tags)
-        return _fake_run()
+        if isinstance(config, pipelines.Pipeline):  # its steps are already recorded
+            return self._run_of(experiment, Origin())
+        try:
+            origin = origin or check.with_pins(pins)
+        except ScriptrunError as error:
+            self.jobs.append({"refused": str(error)})
+            return self._run_of(experiment, Origin())
+        self.record(config, experiment.workspace, {}, experiment.name, tags, origin)
+        return self._run_of(experiment, origin)
+
+    def _run_of(self, experiment: Experiment, origin: Origin) -> mock.MagicMock:
+        """A stand-in for a submitted run, whose children are recorded, too."""
+        run = _fake_run()
+        run.submit_child = lambda config, tags=None, pins=None, **_: self.submit(
+            experiment, config, tags, origin=check.with_pins(pins) if pins else origin
+        )
+        return run
 
     def record(
         self,
@@ -75,6 +101,7 @@ class Recorder:
         step: Json,
         experiment: str = "pipeline",
         tags: dict[str, str] | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Record the job of ``config``, with the facts of the ``step`` if it is in a pipeline."""
         extra_fields: Json = {"step": step} if step else {}
@@ -88,8 +115,9 @@ class Recorder:
                 job_config = job_config.to_script_run_config()
             if step:  # as an experiment does on submission
                 proof_stubs.adopt(workspace, job_config.run_config.target)
-            job = check.check(job_config, workspace, experiment, tags).job
-            self.jobs.append({**job.to_dict(), **extra_fields})
+            job = check.check(job_config, workspace, experiment, tags, origin).job
+            has_parent = {"parent": job.parent is not None}
+            self.jobs.append({**job.to_dict(), **has_parent, **extra_fields})
         except (ScriptrunError, NotImplementedError) as error:
             self.jobs.append({"refused": str(error)})
 
@@ -98,9 +126,14 @@ class Recorder:
         experiment: Experiment,
         configs: Iterable[Config],
         tags: dict[str, str] | None = None,
+        *,
+        pins: str = EXACT,
+        origin: Origin | None = None,
     ) -> list[mock.MagicMock]:
         """Record the jobs of all ``configs``."""
-        return [self.submit(experiment, config, tags) for config in configs]
+        return [
+            self.submit(experiment, config, tags, pins=pins, origin=origin) for config in configs
+        ]
 
 
 def _sweep_fields(config: HyperDriveConfig) -> Json:
@@ -180,21 +213,24 @@ def _first_line(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
 
 
-def main(file: str, result: str, granted: str = "[]", *arguments: str) -> int:
+def main(file: str, result: str, granted: str = "[]", plain: str = "", *arguments: str) -> int:
     """Run ``file`` with the arguments ``arguments`` and write ``result``; return the exit code."""
     recorder, assumptions, errors = Recorder(), proof_stubs.Assumptions(), list[str]()
-    importlib.import_module("scriptrun.dropin")
+    before = plain_python.Before()
+    exec_module = importlib.import_module("scriptrun.dropin.exec")
     _skip_machine_checks()
     setattr(experiment.Experiment, "submit", _as_method(recorder.submit))  # noqa: B010
     setattr(experiment.Experiment, "submit_many", _as_method(recorder.submit_many))  # noqa: B010
     get_runs = _as_method(lambda *_, **__: iter([_fake_run() for _ in recorder.jobs]))
     setattr(experiment.Experiment, "get_runs", get_runs)  # noqa: B010
     proof_stubs.assume(assumptions)
-    proof_stubs.grant(proof_stubs.only_workspace(), json.loads(granted), assumptions)
+    workspace = proof_stubs.only_workspace()
+    proof_stubs.grant(workspace, json.loads(granted), assumptions)
     pipelines.record_steps(recorder.record)
+    if plain:
+        before.restore()
     missing_modules.stand_in(str(Path(file).absolute().parent), assumptions.note)
     _continue_after_errors(errors)
-    exec_module = importlib.import_module("scriptrun.dropin.exec")
     final_errors: list[str] = []
     fake_traceback = types.SimpleNamespace(
         print_exception=lambda error: final_errors.append(_first_line(error))
@@ -207,9 +243,10 @@ def main(file: str, result: str, granted: str = "[]", *arguments: str) -> int:
         if code:
             errors += final_errors or [f"it exited with code {code}"]
         content = {
-            "jobs": recorder.jobs,
+            "jobs": [*recorder.jobs, *interactive_runs.describe(workspace)],
             "stopped": errors,
             "assumed": list(assumptions.notes),
+            "adopted": list(assumptions.adopted),
             "lacked": assumptions.missing,
         }
         Path(result).write_text(json.dumps(content, default=str), "utf-8")

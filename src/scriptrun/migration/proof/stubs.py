@@ -29,6 +29,7 @@ from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores.protocol import FileEntry
+from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError
@@ -47,10 +48,14 @@ _PLACE = "stand-in"
 
 
 class Assumptions:
-    """The assumptions of a proof (``notes``), and the ``missing`` names of the workspace."""
+    """The assumptions of a proof (``notes``), and the ``missing`` names of the workspace.
+
+    ``adopted`` are the compute targets that azureml's names created by themselves.
+    """
 
     def __init__(self) -> None:
         self.notes: dict[str, None] = {}
+        self.adopted: dict[str, None] = {}
         self.missing: list[tuple[str, str]] = []
 
     def note(self, text: str) -> None:
@@ -69,6 +74,7 @@ def assume(assumptions: Assumptions) -> None:
     _stub_transfers(assumptions)
     _stub_tables(assumptions)
     _record_missing_names(assumptions)
+    _record_adopted_targets(assumptions)
 
 
 def only_workspace() -> Workspace:
@@ -250,6 +256,21 @@ def _record_missing_names(assumptions: Assumptions) -> None:
             raise
 
     setattr(target_class, "__new__", new)  # noqa: B010
+
+
+def _record_adopted_targets(assumptions: Assumptions) -> None:
+    """Note the compute targets that azureml's names create because the workspace lacks them."""
+    targets = importlib.import_module("scriptrun.dropin.azureml.compute")
+    original: Callable[[WorkspaceFiles, str], None] = targets.adopt
+
+    def adopt(workspace: WorkspaceFiles, name: str) -> None:
+        try:
+            compute_targets.resolve(workspace, name)
+        except ScriptrunError:
+            assumptions.adopted[name] = None
+        original(workspace, name)
+
+    setattr(targets, "adopt", adopt)  # noqa: B010
 
 
 _LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRONMENT}
