@@ -341,6 +341,8 @@ MODULE_STATE = {
             "environments/conda/worker.py: sys.modules",
             "environments/conda/worker.py: sys.path",
             "migration/proof/missing_modules.py: sys.meta_path",
+            "migration/proof/plain_python.py: sys.meta_path",
+            "migration/proof/plain_python.py: sys.modules",
             "runtime/fronts/azureml_front.py: sys.meta_path",
             "runtime/fronts/azureml_front.py: sys.modules",
             "runtime/fronts/script_front.py: sys.modules",

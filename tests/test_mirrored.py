@@ -21,6 +21,7 @@ FOLDERS = {"testing": "conformance"}
 ELSEWHERE = {
     "__main__": "cli/test_cli_modules.py",
     "cli.migrate": "migration/test_migration_files.py",
+    "core.mlflow_runs": "dropin/test_dropin_modules.py",
     "data.stores.web_connection": "faults/test_hostile_http.py",
     "environments.lookup": "faults/test_environment_faults.py",
     "exceptions": "dropin/test_dropin_patterns.py",

@@ -18,18 +18,13 @@ from scriptrun.submission import check, interactive, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.config.script_run_config import ScriptRunConfig
-    from scriptrun.core import interactive_run, mlflow_runs
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
     from scriptrun.runtime.hints import Json
     from scriptrun.submission import batch
 else:
     batch = later("scriptrun.submission.batch")
-    interactive_run = later("scriptrun.core.interactive_run")
-    mlflow_runs = later("scriptrun.core.mlflow_runs")
     environment_registry = later("scriptrun.registry.environments")
 
 
@@ -82,7 +77,7 @@ class Experiment:
         ``show_output=True`` waits and streams the log. Warnings about the submission are issued as
         Python warnings and recorded in the run. Raises RunConfigurationException with all problems.
         """
-        origin = kwargs.get("origin") or check.with_pins(pins)
+        origin = check.origin_of(kwargs.get("origin"), pins)
         name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
         submitter = importlib.import_module(name) if isinstance(name, str) else submit
         submission = submitter.check(config, self.workspace, self.name, tags, origin)
@@ -102,13 +97,13 @@ class Experiment:
         tags: Mapping[str, object] | None = None,
         *,
         pins: str = EXACT,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> list[Run]:
         """Submit all ``configs``, or none: all are checked before the first one starts.
 
         ``tags`` and ``pins`` are as for ``submit``.
         """
-        origin = kwargs.get("origin") or check.with_pins(pins)
+        origin = check.origin_of(kwargs.get("origin"), pins)
         submissions = [
             check.check(config, self.workspace, self.name, tags, origin) for config in configs
         ]
@@ -141,7 +136,11 @@ class Experiment:
             self.workspace, self.name, snapshot_directory, display_name or ""
         )
         run = Run.at(self.workspace, folder)
-        return interactive_run.InteractiveRun.watch(run, str(outputs)) if outputs else run
+        if not outputs:
+            return run
+        from scriptrun.core.interactive_run import InteractiveRun
+
+        return InteractiveRun.watch(run, str(outputs))
 
     def get_runs(
         self,
@@ -156,6 +155,8 @@ class Experiment:
         them.
         """
         if (self.workspace.directory / "mlflow").is_dir():
+            from scriptrun.core import mlflow_runs
+
             mlflow_runs.adopt(self)
         return Run.list(self, type, tags, properties, include_children=include_children)
 

@@ -344,7 +344,7 @@ class Run(ScriptRun):
         tags: Mapping[str, object] | None = None,
         *,
         pins: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Run:
         """Submit ``config`` as a child of this run; ``pins`` are this run's unless given."""
         from scriptrun.submission.check import Origin, with_pins
@@ -353,7 +353,8 @@ class Run(ScriptRun):
         if pins is not None:
             origin = with_pins(pins, origin)
         config = getattr(config, "to_script_run_config", lambda: config)()  # of an Estimator
-        return self.experiment.submit(config, tags, origin=origin, **kwargs)
+        show_output = kwargs.get("show_output")
+        return self.experiment.submit(config, tags, origin=origin, show_output=show_output)
 
     def register_model(
         self,

@@ -175,10 +175,16 @@ def _is_version(program: Program, alias: cst.ImportAlias) -> bool:
 
 def _alias_problem(program: Program, alias: cst.ImportAlias) -> str:
     """Why scriptrun's class cannot replace this import, or ""."""
-    if alias.evaluated_name != "Workspace":
-        return ""
-    local_name = imports.local_name(alias)
-    return _workspace_problem(program, program.references(local_name, alias), local_name)
+    name, local_name = alias.evaluated_name, imports.local_name(alias)
+    uses = program.references(local_name, alias)
+    if name == "Workspace":
+        return _workspace_problem(program, uses, local_name)
+    provided = getattr(scriptrun, name, None)
+    for use in uses if isinstance(provided, type) else ():
+        parent = program.parent(use)
+        if isinstance(parent, cst.Attribute) and not hasattr(provided, parent.attr.value):
+            return f"{name}.{parent.attr.value} exists only in the drop-in"
+    return ""
 
 
 def _class_problem(program: Program, uses: list[cst.CSTNode], local_name: str) -> str:
@@ -198,7 +204,16 @@ def _workspace_problem(program: Program, uses: list[cst.CSTNode], local_name: st
             return (
                 f"Workspace.{parent.attr.value} uses Azure's names, which only the drop-in accepts"
             )
+        if isinstance(parent, cst.Attribute) and _names_config_file(program, parent):
+            return "Workspace.from_config(_file_name=...) exists only in the drop-in"
     return workspace_usage.find_dropin_use(program, local_name)
+
+
+def _names_config_file(program: Program, method: cst.Attribute) -> bool:
+    """Whether the call of ``method`` names a file of Azure's by its private argument."""
+    call = program.parent(method)
+    arguments = call.args if isinstance(call, cst.Call) else ()
+    return any(arg.keyword is not None and arg.keyword.value == "_file_name" for arg in arguments)
 
 
 def _edits(

@@ -12,12 +12,15 @@ from scriptrun.migration import experiment_values
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators import call as estimator_call
 from scriptrun.migration.experiment_values import EXPERIMENT, LOGGED_RUN, UNKNOWN
 from scriptrun.migration.findings import NEEDS_REVIEW, REWRITTEN
 from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
 #: methods that submit, and whose they are
 _SUBMISSIONS = {"submit": EXPERIMENT, "submit_many": EXPERIMENT, "submit_child": LOGGED_RUN}
+#: classes whose objects only experiments and runs can submit
+_CONFIGURATIONS = ("ScriptRunConfig", "HyperDriveConfig", "HyperDriveRunConfig")
 _OUTPUTS = "outputs"
 
 
@@ -41,6 +44,8 @@ def _rewrite_submission(
     kind = experiment_values.find_kind(program, attribute.value)
     if isinstance(call, cst.Call) and (_argument(call, "pins") or _is_pipeline(program, call)):
         return
+    if kind == UNKNOWN and isinstance(call, cst.Call) and _submits_job(program, call):
+        kind = _SUBMISSIONS[attribute.attr.value]
     if kind == _SUBMISSIONS[attribute.attr.value]:
         if isinstance(call, cst.Call):
             setting = f"pins={_quoted(program, 'relax')}"
@@ -127,13 +132,25 @@ def _has_stars(call: cst.Call) -> bool:
     return any(arg.star == "**" for arg in call.args)
 
 
+def _submits_job(program: Program, call: cst.Call) -> bool:
+    """Whether the call is given the configuration of a job or a sweep."""
+    name = _submitted_class(program, call)
+    is_job = name.rpartition(".")[2] in _CONFIGURATIONS
+    return is_job or estimator_call.framework_name(name) is not None
+
+
 def _is_pipeline(program: Program, call: cst.Call) -> bool:
     """Whether the call submits a pipeline, which is not a job of scriptrun."""
+    return _submitted_class(program, call).startswith("azureml.pipeline")
+
+
+def _submitted_class(program: Program, call: cst.Call) -> str:
+    """The full name of the class of what the call is given, or ""."""
     for arg in call.args[:1]:
         value = constants.resolve(program, arg.value)
         if isinstance(value, cst.Call):
-            return program.qualified_name(value.func).startswith("azureml.pipeline")
-    return False
+            return program.qualified_name(value.func)
+    return ""
 
 
 def _quoted(program: Program, text: str) -> str:

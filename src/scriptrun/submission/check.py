@@ -68,6 +68,11 @@ def with_pins(pins: str, origin: Origin | None = None) -> Origin:
     return (origin or Origin()).replace(pins=pins)
 
 
+def origin_of(given: object, pins: str) -> Origin:
+    """The origin that the caller has ``given``, else one with ``pins``."""
+    return given if isinstance(given, Origin) else with_pins(pins)
+
+
 class Submission(Value, frozen=False):
     """A checked job, ready to submit, with its engine and warnings.
 

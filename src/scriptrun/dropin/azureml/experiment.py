@@ -23,10 +23,6 @@ from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.submission.check import Origin, with_pins
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 @absent("get_docs_url", "See help(Experiment).")
 class Experiment(experiment.Experiment):
@@ -38,7 +34,7 @@ class Experiment(experiment.Experiment):
         tags: Mapping[str, object] | None = None,
         *,
         pins: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Run:
         """Submit the job that ``config`` describes and return its Run immediately.
 
@@ -48,14 +44,13 @@ class Experiment(experiment.Experiment):
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()
         self._adopt_target(config)
-        show_output = kwargs.pop("show_output", False)
-        kwargs.setdefault("origin", _origin(pins))
+        origin = kwargs.get("origin") or _origin(pins)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            run = super().submit(config, tags, **kwargs)
+            run = super().submit(config, tags, origin=origin)
         for warning in caught:  # attribute them to the caller's line
             warnings.warn(warning.message, stacklevel=2)
-        if show_output:
+        if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
         return run
 
@@ -65,13 +60,12 @@ class Experiment(experiment.Experiment):
         tags: Mapping[str, object] | None = None,
         *,
         pins: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> builtins.list[Run]:
         """Submit all ``configs``, or none; the arguments are as for ``submit``."""
         for config in configs:
             self._adopt_target(config)
-        kwargs.setdefault("origin", _origin(pins))
-        return super().submit_many(configs, tags, **kwargs)
+        return super().submit_many(configs, tags, origin=_origin(pins))
 
     def _adopt_target(self, config: object) -> None:
         """Make the compute target of ``config``, or of a sweep's runs, known to the workspace."""
@@ -141,12 +135,13 @@ class InteractiveRun(interactive_run.InteractiveRun):
         tags: Mapping[str, object] | None = None,
         *,
         pins: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Run:
         """Submit ``config``, which may be an Estimator, as a child of this run."""
         origin = _origin(pins).replace(parent=self.id, root=self.job.root)
         experiment = Experiment(self.workspace, self.job.experiment)
-        return experiment.submit(config, tags, origin=origin, **kwargs)
+        show_output = kwargs.get("show_output")
+        return experiment.submit(config, tags, origin=origin, show_output=show_output)
 
 
 def old_pins() -> str:

@@ -113,14 +113,33 @@ def prove(
         if not missing:
             break
         granted = [*granted, *missing]
-    if plain_python.suits(new):
-        before["assumed"] += map(_adopted_note, before["adopted"])
-    before["assumed"] += _rewritten_scripts(path, before["jobs"], versions)
+    before["assumed"] += [
+        *(_plain_python_notes(path, new, before["adopted"]) if plain_python.suits(new) else []),
+        *_rewritten_scripts(path, before["jobs"], versions),
+        *_reference_note(before["jobs"], after["jobs"]),
+    ]
     return _compare(path, before, after)
 
 
-def _adopted_note(name: str) -> str:
-    return f"the compute target {name!r} (scriptrun compute alias {name} local)"
+def _plain_python_notes(path: str, new: bytes, adopted: list[str]) -> list[str]:
+    """What must be there for Python to run the new version, and was there for the old one."""
+    notes = [
+        f"the compute target {name!r} (scriptrun compute alias {name} local)" for name in adopted
+    ]
+    if b"get_ipython()" in new and not path.endswith(".ipynb"):
+        notes.append("that IPython or scriptrun exec runs it: it uses get_ipython()")
+    return notes
+
+
+def _reference_note(old: list[Json], new: list[Json]) -> list[str]:
+    """A note if data references became datasets, which a script can tell apart."""
+
+    def count(jobs: list[Json]) -> int:
+        inputs = [item for job in jobs for item in (job.get("data") or {}).get("inputs") or ()]
+        return sum(item.get("kind") == "reference" for item in inputs)
+
+    is_same = count(old) == count(new)
+    return [] if is_same else ["that no script lists run.input_datasets, which has more datasets"]
 
 
 def _rewritten_scripts(
@@ -269,8 +288,14 @@ def _compare(path: str, before: Json, after: Json) -> Proof:
         for number, (old_job, new_job) in enumerate(zip(old, new, strict=True), 1)
         for reason in differences(old_job, new_job, f"job {number}: " if len(old) > 1 else "")
     ]
+    if sorted(map(_sort_key, old)) == sorted(map(_sort_key, new)):
+        reasons = []  # threads submit in any order
     status = DIFFERS if reasons else SAME
     return Proof(path, status, len(old), reasons, stopped, before["assumed"])
+
+
+def _sort_key(job: Json) -> str:
+    return json.dumps(job if "refused" in job else comparable(job), sort_keys=True)
 
 
 def _find_problem(jobs: list[Json]) -> str:
