@@ -72,6 +72,21 @@ def test_pins_that_the_user_has_set_for_old_code_are_old_codes_alone(submit, mon
     assert proof.reasons == ["environment.pins changed from 'exact' to 'relax'"]
 
 
+AZURES_IMAGE = """
+src.run_config.environment = environment = Environment('old')
+environment.docker.enabled = True
+environment.python.conda_dependencies.add_pip_package('red==1.5')
+experiment.submit(src)
+"""
+
+
+@pytest.mark.podman
+def test_a_container_where_old_code_has_processes_is_told(submit, podman):
+    assert proved(submit, AZURES_IMAGE).standing == prove.SAME
+    proof = proved(submit, AZURES_IMAGE, without(", pins='relax'"))
+    assert "environment.container changed from False to True" in proof.reasons
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
