@@ -7,7 +7,7 @@ import os
 from scriptrun.config import distribution_spec, resources
 from scriptrun.config.camel_case import to_wire
 from scriptrun.config.environments.environment import Environment
-from scriptrun.config.environments.request import environment_spec, is_user_chosen
+from scriptrun.config.environments.request import environment_spec, has_sdk_defaults, is_user_chosen
 from scriptrun.config.reader import ConfigReader, Resolve, is_plain
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -34,7 +34,8 @@ class JobDescription(Value):
 
     ``target`` is the user's name or object (default: "local"); ``script`` is as the user wrote it;
     ``variables`` are the environment's, then those of run_config; ``docker`` is whether the job
-    requests a container; ``resume_from`` is the user's object, or None. An ``environment`` of kind
+    requests a container; ``resume_from`` is the user's object, or None; ``has_sdk_defaults`` is
+    whether the environment names azureml-defaults without a version. An ``environment`` of kind
     INTERPRETER without an interpreter leaves the choice to the caller.
     """
 
@@ -52,6 +53,7 @@ class JobDescription(Value):
     retry: Retry = fresh(default_factory=Retry)
     docker: bool = False
     resume_from: object = None
+    has_sdk_defaults: bool = False
     run_definition: Json = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -93,6 +95,7 @@ def description_of(reader: ConfigReader, resolve: Resolve | None = None) -> JobD
         resources=resources.node_resources(reader.requested_resources, distribution),
         docker=environment.container,
         resume_from=config.resume_from,
+        has_sdk_defaults=has_sdk_defaults(user_environment),
         run_definition=_run_definition(run, script, arguments, command_line, user_environment),
         notes=(*environment.notes, *distribution_spec.notes(run)),
     )

@@ -135,7 +135,8 @@ def missing(modules: Iterable[str], environment: ReadyEnvironment | EnvironmentS
         )
     if environment.kind == INTERPRETER or _has_unnamed_requirements(environment):
         return []
-    requested = {_distribution_name(line) for line in uv_requirements.from_spec(environment).lines}
+    request = uv_requirements.from_spec(environment)
+    requested = {_distribution_name(line) for line in (*request.lines, *request.brought)}
     requested.update(name.replace("_", "-") for name in map(pypi_names.name_of, environment.conda))
     return sorted(name for name in candidates if not _is_requested(name, requested))
 

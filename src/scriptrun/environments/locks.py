@@ -31,10 +31,11 @@ _TYPES = {
     "notes": "list[str]",
     "base": "str",
     "request": "str",
+    "as_of": "str",
 }
 _RECORD_TYPES = {"name": "str", "version": "str", "build": "str"}
 #: keys that are for people only and do not change the content key
-_INFORMATIONAL = ("format", "created", "requested", "notes", "tool", "checksum", "request")
+_INFORMATIONAL = ("format", "created", "requested", "notes", "tool", "checksum", "request", "as_of")
 
 
 def content_key(lockfile: Mapping[str, object]) -> str:

@@ -78,7 +78,7 @@ def _plan_environment(submission: Submission, workspace: Workspace) -> Json:
         "name": spec.name,
         "interpreter": spec.interpreter,
         "python": spec.python,
-        "requirements": list(spec.pip),
+        "requirements": [*spec.pip, *spec.brought],
         "conda": list(spec.conda),
         "locked": build_plan.locked,
         "cached": build_plan.cached,

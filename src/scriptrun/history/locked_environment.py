@@ -107,4 +107,4 @@ def _from_run(workspace: Workspace, text: str, error: EnvironmentException) -> L
 
 
 def _requested(spec: EnvironmentSpec) -> tuple[str, ...]:
-    return (*spec.conda, *spec.pip)
+    return (*spec.conda, *spec.pip, *spec.brought)

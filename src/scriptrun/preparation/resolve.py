@@ -6,6 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+from scriptrun.config.environments import sdk_packages
+from scriptrun.config.environments.request import requested_names
+from scriptrun.config.environments.requirements import requirement_name
 from scriptrun.environments.uv import local_sources
 from scriptrun.registry import compute_targets
 from scriptrun.spec.environment import (
@@ -13,6 +16,7 @@ from scriptrun.spec.environment import (
     EXACT,
     IMAGE,
     INTERPRETER,
+    NEWEST_PIN,
     PACKAGES,
     EnvironmentSpec,
 )
@@ -45,7 +49,9 @@ def resolve(
     packages. With pins that may be relaxed they always do, since an image has one Python, and with
     another one fewer pins may have to be relaxed.
     """
-    spec, notes = described.environment.replace(pins=pins), list[str]()
+    spec, notes = _with_pins(described.environment, pins), list[str]()
+    if pins != EXACT and spec.kind == PACKAGES:
+        spec = _as_in_azure(spec, described.has_sdk_defaults)
     if spec.container and (spec.docker.own or (pins == EXACT and _has_containers(engine))):
         return _image_spec(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
@@ -58,6 +64,25 @@ def resolve(
     if spec.kind == PACKAGES and (spec.locked or _needs_conda(spec)):
         spec = spec.replace(kind=CONDA)
     return spec, (*notes, *filter(None, map(_editable_note, spec.pip)))
+
+
+def _with_pins(spec: EnvironmentSpec, pins: str) -> EnvironmentSpec:
+    """``spec`` with what is to happen to unavailable pins, and to packages without a pin."""
+    is_dated = pins != EXACT and spec.has_packages
+    return spec.replace(pins=pins, as_of=(spec.as_of or NEWEST_PIN) if is_dated else "")
+
+
+def _as_in_azure(spec: EnvironmentSpec, has_sdk_defaults: bool) -> EnvironmentSpec:
+    """``spec`` with what the environments of old code had without naming it.
+
+    Azure's conda Python had pip and setuptools, whose newer versions lack pkg_resources.
+    """
+    if spec.container and spec.docker.own:
+        return spec  # the image is the user's
+    names = requested_names((*spec.pip, *spec.brought), spec.conda)
+    lines = [*(sdk_packages.defaults() if has_sdk_defaults else ()), "pip", "setuptools<81"]
+    added = [line for line in lines if requirement_name(line) not in names]
+    return spec.replace(brought=(*spec.brought, *added))
 
 
 def _has_containers(engine: Engine | None) -> bool:

@@ -23,6 +23,11 @@ CONDA = "conda"
 #: code, whose jobs get the objects of the SDK v1
 EXACT, RELAX, AUTO = "exact", "relax", "auto"
 
+#: ``EnvironmentSpec.as_of``: what has no pin is resolved as of the newest pin's release
+NEWEST_PIN = "newest pin"
+#: packages that installs packages: they are always the newest
+TOOLS = ("pip", "setuptools", "wheel")
+
 
 class BuildContext(Value):
     """What an image is built from: a folder (``type`` "local") or a git repository ("git")."""
@@ -103,7 +108,10 @@ class EnvironmentSpec(Value):
     IMAGE is a container: ``image``, or one built from ``docker``, with packages on top.
     ``pins`` is EXACT (unavailable pins are errors), RELAX or AUTO (they are relaxed as little as
     possible, and a job finds the names that packages have removed; AUTO is the default for old
-    code, and builds the same environments as RELAX). ``local`` contains the digests of requirements
+    code, and builds the same environments as RELAX). ``as_of`` is NEWEST_PIN, or "DAY PACKAGE" (the
+    day to use where nothing is pinned), if packages without a pin are resolved as of the pins'
+    time. ``brought`` are requirement lines that nobody wrote: what the SDK's packages brought, and
+    pip; they are left out where they cannot be had. ``local`` contains the digests of requirements
     that are local directories or files, by path. ``image`` is the requested container image and
     ``container`` whether a container is requested at all.
     ``uv`` is a table like ``[tool.uv]`` of pyproject.toml: sources, indexes, constraints.
@@ -118,6 +126,7 @@ class EnvironmentSpec(Value):
     python: str | None = None
     interpreter: str | None = None
     pip: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
     pip_options: tuple[str, ...] = ()
     conda: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
@@ -125,17 +134,23 @@ class EnvironmentSpec(Value):
     container: bool = False
     docker: DockerOptions = fresh(default_factory=DockerOptions)
     pins: str = EXACT
+    as_of: str = ""
     local: dict[str, str] = fresh(default_factory=dict)
     uv: Json = fresh(default_factory=dict)
     locked: Json = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_packages(self) -> bool:
+        """Whether it names any package to install."""
+        return bool(self.pip or self.conda or self.brought)
 
     def digest(self) -> str:
         """The digest of the content, independent of name, version and notes."""
         content = self.as_dict()
         for key in ("name", "version", "notes"):
             del content[key]
-        for key in ("uv", "locked"):
+        for key in ("uv", "locked", "as_of", "brought"):
             if not content[key]:
                 del content[key]
         if self.pins == AUTO:
@@ -151,7 +166,7 @@ class EnvironmentSpec(Value):
         """The request that ``to_dict`` wrote; unknown keys (a newer format) are ignored."""
         lists: Json = {
             name: tuple(as_list(data[name], name))
-            for name in ("pip", "pip_options", "conda", "channels", "notes")
+            for name in ("pip", "brought", "pip_options", "conda", "channels", "notes")
             if name in data
         }
         docker = DockerOptions.from_dict(as_object(data.get("docker"), "docker"))

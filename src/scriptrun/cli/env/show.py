@@ -105,6 +105,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         "key": locked.key,
         "place": locked.folder,
         "packages": locked.packages,
+        "as_of": locked.lockfile.get("as_of"),
         "why": chains,
     }
     value = {"name": locked.name, **lock_facts, "runs": runs}
@@ -120,6 +121,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             ("built", locked.folder or ""),
         ]
     pairs += [
+        ("as of", str(locked.lockfile.get("as_of") or "")),
         ("locked", "\n".join(_package_lines(locked, chains))),
         ("used by", "\n".join(_first_runs(runs))),
     ]
@@ -145,6 +147,7 @@ def _describe(workspace: Workspace, environment: Environment) -> tuple[Json, lis
         ("interpreter", spec.interpreter or ""),
         ("conda", "\n".join(spec.conda)),
         ("pip", "\n".join(spec.pip)),
+        ("brought", "\n".join(spec.brought)),
         ("variables", ", ".join(environment.environment_variables or {})),
         ("image", _image(spec)),
         ("notes", "\n".join(spec.notes)),

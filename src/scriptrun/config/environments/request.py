@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from scriptrun.config import docker_checks
-from scriptrun.config.environments import curated
+from scriptrun.config.environments import curated, sdk_packages
 from scriptrun.config.environments.conda_dependencies import (
     PYTHON_DEFAULT_VERSION,
     SDK_PYTHON_VERSIONS,
@@ -44,14 +45,8 @@ else:
     conda_prefixes = later("scriptrun.environments.conda.prefixes")
     index_logins = later("scriptrun.config.environments.index_logins")
 
-#: dependencies of the SDK's packages that are kept when those packages are skipped
-SDK_DEPENDENCIES = {
-    "azureml-mlflow": ("mlflow-skinny",),
-    "azureml-dataprep": ("pandas", "pyarrow"),  # its first releases needed them always
-    "azureml-dataset-runtime": ("pandas", "pyarrow"),
-    "azureml-opendatasets": ("pandas", "pyarrow"),
-    "azureml-tensorboard": ("tensorboard",),
-}
+#: what every environment of the SDK names
+SDK_DEFAULTS = "azureml-defaults"
 _DEFAULT_INTERPRETERS = frozenset({"", "python", "python3"})
 
 
@@ -96,7 +91,7 @@ def is_user_chosen(environment: Environment) -> bool:
     return bool(
         python.user_managed_dependencies
         or has_custom_image(environment.docker)
-        or [line for line in conda.pip_packages if not _is_sdk(line)]
+        or [line for line in conda.pip_packages if not sdk_packages.is_sdk(line)]
         or conda.pip_options
         or [package for package in conda.conda_packages if conda_name(package) != "python"]
         or _python_version(conda, []) is not None
@@ -175,13 +170,17 @@ def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
 
 
 def _packages(conda: CondaDependencies, notes: list[str]) -> Json:
-    pip = _without_logins(_without_sdk(conda.pip_packages, notes), notes)
+    brought = _brought(conda, notes)
+    own_lines = [line for line in conda.pip_packages if not sdk_packages.is_sdk(line)]
+    pip = _without_logins(own_lines, notes)
     version = _python_version(conda, notes)
     others = [package for package in conda.conda_packages if conda_name(package) != "python"]
     return {
         "python": version,
         "pip": tuple(pip),
+        "brought": tuple(brought),
         "pip_options": tuple(_without_logins(conda.pip_options, notes)),
+        "as_of": sdk_packages.release(conda.pip_packages),
         "conda": tuple(others),
         "channels": tuple(conda.conda_channels) if others or version else (),
         "uv": conda.uv_settings,
@@ -212,27 +211,27 @@ def _python_version(conda: CondaDependencies, notes: list[str]) -> str | None:
     return None
 
 
-def _is_sdk(requirement: str) -> bool:
-    return requirement_name(requirement).startswith("azureml-")
+def _brought(conda: CondaDependencies, notes: list[str]) -> list[str]:
+    """What the SDK's packages brought; only old code gets what an unversioned default did."""
+    skipped = [line for line in conda.pip_packages if sdk_packages.is_sdk(line)]
+    names = requested_names(conda.pip_packages, conda.conda_packages)
+    added = sdk_packages.all_dependencies([line for line in skipped if line != SDK_DEFAULTS], names)
+    if skipped and skipped != [SDK_DEFAULTS]:
+        note = f"{', '.join(skipped)}: skipped, replaced by scriptrun"
+        kept = ", ".join(dict.fromkeys(map(requirement_name, added)))
+        notes.append(note + (f"; keeping their dependencies: {kept}." if added else "."))
+    return added
 
 
-def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
-    others = [line for line in requirements if not _is_sdk(line)]
-    sdk_packages = [requirement for requirement in requirements if _is_sdk(requirement)]
-    names = {requirement_name(other) for other in others}
-    added = [
-        dependency
-        for sdk in sdk_packages
-        for dependency in SDK_DEPENDENCIES.get(requirement_name(sdk), ())
-        if dependency not in names
-    ]
-    added = list(dict.fromkeys(added))
-    if sdk_packages and sdk_packages != ["azureml-defaults"]:
-        note = f"{', '.join(sdk_packages)}: skipped, replaced by scriptrun"
-        notes.append(
-            note + (f"; keeping their dependencies: {', '.join(added)}." if added else ".")
-        )
-    return others + added
+def has_sdk_defaults(environment: Environment) -> bool:
+    """Whether ``environment`` names azureml-defaults without a version, as it does by default."""
+    conda = environment.python.conda_dependencies
+    return isinstance(conda, CondaDependencies) and SDK_DEFAULTS in conda.pip_packages
+
+
+def requested_names(pip: Iterable[str], conda: Iterable[str]) -> set[str]:
+    """The names of the packages in requirement lines and conda specifications."""
+    return {*map(requirement_name, pip), *map(conda_name, conda)}
 
 
 def _docker_settings(

@@ -6,12 +6,14 @@ import datetime
 from collections.abc import Sequence
 
 from scriptrun.environments.builder import Lockfile, Log, Stop, platform_tag
+from scriptrun.environments.conda import as_of as conda_as_of
 from scriptrun.environments.conda import channels as conda_channels
 from scriptrun.environments.conda import client as conda_client
 from scriptrun.environments.conda import platforms as conda_platforms
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.conda import relax_pins as conda_relax_pins
 from scriptrun.environments.conda import request as conda_request
+from scriptrun.environments.conda.as_of import DatedSolution
 from scriptrun.environments.conda.client import Ask
 from scriptrun.environments.conda.errors import Unsolvable
 from scriptrun.environments.conda.relax_pins import Changes
@@ -49,26 +51,36 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Loc
     with conda_client.asking(log, stop) as ask:
         may_relax = spec.pins != EXACT
         answer, notes, changes = _solve_request(ask, request, glibc, log, may_relax=may_relax)
+        dated = DatedSolution(answer)
+        if spec.as_of and may_relax:
+            dated = _solve_as_of(ask, request, glibc, answer)
+    answer = dated.answer
+    for note in dated.notes:
+        log(note)
+    notes = [*notes, *dated.notes]
     records = answer["records"]
     python = _python_version(records)
     packages = sorted(
         (_lockfile_record(record) for record in records), key=lambda package: str(package["name"])
     )
-    requirements = ""
-    if spec.pip:
-        requirements, pip_changes = conda_pip.lock_requirements(spec, python, packages, log, stop)
+    requirements, as_of = "", dated.as_of
+    if spec.pip or spec.brought:
+        pip_spec = spec.replace(as_of=dated.release or spec.as_of)
+        locked, pip_changes = conda_pip.lock_requirements(pip_spec, python, packages, log, stop)
         changes = {**changes, **pip_changes}
+        requirements, as_of = locked.text, locked.as_of or as_of
+        notes = [*notes, *locked.notes]
     if changes:
         notes = [*notes, f"pins relaxed: {uv_relax_pins.describe_changes(changes)}"]
         log(notes[-1])
-    requested = [*filter(None, [request.python]), *request.specs, *spec.pip]
+    requested = [*filter(None, [request.python]), *request.specs, *spec.pip, *spec.brought]
     notes = [_install_note(request), *notes]
     lockfile = _make_lockfile(spec, packages, requirements, requested, notes, answer["tool"])
-    return (
-        {**lockfile, "relaxed": {name: list(pair) for name, pair in changes.items()}}
-        if changes
-        else lockfile
-    )
+    return {
+        **lockfile,
+        **({"as_of": as_of} if as_of else {}),
+        **({"relaxed": {name: list(pair) for name, pair in changes.items()}} if changes else {}),
+    }
 
 
 def _lockfile_from_request(spec: EnvironmentSpec) -> Lockfile:
@@ -121,17 +133,35 @@ def _make_lockfile(
     }
 
 
+def _solve_as_of(ask: Ask, request: CondaRequest, glibc: str, undated: Json) -> DatedSolution:
+    """Solve the request again as of its newest pin's release."""
+    options = _options(request, glibc)
+
+    def solve(specs: Sequence[str], newest: str) -> Json:
+        try:
+            return ask("solve", specs=specs, strict=True, newest=newest, **options)
+        except Unsolvable:
+            return ask("solve", specs=specs, strict=False, newest=newest, **options)
+
+    return conda_as_of.resolve([*request.specs, request.python or "python"], undated, solve)
+
+
+def _options(request: CondaRequest, glibc: str) -> Json:
+    """What all solutions of ``request`` have in common."""
+    channels = map(conda_channels.fill_variables, request.channels)
+    return {
+        "channels": [conda_channels.without_login(channel) for channel in channels],
+        "logins": conda_channels.logins(request.channels),
+        "glibc": glibc,
+    }
+
+
 def _solve_request(
     ask: Ask, request: CondaRequest, glibc: str, log: Log, *, may_relax: bool
 ) -> tuple[Json, list[str], Changes]:
     """rattler's answer, notes about how it was solved, and the pins that changed."""
     running_python = ".".join(map(str, interpreter_discovery.running_minor()))
-    channels = map(conda_channels.fill_variables, request.channels)
-    options = {
-        "channels": [conda_channels.without_login(channel) for channel in channels],
-        "logins": conda_channels.logins(request.channels),
-        "glibc": glibc,
-    }
+    options = _options(request, glibc)
     try:
         return *_solve_exactly(ask, request, running_python, options, log), {}
     except Unsolvable:

@@ -11,6 +11,7 @@ from scriptrun.environments.uv import lock as uv_lock
 from scriptrun.environments.uv import relax_pins as uv_relax_pins
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.environments.uv.as_of import Dated
 from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.store import scratch
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 def lock_requirements(
     spec: EnvironmentSpec, python: str, records: list[Json], log: Log, stop: Stop
-) -> tuple[str, uv_lock.Changes]:
-    """The requirements of ``spec.pip`` with versions and hashes, and the pins that changed.
+) -> tuple[Dated, uv_lock.Changes]:
+    """The locked pip requirements with versions and hashes, and the pins that changed.
 
     The conda packages stay as they are; pip packages are resolved to be compatible with them.
     """
@@ -36,12 +37,10 @@ def lock_requirements(
         flags = ["--constraints", path]
         for name in conda_versions:
             flags += ["--no-emit-package", name]
-        text, changes = uv_lock.lock_for_version(
-            request, python, tuple(flags), spec.pins, log, stop
-        )
+        dated, changes = uv_lock.lock_for_version(request, python, tuple(flags), spec, log, stop)
     if spec.pins == EXACT:
-        return text, {}
-    return text, {
+        return dated, {}
+    return dated, {
         **uv_relax_pins.changed_pins(uv_relax_pins.parse_pins(request.lines), "".join(constraints)),
         **changes,
     }

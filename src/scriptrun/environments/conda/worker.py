@@ -8,6 +8,7 @@ one process both locks and builds an environment.
 from __future__ import annotations
 
 import base64
+import datetime
 import importlib
 import json
 import os
@@ -105,6 +106,7 @@ async def _solve(question: Json, reply: Reply) -> Json:
     ]
     specs = [rattler.MatchSpec(spec) for spec in question["specs"]]
     priority, client = rattler.ChannelPriority, _client(question["logins"])
+    newest = question.get("newest")
     records = await rattler.solve(
         sources=[rattler.Channel(channel) for channel in question["channels"]],
         specs=specs,
@@ -112,6 +114,8 @@ async def _solve(question: Json, reply: Reply) -> Json:
         virtual_packages=virtual_packages,
         channel_priority=priority.Strict if question["strict"] else priority.Disabled,
         strategy="lowest-direct" if question.get("lowest") else "highest",
+        exclude_newer=datetime.datetime.fromisoformat(newest) if newest else None,
+        timestamp_policy="allow-missing",
     )
     return {
         "records": [json.loads(record.to_json()) for record in records],

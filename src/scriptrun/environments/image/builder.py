@@ -183,7 +183,7 @@ def adds_packages(lockfile: Lockfile) -> bool:
 
 def has_packages(spec: EnvironmentSpec) -> bool:
     """Whether the request has packages on top of the image."""
-    return bool(spec.pip or spec.conda)
+    return spec.has_packages
 
 
 def builds_base(spec: EnvironmentSpec) -> bool:

@@ -31,7 +31,7 @@ _SOURCE_SCRIPTS = (
     'exec "$0" -c "$1"'
 )
 #: the keys that a conda lockfile and an image's lockfile share
-_SHARED_KEYS = ("conda", "python", "requirements", "requested", "notes", "relaxed")
+_SHARED_KEYS = ("conda", "python", "requirements", "requested", "notes", "relaxed", "as_of")
 _MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
 
 

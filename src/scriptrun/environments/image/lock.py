@@ -136,7 +136,8 @@ def _lock_packages(spec: EnvironmentSpec, facts: Json, log: Log, stop: Stop) -> 
             f"{image_base.describe(spec)} has {version}.",
             "Use an image with that Python, or do not set a version.",
         )
-    text, changes = uv_lock.lock_for_version(request, version, (), spec.pins, log, stop)
+    dated, changes = uv_lock.lock_for_version(request, version, (), spec, log, stop)
+    text = dated.text
     note = f"pins relaxed: {uv_relax_pins.describe_changes(changes)}"
     if changes:
         log(note)
@@ -146,9 +147,10 @@ def _lock_packages(spec: EnvironmentSpec, facts: Json, log: Log, stop: Stop) -> 
     environ = {**facts["environ"], "PATH": f"{VENV}/bin:{facts['environ'].get('PATH', os.defpath)}"}
     return {
         **({"relaxed": {name: list(pair) for name, pair in changes.items()}} if changes else {}),
-        "notes": [note] if changes else [],
+        **({"as_of": dated.as_of} if dated.as_of else {}),
+        "notes": [*([note] if changes else []), *dated.notes],
         "requirements": text,
-        "requested": list(request.lines),
+        "requested": [*request.lines, *request.brought],
         "base_interpreter": facts["interpreter"],
         "interpreter": interpreter,
         "environ": environ,

@@ -11,10 +11,13 @@ from scriptrun.environments.interpreter import discovery as interpreter_discover
 from scriptrun.environments.interpreter import download as interpreter_download
 from scriptrun.environments.interpreter.discovery import Python
 from scriptrun.environments.locks import FORMAT
+from scriptrun.environments.uv import as_of as uv_as_of
+from scriptrun.environments.uv import brought as uv_brought
 from scriptrun.environments.uv import index_credentials, local_sources, lock_inputs
 from scriptrun.environments.uv import relax_pins as uv_relax_pins
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.environments.uv.as_of import Dated
 from scriptrun.environments.uv.requirements import Request
 from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -52,18 +55,19 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lockfile:
         remark = f"pins relaxed: {uv_relax_pins.describe_changes(changes)}" if changes else ""
     if remark:
         log(remark)
-    notes = [*request.notes, *filter(None, [remark])]
+    dated = _complete(request, (python, text), changes, spec, log, stop)
     return {
         **({"relaxed": {name: list(pair) for name, pair in changes.items()}} if changes else {}),
         "format": FORMAT,
         "kind": PACKAGES,
         "platform": platform_tag(),
         "implementation": "cpython",
-        "python": python.version,
-        "requirements": text,
+        "python": dated.python.version,
+        "requirements": dated.text,
         **({"local": spec.local} if spec.local else {}),
-        "requested": list(request.lines),
-        "notes": notes,
+        **({"as_of": dated.as_of} if dated.as_of else {}),
+        "requested": [*request.lines, *request.brought],
+        "notes": [*request.notes, *filter(None, [remark]), *dated.notes],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "tool": f"uv {uv_tool.version()}".strip(),
     }
@@ -78,6 +82,36 @@ def _lock_exactly(
     python, remark = interpreter_download.obtain(request.python, log, stop)
     flags = () if may_build else _only_binary_flags(_pins(request.lines))
     return python, remark, _compile(request, python, flags, log if may_build else _discard, stop)
+
+
+def _complete(
+    request: Request,
+    undated: tuple[Python, str],
+    changes: Changes,
+    spec: EnvironmentSpec,
+    log: Log,
+    stop: Stop,
+    extra_flags: tuple[str, ...] = (),
+) -> Dated:
+    """Lock what the packages brought, too, and what has no pin as of the newest pin's release."""
+
+    def compile(request: Request, python: Python, flags: tuple[str, ...]) -> str:
+        return _compile(request, python, (*extra_flags, *flags), _discard, stop)
+
+    python, text = undated
+    completed = uv_brought.add(request, python, text, changes, compile)
+    dated = Dated(python, completed.text)
+    if spec.as_of and spec.pins != EXACT:
+        is_free = not request.python and not extra_flags
+        others = interpreter_discovery.others if is_free else list
+        undated = (python, completed.text)
+        dated = uv_as_of.resolve(
+            completed.request, undated, changes, spec.as_of, compile, log, others
+        )
+    notes = (*filter(None, [completed.note]), *dated.notes)
+    for note in notes:
+        log(note)
+    return dated.replace(notes=notes)
 
 
 def _is_unrelated_to_versions(failure: EnvironmentException) -> bool:
@@ -202,26 +236,33 @@ def lock_as_is(
 
 
 def lock_for_version(
-    request: Request, version: str, flags: tuple[str, ...], pins: str, log: Log, stop: Stop
-) -> tuple[str, Changes]:
+    request: Request,
+    version: str,
+    flags: tuple[str, ...],
+    spec: EnvironmentSpec,
+    log: Log,
+    stop: Stop,
+) -> tuple[Dated, Changes]:
     """Lock ``request`` for a Python ``version``, which need not be installed, with uv's ``flags``.
 
-    Returns the locked text and the pins that changed: none if ``pins`` is EXACT.
+    Returns the locked text and the pins that changed: none if the pins of ``spec`` are EXACT.
     """
     running_python, _ = interpreter_discovery.choose(None)
     flags = ("--python-version", version, *flags)
-    if pins == EXACT:
-        return lock_as_is(request, running_python, flags, log, stop), {}
+    if spec.pins == EXACT:
+        text = lock_as_is(request, running_python, flags, log, stop)
+        return _complete(request, (running_python, text), {}, spec, log, stop, flags), {}
     wheel_flags = _only_binary_flags(_pins(request.lines))
+    changes: Changes = {}
     try:
-        return lock_as_is(request, running_python, (*flags, *wheel_flags), _discard, stop), {}
+        text = lock_as_is(request, running_python, (*flags, *wheel_flags), _discard, stop)
     except uv_tool.UvError as failure:
         if _is_unrelated_to_versions(failure):
             raise
-    major, minor, *patch = map(int, re.findall(r"\d+", version)[:3])
-    target = Python(running_python.path, (major, minor), patch[0] if patch else None)
-    _, text, changes = _lock_relaxed(request, log, stop, flags, [target])
-    return text, changes
+        major, minor, *patch = map(int, re.findall(r"\d+", version)[:3])
+        target = Python(running_python.path, (major, minor), patch[0] if patch else None)
+        _, text, changes = _lock_relaxed(request, log, stop, flags, [target])
+    return _complete(request, (running_python, text), changes, spec, log, stop, flags), changes
 
 
 def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:

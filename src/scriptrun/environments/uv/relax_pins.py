@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from scriptrun.environments.builder import Log
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
@@ -129,6 +129,12 @@ def changed_pins(pins: Iterable[Pin], text: str) -> dict[str, tuple[str, str]]:
         if actual and pin.version and not (actual + ".").startswith(pin.version + "."):
             changes[pin.name] = (pin.version, actual)
     return changes
+
+
+def with_changes(line: str, changes: Mapping[str, tuple[str, str]]) -> str:
+    """``line`` with the version that its pin was relaxed to."""
+    pin = parse_pin(line)
+    return pin.just(changes[pin.name][1]) if pin is not None and pin.name in changes else line
 
 
 def describe_changes(changes: dict[str, tuple[str, str]]) -> str:

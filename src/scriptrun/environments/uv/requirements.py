@@ -37,7 +37,8 @@ _KNOWN_OPTIONS = {
 class Request(Value):
     """Requirements, option lines for the requirements file, and arguments for uv.
 
-    ``uv`` is a ``[tool.uv]`` table of pyproject.toml, used when the request is locked.
+    ``brought`` are more requirements, which are left out if they cannot be had. ``uv`` is a
+    ``[tool.uv]`` table of pyproject.toml, used when the request is locked.
     """
 
     python: str | None
@@ -45,6 +46,7 @@ class Request(Value):
     options: tuple[str, ...]
     flags: tuple[str, ...]
     notes: tuple[str, ...]
+    brought: tuple[str, ...] = ()
     uv: Json = fresh(default_factory=dict)
 
     def direct(self) -> list[str]:
@@ -78,6 +80,7 @@ def from_spec(spec: EnvironmentSpec) -> Request:
         options=options,
         flags=flags,
         notes=conda.notes,
+        brought=spec.brought,
         uv=spec.uv,
     )
 

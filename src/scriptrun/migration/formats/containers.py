@@ -68,9 +68,9 @@ def choose_image(job: JobSpec, python: str | None) -> tuple[str, bool]:
     """The image to use, and whether packages must be installed in it."""
     image = job.environment.image
     if image and not is_azure_image(image):
-        return image, bool(job.environment.pip)
+        return image, bool(job.environment.pip or job.environment.brought)
     minor = ".".join((python or "3.11").split(".")[:2])
-    return f"{PYTHON_IMAGE}:{minor}-slim", bool(job.environment.pip or job.environment.conda)
+    return f"{PYTHON_IMAGE}:{minor}-slim", job.environment.has_packages
 
 
 def _line_with_data(job: JobSpec) -> str:
