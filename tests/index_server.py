@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,8 +22,13 @@ class Address(str):
 
 
 @contextmanager
-def serving(folder: Path, user: str = "", password: str = "") -> Iterator[Address]:
-    """Serve the wheels of ``folder``, one folder a package; the host and port, as an address has it."""
+def serving(
+    folder: Path, user: str = "", password: str = "", dated: bool = False
+) -> Iterator[Address]:
+    """Serve the wheels of ``folder``, one folder a package; the host and port, as an address has it.
+
+    ``dated``: as JSON, with the files' times as those of their upload.
+    """
     wanted = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
 
     class Handler(SimpleHTTPRequestHandler):
@@ -39,9 +46,11 @@ def serving(folder: Path, user: str = "", password: str = "") -> Iterator[Addres
             super().do_GET()
 
         def list_directory(self, path: str) -> None:
-            page = "".join(map(_link, sorted(Path(unquote(path)).glob("*.whl")))).encode()
+            wheels = sorted(Path(unquote(path)).glob("*.whl"))
+            page = _json(wheels) if dated else "".join(map(_link, wheels)).encode()
+            kind = "application/vnd.pypi.simple.v1+json" if dated else "text/html"
             self.send_response(200)
-            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(page)))
             self.end_headers()
             self.wfile.write(page)
@@ -59,6 +68,20 @@ def serving(folder: Path, user: str = "", password: str = "") -> Iterator[Addres
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _json(wheels: list[Path]) -> bytes:
+    files = [
+        {
+            "filename": wheel.name,
+            "url": wheel.name,
+            "hashes": {"sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()},
+            "upload-time": f"{datetime.fromtimestamp(wheel.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for wheel in wheels
+    ]
+    name = wheels[0].name.partition("-")[0] if wheels else "none"
+    return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode()
 
 
 def _link(wheel: Path) -> str:

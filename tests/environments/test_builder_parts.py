@@ -167,26 +167,27 @@ def test_a_lock_of_an_interpreter_names_what_is_installed_and_is_kept(tmp_path):
 
 def test_a_lock_for_a_python_that_need_not_be_here(request_of, said):
     spec = request_of("old", "red==1.0")
-    text, changes = uv_lock.lock_for_version(
-        requirements.from_spec(spec), "3.8", (), spec.pins, said.append, never
+    dated, changes = uv_lock.lock_for_version(
+        requirements.from_spec(spec), "3.8", (), spec, said.append, never
     )
+    text = dated.text
     assert [line.split()[0] for line in text.splitlines() if "==" in line] == [
         "old==1.0",
         "red==1.0",
     ]
     assert changes == {} and "--hash=sha256:" in text and "find-links" not in text
     with pytest.raises(EnvironmentException, match="old"):
-        uv_lock.lock_for_version(
-            requirements.from_spec(spec), "3.12", (), spec.pins, said.append, never
-        )
+        uv_lock.lock_for_version(requirements.from_spec(spec), "3.12", (), spec, said.append, never)
 
 
 def test_a_pin_that_is_not_to_be_had_is_relaxed_only_where_it_may_be(request_of, said):
-    request = requirements.from_spec(request_of("red==1.5"))
+    spec = request_of("red==1.5")
+    request = requirements.from_spec(spec)
     with pytest.raises(EnvironmentException, match=r"red==1\.5"):
-        uv_lock.lock_for_version(request, "3.11", (), "exact", said.append, never)
-    text, changes = uv_lock.lock_for_version(request, "3.11", (), RELAX, said.append, never)
-    assert changes["red"][0] == "1.5" and f"red=={changes['red'][1]}" in text
+        uv_lock.lock_for_version(request, "3.11", (), spec, said.append, never)
+    relaxed = spec.replace(pins=RELAX)
+    dated, changes = uv_lock.lock_for_version(request, "3.11", (), relaxed, said.append, never)
+    assert changes["red"][0] == "1.5" and f"red=={changes['red'][1]}" in dated.text
 
 
 def test_nothing_is_asked_where_nothing_is_wanted(said):
@@ -308,15 +309,16 @@ def test_a_lock_for_another_machine_or_without_python_is_refused():
 def test_pip_takes_what_conda_brings_and_does_not_name_it(request_of, said):
     red = {"name": "red", "version": "1.0", "depends": ["python >=3.8"]}
     spec = request_of("blue")
-    text, changes = conda_pip.lock_requirements(spec, "3.11", [red], said.append, never)
+    dated, changes = conda_pip.lock_requirements(spec, "3.11", [red], said.append, never)
+    text = dated.text
     assert [line.split()[0] for line in text.splitlines() if "==" in line] == ["blue==1.0"]
     assert changes == {}
     newer = {**red, "version": "2.0"}
     with pytest.raises(EnvironmentException, match="red"):
         conda_pip.lock_requirements(spec, "3.11", [newer], said.append, never)
     other = {**newer, "depends": ["libc"]}  # no Python package of that name
-    text, _ = conda_pip.lock_requirements(spec, "3.11", [other], said.append, never)
-    assert "red==1.0" in text
+    dated, _ = conda_pip.lock_requirements(spec, "3.11", [other], said.append, never)
+    assert "red==1.0" in dated.text
 
 
 def test_a_prefix_is_laid_out_for_another_place(conda, tmp_path, said):

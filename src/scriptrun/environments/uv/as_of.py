@@ -40,6 +40,8 @@ _ONLY_WHEELS = ("--only-binary", ":all:")
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
+#: the days to which the first day with a solution is determined
+_PRECISION = 7
 #: a Python and the text that is locked for it
 Answer = tuple[Python, str]
 
@@ -215,7 +217,7 @@ def _first_day(
             return None
         fails, works, step = works, min(works + step, _today()), step * 2
         answer = lock(works)
-    while (works - fails).days > 1:
+    while (works - fails).days > _PRECISION:
         middle = fails + (works - fails) // 2
         found = lock(middle)
         if found is None:

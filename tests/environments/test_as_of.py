@@ -1,0 +1,85 @@
+"""What has no pin is resolved as of the newest pin's day, from indexes that tell days or not."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+from index_server import serving
+from wheel_making import make_wheel
+
+from scriptrun.environments.conda import as_of as conda_as_of
+from scriptrun.environments.ensure import ensure
+from scriptrun.environments.uv import as_of, brought, release_dates
+from scriptrun.spec.environment import EXACT, NEWEST_PIN, PACKAGES, RELAX, EnvironmentSpec
+
+
+@pytest.fixture
+def index(tmp_path):
+    """learn 0.24 is of 2021; numeric of 2020 and 2024; late of 2023 alone."""
+    for name, version, day in (
+        ("learn", "0.24", "2021-04-28"),
+        ("numeric", "1.20", "2020-01-01"),
+        ("numeric", "2.0", "2024-06-16"),
+        ("late", "1.0", "2023-03-03"),
+        ("late", "2.0", "2025-03-03"),
+    ):
+        needs = ("numeric",) if name == "learn" else ()
+        wheel = make_wheel(tmp_path / "index" / name, name, version, needs=needs)
+        seconds = datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+        os.utime(wheel, (seconds, seconds))
+    with serving(tmp_path / "index", dated=True) as address:
+        yield f"http://{address}/"
+
+
+def requested(index: str, *lines: str, **fields: object) -> EnvironmentSpec:
+    values = {"pins": RELAX, "as_of": NEWEST_PIN, **fields}
+    return EnvironmentSpec(PACKAGES, pip=lines, pip_options=(f"--index-url {index}",), **values)
+
+
+def test_what_has_no_pin_is_of_the_pins_time(index, locks, said):
+    ready = ensure(requested(index, "learn==0.24"), locks, said.append)
+    assert "numeric==1.20" in ready.lock["requirements"]
+    assert ready.lock["as_of"] == "2021-04-28"
+    note = "packages without a pin are resolved as of 2021-04-28, the date of learn 0.24."
+    assert note in said and note in ready.notes
+
+
+def test_exact_pins_leave_the_rest_alone(index, locks, said):
+    spec = requested(index, "learn==0.24", pins=EXACT, as_of="")
+    assert "numeric==2.0" in ensure(spec, locks, said.append).lock["requirements"]
+    assert spec.digest() != requested(index, "learn==0.24").digest()
+
+
+def test_a_package_of_later_has_a_day_of_its_own(index, locks, said):
+    lock = ensure(requested(index, "learn==0.24", "late"), locks, said.append).lock
+    assert "late==1.0" in lock["requirements"] and "numeric==1.20" in lock["requirements"]
+
+
+def test_what_cannot_be_had_of_the_brought_is_left_out(index, locks, said):
+    spec = requested(index, "learn==0.24", brought=("numeric<1.0", "nowhere"))
+    ready = ensure(spec, locks, said.append)
+    assert any("left out" in note and "nowhere" in note for note in ready.notes)
+    assert brought.Completed and as_of.Dated
+
+
+def test_the_table_bounds_what_was_released_later():
+    assert release_dates.date_of("scikit-learn", "0.24.2").startswith("202")
+    assert "numpy<1.21" in release_dates.bounds("2021-05-02")
+
+
+def test_conda_packages_are_solved_as_of_the_newest_pin():
+    asked = []
+    records = [
+        {"name": "red", "version": "1.0", "build": "0", "timestamp": 1600000000000},
+        {"name": "python", "version": "3.9.1", "build": "0"},
+    ]
+
+    def solve(specs, newest):
+        asked.append((list(specs), newest))
+        return {"records": []}
+
+    dated = conda_as_of.resolve(["red=1.0", "blue", "python"], {"records": records}, solve)
+    assert asked == [(["red ==1.0", "blue", "python 3.9.*"], "2020-09-14T00:00:00+00:00")]
+    assert dated.as_of == "2020-09-13" and "the date of red 1.0" in dated.notes[0]
