@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         )
     migration = importlib.import_module("scriptrun.migration.batch")
     progress = _Progress(args.report == "text" and sys.stderr.isatty())
-    report = migration.look(args.paths, args.to, alternative, progress.step, args.write)
+    report = migration.look(args.paths, args.to, alternative, progress.step, args.write, args.prove)
     progress.end()
     if args.prove:
         report.prove(shlex.split(args.args))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import functools
+import gc
+import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 
 from scriptrun.migration import candidates, rewrite_file
 from scriptrun.migration.code import files
@@ -23,13 +28,19 @@ if TYPE_CHECKING:
 Step = Callable[[int, int], None]
 #: the number of files that justifies starting another process
 _FILES_PER_WORKER = 8
+#: the files that wait for each process; their contents are in memory when they are done
+_QUEUED_PER_WORKER = 16
 
 
 class Report(Value, frozen=False):
-    """The outcomes for all files; ``looked_at`` counts the inspected files."""
+    """The outcomes for all files; ``looked_at`` counts the inspected files.
+
+    Of them, ``completed`` have been dealt with so far.
+    """
 
     outcomes: list[Outcome] = fresh(default_factory=list)
     looked_at: int = 0
+    completed: int = 0
     proofs: list[proof.Proof] = fresh(default_factory=list)
 
     def prove(self, arguments: Sequence[str] = ()) -> None:
@@ -72,27 +83,42 @@ class Report(Value, frozen=False):
 
 
 def look(
-    paths: list[str], to: str, alternative: Alternative, step: Step, write: bool = False
+    paths: list[str],
+    to: str,
+    alternative: Alternative,
+    step: Step,
+    write: bool = False,
+    keep_contents: bool = False,
 ) -> Report:
     """Inspect all files below ``paths``, and rewrite them with ``write``.
 
-    Calls ``step`` with the progress. Raises UserErrorException if a path does not exist.
+    Calls ``step`` with the progress. The outcomes hold the files' contents only with
+    ``keep_contents``, as a proof needs them. Raises UserErrorException if a path does not exist.
     """
-    links_out: list[str] = []
-    candidate_paths = list(candidates.files(paths, links_out.append))
-    report = Report(looked_at=len(candidate_paths))
-    report.outcomes += map(_link_outcome, links_out)
+    left_out: list[Outcome] = []
+    candidate_paths = list(
+        candidates.files(
+            paths,
+            lambda path: left_out.append(_link_outcome(path)),
+            lambda error: left_out.append(_unreadable_outcome(error)),
+        )
+    )
+    total = len(candidate_paths)
+    report = Report(outcomes=left_out, looked_at=total)
     relevant_paths = []
-    for number, path in enumerate(candidate_paths, 1):
+    for path in candidate_paths:
         if candidates.may_matter(path):
             relevant_paths.append(path)
-        step(number, len(candidate_paths))
-    for number, outcome in enumerate(_outcomes(relevant_paths, to, alternative), 1):
+        else:
+            report.completed += 1
+            step(report.completed, total)
+    for outcome in _outcomes(relevant_paths, to, alternative, write or keep_contents):
         if outcome is not None:
-            report.outcomes.append(outcome)
             if write and outcome.is_changed:
                 _write(outcome)
-        step(number, len(relevant_paths))
+            report.outcomes.append(outcome if keep_contents else outcome.without_contents())
+        report.completed += 1
+        step(report.completed, total)
     return report
 
 
@@ -103,20 +129,54 @@ def _link_outcome(path: str) -> Outcome:
     return Outcome(path, b"", b"", [finding])
 
 
-def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[Outcome | None]:
+def _unreadable_outcome(error: OSError) -> Outcome:
+    path = str(error.filename)
+    reason = f"cannot read it: {error.strerror}"
+    return Outcome(path, b"", b"", [Finding(path, 0, 1, NEEDS_REVIEW, "the directory", reason)])
+
+
+def _outcomes(
+    paths: list[str], to: str, alternative: Alternative, keep_contents: bool
+) -> Iterator[Outcome | None]:
     """The outcome of each file, computed in parallel if there are many."""
-    look_at = functools.partial(rewrite_file.compute_outcome, to=to, alternative=alternative)
+    look_at = functools.partial(_outcome, to=to, alternative=alternative, keep=keep_contents)
     workers = min(len(paths) // _FILES_PER_WORKER, os.cpu_count() or 1)
     if workers < 2:
         yield from map(look_at, paths)
         return
-    from concurrent import futures
+    owner = identity.identify()
+    pool = futures.ProcessPoolExecutor(workers, initializer=_begin_worker, initargs=(owner,))
+    try:
+        pending: collections.deque[futures.Future[Outcome | None]] = collections.deque()
+        for path in paths:
+            pending.append(pool.submit(look_at, path))
+            if len(pending) > workers * _QUEUED_PER_WORKER:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
+    except BaseException:  # Ctrl-C must not wait for what the workers are doing
+        _end_workers()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    owner = (identity.identify(),)
-    with futures.ProcessPoolExecutor(
-        workers, initializer=dependents.end_with, initargs=owner
-    ) as pool:
-        yield from pool.map(look_at, paths, chunksize=4)
+
+def _outcome(path: str, to: str, alternative: Alternative, keep: bool) -> Outcome | None:
+    outcome = rewrite_file.compute_outcome(path, to, alternative)
+    if outcome is None or (keep and outcome.is_changed):
+        return outcome
+    return outcome.without_contents()
+
+
+def _begin_worker(owner: Json) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # its owner ends it
+    gc.set_threshold(200_000, 20, 20)  # syntax trees have many objects, which live equally long
+    dependents.end_with(owner)
+
+
+def _end_workers() -> None:
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def _write(outcome: Outcome) -> None:
@@ -126,4 +186,4 @@ def _write(outcome: Outcome) -> None:
         outcome.findings = [
             Finding(outcome.path, 0, 1, NEEDS_REVIEW, "the file", problem.reason, problem.advice)
         ]
-        outcome.new = outcome.old
+        outcome.new, outcome.diff = outcome.old, []

@@ -15,27 +15,33 @@ _SKIPPED_NAMES = (
     ".ipynb_checkpoints .mypy_cache .pytest_cache .ruff_cache .scriptrun build dist"
 )
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
+#: the file in the root of a virtual environment
+_ENVIRONMENT = "pyvenv.cfg"
 #: every relevant file contains it
 MARK = b"azureml"
 
 
-def _ignore_link(path: str) -> None:
+def _ignore(subject: object) -> None:
     return None
 
 
-def files(paths: list[str], on_link_out: Callable[[str], object] = _ignore_link) -> Iterator[str]:
+def files(
+    paths: list[str],
+    on_link_out: Callable[[str], object] = _ignore,
+    on_unreadable: Callable[[OSError], object] = _ignore,
+) -> Iterator[str]:
     """The scripts, notebooks and run configurations below ``paths``, each once, in order.
 
     A file in ``paths`` counts whatever its suffix; symlink loops are skipped. A link that leads out
-    of its path is not followed, but handed to ``on_link_out``. Raises UserErrorException if a path
-    does not exist.
+    of its path is not followed, but handed to ``on_link_out``; the error of a directory that cannot
+    be listed goes to ``on_unreadable``. Raises UserErrorException if a path does not exist.
     """
-    visited: set[tuple[int, int]] = set()
+    walk = _Walk(on_link_out, on_unreadable)
     for path in paths:
         if os.path.isdir(path):
-            yield from _walk(path, os.path.realpath(path), visited, on_link_out)
+            yield from walk.below(path, os.path.realpath(path))
         elif os.path.exists(path):
-            if _is_new(os.stat(path), visited):
+            if walk.is_new(os.stat(path)):
                 yield path
         else:
             raise UserErrorException(
@@ -43,31 +49,48 @@ def files(paths: list[str], on_link_out: Callable[[str], object] = _ignore_link)
             )
 
 
-def _walk(
-    folder: str, root: str, visited: set[tuple[int, int]], on_link_out: Callable[[str], object]
-) -> Iterator[str]:
-    try:
-        if not _is_new(os.stat(folder), visited):
-            return
-        with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda item: item.name)
-    except OSError:
-        return
-    for entry in entries:
+class _Walk:
+    """A walk through directories that visits each file and directory once."""
+
+    def __init__(
+        self,
+        on_link_out: Callable[[str], object],
+        on_unreadable: Callable[[OSError], object],
+    ) -> None:
+        self.on_link_out, self.on_unreadable = on_link_out, on_unreadable
+        self._visited: set[tuple[int, int]] = set()
+
+    def below(self, folder: str, root: str, is_inner: bool = False) -> Iterator[str]:
         try:
-            if entry.is_dir():
-                if entry.name in _SKIPPED or _is_environment(entry.path):
+            if not self.is_new(os.stat(folder)):
+                return
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda item: item.name)
+        except OSError as error:
+            self.on_unreadable(error)
+            return
+        if is_inner and any(entry.name == _ENVIRONMENT for entry in entries):
+            return
+        for entry in entries:
+            try:
+                is_folder = entry.is_dir()
+                if entry.name in _SKIPPED if is_folder else not entry.name.endswith(SUFFIXES):
                     continue
                 if _leads_out(entry, root):
-                    on_link_out(entry.path)
-                else:
-                    yield from _walk(entry.path, root, visited, on_link_out)
-            elif entry.name.endswith(SUFFIXES) and _leads_out(entry, root):
-                on_link_out(entry.path)
-            elif entry.name.endswith(SUFFIXES) and _is_new(os.stat(entry.path), visited):
-                yield entry.path
-        except OSError:
-            continue  # a broken symlink
+                    self.on_link_out(entry.path)
+                elif is_folder:
+                    yield from self.below(entry.path, root, is_inner=True)
+                elif self.is_new(os.stat(entry.path)):
+                    yield entry.path
+            except OSError:
+                continue  # a broken symlink
+
+    def is_new(self, status: os.stat_result) -> bool:
+        """Whether the file has not been visited; it has afterwards."""
+        key = (status.st_dev, status.st_ino)
+        new = key not in self._visited
+        self._visited.add(key)
+        return new
 
 
 def _leads_out(entry: os.DirEntry[str], root: str) -> bool:
@@ -76,17 +99,6 @@ def _leads_out(entry: os.DirEntry[str], root: str) -> bool:
         return False
     target = os.path.realpath(entry.path)
     return target != root and not target.startswith(os.path.join(root, ""))
-
-
-def _is_environment(folder: str) -> bool:
-    return os.path.exists(os.path.join(folder, "pyvenv.cfg"))
-
-
-def _is_new(status: os.stat_result, visited: set[tuple[int, int]]) -> bool:
-    key = (status.st_dev, status.st_ino)
-    new = key not in visited
-    visited.add(key)
-    return new
 
 
 def may_matter(path: str) -> bool:

@@ -12,7 +12,7 @@ import libcst as cst
 from scriptrun.migration import azureml_imports, candidates, references, rewrite_program
 from scriptrun.migration.code import files, star_imports
 from scriptrun.migration.code.documents import Document
-from scriptrun.migration.code.program import Program, check
+from scriptrun.migration.code.program import MOST_CHARACTERS, Program, TooLong, check
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, Finding
 from scriptrun.spec.values import Value, fresh
@@ -51,7 +51,11 @@ class Outcome(Value, frozen=False):
     @property
     def is_changed(self) -> bool:
         """Whether the content differs."""
-        return self.old != self.new
+        return self.old != self.new or bool(self.diff)
+
+    def without_contents(self) -> Outcome:
+        """The same without the contents, which may be large."""
+        return self.replace(old=b"", new=b"")
 
 
 def compute_outcome(path: str, to: str, alternative: Alternative) -> Outcome | None:
@@ -86,6 +90,8 @@ def _file_finding(path: str, problem: CannotRewrite) -> Finding:
 def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) -> Outcome:
     """Rewrite the content ``raw``. Raises CannotRewrite if it cannot be decoded or parsed."""
     document = Document(path, raw)
+    if candidates.MARK.decode() not in "".join(document.pieces):
+        return Outcome(path, raw, raw)  # only the outputs of a notebook mention it
     text = document.program_text()
     program: Program | None = None
     findings = [
@@ -119,7 +125,7 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
         )
         document.apply_edits(result.edits)
     _parse(check, document.program_text())
-    new = document.to_bytes()
+    new = document.to_bytes() if document.is_changed else raw
     return Outcome(path, raw, new, sorted(findings), _diff(path, document))
 
 
@@ -131,6 +137,11 @@ def _parse(parse: Callable[[str], T], text: str) -> T:
         hint = "Convert Python 2 with 2to3 first." if "print " in text else ""
         reason = error.message.splitlines()[0]
         raise CannotRewrite(f"not valid Python 3 (line {error.raw_line}: {reason})", hint) from None
+    except TooLong:
+        raise CannotRewrite(
+            f"it has more than {MOST_CHARACTERS >> 20} MiB of code",
+            "Move what uses azureml to a file of its own.",
+        ) from None
     except (RecursionError, cst.CSTValidationError) as error:
         raise CannotRewrite(f"cannot parse it: {error}") from None
 
@@ -147,12 +158,19 @@ def _with_original_lines(
 
 def _original_lines(new: str, old: str) -> list[int]:
     """For each line of ``new``, the matching or nearest line of ``old``."""
-    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    old_lines, new_lines = old.splitlines(), new.splitlines()
+    # without autojunk, the time grows with the square of how often a line is repeated
+    autojunk = len(old_lines) > _COMPARED_EXACTLY
+    matcher = difflib.SequenceMatcher(None, old_lines, new_lines, autojunk=autojunk)
     numbers = []
     for _, old_start, old_end, new_start, new_end in matcher.get_opcodes():
         stop = max(old_end, old_start + 1)
         numbers += [min(old_start + n, stop - 1) + 1 for n in range(new_end - new_start)]
-    return [*numbers, len(old.splitlines()) or 1]
+    return [*numbers, len(old_lines) or 1]
+
+
+#: the lines up to which two versions are compared without a heuristic
+_COMPARED_EXACTLY = 1000
 
 
 def _locate(

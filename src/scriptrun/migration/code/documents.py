@@ -20,6 +20,7 @@ class Document:
         self._cells = notebooks.cells(self.file.text) if self.is_notebook else []
         self.pieces = [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
         self.invalid_cells: list[int] = []
+        self._masked: dict[str, tuple[str, bool]] = {}
         #: names that masked lines may use
         self.hidden: set[str] = set()
 
@@ -29,12 +30,19 @@ class Document:
             return self.pieces[0]
         texts, self.invalid_cells = [], []
         for number, piece in enumerate(self.pieces):
-            text, is_valid = syntax.mask(piece)
+            if piece not in self._masked:
+                self._masked[piece] = syntax.mask(piece)
+            text, is_valid = self._masked[piece]
             texts.append(text + "\n")
             self.hidden |= notebooks.hidden_names(piece, text)
             if not is_valid:
                 self.invalid_cells.append(number)
         return "".join(texts)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether an edit has changed any of its pieces."""
+        return self.pieces != self.original_pieces()
 
     def parse(self, text: str) -> Program:
         """Parse ``text``, a result of ``program_text()``."""

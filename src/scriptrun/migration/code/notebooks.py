@@ -46,13 +46,10 @@ def cells(content: str) -> list[NotebookCell]:
         if str(kind).lower() not in ("python", "python3", ""):
             raise CannotRewrite(f"it is a {kind} notebook")
         code_cells = []
-        for offset in _item_offsets(
-            content, _find_member(content, _skip_space(content, 0), "cells")
-        ):
-            kind, source = (
-                _find_member(content, offset, "cell_type"),
-                _find_member(content, offset, "source"),
-            )
+        cells_offset = _members(content, _skip_space(content, 0)).get("cells")
+        for offset in _item_offsets(content, cells_offset):
+            members = _members(content, offset)
+            kind, source = members.get("cell_type"), members.get("source")
             if source is not None and _read_value(content, kind) == "code":
                 code_cells.append(_read_cell(content, source))
         return code_cells
@@ -73,19 +70,18 @@ def _read_value(content: str, offset: int | None) -> object:
     return None if offset is None else _DECODER.raw_decode(content, offset)[0]
 
 
-def _find_member(content: str, offset: int, name: str) -> int | None:
-    """The offset of the value of ``name`` in the JSON object at ``offset``, or None."""
+def _members(content: str, offset: int) -> dict[str, int]:
+    """The offset of each value in the JSON object at ``offset``, by its name."""
     offset = _skip_space(content, offset + 1)
-    value_offset = None
+    offsets: dict[str, int] = {}
     while content[offset] == '"':
         key, offset = scanstring(content, offset + 1, True)
         offset = _skip_space(content, _skip_space(content, offset) + 1)
-        if key == name:
-            value_offset = offset
+        offsets[key] = offset
         offset = _skip_space(content, _DECODER.raw_decode(content, offset)[1])
         if content[offset] == ",":
             offset = _skip_space(content, offset + 1)
-    return value_offset
+    return offsets
 
 
 def _item_offsets(content: str, offset: int | None) -> list[int]:

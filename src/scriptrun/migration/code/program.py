@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import functools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -19,12 +21,22 @@ if TYPE_CHECKING:
     Node = TypeVar("Node", bound=cst.CSTNode)
 
 Span = tuple[int, int]
-_PROVIDERS = (metadata.PositionProvider, metadata.ParentNodeProvider, metadata.ScopeProvider)
+#: what a module may have at most: more is data, and LibCST needs a thousand times its size
+MOST_CHARACTERS = 2 << 20
+
+
+class TooLong(Exception):
+    """The text of a program that is too long to be parsed."""
 
 
 def check(text: str) -> None:
     """Raise libcst.ParserSyntaxError if ``text`` is not valid Python 3."""
-    _parse_module(text)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the program's literals
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        _parse_module(text)
 
 
 def _parse_module(text: str) -> cst.Module:
@@ -33,6 +45,8 @@ def _parse_module(text: str) -> cst.Module:
     LibCST's parser ends the process when deep nesting overflows its stack, so Python's own parser,
     which has limits, reads the text first.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise TooLong
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the program's literals
@@ -69,13 +83,13 @@ class Program:
     def __init__(self, text: str, hidden: Iterable[str] = ()) -> None:
         self.text, self.hidden = text, frozenset(hidden)
         self.lines = Lines(text)
-        wrapper = metadata.MetadataWrapper(_parse_module(text), unsafe_skip_copy=True)
+        wrapper = _Wrapper(_parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
-        resolved: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: one walk of the tree
+        resolved: Any = wrapper.resolve_many((metadata.PositionProvider, metadata.ScopeProvider))
         self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = resolved[
             metadata.PositionProvider
         ]
-        self._parents: Mapping[cst.CSTNode, cst.CSTNode] = resolved[metadata.ParentNodeProvider]
+        self._parents = _parents(self.module)
         self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = resolved[metadata.ScopeProvider]
         self.newline = self.module.default_newline
         self._names: dict[tuple[cst.CSTNode, str], tuple[str, cst.CSTNode | None]] = {}
@@ -214,6 +228,39 @@ class Program:
         """All nodes of the classes ``kinds``, in source order."""
         matches = [node for node in self._positions if isinstance(node, kinds)]
         return sorted(matches, key=self.span)
+
+
+class _Wrapper(metadata.MetadataWrapper):
+    """Resolves the providers that are used here without LibCST's own walk of the tree.
+
+    Each walks the tree itself when it visits the module, and has nothing to do at other nodes.
+    """
+
+    def visit_batched(self, visitors: Iterable[Any], *_: object, **__: object) -> cst.CSTNode:
+        for visitor in visitors:
+            with visitor.resolve(self):
+                visitor.visit_Module(self.module)
+        return self.module
+
+
+def _parents(module: cst.Module) -> dict[cst.CSTNode, cst.CSTNode]:
+    """The parent of each node: much faster than LibCST's own provider."""
+    parents: dict[cst.CSTNode, cst.CSTNode] = {}
+    pending: list[cst.CSTNode] = [module]
+    while pending:
+        node = pending.pop()
+        for name in _field_names(type(node)):
+            value = getattr(node, name)
+            for child in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(child, cst.CSTNode):
+                    parents[child] = node
+                    pending.append(child)
+    return parents
+
+
+@functools.cache
+def _field_names(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _root_name(node: cst.CSTNode, name: str) -> cst.CSTNode:
