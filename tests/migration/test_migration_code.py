@@ -71,7 +71,7 @@ def test_a_dictionary_with_a_name_becomes_a_list_where_it_is_made():
 @pytest.mark.parametrize("use", ["print(p)\n", "del p['--a']\n", "p.update(x)\n"])
 def test_a_dictionary_that_something_else_uses_stays(use):
     new = became(f"{HEAD}p = {{'--a': 1}}\n{use}e = {CALL}, script_params=p)\n")
-    assert "p = {'--a': 1}\n" in new and "for flag, value in p.items()" in new
+    assert "p = {'--a': 1}\n" in new and "arguments=to_arguments(p)" in new
 
 
 def test_a_value_that_may_be_anything_is_passed_on_as_the_estimator_did():
@@ -176,7 +176,9 @@ def test_a_step_of_a_pipeline_takes_its_run_config():
 
 def test_properties_of_an_estimator_get_their_new_places():
     text = f"{HEAD}a = {CALL})\nprint(a.conda_dependencies, a.run_config, PyTorch.get_supported_versions())\n"
-    assert "print(a.run_config.environment.python.conda_dependencies, a.run_config" in became(text)
+    assert "    a.run_config.environment.python.conda_dependencies,\n    a.run_config,\n" in became(
+        text
+    )
     assert (NEEDS_REVIEW, "PyTorch.get_supported_versions", 4) in kinds(text)
 
 

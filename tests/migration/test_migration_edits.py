@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun.dropin.azureml import estimator_to_config
-from scriptrun.migration.code import dict_building, dotted_names
+from scriptrun.migration.code import alignment, dict_building, dotted_names
 from scriptrun.migration.code.call_layout import Arguments
 from scriptrun.migration.code.edits import apply
 from scriptrun.migration.code.program import Program
@@ -69,14 +69,16 @@ def test_whatever_goes_and_comes_the_call_has_what_it_shall_have(begin, parts, e
         ("f(a=1,\n  b=2)", "longer(a=1,\n       b=2)"),
         ("f(a=1,\n    b=2)", "longer(a=1,\n         b=2)"),
         ("f(\n    a=1,\n    b=2)", "longer(\n    a=1,\n    b=2)"),
-        ('f(a="""x\n  y""",\n  b=2)', 'longer(a="""x\n  y""",\n  b=2)'),
+        ('f(a="""x\n  y""",\n  b=2)', 'longer(a="""x\n  y""",\n       b=2)'),
+        ("f(a=[\n    1,\n  ],\n  b=2)", "longer(a=[\n    1,\n  ],\n       b=2)"),
+        ("f(1,\n  a=[\n      1,\n  ])", "longer(1,\n       a=[\n           1,\n       ])"),
     ],
 )
 def test_lines_below_the_parenthesis_move_with_it(old, new):
     program = Program(old + "\n")
     (call,) = program.calls
     edits = Arguments(program, call).edits("longer", call.func)
-    assert apply(old, edits) == new
+    assert apply(old, [*edits, *alignment.edits(program, edits)]) == new
 
 
 def test_the_comma_before_the_next_line_goes_with_the_arguments_before_it():
@@ -172,8 +174,9 @@ def test_a_dictionary_as_a_list_gives_the_words_that_an_estimator_gave(params, f
     wanted = estimator_to_config.flatten_parameters(params)
     assert space["p"] == wanted
     assert [type(each) for each in space["p"]] == [type(each) for each in wanted]
-    whole = script_params.convert_any(program, "(" + form.format(repr(params)) + ")")
-    assert eval(whole) == wanted
+    exec("\n".join(script_params.helper_lines(program)), space)
+    whole = script_params.convert_any(program, form.format(repr(params)))
+    assert eval(whole, space) == wanted
 
 
 @settings(max_examples=60)

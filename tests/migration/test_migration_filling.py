@@ -17,7 +17,7 @@ words = ['x', 'y']
 """
 CALL = "Estimator('src', compute_target='c', entry_script='t.py', script_params=p)"
 #: what a whole dictionary becomes where it is not certain what is in it
-WHOLE = "for flag, value in"
+WHOLE = "to_arguments("
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_settings_that_are_filled_step_by_step_are_read_from_where_they_are():
         "kw['pip_packages'] = words\nkw['script_params'] = {'--a': ws.name}\n"
         "e = Estimator('src', **kw)\n"
     )
-    assert "script=kw['entry_script'], compute_target=kw['compute_target']" in new
+    assert "script=kw['entry_script']," in new and "compute_target=kw['compute_target']," in new
     assert "pip_packages=kw['pip_packages']" in new and "DEFAULT_GPU_IMAGE" in new
 
 

@@ -36,7 +36,7 @@ def test_names_that_are_bound_again_mean_what_they_were_bound_to_last():
 )
 def test_a_name_that_may_have_been_bound_elsewhere_is_not_followed(between):
     text = f"{HEAD}x = 1\np = {{'--a': 1}}\n{between}est = PyTorch({ARGS}, script_params=p)\n"
-    assert "arguments=[word for flag, value in (p or {}).items()" in migrated(text).new.decode()
+    assert "arguments=to_arguments(p)" in migrated(text).new.decode()
 
 
 def test_script_params_that_are_no_dictionary_are_told():
@@ -45,7 +45,7 @@ def test_script_params_that_are_no_dictionary_are_told():
 
 def test_a_choice_of_dictionaries_keeps_its_parentheses():
     new = migrated(f"{HEAD}PyTorch({ARGS}, script_params={{}} if ws else None)\n").new.decode()
-    assert "in (({} if ws else None) or {}).items()" in new
+    assert "arguments=to_arguments({} if ws else None)" in new
 
 
 def test_classes_that_are_values_are_told():

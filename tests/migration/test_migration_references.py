@@ -42,7 +42,7 @@ def test_downloads_become_datasets_and_are_proved(tmp_path):
         "'--c', Dataset.File.from_files((ds, 'b/'), validate=False).as_download()]",
         "words = ['--data', Dataset.File.from_files((ds, f'a{1}'), validate=False)"
         ".as_download('here')]",
-        "from scriptrun import Dataset\n",
+        "from scriptrun import DataReference, Dataset, Environment, ",
     ):
         assert line in new
     lines = [each.line for each in made.findings if "is now a dataset" in each.reason]

@@ -322,7 +322,9 @@ def test_a_distribution_that_is_not_certain_is_refused(given_, reason):
 
 def made_of(text, framework="", workspace="ws"):
     program, found = read(text)
-    return environment.EnvironmentCode(program, found, framework, lambda: "env", workspace)
+    return environment.EnvironmentCode(
+        program, found, framework, lambda: "env", workspace, can_add_lines=False
+    )
 
 
 @pytest.mark.parametrize("gpu", [True, False])
@@ -493,7 +495,7 @@ def test_a_dictionary_stays_one_where_a_call_that_takes_it_is_refused():
     )
     made = rewrite_program.rewrite(Program(text))
     new = apply(text, made.edits)
-    assert "p = {'--a': 1}\n" in new and "for flag, value in p.items()" in new
+    assert "p = {'--a': 1}\n" in new and "arguments=to_arguments(p)" in new
     assert [(each.kind, each.line) for each in made.findings] == [(NEEDS_REVIEW, 6), (REWRITTEN, 5)]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import libcst as cst
 
 from scriptrun.migration import azureml_imports, candidates, references, rewrite_program
-from scriptrun.migration.code import files, star_imports
+from scriptrun.migration.code import files, import_order, line_lengths, star_imports
 from scriptrun.migration.code.documents import Document
 from scriptrun.migration.code.program import MOST_CHARACTERS, Program, TooLong, check
 from scriptrun.migration.estimators.call import CannotRewrite
@@ -124,9 +124,19 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
             document, _with_original_lines(result.findings, text, original_text), pieces
         )
         document.apply_edits(result.edits)
+    if document.is_changed:
+        _tidy(document, original_text)
     _parse(check, document.program_text())
     new = document.to_bytes() if document.is_changed else raw
     return Outcome(path, raw, new, sorted(findings), _diff(path, document))
+
+
+def _tidy(document: Document, original_text: str) -> None:
+    """Merge the imports, and wrap the lines that have become too long."""
+    longest = line_lengths.limit(original_text)
+    program = _parse(document.parse, document.program_text())
+    edits = import_order.merge(program, longest, document.boundaries())
+    document.apply_edits([*edits, *line_lengths.wrap(program, original_text.splitlines(), longest)])
 
 
 def _parse(parse: Callable[[str], T], text: str) -> T:

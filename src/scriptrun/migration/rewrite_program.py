@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from scriptrun.migration import loaded_runconfigs, runconfigs
-from scriptrun.migration.code import constants, dict_building, subclasses
+from scriptrun.migration.code import alignment, constants, dict_building, subclasses
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.imports import Imports
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import call as estimator_call
-from scriptrun.migration.estimators import class_references, script_params
+from scriptrun.migration.estimators import class_references, helper_placement, script_params
 from scriptrun.migration.estimators import usages as estimator_usages
 from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.estimators.conversion import CallRewrite, ConfigWriter
@@ -67,6 +69,9 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
         notes = "; ".join(["is now a ScriptRunConfig", *call_rewrite.notes])
         _add_finding(result, program, call_rewrite.call, REWRITTEN, notes)
     result.edits = list(dict.fromkeys(result.edits))
+    result.edits += helper_placement.edits(
+        program, [item.call for item in rewrites if item.needs_helper]
+    )
     _remove_unused(program, rewrites, result)
     removed = _remove_run_configurations(program, result, imports, folder, for_scriptrun)
     for name, node in usages.needs:
@@ -82,6 +87,7 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     _drop_imports(program, [*rewritten, *usages.steps, *removed], imports)
     _drop_distribution_imports(program, rewrites, result, imports)
     result.edits += imports.edits()
+    result.edits += alignment.edits(program, result.edits)
     return result
 
 
@@ -130,12 +136,15 @@ def _rewrite_calls(
     A dictionary becomes a list only if every call that takes it is rewritten.
     """
     lists = _shared_dictionaries(program, calls)
+    kept = frozenset(_kept_dictionaries(program, calls))
     for _ in range(len(calls) + 1):
         rewrites, problems = [], {}
         for call in calls:
             try:
                 rewrites.append(
-                    ConfigWriter(program, call, lists, "ScriptRunConfig", for_scriptrun).write()
+                    ConfigWriter(
+                        program, call, lists, "ScriptRunConfig", for_scriptrun, kept
+                    ).write()
                 )
             except CannotRewrite as problem:
                 problems[call] = problem
@@ -169,6 +178,21 @@ def _shared_dictionaries(program: Program, calls: list[cst.Call]) -> set[cst.Dic
     return shared
 
 
+def _kept_dictionaries(program: Program, calls: list[cst.Call]) -> Iterator[cst.Dict]:
+    """The named dictionaries to which a statement adds a value that is uncertain."""
+    for call in calls:
+        for arg in call.args:
+            if isinstance(arg.value, cst.Name):
+                literal = constants.bound_value(program, arg.value)
+                steps = dict_building.building_steps(program, arg.value, calls)
+                if (
+                    isinstance(literal, cst.Dict)
+                    and steps
+                    and dict_building.has_uncertain_values(program, steps)
+                ):
+                    yield literal
+
+
 def _takes_literal(
     program: Program, literal: cst.Dict, calls: dict[cst.Call, CannotRewrite]
 ) -> bool:
@@ -186,7 +210,10 @@ def _list_edits(program: Program, call_rewrite: CallRewrite, calls: list[cst.Cal
     """The edits that turn the named dictionary of a call into a list."""
     if call_rewrite.list is None:
         return []
-    conversion = script_params.convert_literal(program, call_rewrite.list)
+    is_kept = call_rewrite.list in _kept_dictionaries(program, calls)
+    conversion = script_params.convert_literal(program, call_rewrite.list, is_kept)
+    if conversion is not None and conversion.uncertain:
+        return conversion.edits
     added = [
         edit
         for arg in call_rewrite.call.args
@@ -285,9 +312,11 @@ def _drop_distribution_imports(
         }
         if not isinstance(node, cst.ImportFrom) or not qualified_names & _DISTRIBUTION_CLASSES:
             continue
+        if not assignment.references and not imports.is_dropped_from(node):
+            continue  # it may be there for another module
         use_spans = [program.span(access.node) for access in assignment.references]
         inside = [any(a <= start and end <= b for a, b in spans) for start, end in use_spans]
-        if inside and all(inside):
+        if all(inside):
             imports.drop(node, assignment.name)
 
 

@@ -78,6 +78,7 @@ class _RunConfigRemover:
         self.config_args: list[cst.Arg] = []
         self.settings: list[tuple[str, cst.Assign]] = []
         self.other_settings: list[tuple[cst.Assign, cst.CSTNode]] = []
+        self.comments: list[str] = []
         self.name = self._variable()
 
     def remove(self, folder: str, for_scriptrun: bool) -> RunConfigRemoval:
@@ -112,6 +113,7 @@ class _RunConfigRemover:
         texts = [f"{name}={text}" for name, text in self.arguments.items()]
         for arg in self.config_args:
             self._rewrite_config(arg, texts)
+        self._place_comments(self.config_args[0])
         return self.removal
 
     def _argument(self) -> cst.Arg:
@@ -267,8 +269,25 @@ class _RunConfigRemover:
         stop = starts[number] if number < len(starts) else len(self.program.text)
         if self.program.text[end:stop].strip():
             return False
-        self.removal.edits.append(Edit(self.program.line_start(statement), stop, ""))
+        begin = self._take_comments(self.program.line_start(statement), stop)
+        if begin < self.program.line_start(statement):  # with the empty line behind it
+            stop = starts[number + 1] if number + 1 < len(starts) else len(self.program.text)
+        self.removal.edits.append(Edit(begin, stop, ""))
         return True
+
+    def _take_comments(self, begin: int, stop: int) -> int:
+        """Keep the comments on a line that stands alone for the config; return where they begin.
+
+        ``begin`` and ``stop`` are where the line begins, and where the next one does.
+        """
+        text, starts = self.program.text, self.program.lines.starts
+        if text[stop:].partition("\n")[0].strip() or self.program.in_cells:
+            return begin
+        number = self.program.lines.line(begin)
+        while number > 1 and text[starts[number - 2] :].lstrip(" \t").startswith("#"):
+            number -= 1
+        self.comments += [line.strip() for line in text[starts[number - 1] : begin].splitlines()]
+        return starts[number - 1]
 
     def _move_environment(self, conda: str) -> None:
         """Move changes of its environment to an Environment in a variable."""
@@ -305,6 +324,16 @@ class _RunConfigRemover:
         text = f"{self.program.newline}{indent}".join([first, *lines[1:]])
         self.removal.edits.append(Edit(*self.program.span(self.name), name))
         self.removal.edits.append(Edit(*self.program.span(self.call), text))
+
+    def _place_comments(self, arg: cst.Arg) -> None:
+        """Put the comments of settings that have moved before the ScriptRunConfig."""
+        statement = self.program.statement(arg)
+        if statement is None or not self.comments:
+            return
+        indent = self.program.indent(statement) or ""
+        start = self.program.line_start(statement)
+        lines = "".join(f"{indent}{line}{self.program.newline}" for line in self.comments)
+        self.removal.edits.append(Edit(start, start, lines))
 
     def _rewrite_config(self, arg: cst.Arg, texts: list[str]) -> None:
         call = self.program.parent(arg)

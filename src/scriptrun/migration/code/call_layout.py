@@ -38,6 +38,16 @@ class Arguments:
         """Remove the argument and move its comments to ``comments``."""
         self._dropped.add(self._index(arg))
 
+    def take_comment(self, arg: cst.Arg) -> None:
+        """Move the comment behind the argument to ``comments``."""
+        index = self._index(arg)
+        end = self._end_with_comma(index)
+        text = self.program.text[self._ends[index] : end]
+        if "#" in text:
+            start = self._ends[index] + len(text.partition("#")[0].rstrip())
+            self.comments.append(text[text.index("#") :])
+            self._edits.append(Edit(start, end, ""))
+
     def add(self, text: str) -> None:
         """Add an argument at the end."""
         self._added.append(text)
@@ -57,7 +67,7 @@ class Arguments:
         self._fix_last_comma()
         shift = self._shift(name, func)
         self._insert(shift)
-        return [*self._edits, *self._shift_edits(shift)]
+        return self._edits
 
     # removing arguments
 
@@ -201,27 +211,6 @@ class Arguments:
         """The column right after the call's parenthesis."""
         open_offset = self._open_offset()
         return open_offset - self.program.lines.starts[self.program.lines.line(open_offset) - 1]
-
-    def _shift_edits(self, shift: int) -> list[Edit]:
-        if not shift or self._has_long_text():
-            return []
-        lines, open_offset, column = self.program.lines, self._open_offset(), self._open_column()
-        edits = []
-        for number in range(lines.line(open_offset) + 1, lines.line(self._close_offset) + 1):
-            start = lines.starts[number - 1]
-            if any(edit.start < start < edit.end for edit in self._edits):
-                continue
-            line = self.program.text[start : start + column]
-            if line.strip(" ") or not self.program.text[start:].strip():
-                continue  # not aligned with the parenthesis, or empty
-            edits.append(
-                Edit(start, start, " " * shift) if shift > 0 else Edit(start, start - shift, "")
-            )
-        return edits
-
-    def _has_long_text(self) -> bool:
-        start, end = self.program.span(self.call)
-        return '"""' in self.program.text[start:end] or "'''" in self.program.text[start:end]
 
 
 def _comments(program: Program, text: str) -> list[str]:

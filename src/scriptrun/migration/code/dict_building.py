@@ -65,6 +65,11 @@ def building_steps(
     return steps if certain else None
 
 
+def has_uncertain_values(program: Program, steps: list[BuildingStep]) -> bool:
+    """Whether a step may add None, "" or a list, which become arguments in different ways."""
+    return any(script_params.is_uncertain(program, step.statement.value) for step in steps)
+
+
 def _keys(program: Program, literal: cst.BaseExpression, spread: bool) -> list[object] | None:
     """The keys with which the dictionary is created, or None if it is not a plain one."""
     if isinstance(literal, cst.Dict):

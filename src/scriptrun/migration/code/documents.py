@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from scriptrun.dropin.notebook import syntax
@@ -46,7 +47,7 @@ class Document:
 
     def parse(self, text: str) -> Program:
         """Parse ``text``, a result of ``program_text()``."""
-        return Program(text, self.hidden)
+        return Program(text, self.hidden, self.is_notebook)
 
     def apply_edits(self, edits: Iterable[Edit]) -> None:
         """Apply edits of ``program_text()`` to the pieces."""
@@ -61,6 +62,11 @@ class Document:
             new_pieces.append(apply(piece, piece_edits, base))
             base = end
         self.pieces = new_pieces
+
+    def boundaries(self) -> list[int]:
+        """The offsets at which the pieces begin, but for the first."""
+        lengths = [len(piece) + 1 for piece in self.pieces[:-1]]
+        return list(itertools.accumulate(lengths))
 
     def to_bytes(self) -> bytes:
         """The file's new content. Raises CannotRewrite if its encoding cannot represent it."""

@@ -46,6 +46,12 @@ def is_displayed_version(program: Program, node: cst.CSTNode) -> bool:
     return False
 
 
+def _is_dotted_name(node: cst.BaseExpression) -> bool:
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return isinstance(node, cst.Name)
+
+
 class _ImportMover:
     def __init__(
         self, program: Program, find_module: FindModule, find_problem: FindProblem
@@ -72,7 +78,7 @@ class _ImportMover:
         """The uses of azureml names with dots, each at its longest."""
         uses = []
         for node in self.program.nodes(cst.Attribute):
-            if isinstance(self.program.parent(node), cst.Attribute):
+            if isinstance(self.program.parent(node), cst.Attribute) or not _is_dotted_name(node):
                 continue
             in_import = any(
                 isinstance(ancestor, cst.Import | cst.ImportFrom)

@@ -91,6 +91,10 @@ class Imports:
             return
         self._dropped.setdefault(statement, set()).add(name)
 
+    def is_dropped_from(self, statement: cst.ImportFrom) -> bool:
+        """Whether a name is removed from the import ``statement``."""
+        return statement in self._dropped
+
     def edits(self) -> list[Edit]:
         """The edits that make the collected changes."""
         result: list[Edit] = []

@@ -77,23 +77,31 @@ def _depth(tree: ast.AST) -> int:
 class Program:
     """The parsed ``text``. Raises libcst.ParserSyntaxError if it is not valid Python 3.
 
-    ``hidden`` holds names that code outside the text (e.g. notebook magics) may use.
+    ``hidden`` holds names that code outside the text (e.g. notebook magics) may use. A notebook's
+    program is ``in_cells``.
     """
 
-    def __init__(self, text: str, hidden: Iterable[str] = ()) -> None:
-        self.text, self.hidden = text, frozenset(hidden)
+    def __init__(self, text: str, hidden: Iterable[str] = (), in_cells: bool = False) -> None:
+        self.text, self.hidden, self.in_cells = text, frozenset(hidden), in_cells
         self.lines = Lines(text)
         wrapper = _Wrapper(_parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
-        resolved: Any = wrapper.resolve_many((metadata.PositionProvider, metadata.ScopeProvider))
-        self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = resolved[
+        self._wrapper = wrapper
+        self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = wrapper.resolve(
             metadata.PositionProvider
-        ]
+        )
         self._parents = _parents(self.module)
-        self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = resolved[metadata.ScopeProvider]
         self.newline = self.module.default_newline
         self._names: dict[tuple[cst.CSTNode, str], tuple[str, cst.CSTNode | None]] = {}
-        self.calls = [node for node in self._positions if isinstance(node, cst.Call)]
+        self._nodes: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
+        for node in self._positions:
+            self._nodes.setdefault(type(node), []).append(node)
+        self.calls = [node for node in self._nodes.get(cst.Call, ()) if isinstance(node, cst.Call)]
+
+    @functools.cached_property
+    def _scopes(self) -> Mapping[cst.CSTNode, metadata.Scope | None]:
+        scopes: Any = self._wrapper.resolve(metadata.ScopeProvider)
+        return scopes
 
     # positions and structure
 
@@ -226,7 +234,9 @@ class Program:
 
     def nodes(self, *kinds: type[Node]) -> list[Node]:
         """All nodes of the classes ``kinds``, in source order."""
-        matches = [node for node in self._positions if isinstance(node, kinds)]
+        matches: list[Any] = [
+            node for kind, nodes in self._nodes.items() if issubclass(kind, kinds) for node in nodes
+        ]
         return sorted(matches, key=self.span)
 
 

@@ -10,7 +10,7 @@ from scriptrun.migration.code.call_layout import Arguments
 from scriptrun.migration.code.edits import Edit, apply
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import call as estimator_call
-from scriptrun.migration.estimators import script_params
+from scriptrun.migration.estimators import commented_out, script_params
 from scriptrun.migration.estimators.call import CallSettings, CannotRewrite, Setting
 from scriptrun.migration.estimators.distributed_training import NAMES as DISTRIBUTION_SETTINGS
 from scriptrun.migration.estimators.distributed_training import DistributionCode
@@ -26,7 +26,8 @@ class CallRewrite(Value, frozen=False):
     """The edits for one call; ``needs`` are names to import, ``notes`` are for the user.
 
     ``freed`` are dictionaries of settings that the call no longer uses; ``list`` is the
-    script_params dictionary to turn into a list where it is created.
+    script_params dictionary to turn into a list where it is created. With ``needs_helper``, the
+    call converts a dictionary with the program's helper.
     """
 
     call: cst.Call
@@ -35,10 +36,13 @@ class CallRewrite(Value, frozen=False):
     notes: list[str] = fresh(default_factory=list)
     freed: list[cst.Name] = fresh(default_factory=list)
     list: cst.Dict | None = None
+    needs_helper: bool = False
 
 
 class ConfigWriter:
     """Writes the ScriptRunConfig for ``call``; ``lists`` are the dictionaries that become lists.
+
+    Of them, those in ``kept`` stay dictionaries that are converted where they are used.
 
     With ``for_scriptrun``, it is scriptrun's ScriptRunConfig, which supports more than azureml's.
     """
@@ -50,8 +54,9 @@ class ConfigWriter:
         lists: set[cst.Dict],
         config_class: str,
         for_scriptrun: bool,
+        kept: frozenset[cst.Dict] = frozenset(),
     ) -> None:
-        self.for_scriptrun = for_scriptrun
+        self.for_scriptrun, self.kept = for_scriptrun, kept
         self.program, self.call, self.lists, self.config_class = program, call, lists, config_class
         self.call_settings: CallSettings = estimator_call.read_call(program, call)
         self.settings = self.call_settings.settings
@@ -133,14 +138,16 @@ class ConfigWriter:
         conversion = None
         is_inline = setting.arg is not None and node is setting.node
         if isinstance(node, cst.Dict) and (node in self.lists or is_inline):
-            conversion = script_params.convert_literal(self.program, node)
+            conversion = script_params.convert_literal(self.program, node, node in self.kept)
         if conversion is None:
             self._convert_any_dictionary(setting, isinstance(node, cst.Dict))
             return
         self._note_conversion(conversion, node, is_inline)
         self.arguments["arguments"] = setting.text
+        if conversion.uncertain:
+            self._use_helper(setting.text)
         if is_inline:
-            self.argument_edits += conversion.edits
+            self._edit_inline(node, conversion)
         elif isinstance(node, cst.Dict):
             self.rewrite.list = node
 
@@ -151,26 +158,31 @@ class ConfigWriter:
             and not is_dictionary
         ):
             raise CannotRewrite(f"script_params is {setting.text}, not a dictionary")
-        text = (
-            setting.text
-            if constants.is_pure(setting.node) or is_dictionary
-            else f"({setting.text})"
-        )
-        self.arguments["arguments"] = script_params.convert_any(
-            self.program, text if is_dictionary else f"({text} or {{}})"
-        )
+        self._use_helper(setting.text)
+
+    def _use_helper(self, text: str) -> None:
+        """Convert ``text`` with the program's helper, because its content is uncertain."""
+        self.rewrite.needs_helper = True
+        self.arguments["arguments"] = script_params.convert_any(self.program, text)
         self.rewrite.notes.append(
             "script_params becomes a list where it is used, because its content is uncertain"
         )
+
+    def _edit_inline(
+        self, node: cst.BaseExpression, conversion: script_params.ListConversion
+    ) -> None:
+        self.argument_edits += conversion.edits
+        if conversion.uncertain:
+            start, end = self.program.span(node)
+            name = script_params.helper_name(self.program)
+            self.argument_edits += [Edit(start, start, f"{name}("), Edit(end, end, ")")]
 
     def _note_conversion(
         self, conversion: script_params.ListConversion, node: cst.BaseExpression, is_inline: bool
     ) -> None:
         if conversion.uncertain:
-            self.rewrite.notes.append(
-                f"{', '.join(conversion.uncertain)}: if it is always one word, use plain "
-                f"{conversion.uncertain[0]}"
-            )
+            values = ", ".join(dict.fromkeys(conversion.uncertain))
+            self.rewrite.notes.append(f"may be None, empty or a list: {values}")
         for reference in conversion.references:
             self._add_reference(reference, None if is_inline else node)
 
@@ -227,11 +239,19 @@ class ConfigWriter:
             or "",
             self._environment_name,
             workspaces.workspace_name(self.program, self.call),
+            self._can_add_lines(),
         )
         self.rewrite.needs |= environment.needs
         self.arguments["environment"] = environment.text
         self.lines_before += environment.lines
         self.lines_after += environment.later_lines
+
+    def _can_add_lines(self) -> bool:
+        try:
+            self._enclosing_statement()
+        except CannotRewrite:
+            return False
+        return True
 
     def _environment_name(self) -> str:
         stem = self.target.rpartition(".")[2] if self.target else "estimator"
@@ -274,11 +294,24 @@ class ConfigWriter:
         if base is not None:
             edits.append(Edit(*self.program.span(base), self.config_class))
         self.lines_before = [*layout.comments, *self.lines_before]
+        edits += self._drop_commented_out(edits)
         if self.lines_after and not self.is_named:
             self._hoist(edits)
             return
         self.rewrite.edits = [*edits, *self.argument_edits, *self._surrounding_edits()]
         self.rewrite.freed = self.call_settings.freed
+
+    def _drop_commented_out(self, edits: list[Edit]) -> list[Edit]:
+        """Remove lines with an argument that is commented out and that does not exist any more."""
+        start, end = self.program.span(self.call)
+        removed = commented_out.removals(self.program, start, end, edits)
+        names = [name for name, _ in removed]
+        names += filter(None, map(commented_out.name, self.lines_before))
+        self.lines_before = [line for line in self.lines_before if not commented_out.name(line)]
+        if names:
+            text = ", ".join(dict.fromkeys(names))
+            self.rewrite.notes.append(f"removed what was commented out: {text}")
+        return [edit for _, edit in removed]
 
     def _edit_argument(self, layout: Arguments, arg: cst.Arg) -> None:
         if arg.star:
@@ -299,6 +332,8 @@ class ConfigWriter:
             new = "environment" if name in ENVIRONMENT_SETTINGS else "distributed_job_config"
             if name == self._last_keyword(new) and new in self.arguments:
                 layout.replace(arg, f"{new}={self.arguments.pop(new)}")
+                if new == "environment" and self.lines_before:
+                    layout.take_comment(arg)
             else:
                 layout.drop(arg)
         elif new not in self.arguments:
@@ -308,7 +343,9 @@ class ConfigWriter:
 
     def _keep_argument(self, layout: Arguments, arg: cst.Arg, name: str, new: str) -> None:
         text = self.arguments.pop(new)
-        if text != self.settings[name].text:
+        if new == "arguments" and isinstance(arg.value, cst.Dict):
+            layout.rename(arg, new)  # the dictionary itself is edited
+        elif text != self.settings[name].text:
             layout.replace(arg, f"{new}={text}")
         elif new != name:
             layout.rename(arg, new)

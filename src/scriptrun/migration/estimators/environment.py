@@ -39,6 +39,10 @@ _EXCLUDED = tuple(
 )
 
 
+#: the longest code that creates an environment inside a call
+_LONGEST_INLINE = 40
+
+
 class EnvironmentCode:
     """The Environment of a call: the ``lines`` that create it, and ``text`` to refer to it.
 
@@ -52,7 +56,9 @@ class EnvironmentCode:
         framework: str,
         make_name: Callable[[], str],
         workspace: str,
+        can_add_lines: bool = True,
     ) -> None:
+        self.can_add_lines = can_add_lines
         self.program, self.settings, self.framework = program, settings, framework
         self.make_name, self.workspace = make_name, workspace
         self.needs: set[str] = set()
@@ -120,7 +126,8 @@ class EnvironmentCode:
         settings = [*self._python(), *self._docker(), *self._variables()]
         if conda.base:
             base = conda.base
-        if not conda.lines and not settings:
+        is_short = len(base) <= _LONGEST_INLINE or not self.can_add_lines
+        if not conda.lines and not settings and is_short:
             return base
         name = self.make_name()
         self.lines = [f"{name} = {base}"]

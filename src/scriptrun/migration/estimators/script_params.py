@@ -11,22 +11,24 @@ from typing import NamedTuple
 import libcst as cst
 
 from scriptrun.migration import datastores
-from scriptrun.migration.code import constants
+from scriptrun.migration.code import argument_parsers, constants
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 
-_DICTIONARY_FORM = (
-    "[word for flag, value in {pairs}.items() for word in "
-    "(flag, *(value if isinstance(value, list) else [] if value is None or value == {empty} "
-    "else [value]))]"
-)
-_REPEATED_FORM = (
-    "*([] if {0} is None or {0} == {empty} else {0} if isinstance({0}, list) else [{0}])"
-)
-_LAMBDA_FORM = (
-    "*(lambda value: [] if value is None or value == {empty} else value "
-    "if isinstance(value, list) else [value])({0})"
-)
+#: the function that converts any dictionary; ``{empty}`` and the indentation are the program's
+_HELPER = """\
+def {name}(script_params):
+    {quotes}Return the script's arguments: each name, and its value unless that is empty.{quotes}
+    arguments = []
+    for name, value in (script_params or {{}}).items():
+        arguments.append(name)
+        if isinstance(value, list):
+            arguments.extend(value)
+        elif value is not None and value != {empty}:
+            arguments.append(value)
+    return arguments
+"""
+_HELPER_NAME = "to_arguments"
 #: functions and methods that return a single argument
 _BUILTINS = ("str", "int", "float", "len", "round", "abs", "repr", "bool", "max", "min", "sum")
 _NAMES = (
@@ -40,7 +42,8 @@ _METHODS = frozenset(_NAMES.split())
 class ListConversion(NamedTuple):
     """The edits that turn the dictionary into a list, and the data ``references`` in it.
 
-    ``uncertain`` values are converted by code that handles every case at run time.
+    With ``uncertain`` values it stays a dictionary: the edits only name the references, and the
+    program's helper converts it at run time.
     """
 
     edits: list[Edit]
@@ -49,8 +52,21 @@ class ListConversion(NamedTuple):
 
 
 def convert_any(program: Program, text: str) -> str:
-    """An expression that converts any dictionary to a list."""
-    return _DICTIONARY_FORM.format(pairs=text, empty=empty_string(program))
+    """An expression that converts any dictionary to a list, with the program's helper."""
+    return f"{helper_name(program)}({text})"
+
+
+def helper_name(program: Program) -> str:
+    """The name of the function that converts any dictionary."""
+    return program.name_for(program.module, _HELPER_NAME)
+
+
+def helper_lines(program: Program) -> list[str]:
+    """The lines of the function that converts any dictionary."""
+    empty = empty_string(program)
+    quotes = empty[0] * 3
+    text = _HELPER.format(name=helper_name(program), empty=empty, quotes=quotes)
+    return text.replace("    ", program.module.default_indent).splitlines()
 
 
 def empty_string(program: Program) -> str:
@@ -59,8 +75,13 @@ def empty_string(program: Program) -> str:
     return quote * 2
 
 
-def convert_literal(program: Program, node: cst.Dict) -> ListConversion | None:
-    """Convert the literal ``node`` to a list; None if its keys are uncertain."""
+def convert_literal(
+    program: Program, node: cst.Dict, keep_dictionary: bool = False
+) -> ListConversion | None:
+    """Convert the literal ``node`` to a list; None if its keys are uncertain.
+
+    With ``keep_dictionary`` it stays one, because of values that are added to it later.
+    """
     keys = []
     for element in node.elements:
         key = (
@@ -71,13 +92,44 @@ def convert_literal(program: Program, node: cst.Dict) -> ListConversion | None:
         keys.append(key)
     if constants.UNKNOWN in keys or len(set(keys)) < len(keys) or None in keys:
         return None
+    elements = [element for element in node.elements if isinstance(element, cst.DictElement)]
+    uncertain = [
+        program.source(element.value)
+        for element in elements
+        if keep_dictionary or is_uncertain(program, element.value)
+    ]
+    if uncertain:
+        return _keep_dictionary(program, elements, uncertain)
     start, end = program.span(node)
     edits = [Edit(start, start + 1, "["), Edit(end - 1, end, "]")]
     conversion = ListConversion(edits, [], [])
-    for element in node.elements:
-        assert isinstance(element, cst.DictElement)
+    for element in elements:
         _convert_element(program, element, conversion)
     return conversion
+
+
+def _keep_dictionary(
+    program: Program, elements: list[cst.DictElement], uncertain: list[str]
+) -> ListConversion:
+    conversion = ListConversion([], [], uncertain)
+    for element in elements:
+        reference = datastores.find_reference(program, element.value)
+        if reference is not None:
+            end = program.span(element)[1]
+            start = end - len(program.source(element.value))
+            conversion.references.append(reference)
+            conversion.edits.append(Edit(start, end, f"str({reference.name})"))
+    return conversion
+
+
+def is_uncertain(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether the value may be None, "" or a list when the code runs."""
+    if datastores.find_reference(program, node) is not None:
+        return False
+    if isinstance(node, cst.List) or constants.constant(program, node) is not constants.UNKNOWN:
+        return False
+    value = constants.resolve(program, node)
+    return not (isinstance(value, cst.List) or _is_single_argument(program, value))
 
 
 def _convert_element(
@@ -97,8 +149,6 @@ def _convert_element(
         return
     if text is not None:
         conversion.edits.append(Edit(value_start, value_end, text))
-        if "isinstance" in text:
-            conversion.uncertain.append(value_text)
     colon = program.text.index(":", key_end, value_start)
     gap = program.text[key_end:colon]
     conversion.edits.append(Edit(colon - len(gap), colon + 1, ","))
@@ -124,12 +174,7 @@ def argument_code(program: Program, node: cst.BaseExpression) -> str | None:
         return ", ".join(items) if plain and "#" not in text else f"*{text}"
     if isinstance(constants.resolve(program, node), cst.List) and _never_changed(program, node):
         return f"*{text}"
-    if value is not constants.UNKNOWN and not isinstance(value, list):
-        return None
-    if _is_single_argument(program, constants.resolve(program, node)):
-        return None
-    form = _REPEATED_FORM if constants.is_pure(node) else _LAMBDA_FORM
-    return form.format(text, empty=empty_string(program))
+    return None
 
 
 def _never_changed(program: Program, node: cst.BaseExpression) -> bool:
@@ -143,7 +188,10 @@ def _is_single_argument(program: Program, node: cst.BaseExpression) -> bool:
     if isinstance(node, cst.Call):
         return _returns_single_argument(program, node.func)
     if isinstance(node, cst.Name):
-        return _is_loop_variable(program, node)
+        is_parameter = argument_parsers.is_single_parameter(program, node)
+        return is_parameter or _is_loop_variable(program, node)
+    if isinstance(node, cst.Attribute):
+        return argument_parsers.is_single_value(program, node)
     return isinstance(node, _TEXTS)
 
 

@@ -1,0 +1,98 @@
+"""Merge a program's imports from one module into one statement, sorted and wrapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from scriptrun.migration.code import imports, line_lengths
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
+
+_PACKAGES = ("azureml", "scriptrun")
+
+
+def merge(program: Program, limit: int, boundaries: list[int]) -> list[Edit]:
+    """The edits that merge imports of one block between which there are only imports.
+
+    ``limit`` is the longest line; no statements are merged across ``boundaries``, the offsets at
+    which a notebook's cells begin.
+    """
+    edits: list[Edit] = []
+    for run in _runs(program, boundaries):
+        by_module: dict[str, list[cst.ImportFrom]] = {}
+        for statement in run:
+            module = program.source(statement.module) if statement.module is not None else ""
+            if module.split(".")[0] in _PACKAGES and not _has_comment(program, statement):
+                by_module.setdefault(module, []).append(statement)
+        for module, statements in by_module.items():
+            edits += _merge_statements(program, module, statements, limit)
+    return edits
+
+
+def _runs(program: Program, boundaries: list[int]) -> Iterator[list[cst.ImportFrom]]:
+    """The imports with ``from`` of each row of imports in a block."""
+    for block in [program.module, *program.nodes(cst.IndentedBlock)]:
+        run: list[cst.ImportFrom] = []
+        end = 0
+        for line in block.body:
+            statement = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+            start = program.span(line)[0]
+            if any(end < boundary <= start for boundary in boundaries):
+                yield run
+                run = []
+            end = program.span(line)[1]
+            if not isinstance(statement, cst.Import | cst.ImportFrom):
+                yield run
+                run = []
+            elif isinstance(statement, cst.ImportFrom) and _is_plain(program, line, statement):
+                run.append(statement)
+        yield run
+
+
+def _is_plain(program: Program, line: cst.CSTNode, statement: cst.ImportFrom) -> bool:
+    assert isinstance(line, cst.SimpleStatementLine)
+    is_star = isinstance(statement.names, cst.ImportStar) or bool(statement.relative)
+    return len(line.body) == 1 and not is_star and program.indent(statement) is not None
+
+
+def _has_comment(program: Program, statement: cst.ImportFrom) -> bool:
+    start, end = program.span(statement)[0], program.line_end(statement)
+    return "#" in program.text[start:end]
+
+
+def _merge_statements(
+    program: Program, module: str, statements: list[cst.ImportFrom], limit: int
+) -> list[Edit]:
+    """The edits that put the names of all ``statements`` into the first of them."""
+    first = statements[0]
+    items = [item for statement in statements for item in _items(program, statement)]
+    is_long = any(
+        len(line) > limit for line in program.text[slice(*program.span(first))].splitlines()
+    )
+    if len(statements) == 1 and len(set(items)) == len(items) and not is_long:
+        return []
+    names = sorted(set(items), key=_sort_key)
+    indent = program.indent(first) or ""
+    text = line_lengths.import_text(program, module, names, indent, limit)
+    edits = [Edit(*program.span(first), text)]
+    removed = (statement for statement in statements[1:] if program.indent(statement) is not None)
+    return [*edits, *(imports.remove_import(program, statement) for statement in removed)]
+
+
+def _items(program: Program, statement: cst.ImportFrom) -> list[str]:
+    assert not isinstance(statement.names, cst.ImportStar)
+    names = []
+    for alias in statement.names:
+        local_name, name = imports.local_name(alias), alias.evaluated_name
+        names.append(
+            name if local_name == name and alias.asname is None else f"{name} as {local_name}"
+        )
+    return names
+
+
+def _sort_key(item: str) -> tuple[int, str]:
+    """Constants, then classes, then functions, as isort and ruff sort them."""
+    name = item.split(maxsplit=1)[0]
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2, name)
