@@ -37,9 +37,10 @@ def test_downloads_become_datasets_and_are_proved(tmp_path):
     made = migrated(text, "scriptrun")
     new = made.new.decode()
     for line in (
-        "'--a', Dataset.File.from_files((ds, 'one.txt'), validate=False).as_download(), '--b', ref,",
+        "    '--a', Dataset.File.from_files((ds, 'one.txt'), validate=False).as_download(),\n"
+        "    '--b', ref,\n",
         "ref = Dataset.File.from_files(folder, validate=False).as_download()",
-        "'--c', Dataset.File.from_files((ds, 'b/'), validate=False).as_download()]",
+        "'--c', Dataset.File.from_files((ds, 'b/'), validate=False).as_download(),\n]",
         "words = ['--data', Dataset.File.from_files((ds, f'a{1}'), validate=False)"
         ".as_download('here')]",
         "from scriptrun import DataReference, Dataset, Environment, ",

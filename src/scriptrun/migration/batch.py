@@ -170,7 +170,8 @@ def _outcome(path: str, to: str, alternative: Alternative, keep: bool) -> Outcom
 
 def _begin_worker(owner: Json) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # its owner ends it
-    gc.set_threshold(100_000, 5, 5)  # syntax trees have many objects, which live equally long
+    gc.freeze()
+    gc.set_threshold(1_000_000, 5, 5)  # syntax trees have many objects, which live equally long
     dependents.end_with(owner)
 
 

@@ -68,10 +68,8 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
             imports.need(name, call_rewrite.call, _anchor(program, call_rewrite.call))
         notes = "; ".join(["is now a ScriptRunConfig", *call_rewrite.notes])
         _add_finding(result, program, call_rewrite.call, REWRITTEN, notes)
-    result.edits = list(dict.fromkeys(result.edits))
-    result.edits += helper_placement.edits(
-        program, [item.call for item in rewrites if item.needs_helper]
-    )
+    users = [item.call for item in rewrites if item.needs_helper]
+    result.edits = list(dict.fromkeys([*helper_placement.edits(program, users), *result.edits]))
     _remove_unused(program, rewrites, result)
     removed = _remove_run_configurations(program, result, imports, folder, for_scriptrun)
     for name, node in usages.needs:

@@ -165,9 +165,21 @@ def _removal_span(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
 
 def remove_import(program: Program, statement: cst.CSTNode) -> Edit:
     """The edit that removes the import."""
+    following = _following(program, statement)
+    if following is not None:
+        return Edit(program.span(statement)[0], program.span(following)[0], "")
     if _needs_placeholder(program, statement):
         return Edit(*program.span(statement), "pass")
     return Edit(*_removal_span(program, statement), "")
+
+
+def _following(program: Program, statement: cst.CSTNode) -> cst.CSTNode | None:
+    """The next statement on the same line, or None."""
+    line = program.parent(statement)
+    if not isinstance(line, cst.SimpleStatementLine):
+        return None
+    index = next(number for number, part in enumerate(line.body) if part is statement)
+    return line.body[index + 1] if index + 1 < len(line.body) else None
 
 
 def _needs_placeholder(program: Program, statement: cst.CSTNode) -> bool:
@@ -206,6 +218,7 @@ def remove_names(program: Program, statement: cst.ImportFrom, dropped: set[str])
             comment = "#" in program.text[spans[index][1] : end]
             if comment:
                 end = program.text.index(",", spans[index][1]) + 1
+                end += len(program.text[end:]) - len(program.text[end:].lstrip(" \t"))
             edits.append(Edit(spans[index][0], end, ""))
         elif index == remaining[-1] + 1:
             edits.append(Edit(spans[remaining[-1]][1], spans[-1][1], ""))

@@ -117,7 +117,8 @@ def _wrapped(
     else:
         for group in _groups(program, items, len(inner), longest):
             texts = [_wrapped_item(program, item, inner, longest) for item in group]
-            lines.append(f"{inner}{', '.join(texts)},")
+            comma = "," if len(items) > 1 else ""  # as formatters have it
+            lines.append(f"{inner}{', '.join(texts)}{comma}")
     return program.newline.join([*lines, f"{indent}{closing}"])
 
 
@@ -125,7 +126,7 @@ def _parts(program: Program, node: cst.BaseExpression) -> tuple[str, list[cst.CS
     """What opens a call or list, its items, and what closes it; None for other code."""
     if node.lpar:
         return None
-    start, end = program.span(node)
+    start = program.span(node)[0]
     if isinstance(node, cst.Call) and node.args:
         func = program.text[start : program.span(node.func)[1]]
         return (f"{func}(", list(node.args), ")") if "\n" not in func else None

@@ -298,7 +298,7 @@ class ConfigWriter:
         if self.lines_after and not self.is_named:
             self._hoist(edits)
             return
-        self.rewrite.edits = [*edits, *self.argument_edits, *self._surrounding_edits()]
+        self.rewrite.edits = [*self.argument_edits, *edits, *self._surrounding_edits()]
         self.rewrite.freed = self.call_settings.freed
 
     def _drop_commented_out(self, edits: list[Edit]) -> list[Edit]:
@@ -383,7 +383,7 @@ class ConfigWriter:
         start, end = self.program.span(self.call)
         name = self.program.name_for(self.call, "config", self._name_group())
         text = self.program.text[start:end]
-        code = apply(text, [*edits, *self.argument_edits], start)
+        code = apply(text, [*self.argument_edits, *edits], start)
         outside = [edit for edit in self.argument_edits if not start <= edit.start < end]
         lines = [
             *self.lines_before,

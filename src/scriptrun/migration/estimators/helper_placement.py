@@ -27,7 +27,7 @@ def edits(program: Program, calls: list[cst.Call]) -> list[Edit]:
     lines = newline.join(script_params.helper_lines(program)) + newline
     if program.in_cells or not imports:
         start = _start(program, user)
-        gap = newline * 2 if program.text[:start].strip() and not program.in_cells else ""
+        gap = newline if program.text[:start].endswith(newline * 2) else ""
         return [Edit(start, start, f"{gap}{lines}{newline * 2}")]
     start = _next_line(program, imports[-1])
     rest = program.text[start:]
