@@ -84,7 +84,7 @@ def test_a_value_that_may_be_anything_is_passed_on_as_the_estimator_did():
     space: dict = {}
     exec(helper, space)
     for lr, words in ((None, []), ("", []), ([1, 2], [1, 2]), (0.1, [0.1])):
-        assert eval(text, {**space, "lr": lr}) == ["--lr", *words, "--n", str(lr)]
+        assert eval(text, {**space, "lr": lr}) == ["--lr", *words, "--n", *filter(None, [str(lr)])]
 
 
 def test_settings_in_a_shared_dictionary_are_written_out():

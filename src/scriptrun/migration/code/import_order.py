@@ -33,7 +33,8 @@ def merge(program: Program, limit: int, boundaries: list[int]) -> list[Edit]:
 
 def _runs(program: Program, boundaries: list[int]) -> Iterator[list[cst.ImportFrom]]:
     """The imports with ``from`` of each row of imports in a block."""
-    for block in [program.module, *program.nodes(cst.IndentedBlock)]:
+    blocks: list[cst.Module | cst.IndentedBlock] = [program.module]
+    for block in [*blocks, *program.nodes(cst.IndentedBlock)]:
         run: list[cst.ImportFrom] = []
         end = 0
         for line in block.body:

@@ -157,7 +157,7 @@ def _groups(
 def _wrapped_item(program: Program, item: cst.CSTNode, indent: str, longest: int) -> str:
     value = getattr(item, "value", None)
     text = program.text[slice(*program.span(item))]
-    if not isinstance(value, cst.BaseExpression) or getattr(item, "star", ""):
+    if not isinstance(value, cst.BaseExpression) or (isinstance(item, cst.Arg) and item.star):
         return text
     prefix = text[: program.span(value)[0] - program.span(item)[0]]
     return prefix + _wrapped(program, value, indent, len(indent) + len(prefix), longest)

@@ -100,7 +100,8 @@ class Program:
 
     @functools.cached_property
     def _scopes(self) -> Mapping[cst.CSTNode, metadata.Scope | None]:
-        scopes: Any = self._wrapper.resolve(metadata.ScopeProvider)
+        scopes: Mapping[cst.CSTNode, metadata.Scope | None]
+        scopes = self._wrapper.resolve(metadata.ScopeProvider)
         return scopes
 
     # positions and structure
