@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.md"
-NOT_BENCHMARKS = ("__init__", "__main__", "timing")
+NOT_BENCHMARKS = ("__init__", "__main__", "repositories", "timing")
 
 
 def main(arguments: list[str]) -> int:

@@ -31,6 +31,7 @@ def test_imports_of_one_module_become_one():
         "from scriptrun import B, A\n",
         "from scriptrun import A  # why\nfrom scriptrun import B\n",
         "from scriptrun import A\nA()\nfrom scriptrun import B\n",
+        "from scriptrun import A\n# why\nfrom scriptrun import B\n",
         "from mine import A\nfrom mine import B\n",
         "from scriptrun import A; x = 1\nfrom scriptrun import B\n",
     ],

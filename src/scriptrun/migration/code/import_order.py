@@ -24,7 +24,9 @@ def merge(program: Program, limit: int, boundaries: list[int]) -> list[Edit]:
         by_module: dict[str, list[cst.ImportFrom]] = {}
         for statement in run:
             module = program.source(statement.module) if statement.module is not None else ""
-            if module.split(".")[0] in _PACKAGES and not _has_comment(program, statement):
+            if module.split(".")[0] not in _PACKAGES or _has_comment(program, statement):
+                continue
+            if module not in by_module or not _follows_comment(program, statement):
                 by_module.setdefault(module, []).append(statement)
         for module, statements in by_module.items():
             edits += _merge_statements(program, module, statements, limit)
@@ -61,6 +63,11 @@ def _is_plain(program: Program, line: cst.CSTNode, statement: cst.ImportFrom) ->
 def _has_comment(program: Program, statement: cst.ImportFrom) -> bool:
     start, end = program.span(statement)[0], program.line_end(statement)
     return "#" in program.text[start:end]
+
+
+def _follows_comment(program: Program, statement: cst.ImportFrom) -> bool:
+    before = program.text[: program.line_start(statement)].rstrip("\r\n")
+    return before.rpartition("\n")[2].lstrip().startswith("#")
 
 
 def _merge_statements(

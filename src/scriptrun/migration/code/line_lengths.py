@@ -89,7 +89,7 @@ def _wrap_statement(
 ) -> str | None:
     """The statement with its last call or list wrapped; None if it has none."""
     value = getattr(statement, "value", None)
-    if not isinstance(value, cst.Call | cst.List) or value.lpar:
+    if not isinstance(value, cst.Call | cst.List | cst.Dict) or value.lpar:
         return None
     start, value_start = program.span(statement)[0], program.span(value)[0]
     prefix = program.text[start:value_start]
