@@ -149,7 +149,7 @@ def _outcomes(
     try:
         pending: collections.deque[futures.Future[Outcome | None]] = collections.deque()
         for path in paths:
-            pending.append(pool.submit(look_at, path))
+            pending.append(pool.submit(_collected, look_at, path))
             if len(pending) > workers * _QUEUED_PER_WORKER:
                 yield pending.popleft().result()
         for future in pending:
@@ -168,10 +168,17 @@ def _outcome(path: str, to: str, alternative: Alternative, keep: bool) -> Outcom
     return outcome.without_contents()
 
 
+def _collected(look_at: Callable[[str], Outcome | None], path: str) -> Outcome | None:
+    """The outcome, without what it took: a file's syntax trees live equally long, and then none."""
+    outcome = look_at(path)
+    gc.collect()
+    return outcome
+
+
 def _begin_worker(owner: Json) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # its owner ends it
     gc.freeze()
-    gc.set_threshold(1_000_000, 5, 5)  # syntax trees have many objects, which live equally long
+    gc.disable()  # see _collected
     dependents.end_with(owner)
 
 
