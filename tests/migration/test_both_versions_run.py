@@ -56,7 +56,9 @@ def lay_out(folder: Path, files: dict[str, str]) -> Path:
 
 def migrated_in(folder: Path, arguments: tuple[str, ...]) -> dict[str, prove.Proof]:
     """Rewrite all files below ``folder``; the proof of each that changes."""
-    report = batch.look([str(folder)], "scriptrun", migrate.alternative, lambda *_: None, True)
+    report = batch.look(
+        [str(folder)], "scriptrun", migrate.alternative, lambda *_: None, True, True
+    )
     report.prove(arguments)
     return {os.path.relpath(proof.path, folder): proof for proof in report.proofs}
 

@@ -162,7 +162,7 @@ def test_files_that_are_rewritten_together_are_proved_together(submit):
     (submit.parent / "train.py").write_text("from azureml.core import Run\n")
     paths = [str(submit.parent)]
     for write in (False, True):  # and the old files are gone
-        report = batch.look(paths, "scriptrun", migrate.alternative, lambda *_: None, write)
+        report = batch.look(paths, "scriptrun", migrate.alternative, lambda *_: None, write, True)
         report.prove()
         proof = next(each for each in report.proofs if each.path == str(submit))
         assert proof.standing == prove.SAME, proof
