@@ -307,6 +307,13 @@ def test_nothing_is_found_unless_asked_for(project):
     assert asked.stdout == "scriptrun.core.run\n", asked.stderr
 
 
+def test_a_module_gets_every_word_after_its_name(project):
+    (project / "job.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    words = ["--out", "id.txt", "-m", "x", "--help"]
+    assert scriptrun(project, "exec", "-m", "job", *words).stdout == f"{words}\n"
+    assert "Nothing to run." in scriptrun(project, "exec", "-m", ok=False).stderr
+
+
 def test_a_missing_file_and_nothing_at_all_are_sentences(project):
     assert (
         "File 'gone.py' does not exist." in scriptrun(project, "exec", "gone.py", ok=False).stderr

@@ -235,6 +235,16 @@ def test_names_that_went_are_added_and_none_that_is_there_replaced(run, tmp_path
     ]
 
 
+def test_a_release_that_still_has_a_name_needs_nothing_of_its_successor(run, tmp_path):
+    plots = "class ConfusionMatrixDisplay: pass\nplot_confusion_matrix = 'its own'"
+    later = "class RocCurveDisplay: from_estimator = 'the newer one'"
+    module(tmp_path, "sklearn.metrics", f"{plots}\n{later}")
+    code = "from sklearn.metrics import plot_confusion_matrix as own, plot_roc_curve; "
+    assert run(code + "say(own, plot_roc_curve)", run.kit / "old", tmp_path) == [
+        ["its own", "the newer one"]
+    ]
+
+
 def test_a_module_that_is_loaded_already_is_mended_and_the_finder_stands_once(tmp_path):
     module(tmp_path, "numpy", "inf = 1.5")
     code = (

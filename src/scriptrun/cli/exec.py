@@ -1,7 +1,7 @@
 """Run Azure ML SDK v1 code unchanged.
 
-scriptrun provides the ``azureml`` modules, for this script only. Everything after FILE is passed to
-the script.
+scriptrun provides the ``azureml`` modules, for this script only. Everything after FILE
+or MODULE is passed to it.
 
 examples:
   scriptrun exec submit.py --epochs 5
@@ -22,7 +22,13 @@ from scriptrun.spec.errors import UserErrorException
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.usage = "scriptrun exec [--check] FILE [ARGS], or scriptrun exec -m MODULE [ARGS]"
-    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, like python -m")
+    parser.add_argument(
+        "-m",
+        dest="module",
+        nargs=argparse.REMAINDER,
+        metavar="MODULE",
+        help="run a module, followed by its arguments, like python -m",
+    )
     parser.add_argument(
         "--check",
         action="store_true",
@@ -52,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     runner = importlib.import_module("scriptrun.dropin.exec")
     with streams.raw_output():
         if args.module:
-            return int(runner.module(args.module, args.words))
+            return int(runner.module(args.module[0], args.module[1:]))
         return int(runner.script(_first(args.words), args.words[1:]))
 
 

@@ -142,9 +142,9 @@ def _add_pandas_names(module: "ModuleType") -> None:
 
 def _add_sklearn_names(module: "ModuleType") -> None:
     for old, name in _SKLEARN_PLOTS.items():
-        display = module.__dict__.get(name)
-        if display is not None:
-            module.__dict__.setdefault(old, display.from_estimator)
+        plot = getattr(module.__dict__.get(name), "from_estimator", None)
+        if plot is not None:  # before scikit-learn 1.0 the old name is still there
+            module.__dict__.setdefault(old, plot)
 
 
 def _add_inspect_names(module: "ModuleType") -> None:
