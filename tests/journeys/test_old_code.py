@@ -1,0 +1,133 @@
+"""Old code as people have it, run unchanged by ``scriptrun exec``: each folder of tests/old_code whole.
+
+A case is a folder of what a person wrote, with ``case.json``: the commands, and what comes of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scriptrun import Dataset, Workspace
+from scriptrun.core.model import Model
+from scriptrun.testing.jobs import PATIENCE
+
+CASES = Path(__file__).resolve().parents[1] / "old_code"
+
+
+def facts_of(name: str) -> dict:
+    return json.loads((CASES / name / "case.json").read_text("utf-8"))
+
+
+def cases() -> list:
+    names = sorted(path.parent.name for path in CASES.glob("*/case.json"))
+    return [pytest.param(name, marks=marks(facts_of(name))) for name in names]
+
+
+def marks(facts: dict) -> list:
+    """``needs``: the suite's marks; ``fault``: what is known to be wrong, and mended elsewhere."""
+    found = [getattr(pytest.mark, name) for name in facts.get("needs", ["network"])]
+    if "fault" in facts:
+        found.append(pytest.mark.xfail(strict=False, reason=facts["fault"]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def one_cache(tmp_path_factory) -> Path:
+    """Environments are built once for all cases, as in one person's home."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", cases())
+def test_old_code_runs_unchanged(name, tmp_path, one_cache, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_CACHE", str(one_cache))
+    facts = facts_of(name)
+    project = tmp_path / "project"
+    shutil.copytree(CASES / name, project, ignore=shutil.ignore_patterns("case.json"))
+    here = project / facts.get("folder", ".")
+    shown = "".join(execute(here, line) for line in facts["runs"])
+    for line in facts.get("prints", []):
+        assert line in shown, f"not printed: {line!r}\n{shown}"
+    for line in facts.get("never_prints", []):
+        assert line not in shown, f"printed: {line!r}\n{shown}"
+    for file in facts.get("writes", []):
+        assert list(project.glob(file)), f"{file} was not written\n{shown}"
+    compare(Workspace(project / facts.get("workspace", ".")), facts, shown)
+
+
+def execute(here: Path, line: str | dict) -> str:
+    """What ``scriptrun exec`` prints; ``line`` is a file, or its words, its code and variables."""
+    call = {"words": line} if not isinstance(line, dict) else line
+    words = [call["words"]] if isinstance(call["words"], str) else call["words"]
+    done = subprocess.run(
+        [sys.executable, "-m", "scriptrun", "exec", *words],
+        cwd=here / call.get("folder", "."),
+        env={**os.environ, **call.get("environ", {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 4,
+    )
+    assert done.returncode == call.get("code", 0), done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def compare(workspace: Workspace, facts: dict, shown: str) -> None:
+    experiments = workspace.experiments
+    assert set(experiments) == set(facts.get("jobs", {})), shown
+    for name, expected in facts.get("jobs", {}).items():
+        runs = sorted(experiments[name].get_runs(), key=lambda run: run.get_details()["startTimeUtc"])
+        assert len(runs) == len(expected), shown
+        for run, job in zip(runs, expected, strict=True):
+            compare_run(run, job, shown)
+    assert {model.name: len(Model.list(workspace, name=model.name)) for model in Model.list(workspace)} == (
+        facts.get("models", {})
+    ), shown
+    for name, version in facts.get("datasets", {}).items():
+        assert Dataset.get_by_name(workspace, name).version == version, shown
+
+
+def compare_run(run, job: dict, shown: str) -> None:
+    assert run.get_status() == job["state"], shown
+    metrics = run.get_metrics()
+    for name, expected in job.get("metrics", {}).items():
+        assert name in metrics, (name, metrics, shown)
+        assert fits(metrics[name], expected), (name, metrics[name], expected)
+    missing = set(job.get("files", [])) - set(run.get_file_names())
+    assert not missing, (missing, run.get_file_names())
+    for name, value in job.get("tags", {}).items():
+        assert run.get_tags().get(name) == value, run.get_tags()
+    compare_children(run, job)
+
+
+def compare_children(run, job: dict) -> None:
+    children = list(run.get_children())
+    assert len(children) == job.get("children", 0), children
+    for child in children:
+        assert child.get_status() == job.get("child_state", "Completed"), child
+        assert set(job.get("child_metrics", [])) <= set(child.get_metrics()), child.get_metrics()
+    if "best" in job:
+        metrics = run.get_best_run_by_primary_metric().get_metrics()
+        for name, expected in job["best"].items():
+            assert fits(metrics[name], expected), metrics
+
+
+def fits(value, expected) -> bool:
+    """Equal within a millionth; or of the shape that a dict names."""
+    if not isinstance(expected, dict):
+        return value == pytest.approx(expected, rel=1e-6) if expected is not None else True
+    if "between" in expected:
+        low, high = expected["between"]
+        return low <= value <= high
+    if "count" in expected:
+        return len(value) == expected["count"]
+    if "columns" in expected:
+        return {name: len(column) for name, column in value.items()} == expected["columns"]
+    return set(expected["keys"]) <= set(value)
