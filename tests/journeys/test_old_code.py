@@ -83,7 +83,7 @@ def compare(workspace: Workspace, facts: dict, shown: str) -> None:
     experiments = workspace.experiments
     assert set(experiments) == set(facts.get("jobs", {})), shown
     for name, expected in facts.get("jobs", {}).items():
-        runs = sorted(experiments[name].get_runs(), key=lambda run: run.get_details()["startTimeUtc"])
+        runs = sorted(experiments[name].get_runs(), key=lambda run: run.get_details()["createdTimeUtc"])
         assert len(runs) == len(expected), shown
         for run, job in zip(runs, expected, strict=True):
             compare_run(run, job, shown)
@@ -122,7 +122,7 @@ def compare_children(run, job: dict) -> None:
 def fits(value, expected) -> bool:
     """Equal within a millionth; or of the shape that a dict names."""
     if not isinstance(expected, dict):
-        return value == pytest.approx(expected, rel=1e-6) if expected is not None else True
+        return value == (expected if isinstance(expected, str) else pytest.approx(expected))
     if "between" in expected:
         low, high = expected["between"]
         return low <= value <= high

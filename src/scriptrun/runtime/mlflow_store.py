@@ -9,6 +9,8 @@ import os
 import re
 import time
 
+from scriptrun.runtime import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,7 +46,7 @@ def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -
     if "MLFLOW_TRACKING_URI" in environ or not _is_present(order):
         return {}
     folder = order.folder
-    run = re.sub(r"[^\w-]", "-", job["id"])
+    run = _run_name(job)
     try:
         _create_run(folder, run)
     except OSError:
@@ -54,6 +56,26 @@ def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -
         "MLFLOW_RUN_ID": run,
         "MLFLOW_ALLOW_FILE_STORE": "true",
     }
+
+
+def read_tags(job: "Json", folder: str) -> "dict[str, str]":
+    """The tags that the script gave the run through MLflow, without MLflow's own."""
+    tags_folder = os.path.join(folder, ROOT, EXPERIMENT, _run_name(job), "tags")
+    try:
+        names = sorted(os.listdir(tags_folder))
+    except OSError:
+        return {}
+    tags = {}
+    for name in names:
+        if not name.startswith("mlflow."):
+            content = files.read_bytes(os.path.join(tags_folder, name))
+            if content is not None:
+                tags[name] = content.decode("utf-8", "replace")
+    return tags
+
+
+def _run_name(job: "Json") -> str:
+    return re.sub(r"[^\w-]", "-", job["id"])
 
 
 def _is_present(order: "LaunchOrder") -> bool:

@@ -7,7 +7,7 @@ ws = Workspace.from_config()
 def_blob_store = Datastore(ws, "workspaceblobstore")
 print("Blobstore's name: {}".format(def_blob_store.name))
 blob = Datastore.register_azure_blob_container(workspace=ws, datastore_name="landing", container_name="raw",
-    account_name="account", account_key="a2V5", create_if_not_exists=False)
+    account_name="account", account_key="a2V5", create_if_not_exists=False, skip_validation=True)
 print(sorted(ws.datastores), Datastore.get(ws, "landing").container_name)
 def_blob_store.upload_files(["./data/part0.txt"], target_path="refs", overwrite=True)
 ref = def_blob_store.upload(src_dir="./data", target_path="refs", overwrite=True, show_progress=False)
@@ -19,7 +19,7 @@ run.wait_for_completion(show_output=True)
 
 rc = RunConfiguration(); rc.environment.python.user_managed_dependencies = True
 dr = DataReferenceConfiguration(datastore_name=def_blob_store.name, path_on_datastore="refs", mode="download", path_on_compute="/tmp/refs-of-old-code", overwrite=True)
-rc.data_references = {dr.datastore_name: dr} if False else {"refs": dr}
+rc.data_references = {"refs": dr}
 ref = def_blob_store.path("refs").as_download()
 rc.data_references[ref.data_reference_name] = ref.to_config()
 run = Experiment(ws, "refs").submit(ScriptRunConfig("src", "read.py", arguments=["--data-folder", str(ref), "--one", str(ref)], run_config=rc))

@@ -55,3 +55,15 @@ def test_a_tracking_server_of_the_users_own_stands(tmp_path):
     assert mlflow_store.variables({"id": "x_1"}, order(tmp_path), mine) == {}
     made = mlflow_store.variables({"id": "a.b_1"}, order(tmp_path), {})
     assert made["MLFLOW_RUN_ID"] == "a-b_1"
+
+
+def test_tags_of_the_run_are_read_without_mlflows_own_and_those_of_nested_runs(tmp_path):
+    for name, text in (("a-b_1/tags/kind", "ridge"), ("a-b_1/tags/mlflow.user", "me")):
+        path = tmp_path / "mlflow" / "0" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "mlflow" / "0" / "a-b_1" / "tags" / "folder").mkdir()
+    (tmp_path / "mlflow" / "0" / "nested" / "tags").mkdir(parents=True)
+    (tmp_path / "mlflow" / "0" / "nested" / "tags" / "kind").write_text("lasso")
+    assert mlflow_store.read_tags({"id": "a.b_1"}, str(tmp_path)) == {"kind": "ridge"}
+    assert mlflow_store.read_tags({"id": "other_1"}, str(tmp_path)) == {}

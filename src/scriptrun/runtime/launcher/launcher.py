@@ -3,7 +3,7 @@
 import os
 import time
 
-from .. import events, files, identity, process_record, processes, results, workdir
+from .. import events, files, identity, mlflow_store, process_record, processes, results, workdir
 from . import collect, delivery_client, oom, retry, steps, supervise, variables
 
 TYPE_CHECKING = False
@@ -218,6 +218,7 @@ def _finish(
     _run_and_log_errors(folder, lambda: log.write("state", state="Finalizing"))
     _run_and_log_errors(folder, lambda: delivery.finish(value))
     _run_and_log_errors(folder, lambda: collect.collect(folder))
+    _run_and_log_errors(folder, lambda: _take_mlflow_tags(job, folder, log))
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gather
 
@@ -233,6 +234,14 @@ def _keep_linked_content(order: "LaunchOrder", log: "EventWriter") -> None:
     from scriptrun.runtime.launcher import output_links  # loaded when the script has ended
 
     output_links.keep_content(order.folder, order.node, order.nodes, log)
+
+
+def _take_mlflow_tags(job: "Json", folder: str, log: "EventWriter") -> None:
+    """Make the tags that the script set with MLflow tags of the run."""
+    if os.path.isdir(os.path.join(folder, mlflow_store.ROOT)):
+        tags = mlflow_store.read_tags(job, folder)
+        if tags:
+            log.write("tag", set=tags)
 
 
 def _warn_of_full_disk(order: "LaunchOrder", log: "EventWriter") -> None:

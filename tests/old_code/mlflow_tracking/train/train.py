@@ -1,7 +1,6 @@
 import os
 import mlflow
 
-mlflow.autolog() if False else None
 with mlflow.start_run():
     mlflow.log_param("alpha", 0.03)
     mlflow.set_tag("kind", "ridge")
