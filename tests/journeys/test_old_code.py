@@ -1,6 +1,8 @@
-"""Old code as people have it, run unchanged by ``scriptrun exec``: each folder of tests/old_code whole.
+"""Old code as people have it: each folder of tests/old_code is run whole, and compared.
 
-A case is a folder of what a person wrote, with ``case.json``: the commands, and what comes of them.
+It runs unchanged by ``scriptrun exec``, and rewritten by ``scriptrun migrate`` in a plain Python or
+a plain Jupyter kernel. A case is a folder of what a person wrote, with ``case.json``: what is run,
+and what comes of it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,21 @@ from scriptrun import Dataset, Workspace
 from scriptrun.core.model import Model
 from scriptrun.testing.jobs import PATIENCE
 
+#: runs a notebook in a Jupyter kernel of this Python, and prints what its cells print
+KERNEL = """
+import sys, nbformat
+from nbclient import NotebookClient
+book = nbformat.read(sys.argv[1], 4)
+for cell in book.cells:  # %matplotlib needs matplotlib beside the kernel
+    cell.source = cell.source.replace("%matplotlib inline", "")
+book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+try:
+    NotebookClient(book, kernel_name="python3", timeout=300).execute()
+finally:
+    for cell in book.cells:
+        for output in cell.get("outputs", []):
+            print(output.get("text") or output.get("data", {}).get("text/plain", ""), end="")
+"""
 CASES = Path(__file__).resolve().parents[1] / "old_code"
 
 
@@ -25,16 +42,17 @@ def facts_of(name: str) -> dict:
     return json.loads((CASES / name / "case.json").read_text("utf-8"))
 
 
-def cases() -> list:
+def cases(fault: str) -> list:
     names = sorted(path.parent.name for path in CASES.glob("*/case.json"))
-    return [pytest.param(name, marks=marks(facts_of(name))) for name in names]
+    return [pytest.param(name, marks=marks(facts_of(name), fault)) for name in names]
 
 
-def marks(facts: dict) -> list:
-    """``needs``: the suite's marks; ``fault``: what is known to be wrong, and mended elsewhere."""
+def marks(facts: dict, fault: str) -> list:
+    """``needs``: the suite's marks; ``fault``: what is known to be wrong."""
     found = [getattr(pytest.mark, name) for name in facts.get("needs", ["network"])]
-    if "fault" in facts:
-        found.append(pytest.mark.xfail(strict=False, reason=facts["fault"]))
+    reason = facts.get(fault) or facts.get("fault")
+    if reason:
+        found.append(pytest.mark.xfail(strict=False, reason=reason))
     return found
 
 
@@ -44,52 +62,78 @@ def one_cache(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", cases())
-def test_old_code_runs_unchanged(name, tmp_path, one_cache, monkeypatch):
+@pytest.fixture
+def project(name, tmp_path, one_cache, monkeypatch) -> Path:
+    """A copy of the case's folder."""
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(one_cache))
+    copy = tmp_path / "project"
+    shutil.copytree(CASES / name, copy, ignore=shutil.ignore_patterns("case.json"))
+    return copy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", cases("fault"))
+def test_old_code_runs_unchanged(name, project):
     facts = facts_of(name)
-    project = tmp_path / "project"
-    shutil.copytree(CASES / name, project, ignore=shutil.ignore_patterns("case.json"))
-    here = project / facts.get("folder", ".")
-    shown = "".join(execute(here, line) for line in facts["runs"])
-    for line in facts.get("prints", []):
-        assert line in shown, f"not printed: {line!r}\n{shown}"
-    for line in facts.get("never_prints", []):
-        assert line not in shown, f"printed: {line!r}\n{shown}"
-    for file in facts.get("writes", []):
-        assert list(project.glob(file)), f"{file} was not written\n{shown}"
-    compare(Workspace(project / facts.get("workspace", ".")), facts, shown)
+    shown = "".join(
+        run_words(project, line, [sys.executable, "-m", "scriptrun", "exec"])
+        for line in facts["runs"]
+    )
+    compare(project, facts, shown)
 
 
-def execute(here: Path, line: str | dict) -> str:
-    """What ``scriptrun exec`` prints; ``line`` is a file, or its words, its code and variables."""
-    call = {"words": line} if not isinstance(line, dict) else line
+@pytest.mark.slow
+@pytest.mark.parametrize("name", cases("rewritten_fault"))
+def test_rewritten_code_does_the_same(name, project):
+    facts = facts_of(name)
+    migrate = [sys.executable, "-m", "scriptrun", "migrate", "--write"]
+    run_words(project, ["."], migrate)
+    shown = "".join(run_words(project, line, [sys.executable]) for line in facts["runs"])
+    compare(project, facts, shown)
+
+
+def run_words(project: Path, line: str | list | dict, command: list[str]) -> str:
+    """What ``command`` prints; ``line`` is a file, or its words; or those, a folder and variables."""
+    call = line if isinstance(line, dict) else {"words": line}
     words = [call["words"]] if isinstance(call["words"], str) else call["words"]
+    if words[0].endswith(".ipynb") and command == [sys.executable]:
+        command = [*command, "-c", KERNEL]
     done = subprocess.run(
-        [sys.executable, "-m", "scriptrun", "exec", *words],
-        cwd=here / call.get("folder", "."),
+        [*command, *words],
+        cwd=project / call.get("folder", "."),
         env={**os.environ, **call.get("environ", {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=PATIENCE * 4,
     )
-    assert done.returncode == call.get("code", 0), done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def compare(workspace: Workspace, facts: dict, shown: str) -> None:
+def compare(project: Path, facts: dict, shown: str) -> None:
+    for line in facts.get("prints", []):
+        assert line in shown, f"not printed: {line!r}\n{shown}"
+    for line in facts.get("never_prints", []):
+        assert line not in shown, f"printed: {line!r}\n{shown}"
+    for file in facts.get("writes", []):
+        assert list(project.glob(file)), f"{file} was not written\n{shown}"
+    compare_records(Workspace(project), facts, shown)
+
+
+def compare_records(workspace: Workspace, facts: dict, shown: str) -> None:
     experiments = workspace.experiments
     assert set(experiments) == set(facts.get("jobs", {})), shown
     for name, expected in facts.get("jobs", {}).items():
-        runs = sorted(experiments[name].get_runs(), key=lambda run: run.get_details()["createdTimeUtc"])
+        runs = sorted(
+            experiments[name].get_runs(), key=lambda run: run.get_details()["createdTimeUtc"]
+        )
         assert len(runs) == len(expected), shown
         for run, job in zip(runs, expected, strict=True):
             compare_run(run, job, shown)
-    assert {model.name: len(Model.list(workspace, name=model.name)) for model in Model.list(workspace)} == (
-        facts.get("models", {})
-    ), shown
+    assert {
+        model.name: len(Model.list(workspace, name=model.name)) for model in Model.list(workspace)
+    } == (facts.get("models", {})), shown
     for name, version in facts.get("datasets", {}).items():
         assert Dataset.get_by_name(workspace, name).version == version, shown
 

@@ -11,7 +11,12 @@ import sys
 import pytest
 
 from scriptrun.runtime import fronts
-from scriptrun.runtime.fronts import azureml_front, script_front, sitecustomize_front
+from scriptrun.runtime.fronts import (
+    azureml_front,
+    dropin_front,
+    script_front,
+    sitecustomize_front,
+)
 from scriptrun.runtime.injob import compat_names
 from scriptrun.store import job_runtime
 from scriptrun.testing.jobs import PATIENCE
@@ -113,6 +118,7 @@ RAISES = (
 def test_the_fronts_are_what_is_laid_out_with_jobs(run):
     for module, name in (
         (script_front, "scriptrun/__init__.py"),
+        (dropin_front, "scriptrun/dropin.py"),
         (azureml_front, "azureml/__init__.py"),
         (sitecustomize_front, "old/sitecustomize.py"),
     ):
@@ -135,6 +141,12 @@ def test_scriptrun_has_its_run_and_says_what_other_names_need(run):
     assert all(kind == "AttributeError" and "Add scriptrun" in said for kind, said in needed)
     assert "no_such_name" in names[0][1] and names[1] is True
     assert errors == [True, "AttributeError"]
+
+
+def test_rewritten_code_may_import_the_dropin_in_a_job(run, tmp_path):
+    module(tmp_path, "numpy", "inf = 1.5")
+    code = "import scriptrun.dropin, numpy\nfrom azureml.core import Run; "
+    assert run(code + "say(numpy.NINF, Run.get_context().id)", tmp_path) == [[-1.5, "r_1"]]
 
 
 def test_a_scriptrun_that_is_installed_has_the_say(run, tmp_path):

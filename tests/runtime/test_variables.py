@@ -75,6 +75,16 @@ def test_where_mlflow_logged_in_the_submitting_process_is_not_the_jobs():
     assert seen(passed=["MLFLOW_TRACKING_URI"])["MLFLOW_TRACKING_URI"] == "the submitter's"
 
 
+@pytest.mark.parametrize(
+    "given, seen", [("module://matplotlib_inline.backend_inline", None), ("agg", "agg")]
+)
+def test_a_notebooks_way_to_draw_stays_with_the_notebook(given, seen):
+    inherited = {**ORDER.environ, "MPLBACKEND": given}
+    assert environment(order={"environ": inherited}).get("MPLBACKEND") == seen
+    job = {"variables": {"MPLBACKEND": "module://mine"}}
+    assert environment(job, {"environ": inherited})["MPLBACKEND"] == "module://mine"
+
+
 def test_the_users_pythonpath_is_kept_behind_ours():
     assert environment()["PYTHONPATH"].split(os.pathsep) == [ORDER.runtime, "/mine"]
     assert environment(order={"environ": {}})["PYTHONPATH"] == ORDER.runtime

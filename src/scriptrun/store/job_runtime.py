@@ -14,6 +14,7 @@ _SOURCE = Path(__file__).resolve().parent.parent / "runtime"
 #: files that become the modules that a job's script imports
 _FRONTS = {
     "fronts/script_front.py": "scriptrun/__init__.py",
+    "fronts/dropin_front.py": "scriptrun/dropin.py",
     "fronts/azureml_front.py": "azureml/__init__.py",
     "fronts/sitecustomize_front.py": "old/sitecustomize.py",
 }

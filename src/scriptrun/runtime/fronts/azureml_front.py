@@ -8,6 +8,7 @@ be imported, and their first use says what to do. Other modules come from an ins
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import sys
 import types
@@ -196,12 +197,20 @@ def _package_folders(name: str, search_path: "Iterable[str]") -> "list[str]":
     return [folder for folder in folders if os.path.isdir(folder)]
 
 
+def _import_dropin() -> None:
+    """Import the installed scriptrun's drop-in, a package. Raises ImportError without one."""
+    spec = importlib.util.find_spec("scriptrun.dropin")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError("scriptrun is not installed here")
+    importlib.import_module("scriptrun.dropin")
+
+
 def _install() -> None:
     """Load the installed scriptrun's drop-in, or else act as the front."""
     own_folder = os.path.dirname(os.path.abspath(__file__))
     front = sys.modules.pop(__name__)
     try:
-        importlib.import_module("scriptrun.dropin")
+        _import_dropin()
         importlib.import_module(__name__)  # the drop-in's own, found before this one
     except ImportError:
         sys.modules[__name__] = front

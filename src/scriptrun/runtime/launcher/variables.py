@@ -109,6 +109,8 @@ def process_environment(
     mlflow_store.drop_submitters(job, environ)
     for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
         environ.pop(name, None)
+    if environ.get("MPLBACKEND", "").startswith("module://"):
+        del environ["MPLBACKEND"]  # a notebook's or an IDE's: the job has neither
     job_variables = job.get("variables") or {}
     prefix = conda_prefix.find_prefix(order.bin)
     if prefix:
