@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 ROOT, EXPERIMENT = "mlflow", "0"
+#: bytes; MLflow's own limit is 8,000 characters
+_LONGEST_TAG = 32_000
 
 
 #: where MLflow logs and to which run: those of the process that submitted are not the job's
@@ -61,16 +63,17 @@ def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -
 def read_tags(job: "Json", folder: str) -> "dict[str, str]":
     """The tags that the script gave the run through MLflow, without MLflow's own."""
     tags_folder = os.path.join(folder, ROOT, EXPERIMENT, _run_name(job), "tags")
-    try:
-        names = sorted(os.listdir(tags_folder))
-    except OSError:
-        return {}
     tags = {}
-    for name in names:
-        if not name.startswith("mlflow."):
-            content = files.read_bytes(os.path.join(tags_folder, name))
-            if content is not None:
-                tags[name] = content.decode("utf-8", "replace")
+    for current, _, names in os.walk(tags_folder):
+        for name in names:
+            path = os.path.join(current, name)
+            tag = os.path.relpath(path, tags_folder).replace(os.sep, "/")
+            if not tag.startswith("mlflow."):
+                try:
+                    with files.open_record(path) as handle:
+                        tags[tag] = handle.read(_LONGEST_TAG).decode("utf-8", "replace")
+                except OSError:
+                    continue  # no tag of MLflow's: a pipe, a dangling link
     return tags
 
 

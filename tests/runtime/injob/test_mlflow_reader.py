@@ -62,8 +62,14 @@ def test_tags_of_the_run_are_read_without_mlflows_own_and_those_of_nested_runs(t
         path = tmp_path / "mlflow" / "0" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (tmp_path / "mlflow" / "0" / "a-b_1" / "tags" / "folder").mkdir()
+    tags = tmp_path / "mlflow" / "0" / "a-b_1" / "tags"
+    (tags / "folder").mkdir()
+    (tags / "folder" / "inner").write_text("x")
+    (tags / "long").write_text("y" * 100_000)
+    (tags / "dangling").symlink_to("nothing")
     (tmp_path / "mlflow" / "0" / "nested" / "tags").mkdir(parents=True)
     (tmp_path / "mlflow" / "0" / "nested" / "tags" / "kind").write_text("lasso")
-    assert mlflow_store.read_tags({"id": "a.b_1"}, str(tmp_path)) == {"kind": "ridge"}
+    found = mlflow_store.read_tags({"id": "a.b_1"}, str(tmp_path))
+    assert len(found.pop("long")) == 32_000
+    assert found == {"kind": "ridge", "folder/inner": "x"}
     assert mlflow_store.read_tags({"id": "other_1"}, str(tmp_path)) == {}
