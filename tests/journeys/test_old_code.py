@@ -43,8 +43,12 @@ def facts_of(name: str) -> dict:
 
 
 def cases(fault: str) -> list:
+    """Every case; those that download gigabytes only with SCRIPTRUN_TEST_LARGE=1."""
     names = sorted(path.parent.name for path in CASES.glob("*/case.json"))
-    return [pytest.param(name, marks=marks(facts_of(name), fault)) for name in names]
+    found = [(name, facts_of(name)) for name in names]
+    if os.environ.get("SCRIPTRUN_TEST_LARGE") != "1":
+        found = [(name, facts) for name, facts in found if not facts.get("large")]
+    return [pytest.param(name, marks=marks(facts, fault)) for name, facts in found]
 
 
 def marks(facts: dict, fault: str) -> list:
