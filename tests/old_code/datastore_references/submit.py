@@ -18,7 +18,7 @@ run = Experiment(ws, "refs").submit(est)
 run.wait_for_completion(show_output=True)
 
 rc = RunConfiguration(); rc.environment.python.user_managed_dependencies = True
-dr = DataReferenceConfiguration(datastore_name=def_blob_store.name, path_on_datastore="refs", mode="download", path_on_compute="/tmp/refs-of-old-code", overwrite=True)
+dr = DataReferenceConfiguration(datastore_name=def_blob_store.name, path_on_datastore="refs", mode="download", path_on_compute="refs-here", overwrite=True)
 rc.data_references = {"refs": dr}
 ref = def_blob_store.path("refs").as_download()
 rc.data_references[ref.data_reference_name] = ref.to_config()
