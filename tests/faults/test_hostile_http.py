@@ -299,9 +299,10 @@ def test_nobodys_settings_in_a_temporary_folder_add_an_index(serve, tmp_path, mo
     table = "[tool.uv]" if name == "pyproject.toml" else ""
     (tmp_path / name).write_text(f'{table}\nextra-index-url = ["{theirs.address}/simple"]\n')
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    request = uv_requirements.from_spec(EnvironmentSpec(kind=PACKAGES, pip=("violet==1",)))
+    spec = EnvironmentSpec(kind=PACKAGES, pip=("violet==1",), pins=EXACT)
+    request = uv_requirements.from_spec(spec)
     with pytest.raises(EnvironmentException, match="violet"):
-        uv_lock.lock_for_version(request, "3.11", (), EXACT, print, lambda: False)
+        uv_lock.lock_for_version(request, "3.11", (), spec, print, lambda: False)
     assert own.requests and not theirs.requests
     with uv_tool.own_folder("build") as folder, pytest.raises(EnvironmentException):
         (Path(folder) / "in").write_text("violet\n")
