@@ -67,7 +67,7 @@ def begin(workspace: WorkspaceFiles, experiment: str) -> None:
     """
     queue = tickets.queue_of(workspace.id)
     if not os.access(queue, os.W_OK | os.X_OK):
-        is_read_only = os.statvfs(queue).f_flag & os.ST_RDONLY
+        is_read_only = hasattr(os, "statvfs") and os.statvfs(queue).f_flag & os.ST_RDONLY
         code = errno.EROFS if is_read_only else errno.EACCES
         raise paths.not_writable(queue, OSError(code, os.strerror(code)))
     experiments.make(workspace, experiment)

@@ -103,4 +103,4 @@ def _items(program: Program, statement: cst.ImportFrom) -> list[str]:
 def _sort_key(item: str) -> tuple[int, str]:
     """Constants, then classes, then functions, as isort and ruff sort them."""
     name = item.split(maxsplit=1)[0]
-    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2, name)
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2, item)

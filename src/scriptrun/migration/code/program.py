@@ -247,7 +247,9 @@ class _Wrapper(metadata.MetadataWrapper):
     Each walks the tree itself when it visits the module, and has nothing to do at other nodes.
     """
 
-    def visit_batched(self, visitors: Iterable[cst.BatchableCSTVisitor], *_: object, **__: object) -> cst.CSTNode:
+    def visit_batched(
+        self, visitors: Iterable[cst.BatchableCSTVisitor], *_: object, **__: object
+    ) -> cst.CSTNode:
         for visitor in visitors:
             with visitor.resolve(self):
                 visitor.visit_Module(self.module)
