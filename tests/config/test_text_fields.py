@@ -10,7 +10,7 @@ from scriptrun import CondaDependencies, RunConfiguration, ScriptRunConfig
 from scriptrun.cli.options import set_field
 from scriptrun.config import describe, yaml_text
 from scriptrun.config.camel_case import from_wire, to_wire
-from scriptrun.dropin import mlflow_runs
+from scriptrun.core import mlflow_runs
 from scriptrun.migration.formats import read_job
 from scriptrun.store import yaml_file
 

@@ -98,6 +98,9 @@ def test_rewritten_code_does_the_same(name, project):
     facts = facts_of(name)
     migrate = [sys.executable, "-m", "scriptrun", "migrate", "--write"]
     run_words(project, ["."], migrate)
+    for target in facts.get("targets", []):  # as the proof says
+        words = ["compute", "alias", target, "local"]
+        run_words(project, words, [sys.executable, "-m", "scriptrun"])
     shown = "".join(run_words(project, line, [sys.executable]) for line in facts["runs"])
     compare(project, facts, shown)
 

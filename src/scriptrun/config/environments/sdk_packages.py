@@ -74,18 +74,25 @@ def defaults() -> list[str]:
 
 
 def release(requirements: Collection[str]) -> str:
-    """The newest release that ``requirements`` pin, as "DAY NAME VERSION"; "" for none."""
-    releases: dict[str, str] = _table()["releases"]
+    """The SDK release that ``requirements`` mean, as "DAY NAME VERSION"; "" without the SDK.
+
+    That is the newest one that they pin; if they pin none, the last one.
+    """
+    named = [line for line in requirements if _tells_a_release(line)]
+    pinned = [(line, version) for line in named if (version := _version(line, exact=True))]
+    others = [(line, _version(line) or _LAST) for line in named]
+    days: dict[str, str] = _table()["releases"]
     found = []
-    for requirement in requirements:
-        name, _ = _name_and_extras(requirement)
-        version = _version(requirement, exact=True)
-        if version is None or not is_sdk(requirement) or name.startswith(_OWN_VERSIONS):
-            continue
-        days = [day for minor, day in releases.items() if _numbers(minor) <= version]
-        if days:
-            found.append(f"{max(days)} {name} {'.'.join(map(str, version))}")
+    for requirement, version in pinned or others:
+        earlier = [day for minor, day in days.items() if _numbers(minor) <= version]
+        if earlier:
+            text = ".".join(map(str, version))
+            found.append(f"{max(earlier)} {requirement_name(requirement)} {text}")
     return max(found, default="")
+
+
+def _tells_a_release(requirement: str) -> bool:
+    return is_sdk(requirement) and not requirement_name(requirement).startswith(_OWN_VERSIONS)
 
 
 def _row(key: str, version: tuple[int, ...] | None) -> dict[str, str]:

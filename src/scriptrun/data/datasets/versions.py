@@ -7,7 +7,7 @@ import uuid
 from scriptrun.data.datasets.manifest import Manifest, ManifestRow, manifest_path
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
-from scriptrun.data.stores.local import digest_in
+from scriptrun.data.stores.local import says_the_same
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import records, yaml_file
@@ -69,9 +69,8 @@ def _is_same(workspace: WorkspaceLike, stored: VersionRecord, record: VersionRec
 
 def _has_same_content(one: ManifestRow, other: ManifestRow) -> bool:
     """Whether two rows are of one file: whatever its time, by the digest of its content."""
-    digest = digest_in(one.etag)
-    is_equal = bool(digest) and digest == digest_in(other.etag)
-    return one._replace(etag="") == other._replace(etag="") and (is_equal or one.etag == other.etag)
+    is_one_file = one._replace(etag="") == other._replace(etag="")
+    return is_one_file and says_the_same(one.etag, other.etag)
 
 
 def get(workspace: WorkspaceLike, name: str, version: int | None = None) -> VersionRecord:

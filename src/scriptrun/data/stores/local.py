@@ -176,6 +176,17 @@ def _has_content_of(target: Path, part: Path) -> bool:
         return False
 
 
+def says_the_same(one: str, other: str) -> bool:
+    """Whether the ETags of two records tell of one content: one time, or one digest.
+
+    Records of earlier versions have the time alone.
+    """
+    (time, _, digest), (other_time, _, other_digest) = (
+        etag.partition(_DIGEST_MARK) for etag in (one, other)
+    )
+    return time == other_time or bool(digest and digest == other_digest)
+
+
 def digest_in(etag: str) -> str:
     """The digest that a record's ETag of a local file has, or ""."""
     return etag.partition(_DIGEST_MARK)[2]
