@@ -41,7 +41,7 @@ _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 #: the days to which the first day with a solution is determined
-_PRECISION = 7
+_PRECISION = 30
 #: a Python and the text that is locked for it
 Answer = tuple[Python, str]
 
@@ -141,17 +141,18 @@ def _resolve_as_of(
     attempt: _Attempt, undated: Answer, day: datetime.date, reason: str, others: Sequence[Python]
 ) -> Dated:
     """The lock as of ``day``, or as of the first day after it as of which there is one."""
-    pythons = [undated[0], *others]
+    chosen = undated[0]  # of earlier packages, only older ones have more
+    pythons = [chosen, *(other for other in others if other.minor < chosen.minor)]
     needed = tuple(name for name in attempt.exempt if name in attempt.pinned or name in TOOLS)
     for exempt in dict.fromkeys((needed, attempt.exempt)):  # other indexes may tell the day
         candidate = attempt.replace(exempt=exempt)
         answer = candidate.lock(pythons, day)
         if answer is None:
-            candidate = candidate.replace(late=_late(candidate, pythons, day))
+            candidate = candidate.replace(late=_late(candidate, pythons[0], day))
             answer = candidate.lock(pythons, day) if candidate.late else None
         if answer is not None:
             return _dated(answer, undated, day, reason, candidate.late)
-        found = _first_day(day, partial(candidate.replace(late={}).lock, pythons))
+        found = _first_day(day, partial(candidate.replace(late={}).lock, pythons[:1]))
         if found is not None:
             first, answer = found
             note = f"packages without a pin are resolved as of {first}"
@@ -180,9 +181,7 @@ def _for_python(answer: Answer, undated: Answer) -> str:
     return f", for Python {answer[0].version}" if answer[0] != undated[0] else ""
 
 
-def _late(
-    attempt: _Attempt, pythons: Sequence[Python], day: datetime.date
-) -> dict[str, datetime.date]:
+def _late(attempt: _Attempt, python: Python, day: datetime.date) -> dict[str, datetime.date]:
     """The requested packages that appeared only after ``day``, with their first usable days."""
     late = {}
     for line in attempt.request.lines:
@@ -193,11 +192,18 @@ def _late(
             request=attempt.request.replace(lines=(line,)),
             compile=partial(_compile_alone, attempt.compile),
         )
-        lock = partial(single.lock, pythons)
-        found = None if lock(day) else _first_day(day, lock)
-        if found is not None:
-            late[site_packages.normal(match[1])] = found[0]
+        first = None if single.lock([python], day) else _first_release(single, python)
+        if first is not None and first > day:
+            late[site_packages.normal(match[1])] = first
     return late
+
+
+def _first_release(single: _Attempt, python: Python) -> datetime.date | None:
+    """The day of the oldest release that ``python`` can use of the one requested package."""
+    flags = ("--resolution", "lowest", "--format", "pylock.toml", *_ONLY_WHEELS)
+    text = _compiled(single.compile, single.request, python, flags) or ""
+    packages = tomllib.loads(text).get("packages") or [{}]
+    return _release(packages[0]).date
 
 
 def _compile_alone(
@@ -210,7 +216,7 @@ def _first_day(
     day: datetime.date, lock: Callable[[datetime.date], Answer | None]
 ) -> tuple[datetime.date, Answer] | None:
     """The first day after ``day`` as of which ``lock`` finds a solution, and the solution."""
-    fails, works, step = day, day, datetime.timedelta(days=30)
+    fails, works, step = day, day, datetime.timedelta(days=60)
     answer = None
     while answer is None:
         if works >= _today():
