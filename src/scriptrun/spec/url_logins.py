@@ -106,13 +106,14 @@ def _login_at(text: str, start: int, scheme: str) -> UrlLogin | None:
     """The login of the URL whose authority begins at ``start``."""
     found = re.compile(_AUTHORITY).match(text, start)
     authority = found[0] if found else ""
-    if "@" not in re.sub(_REFERENCE, "", authority):
+    has_no_host = authority.endswith("@")  # so that it ends within a password: u:a@/b@host
+    if "@" not in re.sub(_REFERENCE, "", authority) or has_no_host:
         if ":" not in authority or re.fullmatch(_HOST_AND_PORT, authority):
             return None
-        found = re.compile(_LONG_AUTHORITY).match(text, start)
-        if found is None:
+        found = re.compile(_LONG_AUTHORITY).match(text, start + has_no_host * len(authority))
+        if found is None and not has_no_host:
             return None
-        authority = found[0]
+        authority = text[start : found.end()] if found is not None else authority
     login, _, host = authority.rpartition("@")
     user, colon, password = _split(login)
     end = start + len(login) + 1
