@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from scriptrun import Environment, ScriptRunConfig
@@ -41,6 +43,21 @@ def test_an_editable_one_is_said_to_change_under_the_run(tmp_path):
 )
 def test_all_others_are_worth_no_word(text):
     assert "later changes" not in notes(text)
+
+
+@pytest.mark.parametrize("package", ["", "azureml-sdk", "azureml-core==1.20"])
+def test_the_sdks_packages_have_a_time_where_pins_may_be_relaxed(package):
+    environment = Environment("old")  # names azureml-defaults
+    if package:
+        environment.python.conda_dependencies.add_pip_package(package)
+    described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
+    relaxed, _ = resolve_environment.resolve(described, None, AUTO)
+    version = "azureml-core 1.20" if "==" in package else "azureml-sdk 1.60"
+    assert relaxed.as_of.partition(" ")[2] == version
+    names = {re.split("[<>=!;]", line)[0] for line in relaxed.brought}
+    assert {"numpy", "pandas", "setuptools"} <= names
+    exact, _ = resolve_environment.resolve(described, None, EXACT)
+    assert not exact.as_of
 
 
 @pytest.mark.podman

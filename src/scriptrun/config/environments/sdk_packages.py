@@ -74,25 +74,24 @@ def defaults() -> list[str]:
 
 
 def release(requirements: Collection[str]) -> str:
-    """The SDK release that ``requirements`` mean, as "DAY NAME VERSION"; "" without the SDK.
-
-    That is the newest one that they pin; if they pin none, the last one.
-    """
-    named = [line for line in requirements if _tells_a_release(line)]
-    pinned = [(line, version) for line in named if (version := _version(line, exact=True))]
-    others = [(line, _version(line) or _LAST) for line in named]
-    days: dict[str, str] = _table()["releases"]
+    """The newest release that ``requirements`` pin, as "DAY NAME VERSION"; "" for none."""
     found = []
-    for requirement, version in pinned or others:
-        earlier = [day for minor, day in days.items() if _numbers(minor) <= version]
-        if earlier:
-            text = ".".join(map(str, version))
-            found.append(f"{max(earlier)} {requirement_name(requirement)} {text}")
+    for requirement in requirements:
+        name, version = requirement_name(requirement), _version(requirement, exact=True)
+        if version and is_sdk(requirement) and not name.startswith(_OWN_VERSIONS):
+            found.append(_release(name, version))
     return max(found, default="")
 
 
-def _tells_a_release(requirement: str) -> bool:
-    return is_sdk(requirement) and not requirement_name(requirement).startswith(_OWN_VERSIONS)
+def last_release() -> str:
+    """The release that packages of the SDK without a version mean, like ``release``."""
+    return _release("azureml-sdk", _LAST)
+
+
+def _release(name: str, version: tuple[int, ...]) -> str:
+    releases: dict[str, str] = _table()["releases"]
+    days = [day for minor, day in releases.items() if _numbers(minor) <= version]
+    return f"{max(days)} {name} {'.'.join(map(str, version))}" if days else ""
 
 
 def _row(key: str, version: tuple[int, ...] | None) -> dict[str, str]:
