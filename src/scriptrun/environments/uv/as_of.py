@@ -42,6 +42,8 @@ _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 #: the days to which the first day with a solution is determined
 _PRECISION = 30
+#: how long after its first release a package that appeared later is taken
+_YOUTH = datetime.timedelta(days=365)
 #: a Python and the text that is locked for it
 Answer = tuple[Python, str]
 
@@ -173,7 +175,7 @@ def _dated(
     note = f"packages without a pin are resolved as of {day}, {reason}"
     note += _for_python(answer, undated)
     for name, first in late.items():
-        note += f"; {name} as of {first}, its first release that can be used"
+        note += f"; {name} as of {first}, as it appeared later"
     return Dated(*answer, str(day), (f"{note}.",) if answer != undated else ())
 
 
@@ -182,7 +184,10 @@ def _for_python(answer: Answer, undated: Answer) -> str:
 
 
 def _late(attempt: _Attempt, python: Python, day: datetime.date) -> dict[str, datetime.date]:
-    """The requested packages that appeared only after ``day``, with their first usable days."""
+    """The requested packages that appeared only after ``day``, each with a day of its own.
+
+    That is a year after its first usable release: what is new often lacks something.
+    """
     late = {}
     for line in attempt.request.lines:
         match = _NAMED.match(line)
@@ -194,7 +199,7 @@ def _late(attempt: _Attempt, python: Python, day: datetime.date) -> dict[str, da
         )
         first = None if single.lock([python], day) else _first_release(single, python)
         if first is not None and first > day:
-            late[site_packages.normal(match[1])] = first
+            late[site_packages.normal(match[1])] = min(first + _YOUTH, _today())
     return late
 
 
