@@ -72,7 +72,7 @@ class Experiment:
 
         ``config`` is a ScriptRunConfig, or a HyperDriveConfig for a sweep, which returns a
         HyperDriveRun. The environment is registered under its name. ``tags`` are strings by name.
-        ``pins`` says what happens to pinned packages that cannot be had: "exact" fails the run,
+        ``pins`` says what happens to unavailable pinned packages: "exact" fails the run,
         "relax" takes near releases, and gives the job the names that newer packages have removed.
         ``show_output=True`` waits and streams the log. Warnings about the submission are issued as
         Python warnings and recorded in the run. Raises RunConfigurationException with all problems.

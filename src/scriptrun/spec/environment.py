@@ -111,7 +111,7 @@ class EnvironmentSpec(Value):
     code, and builds the same environments as RELAX). ``as_of`` is NEWEST_PIN, or "DAY PACKAGE" (the
     day to use where nothing is pinned), if packages without a pin are resolved as of the pins'
     time. ``brought`` are requirement lines that nobody wrote: what the SDK's packages brought, and
-    pip; they are left out where they cannot be had. ``local`` contains the digests of requirements
+    pip; they are left out where unavailable. ``local`` contains the digests of requirements
     that are local directories or files, by path. ``image`` is the requested container image and
     ``container`` whether a container is requested at all.
     ``uv`` is a table like ``[tool.uv]`` of pyproject.toml: sources, indexes, constraints.

@@ -192,15 +192,24 @@ def _script_problems(source: Path, script: str | None) -> list[str]:
     return []
 
 
+def _no_folders(source: str) -> list[tuple[str, str]]:
+    """The names and paths of an ``outputs`` or ``logs`` in the snapshot that is no real folder."""
+    paths = [(name, os.path.join(source, name)) for name in SCRIPT_AREAS]
+    return [
+        (name, path)
+        for name, path in paths
+        if os.path.islink(path) or (os.path.lexists(path) and not os.path.isdir(path))
+        if snapshots.why_ignored(source, name) is None
+    ]
+
+
 def _artifact_folder_problems(source: str) -> list[str]:
     """Why a run cannot have its own ``outputs`` and ``logs`` beside what the source has."""
     return [
         f"{name!r} in the source directory is a file, where a run needs a folder; "
         f"rename it, or add /{name} to .amlignore"
-        for name in SCRIPT_AREAS
-        for path in [os.path.join(source, name)]
-        if os.path.lexists(path) and not os.path.isdir(path) and not os.path.islink(path)
-        if snapshots.why_ignored(source, name) is None
+        for name, path in _no_folders(source)
+        if not os.path.islink(path)
     ]
 
 
@@ -209,9 +218,8 @@ def _artifact_link_notes(source: str) -> list[str]:
     return [
         f"{name!r} in the source directory is a link to {os.readlink(path)!r}; "
         f"the run writes to a folder of its own instead"
-        for name in SCRIPT_AREAS
-        for path in [os.path.join(source, name)]
-        if os.path.islink(path) and snapshots.why_ignored(source, name) is None
+        for name, path in _no_folders(source)
+        if os.path.islink(path)
     ]
 
 

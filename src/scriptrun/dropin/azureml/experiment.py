@@ -39,7 +39,7 @@ class Experiment(experiment.Experiment):
         """Submit the job that ``config`` describes and return its Run immediately.
 
         An Estimator is submitted as its ScriptRunConfig. ``pins`` (default: "auto", or
-        SCRIPTRUN_PINS) says what happens to pinned packages that cannot be had.
+        SCRIPTRUN_PINS) says what happens to unavailable pinned packages.
         """
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()

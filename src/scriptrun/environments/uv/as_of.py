@@ -157,8 +157,7 @@ def _resolve_as_of(
         found = _first_day(day, partial(candidate.replace(late={}).lock, pythons[:1]))
         if found is not None:
             first, answer = found
-            note = f"packages without a pin are resolved as of {first}"
-            note += f"{_for_python(answer, undated)}: "
+            note = f"packages without a pin are resolved as of {first}: "
             note += f"as of {day}, {reason}, they have no solution."
             return Dated(*answer, str(first), (note,))
     note = f"packages without a pin are the newest: as of {day}, {reason}, they have no solution."

@@ -16,7 +16,7 @@ from scriptrun.spec.values import Value
 
 
 class Completed(Value):
-    """A request with the brought requirements that can be had, and its locked text."""
+    """A request with the available brought requirements, and its locked text."""
 
     request: Request
     text: str

@@ -37,7 +37,7 @@ _KNOWN_OPTIONS = {
 class Request(Value):
     """Requirements, option lines for the requirements file, and arguments for uv.
 
-    ``brought`` are more requirements, which are left out if they cannot be had. ``uv`` is a
+    ``brought`` are more requirements, which are left out if unavailable. ``uv`` is a
     ``[tool.uv]`` table of pyproject.toml, used when the request is locked.
     """
 
