@@ -64,6 +64,23 @@ def test_what_cannot_be_had_of_the_brought_is_left_out(index, locks, said):
     assert brought.Completed and as_of.Dated
 
 
+def test_bounds_of_the_brought_are_dropped_one_by_one(index, locks, said):
+    spec = requested(index, "learn==0.24", brought=("numeric<1.0", "late<2"), as_of="")
+    ready = ensure(spec, locks, said.append)
+    assert "numeric==2.0" in ready.lock["requirements"]
+    assert "late==1.0" in ready.lock["requirements"]
+    assert "newer than in Azure, as the requirements need it: numeric." in ready.notes
+
+
+def test_setuptools_never_loses_its_bound(index, locks, said, tmp_path):
+    make_wheel(tmp_path / "index" / "setuptools", "setuptools", "82.0")
+    spec = requested(index, "learn==0.24", brought=("late<2", "setuptools<81"), as_of="")
+    ready = ensure(spec, locks, said.append)
+    assert "setuptools" not in ready.lock["requirements"]
+    assert "late==1.0" in ready.lock["requirements"]
+    assert any("left out" in note and "setuptools" in note for note in ready.notes)
+
+
 def test_the_table_bounds_what_was_released_later():
     assert release_dates.date_of("scikit-learn", "0.24.2").startswith("202")
     assert "numpy<1.21" in release_dates.bounds("2021-05-02")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from scriptrun.environments import dependency_paths
 from scriptrun.environments.interpreter.discovery import Python
@@ -12,6 +11,7 @@ from scriptrun.environments.uv import relax_pins as uv_relax_pins
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.environments.uv.relax_pins import Compile
 from scriptrun.environments.uv.requirements import Request
+from scriptrun.spec.environment import TOOLS
 from scriptrun.spec.values import Value
 
 
@@ -35,19 +35,44 @@ def add(
     The user's requirements stay; ``changes`` are the pins that were relaxed.
     """
     lines = tuple(uv_relax_pins.with_changes(line, changes) for line in request.lines)
-    names = tuple(dict.fromkeys(map(dependency_paths.requirement_name, request.brought)))
-    alone = Completed(request.replace(lines=lines), text, _left_out(request.brought, ()))
-    for brought in dict.fromkeys((request.brought, names)):
-        answer = _with(alone, lines, brought, python, compile)
-        if answer is not None:
-            return answer.replace(note=_left_out(request.brought, brought))
-    best = alone
-    kept: tuple[str, ...] = ()
-    for name in names:
-        answer = _with(alone, lines, (*kept, name), python, compile)
-        if answer is not None:
-            best, kept = answer, (*kept, name)
-    return best.replace(note=_left_out(request.brought, kept))
+    alone = Completed(request.replace(lines=lines), text)
+
+    def lock(brought: tuple[str, ...]) -> Completed | None:
+        return _with(alone, lines, brought, python, compile)
+
+    ordered = sorted(dict.fromkeys(request.brought), key=lambda line: not _is_tool(line))
+    kept, completed = _add_to((), alone, tuple(ordered), lock)
+    return completed.replace(note=_left_out(request.brought, kept))
+
+
+def _add_to(
+    kept: tuple[str, ...],
+    completed: Completed,
+    lines: tuple[str, ...],
+    lock: Callable[[tuple[str, ...]], Completed | None],
+) -> tuple[tuple[str, ...], Completed]:
+    """Add what can be had of ``lines`` to ``kept``, which are locked as ``completed``.
+
+    A line that cannot be had loses its bounds, a tool's is left out: newer ones lack what old code
+    imports (pkg_resources).
+    """
+    if not lines:
+        return kept, completed
+    answer = lock((*kept, *lines))
+    if answer is not None:
+        return (*kept, *lines), answer
+    if len(lines) > 1:
+        middle = len(lines) // 2
+        kept, completed = _add_to(kept, completed, lines[:middle], lock)
+        return _add_to(kept, completed, lines[middle:], lock)
+    name = dependency_paths.requirement_name(lines[0])
+    is_free = name == lines[0] or _is_tool(name)
+    answer = None if is_free else lock((*kept, name))
+    return (kept, completed) if answer is None else ((*kept, name), answer)
+
+
+def _is_tool(line: str) -> bool:
+    return dependency_paths.requirement_name(line) in TOOLS
 
 
 def _with(
@@ -84,12 +109,13 @@ def _compiled(
 
 def _left_out(brought: Sequence[str], used: Sequence[str]) -> str:
     """The note about what of ``brought`` is missing or has lost its bounds; "" for nothing."""
-    names = [dependency_paths.requirement_name(line) for line in brought]
-    kept = {dependency_paths.requirement_name(line) for line in used}
-    missing = [name for name in dict.fromkeys(names) if name not in kept]
-    if missing:
-        return f"left out, as they cannot be had beside the requirements: {', '.join(missing)}."
-    loose = [name for line, name in zip(brought, names, strict=True) if re.search(r"[<=~]", line)]
-    if [*used] == [*brought] or not loose:
-        return ""
-    return f"newer than in Azure, as the requirements need it: {', '.join(dict.fromkeys(loose))}."
+    names = {line: dependency_paths.requirement_name(line) for line in brought}
+    kept = set(map(dependency_paths.requirement_name, used))
+    missing = dict.fromkeys(name for name in names.values() if name not in kept)
+    loose = dict.fromkeys(name for line, name in names.items() if name in kept and line not in used)
+    left_out = "left out, as they cannot be had beside the requirements"
+    newer = "newer than in Azure, as the requirements need it"
+    notes = ((left_out, missing), (newer, loose))
+    return "; ".join(f"{text}: {', '.join(which)}" for text, which in notes if which) + (
+        "." if missing or loose else ""
+    )
