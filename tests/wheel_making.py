@@ -43,14 +43,18 @@ def make_wheel(
     version: str = "1.0",
     needs: tuple[str, ...] = (),
     tag: str = "py3",
+    code: str = "",
 ) -> Path:
-    """A wheel of one module ``name`` that holds its version, for the Python of ``tag``."""
+    """A wheel of one module ``name`` that holds its version, for the Python of ``tag``.
+
+    ``code`` is what else the module holds.
+    """
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     metadata += "".join(f"Requires-Dist: {need}\n" for need in needs)
     wheel = f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}-none-any\n"
     files = {
-        f"{name}.py": f"VERSION = '{version}'\n",
+        f"{name}.py": f"VERSION = '{version}'\n{code}",
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": wheel,
     }

@@ -90,10 +90,16 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 class Watchdog:
-    """A thread that ends ``process`` when ``stop`` returns true or the time limit is exceeded."""
+    """A thread that ends ``process`` when ``stop`` returns true or the time limit is exceeded.
 
-    def __init__(self, process: subprocess.Popen[bytes], stop: Stop) -> None:
-        self._process, self._stop, self._limit = process, stop, limit()
+    ``seconds`` is another time limit than that of all builds.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], stop: Stop, seconds: float | None = None
+    ) -> None:
+        self._process, self._stop = process, stop
+        self._limit = limit() if seconds is None else seconds
         self._closed = threading.Event()
         self._reason = ""
         dependents.tie(process)

@@ -21,9 +21,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from scriptrun.environments import health
     from scriptrun.environments.cache import limit as cache_limit
     from scriptrun.runtime.hints import Json
 else:
+    health = later("scriptrun.environments.health")
     cache_limit = later("scriptrun.environments.cache.limit")
 
 Lockfile = dict[str, "Any"]
@@ -146,7 +148,7 @@ class Builder(ABC):
             cached=cached,
             seconds=seconds,
             sites=self.sites(folder or ""),
-            notes=tuple(self.lockfile.get("notes", ())),
+            notes=(*self.lockfile.get("notes", ()), *(health.notes(folder) if folder else ())),
         )
 
 

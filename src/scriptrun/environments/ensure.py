@@ -37,10 +37,13 @@ from scriptrun.store.locks import flocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.environments import health, import_trial
     from scriptrun.environments.cache import listing as cache_listing
     from scriptrun.environments.cache import prune as cache_prune
     from scriptrun.store.locks import leases
 else:
+    health = later("scriptrun.environments.health")
+    import_trial = later("scriptrun.environments.import_trial")
     cache_listing = later("scriptrun.environments.cache.listing")
     cache_prune = later("scriptrun.environments.cache.prune")
     leases = later("scriptrun.store.locks.leases")
@@ -161,6 +164,7 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop, cache: CacheFold
         problem = builder.why_unhealthy(folder)
         if problem:
             raise EnvironmentException(f"The environment is broken after its build: {problem}.")
+        health.add_notes(folder, import_trial.try_imports(builder, folder, log, stop))
         seconds = round(time.monotonic() - began, 3)
         _mark(builder, folder, seconds)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 from scriptrun.environments import site_packages
 from scriptrun.environments.interpreter import facts as interpreter_facts
@@ -25,6 +26,20 @@ def record(folder: str, python: str, site_folders: tuple[str, ...]) -> None:
         "names": site_packages.names(site_folders),
     }
     write_atomic(os.path.join(folder, RECORD_FILE), to_json(facts), durable=False)
+
+
+def add_notes(folder: str, notes: Sequence[str]) -> None:
+    """Add ``notes`` about the finished build, such as failing imports, to its record."""
+    path = os.path.join(folder, RECORD_FILE)
+    facts = read_object(path)
+    if notes and facts is not None:
+        write_atomic(path, to_json({**facts, "notes": list(notes)}), durable=False)
+
+
+def notes(folder: str) -> tuple[str, ...]:
+    """The notes in the record of the build in ``folder``."""
+    recorded = (read_object(os.path.join(folder, RECORD_FILE)) or {}).get("notes")
+    return tuple(map(str, recorded)) if isinstance(recorded, list) else ()
 
 
 def why_unhealthy(folder: str, python: str, site_folders: tuple[str, ...]) -> str:
