@@ -192,6 +192,12 @@ import numpy as np, pandas as pd
 frame = pd.DataFrame({"a": [1]}).append({"a": 2}, ignore_index=True)
 assert [name for name, _ in frame.iteritems()] == ["a"] and pd.np is np
 assert frame.a.append(frame.a).tolist() == [1, 2, 1, 2] and frame.applymap(str).a[1] == "2"
+rows = frame.append(other=[{"a": 3}, {"a": 4}], ignore_index=True)
+assert rows.a.tolist() == [1, 2, 3, 4] and rows.append(other=[frame, frame]).shape == (8, 1)
+assert list(frame.append(other=pd.DataFrame({"B": [1], "A": [2]}), sort=True)) == ["A", "B", "a"]
+named = frame.append(pd.Series({"a": 5}, name="last"))
+assert named.index.tolist() == [0, 1, "last"] and named.a.tolist() == [1, 2, 5]
+assert frame.a.append(to_append=[frame.a], ignore_index=True).index.tolist() == [0, 1, 2, 3]
 """
 
 

@@ -112,25 +112,43 @@ def _add_numpy_names(module: "ModuleType") -> None:
 
 
 def _add_pandas_names(module: "ModuleType") -> None:
-    def append(
-        self: "DataFrame | Series",
-        to_append: "DataFrame | Series | dict[str, object] | list[DataFrame | Series]",
+    def append_rows(
+        self: "DataFrame",
+        other: "DataFrame | Series | dict[str, object] | list[DataFrame | Series | dict[str, object]]",
         ignore_index: bool = False,
         verify_integrity: bool = False,
         sort: bool = False,
-    ) -> "DataFrame | Series":
-        if isinstance(to_append, dict):
-            to_append = module.Series(to_append)
-        if isinstance(self, module.DataFrame) and isinstance(to_append, module.Series):
-            to_append = to_append.to_frame().T.infer_objects()
-        others = to_append if isinstance(to_append, (list, tuple)) else [to_append]
+    ) -> "DataFrame":
+        if isinstance(other, list) and other and not isinstance(other[0], module.DataFrame):
+            others = [module.DataFrame(other)]
+        else:
+            others = list(other) if isinstance(other, (list, tuple)) else [other]
+        rows = [module.Series(each) if isinstance(each, dict) else each for each in others]
+        frames = [
+            row.to_frame().T.infer_objects() if isinstance(row, module.Series) else row
+            for row in rows
+        ]
         return module.concat(
-            [self] + list(others), ignore_index=ignore_index, verify_integrity=verify_integrity
+            [self] + frames,
+            ignore_index=ignore_index,
+            verify_integrity=verify_integrity,
+            sort=sort,
+        )
+
+    def append_values(
+        self: "Series",
+        to_append: "Series | list[Series]",
+        ignore_index: bool = False,
+        verify_integrity: bool = False,
+    ) -> "Series":
+        others = list(to_append) if isinstance(to_append, (list, tuple)) else [to_append]
+        return module.concat(
+            [self] + others, ignore_index=ignore_index, verify_integrity=verify_integrity
         )
 
     for kind in (module.__dict__.get("DataFrame"), module.__dict__.get("Series")):
         for old, value in (
-            ("append", append),
+            ("append", append_values if kind is module.Series else append_rows),
             ("iteritems", getattr(kind, "items", None)),
             ("applymap", getattr(kind, "map", None) if kind is not module.Series else None),
         ):
