@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from scriptrun.data.errors import DatasetExecutionError
 from scriptrun.data.tables import file_errors, text_columns
@@ -14,12 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
-    from pyarrow import dataset, fs
 
-    from scriptrun.runtime.hints import Json
-
-    #: a dataset of files with a schema and a format, with the columns from paths
-    OpenDataset = Callable[[list[str], pa.Schema, dataset.FileFormat], dataset.FileSystemDataset]
+    from scriptrun.data.tables.source_files import SourceFiles
 
 #: how many blocks are converted together
 _MOST_JOINED = 32
@@ -51,43 +47,34 @@ class DelimitedFiles:
     #: conditions on the rows are applied to what ``batches`` yields
     filters_rows = False
 
-    def __init__(
-        self,
-        options: Json,
-        system: fs.FileSystem,
-        paths: list[str],
-        names: dict[str, str],
-        open_dataset: OpenDataset,
-    ) -> None:
-        self._options, self._system, self._paths, self._names = options, system, paths, names
-        self._open = open_dataset
-        self._given: Json = options.get("types", {})
-        self._format = table_format.file_format(options)
-        self.schema = table_format.apply_types(self._inspect(), self._given)
+    def __init__(self, files: SourceFiles) -> None:
+        self._files = files
+        self._format = table_format.file_format(files.options)
+        self.schema = table_format.apply_types(self._inspect(), files.given)
 
     def _inspect(self) -> pa.Schema:
         """The columns, with types guessed from the beginning of the files."""
         pa = table_format.arrow()
         try:
-            schemas = table_format.sampled_schemas(self._format, self._system, self._paths)
+            schemas = table_format.sampled_schemas(self._format, self._files)
         except (pa.ArrowException, UnicodeError) as error:
             raise self._error(error) from None
         for path, schema in schemas.items():
             names = schema.names
-            if self._options["header"] and len(set(names)) < len(names):
+            if self._files.options["header"] and len(set(names)) < len(names):
                 raise self._error(ValueError("duplicate names"), [path])
             if any(map(pa.types.is_binary, schema.types)):
                 raise self._error(ValueError("The text is not UTF-8."), [path])
         found = list(schemas.values())
-        if not self._options["header"]:
+        if not self._files.options["header"]:
             found = [
                 pa.schema([(f"Column{n + 1}", kind) for n, kind in enumerate(schema.types)])
                 for schema in found
             ]
             widest = max(found, key=len)
-            self._format = table_format.file_format(self._options, widest.names)
+            self._format = table_format.file_format(self._files.options, widest.names)
         schema, _ = table_format.common_schema(found)
-        if not self._options.get("infer", True):
+        if not self._files.options.get("infer", True):
             return pa.schema([(name, pa.string()) for name in schema.names])
         days = pa.timestamp("us")  # as in v1
         kinds = [days if pa.types.is_date(kind) else kind for kind in schema.types]
@@ -101,18 +88,18 @@ class DelimitedFiles:
         Raises UnfitValue for a value that is not of its column's type.
         """
         pa = table_format.arrow()
-        keep_empty = bool(self._options.get("empty_as_string"))
+        keep_empty = bool(self._files.options.get("empty_as_string"))
         conversions = {
             field.name: Conversion(
                 field.type,
-                field.name in self._given,
-                self._given.get(field.name, {}).get("formats") or (),
+                field.name in self._files.given,
+                self._files.given.get(field.name, {}).get("formats") or (),
                 keep_empty,
-                self._given.get(field.name, {}).get("decimal_mark", "."),
+                self._files.given.get(field.name, {}).get("decimal_mark", "."),
             )
             for field in self.schema
         }
-        for batch in self._texts(self._paths, names, condition, readahead):
+        for batch in self._texts(self._files.paths, names, condition, readahead):
             columns = [
                 conversions[name].apply(name, column) if name in conversions else column
                 for name, column in zip(names, batch.columns, strict=True)
@@ -125,7 +112,7 @@ class DelimitedFiles:
         Raises DatasetExecutionError if the user set the type of the column in ``error``.
         """
         pa = table_format.arrow()
-        if error.column in self._given:
+        if error.column in self._files.given:
             if error.kind != pa.timestamp("us"):
                 raise file_errors.given_type_error(error, self._file_of(error))
             self._set_type(error.column, pa.timestamp("ns"))
@@ -134,12 +121,12 @@ class DelimitedFiles:
             name
             for name in names
             if name in self.schema.names
-            and name not in self._given
+            and name not in self._files.given
             and self.schema.field(name).type != pa.string()
         ]
-        keep_empty = bool(self._options.get("empty_as_string"))
+        keep_empty = bool(self._files.options.get("empty_as_string"))
         kinds = text_columns.profile(
-            lambda chosen: self._texts(self._paths, chosen, None, {}),
+            lambda chosen: self._texts(self._files.paths, chosen, None, {}),
             open_names,
             text_columns.without_nulls if keep_empty else lambda texts: texts,
         )
@@ -155,10 +142,10 @@ class DelimitedFiles:
         """The file that has the value."""
         import pyarrow.compute as pc
 
-        for path in self._paths:
+        for path in self._files.paths:
             texts = self._texts([path], [error.column], None, {})
             if any(pc.index(batch.column(0), error.value).as_py() >= 0 for batch in texts):
-                return self._names[path]
+                return self._files.names[path]
         return ""
 
     def _texts(
@@ -170,7 +157,7 @@ class DelimitedFiles:
     ) -> Iterator[pa.RecordBatch]:
         pa = table_format.arrow()
         schema = pa.schema([(name, pa.string()) for name in self.schema.names])
-        files = self._open(paths, schema, self._format)
+        files = self._files.open(paths, schema, self._format)
         try:
             scanner = files.scanner(columns=names, filter=condition, **readahead)
             yield from _joined(scanner.to_batches())
@@ -180,10 +167,10 @@ class DelimitedFiles:
     def _error(self, error: Exception, paths: list[str] | None = None) -> DatasetExecutionError:
         """The error that says which file is at fault, and where."""
         pa = table_format.arrow()
-        size = int(self._options.get("block_size", table_format.BLOCK_SIZE))
+        size = int(self._files.options.get("block_size", table_format.BLOCK_SIZE))
         if "straddl" in str(error) and size < _LARGEST_BLOCK:
             raise LongRow(size * 32)
-        for path in self._paths if paths is None else paths:
+        for path in self._files.paths if paths is None else paths:
             problem = error
             if paths is None:
                 try:
@@ -192,17 +179,18 @@ class DelimitedFiles:
                     problem = found
                 else:
                     continue
-            separator = str(self._options["separator"])
-            encoding = table_format.codec(str(self._options.get("encoding", "utf8")))
+            separator = str(self._files.options["separator"])
+            encoding = table_format.codec(str(self._files.options.get("encoding", "utf8")))
             return file_errors.delimited_error(
-                self._system, path, self._names[path], problem, separator, encoding
+                self._files.system, path, self._files.names[path], problem, separator, encoding
             )
         return file_errors.unreadable_error(error)
 
     def _read_whole(self, path: str) -> None:
         """Read all of a file as text; raises what pyarrow does."""
         pa = table_format.arrow()
-        names = self._format.inspect(path, self._system).names
+        names = self._format.inspect(path, self._files.system).names
         schema = pa.schema([(name, pa.string()) for name in names])
-        for _ in self._open([path], schema, self._format).scanner(columns=names).to_batches():
+        files = self._files.open([path], schema, self._format)
+        for _ in files.scanner(columns=names).to_batches():
             pass

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import pyarrow as pa
-    from pyarrow import dataset, fs
+    from pyarrow import dataset
 
+    from scriptrun.data.tables.source_files import SourceFiles
     from scriptrun.runtime.hints import Json
 
 #: files to inspect for the columns and their types
@@ -104,11 +105,9 @@ def sample_of(paths: list[str]) -> list[str]:
     return [*paths[: _SAMPLE_FILES - 1], paths[-1]] if len(paths) > _SAMPLE_FILES else paths
 
 
-def sampled_schemas(
-    arrow_format: dataset.FileFormat, system: fs.FileSystem, paths: list[str]
-) -> dict[str, pa.Schema]:
+def sampled_schemas(arrow_format: dataset.FileFormat, files: SourceFiles) -> dict[str, pa.Schema]:
     """The schema of each file of the sample. Raises an ArrowException or a UnicodeError."""
-    schemas = {path: arrow_format.inspect(path, system) for path in sample_of(paths)}
+    schemas = {path: arrow_format.inspect(path, files.system) for path in sample_of(files.paths)}
     for schema in schemas.values():
         _ = schema.names  # a name may be no text
     return schemas

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from scriptrun.data.tables import file_errors, json_lines
 from scriptrun.data.tables import format as table_format
@@ -12,12 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
-    from pyarrow import fs
 
     from scriptrun.data.tables.partitions import PathValue
-    from scriptrun.runtime.hints import Json
-
-    PathColumns = Callable[[str], dict[str, PathValue]]
+    from scriptrun.data.tables.source_files import SourceFiles
 
 
 class JsonFiles:
@@ -26,24 +23,15 @@ class JsonFiles:
     #: conditions on the rows are applied to what ``batches`` yields
     filters_rows = False
 
-    def __init__(
-        self,
-        options: Json,
-        system: fs.FileSystem,
-        paths: list[str],
-        names: dict[str, str],
-        path_values: PathColumns,
-        path_schema: pa.Schema,
-    ) -> None:
-        self._system, self._paths, self._names = system, paths, names
-        self._codec = table_format.codec(str(options.get("encoding", "utf8")))
-        self._path_values, self._path_schema = path_values, path_schema
-        self._given: Json = options.get("types", {})
+    def __init__(self, files: SourceFiles) -> None:
+        self._files = files
+        self._codec = table_format.codec(str(files.options.get("encoding", "utf8")))
         #: the file that was read last: often the only one
         self._last: tuple[str, pa.Table] = ("", table_format.arrow().table({}))
         self._choices: dict[str, list[pa.DataType]] = {}
-        self._all_known = len(table_format.sample_of(paths)) == len(paths)
-        self.schema = self._common_schema(table_format.sample_of(paths))
+        sample = table_format.sample_of(files.paths)
+        self._all_known = len(sample) == len(files.paths)
+        self.schema = self._common_schema(sample)
 
     def batches(
         self, names: list[str], condition: pc.Expression | None, readahead: dict[str, int]
@@ -53,14 +41,16 @@ class JsonFiles:
         Raises UnfitValue for a value that is not of its column's type.
         """
         pa = table_format.arrow()
-        for path in self._paths:
-            values = self._path_values(self._names[path])
+        for path in self._files.paths:
+            values = self._files.path_values(path)
             if condition is not None and not self._one_row(values).filter(condition).num_rows:
                 continue
             table = self._read(path)
             self._check_names(table)
             columns = [
-                pa.repeat(pa.scalar(values[name], self._path_schema.field(name).type), len(table))
+                pa.repeat(
+                    pa.scalar(values[name], self._files.path_schema.field(name).type), len(table)
+                )
                 if name in values
                 else self._typed(name, table)
                 for name in names
@@ -76,7 +66,7 @@ class JsonFiles:
         pa = table_format.arrow()
         return pa.table(
             {
-                name: pa.array([value], self._path_schema.field(name).type)
+                name: pa.array([value], self._files.path_schema.field(name).type)
                 for name, value in values.items()
             }
         )
@@ -87,11 +77,11 @@ class JsonFiles:
         Raises DatasetExecutionError if the user set that column's type.
         """
         pa = table_format.arrow()
-        if error.column in self._given:
+        if error.column in self._files.given:
             raise file_errors.given_type_error(error)
         if not self._all_known:
             self._all_known = True
-            self.schema = self._common_schema(self._paths)
+            self.schema = self._common_schema(self._files.paths)
             return
         if self.schema.field(error.column).type == pa.string():
             raise file_errors.mixed_types_error(error.column, [str(error.kind), error.value])
@@ -102,13 +92,13 @@ class JsonFiles:
     def _common_schema(self, paths: list[str]) -> pa.Schema:
         schemas = [self._read(path).schema for path in paths]
         schema, self._choices = table_format.common_schema(schemas)
-        return table_format.apply_types(schema, self._given)
+        return table_format.apply_types(schema, self._files.given)
 
     def _read(self, path: str) -> pa.Table:
         pa = table_format.arrow()
         given = {
             name: table_format.type_of(value)
-            for name, value in self._given.items()
+            for name, value in self._files.given.items()
             if value["type"] in ("string", "datetime")
         }
         known = getattr(self, "schema", ())
@@ -118,9 +108,9 @@ class JsonFiles:
             field.type == pa.string() for field in table.schema if field.name in texts
         ):
             return table
-        with self._system.open_input_stream(path) as stream:
+        with self._files.system.open_input_stream(path) as stream:
             table = json_lines.read(
-                stream, self._names[path], dict.fromkeys(texts, pa.string()), self._codec
+                stream, self._files.names[path], dict.fromkeys(texts, pa.string()), self._codec
             )
         self._last = path, table
         return table
@@ -132,11 +122,11 @@ class JsonFiles:
         if name not in table.schema.names:
             return pa.chunked_array([pa.nulls(len(table), kind)])
         column = table.column(name)
-        is_given = name in self._given
+        is_given = name in self._files.given
         if column.type == kind:
             return column
         if pa.types.is_string(column.type) and is_given:
-            formats = self._given[name].get("formats") or ()
+            formats = self._files.given[name].get("formats") or ()
             conversion = Conversion(kind, True, formats)
             return pa.chunked_array([conversion.apply(name, column.combine_chunks())])
         try:

@@ -13,10 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
-    from pyarrow import fs
 
-    from scriptrun.data.tables.delimited import OpenDataset
-    from scriptrun.runtime.hints import Json
+    from scriptrun.data.tables.source_files import SourceFiles
 
 
 class ParquetFiles:
@@ -25,25 +23,16 @@ class ParquetFiles:
     #: conditions on the rows decide what is read
     filters_rows = True
 
-    def __init__(
-        self,
-        options: Json,
-        system: fs.FileSystem,
-        paths: list[str],
-        names: dict[str, str],
-        open_dataset: OpenDataset,
-    ) -> None:
-        self._system, self._paths, self._names = system, paths, names
-        self._open = open_dataset
-        self._given: Json = options.get("types", {})
-        self._format = table_format.file_format(options)
+    def __init__(self, files: SourceFiles) -> None:
+        self._files = files
+        self._format = table_format.file_format(files.options)
         pa = table_format.arrow()
         try:
-            schemas = table_format.sampled_schemas(self._format, system, paths)
+            schemas = table_format.sampled_schemas(self._format, files)
         except (pa.ArrowException, UnicodeError) as error:
             raise self._error(error) from None
         schema, self._choices = table_format.common_schema(list(schemas.values()))
-        self.schema = table_format.apply_types(schema, self._given)
+        self.schema = table_format.apply_types(schema, files.given)
 
     def batches(
         self, names: list[str], condition: pc.Expression | None, readahead: dict[str, int]
@@ -53,7 +42,7 @@ class ParquetFiles:
         Raises UnfitValue if a column's type does not hold the values of each file.
         """
         pa = table_format.arrow()
-        files = self._open(self._paths, self.schema, self._format)
+        files = self._files.open(self._files.paths, self.schema, self._format)
         scanner = files.scanner(columns=names, filter=condition, **readahead)
         try:
             yield from scanner.to_batches()
@@ -64,22 +53,22 @@ class ParquetFiles:
         """Take a wider type for the column in ``error``."""
         pa = table_format.arrow()
         choices = self._choices.get(error.column) or []
-        if error.column in self._given or not choices:
+        if error.column in self._files.given or not choices:
             raise self._type_error(error)
         index = self.schema.get_field_index(error.column)
         self.schema = self.schema.set(index, pa.field(error.column, choices.pop(0)))
 
     def _type_error(self, error: UnfitValue) -> DatasetExecutionError:
-        if error.column in self._given:
+        if error.column in self._files.given:
             return file_errors.given_type_error(error)
         return file_errors.mixed_types_error(error.column, [str(error.kind), error.value])
 
     def _unfit(self, error: Exception) -> UnfitValue | DatasetExecutionError:
         """The first column, of those that files have in different types, that cannot be read."""
         pa = table_format.arrow()
-        for path in self._paths:
+        for path in self._files.paths:
             try:
-                own = self._format.inspect(path, self._system)
+                own = self._format.inspect(path, self._files.system)
             except pa.ArrowException as found:
                 return self._error(found)
             for field in own:
@@ -90,13 +79,13 @@ class ParquetFiles:
                 if reason:
                     self._choices.setdefault(field.name, [pa.string()])
                     return UnfitValue(
-                        field.name, f"{field.type} in {self._names[path]!r}", target.type
+                        field.name, f"{field.type} in {self._files.names[path]!r}", target.type
                     )
         return self._error(error)
 
     def _cast_problem(self, path: str, name: str) -> str:
         pa = table_format.arrow()
-        files = self._open([path], self.schema, self._format)
+        files = self._files.open([path], self.schema, self._format)
         try:
             for _ in files.scanner(columns=[name]).to_batches():
                 pass
@@ -107,11 +96,11 @@ class ParquetFiles:
     def _error(self, error: Exception) -> DatasetExecutionError:
         """The error that says which file is at fault."""
         pa = table_format.arrow()
-        for path in self._paths:
+        for path in self._files.paths:
             try:
-                self._format.inspect(path, self._system)
+                self._format.inspect(path, self._files.system)
             except (pa.ArrowException, UnicodeError) as found:
                 if "magic bytes" in str(found) or "footer" in str(found):
                     found = ValueError("it is no Parquet file, or not a whole one.")
-                return file_errors.unreadable_error(found, self._names[path])
+                return file_errors.unreadable_error(found, self._files.names[path])
         return file_errors.unreadable_error(error)

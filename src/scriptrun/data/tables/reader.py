@@ -7,26 +7,26 @@ import itertools
 import operator
 from collections.abc import Iterable, Iterator
 
-from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.datasets.content import Content
-from scriptrun.data.errors import FileChanged
-from scriptrun.data.stores.protocol import is_unchanged
-from scriptrun.data.tables import arrow_filesystem, expressions, file_errors, partitions
+from scriptrun.data.tables import expressions, file_errors
 from scriptrun.data.tables import format as table_format
 from scriptrun.data.tables.delimited import DelimitedFiles, LongRow
 from scriptrun.data.tables.json_files import JsonFiles
 from scriptrun.data.tables.parquet_files import ParquetFiles
+from scriptrun.data.tables.source_files import SourceFiles
 from scriptrun.data.tables.text_columns import UnfitValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import dataset, fs
 
-    from scriptrun.data.tables.partitions import PathValue
     from scriptrun.runtime.hints import Json
 
+#: what reads a format other than delimited text
+_READERS: dict[str, type[DelimitedFiles | JsonFiles | ParquetFiles]] = {
+    "json": JsonFiles,
+    "parquet": ParquetFiles,
+}
 #: operations that pyarrow's scanner can apply, since they do not count rows
 _PUSHED_DOWN = {"keep", "drop", "filter"}
 
@@ -53,64 +53,11 @@ class TableFiles:
 
     def __init__(self, files: Content, options: Json) -> None:
         self.options = options
-        self.files = {file.path: file for file in files.remote_files()}
-        self.system, self.paths = _system(self.files)
-        self.source = self._open_source()
-
-    def _open_source(self) -> DelimitedFiles | JsonFiles | ParquetFiles:
-        names = dict(zip(self.paths, self.files, strict=True))
-        given = (self.options, self.system, self.paths, names)
-        if self.options["format"] == "json":
-            return JsonFiles(*given, self._path_values, self._path_schema())
-        if self.options["format"] == "parquet":
-            return ParquetFiles(*given, self._dataset)
-        return DelimitedFiles(*given, self._dataset)
-
-    def _dataset(
-        self, paths: list[str], schema: pa.Schema, arrow_format: dataset.FileFormat
-    ) -> dataset.FileSystemDataset:
-        from pyarrow import dataset
-
-        names = dict(zip(self.paths, self.files, strict=True))
-        values = [self._path_values(names[path]) for path in paths] if self._path_columns() else []
-        conditions = [_equality_condition(path_values) for path_values in values] or None
-        return dataset.FileSystemDataset.from_paths(
-            paths,
-            schema=self._with_path_columns(schema),
-            format=arrow_format,
-            filesystem=self.system,
-            partitions=conditions,
-        )
+        self._files = SourceFiles(files, options)
+        self.source = _READERS.get(options["format"], DelimitedFiles)(self._files)
 
     def _full_schema(self) -> pa.Schema:
-        return self._with_path_columns(self.source.schema)
-
-    def _path_schema(self) -> pa.Schema:
-        return table_format.arrow().schema(list(self._path_columns().items()))
-
-    def _with_path_columns(self, schema: pa.Schema) -> pa.Schema:
-        for name, kind in self._path_columns().items():
-            if name not in schema.names:
-                schema = schema.append(table_format.arrow().field(name, kind))
-        return schema
-
-    def _path_columns(self) -> dict[str, pa.DataType]:
-        """The columns from paths, and their types."""
-        pa = table_format.arrow()
-        columns = {"Path": pa.string()} if self.options.get("include_path") else {}
-        if self.options.get("partition_format"):
-            path_format = partitions.compile_format(self.options["partition_format"])
-            for name, date_format in path_format.columns.items():
-                columns[name] = pa.timestamp("us") if date_format else pa.string()
-        return columns
-
-    def _path_values(self, path: str) -> dict[str, PathValue]:
-        values: dict[str, PathValue] = {}
-        if self.options.get("include_path"):
-            values["Path"] = f"/{path}"
-        if self.options.get("partition_format"):
-            values |= partitions.compile_format(self.options["partition_format"]).values(path)
-        return values
+        return self._files.with_path_columns(self.source.schema)
 
     def schema_after(self) -> pa.Schema:
         """The schema after all operations."""
@@ -160,36 +107,7 @@ class TableFiles:
 
     def _is_for_source(self, names: set[str]) -> bool:
         """Whether a condition on these columns is applied while files are read."""
-        return self.source.filters_rows or names <= set(self._path_columns())
-
-
-def _system(files: dict[str, RemoteFile]) -> tuple[fs.FileSystem, list[str]]:
-    """(file system, paths there): the local file system if all files are local."""
-    from pyarrow import fs
-
-    local_folders = [folder for file in files.values() if (folder := file.store.folder)]
-    if len(local_folders) < len(files):
-        return arrow_filesystem.file_system(files), list(files)
-    paths = []
-    for folder, remote_file in zip(local_folders, files.values(), strict=True):
-        entry = remote_file.store.stat(remote_file.entry.path)
-        if entry is None or not is_unchanged(remote_file.store, entry, remote_file.entry.etag):
-            raise FileChanged(
-                f"File {remote_file.entry.path!r} in {remote_file.store.name} has changed "
-                "or is missing."
-            )
-        paths.append(str(folder / remote_file.entry.path))
-    return fs.LocalFileSystem(), paths
-
-
-def _equality_condition(values: dict[str, PathValue]) -> pc.Expression:
-    import pyarrow.compute as pc
-
-    condition = None
-    for name, value in values.items():
-        equality = pc.field(name) == pc.scalar(value)
-        condition = equality if condition is None else condition & equality
-    return condition
+        return self.source.filters_rows or names <= set(self._files.path_schema.names)
 
 
 def _remaining_columns(names: list[str], ops: list[Json]) -> list[str]:
