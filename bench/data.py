@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ sys.path.insert(0, str(timing.ROOT / "tests" / "data"))
 import servers
 
 FILES = 1_000_000
+#: bytes of JSON lines
+LINES = 90_000_000
 SMALL, SIZE = 10_000, 16 << 10
 
 HUGE, PIECE = 2 << 30, 1 << 20
@@ -56,7 +59,7 @@ def measure() -> list[dict[str, object]]:
     """A million files on a local datastore; then 10,000 from Blob and from S3."""
     with timing.own_places(memory=True) as place:
         os.environ["SCRIPTRUN_SECRETS"] = str(place / "secrets")
-        rows = million(place)
+        rows = [*json_lines(place), *million(place)]
         for kind, server in (("Blob", blob), ("S3", s3)):
             with server(place / kind) as (store, remote):
                 rows.append(downloads(kind, place, store, remote))
@@ -108,6 +111,40 @@ def huge(place: Path) -> list[dict[str, object]]:
         ),
         timing.row("memory for it", max(memory), "MiB", "the limit", 200, "ratio 1"),
     ]
+
+
+def json_lines(place: Path) -> list[dict[str, object]]:
+    """A table of JSON lines with numbers that float64 would round, beside pandas, which does."""
+    import pandas
+
+    path, chance = place / "long.jsonl", random.Random(1)
+    with open(path, "w") as file:
+        while file.tell() < LINES:
+            row = {
+                "id": 2**60 + chance.getrandbits(40),
+                "share": chance.random(),
+                "name": f"user {chance.getrandbits(20)}",
+                "ok": chance.random() < 0.5,
+                "when": f"2020-01-{chance.randint(1, 28):02}T10:00:00",
+                "amount": chance.choice([1.5, None, 3, 2**53 + 1]),
+            }
+            file.write(json.dumps(row) + "\n")
+    table = Dataset.Tabular.from_json_lines_files(str(path))
+
+    def once(read: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        read()
+        return time.perf_counter() - began
+
+    found = timing.alternate(
+        {
+            "ours": lambda: once(table.to_arrow),
+            "pandas": lambda: once(lambda: pandas.read_json(path, lines=True)),
+        }
+    )
+    path.unlink()
+    name = f"{LINES // 1_000_000} MB of JSON lines, exactly"
+    return [timing.row(name, found["ours"], "s", "pandas.read_json", found["pandas"], "ratio 1.5")]
 
 
 def million(place: Path) -> list[dict[str, object]]:

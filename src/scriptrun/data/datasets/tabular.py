@@ -283,12 +283,18 @@ class TabularDatasetFactory:
         invalid_lines: str = "error",
         encoding: str = "utf8",
     ) -> TabularDataset:
-        """Files with one JSON object per line."""
-        if invalid_lines != "error":
-            raise UserErrorException(
-                "JSON Lines datasets do not support invalid_lines.", "Remove invalid_lines."
+        """Files with one JSON object per line.
+
+        Others are an error, or passed over with ``invalid_lines="drop"``.
+        """
+        choice = getattr(invalid_lines, "name", invalid_lines)
+        if str(choice).lower() not in ("error", "drop"):
+            raise DatasetValidationError(
+                f"invalid_lines must be 'error' or 'drop', not {invalid_lines!r}."
             )
-        options = {"format": "json"}
+        options: Json = {"format": "json"}
+        if str(choice).lower() == "drop":
+            options["drop_invalid"] = True
         if _encoding(encoding) != "utf8":
             options["encoding"] = _encoding(encoding)
         return _create_dataset(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 FLOAT_LIMIT = 2**53
 #: integers with more digits have no type of 64 bits
 _INTEGER_DIGITS = 19
+#: characters of an integer of 64 bits, at most
+INTEGER_LENGTH = 20
 #: the most digits of a decimal128
 MOST_DIGITS = 38
 
@@ -48,6 +50,28 @@ def has_large_floats(column: pa.ChunkedArray | pa.Array) -> bool:
     if pa.types.is_struct(kind):
         return any(has_large_floats(field) for chunk in chunks for field in chunk.flatten())
     return False
+
+
+def with_large_numbers_as(wide: pa.DataType, column: pa.ChunkedArray | pa.Array) -> pa.DataType:
+    """The type of ``column``, of lists or records, with ``wide`` where it has large floats."""
+    import pyarrow as pa
+
+    kind = column.type
+    if not has_large_floats(column):
+        return kind
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if pa.types.is_floating(kind):
+        return wide
+    if pa.types.is_struct(kind):
+        fields = zip(kind, zip(*(chunk.flatten() for chunk in chunks), strict=True), strict=True)
+        return pa.struct(
+            [
+                (field.name, with_large_numbers_as(wide, pa.chunked_array(list(parts))))
+                for field, parts in fields
+            ]
+        )
+    items = pa.chunked_array([chunk.flatten() for chunk in chunks], kind.value_type)
+    return pa.list_(with_large_numbers_as(wide, items))
 
 
 def has_unexact_floats(column: pa.ChunkedArray) -> bool:

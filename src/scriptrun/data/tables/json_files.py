@@ -26,6 +26,7 @@ class JsonFiles:
     def __init__(self, files: SourceFiles) -> None:
         self._files = files
         self._codec = table_format.codec(str(files.options.get("encoding", "utf8")))
+        self._drops_invalid = bool(files.options.get("drop_invalid"))
         #: the file that was read last: often the only one
         self._last: tuple[str, pa.Table] = ("", table_format.arrow().table({}))
         self._choices: dict[str, list[pa.DataType]] = {}
@@ -97,12 +98,12 @@ class JsonFiles:
     def _read(self, path: str) -> pa.Table:
         pa = table_format.arrow()
         given = {
-            name: table_format.type_of(value)
+            name
             for name, value in self._files.given.items()
             if value["type"] in ("string", "datetime")
         }
         known = getattr(self, "schema", ())
-        texts = {field.name for field in known if field.type == pa.string()} | set(given)
+        texts = {field.name for field in known if field.type == pa.string()} | given
         last_path, table = self._last
         if last_path == path and all(
             field.type == pa.string() for field in table.schema if field.name in texts
@@ -110,7 +111,7 @@ class JsonFiles:
             return table
         with self._files.system.open_input_stream(path) as stream:
             table = json_lines.read(
-                stream, self._files.names[path], dict.fromkeys(texts, pa.string()), self._codec
+                stream, self._files.names[path], texts, self._codec, self._drops_invalid
             )
         self._last = path, table
         return table

@@ -1,193 +1,197 @@
-"""Files with one JSON object per line, whose numbers keep their digits."""
+"""Files with one JSON object per line, whose numbers keep their digits.
+
+pyarrow reads them. Where it would round a column, or finds numbers beside texts, the column's
+numbers are put into quotes first, and become what keeps their digits afterwards.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from decimal import Decimal
+import re
 
-from scriptrun.data.errors import DatasetExecutionError
-from scriptrun.data.tables import exact_numbers
+from scriptrun.data.tables import exact_numbers, json_objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     import pyarrow as pa
 
-    from scriptrun.runtime.hints import Json
-
-    #: what a line of JSON may hold
-    JsonValue = object
-    Targets = dict[str, pa.DataType]
-
-_UTF8 = ("utf-8", "utf8")
-#: bytes that are parsed at once; a longer line is read by itself
+#: bytes that are parsed at once
 _BLOCK_SIZE = 1 << 24
-_NUMBERS = {int, float, Decimal}
+#: what pyarrow says of a column with numbers and texts, or what it cannot hold
+_MIXED = re.compile(r"Column\(/(.*)\) changed from (?:number|string|boolean) to [nsb]")
+_LONG_LINE = re.compile("straddl", re.IGNORECASE)
+#: what a number that loses digits as a float looks like
+_MANY_DIGITS = re.compile(rb"[:,\[\s]-?[0-9]{16}")
 
 
-def read(file: BinaryIO, name: str, targets: Targets, encoding: str = "utf-8") -> pa.Table:
-    """The rows of one file; columns in ``targets`` get those types if their values allow it.
+def read(
+    file: BinaryIO,
+    name: str,
+    texts: Iterable[str],
+    encoding: str = "utf-8",
+    drop_invalid: bool = False,
+) -> pa.Table:
+    """The rows of one file; the columns ``texts`` are text.
 
-    Raises DatasetExecutionError, which names the line, for what is no JSON object.
+    Raises DatasetExecutionError, which names the line, for what is no JSON object, unless
+    ``drop_invalid``.
     """
-    import pyarrow as pa
-    from pyarrow import json as arrow_json
-
     data = file.read()
-    if encoding in _UTF8 and data.strip():
-        fields = [(name, kind) for name, kind in targets.items() if not pa.types.is_null(kind)]
-        try:
-            table = arrow_json.read_json(
-                io.BytesIO(data),
-                arrow_json.ReadOptions(block_size=_BLOCK_SIZE),
-                arrow_json.ParseOptions(pa.schema(fields)),
-            )
-            table.validate(full=True)
-            if not any(map(exact_numbers.has_large_floats, table.columns)):
-                return table
-        except (pa.ArrowException, UnicodeError):
-            pass  # read it again, line by line
-    return _read_exactly(data, name, targets, encoding)
+    if encoding in json_objects.UTF8 and data and not data.isspace():
+        table = _QuotingReader(data, texts).read()
+        if table is not None:
+            return table
+    return json_objects.read(data, name, texts, encoding, drop_invalid)
 
 
-def _read_exactly(data: bytes, name: str, targets: Targets, encoding: str) -> pa.Table:
-    import pyarrow as pa
+class _QuotingReader:
+    """Reads ``data`` until no column loses a digit."""
 
-    rows = list(_objects(data, name, encoding))
-    names = list(dict.fromkeys(key for row in rows for key in row))
-    return pa.table(
-        {key: _column([row.get(key) for row in rows], targets.get(key)) for key in names}
-    )
+    def __init__(self, data: bytes, texts: Iterable[str]) -> None:
+        self._data, self._texts = data, set(texts)
+        self._quoted: set[str] = set()
+        self._block_size = _BLOCK_SIZE
 
+    def read(self) -> pa.Table | None:
+        """The table; None if the file must be read line by line."""
+        import pyarrow as pa
 
-def _objects(data: bytes, name: str, encoding: str) -> Iterator[dict[str, JsonValue]]:
-    lines = _lines(data, name, encoding)
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, parse_float=Decimal, object_pairs_hook=_object)
-        except ValueError as error:
-            problem = getattr(error, "msg", str(error))
-        else:
-            if isinstance(row, dict):
-                yield row
+        while True:
+            try:
+                table = self._parse_texts(self._texts | self._quoted)
+                return None if self._has_quoted_parts(table) else self._exact(table)
+            except (pa.ArrowException, UnicodeError) as error:
+                if not self._prepare_for(str(error)):
+                    return None
+
+    def _parse_texts(self, names: set[str], others: str = "infer") -> pa.Table:
+        import pyarrow as pa
+
+        return self._parse(dict.fromkeys(sorted(names), pa.string()), others)
+
+    def _parse(self, fields: dict[str, pa.DataType], others: str) -> pa.Table:
+        import pyarrow as pa
+        from pyarrow import json as arrow_json
+
+        schema = pa.schema(list(fields.items()))
+        parsing = arrow_json.ParseOptions(schema, unexpected_field_behavior=others)
+        reading = arrow_json.ReadOptions(block_size=self._block_size)
+        table = arrow_json.read_json(io.BytesIO(self._data), reading, parsing)
+        table.validate(full=True)
+        names = [name for name in fields if self._has(name, table)]
+        found = dict.fromkeys([*names, *table.column_names[len(fields) :]])
+        first = [name for name in _first_names(self._data) if name in found]
+        rest = [name for name in found if name not in first]
+        if names:
+            rest.sort(key=lambda name: self._data.find(_key(name)))
+        return table.select([*first, *rest])
+
+    def _has(self, name: str, table: pa.Table) -> bool:
+        return table[name].null_count < len(table) or _key(name) in self._data
+
+    def _exact(self, table: pa.Table) -> pa.Table | None:
+        """``table`` with all digits and zones; None if its lines must be read one by one."""
+        import pyarrow as pa
+
+        large = {name for name in table.column_names if exact_numbers.has_large_floats(table[name])}
+        if not large or not _MANY_DIGITS.search(self._data):
+            large = set()
+        parts = self._exact_parts(table, large)
+        if parts is None:
+            return None
+        large -= set(parts)
+        if not all(map(self._quote, large)):
+            return None
+        times = {field.name for field in table.schema if pa.types.is_timestamp(field.type)}
+        texts = self._parse_texts(large | times, "ignore") if large | times else table
+        for number, name in enumerate(table.column_names):
+            if name in parts:
+                values = parts[name]
+            elif name in large:
+                values = json_objects.numbers(texts[name].combine_chunks())
+            elif name in times:
+                values = json_objects.times(texts[name].combine_chunks())
+            elif self._may_be_times(table[name], name):
+                values = json_objects.times(table[name].combine_chunks())
+            else:
                 continue
-            problem = "it is no JSON object"
-        raise DatasetExecutionError(
-            f"Cannot read {name!r} as JSON lines: line {number}: {problem}.",
-            "Each line must be one JSON object.",
-        )
+            table = table.set_column(number, name, values)
+        return table
+
+    def _exact_parts(self, table: pa.Table, large: set[str]) -> dict[str, pa.ChunkedArray] | None:
+        """The columns of ``large`` that are lists or records; None if their lines do not fit."""
+        import pyarrow as pa
+
+        names = {name for name in large if not pa.types.is_floating(table[name].type)}
+        found: dict[str, pa.ChunkedArray] = {}
+        for wide in (pa.uint64(), pa.decimal128(exact_numbers.MOST_DIGITS, 0)):
+            for name in names - set(found):
+                kind = exact_numbers.with_large_numbers_as(wide, table[name])
+                with contextlib.suppress(pa.ArrowException):
+                    found[name] = self._parse({name: kind}, "ignore")[name]
+        missing = names - set(found)
+        if missing:
+            lines = json_objects.read(self._data, "", (), "utf-8", only=missing)
+            if len(lines) != len(table):
+                return None
+            found.update((name, lines[name]) for name in missing)
+        return found
+
+    def _may_be_times(self, column: pa.ChunkedArray, name: str) -> bool:
+        import pyarrow as pa
+
+        is_open = name not in self._texts and name not in self._quoted
+        return is_open and pa.types.is_string(column.type) and json_objects.begins_with_time(column)
+
+    def _prepare_for(self, message: str) -> bool:
+        """Whether something has changed that may avoid the error."""
+        if _LONG_LINE.search(message) and self._block_size < len(self._data):
+            self._block_size = len(self._data)
+            return True
+        mixed = _MIXED.search(message)
+        return bool(mixed and self._quote(mixed.group(1)))
+
+    def _quote(self, name: str) -> bool:
+        """Put a column's numbers and truth values into quotes; False if that has been done."""
+        if name in self._quoted:
+            return False
+        self._quoted.add(name)
+        key = re.escape(_key(name))
+        pairs = rb"(%s(?<!\\%s)\s*:\s*)(-?[0-9][0-9.eE+-]*|true|false)" % (key, key)
+        parts = re.split(pairs, self._data)
+        parts[1::3] = [key + b'"' for key in parts[1::3]]
+        parts[2::3] = [value + b'"' for value in parts[2::3]]
+        self._data = b"".join(parts)
+        return True
+
+    def _has_quoted_parts(self, table: pa.Table) -> bool:
+        """Whether records in the table have fields whose values were put into quotes too."""
+        import pyarrow as pa
+
+        kinds = list(table.schema.types)
+        while kinds:
+            kind = kinds.pop()
+            for number in range(kind.num_fields):
+                kinds.append(kind.field(number).type)
+                if pa.types.is_struct(kind) and kind.field(number).name in self._quoted:
+                    return True
+        return False
 
 
-def _lines(data: bytes, name: str, encoding: str) -> list[str]:
+def _key(name: str) -> bytes:
+    """``name`` as the key of an object."""
+    return json.dumps(name, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _first_names(data: bytes) -> list[str]:
+    """The names in the first line, in their order."""
+    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:_BLOCK_SIZE]
     try:
-        return data.decode("utf-8-sig" if encoding in _UTF8 else encoding).split("\n")
-    except UnicodeError as error:
-        line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        raise DatasetExecutionError(
-            f"Cannot read {name!r} as JSON lines: line {line} is not {encoding} text.",
-            "Pass its encoding, e.g. encoding='windows1252'.",
-        ) from None
-
-
-def _object(pairs: list[tuple[str, Json]]) -> Json:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it has two fields {double!r}")
-    return row
-
-
-def _column(values: list[JsonValue], target: pa.DataType | None) -> pa.Array:
-    import pyarrow as pa
-
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= _NUMBERS and target != pa.string():
-        return _numbers(values, target)
-    if target == pa.string() or len(kinds) > 1:
-        return pa.array([_text(value) for value in values], pa.string())
-    if kinds == {str}:
-        return _texts(values, target)
-    try:
-        return pa.array([_with_floats(value) for value in values])
-    except (pa.ArrowException, OverflowError, _DigitsLost):
-        return pa.array([_text(value) for value in values], pa.string())
-
-
-def _numbers(values: list[JsonValue], target: pa.DataType | None) -> pa.Array:
-    import pyarrow as pa
-
-    literals = pa.array([None if value is None else str(value) for value in values], pa.string())
-    if all(value is None for value in values):
-        return literals.cast(target or pa.null())
-    kinds = [pa.int64(), pa.uint64()]
-    if any(isinstance(value, float | Decimal) for value in values):
-        kinds = [] if any(map(_loses_digits, values)) else [pa.float64()]
-    for kind in kinds:
-        try:
-            return literals.cast(kind)
-        except pa.ArrowException:
-            continue
-    try:
-        exact = [None if value is None else Decimal(str(value)) for value in values]
-        places = max(-int(each.as_tuple().exponent) for each in exact if each is not None)
-        return pa.array(exact, pa.decimal128(exact_numbers.MOST_DIGITS, max(places, 0)))
-    except (pa.ArrowException, ArithmeticError, TypeError, ValueError):
-        return literals
-
-
-def _texts(values: list[JsonValue], target: pa.DataType | None) -> pa.Array:
-    import pyarrow as pa
-
-    texts = pa.array(values, pa.string())
-    try:
-        return texts.cast(pa.timestamp("s") if target is None else target)
-    except pa.ArrowException:
-        return texts
-
-
-class _DigitsLost(Exception):
-    """A number in a list or record is another one as a float."""
-
-
-def _loses_digits(value: JsonValue) -> bool:
-    return (
-        isinstance(value, int | Decimal)
-        and not -exact_numbers.FLOAT_LIMIT < value < exact_numbers.FLOAT_LIMIT
-        and exact_numbers.loses_digits(str(value))
-    )
-
-
-def _with_floats(value: JsonValue) -> JsonValue:
-    """``value`` with floats for its fractions."""
-    if isinstance(value, dict):
-        return {key: _with_floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_floats(item) for item in value]
-    if isinstance(value, Decimal):
-        if _loses_digits(value):
-            raise _DigitsLost
-        return float(value)
-    return value
-
-
-def _text(value: JsonValue) -> str | None:
-    """The text of a value of any kind: a text itself, else as JSON has it."""
-    if value is None or isinstance(value, str):
-        return value
-    return _json_text(value)
-
-
-def _json_text(value: JsonValue) -> str:
-    """JSON, with numbers as they were written."""
-    if isinstance(value, dict):
-        pairs = (f"{_json_text(key)}: {_json_text(item)}" for key, item in value.items())
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_json_text, value))}]"
-    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+        return list(json.loads(start.split(b"\n", 1)[0]))
+    except (ValueError, TypeError, RecursionError):
+        return []

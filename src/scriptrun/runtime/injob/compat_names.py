@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame, Series
 
+    Row = DataFrame | Series | dict[str, object]
 
 _NUMPY_BUILTINS = {
     "bool": bool,
@@ -114,7 +115,7 @@ def _add_numpy_names(module: "ModuleType") -> None:
 def _add_pandas_names(module: "ModuleType") -> None:
     def append_rows(
         self: "DataFrame",
-        other: "DataFrame | Series | dict[str, object] | list[DataFrame | Series | dict[str, object]]",
+        other: "Row | list[Row]",
         ignore_index: bool = False,
         verify_integrity: bool = False,
         sort: bool = False,
