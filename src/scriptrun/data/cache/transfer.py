@@ -19,6 +19,7 @@ from scriptrun.data.cache.download import (
     uses_blocks,
 )
 from scriptrun.data.errors import DatastoreException, FileExists, StoreUnreachable
+from scriptrun.data.stores import same_content
 from scriptrun.data.stores.protocol import FileEntry, Store
 from scriptrun.data.stores.timeouts import Backoff
 from scriptrun.runtime import disks, durability, foreign_names
@@ -84,15 +85,19 @@ def put(
     """Copy one local file to ``path`` in ``store``, and return its verified entry.
 
     Retries for a while if the store does not respond. With ``new`` an existing file is kept and
-    FileExists is raised. ``on_bytes(count)`` is called as the file is read, with a negative count
-    before a retry reads it again; if it raises TransferStopped, the upload ends.
+    FileExists is raised; else one with the same content is left as it is. ``on_bytes(count)`` is
+    called as the file is read, with a negative count before a retry reads it again; if it raises
+    TransferStopped, the upload ends.
     """
     backoff = Backoff()
     while True:
         reader = _CountingReader(on_bytes)
         try:
             with open(file, "rb") as content:
-                return store.write(path, reader.wrap(content), new)
+                kept = None if new else same_content.stored_entry(store, path, content)
+                if kept is not None and on_bytes is not None:
+                    on_bytes(kept.size)
+                return kept or store.write(path, reader.wrap(content), new)
         except OSError as error:
             raise DatastoreException(f"Cannot read {str(file)!r}: {error.strerror}.") from None
         except Exception as error:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import TypeAlias
 
     from pandas import DataFrame, Series
 
-    Row = DataFrame | Series | dict[str, object]
+    Row: TypeAlias = DataFrame | Series | dict[str, object]
 
 _NUMPY_BUILTINS = {
     "bool": bool,
