@@ -78,7 +78,23 @@ class DelimitedFiles:
             return pa.schema([(name, pa.string()) for name in schema.names])
         days = pa.timestamp("us")  # as in v1
         kinds = [days if pa.types.is_date(kind) else kind for kind in schema.types]
-        return pa.schema(list(zip(schema.names, kinds, strict=True)))
+        return self._with_whole_numbers(pa.schema(list(zip(schema.names, kinds, strict=True))))
+
+    def _with_whole_numbers(self, schema: pa.Schema) -> pa.Schema:
+        """``schema`` with types for whole numbers that pyarrow takes for floats (``+5``)."""
+        pa = table_format.arrow()
+        floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+        if not floats:
+            return schema
+        self.schema = schema
+        first = next(self._texts(self._files.paths[:1], floats, None, {"batch_readahead": 1}), None)
+        if first is None:
+            return schema
+        kinds = text_columns.profile(lambda names: [first.select(names)], floats)
+        for name, kind in kinds.items():
+            if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and not kind.scale):
+                schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
+        return schema
 
     def batches(
         self, names: list[str], condition: pc.Expression | None, readahead: dict[str, int]
@@ -88,13 +104,11 @@ class DelimitedFiles:
         Raises UnfitValue for a value that is not of its column's type.
         """
         pa = table_format.arrow()
-        keep_empty = bool(self._files.options.get("empty_as_string"))
         conversions = {
             field.name: Conversion(
                 field.type,
                 field.name in self._files.given,
                 self._files.given.get(field.name, {}).get("formats") or (),
-                keep_empty,
                 self._files.given.get(field.name, {}).get("decimal_mark", "."),
             )
             for field in self.schema
@@ -113,9 +127,8 @@ class DelimitedFiles:
         """
         pa = table_format.arrow()
         if error.column in self._files.given:
-            if error.kind != pa.timestamp("us"):
-                raise file_errors.given_type_error(error, self._file_of(error))
-            self._set_type(error.column, pa.timestamp("ns"))
+            name = self._file_of(error)
+            self.schema = table_format.with_nanoseconds(self.schema, error, name)
             return
         open_names = [
             name
@@ -124,11 +137,8 @@ class DelimitedFiles:
             and name not in self._files.given
             and self.schema.field(name).type != pa.string()
         ]
-        keep_empty = bool(self._files.options.get("empty_as_string"))
         kinds = text_columns.profile(
-            lambda chosen: self._texts(self._files.paths, chosen, None, {}),
-            open_names,
-            text_columns.without_nulls if keep_empty else lambda texts: texts,
+            lambda chosen: self._texts(self._files.paths, chosen, None, {}), open_names
         )
         for name, kind in kinds.items():
             is_unfit = name == error.column and kind == error.kind
@@ -157,7 +167,7 @@ class DelimitedFiles:
     ) -> Iterator[pa.RecordBatch]:
         pa = table_format.arrow()
         schema = pa.schema([(name, pa.string()) for name in self.schema.names])
-        files = self._files.open(paths, schema, self._format)
+        files = self._files.open(paths, schema, table_format.as_texts(self._format))
         try:
             scanner = files.scanner(columns=names, filter=condition, **readahead)
             yield from _joined(scanner.to_batches())

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 #: how files in other encodings begin
 _MARKS = ((b"\xff\xfe\0\0", "utf32"), (b"\xff\xfe", "utf16"), (b"\xfe\xff", "utf16"))
 
+#: how files begin that are no text
+_ARCHIVES = {
+    b"PK\3\4": "a zip archive or an Excel file",
+    b"\x1f\x8b": "compressed by gzip",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ\0": "compressed by xz",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"PAR1": "a Parquet file",
+}
+
 
 def unreadable_error(error: Exception, name: str = "") -> DatasetExecutionError:
     """The error for files that pyarrow cannot read; uses only the first line of its message."""
@@ -46,10 +58,20 @@ def delimited_error(
             f"Cannot read {name!r} as a table: the file is empty.", "Leave it out."
         )
     return (
-        _encoding_error(system, path, name, separator, codec, start)
+        _archive_error(name, start)
+        or _encoding_error(system, path, name, separator, codec, start)
         or _names_error(system, path, name, separator, codec)
+        or _rows_error(name, str(error))
         or _width_error(system, path, name, separator, codec, str(error))
         or unreadable_error(error, name)
+    )
+
+
+def duplicate_name_error(name: str, double: str, hint: str = "") -> DatasetExecutionError:
+    """The error for the file ``name`` with two columns called ``double``."""
+    return DatasetExecutionError(
+        f"Cannot read {name!r} as a table: two columns are called {double!r}.",
+        hint or "Rename one before the file is written.",
     )
 
 
@@ -79,6 +101,25 @@ def _word(kind: pa.DataType) -> str:
 def _start(system: fs.FileSystem, path: str) -> bytes:
     with system.open_input_stream(path) as stream:
         return bytes(stream.read(1 << 16))
+
+
+def _rows_error(name: str, message: str) -> DatasetExecutionError | None:
+    if "Empty CSV" not in message:
+        return None
+    return DatasetExecutionError(
+        f"Cannot read {name!r} as a table: it has one line, without an end, and no rows.",
+        "Leave it out, or end its line.",
+    )
+
+
+def _archive_error(name: str, start: bytes) -> DatasetExecutionError | None:
+    kind = next((kind for mark, kind in _ARCHIVES.items() if start.startswith(mark)), None)
+    if kind is None:
+        return None
+    return DatasetExecutionError(
+        f"Cannot read {name!r} as a table: it is {kind}, not delimited text.",
+        "Unpack or convert it first. Names that end with .gz, .bz2, .zst or .lz4 are unpacked.",
+    )
 
 
 def _encoding_error(
@@ -141,10 +182,8 @@ def _names_error(
     double = next((each for each in names if names.count(each) > 1), None)
     if double is None:
         return None
-    return DatasetExecutionError(
-        f"Cannot read {name!r} as a table: two columns are called {double!r}.",
-        "Rename one in the file's first line, or pass header=False to number the columns.",
-    )
+    hint = "Rename one in the file's first line, or pass header=False to number the columns."
+    return duplicate_name_error(name, double, hint)
 
 
 def _width_error(

@@ -6,16 +6,22 @@ import codecs
 import re
 
 from scriptrun.data.errors import DatasetValidationError, missing_package
+from scriptrun.data.tables import exact_numbers, file_errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     import pyarrow as pa
     from pyarrow import dataset
 
     from scriptrun.data.tables.source_files import SourceFiles
+    from scriptrun.data.tables.text_columns import UnfitValue
     from scriptrun.runtime.hints import Json
+
+    TypeTest = Callable[[pa.DataType], bool]
+    CommonTypes = Callable[[list[pa.DataType]], list[pa.DataType]]
 
 #: files to inspect for the columns and their types
 _SAMPLE_FILES = 50
@@ -100,6 +106,18 @@ def _delimited(options: Json, names: list[str] | None) -> dataset.CsvFileFormat:
     )
 
 
+def as_texts(delimited: dataset.CsvFileFormat) -> dataset.CsvFileFormat:
+    """The format with fields as they are written: only empty ones may be nulls."""
+    from pyarrow import csv, dataset
+
+    can_be_null = delimited.default_fragment_scan_options.convert_options.strings_can_be_null
+    scanning = dataset.CsvFragmentScanOptions(
+        csv.ConvertOptions(null_values=[""], strings_can_be_null=can_be_null),
+        delimited.default_fragment_scan_options.read_options,
+    )
+    return dataset.CsvFileFormat(delimited.parse_options, scanning)
+
+
 def sample_of(paths: list[str]) -> list[str]:
     """The files to inspect for the columns."""
     return [*paths[: _SAMPLE_FILES - 1], paths[-1]] if len(paths) > _SAMPLE_FILES else paths
@@ -135,41 +153,64 @@ def common_types(kinds: list[pa.DataType]) -> list[pa.DataType]:
     found = [kind for kind in dict.fromkeys(plain) if not types.is_null(kind)]
     if len(set(kinds)) == 1 or len(found) < 2:
         return (found if len(set(kinds)) > 1 else kinds[:1]) or [pa.null()]
-    if all(map(types.is_integer, found)):
-        widest = max(kind.bit_width for kind in found)
-        same = [kind for kind in found if kind.bit_width == widest]
-        signs = {types.is_signed_integer(kind) for kind in found}
-        narrow = same[:1] if len(signs) == 1 else [pa.int64(), pa.uint64(), pa.decimal128(20, 0)]
-        return [*narrow, pa.string()]
-    if all(types.is_integer(kind) or types.is_floating(kind) for kind in found):
-        return [pa.float64(), pa.string()]
-    if all(types.is_temporal(kind) and not types.is_time(kind) for kind in found):
-        return _common_times(found)
-    merged = _merged(found)
-    return [pa.string()] if merged is None else [merged, pa.string()]
+    rules: list[tuple[list[TypeTest], CommonTypes]] = [
+        ([types.is_integer], _common_integers),
+        ([types.is_integer, types.is_floating], lambda _: [pa.float64(), pa.string()]),
+        ([types.is_duration], lambda _: [pa.duration(_finest(found)), pa.string()]),
+        ([types.is_timestamp, types.is_date], _common_times),
+        ([types.is_string, types.is_binary], lambda _: [pa.string(), pa.binary()]),
+        ([types.is_decimal], _merged),
+        ([types.is_integer, types.is_decimal], _common_decimals),
+    ]
+    for tests, common in rules:
+        if all(any(test(kind) for test in tests) for kind in found):
+            return common(found)
+    return _merged(found)
 
 
-def _merged(kinds: list[pa.DataType]) -> pa.DataType | None:
-    """What pyarrow makes of ``kinds``; None if it has no such type, or would round decimals."""
+def _common_integers(kinds: list[pa.DataType]) -> list[pa.DataType]:
+    pa = arrow()
+    widest = max(kind.bit_width for kind in kinds)
+    same = [kind for kind in kinds if kind.bit_width == widest]
+    signs = {pa.types.is_signed_integer(kind) for kind in kinds}
+    narrow = same[:1] if len(signs) == 1 else [pa.int64(), pa.uint64(), pa.decimal128(20, 0)]
+    return [*narrow, pa.string()]
+
+
+def _common_decimals(kinds: list[pa.DataType]) -> list[pa.DataType]:
+    pa = arrow()
+    places = max(kind.scale for kind in kinds if pa.types.is_decimal(kind))
+    return [pa.decimal128(exact_numbers.MOST_DIGITS, places), pa.string()]
+
+
+def _merged(kinds: list[pa.DataType]) -> list[pa.DataType]:
+    """What pyarrow makes of ``kinds``, then text; text alone if it would round decimals."""
     pa = arrow()
     is_long = any(pa.types.is_decimal(kind) and kind.precision > 15 for kind in kinds)
     if is_long and any(map(pa.types.is_floating, kinds)):
-        return None
+        return [pa.string()]
     schemas = [pa.schema([("", kind)]) for kind in kinds]
     try:
-        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+        merged = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
     except pa.ArrowException:
-        return None
+        return [pa.string()]
+    return [merged, pa.string()]
 
 
 def _common_times(kinds: list[pa.DataType]) -> list[pa.DataType]:
     pa = arrow()
     zones = {getattr(kind, "tz", None) for kind in kinds}
-    if len(zones) > 1:
+    if len(zones) > 1 and None in zones:
         return [pa.string()]
+    zone = zones.pop() if len(zones) == 1 else "UTC"
+    finest = _finest(kinds)
+    units = ["ns", "us"] if finest == "ns" else [finest]
+    return [*(pa.timestamp(unit, zone) for unit in units), pa.string()]
+
+
+def _finest(kinds: list[pa.DataType]) -> str:
     units = [getattr(kind, "unit", "s") for kind in kinds]
-    finest = max(units, key=["s", "ms", "us", "ns"].index)
-    return [pa.timestamp(finest, zones.pop()), pa.string()]
+    return max(units, key=["s", "ms", "us", "ns"].index)
 
 
 def apply_types(schema: pa.Schema, types: dict[str, Json]) -> pa.Schema:
@@ -180,6 +221,18 @@ def apply_types(schema: pa.Schema, types: dict[str, Json]) -> pa.Schema:
             raise missing_column(name, schema.names)
         schema = schema.set(schema.get_field_index(name), pa.field(name, type_of(value)))
     return schema
+
+
+def with_nanoseconds(schema: pa.Schema, error: UnfitValue, file: str = "") -> pa.Schema:
+    """``schema`` with finer times for a column whose type the user set.
+
+    Raises DatasetExecutionError if the value in ``error`` does not fit that either.
+    """
+    pa = arrow()
+    if error.kind != pa.timestamp("us"):
+        raise file_errors.given_type_error(error, file)
+    field = pa.field(error.column, pa.timestamp("ns"))
+    return schema.set(schema.get_field_index(error.column), field)
 
 
 def missing_column(name: str, available: list[str]) -> DatasetValidationError:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from scriptrun.data.tables import file_errors, json_lines
 from scriptrun.data.tables import format as table_format
-from scriptrun.data.tables.text_columns import Conversion, UnfitValue
+from scriptrun.data.tables.text_columns import UnfitValue
+from scriptrun.data.tables.typed_columns import typed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class JsonFiles:
         """
         pa = table_format.arrow()
         if error.column in self._files.given:
-            raise file_errors.given_type_error(error)
+            self.schema = table_format.with_nanoseconds(self.schema, error)
+            return
         if not self._all_known:
             self._all_known = True
             self.schema = self._common_schema(self._files.paths)
@@ -122,26 +124,4 @@ class JsonFiles:
         kind = self.schema.field(name).type
         if name not in table.schema.names:
             return pa.chunked_array([pa.nulls(len(table), kind)])
-        column = table.column(name)
-        is_given = name in self._files.given
-        if column.type == kind:
-            return column
-        if pa.types.is_string(column.type) and is_given:
-            formats = self._files.given[name].get("formats") or ()
-            conversion = Conversion(kind, True, formats)
-            return pa.chunked_array([conversion.apply(name, column.combine_chunks())])
-        try:
-            return column.cast(kind, safe=not (is_given and pa.types.is_floating(kind)))
-        except pa.ArrowException:
-            raise UnfitValue(name, _first_unfit(column, kind), kind) from None
-
-
-def _first_unfit(column: pa.ChunkedArray, kind: pa.DataType) -> str:
-    """The first value of ``column`` that is none of the type ``kind``."""
-    pa = table_format.arrow()
-    for value in column:
-        try:
-            value.cast(kind)
-        except pa.ArrowException:
-            return str(value.as_py())
-    return ""
+        return typed(table.column(name), name, kind, self._files.given.get(name))

@@ -8,6 +8,7 @@ from scriptrun.data.errors import DatasetExecutionError
 from scriptrun.data.tables import file_errors
 from scriptrun.data.tables import format as table_format
 from scriptrun.data.tables.text_columns import UnfitValue
+from scriptrun.data.tables.typed_columns import typed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class ParquetFiles:
     """The rows of Parquet files. ``schema`` has the columns of the files and their types."""
 
-    #: conditions on the rows decide what is read
+    #: conditions on the rows decide what is read, but for columns of types that the user set
     filters_rows = True
 
     def __init__(self, files: SourceFiles) -> None:
@@ -31,8 +32,12 @@ class ParquetFiles:
             schemas = table_format.sampled_schemas(self._format, files)
         except (pa.ArrowException, UnicodeError) as error:
             raise self._error(error) from None
-        schema, self._choices = table_format.common_schema(list(schemas.values()))
-        self.schema = table_format.apply_types(schema, files.given)
+        for path, schema in schemas.items():
+            double = next((each for each in schema.names if schema.names.count(each) > 1), None)
+            if double is not None:
+                raise file_errors.duplicate_name_error(files.names[path], double)
+        self._stored, self._choices = table_format.common_schema(list(schemas.values()))
+        self.schema = table_format.apply_types(self._stored, files.given)
 
     def batches(
         self, names: list[str], condition: pc.Expression | None, readahead: dict[str, int]
@@ -42,26 +47,40 @@ class ParquetFiles:
         Raises UnfitValue if a column's type does not hold the values of each file.
         """
         pa = table_format.arrow()
-        files = self._files.open(self._files.paths, self.schema, self._format)
+        files = self._files.open(self._files.paths, self._stored, self._format)
         scanner = files.scanner(columns=names, filter=condition, **readahead)
         try:
-            yield from scanner.to_batches()
+            for batch in scanner.to_batches():
+                yield self._with_given_types(batch)
         except pa.ArrowException as error:
             raise self._unfit(error) from None
+
+    def _with_given_types(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        pa = table_format.arrow()
+        for number, name in enumerate(batch.schema.names):
+            if name in self._files.given:
+                column = pa.chunked_array([batch.column(number)])
+                kind = self.schema.field(name).type
+                values = typed(column, name, kind, self._files.given[name]).combine_chunks()
+                batch = batch.set_column(number, name, values)
+        return batch
 
     def widen(self, names: list[str], error: UnfitValue) -> None:
         """Take a wider type for the column in ``error``."""
         pa = table_format.arrow()
+        if (
+            error.column in self._files.given
+            and error.kind != self._stored.field(error.column).type
+        ):
+            self.schema = table_format.with_nanoseconds(self.schema, error)
+            return
         choices = self._choices.get(error.column) or []
-        if error.column in self._files.given or not choices:
-            raise self._type_error(error)
-        index = self.schema.get_field_index(error.column)
-        self.schema = self.schema.set(index, pa.field(error.column, choices.pop(0)))
-
-    def _type_error(self, error: UnfitValue) -> DatasetExecutionError:
-        if error.column in self._files.given:
-            return file_errors.given_type_error(error)
-        return file_errors.mixed_types_error(error.column, [str(error.kind), error.value])
+        if not choices:
+            kinds = [str(error.kind), error.value]
+            raise file_errors.mixed_types_error(error.column, kinds)
+        index = self._stored.get_field_index(error.column)
+        self._stored = self._stored.set(index, pa.field(error.column, choices.pop(0)))
+        self.schema = table_format.apply_types(self._stored, self._files.given)
 
     def _unfit(self, error: Exception) -> UnfitValue | DatasetExecutionError:
         """The first column, of those that files have in different types, that cannot be read."""
@@ -72,7 +91,8 @@ class ParquetFiles:
             except pa.ArrowException as found:
                 return self._error(found)
             for field in own:
-                target = self.schema.field(field.name) if field.name in self.schema.names else None
+                known = field.name in self._stored.names
+                target = self._stored.field(field.name) if known else None
                 if target is None or target.type == field.type:
                     continue
                 reason = self._cast_problem(path, field.name)
@@ -85,7 +105,7 @@ class ParquetFiles:
 
     def _cast_problem(self, path: str, name: str) -> str:
         pa = table_format.arrow()
-        files = self._files.open([path], self.schema, self._format)
+        files = self._files.open([path], self._stored, self._format)
         try:
             for _ in files.scanner(columns=[name]).to_batches():
                 pass

@@ -107,7 +107,8 @@ class TableFiles:
 
     def _is_for_source(self, names: set[str]) -> bool:
         """Whether a condition on these columns is applied while files are read."""
-        return self.source.filters_rows or names <= set(self._files.path_schema.names)
+        is_stored = self.source.filters_rows and names.isdisjoint(self._files.given)
+        return is_stored or names <= set(self._files.path_schema.names)
 
 
 def _remaining_columns(names: list[str], ops: list[Json]) -> list[str]:

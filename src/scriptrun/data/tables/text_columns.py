@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 #: a number that begins with 0 and is no number but a code (``00501``, ``0x1f``)
 _CODE = r"^\s*[+-]?0[0-9xX]."
+#: a time with a zone
+_ZONE = r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)\s*$"
+_WHOLE = r"^\s*[+-]?\d+\s*$"
 _DECIMAL = r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)\s*$"
 
 
@@ -35,11 +38,10 @@ class Conversion:
         kind: pa.DataType,
         is_given: bool = False,
         formats: Iterable[str] = (),
-        keep_empty: bool = False,
         decimal_mark: str = ".",
     ) -> None:
         self.kind, self.is_given, self.formats = kind, is_given, list(formats)
-        self.keep_empty, self.decimal_mark = keep_empty, decimal_mark
+        self.decimal_mark = decimal_mark
 
     def apply(self, name: str, texts: pa.Array) -> pa.Array:
         """The values. Raises UnfitValue for a text that is none."""
@@ -47,9 +49,10 @@ class Conversion:
 
         if self.kind == pa.string():
             return texts
-        if self.keep_empty:
-            texts = without_nulls(texts)
         values = self._convert(texts)
+        if (values is None and not pa.types.is_null(self.kind)) or _has_nan(values):
+            texts = without_nulls(texts)
+            values = self._convert(texts)
         if values is None:
             raise UnfitValue(name, self._first_unfit(texts), self.kind)
         return values
@@ -77,13 +80,21 @@ class Conversion:
 
 
 def without_nulls(texts: pa.Array) -> pa.Array:
-    """``texts`` with nulls where they spell one, as in columns that are no text."""
+    """``texts`` with nulls where they spell one (``NA``, ``NaN``), as in columns of no texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv
 
     spellings = pa.array(csv.ConvertOptions().null_values, pa.string())
     return pc.if_else(pc.is_in(texts, spellings), pa.scalar(None, pa.string()), texts)
+
+
+def _has_nan(values: pa.Array | None) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_float = values is not None and pa.types.is_floating(values.type)
+    return is_float and bool(pc.any(pc.is_nan(values)).as_py())
 
 
 def converted(texts: pa.Array, kind: pa.DataType, may_be_codes: bool = True) -> pa.Array | None:
@@ -183,11 +194,22 @@ def _given_times(texts: pa.Array, kind: pa.DataType, formats: list[str]) -> pa.A
             return None
         missing = pc.and_(pc.is_null(values), pc.is_valid(texts))
         return pc.replace_with_mask(values, missing, others)
-    plain = _numbers(texts, kind)
-    if plain is not None:
-        return plain
-    zoned = _numbers(texts, pa.timestamp(kind.unit, "UTC"))
-    return None if zoned is None else zoned.cast(kind)
+    has_zone = pc.fill_null(pc.match_substring_regex(texts, _ZONE), False)
+    plain = _numbers(texts.filter(pc.invert(has_zone)), kind)
+    zoned = _numbers(texts.filter(has_zone), pa.timestamp(kind.unit, "UTC"))
+    if plain is None or zoned is None or not len(zoned):
+        return None if zoned is None else plain
+    if not len(plain):
+        return zoned.cast(kind)
+    values = pc.replace_with_mask(pa.nulls(len(texts), kind), has_zone, zoned.cast(kind))
+    return pc.replace_with_mask(values, pc.invert(has_zone), plain)
+
+
+def are_whole(texts: pa.Array) -> bool:
+    """Whether all texts are whole numbers."""
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py())
 
 
 class ColumnProfile:
@@ -196,6 +218,7 @@ class ColumnProfile:
     def __init__(self) -> None:
         self.kinds = _candidates()
         self._has_values = False
+        self._are_whole = True
 
     def add(self, texts: pa.Array) -> None:
         """Take in some of the column's texts."""
@@ -203,6 +226,7 @@ class ColumnProfile:
         if not len(texts) or not self.kinds:
             return
         self._has_values = True
+        self._are_whole = self._are_whole and are_whole(texts)
         if any(map(_is_number, self.kinds)) and _has_codes(texts):
             self.kinds = [kind for kind in self.kinds if not _is_number(kind)]
         first = texts.slice(0, 1)
@@ -219,7 +243,8 @@ class ColumnProfile:
 
         if not self._has_values:
             return pa.null()
-        return self.kinds[0] if self.kinds else pa.string()
+        kind = self.kinds[0] if self.kinds else pa.string()
+        return pa.string() if self._are_whole and pa.types.is_floating(kind) else kind
 
 
 class DecimalProfile:
@@ -274,22 +299,20 @@ def _candidates() -> list[pa.DataType]:
 def profile(
     read: Callable[[list[str]], Iterable[pa.RecordBatch]],
     names: list[str],
-    prepare: Callable[[pa.Array], pa.Array],
 ) -> dict[str, pa.DataType]:
     """The types of the columns ``names`` in all batches that ``read`` gives of them."""
     import pyarrow as pa
 
-    kinds = _profile({name: ColumnProfile() for name in names}, read, prepare)
+    kinds = _profile({name: ColumnProfile() for name in names}, read)
     texts = [name for name, kind in kinds.items() if kind == pa.string()]
-    return kinds | _profile({name: DecimalProfile() for name in texts}, read, prepare)
+    return kinds | _profile({name: DecimalProfile() for name in texts}, read)
 
 
 def _profile(
     profiles: Mapping[str, ColumnProfile | DecimalProfile],
     read: Callable[[list[str]], Iterable[pa.RecordBatch]],
-    prepare: Callable[[pa.Array], pa.Array],
 ) -> dict[str, pa.DataType]:
     for batch in read(list(profiles)) if profiles else ():
         for name, column in profiles.items():
-            column.add(prepare(batch.column(name)))
+            column.add(without_nulls(batch.column(name)))
     return {name: column.kind for name, column in profiles.items()}
