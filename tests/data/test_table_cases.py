@@ -6,6 +6,7 @@ import bz2
 import datetime
 import gzip
 import io
+import json
 import lzma
 import zipfile
 from decimal import Decimal
@@ -14,7 +15,7 @@ import pytest
 
 from scriptrun import Dataset
 from scriptrun.core.dataset import DataType
-from scriptrun.data.errors import DatasetExecutionError
+from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError
 from scriptrun.data.tables import source_files, typed_columns
 from scriptrun.data.tables.text_columns import UnfitValue
 
@@ -224,3 +225,65 @@ def test_a_column_that_does_not_fit_is_named():
     with pytest.raises(UnfitValue) as caught:
         typed_columns.typed(column, "a", pa.int64())
     assert caught.value.value == "1.5"
+
+
+@pytest.mark.parametrize(
+    ("blank", "pack", "end"),
+    [
+        (b"", gzip.compress, ".csv.gz"),
+        (b"\n\n", bytes, ".csv"),
+        (b"\xef\xbb\xbf", bytes, ".csv"),
+        (b"", bz2.compress, ".csv.bz2"),
+    ],
+)
+def test_blank_parts_are_passed_over(local_store, fill, blank, pack, end):
+    parts = {f"t/part-{n}{end}": pack(blank) for n in range(3)}
+    fill(local_store.store, {**parts, f"t/part-9{end}": pack(b"a\n1\n")})
+    table = Dataset.Tabular.from_delimited_files((local_store, "t"))
+    assert table.to_arrow()["a"].to_pylist() == [1]
+    fill(local_store.store, {f"t/part-9{end}": pack(blank)})
+    with pytest.raises(DatasetExecutionError, match="the file is empty"):
+        table.to_arrow()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_column_that_only_one_of_many_files_has(local_store, fill, kind):
+    def content(number):
+        more = {"late": [7]} if number == 52 else {}
+        file = io.BytesIO()
+        pq.write_table(pa.table({"a": [number], **more}), file)
+        return {
+            "csv": f"a,late\n{number},7\n" if more else f"a\n{number}\n",
+            "jsonl": json.dumps({"a": number, **({"late": 7} if more else {})}),
+            "parquet": file.getvalue(),
+        }[kind]
+
+    fill(local_store.store, {f"t/{n:03}.{kind}": content(n) for n in range(60)})
+    factory = {
+        "csv": Dataset.Tabular.from_delimited_files,
+        "jsonl": Dataset.Tabular.from_json_lines_files,
+        "parquet": Dataset.Tabular.from_parquet_files,
+    }[kind]
+    table = factory((local_store, "t"))
+    assert table.to_arrow()["late"].drop_null().to_pylist() == [7]
+    assert table.take(2).to_arrow()["a"].to_pylist() == [0, 1]
+    assert table.keep_columns("a").to_arrow().num_rows == 60
+
+
+def test_columns_from_paths_have_types_too(local_store, fill):
+    fill(local_store.store, {"t/007/2020/13/x.csv": "a\n1\n"})
+    files = (local_store, "t/*/*/*/*.csv")
+    given = {"code": DataType.to_long()}
+    table = Dataset.Tabular.from_delimited_files(
+        files, partition_format="/{code}/{y}/{m}/x.csv", set_column_types=given
+    )
+    assert table.filter(table["code"] == 7).to_arrow()["code"].to_pylist() == [7]
+    wrong = {"m": DataType.to_bool()}
+    table = Dataset.Tabular.from_delimited_files(
+        files, partition_format="/{code}/{y}/{m}/x.csv", set_column_types=wrong
+    )
+    with pytest.raises(DatasetExecutionError, match="Column 'm' has the value '13'"):
+        table.to_arrow()
+    table = Dataset.Tabular.from_delimited_files(files, partition_format="/{day:yyyy/MM}/x.csv")
+    with pytest.raises(DatasetValidationError, match="has '2020/13' where"):
+        table.to_arrow()

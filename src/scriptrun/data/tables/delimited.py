@@ -41,6 +41,14 @@ class LongRow(Exception):
         self.size = size
 
 
+class BlankFiles(Exception):
+    """Files without a line, called ``names``, are to be passed over."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(names)
+        self.names = names
+
+
 class DelimitedFiles:
     """The rows of delimited files. ``schema`` has the columns of the files and their types."""
 
@@ -50,15 +58,20 @@ class DelimitedFiles:
     def __init__(self, files: SourceFiles) -> None:
         self._files = files
         self._format = table_format.file_format(files.options)
+        self._inspected = table_format.sample_of(files.paths)
         self.schema = table_format.apply_types(self._inspect(), files.given)
+
+    def _schemas_of(self, paths: list[str]) -> dict[str, pa.Schema]:
+        pa = table_format.arrow()
+        try:
+            return table_format.schemas_of(self._format, self._files, paths)
+        except (pa.ArrowException, UnicodeError) as error:
+            raise self._error(error) from None
 
     def _inspect(self) -> pa.Schema:
         """The columns, with types guessed from the beginning of the files."""
         pa = table_format.arrow()
-        try:
-            schemas = table_format.sampled_schemas(self._format, self._files)
-        except (pa.ArrowException, UnicodeError) as error:
-            raise self._error(error) from None
+        schemas = self._schemas_of(self._inspected)
         for path, schema in schemas.items():
             names = schema.names
             if self._files.options["header"] and len(set(names)) < len(names):
@@ -78,12 +91,13 @@ class DelimitedFiles:
             return pa.schema([(name, pa.string()) for name in schema.names])
         days = pa.timestamp("us")  # as in v1
         kinds = [days if pa.types.is_date(kind) else kind for kind in schema.types]
-        return self._with_whole_numbers(pa.schema(list(zip(schema.names, kinds, strict=True))))
+        schema = pa.schema(list(zip(schema.names, kinds, strict=True)))
+        floats = [field.name for field in found[0] if pa.types.is_floating(field.type)]
+        return self._with_whole_numbers(schema, floats)
 
-    def _with_whole_numbers(self, schema: pa.Schema) -> pa.Schema:
+    def _with_whole_numbers(self, schema: pa.Schema, floats: list[str]) -> pa.Schema:
         """``schema`` with types for whole numbers that pyarrow takes for floats (``+5``)."""
         pa = table_format.arrow()
-        floats = [field.name for field in schema if pa.types.is_floating(field.type)]
         if not floats:
             return schema
         self.schema = schema
@@ -119,6 +133,9 @@ class DelimitedFiles:
                 for name, column in zip(names, batch.columns, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(columns, names) if names else batch
+        if self._files.options["header"] and set(self.schema.names) <= set(names):
+            rest = sorted(set(self._files.paths) - set(self._inspected))
+            table_format.check_columns(self._schemas_of(rest), self.schema)
 
     def widen(self, names: list[str], error: UnfitValue) -> None:
         """Give the columns ``names`` the types that all their values have.
@@ -126,6 +143,10 @@ class DelimitedFiles:
         Raises DatasetExecutionError if the user set the type of the column in ``error``.
         """
         pa = table_format.arrow()
+        if error.column not in self.schema.names:
+            self._inspected = self._files.paths
+            self.schema = table_format.apply_types(self._inspect(), self._files.given)
+            return
         if error.column in self._files.given:
             name = self._file_of(error)
             self.schema = table_format.with_nanoseconds(self.schema, error, name)
@@ -180,6 +201,8 @@ class DelimitedFiles:
         size = int(self._files.options.get("block_size", table_format.BLOCK_SIZE))
         if "straddl" in str(error) and size < _LARGEST_BLOCK:
             raise LongRow(size * 32)
+        if "Empty CSV" in str(error):
+            self._pass_over_blank_files()
         for path in self._files.paths if paths is None else paths:
             problem = error
             if paths is None:
@@ -195,6 +218,14 @@ class DelimitedFiles:
                 self._files.system, path, self._files.names[path], problem, separator, encoding
             )
         return file_errors.unreadable_error(error)
+
+    def _pass_over_blank_files(self) -> None:
+        """Raise BlankFiles if there are some, beside others."""
+        blank = [
+            path for path in self._files.paths if file_errors.is_blank(self._files.system, path)
+        ]
+        if 0 < len(blank) < len(self._files.paths):
+            raise BlankFiles([self._files.names[path] for path in blank])
 
     def _read_whole(self, path: str) -> None:
         """Read all of a file as text; raises what pyarrow does."""

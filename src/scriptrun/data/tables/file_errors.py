@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: how files in other encodings begin
 _MARKS = ((b"\xff\xfe\0\0", "utf32"), (b"\xff\xfe", "utf16"), (b"\xfe\xff", "utf16"))
 
+#: what a file without values holds
+_BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
 #: how files begin that are no text
 _ARCHIVES = {
     b"PK\3\4": "a zip archive or an Excel file",
@@ -31,6 +33,11 @@ _ARCHIVES = {
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"PAR1": "a Parquet file",
 }
+
+
+def is_blank(system: fs.FileSystem, path: str) -> bool:
+    """Whether a file, unpacked, begins with nothing but blanks, line ends and a mark."""
+    return not _start(system, path).strip(_BLANK)
 
 
 def unreadable_error(error: Exception, name: str = "") -> DatasetExecutionError:
@@ -53,7 +60,7 @@ def delimited_error(
 ) -> DatasetExecutionError:
     """The error for the delimited file at ``path``, called ``name``, which raised ``error``."""
     start = _start(system, path)
-    if not start.strip():
+    if not start.strip(_BLANK):
         return DatasetExecutionError(
             f"Cannot read {name!r} as a table: the file is empty.", "Leave it out."
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 from scriptrun.data.errors import DatasetValidationError, missing_package
 from scriptrun.data.tables import exact_numbers, file_errors
+from scriptrun.data.tables.text_columns import UnfitValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from pyarrow import dataset
 
     from scriptrun.data.tables.source_files import SourceFiles
-    from scriptrun.data.tables.text_columns import UnfitValue
     from scriptrun.runtime.hints import Json
 
     TypeTest = Callable[[pa.DataType], bool]
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: files to inspect for the columns and their types
 _SAMPLE_FILES = 50
+#: how many are inspected together
+_AT_ONCE = 8
 #: bytes of delimited text that are read at once
 BLOCK_SIZE = 1 << 20
 #: encodings by their names in the SDK v1
@@ -123,12 +126,24 @@ def sample_of(paths: list[str]) -> list[str]:
     return [*paths[: _SAMPLE_FILES - 1], paths[-1]] if len(paths) > _SAMPLE_FILES else paths
 
 
-def sampled_schemas(arrow_format: dataset.FileFormat, files: SourceFiles) -> dict[str, pa.Schema]:
-    """The schema of each file of the sample. Raises an ArrowException or a UnicodeError."""
-    schemas = {path: arrow_format.inspect(path, files.system) for path in sample_of(files.paths)}
+def schemas_of(
+    arrow_format: dataset.FileFormat, files: SourceFiles, paths: list[str]
+) -> dict[str, pa.Schema]:
+    """The schema of each file in ``paths``. Raises an ArrowException or a UnicodeError."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda path: arrow_format.inspect(path, files.system), paths)
+        schemas = dict(zip(paths, found, strict=True))
     for schema in schemas.values():
         _ = schema.names  # a name may be no text
     return schemas
+
+
+def check_columns(schemas: dict[str, pa.Schema], known: pa.Schema) -> None:
+    """Raise UnfitValue for a column of a file that is not in ``known``."""
+    for schema in schemas.values():
+        for field in schema:
+            if field.name not in known.names:
+                raise UnfitValue(field.name, "", field.type)
 
 
 def common_schema(schemas: list[pa.Schema]) -> tuple[pa.Schema, dict[str, list[pa.DataType]]]:

@@ -27,17 +27,25 @@ class ParquetFiles:
     def __init__(self, files: SourceFiles) -> None:
         self._files = files
         self._format = table_format.file_format(files.options)
-        pa = table_format.arrow()
-        try:
-            schemas = table_format.sampled_schemas(self._format, files)
-        except (pa.ArrowException, UnicodeError) as error:
-            raise self._error(error) from None
+        self._inspect(table_format.sample_of(files.paths))
+
+    def _inspect(self, paths: list[str]) -> None:
+        """Find the columns and types of the files at ``paths``."""
+        self._inspected = set(paths)
+        schemas = self._schemas_of(paths)
         for path, schema in schemas.items():
             double = next((each for each in schema.names if schema.names.count(each) > 1), None)
             if double is not None:
-                raise file_errors.duplicate_name_error(files.names[path], double)
+                raise file_errors.duplicate_name_error(self._files.names[path], double)
         self._stored, self._choices = table_format.common_schema(list(schemas.values()))
-        self.schema = table_format.apply_types(self._stored, files.given)
+        self.schema = table_format.apply_types(self._stored, self._files.given)
+
+    def _schemas_of(self, paths: list[str]) -> dict[str, pa.Schema]:
+        pa = table_format.arrow()
+        try:
+            return table_format.schemas_of(self._format, self._files, paths)
+        except (pa.ArrowException, UnicodeError) as error:
+            raise self._error(error) from None
 
     def batches(
         self, names: list[str], condition: pc.Expression | None, readahead: dict[str, int]
@@ -54,6 +62,9 @@ class ParquetFiles:
                 yield self._with_given_types(batch)
         except pa.ArrowException as error:
             raise self._unfit(error) from None
+        if set(self._stored.names) <= set(names):
+            rest = [path for path in self._files.paths if path not in self._inspected]
+            table_format.check_columns(self._schemas_of(rest), self._stored)
 
     def _with_given_types(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         pa = table_format.arrow()
@@ -68,6 +79,9 @@ class ParquetFiles:
     def widen(self, names: list[str], error: UnfitValue) -> None:
         """Take a wider type for the column in ``error``."""
         pa = table_format.arrow()
+        if error.column not in self._stored.names:
+            self._inspect(self._files.paths)
+            return
         if (
             error.column in self._files.given
             and error.kind != self._stored.field(error.column).type

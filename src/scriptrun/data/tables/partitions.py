@@ -11,7 +11,7 @@ from scriptrun.spec.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     #: of a column from a path
-    PathValue = str | datetime.datetime
+    PathValue = str | int | float | bool | datetime.datetime | None
 
 #: date parts in the SDK v1's notation: their pattern, and Python's directive
 _DATES = {
@@ -45,10 +45,17 @@ class PathFormat(Value):
         column_values: dict[str, PathValue] = {}
         for name, date_format in self.columns.items():
             text = match.group(name)
-            column_values[name] = (
-                text if date_format is None else datetime.datetime.strptime(text, date_format)
-            )
+            column_values[name] = text if date_format is None else self._date(text, name, path)
         return column_values
+
+    def _date(self, text: str, name: str, path: str) -> datetime.datetime:
+        try:
+            return datetime.datetime.strptime(text, str(self.columns[name]))
+        except ValueError:
+            raise DatasetValidationError(
+                f"File {path!r} has {text!r} where partition_format {self.text!r} has a date.",
+                "Select files with dates, or make the column text: leave out what follows its ':'.",
+            ) from None
 
 
 def compile_format(text: str) -> PathFormat:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.tables import expressions, file_errors
 from scriptrun.data.tables import format as table_format
-from scriptrun.data.tables.delimited import DelimitedFiles, LongRow
+from scriptrun.data.tables.delimited import BlankFiles, DelimitedFiles, LongRow
 from scriptrun.data.tables.json_files import JsonFiles
 from scriptrun.data.tables.parquet_files import ParquetFiles
 from scriptrun.data.tables.source_files import SourceFiles
@@ -44,6 +44,8 @@ def read(files: Content, options: Json) -> pa.Table:
             table.source.widen(table.read_columns(), error)
         except LongRow as error:
             table, options = None, {**options, "block_size": error.size}
+        except BlankFiles as error:
+            table, options = None, {**options, "passed_over": error.names}
         except (pa.ArrowException, UnicodeError) as error:
             raise file_errors.unreadable_error(error) from None
 

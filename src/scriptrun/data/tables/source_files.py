@@ -8,8 +8,9 @@ import operator
 from scriptrun.data.datasets.content import Content
 from scriptrun.data.errors import FileChanged
 from scriptrun.data.stores.protocol import is_unchanged
-from scriptrun.data.tables import arrow_filesystem, partitions
+from scriptrun.data.tables import arrow_filesystem, file_errors, partitions
 from scriptrun.data.tables import format as table_format
+from scriptrun.data.tables.text_columns import Conversion, UnfitValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +31,20 @@ class SourceFiles:
     """
 
     def __init__(self, files: Content, options: Json) -> None:
-        remote_files = {file.path: file for file in files.remote_files()}
+        passed_over = set(options.get("passed_over", ()))
+        remote_files = {
+            file.path: file for file in files.remote_files() if file.path not in passed_over
+        }
         self.options = options
-        self.given: Json = options.get("types", {})
         self.system, self.paths = _system(remote_files)
         self.names = dict(zip(self.paths, remote_files, strict=True))
         text = options.get("partition_format")
         self._path_format = partitions.compile_format(text) if text else None
-        self.path_schema = self._path_schema()
+        types: Json = options.get("types", {})
+        path_schema = self._path_schema()
+        from_paths = {name: kind for name, kind in types.items() if name in path_schema.names}
+        self.given: Json = {name: kind for name, kind in types.items() if name not in from_paths}
+        self.path_schema = table_format.apply_types(path_schema, from_paths)
 
     def _path_schema(self) -> pa.Schema:
         """The columns from paths, and their types."""
@@ -56,7 +63,21 @@ class SourceFiles:
             values["Path"] = f"/{name}"
         if self._path_format is not None:
             values |= self._path_format.values(name)
-        return values
+        return {column: self._path_value(column, value) for column, value in values.items()}
+
+    def _path_value(self, column: str, value: PathValue) -> PathValue:
+        """``value`` in the type that the user set for ``column``."""
+        pa = table_format.arrow()
+        given = self.options.get("types", {}).get(column)
+        if given is None or not isinstance(value, str):
+            return value
+        texts, kind = pa.array([value]), self.path_schema.field(column).type
+        formats, mark = given.get("formats") or (), given.get("decimal_mark", ".")
+        try:
+            found: PathValue = Conversion(kind, True, formats, mark).apply(column, texts)[0].as_py()
+        except UnfitValue as error:
+            raise file_errors.given_type_error(error) from None
+        return found
 
     def with_path_columns(self, schema: pa.Schema) -> pa.Schema:
         """``schema`` and the columns from paths."""
