@@ -16,7 +16,7 @@ import pytest
 from scriptrun import Dataset
 from scriptrun.core.dataset import DataType
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError
-from scriptrun.data.tables import source_files, typed_columns
+from scriptrun.data.tables import exact_numbers, source_files, typed_columns
 from scriptrun.data.tables.text_columns import UnfitValue
 
 pa = pytest.importorskip("pyarrow")
@@ -195,9 +195,18 @@ def test_conditions_see_the_given_type(local_store, fill):
     assert table.filter(table["a"] > 2).to_arrow()["a"].to_pylist() == [20, 3]
 
 
-def test_a_value_that_is_not_of_the_given_type_is_named(column):
-    with pytest.raises(DatasetExecutionError, match=r"Column 'a'.*value 'x'.*no whole number"):
-        column("parquet", parquet(["1", "x"]), set_column_types={"a": DataType.to_long()})
+@pytest.mark.parametrize(
+    ("kind", "contents"),
+    [
+        ("csv", [csv("1"), csv("x")]),
+        ("jsonl", ['{"a": 1}', '{"a": "x"}']),
+        ("parquet", [parquet(["1"]), parquet(["x"])]),
+    ],
+)
+def test_a_value_that_is_not_of_the_given_type_is_named(column, kind, contents):
+    words = rf"Column 'a' in '1\.{kind}' has the value 'x'.*no whole number"
+    with pytest.raises(DatasetExecutionError, match=words):
+        column(kind, *contents, set_column_types={"a": DataType.to_long()})
 
 
 def test_parquet_columns_of_one_name_are_an_error(local_store, fill):
@@ -287,3 +296,30 @@ def test_columns_from_paths_have_types_too(local_store, fill):
     table = Dataset.Tabular.from_delimited_files(files, partition_format="/{day:yyyy/MM}/x.csv")
     with pytest.raises(DatasetValidationError, match="has '2020/13' where"):
         table.to_arrow()
+
+
+def test_numbers_in_lists_and_records_keep_their_digits_in_pandas(local_store, fill):
+    pytest.importorskip("pandas")
+    rows = [[{"x": BIG, "l": [BIG, None]}], [{"x": None, "l": []}], None]
+    fill(local_store.store, {"x.parquet": parquet(rows)})
+    table = Dataset.Tabular.from_parquet_files((local_store, "x.parquet"))
+    assert table.to_pandas_dataframe()["a"].tolist() == rows
+    maps = pa.array([[("k", BIG), ("j", None)]], pa.map_(pa.string(), pa.int64()))
+    assert exact_numbers.has_unexact_parts(maps)
+    assert not exact_numbers.has_unexact_parts(pa.array([[1, None], [BIG]]).slice(0, 1))
+
+
+def test_frames_are_stored_once(workspace, local_store):
+    pandas = pytest.importorskip("pandas")
+
+    def register(**columns):
+        frame = pandas.DataFrame(columns)
+        frame.attrs["note"] = object()
+        target = (local_store, "frames")
+        return Dataset.Tabular.register_pandas_dataframe(frame, target, "rows", show_progress=False)
+
+    sparse = pandas.arrays.SparseArray([0, 1])
+    assert register(a=sparse, b=["x", "y"]).version == 1
+    same = register(a=sparse, b=["x", "y"])
+    assert same.version == 1 and same.to_arrow()["a"].to_pylist() == [0, 1]
+    assert register(a=sparse, b=["x", "z"]).version == 2

@@ -68,5 +68,5 @@ def fraction(value: float, name: str) -> float:
 
 def _check_count(count: int) -> int:
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise DatasetValidationError(f"The number of files must be at least 0, not {count!r}.")
+        raise DatasetValidationError(f"The count must be a whole number from 0, not {count!r}.")
     return count

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import random
-import uuid
 
 from scriptrun.data.datasets import selection, sources
 from scriptrun.data.datasets.base import AbstractDataset
@@ -311,7 +311,10 @@ class TabularDatasetFactory:
         show_progress: bool = True,
         **more: object,
     ) -> TabularDataset:
-        """Write ``dataframe`` as Parquet to ``target``, and register it as ``name``."""
+        """Write ``dataframe`` as Parquet to ``target``, and register it as ``name``.
+
+        The same rows again make no new version.
+        """
         source = sources.parse(target)[0]
         datastore = source.store_ref.datastore
         if datastore is None or datastore.workspace is None:
@@ -319,9 +322,11 @@ class TabularDatasetFactory:
         table_format.arrow()
         file = io.BytesIO()
         frames.to_parquet(dataframe, file)
-        file.seek(0)
-        path = "/".join(filter(None, (source.path, uuid.uuid4().hex, "data.parquet")))
-        datastore.store.write(path, file)
+        digest = hashlib.sha256(file.getbuffer()).hexdigest()[:32]
+        path = "/".join(filter(None, (source.path, digest, "data.parquet")))
+        if datastore.store.stat(path) is None:
+            file.seek(0)
+            datastore.store.write(path, file)
         dataset = TabularDatasetFactory.from_parquet_files((datastore, path))
         return dataset.register(datastore.workspace, name, description, tags, True)
 

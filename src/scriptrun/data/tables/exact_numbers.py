@@ -85,3 +85,20 @@ def has_unexact_floats(column: pa.ChunkedArray) -> bool:
     if extremes["min"] is None:
         return False
     return bool(max(abs(extremes["min"]), abs(extremes["max"])) > FLOAT_LIMIT)
+
+
+def has_unexact_parts(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether that is so of integers in the lists and records of ``column``."""
+    import pyarrow as pa
+
+    kind = column.type
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if pa.types.is_integer(kind):
+        return has_unexact_floats(pa.chunked_array(chunks, kind))
+    if pa.types.is_map(kind):
+        return any(has_unexact_parts(chunk.items) for chunk in chunks)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return any(has_unexact_parts(chunk.flatten()) for chunk in chunks)
+    if pa.types.is_struct(kind):
+        return any(has_unexact_parts(field) for chunk in chunks for field in chunk.flatten())
+    return False

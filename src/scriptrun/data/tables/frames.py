@@ -18,7 +18,7 @@ def to_pandas(table: pa.Table) -> pandas.DataFrame:
     """The rows as a data frame.
 
     Integers with nulls become float64, as in v1; where that would change one, they stay integers
-    (``Int64``, ``UInt64``).
+    (``Int64``, ``UInt64``), and lists and records are Python's own.
     """
     import pandas
     import pyarrow as pa
@@ -28,6 +28,8 @@ def to_pandas(table: pa.Table) -> pandas.DataFrame:
     for name, column in zip(table.column_names, table.columns, strict=True):
         if exact_numbers.has_unexact_floats(column):
             frame[name] = column.to_pandas(types_mapper=nullable.get)
+        elif pa.types.is_nested(column.type) and exact_numbers.has_unexact_parts(column):
+            frame[name] = pandas.Series(column.to_pylist(), dtype=object)
     return frame
 
 
@@ -50,6 +52,10 @@ def to_parquet(frame: pandas.DataFrame | Frame, file: BinaryIO) -> None:
             "Give each column its own name: dataframe.columns = [...].",
         )
     renamed = frame.set_axis(names, axis="columns")
+    renamed.attrs = {}  # they may be anything, and are no part of the rows
+    for name, kind in renamed.dtypes.items():
+        if str(kind).startswith("Sparse"):
+            renamed[name] = renamed[name].sparse.to_dense()
     try:
         renamed.to_parquet(file, engine="pyarrow", index=False)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -80,7 +80,8 @@ class JsonFiles:
         """
         pa = table_format.arrow()
         if error.column in self._files.given:
-            self.schema = table_format.with_nanoseconds(self.schema, error)
+            name = self._files.names[self._last[0]]
+            self.schema = table_format.with_nanoseconds(self.schema, error, name)
             return
         if not self._all_known:
             self._all_known = True

@@ -86,7 +86,8 @@ class ParquetFiles:
             error.column in self._files.given
             and error.kind != self._stored.field(error.column).type
         ):
-            self.schema = table_format.with_nanoseconds(self.schema, error)
+            name = self._file_of(error)
+            self.schema = table_format.with_nanoseconds(self.schema, error, name)
             return
         choices = self._choices.get(error.column) or []
         if not choices:
@@ -95,6 +96,17 @@ class ParquetFiles:
         index = self._stored.get_field_index(error.column)
         self._stored = self._stored.set(index, pa.field(error.column, choices.pop(0)))
         self.schema = table_format.apply_types(self._stored, self._files.given)
+
+    def _file_of(self, error: UnfitValue) -> str:
+        """The file that has the value."""
+        for path in self._files.paths:
+            files = self._files.open([path], self._stored, self._format)
+            try:
+                for batch in files.scanner(columns=[error.column]).to_batches():
+                    self._with_given_types(batch)
+            except UnfitValue:
+                return self._files.names[path]
+        return ""
 
     def _unfit(self, error: Exception) -> UnfitValue | DatasetExecutionError:
         """The first column, of those that files have in different types, that cannot be read."""
