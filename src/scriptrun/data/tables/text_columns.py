@@ -67,8 +67,8 @@ class Conversion:
             if pa.types.is_floating(self.kind) and self.decimal_mark != ".":
                 texts = pc.replace_substring(texts, self.decimal_mark, ".")
             whole = pa.types.is_integer(self.kind)
-            return _numbers(texts, self.kind, _without_zero_fraction if whole else None)
-        return converted(texts, self.kind)
+            return _numbers(texts, self.kind, True, _without_zero_fraction if whole else None)
+        return converted(texts, self.kind, spells_nulls=True)
 
     def _first_unfit(self, texts: pa.Array) -> str:
         """The first text that does not fit, found by halving."""
@@ -97,10 +97,12 @@ def _has_nan(values: pa.Array | None) -> bool:
     return is_float and bool(pc.any(pc.is_nan(values)).as_py())
 
 
-def converted(texts: pa.Array, kind: pa.DataType, may_be_codes: bool = True) -> pa.Array | None:
+def converted(
+    texts: pa.Array, kind: pa.DataType, may_be_codes: bool = True, spells_nulls: bool = False
+) -> pa.Array | None:
     """``texts`` as ``kind``; None if one is not of that type, or would lose a digit.
 
-    ``may_be_codes``: numbers are looked through for codes.
+    ``may_be_codes``: numbers are looked through for codes. ``spells_nulls``: ``NA`` is a null.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -115,7 +117,7 @@ def converted(texts: pa.Array, kind: pa.DataType, may_be_codes: bool = True) -> 
         types.is_boolean(kind) and pc.any(pc.is_in(texts, digits)).as_py()
     ):
         return None
-    values = _numbers(texts, kind)
+    values = _numbers(texts, kind, spells_nulls)
     if values is None or not types.is_floating(kind):
         return values
     if exact_numbers.has_large_floats(values):
@@ -133,13 +135,17 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _numbers(
-    texts: pa.Array, kind: pa.DataType, last: Callable[[pa.Array], pa.Array] | None = None
+    texts: pa.Array,
+    kind: pa.DataType,
+    spells_nulls: bool = False,
+    last: Callable[[pa.Array], pa.Array] | None = None,
 ) -> pa.Array | None:
     """``texts`` as ``kind``, as they are and after small changes, of which ``last`` is one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    changes = (None, pc.utf8_trim_whitespace, _without_plus, *([last] if last else []))
+    nulls = [without_nulls] if spells_nulls else []
+    changes = (None, *nulls, pc.utf8_trim_whitespace, _without_plus, *([last] if last else []))
     for change in changes:
         texts = texts if change is None else change(texts)
         try:
