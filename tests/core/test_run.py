@@ -129,7 +129,13 @@ def test_a_failed_run_raises_with_its_last_lines(bench):
     assert "ValueError: the cause" in str(failed.value)
     details = run.wait_for_completion(raise_on_error=False)
     assert details["status"] == "Failed"
-    assert "exited with code 1" in details["error"]["error"]["message"]
+    message = details["error"]["error"]["message"]
+    assert "exited with code 1" in message and message.endswith(": ValueError: the cause")
+
+
+def test_a_script_may_cancel_its_run_and_end(bench):
+    run = bench.submit("from scriptrun import Run; Run.get_context().cancel()")
+    assert run.wait_for_completion()["status"] == "Canceled"
 
 
 def test_a_canceled_run_does_not_raise(bench):

@@ -321,6 +321,24 @@ def test_an_output_becomes_a_dataset(datastore, workspace, job, run):
     made = Dataset.get_by_name(workspace, "models")
     assert made.to_path() == ["/deep/\u00fc % .txt", "/result.txt"]
     assert (made.description, made.tags) == ("made by a run", {"k": "v"})
+    (output,) = done.get_details()["outputDatasets"]
+    assert output["identifier"] == {"savedId": made.id}
+    assert output["dataset"].tags == {"k": "v"} and output["dataset"].to_path() == made.to_path()
+
+
+def test_the_datasets_of_a_runs_details_answer_as_datasets(datastore, workspace, put, job, run):
+    put(datastore, {"d/a.txt": "A"})
+    folder = Dataset.File.from_files((datastore, "d")).register(workspace, "f", tags={"top": "1"})
+    more = Dataset.File.from_files((datastore, "d/*"))
+    output = OutputFileDatasetConfig("model", (datastore, "m/{run-id}")).as_upload()
+    used = folder.as_named_input("f").as_download()
+    details = run(job(LOOKS, used, more.as_named_input("m").as_download(), output)).get_details()
+    first, second = [each["dataset"] for each in details["inputDatasets"]]
+    assert (first.name, first.tags, first["id"]) == ("f", {"top": "1"}, folder.id)
+    assert first.to_path() == second.to_path() == ["/a.txt"] and second.name is None
+    assert "identifier" not in details["outputDatasets"][0]
+    assert details["outputDatasets"][0]["dataset"].to_path()
+    assert json.loads(json.dumps(details))["inputDatasets"][0]["dataset"]["files"] == 1
 
 
 def test_a_mounted_output_is_uploaded_while_the_script_runs(blob_store, workspace, job, tmp_path):

@@ -130,6 +130,12 @@ def test_a_written_config_leads_back(home, tmp_path, monkeypatch):
     assert not (tmp_path / "elsewhere" / DIRECTORY).exists()
 
 
+def test_a_config_may_be_written_to_its_folder_itself(home, tmp_path):
+    home.write_config(tmp_path / "tutorial" / ".azureml")
+    assert os.listdir(tmp_path / "tutorial" / ".azureml") == ["config.json"]
+    assert WorkspaceFiles.from_config(tmp_path / "tutorial").id == home.id
+
+
 def test_where_nothing_is_found_it_is_made_at_the_root_of_the_repository(tmp_path, capsys):
     (tmp_path / "repo" / ".git").mkdir(parents=True)
     (tmp_path / "repo" / "src").mkdir()

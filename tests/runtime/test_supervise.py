@@ -78,6 +78,12 @@ def test_a_request_to_cancel_lets_it_save(tmp_path):
     assert seen["exit_code"] == 0 and (tmp_path / "log").read_text() == "saved\n"
 
 
+@pytest.mark.parametrize(("by", "canceled"), [("script", True), ("", False)])
+def test_a_script_that_cancels_itself_and_ends_is_canceled(tmp_path, by, canceled):
+    code = f"open('cancel.json', 'w').write('{{\"by\": \"{by}\"}}')"
+    assert watch(tmp_path, code)["canceled"] or not canceled
+
+
 def test_the_limit_stops_a_deaf_process(tmp_path):
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"

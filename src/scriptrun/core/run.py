@@ -247,7 +247,9 @@ class Run(ScriptRun):
         if self._remote is not None:
             self._remote.cancel(self.path, self.id)
             return
-        files.publish(str(self.path / "cancel.json"), files.to_json(identity.identify()))
+        is_own_script = os.environ.get("SCRIPTRUN_RUN_ID") == self.id
+        request = {**identity.identify(), **({"by": "script"} if is_own_script else {})}
+        files.publish(str(self.path / "cancel.json"), files.to_json(request))
         follow.end_if_waiting(self)
         super().cancel()
         from scriptrun.registry import compute_targets

@@ -107,6 +107,7 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.core.keyvault": "Keyvault",
         "scriptrun.core.run": "Run",
         "scriptrun.runtime.injob.offline": "_OfflineRun",
+        _PRIVATE: "RunStatus",
         "scriptrun.dropin.azureml.experiment": "get_run",
         "scriptrun.core.datastore": "Datastore",
         "scriptrun.data.datasets.base": "AbstractDataset",

@@ -295,8 +295,13 @@ class WorkspaceFiles:
     def write_config(
         self, path: str | os.PathLike[str] | None = None, file_name: str = "config.json"
     ) -> None:
-        """Write ``.azureml/config.json`` below ``path`` (default: here), for ``from_config``."""
-        folder = Path(path or ".") / ".azureml"
+        """Write ``.azureml/config.json`` below ``path`` (default: here), for ``from_config``.
+
+        ``path`` may be the ``.azureml`` folder itself.
+        """
+        folder = Path(path or ".")
+        if folder.name != ".azureml":
+            folder /= ".azureml"
         folder.mkdir(parents=True, exist_ok=True)
         facts = {
             "subscription_id": self.subscription_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from scriptrun.data import summary
+from scriptrun.runs import follow, run_datasets
 from scriptrun.runtime import files
 from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, run_folder
@@ -60,8 +60,8 @@ def details(run: Run) -> dict[str, Any]:
         "endTimeUtc": utc(status.ended),
         "services": {},
         "properties": run.get_properties(),
-        "inputDatasets": [*summary.input_datasets(job), *summary.used_datasets(all_events)],
-        "outputDatasets": summary.output_datasets(job),
+        "inputDatasets": run_datasets.inputs(run, all_events),
+        "outputDatasets": run_datasets.outputs(run),
         "data": [event for event in all_events if event["kind"] == "data"],
         "runDefinition": Definition(job.run_definition),
         "logFiles": log_files(run),
@@ -81,7 +81,8 @@ def details(run: Run) -> dict[str, Any]:
     if status.reason:
         result["reason"] = status.reason
     if status.state == "Failed":
-        result["error"] = {"error": {"code": "UserError", "message": status.reason}}
+        message = follow.explain_failure(run)
+        result["error"] = {"error": {"code": "UserError", "message": message}}
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -221,6 +222,14 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
         excerpt = f"\nLast lines of its log:\n{tail}" if tail else ""
         reason = status.reason.rstrip(".")
         raise ActivityFailedException(f"Run {run.id} failed: {reason}.{excerpt}")
+
+
+def explain_failure(run: Run) -> str:
+    """Why the run failed, with the exception at the end of its log, as in the SDK v1."""
+    reason = str(run.standing.reason)
+    has_script = not run_kind(run.known_job.kind).has_children
+    last = last_lines(run.path / _failure_log(run), 1) if has_script else ""
+    return f"{reason}: {last}" if re.match(r"(\w+\.)*\w+(Error|Exception)\b", last) else reason
 
 
 def _failure_log(run: Run) -> str:

@@ -151,9 +151,12 @@ class Supervisor:
         if self._first_failure and self.find_failure is not None:
             self._first_failure = self.find_failure(True) or self._first_failure  # known now?
         failed, last = self._first_failure or (None, self._last_status)
-        return ExitSummary(
-            last, self._usage, self.stop_reason, self.canceled, failed, self._failed_at
-        )
+        canceled = self.canceled or self._was_canceled_by_script()
+        return ExitSummary(last, self._usage, self.stop_reason, canceled, failed, self._failed_at)
+
+    def _was_canceled_by_script(self) -> bool:
+        """Whether a script called ``run.cancel()``, and the processes ended before it was seen."""
+        return bool((files.read_object(self.cancel_path) or {}).get("by"))
 
     def _must_wait(self) -> bool:
         """Whether to keep waiting without processes: for ranks below them, or for other nodes."""
