@@ -46,6 +46,16 @@ SUBMISSIONS = {
     "def go(e: Experiment):\n    e.submit(c)": (
         "def go(e: Experiment):\n    e.submit(c, pins='relax')"
     ),
+    "def go(e: 'Optional[Experiment]', c):\n    e.submit(c)\ngo(exp, 1)": (
+        "def go(e: 'Optional[Experiment]', c):\n    e.submit(c, pins='relax')\ngo(exp, 1)"
+    ),
+    "from typing import Optional\ndef go(e: Optional[Experiment] = None):\n    e.submit(c)": (
+        "from typing import Optional\ndef go(e: Optional[Experiment] = None):\n"
+        "    e.submit(c, pins='relax')"
+    ),
+    "def go(e: Experiment | None = None):\n    e.submit(c)": (
+        "def go(e: Experiment | None = None):\n    e.submit(c, pins='relax')"
+    ),
     "def get():\n    return exp\nget().submit(c)": (
         "def get():\n    return exp\nget().submit(c, pins='relax')"
     ),

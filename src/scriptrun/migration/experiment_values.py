@@ -60,7 +60,7 @@ def _common_kind(program: Program, values: Iterable[cst.BaseExpression | None], 
     kinds = {
         UNKNOWN if value is None else find_kind(program, value, depth)
         for value in values
-        if not (isinstance(value, cst.Name) and value.value == "None")
+        if value is None or not _is_none(value)
     }
     return _only_kind(kinds)
 
@@ -90,7 +90,9 @@ def _kind_of_binding(program: Program, node: cst.CSTNode | None, depth: int) -> 
     parent = program.parent(node) if node is not None else None
     owner = node if isinstance(node, cst.Param) else parent
     if isinstance(owner, cst.Param | cst.AnnAssign) and owner.annotation is not None:
-        return _annotated_kind(program, owner.annotation.annotation)
+        annotation = owner.annotation.annotation
+        if not isinstance(annotation, cst.SimpleString):  # whose names are not resolved
+            return _annotated_kind(program, annotation)
     return _common_kind(program, _bound_values(program, node, parent), depth)
 
 
@@ -109,10 +111,32 @@ def _bound_values(
 
 
 def _annotated_kind(program: Program, annotation: cst.BaseExpression) -> str:
+    members = _annotation_members(annotation)
+    if members:
+        kinds = {_annotated_kind(program, each) for each in members if not _is_none(each)}
+        return _only_kind(kinds)
     name = program.qualified_name(annotation)
     if name in _EXPERIMENTS:
         return EXPERIMENT
     return UNKNOWN if not name or name in _RUNS else OTHER
+
+
+def _annotation_members(annotation: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The types in ``Optional[A]``, ``Union[A, B]`` and ``A | B``; none of other annotations."""
+    if isinstance(annotation, cst.BinaryOperation):
+        return [annotation.left, annotation.right]
+    if not isinstance(annotation, cst.Subscript):
+        return []
+    name = annotation.value.attr if isinstance(annotation.value, cst.Attribute) else annotation.value
+    if not isinstance(name, cst.Name) or name.value not in ("Optional", "Union"):
+        return []
+    return [
+        element.slice.value for element in annotation.slice if isinstance(element.slice, cst.Index)
+    ]
+
+
+def _is_none(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"
 
 
 def _kind_of_call(program: Program, call: cst.Call, depth: int) -> str:

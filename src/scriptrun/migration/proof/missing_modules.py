@@ -5,9 +5,11 @@ Plots, models and tables then do nothing. A job that depends on a stand-in conta
 
 from __future__ import annotations
 
+import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -34,19 +36,45 @@ class _StandInFinder:
     ) -> importlib.machinery.ModuleSpec | None:
         top = fullname.partition(".")[0]
         ours = top in ("azureml", "scriptrun") or top in sys.stdlib_module_names
-        if ours or not self._is_imported_by_file():
+        frame = self._importing_frame()
+        if ours or frame is None or _is_optional(frame.f_code.co_filename, frame.f_lineno):
             return None
         package = fullname.rpartition(".")[0]
         if not isinstance(sys.modules.get(package), _StandInModule):  # else already reported
             self.say(f"the module {fullname}, which is not installed")
         return importlib.util.spec_from_loader(fullname, _StandInLoader(), is_package=True)
 
-    def _is_imported_by_file(self) -> bool:
-        """Whether the proved code imports it, rather than a package with an optional import."""
+    def _importing_frame(self) -> types.FrameType | None:
+        """The frame of the proved code that imports it; None for a package's optional import."""
         frame = sys._getframe(2)
         while frame.f_back is not None and "importlib" in frame.f_code.co_filename:
             frame = frame.f_back
-        return frame.f_code.co_filename.startswith(self.folder)
+        return frame if frame.f_code.co_filename.startswith(self.folder) else None
+
+
+def _is_optional(path: str, line: int) -> bool:
+    """Whether the code goes on without what this line imports: ``except ImportError``."""
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return False  # a notebook's cell
+    return any(
+        isinstance(node, ast.Try)
+        and node.body[0].lineno <= line <= (node.body[-1].end_lineno or line)
+        and any(_goes_on(handler) for handler in node.handlers)
+        for node in ast.walk(tree)
+    )
+
+
+def _goes_on(handler: ast.ExceptHandler) -> bool:
+    """Whether it catches a missing module, and neither ends the program nor installs it."""
+    names = ast.unparse(handler.type) if handler.type is not None else "Exception"
+    body = "\n".join(map(ast.unparse, handler.body))
+    return (
+        re.search(r"\b(ImportError|ModuleNotFoundError|Exception)\b", names) is not None
+        and re.search(r"\braise\b|\bexit\(|\bpip\b", body) is None
+    )
 
 
 class _StandInLoader(importlib.abc.Loader):

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.core.workspace import Workspace
-from scriptrun.migration.proof import plain_python
-from scriptrun.migration.proof.missing_modules import MARK
+from scriptrun.migration.proof import fake_runs, missing_modules, plain_python
 from scriptrun.registry import trust
 from scriptrun.registry.workspace_files import DIRECTORY
 from scriptrun.spec.environment import AUTO, RELAX
@@ -41,6 +40,11 @@ _COPIED_FOLDERS = (*_TARGETS, "environments", "datasets")
 _MAX_BYTES = 300_000_000
 #: code that accesses files above its own directory
 _LOOKS_ABOVE = re.compile(rb"""["']\.\.["'/\\]|\.parents?\b|dirname\(""")
+#: code of a job, and code that may submit one
+_RUNS_IN_JOB = re.compile(rb"\bRun\.get_context\(")
+_MAY_SUBMIT = re.compile(rb"submit|start_logging|Experiment\b|ScriptRunConfig|Estimator|HyperDrive")
+#: the top-level package or module of an import
+_IMPORTED = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(\w+)", re.MULTILINE)
 #: how often to rerun a file that needs another missing name
 _MAX_RUNS = 6
 _TIMEOUT = 300
@@ -98,6 +102,8 @@ def prove(
     of the file's workspace. If the file needs another one that is missing, both run again with a
     stand-in of that name.
     """
+    if _RUNS_IN_JOB.search(old) and not _MAY_SUBMIT.search(old):
+        return Proof(path, CANNOT, reasons=["it is the script of a job, and submits none"])
     granted: list[list[str]] = []
     versions = {Path(other).absolute(): (before, after) for other, before, after in others}
     versions[Path(path).absolute()] = (old, new)
@@ -178,7 +184,8 @@ def _record(
     path: str, contents: dict[Path, bytes], folder: Path, workspace: Workspace, arguments: list[str]
 ) -> Json:
     file = Path(path).absolute()
-    root = _root(path, contents[file])
+    package_root = _package_root(file, contents[file])
+    root = package_root or _root(path, contents[file])
     _check_size(root)
     ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
     try:
@@ -193,7 +200,8 @@ def _record(
     file = folder / file.relative_to(root)
     result = folder.with_suffix(".json")
     workspace_path = str(workspace.root)
-    last_line = _run_recorder([str(file), str(result), *arguments], file.parent, workspace_path)
+    cwd = folder if package_root else file.parent
+    last_line = _run_recorder([str(file), str(result), *arguments], cwd, workspace_path)
     if not result.exists():
         raise Unprovable(f"cannot run it: {last_line}")
     text = result.read_text("utf-8").replace(str(folder), ".").replace(workspace_path, "WORKSPACE")
@@ -207,16 +215,40 @@ def _root(path: str, content: bytes) -> Path:
     folder = Path(path).absolute().parent
     if not _LOOKS_ABOVE.search(content):
         return folder
-    folders = [folder, *folder.parents]
-    project = next(
-        (candidate for candidate in folders if (candidate / ".git").exists()), Path.cwd()
-    )
-    root = project if project in folders else folder
+    root = _project(folder)
     try:
         _check_size(root)
     except Unprovable:
         return folder
     return root
+
+
+def _project(folder: Path) -> Path:
+    """The git repository around ``folder``, else the directory that one is in; else ``folder``."""
+    folders = [folder, *folder.parents]
+    project = next(
+        (candidate for candidate in folders if (candidate / ".git").exists()), Path.cwd()
+    )
+    return project if project in folders else folder
+
+
+def _package_root(file: Path, content: bytes) -> Path | None:
+    """The directory above a file's own that has packages it imports, as for ``python -m``."""
+    if b"sys.path" in content:
+        return None
+    own, project = file.parent, _project(file.parent)
+    names = {name.decode() for name in _IMPORTED.findall(content)}
+    names = {name for name in names if not _has_module(own, name)} - sys.stdlib_module_names
+    for folder in own.parents if own != project else ():
+        if any(_has_module(folder, name) for name in names):
+            return folder
+        if folder == project:
+            break
+    return None
+
+
+def _has_module(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
 
 
 def _find_workspace_folder(path: str) -> Path | None:
@@ -254,6 +286,8 @@ def _run_recorder(arguments: list[str], folder: Path, workspace: str) -> str:
     """Run the recorder; return the last line of its error output."""
     command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.proof.recorder"]
     variables = {**os.environ, "SCRIPTRUN_WORKSPACE": workspace, "MPLBACKEND": "Agg"}
+    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     try:
         result = dependents.run(
             [*command, *arguments], cwd=folder, environ=variables, timeout=_TIMEOUT
@@ -303,8 +337,11 @@ def _find_problem(jobs: list[Json]) -> str:
     rejections = [job["refused"] for job in jobs if "refused" in job]
     if rejections:
         return f"the job is also rejected before the rewrite: {rejections[0]}"
-    if MARK in json.dumps(jobs):
+    text = json.dumps(jobs)
+    if missing_modules.MARK in text:
         return "a job depends on a module that is not installed"
+    if fake_runs.MARK in text:
+        return "a job depends on the results of another, and no job is run"
     return ""
 
 

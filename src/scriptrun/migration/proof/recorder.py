@@ -18,7 +18,6 @@ import sys
 import traceback
 import types
 from pathlib import Path
-from unittest import mock
 
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.core import experiment
@@ -26,6 +25,7 @@ from scriptrun.data.datasets.consumption import DOWNLOAD
 from scriptrun.data.datasets.content import Content
 from scriptrun.environments import builder
 from scriptrun.migration.proof import (
+    fake_runs,
     interactive_runs,
     missing_modules,
     pipelines,
@@ -74,7 +74,7 @@ class Recorder:
         pins: str = EXACT,
         origin: Origin | None = None,
         **kwargs: object,
-    ) -> mock.MagicMock:
+    ) -> fake_runs.FakeRun:
         """Record the job of ``config``, and return a stand-in for its run."""
         if isinstance(config, pipelines.Pipeline):  # its steps are already recorded
             return self._run_of(experiment, Origin())
@@ -86,9 +86,9 @@ class Recorder:
         self.record(config, experiment.workspace, {}, experiment.name, tags, origin)
         return self._run_of(experiment, origin)
 
-    def _run_of(self, experiment: Experiment, origin: Origin) -> mock.MagicMock:
+    def _run_of(self, experiment: Experiment, origin: Origin) -> fake_runs.FakeRun:
         """A stand-in for a submitted run, whose children are recorded, too."""
-        run = _fake_run()
+        run = fake_runs.new_run()
         run.submit_child = lambda config, tags=None, pins=None, **_: self.submit(
             experiment, config, tags, origin=check.with_pins(pins) if pins else origin
         )
@@ -129,7 +129,7 @@ class Recorder:
         *,
         pins: str = EXACT,
         origin: Origin | None = None,
-    ) -> list[mock.MagicMock]:
+    ) -> list[fake_runs.FakeRun]:
         """Record the jobs of all ``configs``."""
         return [
             self.submit(experiment, config, tags, pins=pins, origin=origin) for config in configs
@@ -147,13 +147,6 @@ def _sweep_fields(config: HyperDriveConfig) -> Json:
         "goal": config.goal,
         **{name: getattr(config, name) for name in limits},
     }
-
-
-def _fake_run() -> mock.MagicMock:
-    run = mock.MagicMock(name="run")
-    run.get_status.return_value = run.status = "Completed"
-    run.id = "recorded"
-    return run
 
 
 def _skip_machine_checks() -> None:
@@ -221,8 +214,10 @@ def main(file: str, result: str, granted: str = "[]", plain: str = "", *argument
     _skip_machine_checks()
     setattr(experiment.Experiment, "submit", _as_method(recorder.submit))  # noqa: B010
     setattr(experiment.Experiment, "submit_many", _as_method(recorder.submit_many))  # noqa: B010
-    get_runs = _as_method(lambda *_, **__: iter([_fake_run() for _ in recorder.jobs]))
+    get_runs = _as_method(lambda *_, **__: iter([fake_runs.new_run() for _ in recorder.jobs]))
     setattr(experiment.Experiment, "get_runs", get_runs)  # noqa: B010
+    widgets = importlib.import_module("scriptrun.dropin.azureml.widgets")
+    setattr(widgets.RunDetails, "show", lambda *_, **__: None)  # noqa: B010
     proof_stubs.assume(assumptions)
     workspace = proof_stubs.only_workspace()
     proof_stubs.grant(workspace, json.loads(granted), assumptions)

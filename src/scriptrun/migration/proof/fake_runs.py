@@ -1,0 +1,64 @@
+"""Stand-ins for the runs that a proof does not start: they have completed, and logged anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+#: the text of whatever a run gives: a job that depends on it cannot be proved
+MARK = "<result of a run>"
+#: what reads metrics
+_METRICS = "get_metrics"
+
+
+class FakeRun(mock.MagicMock):
+    """A run that has completed; so have its children and its best run."""
+
+    def __repr__(self) -> str:
+        return MARK
+
+    def _get_child_mock(self, /, **kwargs: Any) -> Any:
+        if kwargs.get("name") == _METRICS or kwargs.get("_new_name") == _METRICS:
+            return lambda *args, **kwargs: FakeMetrics()
+        return super()._get_child_mock(**kwargs)
+
+
+class FakeMetrics(dict[str, "FakeMetric"]):
+    """Metrics of every name, so that code that waits for one goes on."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> FakeMetric:
+        return FakeMetric(1.0)
+
+    def get(self, name: str, default: object = None) -> FakeMetric:
+        """The metric; no default, since every metric is there."""
+        return self[name]
+
+
+class FakeMetric(float):
+    """One value, or a list or table of it: what is compared and formatted as a number."""
+
+    def __getitem__(self, key: object) -> FakeMetric:
+        return FakeMetric(self)
+
+    def __iter__(self) -> Iterator[FakeMetric]:
+        return iter([FakeMetric(self)])
+
+    def __len__(self) -> int:
+        return 1
+
+    def __str__(self) -> str:
+        return MARK
+
+    __repr__ = __str__
+
+
+def new_run() -> FakeRun:
+    """A run that has completed."""
+    run = FakeRun(name="run")
+    run.get_status.return_value = run.status = "Completed"
+    run.id = "recorded"
+    return run
