@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pytest
 from wheel_making import make_wheel
 
@@ -65,6 +67,14 @@ def test_a_module_that_ends_python_does_not_hide_the_next(build, wheels):
     crash, zebra = build("crash", "zebra")[0].notes
     assert crash.endswith("Python ended with status 7.")
     assert zebra.endswith("SystemExit: bye.")
+
+
+def test_what_lies_beside_the_packages_own_module_is_not_tried(build, wheels):
+    path = make_wheel(wheels, "flow")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("lint_plugins.py", "import astroid\n")
+        archive.writestr("flow-1.0.dist-info/top_level.txt", "flow\nlint_plugins\n")
+    assert build("flow")[0].notes == ()
 
 
 def test_dependencies_are_not_tried(build, wheels):

@@ -131,7 +131,7 @@ def compare(project: Path, facts: dict, shown: str) -> None:
         assert line not in shown, f"printed: {line!r}\n{shown}"
     for file in facts.get("writes", []):
         assert list(project.glob(file)), f"{file} was not written\n{shown}"
-    compare_records(Workspace(project), facts, shown)
+    compare_records(Workspace(project / facts.get("workspace", ".")), facts, shown)
 
 
 def compare_records(workspace: Workspace, facts: dict, shown: str) -> None:

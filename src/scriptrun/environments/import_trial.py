@@ -102,16 +102,20 @@ def _installed(sites: Iterable[str]) -> dict[str, Distribution]:
 
 
 def _importable_modules(each: Distribution) -> list[str]:
-    """Its top-level modules and regular packages: no stubs, namespaces, tests or private names."""
+    """Its top-level modules and regular packages: no stubs, namespaces, tests or private names.
+
+    Where one has the distribution's name, the others (mlflow's pylint_plugins) are beside the point.
+    """
     names = _lines(os.path.join(each.metadata, "top_level.txt")) or [
         PurePosixPath(path).parts[0].partition(".")[0] for path in _files(each)
     ]
-    return [
+    modules = [
         name
         for name in dict.fromkeys(names)
         if name.isidentifier() and not name.startswith("_") and name not in _SIDE_MODULES
         if _is_module(each.site, name)
     ]
+    return [name for name in modules if site_packages.normal(name) == each.name] or modules
 
 
 def _is_module(site: str, name: str) -> bool:
