@@ -152,7 +152,8 @@ def compare_records(workspace: Workspace, facts: dict, shown: str) -> None:
 
 
 def compare_run(run, job: dict, shown: str) -> None:
-    assert run.get_status() == job["state"], shown
+    state = job["state"]
+    assert run.get_status() in (state["in"] if isinstance(state, dict) else [state]), shown
     metrics = run.get_metrics()
     for name, expected in job.get("metrics", {}).items():
         assert name in metrics, (name, metrics, shown)

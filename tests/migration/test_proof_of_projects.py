@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun.migration.proof import fake_runs, missing_modules, prove
+from scriptrun.migration.proof import fake_runs, missing_modules, prove, waits
 
 HEAD = """\
 from azureml.core import Experiment, ScriptRunConfig, Workspace
@@ -72,6 +72,22 @@ submit('b')
 """
     found = proof(HEAD + code)
     assert (found.standing, found.jobs, found.stopped) == (prove.SAME, 2, [])
+
+
+@pytest.mark.parametrize("wait", ["24 * 3600", "0.1"])
+def test_code_that_never_ends_is_ended(proof, wait):
+    loop = f"""\
+import time
+while True:
+    try:
+        submit('a')
+    except Exception:
+        pass
+    while True:
+        time.sleep({wait})
+"""
+    found = proof(HEAD + loop)
+    assert (found.standing, found.jobs, found.stopped) == (prove.SAME, 1, [waits.ENDLESS])
 
 
 def test_a_job_that_depends_on_a_result_is_not_proved(proof):

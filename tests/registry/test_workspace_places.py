@@ -136,6 +136,15 @@ def test_a_config_may_be_written_to_its_folder_itself(home, tmp_path):
     assert WorkspaceFiles.from_config(tmp_path / "tutorial").id == home.id
 
 
+def test_the_config_of_an_attached_folder_names_the_workspace_in_its_scope(tmp_path):
+    scope = "/subscriptions/s/resourceGroups/r/providers/Microsoft.MachineLearningServices"
+    (tmp_path / ".azureml").mkdir()
+    config = {"Id": None, "Scope": f"{scope}/workspaces/team-ws/projects/p"}
+    (tmp_path / ".azureml" / "config.json").write_text(json.dumps(config))
+    opened = WorkspaceFiles.from_config(tmp_path)
+    assert (opened.name, opened.resource_group, opened.root) == ("team-ws", "r", tmp_path)
+
+
 def test_where_nothing_is_found_it_is_made_at_the_root_of_the_repository(tmp_path, capsys):
     (tmp_path / "repo" / ".git").mkdir(parents=True)
     (tmp_path / "repo" / "src").mkdir()

@@ -198,8 +198,8 @@ class WorkspaceFiles:
 
     @classmethod
     def _of_azure_config(cls, config: Path) -> Self:
-        facts = files.read_json(str(config))
-        if not isinstance(facts, dict) or not facts.get("workspace_name"):
+        facts = _read_azure_config(config)
+        if not facts.get("workspace_name"):
             raise UserErrorException(
                 f"{str(config)!r} does not name a workspace.",
                 'Expected {"workspace_name": ...}, as written by Workspace.write_config().',
@@ -397,8 +397,23 @@ def _as_name(name: str) -> str:
 
 
 def _is_azure_config(path: Path) -> bool:
+    return bool(_read_azure_config(path).get("workspace_name"))
+
+
+def _read_azure_config(path: Path) -> Json:
+    """The facts of a ``config.json``; that of ``az ml folder attach`` has them in one ``Scope``."""
     facts = files.read_json(str(path))
-    return isinstance(facts, dict) and bool(facts.get("workspace_name"))
+    if not isinstance(facts, dict):
+        return {}
+    words = str(facts.get("Scope") or "").split("/")
+    if facts.get("workspace_name") or "workspaces" not in words[:-1]:
+        return facts
+    named = dict(zip(words[1::2], words[2::2], strict=False))
+    return {
+        "workspace_name": named.get("workspaces"),
+        "subscription_id": named.get("subscriptions"),
+        "resource_group": named.get("resourceGroups") or named.get("resourcegroups"),
+    }
 
 
 def _git_root(start: Path) -> Path | None:

@@ -30,6 +30,7 @@ from scriptrun.migration.proof import (
     missing_modules,
     pipelines,
     plain_python,
+    waits,
 )
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.environment import EXACT
@@ -225,6 +226,7 @@ def main(file: str, result: str, granted: str = "[]", plain: str = "", *argument
     if plain:
         before.restore()
     missing_modules.stand_in(str(Path(file).absolute().parent), assumptions.note)
+    waits.Waits(str(Path(file).absolute().parent), errors).shorten()
     _continue_after_errors(errors)
     final_errors: list[str] = []
     fake_traceback = types.SimpleNamespace(
