@@ -14,6 +14,7 @@ from scriptrun import (
     Workspace,
     choice,
 )
+from scriptrun.dropin.azureml.estimators import Estimator
 from scriptrun.dropin.azureml.experiment import Experiment as OldExperiment
 from scriptrun.exceptions import RunConfigurationException
 
@@ -102,3 +103,17 @@ def test_the_names_of_azureml_relax_unless_told_otherwise(workspace, config, mon
     for each in runs:
         each.wait_for_completion()
     assert sys.executable == runs[0].job.environment.interpreter
+
+
+def test_an_estimator_in_code_that_is_partly_rewritten_is_submitted(workspace):
+    with pytest.warns(DeprecationWarning):
+        old = Estimator(
+            str(workspace.root / "src"),
+            entry_script="train.py",
+            compute_target="local",
+            user_managed=True,
+        )
+    experiment = Experiment(workspace, "e")
+    runs = [experiment.submit(old, pins="relax"), *experiment.submit_many([old])]
+    assert [pins_of(run) for run in runs] == ["relax", "exact"]
+    assert {run.job.script for run in runs} == {"train.py"}

@@ -96,3 +96,13 @@ def test_mpi_without_mpirun_is_refused_on_slurm_too(tmp_path, slurm, monkeypatch
         with pytest.raises(RunConfigurationException, match="MPI jobs require mpirun or"):
             jobs.Experiment(bench.workspace, "refused").submit(config)
     assert not list(bench.workspace.runs_folder.rglob("job.json"))
+
+
+def test_a_single_rank_needs_no_mpirun(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code = "import os, sys\nprint(*(os.environ['OMPI_COMM_WORLD_' + n] for n in ('RANK', 'SIZE')))"
+    run = Bench(tmp_path).run(code, mpi=[1, 1])
+    assert run.get_status() == "Completed"
+    assert (run.path / "user_logs" / "std_log_process_0.txt").read_text() == "0 1\n"
+    failed = Bench(tmp_path).run("raise SystemExit(3)", mpi=[1, 1])
+    assert (failed.get_status(), failed.get_details()["exitCode"]) == ("Failed", 3)

@@ -42,7 +42,9 @@ submit('without' if load is None else 'with')
 
 
 def test_a_module_that_the_code_cannot_do_without_is_stood_in(proof):
-    code = "try:\n    import unheard_of\nexcept ImportError:\n    raise SystemExit(1)\nsubmit('a')\n"
+    code = (
+        "try:\n    import unheard_of\nexcept ImportError:\n    raise SystemExit(1)\nsubmit('a')\n"
+    )
     found = proof(HEAD + code)
     assert found.standing == prove.SAME
     assert found.assumed == ["the module unheard_of, which is not installed"]

@@ -63,6 +63,10 @@ SUBMISSIONS = {
         "class A:\n    def __init__(self):\n        self.e = exp\n    def f(self):\n"
         "        self.e.submit(c, pins='relax')"
     ),
+    "class A:\n    def __init__(self):\n        self.w, self.e = ws, exp\n    def f(self):\n        self.e.submit(c)": (
+        "class A:\n    def __init__(self):\n        self.w, self.e = ws, exp\n    def f(self):\n"
+        "        self.e.submit(c, pins='relax')"
+    ),
     "Run.get_context().experiment.submit(c)": (
         "Run.get_context().experiment.submit(c, pins='relax')"
     ),

@@ -77,6 +77,7 @@ class Experiment:
         ``show_output=True`` waits and streams the log. Warnings about the submission are issued as
         Python warnings and recorded in the run. Raises RunConfigurationException with all problems.
         """
+        config = _as_configuration(config)
         origin = check.origin_of(kwargs.get("origin"), pins)
         name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
         submitter = importlib.import_module(name) if isinstance(name, str) else submit
@@ -105,7 +106,8 @@ class Experiment:
         """
         origin = check.origin_of(kwargs.get("origin"), pins)
         submissions = [
-            check.check(config, self.workspace, self.name, tags, origin) for config in configs
+            check.check(_as_configuration(config), self.workspace, self.name, tags, origin)
+            for config in configs
         ]
         submit.begin(self.workspace, self.name)
         folders = batch.submit_all(submissions, self.workspace)
@@ -232,3 +234,9 @@ class Experiment:
         from html import escape
 
         return f"<b>Experiment</b> {escape(self.name)} in {escape(self.workspace.name)}"
+
+
+def _as_configuration(config: object) -> object:
+    """``config``; of an Estimator that code which is partly rewritten still has, what it says."""
+    convert = getattr(config, "to_script_run_config", None)
+    return config if convert is None else convert()

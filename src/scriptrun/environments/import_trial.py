@@ -104,7 +104,7 @@ def _installed(sites: Iterable[str]) -> dict[str, Distribution]:
 def _importable_modules(each: Distribution) -> list[str]:
     """Its top-level modules and regular packages: no stubs, namespaces, tests or private names.
 
-    Where one has the distribution's name, the others (mlflow's pylint_plugins) are beside the point.
+    Where one has the distribution's name, others (mlflow's pylint_plugins) are beside the point.
     """
     names = _lines(os.path.join(each.metadata, "top_level.txt")) or [
         PurePosixPath(path).parts[0].partition(".")[0] for path in _files(each)

@@ -127,8 +127,9 @@ def _annotation_members(annotation: cst.BaseExpression) -> list[cst.BaseExpressi
         return [annotation.left, annotation.right]
     if not isinstance(annotation, cst.Subscript):
         return []
-    name = annotation.value.attr if isinstance(annotation.value, cst.Attribute) else annotation.value
-    if not isinstance(name, cst.Name) or name.value not in ("Optional", "Union"):
+    name = annotation.value
+    word = name.attr if isinstance(name, cst.Attribute) else name
+    if not isinstance(word, cst.Name) or word.value not in ("Optional", "Union"):
         return []
     return [
         element.slice.value for element in annotation.slice if isinstance(element.slice, cst.Index)
@@ -188,13 +189,29 @@ def _is_experiments(node: cst.BaseExpression) -> bool:
     return isinstance(node, cst.Attribute) and node.attr.value == "experiments"
 
 
+def _pairs(assignment: cst.Assign) -> list[tuple[cst.BaseExpression, cst.BaseExpression]]:
+    """Each target with its value, also in ``a, b = 1, 2``."""
+    pairs: list[tuple[cst.BaseExpression, cst.BaseExpression]] = []
+    for each in assignment.targets:
+        target, value = each.target, assignment.value
+        if isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple):
+            pairs += [
+                (one.value, other.value)
+                for one, other in zip(target.elements, value.elements, strict=False)
+            ]
+        else:
+            pairs.append((target, value))
+    return pairs
+
+
 def _kind_of_attribute(program: Program, node: cst.Attribute, depth: int) -> str:
     """The kind that every assignment to this attribute gives it; ``run.experiment`` is one."""
     text = program.source(node)
     values = [
-        assignment.value
+        value
         for assignment in program.nodes(cst.Assign)
-        if any(program.source(target.target) == text for target in assignment.targets)
+        for target, value in _pairs(assignment)
+        if program.source(target) == text
     ]
     if values:
         return _common_kind(program, values, depth)

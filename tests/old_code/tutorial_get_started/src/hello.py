@@ -1,0 +1,2 @@
+# src/hello.py
+print('hello world!')
