@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from scriptrun.core.run import Run
 from scriptrun.registry import experiments as experiment_registry
@@ -18,11 +18,15 @@ from scriptrun.submission import check, interactive, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
     from scriptrun.runtime.hints import Json
     from scriptrun.submission import batch
+
+    T = TypeVar("T")
 else:
     batch = later("scriptrun.submission.batch")
     environment_registry = later("scriptrun.registry.environments")
@@ -236,7 +240,7 @@ class Experiment:
         return f"<b>Experiment</b> {escape(self.name)} in {escape(self.workspace.name)}"
 
 
-def _as_configuration(config: object) -> object:
+def _as_configuration(config: T) -> T:
     """``config``; of an Estimator that code which is partly rewritten still has, what it says."""
-    convert = getattr(config, "to_script_run_config", None)
+    convert: Callable[[], T] | None = getattr(config, "to_script_run_config", None)
     return config if convert is None else convert()

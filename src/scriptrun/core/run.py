@@ -422,6 +422,18 @@ class Run(ScriptRun):
 
         return dataset.input_dataset(self.workspace, self.job.data.inputs, name)
 
+    def _used_dataset(self, name: str, identity: str | None) -> AbstractDataset:
+        """The registered version with that ID, which has tags, else the input ``name``."""
+        from scriptrun.core import dataset
+
+        return dataset.find_version(self.workspace, identity) or self._dataset_of(name)
+
+    def _output_dataset(self, datastore: str, path: str, name: str | None) -> AbstractDataset:
+        """The files at ``path``: as the version of ``name`` that they were registered as, if so."""
+        from scriptrun.core import dataset
+
+        return dataset.output_dataset(self.workspace, datastore, path, name)
+
     def get_snapshot_id(self) -> str | None:
         """The digest of the run's source snapshot."""
         return self.job.snapshot

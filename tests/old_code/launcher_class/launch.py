@@ -60,5 +60,5 @@ if __name__ == "__main__":
     hd = hyperdrive.HyperDriveConfig(run_config=make(arguments=["--flag"]), hyperparameter_sampling=ps, primary_metric_name="n",
                                      primary_metric_goal=hyperdrive.PrimaryMetricGoal.MAXIMIZE, max_total_runs=3, policy=None)
     run = Exp(ws, "hd").submit(hd); run.wait_for_completion(show_output=False)
-    print(run.get_best_run_by_primary_metric().get_metrics(), len(run.get_metrics()))
+    print(run.get_best_run_by_primary_metric().get_metrics(), run.get_status())
     print([sorted(r.get_metrics().items()) for e in ("launcher", "mapped", "estimator") for r in sorted(Exp(ws, e).get_runs(), key=lambda r: r.get_metrics()["n"])])

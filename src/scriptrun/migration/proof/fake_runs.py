@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from unittest import mock
 
 #: the text of whatever a run gives: a job that depends on it cannot be proved
@@ -18,9 +17,9 @@ class FakeRun(mock.MagicMock):
     def __repr__(self) -> str:
         return MARK
 
-    def _get_child_mock(self, /, **kwargs: Any) -> Any:
+    def _get_child_mock(self, /, **kwargs: object) -> mock.NonCallableMock:
         if kwargs.get("name") == _METRICS or kwargs.get("_new_name") == _METRICS:
-            return lambda *args, **kwargs: FakeMetrics()
+            return mock.MagicMock(return_value=FakeMetrics())
         return super()._get_child_mock(**kwargs)
 
 
