@@ -34,7 +34,6 @@ ELSEWHERE = {
     "preparation.prepare_run": "submission/test_submission_parts.py",
     "registry.compute_targets": "dropin/test_dropin_workspace.py",
     "runs.find": "tracking/test_index.py",
-    "runs.run_datasets": "delivery/test_delivery.py",
     "runs.follow": "cli/test_cli_parts.py",
     "runs.status": "conformance/test_toy_engine.py",
     "runtime.conda_prefix": "preparation/test_conda_runs.py",
