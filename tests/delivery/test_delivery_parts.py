@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scriptrun.core.workspace import Workspace
+from scriptrun.data.errors import DatastoreException
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.delivery import inputs, outputs
 from scriptrun.delivery.log import DataLog
@@ -133,6 +134,30 @@ def test_a_folder_that_the_job_took_away_is_an_output_of_nothing(tmp_path, telli
     (tmp_path / "place").rmdir()
     output.send()
     assert _told(tmp_path, "data")[0]["files"] == 0
+
+
+def test_links_that_lead_nowhere_or_up_cost_no_other_file(tmp_path, telling):
+    output = _output(tmp_path, telling)
+    (tmp_path / "place" / "a").write_text("1")
+    for name, target in {"loop": "loop", "gone": "nowhere", "dev": "/dev", "up": ".."}.items():
+        (tmp_path / "place" / name).symlink_to(target)
+    output.send()
+    assert _files(tmp_path / "there") == {"goal/a": "1"}
+    (warning,) = _told(tmp_path, "warning")
+    for reason in ("loop of links", "does not exist", "the system", "contains it"):
+        assert reason in warning["message"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_forbids_reading_is_not_thrown_away(tmp_path, telling, kind):
+    output = _output(tmp_path, telling)
+    closed = tmp_path / "place" / "closed"
+    closed.mkdir() if kind == "folder" else closed.write_text("1")
+    closed.chmod(0)
+    with pytest.raises(DatastoreException, match="Cannot read .*closed"):
+        output.send()
+    closed.chmod(0o700)
 
 
 def _sending(home, tmp_path, telling, attempt=1, nodes=1, **wanted):

@@ -57,3 +57,29 @@ def test_what_is_no_file_is_left_out_with_its_reason(tmp_path):
     ]
     assert file_walk.describe(left_out[:1]) == "gone (its target nowhere does not exist)"
     assert list(file_walk.files_below(tmp_path / "missing")) == []
+
+
+def test_links_up_and_into_the_systems_folders_are_left_out(tmp_path):
+    folder = tmp_path / "above" / "folder"
+    folder.mkdir(parents=True)
+    (tmp_path / "above" / "other").write_text("1")
+    (folder / "file").write_text("2")
+    (folder / "up").symlink_to("..")
+    (folder / "root").symlink_to("/")
+    (folder / "dev").symlink_to("/dev")
+    names, left_out = _left_out(folder)
+    assert names == ["file"]
+    assert left_out == [
+        ("dev", "it leads to /dev, which belongs to the system"),
+        ("root", "it leads to a folder that contains it"),
+        ("up", "it leads to a folder that contains it"),
+    ]
+
+
+def test_a_disk_in_memory_is_no_folder_of_the_system():
+    assert not file_walk.why_system_folder("/dev/shm/results")
+    assert file_walk.why_system_folder("/dev")
+
+
+def test_a_description_has_one_line():
+    assert file_walk.describe([("a\nb\udcff", "why")]) == "a\\nb\\udcff (why)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from scriptrun.runtime.linked_content import LinkedContent
+from scriptrun.runtime.linked_limit import VARIABLE, LinkedLimit
 
 
 def test_only_links_into_the_working_directory_are_replaced(tmp_path):
@@ -55,3 +56,16 @@ def test_a_file_that_cannot_be_copied_takes_no_other_with_it(tmp_path):
     assert links.unkept[0] == ("data/pipe", "it is a named pipe")
     assert links.unkept[1][0] == "process"
     assert links.unkept[1][1].endswith("belongs to the system")
+
+
+def test_what_lies_elsewhere_and_cannot_be_copied_stays_a_link(tmp_path):
+    work, kept, elsewhere = tmp_path / "work", tmp_path / "kept", tmp_path / "elsewhere"
+    for folder in (work, kept, elsewhere):
+        folder.mkdir()
+    (elsewhere / "file").write_text("12")
+    (kept / "near").symlink_to("../elsewhere/file")
+    limit = LinkedLimit(str(kept), {VARIABLE: "1"})
+    links = LinkedContent(str(kept), str(work), False, limit=limit)
+    links.keep()
+    assert os.readlink(kept / "near") == str(elsewhere / "file")
+    assert [name for name, _ in links.uncopied] == ["near"]

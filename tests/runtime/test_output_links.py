@@ -27,11 +27,11 @@ def work(run):
     return run / "work"
 
 
-def end(run, nodes=1):
+def end(run, nodes=1, **environ):
     """End the run as its launchers do; return its artifacts and its warnings."""
     log = events.EventWriter(str(run), "node-0")
     for node in range(nodes):
-        output_links.keep_content(str(run), node, nodes, log)
+        output_links.keep_content(str(run), node, nodes, log, environ)
     collect.collect(str(run))
     if nodes > 1:
         gather.gather(str(run), log)
@@ -65,7 +65,7 @@ def test_a_link_to_a_folder_outside_is_followed_once(run, work):
     (work / "outputs" / "ck").symlink_to(work / "ck")
     contents, warnings = end(run)
     assert contents == {"outputs/ck/deep/a": "1"}
-    assert not warnings
+    assert warnings.endswith("outputs/ck/home (it leads to a folder that contains it)")
 
 
 @pytest.mark.parametrize("is_absolute", [False, True], ids=["relative", "absolute"])
@@ -108,6 +108,99 @@ def test_what_cannot_be_kept_is_named(run, work):
         "up": "it leads to a folder that contains it",
     }.items():
         assert f"outputs/{name} ({reason})" in warnings
+
+
+def test_links_into_the_systems_folders_are_not_followed(run, work):
+    for name in ("dev", "proc", "sys"):
+        (work / "outputs" / name).symlink_to(f"/{name}")
+    (work / "ck").mkdir()
+    (work / "ck" / "dev").symlink_to("/dev")
+    (work / "ck" / "m").write_text("1")
+    (work / "outputs" / "ck").symlink_to("../ck")
+    contents, warnings = end(run)
+    assert contents == {"outputs/ck/m": "1"}
+    for name in ("dev", "proc", "sys", "ck/dev"):
+        assert f"outputs/{name} (it leads to /{name.split('/')[-1]}, which belongs" in warnings
+
+
+def test_links_in_a_circle_are_named_each_as_that(run, work):
+    (work / "outputs" / "a").symlink_to("b")
+    (work / "outputs" / "b").symlink_to("a")
+    _, warnings = end(run)
+    assert warnings.count("it is a loop of links") == 2
+    assert not (run / "outputs").exists()
+
+
+def test_a_name_with_a_newline_leaves_the_warning_on_one_line(run, work):
+    (work / "outputs" / "a\nb\x1b[31m").symlink_to("nowhere")
+    _, warnings = end(run)
+    assert "outputs/a\\nb\\x1b[31m (its target nowhere does not exist)" in warnings
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A folder outside, of a small file and one that is larger than the limit of 1 kB."""
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "b").write_text("1" * 2000)
+    (tmp_path / "large" / "a").write_text("small")
+    return tmp_path / "large"
+
+
+def test_links_to_more_than_may_be_copied_stay_and_are_named(run, work, large):
+    outputs = work / "outputs"
+    (outputs / "data").symlink_to(os.path.relpath(large, outputs))
+    (outputs / "file").symlink_to(large / "b")
+    (outputs / "small").symlink_to(large / "a")
+    contents, warnings = end(run, SCRIPTRUN_LINKED_SIZE="1kB")
+    assert sorted(contents) == ["outputs/file", "outputs/small"]
+    assert os.readlink(run / "outputs" / "data") == str(large)
+    assert not (run / "outputs" / "small").is_symlink()
+    reason = "larger than the 0.0 MB left of SCRIPTRUN_LINKED_SIZE"
+    assert f"outputs/data (it leads to {large}, {reason})" in warnings
+    assert "outputs/small" not in warnings
+
+
+def test_what_the_script_wrote_has_no_limit(run, work, large):
+    (work / "ck").mkdir()
+    (work / "ck" / "own").write_text("1" * 3000)
+    (work / "ck" / "large").symlink_to(large)
+    (work / "outputs" / "ck").symlink_to("../ck")
+    contents, warnings = end(run, SCRIPTRUN_LINKED_SIZE="1kB")
+    assert sorted(contents) == ["outputs/ck/large/a", "outputs/ck/own"]
+    assert f"outputs/ck/large/b (it leads to {large / 'b'}, larger than" in warnings
+
+
+def test_outputs_that_became_a_link_to_much_keep_what_may_be_copied(run, work, large):
+    (work / "outputs").rmdir()
+    (work / "outputs").symlink_to(large)
+    contents, warnings = end(run, SCRIPTRUN_LINKED_SIZE="1kB")
+    assert contents["outputs/a"] == "small"
+    assert not (run / "outputs").is_symlink()
+    assert (run / "outputs" / "b").is_symlink()
+    assert "outputs/b (it leads to" in warnings
+
+
+def test_the_jobs_own_variable_says_how_much_is_copied(run, work, large):
+    (work / "outputs" / "b").symlink_to(large / "b")
+    (run / "job.json").write_text(json.dumps({"variables": {"SCRIPTRUN_LINKED_SIZE": "1MB"}}))
+    _, warnings = end(run, SCRIPTRUN_LINKED_SIZE="1kB")
+    assert not warnings
+    assert not (run / "outputs" / "b").is_symlink()
+
+
+def test_a_limit_that_is_no_size_is_named(run, work):
+    _, warnings = end(run, SCRIPTRUN_LINKED_SIZE="lots")
+    assert warnings == "SCRIPTRUN_LINKED_SIZE='lots' is not a size, e.g. 50GB or 200GiB"
+
+
+def test_what_a_link_leads_to_is_listed_and_found_while_the_run_is_active(run, work, tmp_path):
+    for folder in (work / "ck", tmp_path / "far"):
+        folder.mkdir()
+        (folder / "m").write_text("1")
+    (work / "outputs" / "ck").symlink_to("../ck")
+    (work / "outputs" / "far").symlink_to(tmp_path / "far")
+    assert artifacts.names(str(run)) == ["outputs/ck/m"]
+    assert artifacts.names_below(str(run), "./outputs/far") == ["outputs/far/m"]
 
 
 def test_the_names_in_a_warning_are_ten_at_most(run, work):

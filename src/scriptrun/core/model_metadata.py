@@ -115,6 +115,7 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
     if single is not None:
         return {root: Path(single)}, root
     names = [file_name for file_name in run.get_file_names() if file_name.startswith(name + "/")]
+    names = names or artifacts.names_below(run.path, name)
     if not names:
         error = results.not_yet(run, path)
         if error is not None:

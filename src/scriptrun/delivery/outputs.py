@@ -7,20 +7,26 @@ import queue
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.data.cache import transfer
 from scriptrun.data.datasets import sources
 from scriptrun.data.datasets.file import FileDatasetFactory
 from scriptrun.data.datastores import classes as datastore_classes
-from scriptrun.data.errors import AccessDenied, FileExists, StoreUnreachable
-from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.errors import (
+    AccessDenied,
+    DatastoreException,
+    FileExists,
+    StoreUnreachable,
+)
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import file_walk
-from scriptrun.runtime.linked_content import LinkedContent
+from scriptrun.runtime.linked_content import PART_SUFFIX, LinkedContent
+from scriptrun.runtime.linked_limit import LinkedLimit
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.job_data import JobOutput
@@ -204,8 +210,10 @@ class Output:
         if self.is_direct:
             self._keep_linked_content()
         else:
-            files = self._scan()
-            self._warn_of_left_out()
+            left_out: list[tuple[str, str]] = []
+            files = self._scan(lambda *each: left_out.append(each))
+            self._check_readable(left_out)
+            self._warn("were not uploaded", left_out)
             for name in [name for name in self._uploaded if name not in files]:
                 self.store.delete(self._store_path(name))
                 del self._uploaded[name]
@@ -223,15 +231,17 @@ class Output:
         if self.store.folder is None or not self.work:
             return
         folder = os.path.realpath(self.store.folder / self.path)
-        links = LinkedContent(folder, self.work, False, only_from_work=True)
+        limit = LinkedLimit(folder, os.environ)
+        links = LinkedContent(folder, self.work, False, only_from_work=True, limit=limit)
         links.keep()
         self._warn("could not be kept", links.unkept)
 
-    def _warn_of_left_out(self) -> None:
-        left_out: list[tuple[str, str]] = []
-        for _ in file_walk.files_below(self.folder, leave_out=lambda *each: left_out.append(each)):
-            pass
-        self._warn("were not uploaded", left_out)
+    def _check_readable(self, left_out: list[tuple[str, str]]) -> None:
+        """Raise DatastoreException for what the script wrote and nobody can upload."""
+        for name, reason in left_out:
+            path = self.folder / name
+            if not path.is_symlink() and (path.is_file() or path.is_dir()):
+                raise DatastoreException(f"Cannot read {str(path)!r}: {reason}.")
 
     def _warn(self, outcome: str, reasons: list[tuple[str, str]]) -> None:
         if reasons:
@@ -239,16 +249,21 @@ class Output:
                 f"output {self.spec.name}: files {outcome}: {file_walk.describe(reasons)}"
             )
 
-    def _scan(self) -> dict[str, tuple[int, int]]:
+    def _scan(self, leave_out: Callable[[str, str], object]) -> dict[str, tuple[int, int]]:
         """The selected files, each with its size and modification time."""
         files = {}
         globs = self.spec.source_globs
         matchers = [sources.path_matcher(glob) for glob in globs] if globs else None
-        if not self.folder.is_dir():
-            return {}
-        for entry in LocalStore(str(self.folder), self.folder).list():
-            if matchers is None or any(matches(entry.path) for matches in matchers):
-                files[entry.path] = (entry.size, int(entry.etag, 16))
+        for name in file_walk.files_below(self.folder, leave_out=leave_out):
+            is_selected = matchers is None or any(matches(name) for matches in matchers)
+            if not is_selected or name.endswith(PART_SUFFIX):
+                continue
+            try:
+                status = (self.folder / name).stat()
+            except OSError as error:  # the script has just removed it
+                leave_out(name, str(error.strerror))
+                continue
+            files[name] = (status.st_size, status.st_mtime_ns)
         return files
 
     def _upload(self, stamps: dict[str, tuple[int, int]]) -> None:
@@ -272,7 +287,7 @@ class Output:
     def _watch(self) -> None:
         """Upload files that did not change between two scans; ``send`` uploads the rest."""
         while not self._stop.wait(SCAN_INTERVAL):
-            scan = self._scan()
+            scan = self._scan(lambda *_: None)
             stable = {
                 name: stamp
                 for name, stamp in scan.items()

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: links to folders that are followed within one path: more would be a maze, not a layout
 _MAX_LINKS = 4
+#: what is below them is no content
+_SYSTEM_FOLDERS = ("/proc", "/sys", "/dev")
+#: a disk in memory, where scripts write
+_SHARED_MEMORY = "/dev/shm"
 #: how many names a message lists
 _MAX_LISTED = 10
 
@@ -30,29 +34,38 @@ def files_below(
 ) -> "Iterator[str]":
     """The names of the files below ``folder``, relative to it, with ``/`` between parts.
 
-    A link to a folder is followed unless it leads to a folder that contains it, or out of the
-    folder ``within``. With ``leave_out``, it is called with the name of each that is no file or
-    cannot be read, and the reason. ``above``: identities of further folders that are not entered.
+    A link to a folder is followed unless it leads to a folder that contains it or one of the
+    system's, or out of the folder ``within``. With ``leave_out``, it is called with the name of
+    each that is no file, cannot be read or leads out to what contains ``folder``, and the reason.
+    ``above``: identities of further folders that are not entered.
     """
     root = os.path.realpath(str(folder))
     boundary = None if within is None else os.path.realpath(str(within))
-    walk = _Walk(boundary, leave_out)
     try:
-        own = identity(root)
+        containing = identities_above(root)
     except OSError:
         return
-    walk.enter(root, "", above + (own,), 0)
+    walk = _Walk(boundary, leave_out, containing[1:] + above)
+    walk.enter(root, "", containing[:1], 0)
     while walk.folders:
         for name in walk.files_of_next():
             yield name
 
 
 class _Walk(object):
-    """A walk: ``folders`` are still to be read, each as (path, prefix, identities above, links)."""
+    """A walk: ``folders`` are still to be read, each as (path, prefix, identities above, links).
 
-    def __init__(self, within: "str | None", leave_out: "LeaveOut | None") -> None:
+    ``containing``: identities of folders in which the walk's own folder lies.
+    """
+
+    def __init__(
+        self,
+        within: "str | None",
+        leave_out: "LeaveOut | None",
+        containing: "tuple[Identity, ...]",
+    ) -> None:
         self.folders: "list[tuple[str, str, tuple[Identity, ...], int]]" = []
-        self._within, self._leave_out = within, leave_out
+        self._within, self._leave_out, self._containing = within, leave_out, containing
 
     def enter(self, path: str, prefix: str, above: "tuple[Identity, ...]", links: int) -> None:
         """Read the folder ``path`` later."""
@@ -81,10 +94,10 @@ class _Walk(object):
     def _enter_folder(
         self, entry: "os.DirEntry[str]", name: str, above: "tuple[Identity, ...]", links: int
     ) -> None:
-        if entry.is_symlink():
-            links += 1
-            if self._within and not is_below(os.path.realpath(entry.path), self._within):
-                return
+        is_link = entry.is_symlink()
+        target = os.path.realpath(entry.path) if is_link else entry.path
+        if is_link and self._within and not is_below(target, self._within):
+            return
         try:
             own = identity(entry.path)
         except OSError as error:
@@ -92,10 +105,19 @@ class _Walk(object):
             return
         if own in above:
             return
+        links += is_link
+        reason = self._why_not_followed(target, own, links) if is_link else ""
+        if reason:
+            self._refuse(name, reason)
+        else:
+            self.enter(entry.path, name + "/", above + (own,), links)
+
+    def _why_not_followed(self, target: str, own: "Identity", links: int) -> str:
+        if own in self._containing:
+            return "it leads to a folder that contains it"
         if links > _MAX_LINKS:
-            self._refuse(name, "it lies behind more than {} links".format(_MAX_LINKS))
-            return
-        self.enter(entry.path, name + "/", above + (own,), links)
+            return "it lies behind more than {} links".format(_MAX_LINKS)
+        return why_system_folder(target)
 
     def _refuse(self, name: str, reason: str) -> None:
         if self._leave_out is not None:
@@ -129,6 +151,14 @@ def is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
+def why_system_folder(target: str) -> str:
+    """Why the real path ``target`` is not followed if it lies in the system's folders; else ""."""
+    is_system = any(is_below(target, folder) for folder in _SYSTEM_FOLDERS)
+    if is_system and not is_below(target, _SHARED_MEMORY):
+        return "it leads to {}, which belongs to the system".format(target)
+    return ""
+
+
 def why_no_file(path: str) -> str:
     """Why ``path`` cannot be read as a file or a link to one; "" if it can."""
     try:
@@ -151,7 +181,14 @@ def _kind_of(mode: int) -> str:
 
 
 def describe(left_out: "list[tuple[str, str]]") -> str:
-    """The names and their reasons for a message, the first ten of them."""
+    """The names and their reasons for a message of one line, the first ten of them."""
     listed = ["{} ({})".format(name, reason) for name, reason in left_out[:_MAX_LISTED]]
     more = len(left_out) - len(listed)
-    return ", ".join(listed) + (" and {} more".format(more) if more else "")
+    return _on_one_line(", ".join(listed)) + (" and {} more".format(more) if more else "")
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )

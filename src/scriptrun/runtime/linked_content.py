@@ -7,7 +7,9 @@ from . import disks, file_walk, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterator
+
+    from scriptrun.runtime.linked_limit import LinkedLimit
 
     #: names of files, each with the reason that a warning gives
     Reasons = list[tuple[str, str]]
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
 #: files whose names end so are not listed: they are being written
 PART_SUFFIX = ".scriptrun-part"
-#: what is below them is no content
-_SYSTEM_FOLDERS = ("/proc/", "/sys/", "/dev/")
 
 
 class LinkedContent:
@@ -24,7 +24,8 @@ class LinkedContent:
 
     ``keeps_links``: links within ``root`` stay. ``delivered`` are links that are removed;
     ``label`` is the name of ``root`` in messages. With ``only_from_work``, links that lead
-    elsewhere than into ``work`` stay as well.
+    elsewhere than into ``work`` stay as well, as do those that lead out of ``work`` to more than
+    ``limit`` allows: they become absolute, and are named in ``uncopied``.
     """
 
     def __init__(
@@ -35,13 +36,16 @@ class LinkedContent:
         delivered: "Container[str]" = (),
         label: str = "",
         only_from_work: bool = False,
+        limit: "LinkedLimit | None" = None,
     ) -> None:
         self.unkept: "Reasons" = []
         self.unreadable: "Reasons" = []
+        self.uncopied: "Reasons" = []
+        self._dropped: "list[str]" = []
         self._root, self._label = root, label
         self._real_root, self._real_work = os.path.realpath(root), os.path.realpath(work)
         self._keeps_links, self._delivered = keeps_links, delivered
-        self._only_from_work = only_from_work
+        self._only_from_work, self._limit = only_from_work, limit
         self._shared: "set[tuple[int, int]]" = set()
 
     def keep(self) -> None:
@@ -49,6 +53,7 @@ class LinkedContent:
         folders = [(self._root, self._label)]
         while folders:
             folders += self._keep_folder(*folders.pop())
+        self._remove_dropped()
 
     def _keep_folder(self, folder: str, name: str) -> "list[tuple[str, str]]":
         """Replace the links of one folder; return the folders in it, with their names."""
@@ -61,7 +66,7 @@ class LinkedContent:
         for entry in entries:
             entry_name = "/".join(filter(None, (name, entry.name)))
             if entry.is_symlink():
-                self.keep_link(entry.path, entry_name)
+                self._keep_link(entry.path, entry_name)
             elif entry.is_dir(follow_symlinks=False):
                 folders.append((entry.path, entry_name))
             elif not self._only_from_work:
@@ -76,6 +81,11 @@ class LinkedContent:
             self._drop(entry.path, name, reason)
 
     def keep_link(self, path: str, name: str) -> None:
+        """Replace the one link ``path`` by its content, or remove it."""
+        self._keep_link(path, name)
+        self._remove_dropped()
+
+    def _keep_link(self, path: str, name: str) -> None:
         """Replace the link ``path`` by its content, unless it may stay."""
         if path in self._delivered:
             os.unlink(path)
@@ -84,28 +94,39 @@ class LinkedContent:
         if self._only_from_work and not file_walk.is_below(target, self._real_work):
             return
         reason = "" if os.path.isdir(path) else file_walk.why_no_file(path)
-        if not reason and target.startswith(_SYSTEM_FOLDERS):
-            reason = "it leads to {}, which belongs to the system".format(target)
+        reason = reason or file_walk.why_system_folder(target)
+        folder = os.path.realpath(os.path.dirname(path))
         if reason:
             self._drop(path, name, reason)
         elif self._keeps_links and file_walk.is_below(target, self._real_root):
-            self._keep_relative(path, target)
-        elif file_walk.is_below(os.path.realpath(os.path.dirname(path)), target):
+            _relink(path, os.path.relpath(target, folder))
+        elif file_walk.is_below(folder, target):
             self._drop(path, name, "it leads to a folder that contains it")
+        elif self._is_too_large(target):
+            _relink(path, target)  # which does not depend on where the link lies
+            self.uncopied.append((name, self._why_too_large(target)))
         else:
             self._copy(target, path, name)
 
-    def _keep_relative(self, path: str, target: str) -> None:
-        relative = os.path.relpath(target, os.path.realpath(os.path.dirname(path)))
-        if os.readlink(path) == relative:
-            return
-        temporary = _temporary_beside(path)
-        os.symlink(relative, temporary)
-        os.replace(temporary, path)
+    def _is_too_large(self, target: str) -> bool:
+        """Whether what is outside the working directory is more than may be copied."""
+        if self._limit is None or file_walk.is_below(target, self._real_work):
+            return False
+        size, room = 0, self._limit.room
+        for path in _files_at(target):
+            size += _size_of(path)
+            if size > room:
+                return True
+        return not self._limit.take(size)
+
+    def _why_too_large(self, target: str) -> str:
+        assert self._limit is not None
+        return "it leads to {}, {}".format(target, self._limit.reason())
 
     def _copy(self, target: str, path: str, name: str) -> None:
         temporary = _temporary_beside(path)
         try:
+            _relink(path, target)
             if os.path.isdir(target):
                 self._copy_folder(target, temporary, name)
             else:
@@ -115,21 +136,30 @@ class LinkedContent:
         except OSError as error:
             _remove(temporary)
             reason = "it leads to {}, which cannot be copied: {}"
-            self._drop(path, name, reason.format(target, error.strerror))
+            reason = reason.format(target, error.strerror)
+            if file_walk.is_below(target, self._real_work):
+                self._drop(path, name, reason)
+            else:
+                self.uncopied.append((name, reason))
 
     def _copy_folder(self, source: str, target: str, name: str) -> None:
         """Copy the files below ``source``; the folders that ``target`` lies in are not entered."""
         os.mkdir(target)
         above = file_walk.identities_above(os.path.realpath(os.path.dirname(target)))
+        is_from_work = file_walk.is_below(source, self._real_work)
 
         def leave_out(file_name: str, reason: str) -> None:
             self.unkept.append((os.path.normpath(os.path.join(name, file_name)), reason))
 
         for file_name in file_walk.files_below(source, leave_out=leave_out, above=above):
+            original = os.path.realpath(os.path.join(source, *file_name.split("/")))
+            if is_from_work and self._is_too_large(original):
+                leave_out(file_name, self._why_too_large(original))
+                continue
             copy = os.path.join(target, *file_name.split("/"))
             os.makedirs(os.path.dirname(copy), exist_ok=True)
             try:
-                self._copy_file(os.path.join(source, *file_name.split("/")), copy)
+                self._copy_file(original, copy)
             except OSError as error:
                 if disks.is_about_disk(error):
                     raise
@@ -160,10 +190,40 @@ class LinkedContent:
 
     def _drop(self, path: str, name: str, reason: str) -> None:
         self.unkept.append((name, reason))
-        try:
-            os.unlink(path)
-        except OSError:
-            pass  # of a folder that forbids it
+        self._dropped.append(path)
+
+    def _remove_dropped(self) -> None:
+        """Remove what is named, now that no link is looked at any more that leads to it."""
+        while self._dropped:
+            try:
+                os.unlink(self._dropped.pop())
+            except OSError:
+                pass  # of a folder that forbids it
+
+
+def _relink(path: str, target: str) -> None:
+    """Let the link ``path`` lead to ``target``."""
+    if os.readlink(path) == target:
+        return
+    temporary = _temporary_beside(path)
+    os.symlink(target, temporary)
+    os.replace(temporary, path)
+
+
+def _files_at(target: str) -> "Iterator[str]":
+    """The file ``target``, or the files below it that a copy would have."""
+    if not os.path.isdir(target):
+        yield target
+        return
+    for name in file_walk.files_below(target):
+        yield os.path.join(target, *name.split("/"))
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _temporary_beside(path: str) -> str:

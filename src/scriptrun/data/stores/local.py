@@ -57,15 +57,17 @@ class LocalStore:
         except OSError as error:
             raise self._error("list", prefix or "its folder", error) from None
         for entry in entries:
-            if entry.is_dir():
-                status = entry.stat()
+            status = _status(entry)
+            if status is None:
+                continue
+            if stat.S_ISDIR(status.st_mode):
                 identity = (status.st_dev, status.st_ino)
                 if identity not in ancestors:
                     yield from self._walk(
                         entry.path, f"{prefix}{entry.name}/", (*ancestors, identity)
                     )
-            elif entry.is_file() and not entry.name.endswith(_PART):
-                yield _entry(prefix + entry.name, entry.stat())
+            elif stat.S_ISREG(status.st_mode) and not entry.name.endswith(_PART):
+                yield _entry(prefix + entry.name, status)
 
     def stat(self, path: str) -> FileEntry | None:
         """The file at ``path``, or None."""
@@ -223,7 +225,17 @@ def read_range(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
 
 def _listing_order(entry: os.DirEntry[str]) -> str:
     """Sort key by whole paths: ``a-b`` comes before the files in the folder ``a``."""
-    return f"{entry.name}/" if entry.is_dir() else entry.name
+    status = _status(entry)
+    is_folder = status is not None and stat.S_ISDIR(status.st_mode)
+    return f"{entry.name}/" if is_folder else entry.name
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """What the entry is or leads to; None for a link to nothing, and for what was just removed."""
+    try:
+        return entry.stat()
+    except OSError:
+        return None
 
 
 def _entry(path: str, status: os.stat_result) -> FileEntry:

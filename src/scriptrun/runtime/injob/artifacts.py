@@ -31,8 +31,9 @@ def names(folder: "StrPath") -> "list[str]":
     """The names of all artifacts of the run in ``folder``, sorted."""
     artifact_names: "set[str]" = set()
     for area in SCRIPT_AREAS:
-        for base in ("work", ""):
-            artifact_names.update(_walk_names(os.path.join(str(folder), base, area), area))
+        work = os.path.join(str(folder), "work")
+        artifact_names.update(_walk_names(os.path.join(work, area), area, within=work))
+        artifact_names.update(_walk_names(os.path.join(str(folder), area), area))
     for area in SYSTEM_AREAS:
         artifact_names.update(_walk_names(os.path.join(str(folder), area), area))
     artifact_names.update(_walk_names(os.path.join(str(folder), _UPLOAD_AREA), ""))
@@ -238,9 +239,21 @@ def _available_hint(folder: "StrPath") -> str:
     return "Artifacts: {}{}.".format(", ".join(available[:10]), rest)
 
 
-def _walk_names(folder: str, prefix: str) -> "Iterator[str]":
-    """The names of the files below ``folder``, and behind links to folders within it."""
-    for name in file_walk.files_below(folder, within=folder):
+def names_below(folder: "StrPath", name: str) -> "list[str]":
+    """As ``names``, of the folder ``name``; it may be a link to one that the run does not keep."""
+    found: "set[str]" = set()
+    normalized = normalize_name(name)
+    for path in _candidate_paths(str(folder), normalized):
+        found.update(_walk_names(path, normalized, within=os.sep))
+    return sorted(found)
+
+
+def _walk_names(folder: str, prefix: str, within: "str | None" = None) -> "Iterator[str]":
+    """The names of the files below ``folder``, and behind links to folders in ``within``.
+
+    By default only behind those to folders in ``folder`` itself.
+    """
+    for name in file_walk.files_below(folder, within=folder if within is None else within):
         if not name.endswith(_PART_SUFFIX):
             yield "/".join(filter(None, (prefix, name)))
 

@@ -253,7 +253,7 @@ def _keep_linked_content(order: "LaunchOrder", log: "events.EventWriter") -> Non
     from scriptrun.runtime.launcher import output_links
 
     try:
-        output_links.keep_content(order.folder, order.node, order.nodes, log)
+        output_links.keep_content(order.folder, order.node, order.nodes, log, order.inherited)
     except OSError as error:
         _log(order, "{}\n".format(error))
 

@@ -233,7 +233,7 @@ def _finish(
 def _keep_linked_content(order: "LaunchOrder", log: "EventWriter") -> None:
     from scriptrun.runtime.launcher import output_links  # loaded when the script has ended
 
-    output_links.keep_content(order.folder, order.node, order.nodes, log)
+    output_links.keep_content(order.folder, order.node, order.nodes, log, order.inherited)
 
 
 def _take_mlflow_tags(job: "Json", folder: str, log: "EventWriter") -> None:
