@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import copy
 import warnings
 from dataclasses import dataclass
@@ -128,6 +129,17 @@ def test_arguments_become_texts_as_python_writes_them(tmp_path):
         "--a", "0.1", "1e-05", "True", "None", str(tmp_path), "3", "1/2", "", "$HOME", "é\n",
     )  # fmt: skip
     assert described.run_definition["arguments"] == list(described.arguments)
+
+
+def test_a_member_of_an_enum_is_its_value():
+    class Mode(str, enum.Enum):
+        FAST = "fast"
+
+    run_config = RunConfiguration()
+    run_config.environment_variables = {"MODE": Mode.FAST}
+    described = describe(ScriptRunConfig(".", "a.py", ["--mode", Mode.FAST], run_config))
+    assert described.arguments == ("--mode", "fast")
+    assert described.variables["MODE"] == "fast"
 
 
 def test_a_text_of_arguments_is_split_as_a_shell_does():

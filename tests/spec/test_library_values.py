@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from scriptrun.spec.library_values import plain_value
+from scriptrun.spec.library_values import plain_value, text_of
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,28 @@ def test_they_become_pythons_own(value, expected):
 @pytest.mark.parametrize("value", [1, "a", None, [np.int64(1)], Decimal("0.10")], ids=repr)
 def test_anything_else_is_unchanged(value):
     assert plain_value(value) is value
+
+
+class Color(str, enum.Enum):
+    RED = "red"
+
+
+class Level(int, enum.Enum):
+    HIGH = 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Color.RED, "red"),
+        (Level.HIGH, "3"),
+        (True, "True"),
+        (np.float64(0.1), "0.1"),
+        (np.str_("a"), "a"),
+        (Decimal("1.10"), "1.10"),
+        (None, "None"),
+    ],
+    ids=str,
+)
+def test_a_value_as_text(value, text):
+    assert text_of(value) == text

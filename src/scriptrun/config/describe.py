@@ -16,7 +16,7 @@ from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.job import Distribution, Resources, Retry
 from scriptrun.spec.later import later
-from scriptrun.spec.library_values import plain_value
+from scriptrun.spec.library_values import plain_value, text_of
 from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
@@ -117,7 +117,7 @@ def _variable_text(value: object, resolve: Resolve | None) -> str:
     if value is None:
         return ""
     text = None if resolve is None or is_plain(value) else resolve(value)
-    return str(plain_value(value)) if text is None else text
+    return text_of(plain_value(value)) if text is None else text
 
 
 def _user_environment(reader: ConfigReader) -> Environment:
@@ -178,7 +178,7 @@ def _text(value: object, resolve: Resolve | None) -> str:
         return str(os.fspath(value))
     data_text = resolve(value) if resolve is not None else None
     if is_plain(value):
-        return data_text or str(value)
+        return data_text or text_of(value)
     assert data_text is not None, "checked before"
     return data_text
 

@@ -1,4 +1,4 @@
-"""Values of numpy, pandas and tensor libraries as Python's own; none of them is imported."""
+"""Values of numpy, pandas, tensor libraries and enums as Python's own; none is imported."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def plain_value(value: object) -> Any:
         return values.scalar(value)
     inner = values.nested(value)
     return inner if isinstance(inner, list) else value
+
+
+def text_of(value: object) -> str:
+    """``value`` as text; a member of an enum that is a text or a number is that."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__repr__(value)
+    return float.__repr__(value) if isinstance(value, float) else str(value)

@@ -385,6 +385,35 @@ def test_columns_of_one_name_are_all_kept(mine, columns, expected):
     assert table == {name: [number] * 2 for number, name in enumerate(expected)}
 
 
+@pytest.mark.parametrize("path", [object(), 3, b"bytes"], ids=["object", "number", "bytes"])
+def test_what_is_no_path_of_an_image_is_refused(mine, path):
+    with pytest.raises(errors.UserErrorException, match="requires the path of a file"):
+        mine.log_image("i", path)
+
+
+class Picture:
+    """As an image of PIL."""
+
+    def getbands(self):
+        return ("R", "G", "B")
+
+    def save(self, stream, format):
+        stream.write(format.encode())
+
+
+def test_an_image_of_pil_and_an_open_file_are_png_files(mine):
+    mine.log_image("pil", plot=Picture())
+    mine.log_image("open", path=io.BytesIO(b"png"))
+    assert [name.rpartition(".")[2] for name in mine.get_file_names()] == ["png", "png"]
+
+
+@pytest.mark.parametrize("tags", [None, 3], ids=str)
+def test_what_is_no_tag_is_refused(mine, tags):
+    for call in (mine.set_tags, mine.remove_tags, mine.add_properties):
+        with pytest.raises(errors.UserErrorException, match="must be a dict"):
+            call(tags)
+
+
 @given(st.text())
 def test_a_picture_has_a_files_name_whatever_it_is_called(tmp_path_factory, name):
     folder = tmp_path_factory.mktemp("run")

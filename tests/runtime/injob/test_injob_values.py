@@ -186,3 +186,42 @@ def test_a_tag_keeps_the_digits_of_a_decimal():
     assert values.tag_text(Decimal("0.10")) == "0.10"
     assert values.tag_text(np.int64(3)) == "3"
     assert values.tag_text(None) is None
+
+
+class Wrapper:
+    """What some libraries give: its number is one of numpy's."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def item(self):
+        return self.value
+
+
+def test_a_number_that_is_wrapped_twice_is_one():
+    assert same(values.scalar(Wrapper(np.float32(0.5))), 0.5)
+    assert same(values.scalar(Wrapper(np.int64(3))), 3)
+
+
+def test_a_masked_number_is_not_zero():
+    assert math.isnan(values.scalar(np.ma.masked))
+
+
+@pytest.mark.parametrize("missing", [np.datetime64("NaT"), np.timedelta64("NaT"), pd.NaT])
+def test_a_missing_time_is_named(missing):
+    assert values.scalar(missing) == "NaT"
+
+
+def test_a_fraction_beyond_the_floats_is_infinite():
+    assert values.scalar(Fraction(10**400)) == math.inf
+    assert values.scalar(Fraction(-(10**400))) == -math.inf
+
+
+def test_a_dict_is_one_value_and_a_frame_its_rows():
+    assert values.sequence({"a": np.int64(1)}) == [{"a": 1}]
+    assert values.sequence(pd.DataFrame({"a": [1, 2], "b": [3, 4]})) == [[1, 3], [2, 4]]
+
+
+def test_a_tag_of_several_values_has_pythons_own():
+    assert values.tag_text({"a": np.int64(1)}) == "{'a': 1}"
+    assert values.tag_text([np.float32(0.5), None]) == "[0.5, None]"

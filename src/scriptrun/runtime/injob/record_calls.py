@@ -41,6 +41,8 @@ class RecordCalls(object):
         Raises UserErrorException if one of them already has another value.
         """
         existing = self.get_properties()
+        if not hasattr(properties, "items"):
+            raise _wrong_kind("Properties must be a dict", properties)
         new = {values.text(key): _text(value) for key, value in properties.items()}
         for key, value in new.items():
             if existing.get(key, value) != value:
@@ -93,7 +95,13 @@ class RecordCalls(object):
         return record.job(self.folder).get("kind")
 
 
+def _wrong_kind(requirement: str, value: object) -> UserErrorException:
+    return UserErrorException("{}, not {}.".format(requirement, type(value).__name__))
+
+
 def _tag_names(tags: "Iterable[object] | str") -> "list[str]":
+    if not hasattr(tags, "__iter__"):
+        raise _wrong_kind("Tags must be a dict, a list of names or one name", tags)
     return [values.text(tag) for tag in ([tags] if isinstance(tags, str) else list(tags))]
 
 

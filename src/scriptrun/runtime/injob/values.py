@@ -56,10 +56,13 @@ def nested(value: object, depth: int = 0) -> object:
 
 
 def sequence(value: object) -> "list[object]":
-    """Any iterable (list, generator, array, tensor) as a list; a single value as a list of one."""
+    """Any iterable (list, generator, array, tensor) as a list; a single value as a list of one.
+
+    A dict is a single value, and a data frame the list of its rows.
+    """
     inner = _unwrap_array(value)
     try:
-        items = None if isinstance(inner, (str, bytes)) else iter(inner)
+        items = None if isinstance(inner, (str, bytes, dict)) else iter(inner)
     except TypeError:
         items = None
     return [nested(inner)] if items is None else [nested(item) for item in items]
@@ -94,7 +97,7 @@ def text(value: object) -> str:
 
 def _extract_number(value: object) -> "Scalar":
     """The number in a numpy scalar, 0-d array or tensor of any library; else its text."""
-    for convert in (_item, _item_of_numpy, _number):
+    for convert in (_missing, _item, _item_of_numpy, _number):
         try:
             inner = convert(value)
         except Exception:
@@ -104,9 +107,20 @@ def _extract_number(value: object) -> "Scalar":
     return text(value)
 
 
+def _missing(value: object) -> object:
+    """NaN for what pandas and numpy have in place of a missing number."""
+    if type(value).__name__ in ("NAType", "MaskedConstant"):
+        return SPECIAL["NaN"]
+    raise TypeError("not a missing number")
+
+
 def _item(value: "Any") -> object:
     inner = value.item()
-    return float(value) if type(inner) is type(value) else inner  # itself for numpy's long double
+    if inner is None and str(getattr(value, "dtype", "object")) != "object":
+        raise TypeError("numpy has no other value for a missing time")
+    if type(inner) is type(value):  # numpy's long double
+        return float(value)
+    return _item(inner) if hasattr(type(inner), "dtype") else inner
 
 
 def _item_of_numpy(value: "Any") -> object:
@@ -114,20 +128,23 @@ def _item_of_numpy(value: "Any") -> object:
 
 
 def _number(value: object) -> object:
-    kind = type(value)
-    if kind.__name__ == "NAType":
-        return SPECIAL["NaN"]
+    kind: "Any" = type(value)
     if hasattr(kind, "dtype"):
         raise TypeError("numpy turns a time or a complex number into a float, and loses the rest")
     convert: "Callable[[object], object]"
     convert = getattr(kind, "__index__" if hasattr(kind, "__index__") else "__float__", text)
-    return convert(value)
+    try:
+        return convert(value)
+    except OverflowError:  # a fraction beyond the floats
+        return float("inf") if kind.__gt__(value, 0) else float("-inf")
 
 
 def tag_text(value: object) -> "str | None":
     """``value`` as a tag or property has it: None, or its text with all digits of a decimal."""
     if value is None or isinstance(value, _BASIC_TYPES) or hasattr(value, "item"):
         value = scalar(value)
+    elif isinstance(value, (dict, list, tuple)):
+        value = nested(value)
     return None if value is None else text(value)
 
 
@@ -140,7 +157,12 @@ def _unwrap_array(value: "Any") -> "Any":
     if type(value) in _BASIC_TYPES or not _has_shape(value):
         return value
     conversions: "tuple[Callable[[], object], ...]"
-    conversions = (lambda: value.tolist(), lambda: value.numpy().tolist())
+    conversions = (
+        lambda: value.tolist(),
+        lambda: value.to_list(),
+        lambda: value.numpy().tolist(),
+        lambda: value.to_numpy().tolist(),
+    )
     for convert in conversions:
         try:
             inner = convert()

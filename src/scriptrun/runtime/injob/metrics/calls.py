@@ -54,7 +54,7 @@ class MetricCalls(object):
         Raises UserErrorException unless exactly one of them is given, or if the file is missing.
         """
         check_image(name, path, plot)
-        suffix = os.path.splitext(str(path))[1] if path is not None else ".png"
+        suffix = ".png" if path is None or hasattr(path, "read") else os.path.splitext(path)[1]
         artifact = "{}_{}{}".format(_as_file_name(name), int(time.time()), suffix or ".png")
         artifact = images.free_name(self.folder, artifact)
         artifacts.store(self.folder, artifact, images.render_png(plot) if path is None else path)
@@ -125,12 +125,17 @@ def schema_value(name: str, value: object) -> object:
 
 
 def check_image(name: str, path: object, plot: object) -> None:
-    """Raise UserErrorException unless exactly one of ``path`` and ``plot`` is given."""
+    """Raise UserErrorException unless one of ``path`` and ``plot`` is given, a path as such."""
     if (path is None) == (plot is None):
         raise UserErrorException(
             "log_image({!r}) requires either path= or plot=, but got {}".format(
                 name, "neither" if path is None else "both"
             )
+        )
+    if path is not None and not (isinstance(path, (str, os.PathLike)) or hasattr(path, "read")):
+        raise UserErrorException(
+            "log_image({!r}) requires the path of a file, not {}".format(name, type(path).__name__),
+            "Give a figure, or an image of PIL, as plot=.",
         )
 
 

@@ -9,20 +9,22 @@ from scriptrun.runtime.injob.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
 
-def render_png(plot: object) -> "BinaryIO":
-    """Render ``plot`` (a figure, axes or ``pyplot``) as an open PNG stream."""
+def render_png(plot: "Any") -> "BinaryIO":
+    """Render ``plot`` (a figure, axes, ``pyplot`` or an image of PIL) as an open PNG stream."""
     figure = plot if hasattr(plot, "savefig") else getattr(plot, "figure", None)
-    if not hasattr(figure, "savefig"):
+    is_image = hasattr(plot, "save") and hasattr(plot, "getbands")
+    if not is_image and not hasattr(figure, "savefig"):
         raise UserErrorException(
             "log_image(plot=...) requires a matplotlib figure or pyplot, not {}".format(
                 type(plot).__name__
             )
         )
     stream = io.BytesIO()
-    figure.savefig(stream, format="png")
+    save = plot.save if is_image else figure.savefig
+    save(stream, format="png")
     stream.seek(0)
     return stream
 
