@@ -4,7 +4,16 @@ import os
 import time
 
 from .. import events, files, identity, mlflow_store, process_record, processes, results, workdir
-from . import collect, delivery_client, oom, retry, steps, supervise, variables
+from . import (
+    collect,
+    delivery_client,
+    oom,
+    parent_job,
+    retry,
+    steps,
+    supervise,
+    variables,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +66,9 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     process_record.add(order, attempt.guard, process_record.KEEPER, **attempt.launcher)
     log = events.EventWriter(folder, "node-{}".format(order.node))
     job = _read_job(folder)
+    if order.environ is not None:
+        environ = parent_job.without_its_variables(job, order.environ)
+        attempt.order = order = order.replace(environ=environ)
     oom.start_counting()
     began = time.time()
     delivery = delivery_client.DeliveryClient(job, attempt)
