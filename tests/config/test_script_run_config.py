@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 import copy
+import enum
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction

@@ -13,7 +13,7 @@ from scriptrun.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from scriptrun.runtime.hints import Json
     from scriptrun.runtime.order import LaunchOrder
@@ -38,6 +38,20 @@ def drop_submitters(job: "Json", environ: "dict[str, str]") -> None:
     for name in _OF_THE_SUBMITTER:
         if name not in (job.get("passed") or ()):
             environ.pop(name, None)
+
+
+def note(job: "Json", order: "LaunchOrder") -> str:
+    """What to say of a tracking server that the submitting process logs to and the job does not."""
+    uri = (order.environ or {}).get("MLFLOW_TRACKING_URI") or ""
+    known = {*(job.get("passed") or ()), *(job.get("variables") or {})}
+    if not uri or "/.scriptrun/" in uri or "MLFLOW_TRACKING_URI" in known:
+        return ""
+    if not _is_present(order):
+        return ""
+    return (
+        "mlflow logs to this run, not to the MLFLOW_TRACKING_URI of the submitting process; to pass "
+        "that to the job, use --env MLFLOW_TRACKING_URI"
+    )
 
 
 def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -> "dict[str, str]":
@@ -86,16 +100,41 @@ def _is_present(order: "LaunchOrder") -> bool:
         return bool(order.container.get("mlflow"))
     python = order.python or ""
     prefix = order.prefix or os.path.dirname(os.path.dirname(python))
-    if not prefix:
-        return False
-    lib = os.path.join(prefix, "lib")
-    try:
-        names = [name for name in os.listdir(lib) if name.startswith("python3")]
-    except OSError:
-        return False
     return any(
-        os.path.lexists(os.path.join(lib, folder, "site-packages", "mlflow")) for folder in names
+        os.path.lexists(os.path.join(folder, packages, "mlflow"))
+        for folder in (_library_folders(prefix, order.inherited) if prefix else ())
+        for packages in ("site-packages", "dist-packages")
     )
+
+
+def _library_folders(prefix: str, environ: "Mapping[str, str]") -> "Iterator[str]":
+    """The folders that hold the packages of the interpreter in ``prefix``, as its site has them."""
+    settings = _read_settings(os.path.join(prefix, "pyvenv.cfg"))
+    prefixes = [prefix]
+    if settings.get("include-system-site-packages", "true").lower() == "true":
+        prefixes += [os.path.dirname(settings["home"])] if settings.get("home") else []
+        prefixes += [os.path.join(each, "local") for each in prefixes]  # Debian's pip
+        prefixes.append(os.path.join(environ.get("HOME") or os.sep, ".local"))
+    for each in prefixes:
+        lib = os.path.join(each, "lib")
+        try:
+            names = os.listdir(lib)
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith("python3"):
+                yield os.path.join(lib, name)
+
+
+def _read_settings(path: str) -> "dict[str, str]":
+    """The ``name = value`` lines of a small file; none where there is none."""
+    try:
+        with files.open_record(path) as handle:
+            lines = handle.read(1 << 16).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _create_run(folder: str, run: str) -> None:

@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from scriptrun.runtime import mlflow_store
 from scriptrun.runtime.injob.metrics import reader as metric_reader
 from scriptrun.runtime.order import LaunchOrder
@@ -47,6 +49,43 @@ def test_without_mlflow_nothing_is_made(tmp_path):
     (tmp_path / "env" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
     assert mlflow_store.variables({"id": "x_1"}, order(tmp_path), {}) == {}
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "is_seen"),
+    [
+        ("env/lib/python3.11/site-packages", True),
+        ("base/lib/python3/dist-packages", True),
+        ("base/local/lib/python3.11/dist-packages", True),
+        ("home/.local/lib/python3.11/site-packages", True),
+        ("elsewhere/lib/python3.11/site-packages", False),
+    ],
+)
+@pytest.mark.parametrize("shares", ["true", "false"])
+def test_mlflow_is_seen_wherever_the_interpreter_finds_it(tmp_path, place, is_seen, shares):
+    (tmp_path / place / "mlflow").mkdir(parents=True)
+    (tmp_path / "env").mkdir(exist_ok=True)
+    settings = f"home = {tmp_path}/base/bin\ninclude-system-site-packages = {shares}\n"
+    (tmp_path / "env" / "pyvenv.cfg").write_text(settings)
+    job_order = order(tmp_path).replace(environ={"HOME": str(tmp_path / "home")})
+    expected = is_seen and (shares == "true" or place.startswith("env"))
+    assert bool(mlflow_store.variables({"id": "x_1"}, job_order, {})) == expected
+
+
+@pytest.mark.parametrize(
+    ("uri", "job", "is_said"),
+    [
+        ("http://server:5000", {}, True),
+        ("http://server:5000", {"passed": ["MLFLOW_TRACKING_URI"]}, False),
+        ("http://server:5000", {"variables": {"MLFLOW_TRACKING_URI": "http://other"}}, False),
+        ("file:///ws/.scriptrun/mlflow", {}, False),
+        ("", {}, False),
+    ],
+)
+def test_a_tracking_server_that_the_job_does_not_log_to_is_told(tmp_path, uri, job, is_said):
+    (tmp_path / "env" / "lib" / "python3.11" / "site-packages" / "mlflow").mkdir(parents=True)
+    job_order = order(tmp_path).replace(environ={"MLFLOW_TRACKING_URI": uri})
+    assert ("--env MLFLOW_TRACKING_URI" in mlflow_store.note(job, job_order)) == is_said
 
 
 def test_a_tracking_server_of_the_users_own_stands(tmp_path):

@@ -67,6 +67,9 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     log = events.EventWriter(folder, "node-{}".format(order.node))
     job = _read_job(folder)
     if order.environ is not None:
+        note = "" if order.node else mlflow_store.note(job, order)
+        if note:
+            log.write("note", message=note)
         environ = parent_job.without_its_variables(job, order.environ)
         attempt.order = order = order.replace(environ=environ)
     oom.start_counting()
