@@ -91,6 +91,11 @@ def test_other_names_can_be_imported_and_say_what_to_do(bare):
     assert lines[2:] == ["caught", "none", "True", "True", "True", "False True"]
 
 
+def test_a_star_import_of_the_errors_brings_them(bare):
+    code = "from azureml.exceptions import *; assert issubclass(WorkspaceException, AzureMLException)"
+    assert bare(code) == ""
+
+
 def test_modules_of_an_installed_azureml_that_are_not_ours(bare, tmp_path):
     site = tmp_path / "site"
     for name, text in {

@@ -74,6 +74,58 @@ def test_names_that_real_code_imports():
             use()
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "first"),
+    [
+        ("azureml.core.compute.amlcompute", "Workspace", "azureml.core"),
+        ("azureml.core.workspace", "DatastoreException", "azureml.exceptions"),
+        ("azureml.core.compute_target", "ComputeTarget", "azureml.core"),
+        ("azureml.train.dnn", "RunConfiguration", "azureml.core"),
+        ("azureml.pipeline.core.run", "ExperimentExecutionException", "azureml.exceptions"),
+    ],
+)
+def test_what_a_module_imports_from_another_is_the_others(module, name, first):
+    found = getattr(importlib.import_module(module), name)
+    assert found is getattr(importlib.import_module(first), name)
+    assert api_table.source_of(module, name)
+
+
+def test_a_name_that_no_module_has_is_an_error():
+    for module in ("azureml.core.workspace", "azureml.core"):
+        with pytest.raises(AttributeError):
+            importlib.import_module(module).Workspac
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "azureml.core.model.ModelPackage",
+        "azureml.core.profile.ModelProfile",
+        "azureml.core.linked_service.LinkedService",
+        "azureml.core.private_endpoint.PrivateEndPointConfig",
+        "azureml.core.runconfig.RSection",
+        "azureml.data.azure_sql_database_datastore.AzureSqlDatabaseDatastore",
+        "azureml.data.dbfs_datastore.DBFSDatastore",
+        "azureml.data.hdfs_output_dataset_config.HDFSOutputDatasetConfig",
+    ],
+)
+def test_modules_that_other_notebooks_import(path):
+    module, _, name = path.rpartition(".")
+    with pytest.raises(NotImplementedError, match="is not supported"):
+        getattr(importlib.import_module(module), name)()
+
+
+def test_errors_are_made_as_in_the_sdk():
+    from azureml import exceptions
+
+    cause = ValueError("why")
+    for name in exceptions.__all__:
+        made = getattr(exceptions, name)(exception_message="m", inner_exception=cause, target="t")
+        assert (made.message, made.inner_exception) == ("m", cause)
+        assert getattr(exceptions, name)("m", cause).inner_exception is cause
+        assert pickle.loads(pickle.dumps(made)).message == "m"
+
+
 def test_a_workspace_is_opened_or_created(tmp_path, monkeypatch):
     from azureml.core import Workspace
 

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 def alternative(module: str, name: str) -> str | None:
     """Return what to use instead of azureml's ``module.name``; None if it is supported."""
     api_table = importlib.import_module("scriptrun.dropin.api_table")
-    if name in api_table.provided(module):
+    if api_table.source_of(module, name):
         return None
     advice: str | None = api_table.alternative(module, name)
     return advice

@@ -272,6 +272,7 @@ SECOND_HOMES: dict[str, str] = {
 _FIRST_HOMES = (
     *("azureml.core", "azureml.exceptions", "azureml.data", "azureml.core.runconfig"),
     *("azureml.data.abstract_datastore", "azureml.data.data_reference"),
+    *("azureml.core.compute", "azureml.core.authentication"),
 )
 
 _WEB = "Serving is not supported; load the model from the run's outputs in a server of your choice."
@@ -302,15 +303,26 @@ _DATABRICKS_LIBRARIES = (
     "DatabricksCluster EggLibrary JarLibrary MavenLibrary PyPiLibrary RCranLibrary"
 )
 _DATASET = "Use Dataset.Tabular or Dataset.File."
+_STORES = "Export its tables to files, and register the folder or the bucket that holds them."
+_OF_AZURE = "It is specific to Azure; the job runs without it."
 
 #: unsupported names of supported modules, and what to use instead
 LEFT_OUT: dict[str, dict[str, str]] = {
     module: {name: instead for names, instead in entries for name in names.split()}
     for module, entries in {
-        "azureml.core": [("Image Webservice", _WEB)],
-        "azureml.core.model": [("InferenceConfig", _WEB)],
+        "azureml.core": [
+            ("Image Webservice", _WEB),
+            ("LinkedService SynapseWorkspaceLinkedServiceConfiguration", _OF_AZURE),
+        ],
+        "azureml.core.workspace": [("Image Webservice", _WEB)],
+        "azureml.core.model": [("InferenceConfig ModelPackage Webservice", _WEB)],
         "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
-        "azureml.core.runconfig": [("EnvironmentDefinition", "Use Environment.")],
+        "azureml.core.runconfig": [
+            ("EnvironmentDefinition", "Use Environment."),
+            ("RCranPackage RGitHubPackage RSection", _R),
+            ("ApplicationEndpointConfiguration SparkPackage", _OF_AZURE),
+        ],
+        "azureml.core.conda_dependencies": [("PYTHON_PREFIX DEFAULT_SDK_ORIGIN", _IMAGES)],
         "azureml.core.environment": [
             ("EnvironmentReference", _IMAGES),
             ("RCranPackage RGitHubPackage RSection", _R),
@@ -325,6 +337,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         ],
         "azureml.data": [(_LINKS, _LINKED)],
         "azureml.data.azure_storage_datastore": [("AbstractAzureStorageDatastore", _DATA)],
+        "azureml.data.azure_data_lake_datastore": [("AzureDataLakeDatastore", _STORES)],
         "azureml.data.output_dataset_config": [
             (_LINKS, _LINKED),
             ("OutputTabularDatasetConfig", _LINKED),
@@ -340,6 +353,23 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.core.image": _WEB,
     "azureml.core.webservice": _WEB,
     "azureml.core.compute": _ATTACHED,
+    "azureml.core.profile": _WEB,
+    "azureml.core.linked_service": _OF_AZURE,
+    "azureml.core.private_endpoint": _OF_AZURE,
+    "azureml.data.azure_my_sql_datastore": _STORES,
+    "azureml.data.azure_postgre_sql_datastore": _STORES,
+    "azureml.data.azure_sql_database_datastore": _STORES,
+    "azureml.data.dbfs_datastore": _STORES,
+    "azureml.data.sql_data_reference": _STORES,
+    "azureml.data.stored_procedure_parameter": _STORES,
+    "azureml.data.hdfs_output_dataset_config": _LINKED,
+    "azureml.data.datacache": _DATASET,
+    "azureml.data.datacache_consumption_config": _DATASET,
+    "azureml.data.datacache_singularity_settings": _DATASET,
+    "azureml.data.dataset_action_run": _DATASET,
+    "azureml.data.dataset_definition": _DATASET,
+    "azureml.data.dataset_profile": _DATASET,
+    "azureml.data.dataset_snapshot": _DATASET,
     "azureml.train": _ESTIMATOR,
     "azureml.train.hyperdrive": "Use the names of azureml.train.hyperdrive.",
     "azureml.train.automl": "AutoML is not supported; use an AutoML library in a script.",
@@ -349,6 +379,7 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.accel": _WEB,
     "azureml.monitoring": _WEB,
     "azureml.opendatasets": "Use Dataset.File.from_files with the published URLs.",
+    "azureml.responsibleai": "Use the responsibleai package in the script.",
     "azureml.datadrift": "Drift detection is not supported; compare the tables in a script.",
     "azureml.explain": "Use the interpret package in the script.",
     "azureml.interpret": "Use the interpret package in the script.",
@@ -378,6 +409,20 @@ def provided(module: str) -> dict[str, tuple[str, str]]:
         for name in SECOND_HOMES.get(module, "").split()
     }
     return {**sources, **_own_names(module)}
+
+
+def source_of(module: str, name: str) -> tuple[str, str] | None:
+    """The scriptrun module and name that define ``module.name``; None if it is not supported.
+
+    The SDK's modules import from each other, so a class or an error that ``module`` does not list
+    may be that of another one.
+    """
+    source = provided(module).get(name)
+    if source is not None or name in LEFT_OUT.get(module, {}) or not name[:1].isupper():
+        return source
+    if module not in PROVIDED and not name.endswith(("Exception", "Error")):
+        return None
+    return next((own[name] for own in map(_own_names, _FIRST_HOMES) if name in own), None)
 
 
 def _own_names(module: str) -> dict[str, tuple[str, str]]:

@@ -106,7 +106,7 @@ class AzuremlLoader(importlib.abc.Loader):
 
 
 def _resolve(module: str, name: str) -> object:
-    source = api_table.provided(module).get(name)
+    source = api_table.source_of(module, name)
     if source is not None:
         return getattr(importlib.import_module(source[0]), source[1])
     if f"{module}.{name}" in api_table.PROVIDED:

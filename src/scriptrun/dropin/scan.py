@@ -86,7 +86,7 @@ def _imports(tree: ast.Module) -> Iterator[Usage]:
 
 
 def _unsupported_import(line: int, module: str, name: str) -> Iterator[Usage]:
-    if module.split(".", maxsplit=1)[0] != "azureml" or name in api_table.provided(module):
+    if module.split(".", maxsplit=1)[0] != "azureml" or api_table.source_of(module, name):
         return
     full_name = f"{module}.{name}" if name else module
     if full_name in api_table.PROVIDED or (name == "*" and module in api_table.PROVIDED):

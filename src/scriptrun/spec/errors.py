@@ -15,6 +15,10 @@ from scriptrun.runtime.injob.errors import (
     UserErrorException,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = [
     "ActivityFailedException",
     "ComputeTargetException",
@@ -37,11 +41,12 @@ class RunConfigurationException(UserErrorException):
     def __init__(
         self,
         message: str = "",
-        hint: str = "",
+        hint: str | BaseException | None = "",
         reasons: Sequence[str] = (),
         exception_message: str = "",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(message, hint, exception_message)
+        super().__init__(message, hint, exception_message, **kwargs)
         self.reasons = tuple(reasons)
 
 

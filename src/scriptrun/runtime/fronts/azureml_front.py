@@ -77,6 +77,13 @@ _ERRORS = (
     "azureml.exceptions._azureml_exception",
     "azureml._common.exceptions",
 )
+#: what ``from azureml.exceptions import *`` brings
+_ERROR_NAMES = (
+    "ActivityFailedException AuthenticationException AzureMLException ComputeTargetException "
+    "ExperimentExecutionException ModelNotFoundException ProjectSystemException "
+    "RunConfigurationException RunEnvironmentException ServiceException SnapshotException "
+    "TrainingException UserErrorException WebserviceException WorkspaceException"
+).split()
 _UNAVAILABLE = (
     "{}.{} is unavailable in this job: it requires scriptrun in the job's environment. "
     "Add scriptrun to the environment's packages."
@@ -168,7 +175,8 @@ class _AzuremlFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _AzuremlModule(spec.name)
 
     def exec_module(self, module: "ModuleType") -> None:
-        names = _MODULES.get(module.__name__, {})
+        names = list(_MODULES.get(module.__name__, {}))
+        names += _ERROR_NAMES if module.__name__ in _ERRORS else []
         module.__dict__["__all__"] = [name for name in names if not name.startswith("_")]
 
 

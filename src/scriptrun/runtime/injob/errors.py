@@ -14,16 +14,25 @@ class ScriptrunError(Exception):
     """Base class of all scriptrun errors.
 
     ``message`` is one or more sentences; ``hint`` says what to do, or is empty. ``exit_code`` is
-    the exit code of the command line. ``exception_message`` is SDK v1's name for ``message``.
+    the exit code of the command line. ``exception_message`` is SDK v1's name for ``message``, its
+    second argument is ``inner_exception``, and further ones are ignored.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str = "", hint: str = "", exception_message: str = "") -> None:
+    def __init__(
+        self,
+        message: str = "",
+        hint: "str | BaseException | None" = "",
+        exception_message: str = "",
+        inner_exception: "BaseException | None" = None,
+        **kwargs: object
+    ) -> None:
         message = message or exception_message
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint if isinstance(hint, str) else ""
+        self.inner_exception = hint if isinstance(hint, BaseException) else inner_exception
 
     def __str__(self) -> str:
         text = "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
