@@ -442,6 +442,25 @@ def test_what_differs_from_the_file_names_both(workspace, types, words, sentence
     assert sentence in done.err
 
 
+def test_an_environment_without_a_name_conflicts_as_such(workspace, types):
+    _write_runconfig("environment:\n  python:\n    userManagedDependencies: true\n")
+    Path("requirements.txt").write_text("")
+    done = types("run", "--dry-run", "-c", "mine", "--requirements", "requirements.txt")
+    assert done.code == 2
+    assert "--requirements conflicts with the environment in mine" in done.err
+
+
+@pytest.mark.parametrize("ending", ["runconfig", "json"])
+def test_a_name_is_looked_for_in_the_source_directory_too(workspace, types, ending):
+    Path("src/.azureml").mkdir(parents=True)
+    Path("src/train.py").write_text("")
+    text = '{"script": "train.py", "arguments": ["--own"], "target": "local"}'
+    Path(f"src/.azureml/there.{ending}").write_text(text)
+    done = types("run", "--plan", "--json", "--source", "src", "-c", "there")
+    assert done.code == 0 and "--own" in done.out
+    assert types("run", "--plan", "--source", "src", "-c", "nowhere").code == 2
+
+
 def _write_runconfig(more=""):
     Path(".azureml").mkdir(exist_ok=True)
     Path(".azureml/mine.runconfig").write_text(

@@ -32,12 +32,21 @@ def find(path: str | os.PathLike[str], name: str | None = None) -> str:
         return root
     if name is None and not os.path.isdir(root):
         name, root = os.path.basename(root), os.path.dirname(root)
+    return _named(root, name) or _single_file(root, name)
+
+
+def has(folder: str | os.PathLike[str], name: str) -> bool:
+    """Whether there is a run configuration of that name in the project ``folder``."""
+    return _named(os.fspath(folder), name) is not None
+
+
+def _named(root: str, name: str | None) -> str | None:
     for folder in FOLDERS:
-        for ending in (SUFFIX, "", ".yml", ".yaml"):
+        for ending in (SUFFIX, "", ".yml", ".yaml", ".json"):
             candidate = os.path.join(root, folder, f"{name}{ending}")
             if name and os.path.isfile(candidate):
                 return candidate
-    return _single_file(root, name)
+    return None
 
 
 def _single_file(root: str, name: str | None) -> str:

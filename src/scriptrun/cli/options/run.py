@@ -10,6 +10,7 @@ import re
 from scriptrun.cli.options import default_python, set_field
 from scriptrun.cli.options import distribution as distribution_options
 from scriptrun.cli.options import environment as environment_options
+from scriptrun.config import runconfig_file
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -48,7 +49,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
             "Nothing to run.",
             "Give a script (scriptrun run train.py) or use --command 'make train'.",
         )
-    loaded = RunConfiguration.load(*_load_arguments(args.config)) if args.config else None
+    loaded = _load(args.config, args.source) if args.config else None
     configuration = loaded or _default_configuration(workspace)
     refuse(_conflicts(args, configuration) if loaded else [])
     _apply(args, configuration, workspace)
@@ -135,9 +136,13 @@ def _default_configuration(workspace: Workspace) -> RunConfiguration:
     return configuration
 
 
-def _load_arguments(name: str) -> tuple[str, str | None]:
-    """Return the arguments of RunConfiguration.load for a file or a name in .azureml/."""
-    return (name, None) if os.path.exists(name) or os.sep in name else (".", name)
+def _load(name: str, source: str | None) -> RunConfiguration:
+    """Load a file, or the one of that name in .azureml/ here or in the source directory."""
+    if os.path.exists(name) or os.sep in name:
+        return RunConfiguration.load(name, None)
+    if source is not None and not runconfig_file.has(".", name) and runconfig_file.has(source, name):
+        return RunConfiguration.load(source, name)
+    return RunConfiguration.load(".", name)
 
 
 def _conflicts(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
@@ -150,7 +155,8 @@ def _conflicts(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
     environment = next(iter(environment_options.check_sources(args)), None)
     named = args.environment and args.environment.partition(":")[0]
     nodes = None if loaded.node_count == defaults.node_count else loaded.node_count
-    is_own = loaded.environment != defaults.environment and loaded.environment.name != named
+    is_named_alike = bool(named) and loaded.environment.name == named
+    is_own = loaded.environment != defaults.environment and not is_named_alike
     conflicts = [
         (args.script, f"the script {args.script!r}", _script_of(args, loaded)),
         (args.script, f"the script {args.script!r}", loaded.command),
@@ -192,7 +198,9 @@ def _distribution_of(args: argparse.Namespace, loaded: RunConfiguration) -> str 
 
 
 def _short(value: object) -> str:
-    return repr(value.name) if isinstance(value, Environment) else repr(value)
+    if isinstance(value, Environment):
+        return repr(value.name) if value.name else "the environment"
+    return repr(value)
 
 
 def _apply(args: argparse.Namespace, configuration: RunConfiguration, workspace: Workspace) -> None:

@@ -168,7 +168,11 @@ def _problems_of(value: object, expected_class: type[Checked], requirement: str)
 def limit_problems(total: object, concurrent: object, minutes: object) -> list[str]:
     """All problems with the limits of a sweep: total runs, concurrent runs, and minutes."""
     problems = []
-    if not _is_between(total, 1, MAX_RUNS):
+    if total is None:
+        problems.append(
+            f"max_total_runs must be an integer from 1 to {MAX_RUNS}: only a grid ends without it"
+        )
+    elif not _is_between(total, 1, MAX_RUNS):
         problems.append(f"max_total_runs must be an integer from 1 to {MAX_RUNS}, not {total!r}")
     if concurrent is not None and not _is_between(concurrent, 1, MAX_CONCURRENT):
         problems.append(
