@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
-from scriptrun import Workspace
+from scriptrun import Datastore, Workspace
+from scriptrun.data.errors import DatastoreException, StoreUnreachable
+from scriptrun.data.stores import probe
 from scriptrun.exceptions import UserErrorException
+from scriptrun.store.secrets import vault
 
 
 @pytest.fixture
@@ -60,3 +66,46 @@ def test_nothing_leaves_the_datastore(workspace, tmp_path):
 def test_every_missing_file_is_named(workspace):
     with pytest.raises(UserErrorException, match=r"one\.txt, two\.txt"):
         workspace.get_default_datastore().upload_files(["one.txt", "two.txt"])
+
+
+#: where nothing listens
+NOWHERE = "http://127.0.0.1:1"
+
+
+def test_a_store_that_cannot_be_reached_is_registered_with_a_warning(workspace, own_secrets):
+    with pytest.warns(UserWarning, match="'away' is registered, but was not checked: .*reach"):
+        made = Datastore.register_azure_blob_container(
+            workspace, "away", "c", "account", account_key="c2VjcmV0", endpoint=NOWHERE
+        )
+    assert Datastore.get(workspace, "away").name == made.name
+    assert vault.exists(made.settings["secret"])
+
+
+def test_a_store_without_credentials_or_library_is_registered_with_a_warning(
+    workspace, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.warns(UserWarning, match="not checked: Object storage requires .*obstore"):
+        Datastore.register_azure_blob_container(workspace, "away", "c", "account")
+    assert "away" in workspace.datastores
+
+
+def test_invalid_credentials_are_refused_and_leave_nothing(workspace, own_secrets):
+    with pytest.raises(DatastoreException, match="Invalid settings"):
+        Datastore.register_azure_blob_container(
+            workspace, "wrong", "c", "account", account_key="not base64!", endpoint=NOWHERE
+        )
+    assert "wrong" not in workspace.datastores
+    assert not own_secrets.exists() or not list(own_secrets.glob("*wrong*"))
+
+
+def test_a_store_that_does_not_answer_counts_as_unreachable():
+    class Silent:
+        name = "silent"
+
+        def list(self, folder):
+            threading.Event().wait()
+
+    error = probe.listing_error(Silent(), seconds=0.01)
+    assert isinstance(error, StoreUnreachable)
+    assert "silent does not answer within 0.01 s" in error.message

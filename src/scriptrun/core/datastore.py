@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.references import DataPath, DataReference
-from scriptrun.data.errors import DatastoreException
+from scriptrun.data.errors import (
+    DatastoreException,
+    NoCredentials,
+    PackageMissing,
+    StoreUnreachable,
+)
+from scriptrun.data.stores import probe
 from scriptrun.spec import url_logins
 from scriptrun.spec.absent import absent
+from scriptrun.spec.control_characters import escape
 from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False
@@ -20,6 +28,9 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 __all__ = ["DataPath", "DataReference", "Datastore"]
+
+#: seconds for a store to answer when it is registered
+_PATIENCE = 10.0
 
 
 @absent(
@@ -98,7 +109,7 @@ class Datastore:
         ``endpoint`` is the suffix of the cloud (``core.windows.net``) or a full URL. ``secret``
         names a secret with the account key (or a SAS token, which starts with ``?`` or contains
         ``sig=``); ``anonymous`` reads a public container. Unless ``skip_validation`` is set, a
-        file is listed to validate the credentials.
+        file is listed to validate the credentials; a warning says why it could not be.
         """
         record = {
             "class": "AzureBlob",
@@ -286,17 +297,40 @@ def _keep(
             "Remove it from the URL and pass the credential as a named secret.",
         )
     credentials = {kind: value for kind, value in (credential_values or {}).items() if value}
+    datastore_records.check(workspace, name, record, overwrite)
     for kind, value in credentials.items():
         record |= {"credential": kind, "secret": datastore_classes.secret_name(workspace, name)}
-        datastore_records.check(workspace, name, record, overwrite)
+        with vault.with_secrets({record["secret"]: value}):
+            _validate(workspace, name, record, validate)
         vault.store(record["secret"], value)
         break
-    datastore = datastore_classes.from_record(workspace, name, record)
-    if validate:
-        datastore_records.check(workspace, name, record, overwrite)
-        next(iter(datastore.store.list()), None)
+    else:
+        _validate(workspace, name, record, validate)
     datastore_records.put(workspace, name, record, overwrite)
-    return datastore
+    return datastore_classes.from_record(workspace, name, record)
+
+
+def _validate(workspace: WorkspaceFiles, name: str, record: Json, lists: bool) -> None:
+    """Raise DatastoreException for invalid settings, and with ``lists`` for invalid credentials.
+
+    A store that cannot be asked now is a warning: it may be reached when it is used.
+    """
+    datastore = datastore_classes.from_record(workspace, name, record)
+    error = probe.listing_error(datastore.store, seconds=_PATIENCE) if lists else None
+    if error is None:
+        return
+    has_credentials = bool(record.get("secret") or record.get("anonymous"))
+    kinds = (StoreUnreachable, PackageMissing, *(() if has_credentials else (NoCredentials,)))
+    if not isinstance(error, kinds):
+        raise error
+    reason = f"{error.message} {error.hint}".strip().rstrip(".")
+    warnings.warn(
+        escape(
+            f"Datastore {name!r} is registered, but was not checked: {reason}. To check it, run: "
+            f"scriptrun datastore check {name}"
+        ),
+        stacklevel=4,
+    )
 
 
 def _plain_url(url: str) -> str:

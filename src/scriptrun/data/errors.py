@@ -32,6 +32,14 @@ class StoreUnreachable(DatastoreException):
     retry_after: float = 0.0
 
 
+class NoCredentials(DatastoreException):
+    """No credentials were found to use the store with."""
+
+
+class PackageMissing(DatastoreException):
+    """A package that is required is not installed."""
+
+
 class NoRanges(DatastoreException):
     """The server does not support range requests."""
 
@@ -52,9 +60,9 @@ def corrupted_upload(path: str, name: str) -> DatastoreException:
     )
 
 
-def missing_package(package: str, feature: str) -> DatastoreException:
+def missing_package(package: str, feature: str) -> PackageMissing:
     """The error for a package that is not installed but that ``feature`` requires."""
-    return DatastoreException(
+    return PackageMissing(
         f"{feature} requires the package {package}, which is not installed.",
         "Run: pip install 'scriptrun[data]'"
         + ("" if package in ("obstore", "fsspec", "pyarrow") else f" {package}"),

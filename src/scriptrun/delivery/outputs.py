@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import shutil
 import threading
 import time
@@ -20,6 +19,7 @@ from scriptrun.data.errors import (
     FileExists,
     StoreUnreachable,
 )
+from scriptrun.data.stores import probe
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import DataLog
@@ -154,20 +154,7 @@ def _check_store(name: str, store: ObjectStore, path: str) -> None:
     A store that is slow or denies listing may still accept the upload later, so only a missing
     bucket or missing or invalid credentials fail here. Raises UserErrorException for those.
     """
-    results: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-
-    def list_store() -> None:
-        try:
-            next(iter(store.list(path)), None)
-            results.put(None)
-        except Exception as error:
-            results.put(error)
-
-    threading.Thread(target=list_store, daemon=True).start()
-    try:
-        error = results.get(timeout=CHECK_TIMEOUT)
-    except queue.Empty:
-        return
+    error = probe.listing_error(store, path, CHECK_TIMEOUT)
     if isinstance(error, ScriptrunError) and not isinstance(error, StoreUnreachable | AccessDenied):
         message = f"cannot upload output {name!r}: {error.message}"
         raise UserErrorException(message, error.hint)

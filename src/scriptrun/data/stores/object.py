@@ -15,9 +15,11 @@ from scriptrun.data.errors import (
     FileChanged,
     FileExists,
     FileMissing,
+    NoCredentials,
     NoRanges,
     StoreUnreachable,
     corrupted_upload,
+    missing_package,
 )
 from scriptrun.data.stores.checksums import EtagReader, part_size, remaining_size
 from scriptrun.data.stores.limits import ListingLimit
@@ -26,6 +28,8 @@ from scriptrun.data.stores.timeouts import run_interruptible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from obstore import GetOptions, ObjectMeta
     from obstore.store import ObjectStore as Client
 
@@ -57,7 +61,7 @@ class ObjectStore:
 
     def list(self, folder: str = "") -> Iterator[FileEntry]:
         """Every object below ``folder``, a page of 1,000 at a time."""
-        import obstore
+        obstore = _library()
 
         limit = ListingLimit(self.name)
         try:
@@ -79,7 +83,7 @@ class ObjectStore:
 
     def stat(self, path: str) -> FileEntry | None:
         """The object at ``path``, or None."""
-        import obstore
+        obstore = _library()
 
         try:
             return _entry(run_interruptible(lambda: obstore.head(self._store(), path)))
@@ -109,7 +113,7 @@ class ObjectStore:
         yield from self._get(path, etag, options)
 
     def _get(self, path: str, etag: str, options: GetOptions) -> Iterator[bytes]:
-        import obstore
+        obstore = _library()
 
         request_options: GetOptions = {**options, "if_match": f'"{etag}"'} if etag else options
         try:
@@ -131,7 +135,7 @@ class ObjectStore:
         Verifies it by its ETag if that is the MD5 (of parts: the MD5 of theirs). Otherwise it
         compares the size, and without TLS also reads the object back.
         """
-        import obstore
+        obstore = _library()
 
         size = remaining_size(file)
         reader = EtagReader(file, part_size(size))
@@ -178,7 +182,7 @@ class ObjectStore:
 
     def delete(self, path: str) -> None:
         """Remove the object if it exists."""
-        import obstore
+        obstore = _library()
 
         try:
             run_interruptible(lambda: obstore.delete(self._store(), path))
@@ -222,6 +226,14 @@ _CREDENTIALS = (
 )
 
 
+def _library() -> ModuleType:
+    try:
+        import obstore
+    except ImportError:
+        raise missing_package("obstore", "Object storage") from None
+    return obstore
+
+
 def _translate_error(error: Exception, name: str, action: str, subject: str) -> DatastoreException:
     """Translate an error of obstore; its text may contain addresses and headers, so drop it."""
     kind, text = type(error).__name__, str(error)
@@ -239,7 +251,11 @@ def _translate_error(error: Exception, name: str, action: str, subject: str) -> 
     )
     reason = _CODES.get(code) or _reason(text, status, is_denied)
     is_temporary = status in _RETRYABLE_STATUSES or reason in _RETRYABLE_REASONS
-    error_classes = {_DENIED: AccessDenied, _CODES["AuthorizationFailure"]: AccessDenied}
+    error_classes: dict[str, type[DatastoreException]] = {
+        _DENIED: AccessDenied,
+        _CODES["AuthorizationFailure"]: AccessDenied,
+        _NO_CREDENTIALS: NoCredentials,
+    }
     return (StoreUnreachable if is_temporary else error_classes.get(reason, DatastoreException))(
         f"Cannot {action} {subject} in {name}: {reason}.",
         _CREDENTIALS if is_denied or reason == _NO_CREDENTIALS else "",

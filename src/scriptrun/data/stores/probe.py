@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
+import queue
+import threading
 from collections.abc import Callable
 
 from scriptrun.data.datastores.classes import AbstractDatastore, HttpDatastore
-from scriptrun.data.errors import DatastoreException
+from scriptrun.data.errors import DatastoreException, StoreUnreachable
 from scriptrun.data.stores.protocol import Store
 from scriptrun.runtime import files
 from scriptrun.spec.values import Value, fresh
@@ -62,6 +65,28 @@ def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> 
     trial.result.notes |= {"write": note, "delete": note}
     _try_reading(trial, store, path or (first_entry.path if first_entry is not None else ""))
     return trial.result
+
+
+def listing_error(store: Store, folder: str = "", seconds: float = 5.0) -> Exception | None:
+    """Why ``store`` cannot list ``folder``, or None if it can.
+
+    A store that does not answer within ``seconds`` counts as unreachable.
+    """
+    results: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def list_store() -> None:
+        try:
+            next(iter(store.list(folder)), None)
+            results.put(None)
+        except Exception as error:
+            results.put(error)
+
+    context = contextvars.copy_context()  # whose secrets are available there
+    threading.Thread(target=context.run, args=(list_store,), daemon=True).start()
+    try:
+        return results.get(timeout=seconds)
+    except queue.Empty:
+        return StoreUnreachable(f"{store.name} does not answer within {seconds:g} s.")
 
 
 class _Trial:
