@@ -43,6 +43,7 @@ PURE_RUNTIME = (
         "files",
         "file_walk",
         "linked_content",
+        "linked_limit",
         "foreign_names",
         "durability",
         "events",

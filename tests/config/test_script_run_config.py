@@ -132,7 +132,7 @@ def test_arguments_become_texts_as_python_writes_them(tmp_path):
 
 
 def test_a_member_of_an_enum_is_its_value():
-    class Mode(str, enum.Enum):
+    class Mode(str, enum.Enum):  # noqa: UP042
         FAST = "fast"
 
     run_config = RunConfiguration()

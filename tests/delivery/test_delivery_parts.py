@@ -155,7 +155,7 @@ def test_what_forbids_reading_is_not_thrown_away(tmp_path, telling, kind):
     closed = tmp_path / "place" / "closed"
     closed.mkdir() if kind == "folder" else closed.write_text("1")
     closed.chmod(0)
-    with pytest.raises(DatastoreException, match="Cannot read .*closed"):
+    with pytest.raises(DatastoreException, match=r"Cannot read .*closed"):
         output.send()
     closed.chmod(0o700)
 

@@ -92,7 +92,9 @@ def test_other_names_can_be_imported_and_say_what_to_do(bare):
 
 
 def test_a_star_import_of_the_errors_brings_them(bare):
-    code = "from azureml.exceptions import *; assert issubclass(WorkspaceException, AzureMLException)"
+    code = (
+        "from azureml.exceptions import *; assert issubclass(WorkspaceException, AzureMLException)"
+    )
     assert bare(code) == ""
 
 

@@ -37,7 +37,7 @@ def test_anything_else_is_unchanged(value):
     assert plain_value(value) is value
 
 
-class Color(str, enum.Enum):
+class Color(str, enum.Enum):  # noqa: UP042
     RED = "red"
 
 

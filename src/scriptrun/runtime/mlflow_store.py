@@ -49,8 +49,8 @@ def note(job: "Json", order: "LaunchOrder") -> str:
     if not _is_present(order):
         return ""
     return (
-        "mlflow logs to this run, not to the MLFLOW_TRACKING_URI of the submitting process; to pass "
-        "that to the job, use --env MLFLOW_TRACKING_URI"
+        "mlflow logs to this run, not to the MLFLOW_TRACKING_URI of the submitting process; to "
+        "pass that to the job, use --env MLFLOW_TRACKING_URI"
     )
 
 

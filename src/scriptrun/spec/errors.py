@@ -15,10 +15,6 @@ from scriptrun.runtime.injob.errors import (
     UserErrorException,
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 __all__ = [
     "ActivityFailedException",
     "ComputeTargetException",
@@ -44,9 +40,10 @@ class RunConfigurationException(UserErrorException):
         hint: str | BaseException | None = "",
         reasons: Sequence[str] = (),
         exception_message: str = "",
-        **kwargs: Any,
+        inner_exception: BaseException | None = None,
+        **kwargs: object,
     ) -> None:
-        super().__init__(message, hint, exception_message, **kwargs)
+        super().__init__(message, hint, exception_message, inner_exception)
         self.reasons = tuple(reasons)
 
 

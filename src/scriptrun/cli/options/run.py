@@ -140,7 +140,11 @@ def _load(name: str, source: str | None) -> RunConfiguration:
     """Load a file, or the one of that name in .azureml/ here or in the source directory."""
     if os.path.exists(name) or os.sep in name:
         return RunConfiguration.load(name, None)
-    if source is not None and not runconfig_file.has(".", name) and runconfig_file.has(source, name):
+    if (
+        source is not None
+        and not runconfig_file.has(".", name)
+        and runconfig_file.has(source, name)
+    ):
         return RunConfiguration.load(source, name)
     return RunConfiguration.load(".", name)
 

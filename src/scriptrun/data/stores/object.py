@@ -28,8 +28,6 @@ from scriptrun.data.stores.timeouts import run_interruptible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from obstore import GetOptions, ObjectMeta
     from obstore.store import ObjectStore as Client
 
@@ -61,7 +59,8 @@ class ObjectStore:
 
     def list(self, folder: str = "") -> Iterator[FileEntry]:
         """Every object below ``folder``, a page of 1,000 at a time."""
-        obstore = _library()
+        _require_library()
+        import obstore
 
         limit = ListingLimit(self.name)
         try:
@@ -83,7 +82,8 @@ class ObjectStore:
 
     def stat(self, path: str) -> FileEntry | None:
         """The object at ``path``, or None."""
-        obstore = _library()
+        _require_library()
+        import obstore
 
         try:
             return _entry(run_interruptible(lambda: obstore.head(self._store(), path)))
@@ -113,7 +113,8 @@ class ObjectStore:
         yield from self._get(path, etag, options)
 
     def _get(self, path: str, etag: str, options: GetOptions) -> Iterator[bytes]:
-        obstore = _library()
+        _require_library()
+        import obstore
 
         request_options: GetOptions = {**options, "if_match": f'"{etag}"'} if etag else options
         try:
@@ -135,7 +136,8 @@ class ObjectStore:
         Verifies it by its ETag if that is the MD5 (of parts: the MD5 of theirs). Otherwise it
         compares the size, and without TLS also reads the object back.
         """
-        obstore = _library()
+        _require_library()
+        import obstore
 
         size = remaining_size(file)
         reader = EtagReader(file, part_size(size))
@@ -182,7 +184,8 @@ class ObjectStore:
 
     def delete(self, path: str) -> None:
         """Remove the object if it exists."""
-        obstore = _library()
+        _require_library()
+        import obstore
 
         try:
             run_interruptible(lambda: obstore.delete(self._store(), path))
@@ -226,12 +229,11 @@ _CREDENTIALS = (
 )
 
 
-def _library() -> ModuleType:
+def _require_library() -> None:
     try:
-        import obstore
+        import obstore  # noqa: F401
     except ImportError:
         raise missing_package("obstore", "Object storage") from None
-    return obstore
 
 
 def _translate_error(error: Exception, name: str, action: str, subject: str) -> DatastoreException:

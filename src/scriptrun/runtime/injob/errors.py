@@ -26,7 +26,7 @@ class ScriptrunError(Exception):
         hint: "str | BaseException | None" = "",
         exception_message: str = "",
         inner_exception: "BaseException | None" = None,
-        **kwargs: object
+        **kwargs: object,
     ) -> None:
         message = message or exception_message
         super().__init__(message)

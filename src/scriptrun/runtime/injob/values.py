@@ -128,7 +128,7 @@ def _item_of_numpy(value: "Any") -> object:
 
 
 def _number(value: object) -> object:
-    kind: "Any" = type(value)
+    kind = type(value)
     if hasattr(kind, "dtype"):
         raise TypeError("numpy turns a time or a complex number into a float, and loses the rest")
     convert: "Callable[[object], object]"
@@ -136,7 +136,7 @@ def _number(value: object) -> object:
     try:
         return convert(value)
     except OverflowError:  # a fraction beyond the floats
-        return float("inf") if kind.__gt__(value, 0) else float("-inf")
+        return float("-inf") if str(value).startswith("-") else float("inf")
 
 
 def tag_text(value: object) -> "str | None":

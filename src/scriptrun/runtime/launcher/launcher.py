@@ -66,12 +66,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     process_record.add(order, attempt.guard, process_record.KEEPER, **attempt.launcher)
     log = events.EventWriter(folder, "node-{}".format(order.node))
     job = _read_job(folder)
-    if order.environ is not None:
-        note = "" if order.node else mlflow_store.note(job, order)
-        if note:
-            log.write("note", message=note)
-        environ = parent_job.without_its_variables(job, order.environ)
-        attempt.order = order = order.replace(environ=environ)
+    attempt.order = order = _without_submitters(job, order, log)
     oom.start_counting()
     began = time.time()
     delivery = delivery_client.DeliveryClient(job, attempt)
@@ -106,6 +101,16 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         )
     result.update(began=began, ended=time.time(), node=order.node, by="launcher")
     _finish(job, attempt, result, log, delivery)
+
+
+def _without_submitters(job: "Json", order: "LaunchOrder", log: "EventWriter") -> "LaunchOrder":
+    """The order without variables of the submitting process that are not the job's."""
+    if order.environ is None:
+        return order
+    note = "" if order.node else mlflow_store.note(job, order)
+    if note:
+        log.write("note", message=note)
+    return order.replace(environ=parent_job.without_its_variables(job, order.environ))
 
 
 def _read_job(folder: str) -> "Json":

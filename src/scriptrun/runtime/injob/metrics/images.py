@@ -9,21 +9,22 @@ from scriptrun.runtime.injob.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO
+    from typing import BinaryIO
 
 
-def render_png(plot: "Any") -> "BinaryIO":
+def render_png(plot: object) -> "BinaryIO":
     """Render ``plot`` (a figure, axes, ``pyplot`` or an image of PIL) as an open PNG stream."""
     figure = plot if hasattr(plot, "savefig") else getattr(plot, "figure", None)
-    is_image = hasattr(plot, "save") and hasattr(plot, "getbands")
-    if not is_image and not hasattr(figure, "savefig"):
+    save = getattr(figure, "savefig", None)
+    if save is None and hasattr(plot, "getbands"):
+        save = getattr(plot, "save", None)
+    if save is None:
         raise UserErrorException(
             "log_image(plot=...) requires a matplotlib figure or pyplot, not {}".format(
                 type(plot).__name__
             )
         )
     stream = io.BytesIO()
-    save = plot.save if is_image else figure.savefig
     save(stream, format="png")
     stream.seek(0)
     return stream
