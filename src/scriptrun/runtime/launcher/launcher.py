@@ -94,11 +94,8 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         launcher_hooks.finish(attempt, result)
     leftovers = processes.clear_descendants(attempt.groups)
     if leftovers:
-        log.write(
-            "note",
-            message="stopped processes that the script left running: "
-            + ", ".join(sorted(leftovers)),
-        )
+        message = "stopped processes that the script left running: "
+        log.write("note", message=message + ", ".join(sorted(leftovers)))
     result.update(began=began, ended=time.time(), node=order.node, by="launcher")
     _finish(job, attempt, result, log, delivery)
 
