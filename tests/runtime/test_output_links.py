@@ -155,7 +155,7 @@ def test_links_to_more_than_may_be_copied_stay_and_are_named(run, work, large):
     assert sorted(contents) == ["outputs/file", "outputs/small"]
     assert os.readlink(run / "outputs" / "data") == str(large)
     assert not (run / "outputs" / "small").is_symlink()
-    reason = "larger than the 0.0 MB left of SCRIPTRUN_LINKED_SIZE"
+    reason = "larger than the 1.0 kB left of SCRIPTRUN_LINKED_SIZE"
     assert f"outputs/data (it leads to {large}, {reason})" in warnings
     assert "outputs/small" not in warnings
 

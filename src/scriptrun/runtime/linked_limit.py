@@ -38,10 +38,9 @@ class LinkedLimit(object):
 
     def reason(self) -> str:
         """Why content was not copied, and which setting says so."""
-        room = "{:.1f} GB".format(self.room / 1e9)
-        if self.room < 10**9:
-            room = "{:.1f} MB".format(self.room / 1e6)
-        return "larger than the {} left of {}".format(room, VARIABLE)
+        units = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+        unit, size = next((each for each in units if self.room >= each[1]), units[-1])
+        return "larger than the {:.1f} {} left of {}".format(self.room / size, unit, VARIABLE)
 
 
 def _parse(text: str) -> "int | None":
