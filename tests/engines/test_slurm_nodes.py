@@ -56,6 +56,32 @@ def test_what_was_saved_comes_home_when_the_launcher_is_killed(tmp_path, slurm, 
     assert (run.path / "outputs" / "so-far.txt").read_text() == "kept"
 
 
+LEAVES_LINKS = """
+import os
+os.makedirs("ck")
+open("ck/m", "w").write("m")
+os.symlink(os.path.abspath("ck"), "outputs/ck")
+open("outputs/v1", "w").write("1")
+os.symlink(os.path.abspath("outputs/v1"), "outputs/latest")
+os.symlink("/dev", "outputs/dev")
+os.rmdir("logs")
+os.symlink("ck", "logs")
+"""
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_links_on_the_nodes_own_disks_keep_their_content(tmp_path, slurm, scratch, nodes):
+    bench = Bench(tmp_path / "w", Slurm(partition="main", scratch=str(scratch)))
+    run = bench.run(LEAVES_LINKS, nodes=nodes)
+    assert run.get_status() == "Completed"
+    written = [name for name in run.get_file_names() if name.startswith(("outputs/", "logs/"))]
+    assert written == ["logs/m", "outputs/ck/m", "outputs/latest", "outputs/v1"]
+    for name in written:
+        real = (run.path / name).resolve(strict=True)
+        assert real.is_relative_to(run.path.resolve())
+    assert "outputs/dev (it leads to /dev" in "".join(run.get_details()["warnings"])
+
+
 def test_a_scratch_that_cannot_be_is_told(tmp_path, slurm):
     with pytest.raises(RunConfigurationException, match="'local' is not an absolute path"):
         Bench(tmp_path / "w", Slurm(partition="main", scratch="local")).submit("print(1)")
