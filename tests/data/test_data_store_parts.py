@@ -26,7 +26,7 @@ from scriptrun.data.errors import (
     FileMissing,
 )
 from scriptrun.data.stores import checksums, credentials, object_settings, probe, web_headers
-from scriptrun.data.stores.local import LocalStore, read_range
+from scriptrun.data.stores.local import LocalStore, names_to_upload, read_range
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
 
@@ -268,6 +268,24 @@ def test_links_in_a_circle_end_and_what_is_being_written_is_not_listed(local):
     paths = [entry.path for entry in local.list("a")]
     assert {"a/x", "a/y/z"} <= set(paths)
     assert not any("dangling" in path or "part" in path for path in paths)
+
+
+def test_links_out_of_everything_and_loops_cost_no_listing(local):
+    for name, target in {"loop": "loop", "root": "/", "dev": "/dev", "up": "../.."}.items():
+        os.symlink(target, local.folder / "a" / name)
+    assert {entry.path.split("/")[1] for entry in local.list("a")} == {"x", "y"}
+
+
+def test_what_is_not_uploaded_is_named(local):
+    folder = local.folder / "a"
+    for name, target in {"loop": "loop", "root": "/", "dev": "/dev", "gone": "nothing"}.items():
+        os.symlink(target, folder / name)
+    os.symlink("y", folder / "again")
+    with pytest.warns(UserWarning, match="Not uploaded") as said:
+        names = names_to_upload(folder)
+    assert names == ["again/z", "x", "y/z"]
+    for name in ("loop", "root", "dev", "gone"):
+        assert f"{name} (it" in str(said[0].message)
 
 
 @pytest.mark.parametrize("path", ["gone", "b/gone", "gone/gone"])

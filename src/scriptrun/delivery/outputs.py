@@ -13,13 +13,9 @@ from scriptrun.data.cache import transfer
 from scriptrun.data.datasets import sources
 from scriptrun.data.datasets.file import FileDatasetFactory
 from scriptrun.data.datastores import classes as datastore_classes
-from scriptrun.data.errors import (
-    AccessDenied,
-    DatastoreException,
-    FileExists,
-    StoreUnreachable,
-)
+from scriptrun.data.errors import AccessDenied, FileExists, StoreUnreachable
 from scriptrun.data.stores import probe
+from scriptrun.data.stores.local import check_readable
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import DataLog
@@ -199,7 +195,7 @@ class Output:
         else:
             left_out: list[tuple[str, str]] = []
             files = self._scan(lambda *each: left_out.append(each))
-            self._check_readable(left_out)
+            check_readable(self.folder, left_out)
             self._warn("were not uploaded", left_out)
             for name in [name for name in self._uploaded if name not in files]:
                 self.store.delete(self._store_path(name))
@@ -222,13 +218,6 @@ class Output:
         links = LinkedContent(folder, self.work, False, only_from_work=True, limit=limit)
         links.keep()
         self._warn("could not be kept", links.unkept)
-
-    def _check_readable(self, left_out: list[tuple[str, str]]) -> None:
-        """Raise DatastoreException for what the script wrote and nobody can upload."""
-        for name, reason in left_out:
-            path = self.folder / name
-            if not path.is_symlink() and (path.is_file() or path.is_dir()):
-                raise DatastoreException(f"Cannot read {str(path)!r}: {reason}.")
 
     def _warn(self, outcome: str, reasons: list[tuple[str, str]]) -> None:
         if reasons:

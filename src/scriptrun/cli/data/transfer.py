@@ -13,7 +13,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.data.cache import transfer
 from scriptrun.data.cache.transfer import RemoteFile
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
-from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.local import names_to_upload
 from scriptrun.data.stores.protocol import normalize_path
 from scriptrun.spec.errors import UserErrorException
 
@@ -93,9 +93,7 @@ def _upload_pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
         raise UserErrorException(f"File or folder not found: {', '.join(map(repr, missing))}.")
     files: dict[str, Path] = {}
     for path in map(Path, paths):
-        names = (
-            [path.name] if path.is_file() else [entry.path for entry in LocalStore("", path).list()]
-        )
+        names = [path.name] if path.is_file() else names_to_upload(path)
         for name in names:
             destination = f"{folder}/{name}" if folder else name
             file = path if path.is_file() else path / name

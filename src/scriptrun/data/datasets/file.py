@@ -17,7 +17,7 @@ from scriptrun.data.datasets.content import Content
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
 from scriptrun.data.mount import mount as dataset_mount
-from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.local import names_to_upload
 from scriptrun.data.stores.protocol import normalize_path
 from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.spec.absent import absent
@@ -229,7 +229,7 @@ class FileDatasetFactory:
         if not root.is_dir():
             raise UserErrorException(f"Directory {str(root)!r} does not exist.")
         matches = sources.path_matcher(pattern) if pattern else None
-        names = [entry.path for entry in LocalStore(str(root), root).list()]
+        names = names_to_upload(root)
         paths = [root / name for name in names if matches is None or matches(name)]
         if not paths:
             raise UserErrorException(f"No files {pattern or ''} to upload in {str(root)!r}.")

@@ -16,7 +16,7 @@ from scriptrun.data.errors import DatastoreException
 from scriptrun.data.stores import credentials as store_credentials
 from scriptrun.data.stores import object_settings
 from scriptrun.data.stores.fsspec import FsspecStore
-from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.local import LocalStore, names_to_upload
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.stores.protocol import Store, normalize_path
 from scriptrun.data.stores.web import WebStore
@@ -345,8 +345,8 @@ def secret_name(workspace: WorkspaceLike, name: str) -> str:
 
 
 def _files_below(folder: Path) -> Iterator[tuple[Path, str]]:
-    for entry in LocalStore(str(folder), folder).list():
-        yield folder / entry.path, entry.path
+    for name in names_to_upload(folder):
+        yield folder / name, name
 
 
 def _join(folder: str, name: str) -> str:

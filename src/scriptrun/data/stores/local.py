@@ -8,14 +8,16 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
 from scriptrun.data.stores.protocol import PIECE_SIZE, FileEntry
-from scriptrun.runtime import disks, foreign_names
+from scriptrun.runtime import disks, file_walk, foreign_names
 from scriptrun.runtime.files import make_folders, open_record, sync_file, sync_folder
+from scriptrun.spec.control_characters import escape
 
 #: suffix of files that are still being written; they are not listed
 _PART = ".scriptrun-part"
@@ -43,10 +45,14 @@ class LocalStore:
         return self._folder
 
     def list(self, folder: str = "") -> Iterator[FileEntry]:
-        """All files below ``folder``; follows linked folders, but no cycles."""
+        """All files below ``folder``; follows linked folders, but no cycles.
+
+        Nor does it follow links to folders that contain it, or to those of the system.
+        """
         directory = self._path(folder)
         if directory.is_dir():
-            yield from self._walk(os.fspath(directory), f"{folder}/" if folder else "", ())
+            above = file_walk.identities_above(os.path.realpath(directory))
+            yield from self._walk(os.fspath(directory), f"{folder}/" if folder else "", above)
 
     def _walk(
         self, directory: str, prefix: str, ancestors: tuple[tuple[int, int], ...]
@@ -62,7 +68,7 @@ class LocalStore:
                 continue
             if stat.S_ISDIR(status.st_mode):
                 identity = (status.st_dev, status.st_ino)
-                if identity not in ancestors:
+                if identity not in ancestors and not _is_link_to_system(entry):
                     yield from self._walk(
                         entry.path, f"{prefix}{entry.name}/", (*ancestors, identity)
                     )
@@ -194,6 +200,29 @@ def digest_in(etag: str) -> str:
     return etag.partition(_DIGEST_MARK)[2]
 
 
+def names_to_upload(folder: Path) -> list[str]:
+    """The names of the files below ``folder``; what is no file is named by a warning.
+
+    Raises DatastoreException for what forbids reading it.
+    """
+    left_out: list[tuple[str, str]] = []
+    names = file_walk.files_below(folder, leave_out=lambda *each: left_out.append(each))
+    found = sorted(name for name in names if not name.endswith(_PART))
+    check_readable(folder, left_out)
+    if left_out:
+        message = f"Not uploaded from {str(folder)!r}: {file_walk.describe(left_out)}."
+        warnings.warn(escape(message), stacklevel=4)
+    return found
+
+
+def check_readable(folder: Path, left_out: Iterable[tuple[str, str]]) -> None:
+    """Raise DatastoreException for a file or folder of its own among what is left out."""
+    for name, reason in left_out:
+        path = folder / name
+        if not path.is_symlink() and (path.is_file() or path.is_dir()):
+            raise DatastoreException(f"Cannot read {str(path)!r}: {reason}.")
+
+
 class _AlreadyExists(Exception):
     """The target file already exists."""
 
@@ -228,6 +257,10 @@ def _listing_order(entry: os.DirEntry[str]) -> str:
     status = _status(entry)
     is_folder = status is not None and stat.S_ISDIR(status.st_mode)
     return f"{entry.name}/" if is_folder else entry.name
+
+
+def _is_link_to_system(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and bool(file_walk.why_system_folder(os.path.realpath(entry.path)))
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
