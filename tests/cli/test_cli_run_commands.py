@@ -284,6 +284,20 @@ def kept(text="weights", name="model.bin"):
     return name
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("model", "register", "m", "made"), ("data", "upload", "made", "workspaceblobstore:x")],
+)
+def test_links_that_are_left_out_are_named_once(workspace, types, words):
+    Path("made").mkdir()
+    Path("made/file").write_text("1")
+    Path("made/up").symlink_to("..")
+    done = types(*words)
+    assert done.code == 0
+    assert done.err.count("up (it leads to a folder that contains it)") == 1
+    assert done.err.startswith("warning: ") and "UserWarning" not in done.err
+
+
 def test_a_model_is_registered_listed_shown_and_copied(workspace, types, tmp_path):
     done = types("model", "register", "digits", kept("w"), "--tag", "a=b=c", "--json").json
     assert (done["name"], done["version"], done["tags"]) == ("digits", 1, {"a": "b=c"})

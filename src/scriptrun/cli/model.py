@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from scriptrun.cli import common_arguments, workspace_here
-from scriptrun.cli.terminal import output
+from scriptrun.cli.terminal import attach, output
 from scriptrun.core.model import Model
 from scriptrun.core.run import Run
 from scriptrun.history import lineage
@@ -153,10 +153,11 @@ def _register(args: argparse.Namespace) -> int:
         model = run.register_model(args.name, args.path, tags, **metadata)
     else:
         workspace = workspace_here.current()
-        model_registry.files_of(args.path)  # raises before a workspace is created
-        model = Model.register(
-            workspace_here.create_if_missing(workspace), args.path, args.name, tags, **metadata
-        )
+        with attach.warnings_as_lines():
+            model_registry.files_of(args.path)  # raises before a workspace is created
+            model = Model.register(
+                workspace_here.create_if_missing(workspace), args.path, args.name, tags, **metadata
+            )
     return _print_result(args, model, f"Registered {model.id}")
 
 

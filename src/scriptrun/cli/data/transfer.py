@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import data_names
-from scriptrun.cli.terminal import output, progress
+from scriptrun.cli.terminal import attach, output, progress
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.cache import transfer
 from scriptrun.data.cache.transfer import RemoteFile
@@ -71,7 +71,8 @@ def upload(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         )
     datastore, path = destination
     folder = normalize_path(path, datastore.name)
-    pairs = _upload_pairs(args.paths, folder)
+    with attach.warnings_as_lines():
+        pairs = _upload_pairs(args.paths, folder)
     workspace_here.create_if_missing(workspace)
     size = sum(file.stat().st_size for file, _ in pairs)
     with progress.show_progress(

@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -76,6 +77,18 @@ class _InterruptCounter:
 def warn(message: str) -> None:
     """Print a warning to stderr."""
     cli_errors.say(f"{output.paint('warning', '33', sys.stderr)}: {message}")
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print what Python warns of inside the block as ``warn`` does, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            for message in dict.fromkeys(str(each.message) for each in caught):
+                warn(message)
 
 
 class LogWriter:

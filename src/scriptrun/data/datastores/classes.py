@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -90,7 +90,7 @@ class AbstractDatastore:
         if not source.is_dir():
             raise UserErrorException(f"Directory {str(source)!r} does not exist.")
         folder = self._target(target_path)
-        pairs = [(path, _join(folder, name)) for path, name in _files_below(source)]
+        pairs = [(source / name, _join(folder, name)) for name in names_to_upload(source)]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
         return self.path(target_path)
 
@@ -342,11 +342,6 @@ def all_datastores(workspace: WorkspaceLike) -> dict[str, AbstractDatastore]:
 def secret_name(workspace: WorkspaceLike, name: str) -> str:
     """The name of the secret that stores a key given at registration."""
     return f"datastore-{workspace.id}-{name}"
-
-
-def _files_below(folder: Path) -> Iterator[tuple[Path, str]]:
-    for name in names_to_upload(folder):
-        yield folder / name, name
 
 
 def _join(folder: str, name: str) -> str:

@@ -211,7 +211,7 @@ def names_to_upload(folder: Path) -> list[str]:
     check_readable(folder, left_out)
     if left_out:
         message = f"Not uploaded from {str(folder)!r}: {file_walk.describe(left_out)}."
-        warnings.warn(escape(message), stacklevel=4)
+        warnings.warn(escape(message), stacklevel=3)
     return found
 
 
