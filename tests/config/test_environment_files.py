@@ -376,7 +376,7 @@ def test_saving_writes_over_nothing_unless_it_is_told_to(tmp_path):
     assert json.loads((place / files.JSON_FILE_NAME).read_text())["name"] == "e"
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"{", b"[1]", b'{"nmae": 1, "docker": 3}'])
+@pytest.mark.parametrize("content", [None, b"\xff", b"{", b"[1]", b'{"nmae": 1, "docker": 3}'])
 def test_a_directory_that_holds_no_environment_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / files.JSON_FILE_NAME).write_bytes(content)

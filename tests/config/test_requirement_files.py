@@ -265,3 +265,41 @@ def test_the_pip_section_of_a_conda_file_is_read_alike(files):
 def test_lines_without_a_text_have_no_number(tmp_path):
     with pytest.raises(UserErrorException, match=r"x\.yml: '-e gone': .* does not exist"):
         expand_lines(["-e gone"], tmp_path / "x.yml")
+
+
+def test_the_quotes_of_a_marker_behind_an_editable_path_stay(files):
+    text = (
+        "-e ./lib ; python_version >= \"3.8\" and python_version < '4'\n"
+        "-e \"./lib[x] ; python_version > '3'\"\n-e file:lib; python_version > '3'\n"
+    )
+    assert lines(files, text) == [
+        f"-e {files / 'lib'} ; python_version >= \"3.8\" and python_version < '4'",
+        f"-e {files / 'lib'}[x] ; python_version > '3'",
+        f"-e {files / 'lib'}; python_version > '3'",
+    ]
+
+
+def test_file_urls_with_a_host_are_refused(files, monkeypatch):
+    monkeypatch.delenv("PROJECT_ROOT", raising=False)
+    text = "a @ file://./lib\n-e file://lib\nb @ file://${PROJECT_ROOT}/lib\n"
+    with pytest.raises(UserErrorException) as caught:
+        lines(files, text)
+    first, second, third = caught.value.reasons
+    assert "'file://./lib' is no file on this machine" in first
+    assert "'file://lib' is no file on this machine" in second
+    assert third.endswith("the variable PROJECT_ROOT is not set")
+    monkeypatch.setenv("PROJECT_ROOT", str(files))
+    assert lines(files, text.splitlines()[2]) == [f"b @ file://{files}/lib"]
+
+
+def test_paths_of_another_system_are_refused(files):
+    with pytest.raises(UserErrorException, match=r"line 1: 'wheels\\\\x\.whl'.* does not exist"):
+        lines(files, "wheels\\x.whl\n")
+
+
+def test_an_empty_entry_of_a_conda_file(tmp_path):
+    (tmp_path / "env.yml").write_text("dependencies:\n- python=3.11\n- pip: ['', six]\n")
+    assert CondaDependencies(tmp_path / "env.yml").pip_packages == ["six"]
+    (tmp_path / "env.yml").write_text("dependencies:\n- python=3.11\n-\n")
+    with pytest.raises(UserErrorException, match=r"dependencies\[1\] is empty"):
+        CondaDependencies(tmp_path / "env.yml")

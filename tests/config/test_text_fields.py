@@ -167,3 +167,57 @@ def test_runs_of_mlflow(tmp_path, text):
     folder.mkdir()
     (folder / "meta.yaml").write_text(f"name: {text}\nstatus: 3\n", "utf-8")
     assert mlflow_runs.experiment_names(tmp_path) == {text}
+
+
+@pytest.mark.parametrize("text", ["~", "null", "Null", "NULL", ""])
+def test_nulls_among_texts_are_texts(tmp_path, text):
+    config = loaded(
+        tmp_path,
+        f"script: a.py\narguments:\n- --v\n- {text}\ndocker:\n  arguments:\n  - {text}\n"
+        f"environmentVariables: {{{text or 'V'}: a}}\n",
+    )
+    assert given_to_the_job(config) == ["--v", text]
+    assert config.docker.arguments == [text]
+    assert config.environment_variables == {text or "V": "a"}
+    config.save(tmp_path, "again")
+    assert given_to_the_job(RunConfiguration.load(tmp_path, "again")) == ["--v", text]
+
+
+def test_a_null_in_a_command(tmp_path):
+    config = loaded(tmp_path, "command: [python, train.py, ~, 010]\n")
+    assert describe.describe(ScriptRunConfig(".", run_config=config)).command == (
+        "python train.py ~ 010"
+    )
+
+
+@pytest.mark.parametrize("null", ["~", "null", ""])
+def test_a_null_where_a_value_may_be_missing_is_none(tmp_path, null):
+    config = loaded(
+        tmp_path,
+        f"script: a.py\narguments: {null}\ntarget: {null}\nframework: {null}\npriority: {null}\n"
+        f"environment: {null}\nenvironmentVariables: {{A: {null}}}\nhistory: {null}\n",
+    )
+    assert (config.arguments, config.target, config.framework) == ([], None, "Python")
+    assert (config.priority, config.environment_variables) == (None, {"A": None})
+    config = loaded(
+        tmp_path, f"environment: {{python: {{condaDependencies: {null}, interpreterPath: x}}}}\n"
+    )
+    assert config.environment.python.interpreter_path == "x"
+
+
+def test_nulls_of_json_and_of_python(tmp_path):
+    config = loaded(tmp_path, '{"script": "a.py", "arguments": [null, NaN, -Infinity]}')
+    assert given_to_the_job(config) == ["null", "NaN", "-Infinity"]
+    config = RunConfiguration("a.py", ["--v", None])
+    config.save(tmp_path, "of_python")
+    assert given_to_the_job(config) == ["--v", "None"]
+    assert given_to_the_job(RunConfiguration.load(tmp_path, "of_python")) == ["--v", "None"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_files_that_other_systems_write(tmp_path, encoding):
+    (tmp_path / "x.runconfig").write_text("script: a.py\r\narguments: [ä]\r\n", encoding)
+    config = RunConfiguration.load(tmp_path / "x.runconfig")
+    assert given_to_the_job(config) == ["ä"]
+    (tmp_path / "env.yml").write_text("dependencies:\r\n- python=3.10\r\n", encoding)
+    assert CondaDependencies(tmp_path / "env.yml").get_python_version() == "3.10"

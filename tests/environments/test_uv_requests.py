@@ -68,6 +68,16 @@ def test_options_go_into_the_file_or_to_uv_itself(options, kept, flags):
     )
 
 
+def test_folders_of_wheels_that_are_not_there_are_left_out_with_a_note(tmp_path):
+    request = requirements.from_spec(
+        spec("six", f"-f {tmp_path}", options=(f"--find-links={tmp_path / 'no wheels'}",))
+    )
+    assert request.options == (f"-f {tmp_path}",)
+    assert [note.partition(": ")[2] for note in request.notes] == [
+        "ignored, there is no such folder"
+    ]
+
+
 def test_comments_blank_lines_and_doubles_are_left_out():
     made = requirements.from_spec(spec("  six ", "# why", "", "six", "-e /x/y", "--editable /z"))
     assert made.lines == ("six", "-e /x/y", "--editable /z")
@@ -113,6 +123,8 @@ def test_indexes_of_a_project_count_when_it_is_installed():
         ("-e /gone/lib[a]", "'/gone/lib' does not exist"),
         ("x @ file:///gone/a%20b.whl#sha256=0", "'/gone/a b.whl' does not exist"),
         ("six --global-option=x", "option --global-option"),
+        ("git@example.invalid:a/b.git", "use git+ssh://git@example.invalid/a/b.git"),
+        ("git+git@example.invalid:a/b.git", "use git+ssh://git@example.invalid/a/b.git"),
     ],
 )
 def test_lines_that_cannot_be_met_are_named(secrets, line, named):
@@ -376,6 +388,10 @@ def test_names_and_passwords_are_not_shown(line, shown):
         (
             ["error: Couldn't parse requirement in `r.in` at position 0", "  Caused by: Expected a name", "=six", "^"],
             ["=six", "Expected a name"],
+        ),
+        (
+            ["error: Couldn't parse requirement in `r.in` at position 0", "  cause: Trailing `six \\", "` is not allowed", "  six \\", "", "  ^^^"],
+            ["requirement 'six \\\\'"],
         ),
         (["error: six was not found in the cache", "  hint: Packages were unavailable because the network was disabled."], ["'six'", "UV_OFFLINE"]),
         (["Resolved 3 packages", "error: something new", "  Caused by: for a reason"], ["something new"]),

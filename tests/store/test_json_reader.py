@@ -44,3 +44,16 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
         document_limits.read_text(path, limits)
     with pytest.raises(OSError, match="a pipe or a device"):
         document_limits.read_text("/dev/zero", limits)
+
+
+def test_a_file_is_read_as_its_byte_order_mark_says(tmp_path):
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        (tmp_path / "x").write_text("a: ä\n", encoding)
+        assert document_limits.read_text(tmp_path / "x") == "a: ä\n"
+    (tmp_path / "x").write_bytes("\ufeffa".encode("utf-16-be"))
+    assert document_limits.read_text(tmp_path / "x") == "a"
+
+
+def test_constants_keep_their_text():
+    value = json_reader.parse("[NaN, -Infinity]", number=lambda text, number: (text, number))
+    assert [text for text, _ in value] == ["NaN", "-Infinity"]

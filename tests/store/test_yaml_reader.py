@@ -102,3 +102,17 @@ def test_limits_are_exact():
     assert yaml_reader.parse(f"[{'a,' * 19}]", limits=SMALL) == ["a"] * 19
     with pytest.raises(LimitExceeded):
         yaml_reader.parse(f"[{'a,' * 20}]", limits=SMALL)
+
+
+def test_nulls_keep_their_text_if_asked():
+    value = yaml_reader.parse("a: ~\nb:\nNull: 'null'", keep_text=True, keep_nulls=True)
+    assert value == {"a": "~", "b": "", "Null": "null"}
+    assert [value["a"].value, value["b"].value, list(value)[2].value] == [None, None, None]
+
+
+def test_an_escaped_surrogate_pair_is_one_character():
+    assert yaml_reader.parse('["\\ud83d\\ude00", "\\ud83d", "\\U0001F600"]') == [
+        "😀",
+        "\ud83d",
+        "😀",
+    ]

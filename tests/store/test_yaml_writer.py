@@ -64,3 +64,7 @@ def test_numbers_and_nulls():
 def test_several_documents():
     written = yaml_writer.dump_all([{"a": 1}, {"b": "yes"}])
     assert list(yaml.safe_load_all(written)) == [{"a": 1}, {"b": "yes"}]
+
+
+def test_texts_that_some_readers_cannot_read_as_numbers_are_quoted():
+    assert yaml_writer.dump(["+_", "._", "_"]) == "- '+_'\n- '._'\n- '_'\n"

@@ -8,7 +8,13 @@ import types
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.section_base import Section
-from scriptrun.config.yaml_text import as_text, plain, written_text
+from scriptrun.config.yaml_text import (
+    as_text,
+    is_null,
+    plain,
+    without_nulls,
+    written_text,
+)
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
 from scriptrun.spec.suggestion import did_you_mean
@@ -73,7 +79,7 @@ def from_wire(section: S, data: object, where: str, problems: list[str]) -> S:
     ``where`` is the path of this section, e.g. ``environment.docker.``. Keys that are missing, or
     null where the field does not allow it, keep their default.
     """
-    if data is None:
+    if is_null(data):
         return section
     if not isinstance(data, dict):
         problems.append(f"{where.rstrip('.')}: {_mismatch('a mapping', data)}")
@@ -93,14 +99,14 @@ def from_wire(section: S, data: object, where: str, problems: list[str]) -> S:
 
 def convert_field(kind: Any, name: str, value: object, where: str, problems: list[str]) -> object:
     """Convert ``value`` for the field ``name`` of the section ``kind``, like ``convert``."""
-    if name in kind.texts:
+    if name in kind.texts and not is_null(value):
         value = str(value) if isinstance(value, PlainScalar) else as_text(value)
     return convert(value, _field_types(kind)[name], where, problems)
 
 
 def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # noqa: PLR0911
     """Convert ``value`` to ``kind``; None, with a sentence in ``problems``, if it cannot be."""
-    if value is None or kind in (typing.Any, object):
+    if is_null(value) or kind in (typing.Any, object):
         return plain(value)
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
@@ -121,7 +127,7 @@ def _convert_dict(value: Any, kind: Any, where: str, problems: list[str]) -> Any
         problems.append(f"{where}: {_mismatch('a mapping', value)}")
         return None
     if isinstance(kind, type) and issubclass(kind, Section):
-        empty = [str(key) for key, item in value.items() if item is None]
+        empty = [str(key) for key, item in value.items() if is_null(item)]
         problems += [f"{where}.{key}: {_mismatch('a mapping', None)}" for key in empty]
     return {str(k): convert(item, kind, f"{where}.{k}", problems) for k, item in value.items()}
 
@@ -130,12 +136,18 @@ def _convert_list(value: object, kind: object, where: str, problems: list[str]) 
     if not isinstance(value, list):
         problems.append(f"{where}: {_mismatch('a list', value)}")
         return None
-    return [convert(item, kind, f"{where}[{i}]", problems) for i, item in enumerate(value)]
+    items = map(_null_as_text, value) if kind is str else value
+    return [convert(item, kind, f"{where}[{i}]", problems) for i, item in enumerate(items)]
+
+
+def _null_as_text(value: object) -> object:
+    """An item of a list of texts, where a null is its own text."""
+    return ("null" if value is None else str(value)) if is_null(value) else value
 
 
 def _convert_conda(value: Any, where: str, problems: list[str]) -> Any:
     try:
-        return CondaDependencies.from_dict(value)
+        return CondaDependencies.from_dict(without_nulls(value))
     except UserErrorException as error:
         problems.append(f"{where}: {error.message.partition(': ')[2] or error.message}")
         return None

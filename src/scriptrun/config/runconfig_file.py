@@ -91,16 +91,11 @@ def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
 
 def _read_yaml(path: str) -> object:
     try:
-        return yaml_text.load(document_limits.read_text(path), os.path.basename(path))
+        text = document_limits.read_text(path)
+        return yaml_text.load(text, os.path.basename(path), keep_nulls=True)
     except (OSError, UnicodeDecodeError, LimitExceeded) as error:
-        reason = _reason(error)
+        reason = document_limits.reason_of(error)
         raise RunConfigurationException(f"Cannot read {str(path)!r}: {reason}.") from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _with_environment(data: object, file_path: str, path: str | os.PathLike[str]) -> object:
@@ -108,10 +103,11 @@ def _with_environment(data: object, file_path: str, path: str | os.PathLike[str]
 
     The file lies beside the run configuration, as ``save`` writes it, or in the project.
     """
-    if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
+    name = data.get("environment") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(name, str) or yaml_text.is_null(name):
         return data
     folders = [os.path.dirname(file_path), *_roots(file_path, path)]
-    candidates = [os.path.join(folder, data["environment"]) for folder in folders]
+    candidates = [os.path.join(folder, name) for folder in folders]
     found = next(filter(os.path.isfile, candidates), candidates[0])
     return {**data, "environment": _read_yaml(found)}
 
@@ -119,7 +115,8 @@ def _with_environment(data: object, file_path: str, path: str | os.PathLike[str]
 def _names_conda_inline(data: object) -> bool:
     environment = data.get("environment") if isinstance(data, dict) else None
     python = environment.get("python") if isinstance(environment, dict) else None
-    return isinstance(python, dict) and bool(python.get("condaDependencies"))
+    conda = python.get("condaDependencies") if isinstance(python, dict) else None
+    return bool(conda) and not yaml_text.is_null(conda)
 
 
 def _read_conda_file(config: Section, roots: list[str]) -> None:

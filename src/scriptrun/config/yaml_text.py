@@ -33,7 +33,7 @@ def plain(value: object) -> Any:
 def as_text(value: object) -> object:
     """``value`` of a field that ends as text: a number stays one if its text says the same.
 
-    Of a value that is not a scalar, the scalars in it.
+    Of a value that is not a scalar, the scalars in it; a null among them is text as well.
     """
     if isinstance(value, PlainScalar):
         return value.value if str(value.value) == value else str(value)
@@ -41,7 +41,9 @@ def as_text(value: object) -> object:
         return "true" if value else "false"
     if isinstance(value, dict):
         return {str(key): as_text(item) for key, item in value.items()}
-    return [as_text(element) for element in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return ["null" if element is None else as_text(element) for element in value]
+    return value
 
 
 def written_text(value: object) -> object:
@@ -49,17 +51,33 @@ def written_text(value: object) -> object:
     if isinstance(value, dict):
         return {key: written_text(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [written_text(element) for element in value]
+        return [str(item) if item is None else written_text(item) for item in value]
     if isinstance(value, bool):
         return str(value)
     is_other = isinstance(value, float) and not re.fullmatch(r"-?\d+\.\d+", str(value))
     return str(value) if is_other else value
 
 
-def load(text: str, where: str, limits: Limits = CONFIGURATION) -> Any:
-    """Load YAML or JSON ``text``. Raises RunConfigurationException with the invalid position."""
+def is_null(value: object) -> bool:
+    """Whether ``value`` is null, with or without its text."""
+    return value is None or (isinstance(value, PlainScalar) and value.value is None)
+
+
+def without_nulls(value: object) -> Any:
+    """``value`` with None for each null, and all other scalars as they are."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nulls(element) for element in value]
+    return None if is_null(value) else value
+
+
+def load(text: str, where: str, limits: Limits = CONFIGURATION, keep_nulls: bool = False) -> Any:
+    """Load YAML or JSON ``text``; with ``keep_nulls``, unquoted nulls keep their text.
+
+    Raises RunConfigurationException with the invalid position."""
     try:
-        return _parse(text, limits)
+        return _parse(text, limits, keep_nulls)
     except LimitExceeded as error:
         raise RunConfigurationException(f"{where}: {error}.") from None
     except MalformedDocument as error:
@@ -68,7 +86,7 @@ def load(text: str, where: str, limits: Limits = CONFIGURATION) -> Any:
         ) from None
 
 
-def _parse(text: str, limits: Limits) -> object:
+def _parse(text: str, limits: Limits, keep_nulls: bool) -> object:
     if text.lstrip().startswith("{"):
         try:
             return json_reader.parse(text, limits, number=PlainScalar.from_yaml)
@@ -76,7 +94,7 @@ def _parse(text: str, limits: Limits) -> object:
             raise
         except MalformedDocument:
             pass  # YAML flow syntax, or malformed: the YAML parser reports where
-    return yaml_reader.parse(text, keep_text=True, limits=limits)
+    return yaml_reader.parse(text, keep_text=True, limits=limits, keep_nulls=keep_nulls)
 
 
 def dump(value: object) -> str:

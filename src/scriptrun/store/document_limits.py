@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -12,7 +13,7 @@ from scriptrun.spec.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import BinaryIO
+    from io import BufferedReader
 
 
 class Limits(Value):
@@ -45,13 +46,39 @@ class LimitExceeded(MalformedDocument):
 
 
 def read_text(
-    path: str | os.PathLike[str], limits: Limits = CONFIGURATION, encoding: str = "utf-8-sig"
+    path: str | os.PathLike[str], limits: Limits = CONFIGURATION, encoding: str | None = None
 ) -> str:
-    """The text of the file ``path``. Raises LimitExceeded, OSError or UnicodeDecodeError."""
-    with io.TextIOWrapper(open_document(path), encoding=encoding) as handle:
-        text = handle.read(limits.characters + 1)
+    """The text of the file ``path``: by default in UTF-8, or as its byte order mark says.
+
+    Raises LimitExceeded, OSError or UnicodeDecodeError.
+    """
+    with open_document(path) as document:
+        encoding = encoding or marked_encoding(document.peek(4)) or "utf-8"
+        text = io.TextIOWrapper(document, encoding=encoding).read(limits.characters + 1)
     check_size(text, limits)
     return text
+
+
+def reason_of(error: Exception) -> str:
+    """Why ``read_text`` failed, as the end of a sentence."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def marked_encoding(data: bytes) -> str | None:
+    """The encoding, which drops the mark, if ``data`` begins with a byte order mark."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+
+
+#: UTF-16's marks begin as UTF-32's do
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 def _can_be_a_path(path: str) -> bool:
@@ -61,7 +88,7 @@ def _can_be_a_path(path: str) -> bool:
         return False
 
 
-def open_document(path: str | os.PathLike[str]) -> BinaryIO:
+def open_document(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file that others may have put there: a pipe or a device is not waited for.
 
     What the shell made of a command (``/dev/fd/63``) is. Raises OSError.

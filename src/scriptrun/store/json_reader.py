@@ -34,6 +34,7 @@ def parse(
             text,
             parse_float=number and (lambda digits: number(digits, float(digits))),
             parse_int=number and (lambda digits: number(digits, int(digits))),
+            parse_constant=number and (lambda name: number(name, float(name))),
         )
         document_limits.check_value(value, limits)
     except (RecursionError, LimitExceeded) as error:

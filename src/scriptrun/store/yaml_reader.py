@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PlainScalar(str):
-    """An unquoted number or boolean: its text as written, and its value.
+    """An unquoted number, boolean or null: its text as written, and its value.
 
     A string field gets "3.10" from ``3.10``, not "3.1".
     """
@@ -40,17 +40,22 @@ class PlainScalar(str):
         return scalar
 
 
-def parse(text: str | bytes, keep_text: bool = False, limits: Limits = CONFIGURATION) -> object:
+def parse(
+    text: str | bytes,
+    keep_text: bool = False,
+    limits: Limits = CONFIGURATION,
+    keep_nulls: bool = False,
+) -> object:
     """The value of the YAML document ``text``; with ``keep_text``, scalars are PlainScalars.
 
-    Raises MalformedDocument for invalid YAML, and LimitExceeded for a value that is too large or
+    Nulls are None nevertheless, unless ``keep_nulls`` keeps the text of those as well. Raises MalformedDocument for invalid YAML, and LimitExceeded for a value that is too large or
     too deep.
     """
     import yaml
 
     document_limits.check_size(text, limits)
     try:
-        loader = _loader(keep_text)(text, limits)
+        loader = _loader(keep_text, keep_nulls)(text, limits)
         try:
             return loader.get_single_data()
         finally:
@@ -125,7 +130,7 @@ def _reject_circle(mark: yaml.Mark) -> NoReturn:
 
 
 @functools.cache
-def _loader(keep_text: bool) -> Callable[[str | bytes, Limits], yaml.SafeLoader]:
+def _loader(keep_text: bool, keep_nulls: bool) -> Callable[[str | bytes, Limits], yaml.SafeLoader]:
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -158,6 +163,9 @@ def _loader(keep_text: bool) -> Callable[[str | bytes, Limits], yaml.SafeLoader]
     for kind, construct in _SCALARS.items():
         tag = f"{_TAG}{kind}"
         Loader.add_constructor(tag, _keeping_text(construct) if keep_text else construct)
+    if keep_nulls:
+        Loader.add_constructor(f"{_TAG}null", _keeping_text(lambda loader, node: None))
+    Loader.add_constructor(f"{_TAG}str", _construct_text)
     Loader.add_constructor(f"{_TAG}merge", lambda loader, node: node.value)
     for kind in ("binary", "omap", "pairs", "set", "timestamp"):
         Loader.add_constructor(f"{_TAG}{kind}", _reject)
@@ -191,6 +199,14 @@ def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
             rule = f"{_TAG}{kind}", re.compile(rf"(?:{pattern})\Z")
             resolvers.setdefault(first, []).append(rule)
     return resolvers
+
+
+def _construct_text(loader: yaml.SafeLoader, node: yaml.Node) -> str:
+    """The text; two escapes that are a surrogate pair are one character, as in JSON."""
+    text = str(loader.construct_scalar(node))
+    if text.isascii() or not re.search("[\ud800-\udbff][\udc00-\udfff]", text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _construct_int(loader: yaml.SafeLoader, node: yaml.Node) -> int:

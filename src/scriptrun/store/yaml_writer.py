@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 #: characters that YAML reads as line breaks or that UTF-8 cannot encode: they need escapes
 _NEEDS_ESCAPE = "[\x85\u2028\u2029\ufeff\ud800-\udfff]"
 #: unquoted texts that some reader takes for a number or a boolean, besides those of YAML 1.2
-_OTHER_SCALARS = r"[yYnN]|[-+]?0o?[0-7_]+|[-+]?[0-9][0-9_]*|[-+]?0[bx][0-9a-fA-F_]+"
+_OTHER_SCALARS = (
+    r"[yYnN]|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?[0-9_]*\.[0-9_]+|[-+]?0[bx][0-9a-fA-F_]+"
+)
 
 
 def dump(value: object, blocks: bool = False, empty_nulls: bool = False, width: int = 100) -> str:

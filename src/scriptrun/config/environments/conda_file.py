@@ -37,7 +37,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Json, str]:
         text = document_limits.read_text(file)
     except (OSError, UnicodeDecodeError, LimitExceeded) as error:
         raise UserErrorException(
-            f"Cannot read conda file {str(file)!r}: {getattr(error, 'strerror', None) or error}.",
+            f"Cannot read conda file {str(file)!r}: {document_limits.reason_of(error)}.",
             "Give the path of a conda environment file (YAML).",
         ) from None
     return normalize(yaml_text.load(text, file), file), text
@@ -106,6 +106,8 @@ def _dependencies(value: object, where: str) -> list[Any]:
     for index, entry in enumerate(value or []):
         if isinstance(entry, str):
             conda.append(str(entry))
+        elif entry is None:
+            raise UserErrorException(f"{where}: dependencies[{index}] is empty.")
         elif isinstance(entry, dict) and set(entry) == {"pip"}:
             pip += _texts(entry["pip"], f"{where}: dependencies[{index}].pip")
         else:

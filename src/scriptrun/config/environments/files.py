@@ -65,7 +65,7 @@ def load(environment: E, path: str | os.PathLike[str]) -> E:
         text = document_limits.read_text(json_path)
     except (OSError, UnicodeDecodeError, LimitExceeded) as error:
         raise UserErrorException(
-            f"Cannot read {str(json_path)!r}: {getattr(error, 'strerror', None) or error}.",
+            f"Cannot read {str(json_path)!r}: {document_limits.reason_of(error)}.",
             "Give a directory written by Environment.save_to_directory.",
         ) from None
     from_dict(environment, yaml_text.load(text, json_path), json_path)

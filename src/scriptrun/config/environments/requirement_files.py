@@ -5,7 +5,6 @@ https://pip.pypa.io/en/stable/reference/requirements-file-format/
 
 from __future__ import annotations
 
-import codecs
 import itertools
 import os
 import re
@@ -24,14 +23,6 @@ _FIND_LINKS = ("-f", "--find-links")
 _INDEXES = ("-i", "--index-url", "--extra-index-url", "--trusted-host")
 _WITHOUT_VALUE = ("--pre", "--no-index", "--prefer-binary", "--require-hashes", "--no-deps")
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
-#: UTF-16 begins as UTF-32 does
-_BOMS = [
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-]
 _CODING = rb"#.*?coding[:=]\s*([-\w.]+)"
 #: how many files a requirements file may include, each as often as it is named, and how deeply
 _MOST_FILES, _MOST_LEVELS = 1000, 50
@@ -82,8 +73,8 @@ def expand_lines(
 
 def _line_of(text: str, entry: str) -> int:
     """The first line of ``text`` that contains ``entry``, from 1; 0 if there is none."""
-    before, found, _ = text.partition(entry.strip())
-    return before.count("\n") + 1 if found and entry.strip() else 0
+    position = text.find(entry.strip()) if entry.strip() else -1
+    return text.count("\n", 0, position) + 1 if position >= 0 else 0
 
 
 class _Reader:
@@ -112,7 +103,8 @@ class _Reader:
 
     def expand(self, line: str, place: _Place) -> Iterator[str]:
         """What a logical line stands for."""
-        requirement, options = _split(_with_variables(line), place)
+        line = _with_variables(line)
+        requirement, options = _split(line, place)
         if requirement:
             path = self._with_absolute_path(requirement, place)
             yield " ".join([path, *(text for _, _, text in options)])
@@ -121,7 +113,7 @@ class _Reader:
             if name in _NESTED:
                 yield from self._include(value, place)
             elif name in EDITABLE:
-                yield f"{name} {self._local(value, line, place)}"
+                yield f"{name} {self._local(_with_marker(value, line), line, place)}"
             elif name in _CONSTRAINT:
                 yield f"{name} {self._existing(_absolute(value, place.file), line, place)}"
             elif name in _FIND_LINKS:
@@ -152,7 +144,11 @@ class _Reader:
         is_path = first_word.startswith((".", "~", "/", "file:")) or (
             "@" not in first_word
             and "://" not in first_word
-            and ("/" in first_word or first_word.endswith((".whl", ".tar.gz", ".zip")))
+            and (
+                "/" in first_word
+                or "\\" in first_word
+                or first_word.endswith((".whl", ".tar.gz", ".zip"))
+            )
         )
         return self._local(requirement, requirement, place) if is_path else requirement
 
@@ -169,16 +165,39 @@ class _Reader:
             from urllib import parse
 
             address = parse.urlsplit(path)
-            self._existing(parse.unquote(address.path), line, place)
+            if address.netloc not in ("", "localhost"):
+                hint = _unset_variable(path) or "; a path begins behind file://, with another slash"
+                self.problems.append(
+                    f"{place}: {line!r}: {path!r} is no file on this machine{hint}"
+                )
+            else:
+                self._existing(parse.unquote(address.path), line, place)
             return value
         return self._existing(_absolute(path, place.file), line, place) + rest
 
     def _existing(self, path: str, line: str, place: _Place) -> str:
         if "://" not in path and not os.path.exists(path):
-            unset = [name for name in re.findall(_VARIABLE, path) if not os.environ.get(name)]
-            reason = f"; the variable {unset[0]} is not set" if unset else ""
+            reason = _unset_variable(path)
             self.problems.append(f"{place}: {line!r}: {path!r} does not exist{reason}")
         return path
+
+
+def _unset_variable(path: str) -> str:
+    unset = [name for name in re.findall(_VARIABLE, path) if not os.environ.get(name)]
+    return f"; the variable {unset[0]} is not set" if unset else ""
+
+
+def _with_marker(value: str, line: str) -> str:
+    """``value``, the option of ``line``, with the quotes of its marker, which splitting removed."""
+    path, semicolon, marker = value.partition(";")
+    written = line.partition(";")[2]
+    import shlex
+
+    try:
+        shlex.split(written)
+    except ValueError:
+        written = marker  # a quote encloses the path and its marker
+    return f"{path}{semicolon}{written}"
 
 
 def _split_path(value: str, file: str) -> tuple[str, str]:
@@ -221,9 +240,9 @@ def _file_text(path: str, included_at: _Place | None) -> str:
 
 def _decode(data: bytes) -> str:
     """The text of a file: by its byte order mark, else by a coding line (PEP 263), else UTF-8."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding)
+    encoding = document_limits.marked_encoding(data)
+    if encoding:
+        return data.decode(encoding)
     for line in data.split(b"\n", 2)[:2]:
         match = re.match(_CODING, line)
         if match is not None:

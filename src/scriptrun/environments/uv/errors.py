@@ -220,11 +220,17 @@ def _syntax_error(text: str, lines: Sequence[str]) -> tuple[str, str] | None:
     if "parse requirement" not in text and "parse `" not in text:
         return None
     reason = next((line for line in _causes(lines)[1:] if line), "not a requirement")
-    requirement = next((line.strip() for line in lines[2:] if line.strip() and "^" not in line), "")
     return (
-        f"Invalid requirement {requirement!r}: {_sentence(reason)}",
+        f"Invalid requirement {_marked_line(lines)!r}: {_sentence(reason)}",
         "Use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2.",
     )
+
+
+def _marked_line(lines: Sequence[str]) -> str:
+    """The line above the one with carets that mark an error, else the first below two others."""
+    marks = [number for number, line in enumerate(lines) if line.strip() and not line.strip(" ^")]
+    shown = reversed(lines[: marks[0]]) if marks else iter(lines[2:])
+    return next((line.strip() for line in shown if line.strip()), "")
 
 
 def _sentence(text: str) -> str:

@@ -27,6 +27,8 @@ _OPTION = r"-\w\b|--[\w-]+"
 #: the first character of a requirement, an option, a path, a comment or a variable
 _FIRST_CHARACTER = r"[\w./~$#\\-]"
 _RELATIVE_PATH = r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$"
+#: a repository's address for ssh, as in ``git clone``
+_SCP_ADDRESS = r"(?:git\+)?[\w.-]+@[\w-]+\.[\w.-]+:[^/@]\S*$"
 _KNOWN_OPTIONS = {
     "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--no-binary",
     "--only-binary", "--pre", "--trusted-host", "--prefer-binary", "-c", "--constraint",
@@ -71,15 +73,15 @@ class Request(Value):
 def from_spec(spec: EnvironmentSpec) -> Request:
     """The uv request for ``spec``, without the lines that ``problems`` reports."""
     conda = pypi_names.translate(spec.conda)
-    options, flags = _options(
-        [*spec.pip_options, *(line for line in spec.pip if line.startswith("-"))]
-    )
+    lines = [*spec.pip_options, *(line for line in spec.pip if line.startswith("-"))]
+    missing = [line for line in lines if _is_missing_folder(line)]
+    options, flags = _options([line for line in lines if line not in missing])
     return Request(
         python=spec.python or conda.python,
         lines=tuple(dict.fromkeys([*conda.requirements, *_requirements(spec.pip)])),
         options=options,
         flags=flags,
-        notes=conda.notes,
+        notes=(*conda.notes, *(f"{line}: ignored, there is no such folder" for line in missing)),
         brought=spec.brought,
         uv=spec.uv,
     )
@@ -143,6 +145,12 @@ def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(dict.fromkeys(option_lines)), tuple(flags)
 
 
+def _is_missing_folder(line: str) -> bool:
+    """Whether ``line`` is an option for wheels in a folder that is not there: pip ignores it."""
+    match = re.match(r"(?:-f|--find-links)[ =]*(/.*)", _strip_quotes(line.strip()))
+    return match is not None and not os.path.exists(match[1])
+
+
 def _strip_quotes(line: str) -> str:
     """An option line without the quotes around its value, as pip's own parser reads it."""
     return line.replace('"', "").replace("'", "") if _is_option(line) else line
@@ -191,6 +199,9 @@ def _line_problems(line: str) -> list[str]:
             f"invalid requirement {line!r}: it starts with {line[0]!r}; "
             "use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2"
         ]
+    if re.match(_SCP_ADDRESS, line):
+        address = line.removeprefix("git+").replace(":", "/", 1)
+        return [f"requirement {line!r} is no URL; use git+ssh://{address}"]
     if re.match(_RELATIVE_PATH, line):
         return [f"requirement {line!r} is a relative path; use an absolute path or a URL"]
     return _option_problems(line) if _is_option(line) else _requirement_problems(line)
