@@ -15,7 +15,7 @@ from scriptrun import (
 from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
-from scriptrun.submission import entry_files, import_warnings
+from scriptrun.submission import entry_files, ignored_paths, import_warnings, script_paths
 
 
 @pytest.fixture
@@ -48,6 +48,21 @@ def source(tmp_path):
         ("torchrun --nproc_per_node 2 train.py", ["train.py"]),
         ("python -c 'train.py' train.py", []),
         ("cd sub && python train.py", []),
+        ("cd sub && python -O job.py; cd .. && python train.py", ["sub/job.py", "train.py"]),
+        ("cd /tmp && python train.py", []),
+        ("cd $X && python train.py", []),
+        ("bash -O extglob -ec 'python train.py && ./run.sh'", ["train.py", "run.sh"]),
+        ("source run.sh && . ./run.sh", ["run.sh"]),
+        ("torchrun --nproc-per-node 2 train.py --data data.csv", ["train.py"]),
+        ("accelerate launch --config_file data.csv train.py", ["train.py"]),
+        ("mpirun -n 2 -x A python -u train.py", ["train.py"]),
+        ("srun --mpi=pmix ./run.sh", ["run.sh"]),
+        ("timeout 60 python3 train.py", ["train.py"]),
+        ("uv run --with x train.py", ["train.py"]),
+        ("python -m torch.distributed.launch --nproc_per_node 2 train.py", ["train.py"]),
+        ("python -m cProfile -o data.csv train.py", ["train.py"]),
+        ("Rscript -e 'x' train.py", []),
+        (f"python {'x' * 5000}", []),
         ("python gone.py", []),
         ("python /etc/hostname", []),
         ("cat train.py", []),
@@ -150,3 +165,67 @@ def test_modules_beside_a_script_in_a_folder(source):
     assert warnings_of(source, "", **job) == [
         "sub/job.py imports 'near', but sub/near.py is not in the snapshot: near.py (.gitignore:1)"
     ]
+
+
+def test_modules_on_added_paths(source):
+    (source / "lib").mkdir()
+    (source / "lib" / "tools.py").write_text("")
+    (source / "native.cpython-311-x86_64-linux-gnu.so").write_text("")
+    (source / "pkg" / "__main__.py").write_text("from . import deep\n")
+    (source / "pkg" / "deep.py").write_text("")
+    code = "import sys\nsys.path.insert(0, 'lib')\nimport tools, native\n"
+    in_folder = EnvironmentSpec(PACKAGES)
+    assert warnings_of(source, code, in_folder) == []
+    (source / ".gitignore").write_text("lib/\n*.so\ndeep.py\n")
+    assert warnings_of(source, code) == [
+        "train.py imports 'tools', but lib/tools.py is not in the snapshot: lib/ (.gitignore:1)",
+        "train.py imports 'native', but native.cpython-311-x86_64-linux-gnu.so is not in the "
+        "snapshot: *.so (.gitignore:2)",
+    ]
+    assert len(warnings_of(source, "import tools", variables={"PYTHONPATH": "/x:./lib"})) == 1
+    (found,) = warnings_of(source, "", script=None, command="python -m pkg")
+    assert found.startswith("pkg/__main__.py imports 'pkg.deep', but pkg/deep.py is not")
+
+
+def test_the_paths_that_a_script_names():
+    code = (
+        b"import os, sys\nfrom pathlib import Path\n"
+        b"sys.path.append(os.path.join(os.path.dirname(__file__), '..', 'lib'))\n"
+        b"sys.path.insert(0, str(Path(__file__).parent / 'src'))\nsys.path.append(x)\n"
+        b"open('a'); open('b', 'w'); open('c', mode='rb'); open('d', mode); open(e)\n"
+        b"pd.read_csv('f.csv', sep=','); plt.savefig('g.png'); np.load('h.npy')\n"
+    )
+    assert script_paths.search_folders(code) == ["../lib", "src"]
+    assert script_paths.read_files(code) == ["a", "c", "f.csv", "h.npy"]
+    assert script_paths.read_files(b"print 'x'") == []
+
+
+def named(source, *arguments, **facts):
+    (source / ".gitignore").write_text("*.csv\nresults/\n")
+    (source / "results").mkdir(exist_ok=True)
+    job = JobSpec(
+        "r", "e", "w", "2024-05-01T10:00:00.000000Z", source_directory=str(source), snapshot="x",
+        **{"script": "train.py", "arguments": arguments, **facts}, environment=EnvironmentSpec(),
+    )  # fmt: skip
+    return [message.partition(",")[0] for message in ignored_paths.warnings(job)]
+
+
+def test_arguments_that_name_what_is_left_out(source):
+    assert named(source, "--data", "data.csv") == ["the job is given 'data.csv'"]
+    assert named(source, "--data=./data.csv", "--lr", "1") == ["the job is given './data.csv'"]
+    assert named(source, "results/") == ["the job is given 'results/'"]
+    assert named(source, "--output-dir", "results", "--save=results", ".", "..", "gone.csv") == []
+    assert named(source, "--sub", "sub/job.py", "x" * 5000, "/etc/hostname") == []
+    command = {"script": None, "command": "python train.py --data data.csv"}
+    assert named(source, **command) == ["the job is given 'data.csv'"]
+    assert named(source, script=None, command="echo 'open") == []
+
+
+def test_files_that_a_script_reads(source):
+    (source / "train.py").write_text("open('data.csv')\nopen('results/x', 'w')\nopen('run.sh')\n")
+    assert named(source) == ["train.py reads 'data.csv'"]
+
+
+def test_ignore_files_of_powershell(source):
+    (source / ".amlignore").write_text("# ä\ntrain.py\n", "utf-16")
+    assert "train.py (.amlignore:2)" in entry_files.problems(source, "train.py", None)[0]

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from scriptrun import Experiment, ScriptRunConfig, Workspace
+from scriptrun import Environment, Experiment, ScriptRunConfig, Workspace
 from scriptrun.cli import main
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.submission import submit
@@ -77,3 +77,61 @@ def test_what_no_process_can_be_given(tmp_path):
     with pytest.raises(UserErrorException, match="together"):
         Experiment(workspace, "e").submit(ScriptRunConfig(tmp_path, "t.py", ["x" * 99_999] * 90))
     assert tree(tmp_path / "w") == before
+
+
+NEVER = ["a\0b", "a\ud800b"]
+
+
+@pytest.mark.parametrize("text", [*NEVER, "x" * 5000])
+def test_paths_that_cannot_be(tmp_path, text):
+    workspace = Workspace.create("w", path=tmp_path / "w")
+    for config in (ScriptRunConfig(text, "t.py"), ScriptRunConfig(tmp_path, text)):
+        with pytest.raises(UserErrorException, match=r"contains|does not exist"):
+            Experiment(workspace, "e").submit(config)
+    assert not list(workspace.runs_folder.iterdir())
+
+
+@pytest.mark.parametrize("text", NEVER)
+def test_names_that_cannot_be(tmp_path, text):
+    workspace = Workspace.create("w", path=tmp_path / "w")
+    (tmp_path / "t.py").write_text("")
+    environment = Environment("e")
+    environment.python.conda_dependencies.set_pip_requirements([text])
+    for config in (
+        ScriptRunConfig(tmp_path, "t.py", compute_target=text),
+        ScriptRunConfig(tmp_path, "t.py", environment=environment),
+    ):
+        with pytest.raises(UserErrorException, match="Cannot submit this job"):
+            Experiment(workspace, "e").submit(config)
+    with pytest.raises(UserErrorException, match="no NUL and no lone surrogate"):
+        Workspace.create(text, path=tmp_path / "other")
+    with pytest.raises(UserErrorException, match="is no path"):
+        Workspace.create("w", path=text)
+    with pytest.raises(UserErrorException, match="lone surrogate"):
+        Environment("a\ud800b").register(workspace)
+
+
+def test_a_command_is_one_text(tmp_path):
+    workspace = Workspace.create("w", path=tmp_path / "w")
+    config = ScriptRunConfig(tmp_path, command=["echo", "x" * (128 * 1024 - 1)])
+    with pytest.raises(UserErrorException, match="the command has 131,076 bytes"):
+        Experiment(workspace, "e").submit(config)
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("train.py", "did you mean 'src/train.py'"),
+        ("src\\train.py", "did you mean 'src/train.py'"),
+        ("gone.py", "is a link to 'nope', which does not exist"),
+    ],
+)
+def test_scripts_that_are_not_there(tmp_path, script, problem):
+    source = tmp_path / "source"
+    (source / "src").mkdir(parents=True)
+    (source / "src" / "train.py").write_text("")
+    (source / "gone.py").symlink_to("nope")
+    workspace = Workspace.create("w", path=tmp_path / "w")
+    with pytest.raises(UserErrorException) as caught:
+        Experiment(workspace, "e").submit(ScriptRunConfig(source, script))
+    assert problem in str(caught.value)

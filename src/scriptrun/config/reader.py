@@ -102,6 +102,9 @@ class ConfigReader:
         problems = []
         if not isinstance(folder, str | os.PathLike):
             problems.append(f"source_directory must be a path, not {_describe_value(folder)}")
+        for name, path in (("source_directory", folder), ("script", script)):
+            if isinstance(path, str | os.PathLike):
+                problems += process_limits.argument_problems(name, os.fsdecode(path))
         if script and command:
             problems.append(
                 "script and command cannot be used together; command replaces script and arguments"

@@ -7,6 +7,7 @@ files uses ``WorkspaceFiles``.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import time
@@ -381,13 +382,26 @@ def _make_directory(directory: Path, allowed: int) -> None:
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.strip() or len(name) > 260:
+        shown = repr(name) if len(repr(name)) <= 300 else f"{repr(name)[:297]}..."
         raise UserErrorException(
-            f"A workspace name must be a string of 1 to 260 characters, not {name!r}."
+            f"A workspace name must be a string of 1 to 260 characters, not {shown}."
         )
+    if re.search(_UNUSABLE, name):
+        raise UserErrorException(
+            f"A workspace name may contain no NUL and no lone surrogate, as {name!r} does."
+        )
+
+
+#: what neither a path nor a name may contain: NUL, and surrogates that stand for no byte
+_UNUSABLE = "[\0\ud800-\udc7f\udd00-\udfff]"
 
 
 def own_folder(path: str | os.PathLike[str]) -> Path:
     """``path`` as an absolute one by its own name: without ``..``, ``~`` and a last slash."""
+    if re.search(_UNUSABLE, os.fsdecode(path)):
+        raise UserErrorException(
+            f"{os.fsdecode(path)!r} is no path: it contains a NUL or a lone surrogate."
+        )
     whole = Path(path).expanduser().absolute()
     return whole.resolve() if ".." in whole.parts else whole
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from scriptrun.runtime import files
@@ -161,8 +162,10 @@ def _describe_value(value: object) -> str:
 def file_name(name: str) -> str:
     """``name`` encoded as a file name that is valid on any system; unique for each name.
 
-    Raises WorkspaceException if ``name`` is empty or longer than 200 bytes.
+    Raises WorkspaceException if ``name`` is empty, longer than 200 bytes or has a lone surrogate.
     """
+    if re.search("[\ud800-\udc7f\udd00-\udfff]", name):
+        raise WorkspaceException(f"Invalid name {name[:50]!r}: it contains a lone surrogate.")
     if not name or len(name.encode("utf-8", "replace")) > 200:
         raise WorkspaceException(f"Invalid name {name[:50]!r}: it must have 1 to 200 characters.")
     encoded = "".join(_escape(char) for char in name)

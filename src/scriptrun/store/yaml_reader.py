@@ -48,7 +48,8 @@ def parse(
 ) -> object:
     """The value of the YAML document ``text``; with ``keep_text``, scalars are PlainScalars.
 
-    Nulls are None nevertheless, unless ``keep_nulls`` keeps the text of those as well. Raises MalformedDocument for invalid YAML, and LimitExceeded for a value that is too large or
+    Nulls are None nevertheless, unless ``keep_nulls`` keeps the text of those as well.
+    Raises MalformedDocument for invalid YAML, and LimitExceeded for a value that is too large or
     too deep.
     """
     import yaml
@@ -203,7 +204,7 @@ def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
 
 def _construct_text(loader: yaml.SafeLoader, node: yaml.Node) -> str:
     """The text; two escapes that are a surrogate pair are one character, as in JSON."""
-    text = str(loader.construct_scalar(node))
+    text = str(loader.construct_scalar(node))  # type: ignore[arg-type]  # it rejects others
     if text.isascii() or not re.search("[\ud800-\udbff][\udc00-\udfff]", text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

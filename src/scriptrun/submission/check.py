@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,6 +108,7 @@ def check(
     refuse([*reader.problems(resolve), *experiment_problems(experiment)])
     problems: list[str] = []
     described = describe.description_of(reader, resolve)
+    refuse(process_limits.argument_problems("the command", described.command or ""))
     source = source_folder(described.source_directory or ".")
     problems += _source_problems(source, described.script) or entry_files.problems(
         source, described.script, described.command
@@ -164,8 +166,9 @@ def experiment_problems(name: object) -> list[str]:
     """Why ``name`` is not a valid experiment name; empty if it is."""
     if isinstance(name, str) and _EXPERIMENT.fullmatch(name):
         return []
+    shown = repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:97]}..."
     return [
-        f"invalid experiment name {name!r}; use letters, digits, '_', '-' and '.', "
+        f"invalid experiment name {shown}; use letters, digits, '_', '-' and '.', "
         "starting with a letter or digit"
     ]
 
@@ -176,8 +179,8 @@ def _source_problems(source: Path, script: str | None) -> list[str]:
 
 
 def _script_problems(source: Path, script: str | None) -> list[str]:
-    if not source.is_dir():
-        problem = "is a file" if source.exists() else "does not exist"
+    if not os.path.isdir(source):
+        problem = "is a file" if os.path.exists(source) else "does not exist"
         return [f"the source directory {str(source)!r} {problem}; give the directory of the script"]
     if not os.access(source, os.R_OK | os.X_OK):
         return [f"the source directory {str(source)!r} is not readable"]
@@ -186,9 +189,12 @@ def _script_problems(source: Path, script: str | None) -> list[str]:
     script_path = Path(os.path.normpath(source / script))
     if source not in script_path.parents:
         return [f"the script {script!r} is outside the source directory {str(source)!r}"]
-    if not script_path.is_file():
-        problem = "is a directory" if script_path.is_dir() else "does not exist"
-        return [f"the script {script!r} {problem} in {str(source)!r}{_nearest(source, script)}"]
+    if not os.path.isfile(script_path):
+        problem = "is a directory" if os.path.isdir(script_path) else "does not exist"
+        if os.path.islink(script_path):
+            problem = f"is a link to {os.readlink(script_path)!r}, which does not exist,"
+        shown = script if len(script) <= 300 else f"{script[:297]}..."
+        return [f"the script {shown!r} {problem} in {str(source)!r}{_nearest(source, script)}"]
     return []
 
 
@@ -224,9 +230,21 @@ def _artifact_link_notes(source: str) -> list[str]:
 
 
 def _nearest(source: Path, script: str) -> str:
-    scripts = {path.stem: path.name for path in source.glob("*.py")}
+    name = script.replace("\\", "/")
+    paths = [name, *(f"{folder}/{posixpath.basename(name)}" for folder in _folders_in(source))]
+    same = [path for path in paths if path != script and os.path.isfile(source / path)]
+    if same:
+        return f"; did you mean {same[0]!r}?"
+    scripts = {path.stem: path.name for path in source.glob("*.py") if path.is_file()}
     near = suggestion.nearest(os.path.splitext(script)[0], scripts)
     return f"; did you mean {scripts[near[0]]!r}?" if near else ""
+
+
+def _folders_in(source: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(source) if entry.is_dir())
+    except OSError:
+        return []
 
 
 def _engine(workspace: WorkspaceFiles, target: object, problems: list[str]) -> Engine | None:

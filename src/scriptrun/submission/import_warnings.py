@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import posixpath
 from pathlib import Path
 
 from scriptrun.environments import import_check
+from scriptrun.runtime import files
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
-from scriptrun.submission import entry_files
+from scriptrun.submission import entry_files, script_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,27 +42,37 @@ def missing_imports(job: JobSpec, ready: ReadyEnvironment | None) -> list[str]:
 def _missing(
     source: Path, script: str, job: JobSpec, ready: ReadyEnvironment | None
 ) -> Iterator[str]:
+    code = content(source / script)
+    folders = [source / root for root in _roots(script, code, job)]
     imports = {
         name
-        for name in import_check.script_imports(_content(source / script))
-        if not any(
-            (folder / name).exists() or (folder / f"{name}.py").exists()
-            for folder in (source, (source / script).parent)
-        )
+        for name in import_check.script_imports(code)
+        if not any((folder / name).exists() or _file_in(folder, name) for folder in folders)
     }
     missing = import_check.missing(imports - {"scriptrun", "azureml"}, ready or job.environment)
     return (f"{job.script} imports {name!r}, which is not in the environment" for name in missing)
+
+
+def _roots(script: str, code: bytes, job: JobSpec) -> list[str]:
+    """The folders of the source in which Python looks for the modules that ``script`` imports."""
+    own = posixpath.dirname(script)
+    added = script_paths.search_folders(code)
+    added += job.variables.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [own, "", *(posixpath.join(base, path) for path in added for base in (own, ""))]
+    paths = [posixpath.normpath(path) for path in paths]
+    return [path for path in dict.fromkeys(paths) if not path.startswith(("/", ".."))]
 
 
 def _ignored(
     source: Path, script: str, job: JobSpec, ready: ReadyEnvironment | None
 ) -> Iterator[str]:
     """A warning for each module of the source that is imported and not in the snapshot."""
-    roots = list(dict.fromkeys((posixpath.dirname(script), "")))
-    rest, seen = [(script, "")], {script}
+    code = content(source / script)
+    roots = _roots(script, code, job)
+    rest, seen = [(script, posixpath.dirname(script).replace("/", "."))], {script}
     while rest and len(seen) < _MOST_MODULES:
         importer, package = rest.pop()
-        imported = import_check.imported_names(_content(source / importer), package)
+        imported = import_check.imported_names(content(source / importer), package)
         every = [module for name in imported for module in _with_packages(name)]
         for name in dict.fromkeys(every):
             module = _find(source, roots, name)
@@ -82,13 +95,22 @@ def _with_packages(name: str) -> list[str]:
 
 def _find(source: Path, roots: list[str], name: str) -> str | None:
     """The file of the module ``name`` in the source, if it is there."""
-    stem = name.replace(".", "/")
+    folder, _, last = name.replace(".", "/").rpartition("/")
     for root in roots:
-        for file in (f"{stem}/__init__.py", f"{stem}.py"):
-            path = posixpath.join(root, file)
-            if (source / path).is_file():
-                return path
+        path = posixpath.normpath(posixpath.join(root, folder))
+        found = _file_in(source / path, last)
+        if found:
+            return posixpath.normpath(posixpath.join(path, found))
     return None
+
+
+def _file_in(folder: Path, name: str) -> str | None:
+    """The file of the module ``name`` in ``folder``, which may be a compiled one."""
+    for file in (f"{name}/__init__.py", f"{name}.py"):
+        if (folder / file).is_file():
+            return file
+    compiled = glob.glob(f"{glob.escape(name)}.*so", root_dir=folder)
+    return compiled[0] if compiled else None
 
 
 def _has(job: JobSpec, ready: ReadyEnvironment | None, name: str) -> bool:
@@ -98,8 +120,9 @@ def _has(job: JobSpec, ready: ReadyEnvironment | None, name: str) -> bool:
     return not import_check.missing([name.partition(".")[0]], ready or job.environment)
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """The content of a file of the source; empty if it cannot be read."""
     try:
-        return path.read_bytes()
+        return files.read_bytes(path) or b""
     except OSError:
         return b""

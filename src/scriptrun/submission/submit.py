@@ -42,12 +42,13 @@ if TYPE_CHECKING:
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
-    from scriptrun.submission import data_binding, import_warnings
+    from scriptrun.submission import data_binding, ignored_paths, import_warnings
     from scriptrun.submission.check import Submission
     from scriptrun.tracking import unstarted
 else:
     data_binding = later("scriptrun.submission.data_binding")
     image_registries = later("scriptrun.registry.image_registries")
+    ignored_paths = later("scriptrun.submission.ignored_paths")
     import_warnings = later("scriptrun.submission.import_warnings")
     unstarted = later("scriptrun.tracking.unstarted")
 
@@ -182,7 +183,7 @@ def _add_import_warnings(
     job: JobSpec, folder: Path, ready: environments.ReadyEnvironment | None, warnings: list[str]
 ) -> None:
     """Add warnings once the run has been submitted, so that they do not delay it."""
-    messages = import_warnings.missing_imports(job, ready)
+    messages = [*import_warnings.missing_imports(job, ready), *ignored_paths.warnings(job)]
     if messages:
         writer = later_writer(folder, "remarks")
         for message in messages:

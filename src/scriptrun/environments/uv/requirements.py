@@ -98,7 +98,10 @@ def problems(spec: EnvironmentSpec) -> list[str]:
     ) and interpreter_discovery.missing(requested_python):
         messages += filter(None, [interpreter_download.unobtainable_problem(requested_python)])
     for line in (*spec.pip, *spec.pip_options, *_index_options(spec.uv)):
-        messages += _line_problems(line)
+        if re.search("[\0\ud800-\udfff]", line):
+            messages.append(f"requirement {line!r} contains a NUL or a lone surrogate")
+        else:
+            messages += _line_problems(line)
     return messages
 
 

@@ -7,6 +7,7 @@ count unless they ignore the source itself.
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import os
 import time
@@ -128,10 +129,18 @@ class Rules:
         if self._patterns is None:
             try:
                 with files.open_record(os.fsdecode(self._file)) as handle:
-                    self._patterns = PatternList(handle.read())
+                    content = handle.read()
+                self._patterns = PatternList(_as_utf8(content, self.kind))
             except OSError:
                 self._patterns = PatternList(b"")
         return self._patterns
+
+
+def _as_utf8(content: bytes, kind: bytes) -> bytes:
+    """The content of an ignore file; git reads UTF-8 only, PowerShell writes UTF-16."""
+    if kind != b".amlignore" or not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content
+    return content.decode("utf-16", "replace").encode("utf-8", "surrogatepass")
 
 
 def rules_for(source: bytes) -> Rules:
