@@ -441,6 +441,26 @@ def test_what_equals_the_file_is_no_conflict(workspace, types, words):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("-c", "elsewhere/.azureml/mine.runconfig"),
+        ("-c", "elsewhere/mine"),
+        ("-c", "mine", "--source", "elsewhere"),
+    ],
+)
+def test_a_file_of_another_project_runs_there(workspace, types, words):
+    project = Path("elsewhere")
+    _write_runconfig(folder=project)
+    (project / "mine.runconfig").write_text((project / ".azureml/mine.runconfig").read_text())
+    plan = types("run", "--dry-run", "--compute", "local", "--json", *words).json
+    assert Path(plan["source"]) == project.absolute()
+    Path("train.py").write_text("")  # the current directory's own script comes first
+    if "--source" not in words:
+        plan = types("run", "--dry-run", "--compute", "local", "--json", *words).json
+        assert Path(plan["source"]) == Path.cwd()
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("other.py",), "the script 'other.py' conflicts with 'train.py' in mine"),
@@ -475,12 +495,12 @@ def test_a_name_is_looked_for_in_the_source_directory_too(workspace, types, endi
     assert types("run", "--plan", "--source", "src", "-c", "nowhere").code == 2
 
 
-def _write_runconfig(more=""):
-    Path(".azureml").mkdir(exist_ok=True)
-    Path(".azureml/mine.runconfig").write_text(
+def _write_runconfig(more="", folder=Path()):
+    (folder / ".azureml").mkdir(exist_ok=True, parents=True)
+    (folder / ".azureml/mine.runconfig").write_text(
         f"script: train.py\narguments: [--a, 1]\ntarget: gpu-cluster\n{more}"
     )
-    Path("train.py").write_text("")
+    (folder / "train.py").write_text("")
 
 
 # other systems' jobs

@@ -13,7 +13,7 @@ from scriptrun import CondaDependencies, Environment, RunConfiguration
 from scriptrun.config import yaml_text
 from scriptrun.config.camel_case import from_wire, to_wire
 from scriptrun.config.data_sections import Data, DataReferenceConfiguration, OutputData
-from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 
 DATA = Path(__file__).parent / "data"
 
@@ -371,3 +371,36 @@ def test_yaml_round_trip(config):
     value = yaml_text.load(yaml_text.dump(to_wire(config)), "x")
     assert from_wire(RunConfiguration(), value, "", problems) == config
     assert problems == []
+
+
+def test_paths_in_a_file_are_found(tmp_path, monkeypatch):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "c.yml").write_text("dependencies: [python=3.10, pip: [six==1.16.0]]\n")
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for name in ("env/c.yml", "env\\c.yml", "./env/c.yml"):
+        (tmp_path / "config" / "t.runconfig").write_text(
+            f"environment:\n  python: {{condaDependenciesFile: '{name}'}}\n"
+            "  docker: {baseImage: ~, baseDockerfile: ./Dockerfile}\n"
+        )
+        for config in (
+            RunConfiguration.load("../config/t.runconfig"),
+            RunConfiguration.load(tmp_path, "config/t"),
+        ):
+            assert config.environment.python.conda_dependencies.pip_packages == ["six==1.16.0"]
+            assert config.environment.docker.base_dockerfile == "FROM x\n"
+
+
+def test_no_path_is_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.runconfig").write_text("script: a.py\n")
+    assert RunConfiguration.load(None).script == "a.py"
+    assert RunConfiguration.load(".", "").script == "a.py"
+
+
+def test_a_dockerfile_that_is_no_text(tmp_path):
+    (tmp_path / "Dockerfile").write_bytes(b"FROM \xe9")
+    with pytest.raises(UserErrorException, match="it is not UTF-8 text"):
+        Environment.from_dockerfile("e", tmp_path / "Dockerfile")

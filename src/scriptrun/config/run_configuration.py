@@ -109,7 +109,7 @@ class RunConfiguration(Section):
     prepare_environment = auto_prepare_environment
 
     @staticmethod
-    def load(path: str | os.PathLike[str], name: str | None = None) -> RunConfiguration:
+    def load(path: str | os.PathLike[str] | None, name: str | None = None) -> RunConfiguration:
         """The run configuration ``name`` of the project directory ``path``, or the file ``path``.
 
         A name is searched in ``.azureml``, ``aml_config`` and the directory itself, with and

@@ -7,6 +7,7 @@ import os
 from scriptrun.config import yaml_text
 from scriptrun.config.camel_case import from_wire, to_wire
 from scriptrun.config.environments.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
+from scriptrun.config.environments.environment import dockerfile_text, is_dockerfile_text
 from scriptrun.config.environments.files import to_dict
 from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import RunConfigurationException, refuse
@@ -27,7 +28,7 @@ ENVIRONMENT_FILE_NAME = "environment.yml"
 
 def find(path: str | os.PathLike[str], name: str | None = None) -> str:
     """The path of a run configuration file. Raises RunConfigurationException, with suggestions."""
-    root = os.fspath(path)
+    root, name = os.fspath(path), name or None
     if name is None and os.path.isfile(root):
         return root
     if name is None and not os.path.isdir(root):
@@ -74,8 +75,9 @@ def _files_in(root: str) -> list[str]:
     return paths
 
 
-def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
+def load(config: C, path: str | os.PathLike[str] | None, name: str | None) -> C:
     """Fill ``config`` from the run configuration file that ``find`` returns."""
+    path = path or "."
     file_path = find(path, name)
     file_name = os.path.basename(file_path)
     data = _read_yaml(file_path)
@@ -84,8 +86,10 @@ def load(config: C, path: str | os.PathLike[str], name: str | None) -> C:
     refuse(
         [f"{file_name}: {problem.lstrip(': ')}" for problem in problems], f"Cannot use {file_path}"
     )
+    roots = project_folders(file_path, path)
     if not _names_conda_inline(data):
-        _read_conda_file(config, _roots(file_path, path))
+        _read_conda_file(config, roots)
+    _read_dockerfile(config.environment.docker, roots)
     return config
 
 
@@ -106,7 +110,7 @@ def _with_environment(data: object, file_path: str, path: str | os.PathLike[str]
     name = data.get("environment") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(name, str) or yaml_text.is_null(name):
         return data
-    folders = [os.path.dirname(file_path), *_roots(file_path, path)]
+    folders = [os.path.dirname(file_path), *project_folders(file_path, path)]
     candidates = [os.path.join(folder, name) for folder in folders]
     found = next(filter(os.path.isfile, candidates), candidates[0])
     return {**data, "environment": _read_yaml(found)}
@@ -129,7 +133,18 @@ def _read_conda_file(config: Section, roots: list[str]) -> None:
             return
 
 
-def _roots(file_path: str, path: str | os.PathLike[str]) -> list[str]:
+def _read_dockerfile(docker: Section, roots: list[str]) -> None:
+    """Replace the path of a Dockerfile by its text; the check reports a missing one."""
+    path = docker.base_dockerfile
+    if not path or is_dockerfile_text(path):
+        return
+    paths = (os.path.join(root, path) for root in roots)
+    found = next(filter(os.path.isfile, paths), None)
+    if found is not None:
+        docker.base_dockerfile = dockerfile_text(found)
+
+
+def project_folders(file_path: str, path: str | os.PathLike[str]) -> list[str]:
     """The folders that paths in the file may be relative to.
 
     The project folder that was given (as in v1), or the one above .azureml/; else the file's own,
@@ -139,6 +154,7 @@ def _roots(file_path: str, path: str | os.PathLike[str]) -> list[str]:
     own = [os.path.dirname(folder), folder] if os.path.basename(folder) in FOLDERS else [folder]
     project = os.path.abspath(path)
     roots = [project, *own] if os.path.isdir(project) else [*own, os.getcwd()]
+    roots.append(os.path.dirname(folder))
     return list(dict.fromkeys(roots))
 
 

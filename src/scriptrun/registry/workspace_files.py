@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from scriptrun.registry import copies, trust
+from scriptrun.registry import azure_config, copies, trust
 from scriptrun.runtime import files, standard_streams
 from scriptrun.spec import accounts
 from scriptrun.spec.environment import EXACT
@@ -35,7 +35,6 @@ FORMAT = 1
 #: variables and logs; copies of files, private ones too
 _PRIVATE_FOLDERS = ("runs", "snapshots")
 _FOLDERS = ("locks", "runtime")
-_AZURE_CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
 
 
 class WorkspaceFiles:
@@ -156,10 +155,13 @@ class WorkspaceFiles:
         start = own_folder(path or ".")
         if start.is_file():
             return cls._of_azure_config(start)
-        workspace = cls.search(start)
+        while not os.path.isdir(start):
+            start = start.parent  # the first folder above that exists
+        file_name = str(kwargs.get("_file_name") or azure_config.FILE_NAME)
+        workspace = cls.search(start, file_name)
         if workspace is not None:
             return workspace
-        root = cls.root_for(start)
+        root = cls.root_for(azure_config.project_of(start))
         return cls._open_or_make(root, root.name)
 
     @classmethod
@@ -185,31 +187,27 @@ class WorkspaceFiles:
         return workspace
 
     @classmethod
-    def search(cls, start: Path) -> Self | None:
-        """The workspace in ``start`` or above it, or None."""
+    def search(cls, start: Path, file_name: str = azure_config.FILE_NAME) -> Self | None:
+        """The workspace in ``start`` or above it, or None; ``file_name`` is Azure's file."""
         first = own_folder(start)
         for folder in (first, *first.parents):
             if os.path.lexists(folder / DIRECTORY / "workspace.json"):
                 return cls(folder)
-            for name in _AZURE_CONFIGS:
-                if (folder / name).exists() and _is_azure_config(folder / name):
-                    trust.require_config(folder / name)
-                    return cls._of_azure_config(folder / name)
+            for path in azure_config.candidates(folder, file_name):
+                if path.is_file() and azure_config.read(path):
+                    trust.require_config(path)
+                    return cls._of_azure_config(path)
         return None
 
     @classmethod
     def _of_azure_config(cls, config: Path) -> Self:
-        facts = _read_azure_config(config)
-        if not facts.get("workspace_name"):
+        facts = azure_config.read(config)
+        if facts is None:
             raise UserErrorException(
                 f"{str(config)!r} does not name a workspace.",
                 'Expected {"workspace_name": ...}, as written by Workspace.write_config().',
             )
-        root = (
-            config.parent.parent
-            if config.parent.name in (".azureml", "aml_config")
-            else config.parent
-        )
+        root = azure_config.project_of(config.parent)
         path_setting = facts.get("path")
         root = Path(path_setting) if path_setting and Path(path_setting).is_dir() else root
         if os.path.lexists(root / DIRECTORY / "workspace.json"):
@@ -408,26 +406,6 @@ def own_folder(path: str | os.PathLike[str]) -> Path:
 
 def _as_name(name: str) -> str:
     return name or "workspace"
-
-
-def _is_azure_config(path: Path) -> bool:
-    return bool(_read_azure_config(path).get("workspace_name"))
-
-
-def _read_azure_config(path: Path) -> Json:
-    """The facts of a ``config.json``; that of ``az ml folder attach`` has them in one ``Scope``."""
-    facts = files.read_json(str(path))
-    if not isinstance(facts, dict):
-        return {}
-    words = str(facts.get("Scope") or "").split("/")
-    if facts.get("workspace_name") or "workspaces" not in words[:-1]:
-        return facts
-    named = dict(zip(words[1::2], words[2::2], strict=False))
-    return {
-        "workspace_name": named.get("workspaces"),
-        "subscription_id": named.get("subscriptions"),
-        "resource_group": named.get("resourceGroups") or named.get("resourcegroups"),
-    }
 
 
 def _git_root(start: Path) -> Path | None:

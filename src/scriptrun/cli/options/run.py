@@ -49,7 +49,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
             "Nothing to run.",
             "Give a script (scriptrun run train.py) or use --command 'make train'.",
         )
-    loaded = _load(args.config, args.source) if args.config else None
+    loaded, project = _load(args) if args.config else (None, None)
     configuration = loaded or _default_configuration(workspace)
     refuse(_conflicts(args, configuration) if loaded else [])
     _apply(args, configuration, workspace)
@@ -57,7 +57,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
     for text in args.settings:
         set_field.apply(configuration, text)
     script = args.script or configuration.script
-    source, script = split_source(args.source, script)
+    source, script = split_source(args.source or project, script)
     rest, command, env_texts = _fill_data_names(args, configuration, workspace)
     config = ScriptRunConfig(
         source_directory=source,
@@ -136,17 +136,23 @@ def _default_configuration(workspace: Workspace) -> RunConfiguration:
     return configuration
 
 
-def _load(name: str, source: str | None) -> RunConfiguration:
-    """Load a file, or the one of that name in .azureml/ here or in the source directory."""
-    if os.path.exists(name) or os.sep in name:
-        return RunConfiguration.load(name, None)
-    if (
-        source is not None
-        and not runconfig_file.has(".", name)
-        and runconfig_file.has(source, name)
-    ):
-        return RunConfiguration.load(source, name)
-    return RunConfiguration.load(".", name)
+def _load(args: argparse.Namespace) -> tuple[RunConfiguration, str | None]:
+    """Load --config, a file or a name in .azureml/; return it and the project that has its script.
+
+    The project is None if that is the current directory or --source, or the command line names the
+    script.
+    """
+    is_path = os.path.exists(args.config) or os.sep in args.config
+    folder, name = (args.config, None) if is_path else (".", args.config)
+    if not is_path and args.source and not runconfig_file.has(".", args.config):
+        folder = args.source
+    loaded = RunConfiguration.load(folder, name)
+    script = loaded.script
+    if args.script or args.source or not script or os.path.exists(script):
+        return loaded, None
+    roots = runconfig_file.project_folders(runconfig_file.find(folder, name), folder)
+    projects = (root for root in roots if os.path.isfile(os.path.join(root, script)))
+    return loaded, next(projects, None)
 
 
 def _conflicts(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:

@@ -21,6 +21,8 @@ from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.later import later
 from scriptrun.spec.values import fresh
+from scriptrun.store import document_limits
+from scriptrun.store.document_limits import LimitExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -323,20 +325,25 @@ def check_name(name: object) -> None:
         )
 
 
+def is_dockerfile_text(dockerfile: str) -> bool:
+    """Whether ``dockerfile`` is a Dockerfile's text and not its path."""
+    is_instruction = dockerfile.strip().upper().startswith(("FROM ", "ARG ", "#"))
+    return "\n" in dockerfile or is_instruction
+
+
 def dockerfile_text(dockerfile: Path) -> str:
     """The text of a Dockerfile, given as text or as a path.
 
     Raises EnvironmentException if the file cannot be read.
     """
     text = os.fspath(dockerfile)
-    if "\n" in text or text.strip().upper().startswith(("FROM ", "ARG ", "#")):
+    if is_dockerfile_text(text):
         return text
     try:
-        with open(text, encoding="utf-8") as handle:
-            return handle.read()
-    except OSError as error:
+        return document_limits.read_text(text)
+    except (OSError, UnicodeDecodeError, LimitExceeded) as error:
         raise EnvironmentException(
-            f"Cannot read Dockerfile {str(text)!r}: {error.strerror}.",
+            f"Cannot read Dockerfile {str(text)!r}: {document_limits.reason_of(error)}.",
             "Give the path of a Dockerfile, or its content.",
         ) from None
 

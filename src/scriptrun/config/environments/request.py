@@ -121,9 +121,10 @@ def problems(environment: Environment, job: DockerConfiguration | None = None) -
     if curated.is_reserved(environment.name or ""):
         messages += filter(None, [curated.unavailable_problem(environment)])
     if python.missing_file and not python.user_managed_dependencies:
+        owner = f" of environment {environment.name!r}" if environment.name else ""
         messages.append(
-            f"conda file {str(python.missing_file)!r} of environment {environment.name!r} does not "
-            "exist; create it, or set environment.python.conda_dependencies"
+            f"conda file {str(python.missing_file)!r}{owner} does not exist; create it, or set "
+            "environment.python.conda_dependencies"
         )
     if python.base_conda_environment:
         messages += filter(None, [conda_export.missing_base_problem(python.base_conda_environment)])

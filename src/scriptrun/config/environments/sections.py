@@ -114,7 +114,10 @@ class PythonSection(Section):
 
     def read_conda_file(self, root: str | os.PathLike[str]) -> None:
         """Read ``conda_dependencies_file``, relative to ``root``; checks report a missing file."""
-        path = os.path.join(root, str(self.conda_dependencies_file))
+        name = str(self.conda_dependencies_file)
+        path = os.path.join(root, name)
+        if not os.path.isfile(path) and "\\" in name:  # as Windows writes it
+            path = os.path.join(root, name.replace("\\", "/"))
         if os.path.isfile(path):
             self.conda_dependencies = CondaDependencies(path)
             self.missing_file = None

@@ -71,7 +71,7 @@ class Workspace(workspace.Workspace):
         if auth is not None:
             one_time_notes.cloud()
         config_file = Path(path or ".").expanduser() / str(kwargs.get("_file_name") or "")
-        return super().from_config(config_file if config_file.is_file() else path)
+        return super().from_config(config_file if config_file.is_file() else path, **kwargs)
 
     @classmethod
     def get(

@@ -80,7 +80,8 @@ def assume(assumptions: Assumptions) -> None:
 def only_workspace() -> Workspace:
     """The workspace in SCRIPTRUN_WORKSPACE; the code finds no other from now on."""
     workspace = Workspace.from_config()
-    setattr(WorkspaceFiles, "search", classmethod(lambda cls, start: cls(workspace.root)))  # noqa: B010
+    search = classmethod(lambda cls, start, file_name="": cls(workspace.root))
+    setattr(WorkspaceFiles, "search", search)  # noqa: B010
     config = classmethod(lambda cls, config: cls(workspace.root))
     setattr(WorkspaceFiles, "_of_azure_config", config)  # noqa: B010
     return workspace
