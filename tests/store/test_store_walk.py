@@ -308,6 +308,15 @@ def test_large_files_beside_the_folders_are_named():
     assert "4 files, 3.1 GB; largest: data.bin (3.0 GB), old.bin (100.0 MB). Use" in said
 
 
+def test_a_large_file_among_small_ones_is_named():
+    sums = warnings.FolderTotals()
+    sums.add(b"data/raw/deep", [(b"model.bin", 3_000_000_000)])
+    sums.add(b"data/raw", [(b"%d" % number, 10) for number in range(50)])
+    sums.add(b"parts", [(b"a", 200_000_000), (b"b", 200_000_000)])
+    (said,) = sums.warnings()
+    assert "data/raw/ (51 files, 3.0 GB, most of it deep/model.bin), parts/ (2 files, 400.0" in said
+
+
 def test_many_files_beside_the_folders_are_named_together():
     sums = warnings.FolderTotals()
     sums.add(b"", [(b"%d" % number, 1_000_000) for number in range(1000)])

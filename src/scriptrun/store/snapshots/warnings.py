@@ -77,6 +77,7 @@ class FolderTotals:
         self.files = 0
         self.size = 0
         self._sums: dict[bytes, tuple[int, int]] = {}
+        self._largest_files: dict[bytes, tuple[bytes, int]] = {}
         self._root_files: list[tuple[bytes, int]] = []
         self._root_size = 0
         self._root_count = 0
@@ -89,11 +90,14 @@ class FolderTotals:
         if not folder:
             self._root_count, self._root_size = count, size
             self._root_files = heapq.nsmallest(_MOST_NAMED, sizes, key=_largest_first)
+        name, largest = min(sizes, key=_largest_first, default=(b"", 0))
         names = folder.split(b"/")[:2] if folder else []
         for depth in range(1, len(names) + 1):
             key = b"/".join(names[:depth])
             had_files, had_size = self._sums.get(key, (0, 0))
             self._sums[key] = (had_files + count, had_size + size)
+            if largest > self._largest_files.get(key, (b"", 0))[1]:
+                self._largest_files[key] = folder + b"/" + name, largest
 
     def warnings(self) -> list[str]:
         """One warning that names the largest files and folders if the snapshot is large."""
@@ -136,10 +140,15 @@ class FolderTotals:
         for key in sorted(weight, key=lambda key: (-weight[key], key)):
             if key not in dominated and key.partition(b"/")[0] not in chosen:
                 chosen.append(key)
-        return [
-            (weight[key], f"{format_path(key)}/ ({_amounts(*self._sums[key])})")
-            for key in chosen[:_MOST_NAMED]
-        ]
+        return [(weight[key], self._describe(key, by_size)) for key in chosen[:_MOST_NAMED]]
+
+    def _describe(self, key: bytes, by_size: bool) -> str:
+        """The folder ``key``, and the one of its files that makes up most of its size."""
+        count, size = self._sums[key]
+        path, largest = self._largest_files.get(key, (b"", 0))
+        stands_out = by_size and count > 1 and largest > _MOST * size
+        file = f", most of it {format_path(path[len(key) + 1 :])}" if stands_out else ""
+        return f"{format_path(key)}/ ({_amounts(count, size)}{file})"
 
 
 def _largest_first(file: tuple[bytes, int]) -> tuple[int, bytes]:
