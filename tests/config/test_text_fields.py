@@ -221,3 +221,14 @@ def test_files_that_other_systems_write(tmp_path, encoding):
     assert given_to_the_job(config) == ["ä"]
     (tmp_path / "env.yml").write_text("dependencies:\r\n- python=3.10\r\n", encoding)
     assert CondaDependencies(tmp_path / "env.yml").get_python_version() == "3.10"
+
+
+def test_nulls_of_imported_jobs(tmp_path):
+    (tmp_path / "job.yml").write_text(
+        "command: run ${{inputs.v}}\ninputs: {v: ~}\nenvironment: {image: ubuntu}\n", "utf-8"
+    )
+    assert read_job.read(tmp_path / "job.yml").config.command == "run null"
+    (tmp_path / "MLproject").write_text(
+        "entry_points: {main: {command: 'run {p}', parameters: {p: {default: ~}}}}\n", "utf-8"
+    )
+    assert read_job.read(tmp_path / "MLproject").config.command == "run null"

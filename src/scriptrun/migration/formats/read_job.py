@@ -166,9 +166,9 @@ def _input_value(
     lost: list[str],
 ) -> str:
     if not isinstance(value, dict):
-        return shlex.quote(str(value))
+        return shlex.quote(_text(value))
     if value.get("path") is None and value.get("default") is not None:
-        return shlex.quote(str(value["default"]))
+        return shlex.quote(_text(value["default"]))
     path = str(value.get("path") or "")
     datastore = _DATASTORE_URI.match(path)
     mode = str(value.get("mode") or ("rw_mount" if side == "outputs" else "ro_mount"))
@@ -183,6 +183,11 @@ def _input_value(
         return shlex.quote(path)
     lost.append(f"the input {name!r} ({path or 'no path'}): register it as a dataset and pass that")
     return f"$DATA_{name.upper()}"
+
+
+def _text(value: object) -> str:
+    """A value of the file as the command has it: null is no Python's None."""
+    return "null" if value is None else str(value)
 
 
 def _target(compute: object) -> str:
@@ -270,9 +275,9 @@ def _read_mlproject(file: Path, document: Json, parameters: dict[str, str]) -> I
 
 def _default(key: str, spec: object, parameters: dict[str, str], lost: list[str]) -> str:
     if key in parameters:
-        return str(parameters[key])
+        return _text(parameters[key])
     if isinstance(spec, dict) and "default" in spec:
-        return str(spec["default"])
+        return _text(spec["default"])
     lost.append(f"the parameter {key!r} has no default: set it with --param {key}=VALUE")
     return f"{{{key}}}"
 
