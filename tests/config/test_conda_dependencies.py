@@ -310,3 +310,15 @@ def test_the_warning_is_given_at_submission(tmp_path):
     workspace = Workspace.create("w", path=tmp_path / "w")
     submission = check(ScriptRunConfig(tmp_path, "a.py", environment=environment), workspace, "e")
     assert len(submission.warnings) == 1 and "'dependencis'" in submission.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "version"),
+    [
+        ("python[version='>=3.8,<3.12']", ">=3.8,<3.12"),
+        ('python[version="3.8",build=x]', "3.8"),
+        ("python[version=3.8]", "3.8"),
+    ],
+)
+def test_the_version_among_a_packages_keys(spec, version):
+    assert CondaDependencies.from_dict({"dependencies": [spec]}).get_python_version() == version

@@ -106,9 +106,8 @@ def check(
     data = data_binding.DataBinding(reader, workspace) if reader.may_use_data else None
     resolve = data.resolve if data else None
     refuse([*reader.problems(resolve), *experiment_problems(experiment)])
-    problems: list[str] = []
     described = describe.description_of(reader, resolve)
-    refuse(process_limits.argument_problems("the command", described.command or ""))
+    problems = process_limits.argument_problems("the command", described.command or "")
     source = source_folder(described.source_directory or ".")
     problems += _source_problems(source, described.script) or entry_files.problems(
         source, described.script, described.command

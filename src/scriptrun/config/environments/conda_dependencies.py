@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 from scriptrun.config.environments import conda_file
@@ -40,6 +41,11 @@ def conda_name(package: str) -> str:
 def conda_version(package: str) -> str:
     """The version specifier without a build string: ``python=3.8.1=h0`` gives ``=3.8.1``."""
     rest = split_name(package.rpartition("::")[2])[1]
+    if rest.startswith("[") and "version=" in rest:  # python[version='>=3.8']
+        value = rest.partition("version=")[2]
+        quote = value[:1]
+        is_quoted = quote in ("'", '"')
+        rest = value[1:].partition(quote)[0] if is_quoted else re.split(r"[,\]]", value)[0]
     body = rest[1:].lstrip() if rest.startswith("=") else rest
     if not body[:1].isdigit():
         return rest

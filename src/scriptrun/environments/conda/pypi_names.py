@@ -92,7 +92,12 @@ BUNDLED = frozenset(
     """.split()  # noqa: SIM905
 )
 
-_SPEC = r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)(?:\[[^\]]*\])?(?P<rest>[\s=<>!~].*)?$"
+_SPEC = (
+    r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)(?:\[(?P<keys>[^\]]*)\])?"
+    r"(?P<rest>[\s=<>!~][^\[]*)?(?:\[[^\]]*\])?$"
+)
+#: the version among a spec's keys: ``numpy[version='>=1.20,<2']``
+_VERSION_KEY = r"""\bversion\s*=\s*(?:'([^']*)'|"([^"]*)"|([^,\s]*))"""
 _CLAUSE = r"(==|!=|<=|>=|~=|=|<|>)?\s*([\w.*+!-]+)$"
 #: packages whose PyPI releases have a fourth version number
 _FOURTH_NUMBER = frozenset({"opencv-python-headless"})
@@ -118,7 +123,7 @@ def translate(specs: Iterable[str]) -> Translation:
     for spec in (spec.strip() for spec in specs):
         match = re.fullmatch(_SPEC, spec)
         name = match["name"].lower() if match else ""
-        clauses = _clauses((match["rest"] or "") if match else "", pypi_name(name))
+        clauses = _clauses(_version(match) if match else "", pypi_name(name))
         if match is None or clauses is None:
             problems.append(
                 f"invalid conda requirement {spec!r}; use e.g. numpy=1.16 or numpy>=1.16,<2"
@@ -138,6 +143,11 @@ def translate(specs: Iterable[str]) -> Translation:
         tuple(unknown),
         tuple(problems),
     )
+
+
+def _version(match: re.Match[str]) -> str:
+    key = re.search(_VERSION_KEY, match["keys"] or "")
+    return next(filter(None, key.groups()), "") if key else match["rest"] or ""
 
 
 def pypi_name(name: str) -> str:

@@ -46,7 +46,7 @@ def unobtainable_problem(requested: str | None) -> str:
     missing = interpreter_discovery.missing(requested)
     if not missing or offered(requested or ""):
         return ""
-    return f"{missing} {_why_disabled()}{interpreter_discovery.hint(requested)}"
+    return f"{missing.rstrip('.')}. {_why_disabled()}{interpreter_discovery.hint(requested)}"
 
 
 def offered(requested: str) -> str:
