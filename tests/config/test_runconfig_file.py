@@ -404,3 +404,7 @@ def test_a_dockerfile_that_is_no_text(tmp_path):
     (tmp_path / "Dockerfile").write_bytes(b"FROM \xe9")
     with pytest.raises(UserErrorException, match="it is not UTF-8 text"):
         Environment.from_dockerfile("e", tmp_path / "Dockerfile")
+
+
+def test_tabs_are_named(tmp_path):
+    assert "Use spaces instead of tabs" in said(tmp_path, "script:\ta.py\n")

@@ -135,3 +135,11 @@ def test_scripts_that_are_not_there(tmp_path, script, problem):
     with pytest.raises(UserErrorException) as caught:
         Experiment(workspace, "e").submit(ScriptRunConfig(source, script))
     assert problem in str(caught.value)
+
+
+def test_a_script_whose_name_looks_like_an_option(tmp_path):
+    (tmp_path / "-t.py").write_text("print('ran')\n")
+    workspace = Workspace.create("w", path=tmp_path / "w")
+    run = Experiment(workspace, "e").submit(ScriptRunConfig(tmp_path, "-t.py"))
+    run.wait_for_completion(show_output=False)
+    assert run.get_status() == "Completed"

@@ -81,9 +81,10 @@ def load(text: str, where: str, limits: Limits = CONFIGURATION, keep_nulls: bool
     except LimitExceeded as error:
         raise RunConfigurationException(f"{where}: {error}.") from None
     except MalformedDocument as error:
-        raise RunConfigurationException(
-            f"{where}: {error}.", "Check the YAML's colons, quotes and indentation."
-        ) from None
+        is_tab = "'\\t'" in error.problem
+        hint = "spaces instead of tabs" if is_tab else "colons, quotes and indentation"
+        verb = "Use" if is_tab else "Check the YAML's"
+        raise RunConfigurationException(f"{where}: {error}.", f"{verb} {hint}.") from None
 
 
 def _parse(text: str, limits: Limits, keep_nulls: bool) -> object:

@@ -172,6 +172,11 @@ def experiment_problems(name: object) -> list[str]:
     ]
 
 
+def _script_path(script: str) -> str:
+    path = Path(os.path.normpath(script)).as_posix()
+    return f"./{path}" if path.startswith("-") else path  # else Python takes it for an option
+
+
 def _source_problems(source: Path, script: str | None) -> list[str]:
     problems = _script_problems(source, script)
     return [*problems, *_artifact_folder_problems(str(source))]
@@ -271,7 +276,7 @@ def _job(
         workspace=workspace.name,
         created=ids.now(),
         source_directory=str(source),
-        script=Path(os.path.normpath(script)).as_posix() if script else None,
+        script=_script_path(script) if script else None,
         arguments=(*described.arguments, *resume_arguments),
         command=described.command,
         distribution=described.distribution,
