@@ -46,7 +46,8 @@ def serving(
             super().do_GET()
 
         def list_directory(self, path: str) -> None:
-            wheels = sorted(Path(unquote(path)).glob("*.whl"))
+            files = Path(unquote(path)).iterdir()
+            wheels = sorted(file for file in files if file.suffix in (".whl", ".gz"))
             page = _json(wheels) if dated else "".join(map(_link, wheels)).encode()
             kind = "application/vnd.pypi.simple.v1+json" if dated else "text/html"
             self.send_response(200)

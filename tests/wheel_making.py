@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -35,6 +37,7 @@ def build_wheel(place, settings=None, metadata=None):
             archive.writestr(path, text)
     return name
 """
+INDIGO = {"indigo.py": "VERSION = '7'\n", "backend.py": BACKEND, "pyproject.toml": PROJECT}
 
 
 def make_wheel(
@@ -67,11 +70,23 @@ def make_wheel(
     return path
 
 
+def make_source(folder: Path) -> Path:
+    """The source distribution of the package ``indigo``, version 7."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "indigo-7.tar.gz"
+    metadata = "Metadata-Version: 2.1\nName: indigo\nVersion: 7\n"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in {**INDIGO, "PKG-INFO": metadata}.items():
+            entry = tarfile.TarInfo(f"indigo-7/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return path
+
+
 def make_repository(place: Path) -> Path:
     """A git repository of the package ``indigo``, whose files a plain web server can serve."""
     place.mkdir(parents=True)
-    files = {"indigo.py": "VERSION = '7'\n", "backend.py": BACKEND, "pyproject.toml": PROJECT}
-    for name, text in files.items():
+    for name, text in INDIGO.items():
         (place / name).write_text(text)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["update-server-info"]):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from index_server import serving
-from wheel_making import make_wheel
+from wheel_making import make_source, make_wheel
 
 from scriptrun.environments.conda import as_of as conda_as_of
 from scriptrun.environments.ensure import ensure
@@ -26,11 +27,15 @@ def index(tmp_path):
         ("late", "2.0", "2025-03-03"),
     ):
         needs = ("numeric",) if name == "learn" else ()
-        wheel = make_wheel(tmp_path / "index" / name, name, version, needs=needs)
-        seconds = datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
-        os.utime(wheel, (seconds, seconds))
+        upload(make_wheel(tmp_path / "index" / name, name, version, needs=needs), day)
     with serving(tmp_path / "index", dated=True) as address:
         yield f"http://{address}/"
+
+
+def upload(path: Path, day: str) -> None:
+    """Have the index say that the file was uploaded on ``day``."""
+    seconds = datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+    os.utime(path, (seconds, seconds))
 
 
 def requested(index: str, *lines: str, **fields: object) -> EnvironmentSpec:
@@ -55,6 +60,29 @@ def test_exact_pins_leave_the_rest_alone(index, locks, said):
 def test_a_package_of_later_has_a_day_of_its_own(index, locks, said):
     lock = ensure(requested(index, "learn==0.24", "late"), locks, said.append).lock
     assert "late==1.0" in lock["requirements"] and "numeric==1.20" in lock["requirements"]
+
+
+def test_what_had_no_wheel_then_is_built(index, locks, said, tmp_path):
+    upload(make_source(tmp_path / "index" / "indigo"), "2020-05-05")
+    upload(make_wheel(tmp_path / "index" / "indigo", "indigo", "8"), "2024-05-05")
+    ready = ensure(requested(index, "learn==0.24", "indigo"), locks, said.append)
+    assert "indigo==7" in ready.lock["requirements"]
+
+
+def test_another_pin_may_be_the_newest(index, locks, said):
+    spec = requested(index, "learn==0.24", "late", as_of="2024-01-01 azureml-core==1.55.0")
+    ready = ensure(spec, locks, said.append)
+    assert "numeric==1.20" in ready.lock["requirements"]
+    assert ready.lock["as_of"] == "2024-01-01"
+    older = requested(index, "learn==0.24", as_of="2019-01-01 azureml-core==1.0.6")
+    assert ensure(older, locks, said.append).lock["as_of"] == "2021-04-28"
+
+
+def test_a_day_of_no_pin_counts_only_without_pins(index, locks, said):
+    spec = requested(index, "learn==0.24", as_of="2024-12-12 azureml-sdk 1.59")
+    assert ensure(spec, locks, said.append).lock["as_of"] == "2021-04-28"
+    free = requested(index, "learn", as_of="2024-01-01 azureml-sdk 1.55")
+    assert "numeric==1.20" in ensure(free, locks, said.append).lock["requirements"]
 
 
 def test_what_cannot_be_had_of_the_brought_is_left_out(index, locks, said):

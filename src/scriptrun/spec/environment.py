@@ -29,6 +29,11 @@ NEWEST_PIN = "newest pin"
 TOOLS = ("pip", "setuptools", "wheel")
 
 
+def is_pin(as_of: str) -> bool:
+    """Whether ``EnvironmentSpec.as_of`` is the day of a pin: "DAY PACKAGE==VERSION"."""
+    return "==" in as_of
+
+
 class BuildContext(Value):
     """What an image is built from: a folder (``type`` "local") or a git repository ("git")."""
 
@@ -108,8 +113,9 @@ class EnvironmentSpec(Value):
     IMAGE is a container: ``image``, or one built from ``docker``, with packages on top.
     ``pins`` is EXACT (unavailable pins are errors), RELAX or AUTO (they are relaxed as little as
     possible, and a job finds the names that packages have removed; AUTO is the default for old
-    code, and builds the same environments as RELAX). ``as_of`` is NEWEST_PIN, or "DAY PACKAGE" (the
-    day to use where nothing is pinned), if packages without a pin are resolved as of the pins'
+    code, and builds the same environments as RELAX). ``as_of`` is NEWEST_PIN, or "DAY PACKAGE==VERSION" (of
+    a pin that is not among the packages) or "DAY PACKAGE VERSION" (the day to use where nothing is
+    pinned), if packages without a pin are resolved as of the pins'
     time. ``brought`` are requirement lines that nobody wrote: what the SDK's packages brought, and
     pip; they are left out where unavailable. ``local`` contains the digests of requirements
     that are local directories or files, by path. ``image`` is the requested container image and

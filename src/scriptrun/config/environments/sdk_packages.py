@@ -74,24 +74,24 @@ def defaults() -> list[str]:
 
 
 def release(requirements: Collection[str]) -> str:
-    """The newest release that ``requirements`` pin, as "DAY NAME VERSION"; "" for none."""
+    """The newest release that ``requirements`` pin, as "DAY NAME==VERSION"; "" for none."""
     found = []
     for requirement in requirements:
         name, version = requirement_name(requirement), _version(requirement, exact=True)
         if version and is_sdk(requirement) and not name.startswith(_OWN_VERSIONS):
-            found.append(_release(name, version))
+            found.append(_release(f"{name}==", version))
     return max(found, default="")
 
 
 def last_release() -> str:
-    """The release that packages of the SDK without a version mean, like ``release``."""
-    return _release("azureml-sdk", _LAST)
+    """The release that packages of the SDK without a version mean, as "DAY NAME VERSION"."""
+    return _release("azureml-sdk ", _LAST)
 
 
-def _release(name: str, version: tuple[int, ...]) -> str:
+def _release(label: str, version: tuple[int, ...]) -> str:
     releases: dict[str, str] = _table()["releases"]
     days = [day for minor, day in releases.items() if _numbers(minor) <= version]
-    return f"{max(days)} {name} {'.'.join(map(str, version))}" if days else ""
+    return f"{max(days)} {label}{'.'.join(map(str, version))}" if days else ""
 
 
 def _row(key: str, version: tuple[int, ...] | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from scriptrun.environments.conda import relax_pins as conda_relax_pins
 from scriptrun.environments.conda.errors import Unsolvable
-from scriptrun.spec.environment import TOOLS
+from scriptrun.spec.environment import TOOLS, is_pin
 from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ Solve = Callable[[Sequence[str], str], "Json"]
 class DatedSolution(Value):
     """rattler's answer, the day as of which it was solved ("" for none) and notes about it.
 
-    ``release`` is what the day is the date of: "DAY NAME VERSION".
+    ``release`` is what the day is the date of: "DAY NAME==VERSION".
     """
 
     answer: Json
@@ -35,13 +35,17 @@ class DatedSolution(Value):
     notes: tuple[str, ...] = ()
 
 
-def resolve(specs: Sequence[str], undated: Json, solve: Solve) -> DatedSolution:
-    """Solve ``specs`` again as of the newest pin's day; ``undated`` is their solution now."""
+def resolve(specs: Sequence[str], undated: Json, solve: Solve, other: str = "") -> DatedSolution:
+    """Solve ``specs`` again as of the newest pin's day; ``undated`` is their solution now.
+
+    ``other`` is a pin that is not among ``specs``, like ``DatedSolution.release``.
+    """
     records = {record["name"]: record for record in undated["records"]}
-    release = max(_releases(specs, records), default="")
+    release = max([*_releases(specs, records), *([other] if is_pin(other) else ())], default="")
     if not release:
         return DatedSolution(undated)
-    first, name, version = release.split(" ")
+    first, pin = release.split(" ")
+    label = pin.replace("==", " ")
     fixed = [_fixed(spec, records) for spec in specs]
     for day in _days(datetime.date.fromisoformat(first)):
         try:
@@ -50,12 +54,12 @@ def resolve(specs: Sequence[str], undated: Json, solve: Solve) -> DatedSolution:
             continue
         note = f"packages without a pin are resolved as of {day}"
         if str(day) == first:
-            note += f", the date of {name} {version}."
+            note += f", the date of {label}."
         else:
-            note += f": as of {first}, the date of {name} {version}, they have no solution."
+            note += f": as of {first}, the date of {label}, they have no solution."
         is_same = _names(answer) == _names(undated)
         return DatedSolution(answer, str(day), release, () if is_same else (note,))
-    note = f"packages without a pin are the newest: as of {first}, the date of {name} {version}, "
+    note = f"packages without a pin are the newest: as of {first}, the date of {label}, "
     return DatedSolution(undated, "", release, (f"{note}they have no solution.",))
 
 
@@ -67,7 +71,7 @@ def _releases(specs: Iterable[str], records: dict[str, Json]) -> Iterator[str]:
         if record is not None and record.get("timestamp"):
             seconds = record["timestamp"] / 1000
             day = datetime.datetime.fromtimestamp(seconds, datetime.UTC).date()
-            yield f"{day} {record['name']} {record['version']}"
+            yield f"{day} {record['name']}=={record['version']}"
 
 
 def _exact_pin(spec: str) -> conda_relax_pins.CondaPin | None:

@@ -53,7 +53,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Loc
         answer, notes, changes = _solve_request(ask, request, glibc, log, may_relax=may_relax)
         dated = DatedSolution(answer)
         if spec.as_of and may_relax:
-            dated = _solve_as_of(ask, request, glibc, answer)
+            dated = _solve_as_of(ask, request, glibc, answer, spec.as_of)
     answer = dated.answer
     for note in dated.notes:
         log(note)
@@ -133,8 +133,10 @@ def _make_lockfile(
     }
 
 
-def _solve_as_of(ask: Ask, request: CondaRequest, glibc: str, undated: Json) -> DatedSolution:
-    """Solve the request again as of its newest pin's release."""
+def _solve_as_of(
+    ask: Ask, request: CondaRequest, glibc: str, undated: Json, other: str
+) -> DatedSolution:
+    """Solve the request again as of its newest pin's release, or of the ``other`` pin's."""
     options = _options(request, glibc)
 
     def solve(specs: Sequence[str], newest: str) -> Json:
@@ -143,7 +145,8 @@ def _solve_as_of(ask: Ask, request: CondaRequest, glibc: str, undated: Json) -> 
         except Unsolvable:
             return ask("solve", specs=specs, strict=False, newest=newest, **options)
 
-    return conda_as_of.resolve([*request.specs, request.python or "python"], undated, solve)
+    specs = [*request.specs, request.python or "python"]
+    return conda_as_of.resolve(specs, undated, solve, other)
 
 
 def _options(request: CondaRequest, glibc: str) -> Json:

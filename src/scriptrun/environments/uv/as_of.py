@@ -21,7 +21,7 @@ from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.environments.uv.relax_pins import Compile
 from scriptrun.environments.uv.requirements import Request
 from scriptrun.runtime import files
-from scriptrun.spec.environment import TOOLS
+from scriptrun.spec.environment import NEWEST_PIN, TOOLS, is_pin
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store import scratch
@@ -44,6 +44,17 @@ _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 _PRECISION = 30
 #: how long after its first release a package that appeared later is taken
 _YOUTH = datetime.timedelta(days=365)
+#: packages that need a compiler and more
+_COMPILED = frozenset(
+    "catboost cffi cryptography cython grpcio h5py lightgbm llvmlite lxml matplotlib numba numpy "
+    "opencv-python pandas pillow protobuf pyarrow pyzmq scikit-image scikit-learn scipy "
+    "statsmodels tensorflow tensorflow-gpu tokenizers torch torchvision xgboost".split()
+)
+#: packages that build without a compiler, too, and had no wheels for long
+_OPTIONALLY_COMPILED = frozenset(
+    "markupsafe msgpack pyyaml ruamel-yaml simplejson sqlalchemy tornado wrapt "
+    "zope-interface".split()
+)
 #: a Python and the text that is locked for it
 Answer = tuple[Python, str]
 
@@ -51,12 +62,12 @@ Answer = tuple[Python, str]
 class Release(Value):
     """When a locked version was first there for the chosen Python; None: the index does not tell.
 
-    ``has_wheel`` is whether it has a wheel for that Python.
+    ``is_compiled`` is whether its wheel for that Python holds compiled code.
     """
 
     version: str
     date: datetime.date | None
-    has_wheel: bool
+    is_compiled: bool = False
 
 
 class Dated(Value):
@@ -71,14 +82,14 @@ class Dated(Value):
 class _Attempt(Value):
     """What is compiled again and again, each time as of another day.
 
-    ``exempt`` are the packages without a day; ``sources`` may be built from source.
+    ``exempt`` are the packages without a day; ``compiled`` are never built from source. Others may
+    be: in their time, packages without compiled code often had no wheels.
     """
 
     request: Request
     compile: Compile
     exempt: tuple[str, ...]
-    with_wheels: tuple[str, ...]
-    has_sources: bool
+    compiled: tuple[str, ...]
     pinned: frozenset[str]
     late: dict[str, datetime.date] = fresh(default_factory=dict)
 
@@ -91,13 +102,22 @@ class _Attempt(Value):
 
     def lock(self, pythons: Iterable[Python], day: datetime.date) -> Answer | None:
         """The first of ``pythons`` that can be locked as of ``day``, and the text; None if none."""
-        wheels = tuple(f"--only-binary={name}" for name in self.with_wheels)
-        for kinds in (_ONLY_WHEELS, wheels) if self.has_sources else (_ONLY_WHEELS,):
-            for python in pythons:
-                flags = (*self.flags(day), *kinds)
-                text = _compiled(self.compile, self.request, python, flags)
-                if text is not None:
-                    return python, text
+        for python in pythons:
+            text = self._lock_for(python, day)
+            if text is not None:
+                return python, text
+        return None
+
+    def _lock_for(self, python: Python, day: datetime.date) -> str | None:
+        sources = tuple(f"--only-binary={name}" for name in self.compiled)
+        for kinds in (sources, _ONLY_WHEELS):
+            try:
+                return self.compile(self.request, python, (*self.flags(day), *kinds))
+            except uv_tool.UvError as failure:
+                if not _is_unsolvable(failure):
+                    raise
+                if not failure.is_build:
+                    return None  # fewer files have no solution, either
         return None
 
 
@@ -112,8 +132,9 @@ def resolve(
 ) -> Dated:
     """Lock ``request`` again as of its newest pin's release; ``undated`` is how it is locked now.
 
-    ``as_of`` is the day to use where nothing is pinned, if it is one. ``others`` are the Pythons
-    that may be used instead of the chosen one.
+    ``as_of`` may be another pin's day ("DAY NAME==VERSION"), or the day to use where nothing is
+    pinned ("DAY NAME VERSION"). ``others`` are the Pythons that may be used instead of the chosen
+    one.
     """
     python, text = undated
     locked = {site_packages.normal(name): version for name, version in _LOCKED.findall(text)}
@@ -132,8 +153,7 @@ def resolve(
         request.replace(lines=lines),
         compile,
         exempt=tuple(sorted({*TOOLS, *(name for name, r in releases.items() if not r.date)})),
-        with_wheels=tuple(name for name, release in releases.items() if release.has_wheel),
-        has_sources=not all(release.has_wheel for release in releases.values()),
+        compiled=_never_built(releases),
         pinned=frozenset(pinned),
     )
     return _resolve_as_of(attempt, undated, day, reason, others())
@@ -247,13 +267,17 @@ def _day(
     compile: Compile,
 ) -> tuple[datetime.date | None, str]:
     """The day to resolve as of, and where it comes from."""
-    days = {name: day for name in pinned if (day := releases[name].date) is not None}
-    if days:
-        newest = max(days, key=lambda name: (days[name], name))
-        return days[newest], f"the date of {newest} {releases[newest].version}"
-    if re.match(r"\d{4}-", as_of):
+    found = [
+        (day, f"{name} {releases[name].version}")
+        for name in pinned
+        if (day := releases[name].date) is not None
+    ]
+    if as_of != NEWEST_PIN and (is_pin(as_of) or not found):
         text, _, release = as_of.partition(" ")
-        return datetime.date.fromisoformat(text), f"the date of {release}"
+        found.append((datetime.date.fromisoformat(text), release.replace("==", " ")))
+    if found:
+        day, release = max(found)
+        return day, f"the date of {release}"
     held = {
         name: day
         for name in _held_back(request, python, lines, releases, compile)
@@ -298,7 +322,7 @@ def _releases(
     packages = tomllib.loads(text).get("packages") or ()
     found = {site_packages.normal(package["name"]): _release(package) for package in packages}
     return {
-        name: found.get(name) or Release(version, None, True) for name, version in locked.items()
+        name: found.get(name) or Release(version, None) for name, version in locked.items()
     }
 
 
@@ -311,7 +335,15 @@ def _release(package: Json) -> Release:
         if "upload-time" in file
     ]
     day = min(uploads).date() if uploads else None
-    return Release(str(package.get("version", "")), day, bool(wheels))
+    names = [str(wheel.get("name") or wheel.get("url", "")) for wheel in wheels]
+    is_compiled = bool(names) and not any("-none-any" in name for name in names)
+    return Release(str(package.get("version", "")), day, is_compiled)
+
+
+def _never_built(releases: Mapping[str, Release]) -> tuple[str, ...]:
+    """The packages with compiled code, which rarely build on another machine or Python."""
+    compiled = {name for name, release in releases.items() if release.is_compiled}
+    return tuple(sorted((compiled | _COMPILED) - _OPTIONALLY_COMPILED))
 
 
 def _resolve_by_table(
@@ -359,9 +391,13 @@ def _compiled(
     try:
         return compile(request, python, flags)
     except uv_tool.UvError as failure:
-        if failure.other_versions_may_help or os.environ.get("UV_OFFLINE"):
+        if _is_unsolvable(failure):
             return None
         raise
+
+
+def _is_unsolvable(failure: uv_tool.UvError) -> bool:
+    return failure.other_versions_may_help or bool(os.environ.get("UV_OFFLINE"))
 
 
 def _end_of(day: datetime.date) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from scriptrun.environments import dependency_paths
@@ -16,9 +17,10 @@ from scriptrun.spec.values import Value
 
 
 class Completed(Value):
-    """A request with the available brought requirements, and its locked text."""
+    """A request with the available brought requirements, its Python and its locked text."""
 
     request: Request
+    python: Python
     text: str
     note: str = ""
 
@@ -29,20 +31,44 @@ def add(
     text: str,
     changes: Mapping[str, tuple[str, str]],
     compile: Compile,
+    others: Callable[[], Sequence[Python]] = list,
 ) -> Completed:
     """Lock ``request``, which is locked as ``text`` alone, with what its packages brought.
 
-    The user's requirements stay; ``changes`` are the pins that were relaxed.
+    The user's requirements stay; ``changes`` are the pins that were relaxed. ``others`` are the
+    Pythons that may be used instead of the chosen one.
     """
     lines = tuple(uv_relax_pins.with_changes(line, changes) for line in request.lines)
-    alone = Completed(request.replace(lines=lines), text)
+    alone = Completed(request.replace(lines=lines), python, text)
 
-    def lock(brought: tuple[str, ...]) -> Completed | None:
+    def lock(brought: tuple[str, ...], python: Python = python) -> Completed | None:
         return _with(alone, lines, brought, python, compile)
 
-    ordered = sorted(dict.fromkeys(request.brought), key=lambda line: not _is_tool(line))
-    kept, completed = _add_to((), alone, tuple(ordered), lock)
+    tools_first = sorted(dict.fromkeys(request.brought), key=lambda line: not _is_tool(line))
+    ordered = tuple(tools_first)
+    whole = lock(ordered)
+    if whole is not None:
+        return whole
+    for other in _of_their_time(ordered, python, others):
+        whole = lock(ordered, other)
+        if whole is not None:
+            return whole.replace(note=f"Using Python {other.version}, as the SDK's packages did.")
+    kept, completed = _add_parts((), alone, ordered, lock)
     return completed.replace(note=_left_out(request.brought, kept))
+
+
+def _of_their_time(
+    brought: Sequence[str], python: Python, others: Callable[[], Sequence[Python]]
+) -> list[Python]:
+    """The older Pythons for which all bounds of ``brought`` hold, newest first."""
+    limits = [
+        (int(match[1]), int(match[2]))
+        for line in brought
+        if (match := re.search(r'python_version <= "(\d+)\.(\d+)"', line))
+    ]
+    if not limits or python.minor <= min(limits):
+        return []
+    return [other for other in others() if other.minor <= min(limits)]
 
 
 def _add_to(
@@ -51,16 +77,26 @@ def _add_to(
     lines: tuple[str, ...],
     lock: Callable[[tuple[str, ...]], Completed | None],
 ) -> tuple[tuple[str, ...], Completed]:
-    """Add what can be had of ``lines`` to ``kept``, which are locked as ``completed``.
+    """Add what is available of ``lines`` to ``kept``, which are locked as ``completed``."""
+    answer = lock((*kept, *lines)) if lines else None
+    if answer is not None:
+        return (*kept, *lines), answer
+    return _add_parts(kept, completed, lines, lock)
 
-    A line that cannot be had loses its bounds, a tool's is left out: newer ones lack what old code
+
+def _add_parts(
+    kept: tuple[str, ...],
+    completed: Completed,
+    lines: tuple[str, ...],
+    lock: Callable[[tuple[str, ...]], Completed | None],
+) -> tuple[tuple[str, ...], Completed]:
+    """As ``_add_to``, for ``lines`` of which some are unavailable.
+
+    A line that is unavailable loses its bounds, a tool's is left out: newer ones lack what old code
     imports (pkg_resources).
     """
     if not lines:
         return kept, completed
-    answer = lock((*kept, *lines))
-    if answer is not None:
-        return (*kept, *lines), answer
     if len(lines) > 1:
         middle = len(lines) // 2
         kept, completed = _add_to(kept, completed, lines[:middle], lock)
@@ -87,7 +123,7 @@ def _with(
         return alone
     request = alone.request.replace(lines=(*lines, *brought))
     text = _compiled(request, python, brought, compile)
-    return None if text is None else Completed(request, text)
+    return None if text is None else Completed(request, python, text)
 
 
 def _compiled(
@@ -113,7 +149,7 @@ def _left_out(brought: Sequence[str], used: Sequence[str]) -> str:
     kept = set(map(dependency_paths.requirement_name, used))
     missing = dict.fromkeys(name for name in names.values() if name not in kept)
     loose = dict.fromkeys(name for line, name in names.items() if name in kept and line not in used)
-    left_out = "left out, as they cannot be had beside the requirements"
+    left_out = "left out, as no release of them fits the requirements"
     newer = "newer than in Azure, as the requirements need it"
     notes = ((left_out, missing), (newer, loose))
     return "; ".join(f"{text}: {', '.join(which)}" for text, which in notes if which) + (

@@ -51,6 +51,12 @@ def other_versions_may_help(lines: Sequence[str]) -> bool:
     return _disk_error(text, lines) is None and _network_error(text, lines) is None
 
 
+def is_build(lines: Sequence[str]) -> bool:
+    """Whether a package's build from source failed."""
+    text = " ".join(lines)
+    return "build backend" in text or "Failed to build" in text
+
+
 #: the placeholder for a package that uv does not name: one given by its path or URL
 UNNAMED = "a package"
 

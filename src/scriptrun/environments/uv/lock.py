@@ -98,13 +98,12 @@ def _complete(
     def compile(request: Request, python: Python, flags: tuple[str, ...]) -> str:
         return _compile(request, python, (*extra_flags, *flags), _discard, stop)
 
-    python, text = undated
-    completed = uv_brought.add(request, python, text, changes, compile)
-    dated = Dated(python, completed.text)
+    is_free = not request.python and not extra_flags and spec.pins != EXACT
+    others = interpreter_discovery.others if is_free else list
+    completed = uv_brought.add(request, *undated, changes, compile, others)
+    dated = Dated(completed.python, completed.text)
     if spec.as_of and spec.pins != EXACT:
-        is_free = not request.python and not extra_flags
-        others = interpreter_discovery.others if is_free else list
-        undated = (python, completed.text)
+        undated = (completed.python, completed.text)
         dated = uv_as_of.resolve(
             completed.request, undated, changes, spec.as_of, compile, log, others
         )
