@@ -70,13 +70,19 @@ def make_wheel(
     return path
 
 
-def make_source(folder: Path) -> Path:
+def make_source(folder: Path, *, builds: bool = True) -> Path:
     """The source distribution of the package ``indigo``, version 7."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "indigo-7.tar.gz"
     metadata = "Metadata-Version: 2.1\nName: indigo\nVersion: 7\n"
+    files = {**INDIGO, "PKG-INFO": metadata}
+    if not builds:  # nor says its metadata without being asked
+        files["backend.py"] = "raise ValueError"
+        files["pyproject.toml"] = PROJECT.replace(
+            'version = "7"', 'dynamic = ["version", "dependencies"]'
+        )
     with tarfile.open(path, "w:gz") as archive:
-        for name, text in {**INDIGO, "PKG-INFO": metadata}.items():
+        for name, text in files.items():
             entry = tarfile.TarInfo(f"indigo-7/{name}")
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))

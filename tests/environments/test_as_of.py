@@ -12,7 +12,9 @@ from wheel_making import make_source, make_wheel
 
 from scriptrun.environments.conda import as_of as conda_as_of
 from scriptrun.environments.ensure import ensure
-from scriptrun.environments.uv import as_of, brought, release_dates
+from scriptrun.environments.interpreter.discovery import Python
+from scriptrun.environments.uv import as_of, brought, dated_attempt, release_dates, requirements
+from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.environment import EXACT, NEWEST_PIN, PACKAGES, RELAX, EnvironmentSpec
 
 
@@ -30,6 +32,11 @@ def index(tmp_path):
         upload(make_wheel(tmp_path / "index" / name, name, version, needs=needs), day)
     with serving(tmp_path / "index", dated=True) as address:
         yield f"http://{address}/"
+
+
+@pytest.fixture
+def python() -> Python:
+    return Python("/usr/bin/python3.11", (3, 11), 7)
 
 
 def upload(path: Path, day: str) -> None:
@@ -67,6 +74,38 @@ def test_what_had_no_wheel_then_is_built(index, locks, said, tmp_path):
     upload(make_wheel(tmp_path / "index" / "indigo", "indigo", "8"), "2024-05-05")
     ready = ensure(requested(index, "learn==0.24", "indigo"), locks, said.append)
     assert "indigo==7" in ready.lock["requirements"]
+
+
+def test_what_does_not_build_is_taken_from_a_wheel(index, locks, said, tmp_path):
+    upload(make_source(tmp_path / "index" / "indigo", builds=False), "2020-05-05")
+    upload(make_wheel(tmp_path / "index" / "indigo", "indigo", "8"), "2024-05-05")
+    ready = ensure(requested(index, "learn==0.24", "indigo"), locks, said.append)
+    assert "indigo==8" in ready.lock["requirements"]
+    assert "numeric==1.20" in ready.lock["requirements"]
+    assert any("indigo as of 2025-05-05, as it appeared later" in note for note in ready.notes)
+
+
+def test_compiled_packages_are_never_built():
+    releases = {"own": dated_attempt.Release("1.0", None, is_compiled=True)}
+    names = dated_attempt.never_built(releases)
+    assert {"own", "numpy"} < {*names} and "pyyaml" not in names
+
+
+def test_the_sdks_packages_choose_a_python_of_their_time(python):
+    request = requirements.from_spec(
+        EnvironmentSpec(PACKAGES, brought=('numpy<1.19; python_version <= "3.8"', "joblib<=0.14.1"))
+    )
+
+    def compile(request, python, flags):
+        if python.minor > (3, 8):
+            raise uv_tool.UvError("No set of versions satisfies the requirements.")
+        return "numpy==1.18.5\n"
+
+    old = python.replace(minor=(3, 8))
+    newer = python.replace(minor=(3, 9))
+    completed = brought.add(request, python, "", {}, compile, lambda: [newer, old])
+    assert (completed.python, completed.text) == (old, "numpy==1.18.5\n")
+    assert completed.note == f"Using Python {old.version}, as the SDK's packages did."
 
 
 def test_another_pin_may_be_the_newest(index, locks, said):

@@ -84,6 +84,21 @@ def test_comments_blank_lines_and_doubles_are_left_out():
     assert made.direct() == ["-e /x/y", "--editable /z"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "kept", "notes"),
+    [
+        (("sklearn", "six"), ("six", "scikit-learn"), 1),
+        (("sklearn==0.0",), ("scikit-learn",), 1),
+        (("sklearn", "scikit-learn==0.24"), ("scikit-learn==0.24",), 1),
+        (("tensorflow-gpu",), ("tensorflow",), 1),
+        (("tensorflow-gpu==1.15",), ("tensorflow-gpu==1.15",), 0),
+    ],
+)
+def test_empty_packages_are_those_that_they_stand_for(lines, kept, notes):
+    made = requirements.from_spec(spec(*lines))
+    assert (made.lines, len(made.notes)) == (kept, notes)
+
+
 def test_what_is_locked_is_installed_without_resolving():
     made = requirements.from_spec(
         spec(options=("--pre", "--no-deps", "--trusted-host h", "--extra-index-url https://h/"))

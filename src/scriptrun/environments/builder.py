@@ -51,6 +51,7 @@ class ReadyEnvironment(Value):
     ``python`` is the absolute path of its interpreter and ``bin`` the folder of that. ``place`` is
     the folder of the build (None for an existing interpreter), ``sites`` are its site-packages
     folders, ``lock`` is the lockfile as a JSON value. ``seconds`` is how long this call took.
+    ``failed_imports`` are sentences about requested packages that fail to import.
     ``container`` holds the container settings of the launch order, None for processes.
     """
 
@@ -63,6 +64,7 @@ class ReadyEnvironment(Value):
     seconds: float = 0.0
     sites: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    failed_imports: tuple[str, ...] = ()
     container: Json | None = None
 
 
@@ -148,7 +150,8 @@ class Builder(ABC):
             cached=cached,
             seconds=seconds,
             sites=self.sites(folder or ""),
-            notes=(*self.lockfile.get("notes", ()), *(health.notes(folder) if folder else ())),
+            notes=tuple(self.lockfile.get("notes", ())),
+            failed_imports=health.failed_imports(folder) if folder else (),
         )
 
 

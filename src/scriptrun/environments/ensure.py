@@ -164,7 +164,8 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop, cache: CacheFold
         problem = builder.why_unhealthy(folder)
         if problem:
             raise EnvironmentException(f"The environment is broken after its build: {problem}.")
-        health.add_notes(folder, import_trial.try_imports(builder, folder, log, stop))
+        failed = import_trial.try_imports(builder, folder, log, stop)
+        health.record_failed_imports(folder, failed)
         seconds = round(time.monotonic() - began, 3)
         _mark(builder, folder, seconds)
     except OSError as error:

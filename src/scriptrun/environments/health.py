@@ -28,17 +28,18 @@ def record(folder: str, python: str, site_folders: tuple[str, ...]) -> None:
     write_atomic(os.path.join(folder, RECORD_FILE), to_json(facts), durable=False)
 
 
-def add_notes(folder: str, notes: Sequence[str]) -> None:
-    """Add ``notes`` about the finished build, such as failing imports, to its record."""
+def record_failed_imports(folder: str, sentences: Sequence[str]) -> None:
+    """Record sentences about the packages of the finished build that fail to import."""
     path = os.path.join(folder, RECORD_FILE)
     facts = read_object(path)
-    if notes and facts is not None:
-        write_atomic(path, to_json({**facts, "notes": list(notes)}), durable=False)
+    if sentences and facts is not None:
+        facts = {**facts, "failed_imports": list(sentences)}
+        write_atomic(path, to_json(facts), durable=False)
 
 
-def notes(folder: str) -> tuple[str, ...]:
-    """The notes in the record of the build in ``folder``."""
-    recorded = (read_object(os.path.join(folder, RECORD_FILE)) or {}).get("notes")
+def failed_imports(folder: str) -> tuple[str, ...]:
+    """What ``record_failed_imports`` recorded for the build in ``folder``."""
+    recorded = (read_object(os.path.join(folder, RECORD_FILE)) or {}).get("failed_imports")
     return tuple(map(str, recorded)) if isinstance(recorded, list) else ()
 
 

@@ -1,24 +1,30 @@
 """Import each requested package once after a build, and name the pair of those that fail.
 
-A failure is a note of the environment, not an error: some packages need a GPU or a display.
+A failure is a note of the environment, not an error: some packages need a GPU or a display. What is
+imported here has its bytecode, so that the first job starts faster. The Python gets no input, no
+variables of a job, and none of its processes stay.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from scriptrun.environments import build_process, site_packages
 from scriptrun.environments.builder import BuildCanceled, Builder, Log, Stop
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.dependency_paths import requirement_name
 from scriptrun.environments.import_check import distributions_for
-from scriptrun.spec.environment import CONDA, PACKAGES, TOOLS
+from scriptrun.runtime import conda_prefix, injob
+from scriptrun.spec.environment import AUTO, CONDA, PACKAGES, TOOLS
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
 from scriptrun.store import scratch
@@ -28,16 +34,28 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 #: seconds for all imports of an environment together
-LIMIT = 300.0
+LIMIT = 120.0
 #: top-level modules that are no part of what a distribution is for
 _SIDE_MODULES = {"test", "tests", "doc", "docs", "examples", "benchmarks", "setup", "conftest"}
+#: what jobs use of packages that import little by themselves
+_SUBMODULES = {
+    "sklearn": ("sklearn.ensemble", "sklearn.linear_model"),
+    "scipy": ("scipy.stats",),
+    "matplotlib": ("matplotlib.path",),
+}
 #: runs in the environment's Python, 3.6 or newer: one line of JSON before and after each import
 _SCRIPT = """
 import importlib, json, os, sys, traceback
+path, old_names = sys.argv[1:3]
 def write(**facts):
-    with open(sys.argv[1], "a") as lines:
+    with open(path, "a") as lines:
         lines.write(json.dumps(facts) + "\\n")
-for name in sys.argv[2:]:
+if old_names:
+    with open(old_names) as file:
+        names = {"__name__": "scriptrun_old_names"}
+        exec(compile(file.read(), old_names, "exec"), names)
+        names["install"]()
+for name in sys.argv[3:]:
     write(module=name)
     try:
         importlib.import_module(name)
@@ -71,23 +89,54 @@ def try_imports(builder: Builder, folder: str, log: Log, stop: Stop) -> list[str
     """
     if builder.kind not in (PACKAGES, CONDA):
         return []
-    requested = {requirement_name(line) for line in builder.lockfile.get("requested", ())}
-    requested |= {site_packages.normal(pypi_names.pypi_name(name)) for name in requested}
     installed = _installed(builder.sites(folder))
     modules = {
         module: each
         for name, each in installed.items()
-        if name in requested - set(TOOLS)
-        for module in _importable_modules(each)
+        if name in _requested_names(builder)
+        for top_level in _importable_modules(each)
+        for module in (top_level, *_SUBMODULES.get(top_level, ()))
     }
-    results = _import_all(builder.python(folder), list(modules), log, stop) if modules else []
+    trial = Trial(
+        python=builder.python(folder),
+        old_names=_old_names() if builder.spec.pins == AUTO else "",
+        until=time.monotonic() + LIMIT,
+    )
+    results = _import_all(trial, list(modules), log, stop) if modules else []
     notes: dict[str, str] = {}
     for result in results:
         tried = modules[str(result["module"])]
-        if result.get("error") and tried.name not in notes:
+        if tried.name not in notes and not _wants_display(result):
             notes[tried.name] = _describe(tried, result, installed)
             log(notes[tried.name])
     return list(notes.values())
+
+
+class Trial(Value):
+    """A Python to import with, and until when.
+
+    ``old_names`` is the file of the names that packages have removed and that the jobs find.
+    """
+
+    python: str
+    old_names: str
+    until: float
+
+
+def _requested_names(builder: Builder) -> set[str]:
+    """The normalized names of the packages that somebody asked for, without pip and its kin."""
+    names = {requirement_name(line) for line in builder.lockfile.get("requested", ())}
+    names |= {site_packages.normal(pypi_names.pypi_name(name)) for name in names}
+    return names - set(TOOLS)
+
+
+def _old_names() -> str:
+    return str(Path(injob.__file__).with_name("compat_names.py"))
+
+
+def _wants_display(result: Json) -> bool:
+    """Whether it failed for want of a screen, which another machine may have."""
+    return "display" in str(result["error"]).lower()
 
 
 def _installed(sites: Iterable[str]) -> dict[str, Distribution]:
@@ -140,48 +189,89 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def _import_all(python: str, modules: Sequence[str], log: Log, stop: Stop) -> list[Json]:
-    """The result of each import; a module that ends the process is one, and the rest go on."""
-    results: list[Json] = []
+def _import_all(trial: Trial, modules: Sequence[str], log: Log, stop: Stop) -> list[Json]:
+    """The results of the imports that fail by themselves: some depend on what came before."""
+    failed: dict[str, Json] = {}
     with scratch.Scratch("imports") as folder:
         while modules:
-            path = os.path.join(folder, f"results-{len(modules)}")
-            code = _run(python, path, modules, folder, log, stop)
-            lines = [json.loads(line) for line in _lines(path)]
-            results += [line for line in lines if "error" in line]
-            if code in (0, None) or not lines:
+            results = _import_some(trial, modules, folder, stop)
+            if not results:
+                log(f"The imports of {', '.join(modules)} were not tried: no time was left.")
                 break
-            crashed = lines[-1]["module"]
-            if "error" not in lines[-1]:
-                results.append({"module": crashed, "error": f"Python ended with status {code}"})
-            modules = modules[modules.index(crashed) + 1 :]
-    return results
+            for result in results:
+                package = result["module"].partition(".")[0]
+                if result["error"] and package not in failed:
+                    failed[package] = result
+            modules = modules[modules.index(results[-1]["module"]) + 1 :]
+        return [each for each in failed.values() if _fails_alone(trial, each, folder, stop)]
 
 
-def _run(
-    python: str, path: str, modules: Sequence[str], folder: str, log: Log, stop: Stop
-) -> int | None:
-    """The exit status of Python, which writes to ``path``; None if it took too long."""
+def _fails_alone(trial: Trial, result: Json, folder: str, stop: Stop) -> bool:
+    if result["alone"]:
+        return True
+    results = _import_some(trial, [result["module"]], folder, stop)
+    return not results or bool(results[0]["error"])
+
+
+def _import_some(trial: Trial, modules: Sequence[str], folder: str, stop: Stop) -> list[Json]:
+    """The result of each import until one ends the process; [] if there was no time left."""
+    path = os.path.join(folder, f"results-{len(os.listdir(folder))}")
+    ending = _run(trial, path, modules, folder, stop)
+    lines = [json.loads(line) for line in _lines(path)]
+    results = [line for line in lines if "error" in line]
+    if lines and "error" not in lines[-1]:
+        results.append({**lines[-1], "error": ending})
+    return [{**result, "alone": result["module"] == modules[0]} for result in results]
+
+
+def _run(trial: Trial, path: str, modules: Sequence[str], folder: str, stop: Stop) -> str:
+    """Run Python, which writes to ``path``; how it ended."""
+    seconds = trial.until - time.monotonic()
+    if seconds <= 0:
+        return f"it took more than {LIMIT:g} s"
     process = subprocess.Popen(
-        [python, "-I", "-c", _SCRIPT, path, *modules],
+        [trial.python, "-I", "-c", _SCRIPT, path, trial.old_names, *modules],
         cwd=folder,
+        env=_variables(trial.python),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    watchdog = build_process.Watchdog(process, stop, LIMIT)
+    watchdog = build_process.Watchdog(process, stop, seconds)
     try:
         code = process.wait()
     finally:
         watchdog.close()
+        _end_group(process.pid)
     try:
         watchdog.raise_if_ended()
     except BuildCanceled:
         raise
     except EnvironmentException:
-        log(f"Trying the imports of the requested packages took more than {LIMIT:g} s: ended.")
-        return None
-    return code
+        return f"it took more than {LIMIT:g} s"
+    return f"Python ended with status {code}"
+
+
+def _variables(python: str) -> dict[str, str]:
+    """This process's variables, as ``conda activate`` changes them; nothing is drawn."""
+    environ = {**os.environ, "MPLBACKEND": "Agg"}
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        environ.pop(name, None)
+    prefix = conda_prefix.find_prefix(os.path.dirname(python))
+    if prefix is None:
+        return environ
+    try:
+        return conda_prefix.activate(prefix, environ)
+    except OSError:  # the job will say so
+        return environ
+
+
+def _end_group(pid: int) -> None:
+    """End what the imports have started and left behind."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _describe(tried: Distribution, result: Json, installed: dict[str, Distribution]) -> str:

@@ -41,6 +41,8 @@ def write_lockfile(folder: Path, ready: ReadyEnvironment) -> None:
         cache_usage.record_run(ready.place, folder)
     for note in ready.notes:
         writer.write("note", message=note)
+    for sentence in ready.failed_imports:
+        writer.write("warning", message=sentence)
     relaxed = ready.lock.get("relaxed")
     if relaxed:
         changes = ", ".join(

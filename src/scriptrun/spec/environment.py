@@ -113,10 +113,10 @@ class EnvironmentSpec(Value):
     IMAGE is a container: ``image``, or one built from ``docker``, with packages on top.
     ``pins`` is EXACT (unavailable pins are errors), RELAX or AUTO (they are relaxed as little as
     possible, and a job finds the names that packages have removed; AUTO is the default for old
-    code, and builds the same environments as RELAX). ``as_of`` is NEWEST_PIN, or "DAY PACKAGE==VERSION" (of
-    a pin that is not among the packages) or "DAY PACKAGE VERSION" (the day to use where nothing is
-    pinned), if packages without a pin are resolved as of the pins'
-    time. ``brought`` are requirement lines that nobody wrote: what the SDK's packages brought, and
+    code, and builds the same environments as RELAX). If ``as_of`` is set, packages without a pin
+    are resolved as of the pins' time: it is NEWEST_PIN, "DAY PACKAGE==VERSION" (of a pin that is
+    not among the packages) or "DAY PACKAGE VERSION" (the day to use where nothing is pinned).
+    ``brought`` are requirement lines that nobody wrote: what the SDK's packages brought, and
     pip; they are left out where unavailable. ``local`` contains the digests of requirements
     that are local directories or files, by path. ``image`` is the requested container image and
     ``container`` whether a container is requested at all.

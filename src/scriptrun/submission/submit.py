@@ -189,6 +189,8 @@ def _add_import_warnings(
         for message in messages:
             writer.write("warning", message=message)
     warnings += messages
+    if ready is not None:
+        warnings += ready.failed_imports  # recorded with the environment
 
 
 def _write_events(job: JobSpec, folder: Path, warnings: list[str], lockfile: Json | None) -> None:

@@ -46,6 +46,9 @@ def build(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             workspace, create_workspace, environment, cli_errors.say, python
         )
     state = "cached" if ready.cached else f"built in {output.duration(ready.seconds)}"
+    if ready.cached:  # else the log of the build says so
+        for note in (*ready.notes, *ready.failed_imports):
+            cli_errors.say(note)
     return ready.as_dict(), f"{ready.place or ready.python} ({state})"
 
 

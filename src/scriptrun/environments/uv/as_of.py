@@ -9,65 +9,41 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.builder import Log
 from scriptrun.environments.interpreter.discovery import Python
+from scriptrun.environments.uv import dated_attempt, release_dates
 from scriptrun.environments.uv import relax_pins as uv_relax_pins
-from scriptrun.environments.uv import release_dates
 from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.environments.uv.dated_attempt import ONLY_WHEELS, Attempt, Found, Release
 from scriptrun.environments.uv.relax_pins import Compile
 from scriptrun.environments.uv.requirements import Request
 from scriptrun.runtime import files
 from scriptrun.spec.environment import NEWEST_PIN, TOOLS, is_pin
 from scriptrun.spec.later import later
-from scriptrun.spec.values import Value, fresh
+from scriptrun.spec.values import Value
 from scriptrun.store import scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tomllib
 
-    from scriptrun.runtime.hints import Json
 else:
     tomllib = later("tomllib")
 
 _EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*(?:;.*)?$")
-_NAMED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~;].*)?$")
-_ONLY_WHEELS = ("--only-binary", ":all:")
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 #: the days to which the first day with a solution is determined
 _PRECISION = 30
-#: how long after its first release a package that appeared later is taken
-_YOUTH = datetime.timedelta(days=365)
-#: packages that need a compiler and more
-_COMPILED = frozenset(
-    "catboost cffi cryptography cython grpcio h5py lightgbm llvmlite lxml matplotlib numba numpy "
-    "opencv-python pandas pillow protobuf pyarrow pyzmq scikit-image scikit-learn scipy "
-    "statsmodels tensorflow tensorflow-gpu tokenizers torch torchvision xgboost".split()
-)
-#: packages that build without a compiler, too, and had no wheels for long
-_OPTIONALLY_COMPILED = frozenset(
-    "markupsafe msgpack pyyaml ruamel-yaml simplejson sqlalchemy tornado wrapt "
-    "zope-interface".split()
-)
+#: what the SDK's packages brought that scripts import without naming it
+_OFTEN_IMPORTED = frozenset({"mlflow", "mlflow-skinny", "numpy", "pandas", "requests"})
 #: a Python and the text that is locked for it
 Answer = tuple[Python, str]
-
-
-class Release(Value):
-    """When a locked version was first there for the chosen Python; None: the index does not tell.
-
-    ``is_compiled`` is whether its wheel for that Python holds compiled code.
-    """
-
-    version: str
-    date: datetime.date | None
-    is_compiled: bool = False
 
 
 class Dated(Value):
@@ -77,48 +53,6 @@ class Dated(Value):
     text: str
     as_of: str = ""
     notes: tuple[str, ...] = ()
-
-
-class _Attempt(Value):
-    """What is compiled again and again, each time as of another day.
-
-    ``exempt`` are the packages without a day; ``compiled`` are never built from source. Others may
-    be: in their time, packages without compiled code often had no wheels.
-    """
-
-    request: Request
-    compile: Compile
-    exempt: tuple[str, ...]
-    compiled: tuple[str, ...]
-    pinned: frozenset[str]
-    late: dict[str, datetime.date] = fresh(default_factory=dict)
-
-    def flags(self, day: datetime.date) -> tuple[str, ...]:
-        """uv's flags to see the index as it was at the end of ``day``."""
-        days: dict[str, str] = {name: _end_of(late) for name, late in self.late.items()}
-        days |= dict.fromkeys(self.exempt, "false")
-        packages = [f"--exclude-newer-package={name}={value}" for name, value in days.items()]
-        return ("--exclude-newer", _end_of(day), *packages)
-
-    def lock(self, pythons: Iterable[Python], day: datetime.date) -> Answer | None:
-        """The first of ``pythons`` that can be locked as of ``day``, and the text; None if none."""
-        for python in pythons:
-            text = self._lock_for(python, day)
-            if text is not None:
-                return python, text
-        return None
-
-    def _lock_for(self, python: Python, day: datetime.date) -> str | None:
-        sources = tuple(f"--only-binary={name}" for name in self.compiled)
-        for kinds in (sources, _ONLY_WHEELS):
-            try:
-                return self.compile(self.request, python, (*self.flags(day), *kinds))
-            except uv_tool.UvError as failure:
-                if not _is_unsolvable(failure):
-                    raise
-                if not failure.is_build:
-                    return None  # fewer files have no solution, either
-        return None
 
 
 def resolve(
@@ -149,52 +83,70 @@ def resolve(
     if day >= _today():
         return Dated(python, text)
     log(f"Resolving packages without a pin as of {day}, {reason}.")
-    attempt = _Attempt(
+    attempt = Attempt(
         request.replace(lines=lines),
         compile,
         exempt=tuple(sorted({*TOOLS, *(name for name, r in releases.items() if not r.date)})),
-        compiled=_never_built(releases),
-        pinned=frozenset(pinned),
+        never_built=dated_attempt.never_built(releases),
     )
-    return _resolve_as_of(attempt, undated, day, reason, others())
+    needed = tuple(name for name in attempt.exempt if name in pinned or name in TOOLS)
+    for exempt in dict.fromkeys((needed, attempt.exempt)):  # other indexes may tell the day
+        dated = _resolve_as_of(attempt.replace(exempt=exempt), undated, day, reason, others())
+        if dated is not None:
+            return dated
+    note = f"packages without a pin are the newest: as of {day}, {reason}, they have no solution."
+    return Dated(python, text, "", (note,))
 
 
 def _resolve_as_of(
-    attempt: _Attempt, undated: Answer, day: datetime.date, reason: str, others: Sequence[Python]
-) -> Dated:
+    attempt: Attempt, undated: Answer, day: datetime.date, reason: str, others: Sequence[Python]
+) -> Dated | None:
     """The lock as of ``day``, or as of the first day after it as of which there is one."""
     chosen = undated[0]  # of earlier packages, only older ones have more
     pythons = [chosen, *(other for other in others if other.minor < chosen.minor)]
-    needed = tuple(name for name in attempt.exempt if name in attempt.pinned or name in TOOLS)
-    for exempt in dict.fromkeys((needed, attempt.exempt)):  # other indexes may tell the day
-        candidate = attempt.replace(exempt=exempt)
-        answer = candidate.lock(pythons, day)
-        if answer is None:
-            candidate = candidate.replace(late=_late(candidate, pythons[0], day))
-            answer = candidate.lock(pythons, day) if candidate.late else None
-        if answer is not None:
-            return _dated(answer, undated, day, reason, candidate.late)
-        found = _first_day(day, partial(candidate.replace(late={}).lock, pythons[:1]))
-        if found is not None:
-            first, answer = found
-            note = f"packages without a pin are resolved as of {first}: "
-            note += f"as of {day}, {reason}, they have no solution."
-            return Dated(*answer, str(first), (note,))
-    note = f"packages without a pin are the newest: as of {day}, {reason}, they have no solution."
-    return Dated(*undated, "", (note,))
+    found = attempt.lock(pythons, day)
+    less = None if found is not None else _without_brought(attempt)
+    if less is not None:
+        found = less.lock(pythons, day)
+    if found is None:
+        late = attempt.days_of_late(attempt.never_built, chosen, day)
+        found = attempt.replace(late=late).lock(pythons, day) if late else None
+    if found is not None:
+        return _dated(attempt, found, undated, day, reason)
+    first, found = _first_day(day, partial(attempt.lock, [chosen]))
+    if found is None:
+        return None
+    note = f"packages without a pin are resolved as of {first}: "
+    note += f"as of {day}, {reason}, they have no solution."
+    return Dated(found.python, found.text, str(first), (note,))
+
+
+def _without_brought(attempt: Attempt) -> Attempt | None:
+    """The attempt with the least of what was brought, without its bounds; None if that is all."""
+    request = attempt.request
+    names = {line: dependency_paths.requirement_name(line) for line in request.lines}
+    brought = {*map(dependency_paths.requirement_name, request.brought)} - {*TOOLS}
+    lines = tuple(
+        dict.fromkeys(
+            name if name in brought else line
+            for line, name in names.items()
+            if name not in brought or name in _OFTEN_IMPORTED
+        )
+    )
+    return attempt.replace(request=request.replace(lines=lines)) if lines != request.lines else None
 
 
 def _dated(
-    answer: Answer,
-    undated: Answer,
-    day: datetime.date,
-    reason: str,
-    late: Mapping[str, datetime.date],
+    attempt: Attempt, found: Found, undated: Answer, day: datetime.date, reason: str
 ) -> Dated:
+    answer = (found.python, found.text)
     note = f"packages without a pin are resolved as of {day}, {reason}"
     note += _for_python(answer, undated)
-    for name, first in late.items():
+    for name, first in found.attempt.late.items():
         note += f"; {name} as of {first}, as it appeared later"
+    left_out = {*attempt.names()} - {*found.attempt.names()}
+    if left_out:
+        note += f"; left out, as no release of that time fits: {', '.join(sorted(left_out))}"
     return Dated(*answer, str(day), (f"{note}.",) if answer != undated else ())
 
 
@@ -202,49 +154,15 @@ def _for_python(answer: Answer, undated: Answer) -> str:
     return f", for Python {answer[0].version}" if answer[0] != undated[0] else ""
 
 
-def _late(attempt: _Attempt, python: Python, day: datetime.date) -> dict[str, datetime.date]:
-    """The requested packages that appeared only after ``day``, each with a day of its own.
-
-    That is a year after its first usable release: what is new often lacks something.
-    """
-    late = {}
-    for line in attempt.request.lines:
-        match = _NAMED.match(line)
-        if match is None or _pinned_name(line) or site_packages.normal(match[1]) in attempt.exempt:
-            continue
-        single = attempt.replace(
-            request=attempt.request.replace(lines=(line,)),
-            compile=partial(_compile_alone, attempt.compile),
-        )
-        first = None if single.lock([python], day) else _first_release(single, python)
-        if first is not None and first > day:
-            late[site_packages.normal(match[1])] = min(first + _YOUTH, _today())
-    return late
-
-
-def _first_release(single: _Attempt, python: Python) -> datetime.date | None:
-    """The day of the oldest release that ``python`` can use of the one requested package."""
-    flags = ("--resolution", "lowest", "--format", "pylock.toml", *_ONLY_WHEELS)
-    text = _compiled(single.compile, single.request, python, flags) or ""
-    packages = tomllib.loads(text).get("packages") or [{}]
-    return _release(packages[0]).date
-
-
-def _compile_alone(
-    compile: Compile, request: Request, python: Python, flags: tuple[str, ...]
-) -> str:
-    return compile(request, python, ("--no-deps", *flags))
-
-
 def _first_day(
-    day: datetime.date, lock: Callable[[datetime.date], Answer | None]
-) -> tuple[datetime.date, Answer] | None:
+    day: datetime.date, lock: Callable[[datetime.date], Found | None]
+) -> tuple[datetime.date, Found | None]:
     """The first day after ``day`` as of which ``lock`` finds a solution, and the solution."""
     fails, works, step = day, day, datetime.timedelta(days=60)
     answer = None
     while answer is None:
         if works >= _today():
-            return None
+            return day, None
         fails, works, step = works, min(works + step, _today()), step * 2
         answer = lock(works)
     while (works - fails).days > _PRECISION:
@@ -307,7 +225,7 @@ def _held_back(
     if not names:
         return []
     free = request.replace(lines=tuple(names))
-    text = _compiled(compile, free, python, ("--no-deps", *_ONLY_WHEELS)) or ""
+    text = _compiled(compile, free, python, ("--no-deps", *ONLY_WHEELS)) or ""
     newest = {site_packages.normal(name): version for name, version in _LOCKED.findall(text)}
     return [name for name in names if newest.get(name, "") not in ("", releases[name].version)]
 
@@ -320,30 +238,11 @@ def _releases(
     exact = request.replace(lines=lines)
     text = _compiled(compile, exact, python, ("--no-deps", "--format", "pylock.toml")) or ""
     packages = tomllib.loads(text).get("packages") or ()
-    found = {site_packages.normal(package["name"]): _release(package) for package in packages}
-    return {
-        name: found.get(name) or Release(version, None) for name, version in locked.items()
+    found = {
+        site_packages.normal(package["name"]): dated_attempt.release(package)
+        for package in packages
     }
-
-
-def _release(package: Json) -> Release:
-    """The release in ``pylock.toml``, which lists the wheels for the chosen Python only."""
-    wheels = package.get("wheels") or ()
-    uploads = [
-        file["upload-time"]
-        for file in wheels or [package.get("sdist") or {}]
-        if "upload-time" in file
-    ]
-    day = min(uploads).date() if uploads else None
-    names = [str(wheel.get("name") or wheel.get("url", "")) for wheel in wheels]
-    is_compiled = bool(names) and not any("-none-any" in name for name in names)
-    return Release(str(package.get("version", "")), day, is_compiled)
-
-
-def _never_built(releases: Mapping[str, Release]) -> tuple[str, ...]:
-    """The packages with compiled code, which rarely build on another machine or Python."""
-    compiled = {name for name, release in releases.items() if release.is_compiled}
-    return tuple(sorted((compiled | _COMPILED) - _OPTIONALLY_COMPILED))
+    return {name: found.get(name) or Release(version, None) for name, version in locked.items()}
 
 
 def _resolve_by_table(
@@ -367,7 +266,7 @@ def _resolve_by_table(
         path = os.path.join(folder, "bounds.txt")
         files.write_atomic(path, "".join(f"{line}\n" for line in bounds).encode(), durable=False)
         bounded = request.replace(lines=lines)
-        locked = _compiled(compile, bounded, python, ("--constraints", path, *_ONLY_WHEELS))
+        locked = _compiled(compile, bounded, python, ("--constraints", path, *ONLY_WHEELS))
         locked = locked or _compiled(compile, bounded, python, ("--constraints", path))
     said = f"as of {day}, the date of {newest} {known[newest]}"
     if locked is None:
@@ -391,17 +290,9 @@ def _compiled(
     try:
         return compile(request, python, flags)
     except uv_tool.UvError as failure:
-        if _is_unsolvable(failure):
+        if dated_attempt.is_unsolvable(failure):
             return None
         raise
-
-
-def _is_unsolvable(failure: uv_tool.UvError) -> bool:
-    return failure.other_versions_may_help or bool(os.environ.get("UV_OFFLINE"))
-
-
-def _end_of(day: datetime.date) -> str:
-    return f"{day + datetime.timedelta(days=1)}T00:00:00Z"
 
 
 def _today() -> datetime.date:

@@ -51,10 +51,12 @@ def other_versions_may_help(lines: Sequence[str]) -> bool:
     return _disk_error(text, lines) is None and _network_error(text, lines) is None
 
 
-def is_build(lines: Sequence[str]) -> bool:
-    """Whether a package's build from source failed."""
-    text = " ".join(lines)
-    return "build backend" in text or "Failed to build" in text
+def unbuilt(lines: Sequence[str]) -> str:
+    """The package whose build from source failed; "" if none did, or if it is given by path."""
+    match = re.search(
+        r"Failed to (?:download and )?build:? `?([A-Za-z0-9][\w.-]*)==", " ".join(lines)
+    )
+    return match[1] if match else ""
 
 
 #: the placeholder for a package that uv does not name: one given by its path or URL

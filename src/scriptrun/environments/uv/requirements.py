@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.environments.uv import local_sources
@@ -34,6 +35,8 @@ _KNOWN_OPTIONS = {
     "--only-binary", "--pre", "--trusted-host", "--prefer-binary", "-c", "--constraint",
     "--no-deps", "--index-strategy",
 }  # fmt: skip
+#: packages that are empty and refuse to be installed today: what they stood for
+_STAND_INS = {"sklearn": "scikit-learn", "tensorflow-gpu": "tensorflow"}
 
 
 class Request(Value):
@@ -76,15 +79,38 @@ def from_spec(spec: EnvironmentSpec) -> Request:
     lines = [*spec.pip_options, *(line for line in spec.pip if line.startswith("-"))]
     missing = [line for line in lines if _is_missing_folder(line)]
     options, flags = _options([line for line in lines if line not in missing])
+    required, notes = _without_stand_ins([*conda.requirements, *_requirements(spec.pip)])
     return Request(
         python=spec.python or conda.python,
-        lines=tuple(dict.fromkeys([*conda.requirements, *_requirements(spec.pip)])),
+        lines=required,
         options=options,
         flags=flags,
-        notes=(*conda.notes, *(f"{line}: ignored, there is no such folder" for line in missing)),
+        notes=(
+            *conda.notes,
+            *notes,
+            *(f"{line}: ignored, there is no such folder" for line in missing),
+        ),
         brought=spec.brought,
         uv=spec.uv,
     )
+
+
+def _without_stand_ins(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``lines`` with the packages that the empty ones stand for, and notes about it.
+
+    A version of the empty package says nothing, except where it had releases of its own.
+    """
+    kept, notes = dict.fromkeys(lines), []
+    for line in lines:
+        match = re.fullmatch(r"([\w.-]+)(\s*==\s*0\.0(?:\.post\d+)?)?", line)
+        package = _STAND_INS.get(site_packages.normal(match[1])) if match else None
+        if package is None:
+            continue
+        del kept[line]
+        if not any(dependency_paths.requirement_name(other) == package for other in kept):
+            kept[package] = None
+        notes.append(f"{line}: an empty package, replaced by {package}.")
+    return tuple(kept), tuple(notes)
 
 
 def problems(spec: EnvironmentSpec) -> list[str]:

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from scriptrun.environments import build_process
 from scriptrun.environments.builder import Log, Stop
-from scriptrun.environments.uv import index_credentials, unreadable_metadata
+from scriptrun.environments.uv import index_credentials, metadata_overrides
 from scriptrun.environments.uv.errors import (
     UNNAMED,
     another_python_may_help,
     explain,
-    is_build,
     other_versions_may_help,
     redact,
+    unbuilt,
 )
 from scriptrun.environments.uv.index_settings import as_uv_variables
 from scriptrun.runtime import files
@@ -36,12 +36,12 @@ class UvError(EnvironmentException):
     """uv failed.
 
     ``another_python_may_help`` and ``other_versions_may_help``: whether the Python version or the
-    package versions may be the cause. ``is_build``: whether a package failed to build.
+    package versions may be the cause. ``unbuilt`` is the package that failed to build.
     """
 
     another_python_may_help = False
     other_versions_may_help = False
-    is_build = False
+    unbuilt = ""
 
     def name_package(self, direct: Sequence[str]) -> None:
         """Name the package if uv did not: one of those given by path or URL."""
@@ -106,7 +106,7 @@ def end_search(folder: str) -> None:
     Above a temporary folder, in /tmp, every user can put some. The settings in it only tell uv
     what it cannot read.
     """
-    settings = unreadable_metadata.settings().encode()
+    settings = metadata_overrides.settings().encode()
     files.write_atomic(os.path.join(folder, "uv.toml"), settings, durable=False)
 
 
@@ -137,7 +137,7 @@ def run(
             failure = UvError(*explain(lines))
             failure.another_python_may_help = another_python_may_help(lines)
             failure.other_versions_may_help = other_versions_may_help(lines)
-            failure.is_build = is_build(lines)
+            failure.unbuilt = unbuilt(lines)
             raise failure
         out.seek(0)
         return out.read().decode("utf-8", "replace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wheel_making import make_wheel
 
 from scriptrun.environments.ensure import ensure
-from scriptrun.environments.uv import unreadable_metadata
+from scriptrun.environments.uv import metadata_overrides
 
 
 def test_a_release_with_unreadable_requirements_is_installed(wheels, request_of, locks, said):
@@ -19,4 +19,4 @@ def test_a_release_with_unreadable_requirements_is_installed(wheels, request_of,
 
 
 def test_each_version_is_stated():
-    assert 'name = "pandas"\nversion = "0.23.4"' in unreadable_metadata.settings()
+    assert 'name = "pandas"\nversion = "0.23.4"' in metadata_overrides.settings()

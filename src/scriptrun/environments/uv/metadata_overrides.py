@@ -1,4 +1,4 @@
-"""The requirements of old releases whose own metadata uv refuses (``pytz (>=2011k)``).
+"""The requirements of old releases whose own metadata is invalid (``pytz (>=2011k)``) or empty.
 
 See https://docs.astral.sh/uv/reference/settings/#dependency-metadata.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-#: by package: versions, and their requirements as uv can read them
+#: by package: versions, and their requirements
 _REQUIREMENTS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
     "pandas": [
         ("0.20.0 0.20.1 0.20.2 0.20.3", ("python-dateutil>=2", "pytz>=2011", "numpy>=1.7.0")),
@@ -17,6 +17,9 @@ _REQUIREMENTS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
             ("python-dateutil>=2.5.0", "pytz>=2011", "numpy>=1.9.0"),
         ),
         ("0.24.0 0.24.1 0.24.2", ("python-dateutil>=2.5.0", "pytz>=2011", "numpy>=1.12.0")),
+    ],
+    "scikit-learn": [
+        ("0.18 0.18.1 0.18.2 0.19.0 0.19.1 0.19.2", ("numpy>=1.8.2", "scipy>=0.13.3")),
     ],
 }
 
