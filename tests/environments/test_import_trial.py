@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zipfile
 
+import psutil
 import pytest
 from wheel_making import make_wheel
 
 from scriptrun.environments import import_trial
 from scriptrun.environments.builder import BuildCanceled
 from scriptrun.environments.ensure import ensure, find
+from scriptrun.testing.jobs import until
 
 OLD = "import numeric\nnumeric.float\n"
 
@@ -94,3 +96,57 @@ def test_a_canceled_build_ends_its_imports(wheels, request_of, locks, said, tmp_
     make_wheel(wheels, "slow", code=f"open({str(begun)!r}, 'w')\nimport time\ntime.sleep(3600)\n")
     with pytest.raises(BuildCanceled):
         ensure(request_of("slow"), locks, said.append, stop=begun.exists)
+
+
+def test_a_failure_that_comes_of_the_order_is_none(build, wheels):
+    make_wheel(wheels, "first", code="")
+    make_wheel(wheels, "second", code="import sys\nassert 'first' not in sys.modules\n")
+    assert build("first", "second")[0].failed_imports == ()
+
+
+def test_only_what_a_package_is_for_is_tried(build, wheels):
+    wheel = make_wheel(wheels, "mlflow_skinny")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("mlflow.py", "")
+        archive.writestr("lint_plugins.py", "import astroid")
+        archive.writestr("mlflow_skinny-1.0.dist-info/top_level.txt", "lint_plugins\nmlflow\n")
+    assert build("mlflow-skinny")[0].failed_imports == ()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import threading, time\nthreading.Thread(target=time.sleep, args=[3600]).start()\n",
+        "print('x' * 1000000)\n",
+        "raise KeyError('DISPLAY')\n",
+    ],
+    ids=["thread", "output", "display"],
+)
+def test_imports_do_no_harm(build, wheels, code):
+    make_wheel(wheels, "odd", code=code)
+    assert build("odd")[0].failed_imports == ()
+
+
+def test_nobody_answers_a_question(build, wheels):
+    make_wheel(wheels, "asks", code="input('continue? ')\n")
+    assert "EOFError" in build("asks")[0].failed_imports[0]
+
+
+def test_processes_that_an_import_starts_are_ended(build, wheels, tmp_path):
+    pid = tmp_path / "pid"
+    make_wheel(
+        wheels,
+        "spawns",
+        code=f"import subprocess\nchild = subprocess.Popen(['sleep', '3600'])\n"
+        f"open({str(pid)!r}, 'w').write(str(child.pid))\n",
+    )
+    assert build("spawns")[0].failed_imports == ()
+    process = int(pid.read_text())
+    until(lambda: not psutil.pid_exists(process) or is_zombie(process))
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

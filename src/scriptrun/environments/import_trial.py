@@ -94,7 +94,7 @@ def try_imports(builder: Builder, folder: str, log: Log, stop: Stop) -> list[str
         module: each
         for name, each in installed.items()
         if name in _requested_names(builder)
-        for top_level in _importable_modules(each)
+        for top_level in _main_modules(each)
         for module in (top_level, *_SUBMODULES.get(top_level, ()))
     }
     trial = Trial(
@@ -148,6 +148,17 @@ def _installed(sites: Iterable[str]) -> dict[str, Distribution]:
             if parsed is not None:
                 found.setdefault(parsed[0], Distribution(*parsed, os.path.join(site, entry)))
     return found
+
+
+def _main_modules(each: Distribution) -> list[str]:
+    """The modules that it is for: those with its name, or all if there are none."""
+    modules = _importable_modules(each)
+    return [module for module in modules if each.name in _distributions(module)] or modules
+
+
+def _distributions(module: str) -> set[str]:
+    """The normalized names of the distributions that a module is known by."""
+    return set(map(site_packages.normal, (module, *distributions_for(module))))
 
 
 def _importable_modules(each: Distribution) -> list[str]:

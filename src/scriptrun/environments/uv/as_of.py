@@ -41,7 +41,12 @@ _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 #: the days to which the first day with a solution is determined
 _PRECISION = 30
 #: what the SDK's packages brought that scripts import without naming it
-_OFTEN_IMPORTED = frozenset({"mlflow", "mlflow-skinny", "numpy", "pandas", "requests"})
+_OFTEN_IMPORTED = frozenset(
+    [
+        *("cloudpickle", "dill", "joblib", "lightgbm", "matplotlib", "mlflow", "mlflow-skinny"),
+        *("numpy", "pandas", "pyarrow", "requests", "scikit-learn", "scipy", "statsmodels"),
+    ]
+)
 #: a Python and the text that is locked for it
 Answer = tuple[Python, str]
 
@@ -91,7 +96,14 @@ def resolve(
     )
     needed = tuple(name for name in attempt.exempt if name in pinned or name in TOOLS)
     for exempt in dict.fromkeys((needed, attempt.exempt)):  # other indexes may tell the day
-        dated = _resolve_as_of(attempt.replace(exempt=exempt), undated, day, reason, others())
+        dated = _resolve_as_of(
+            attempt.replace(exempt=exempt),
+            undated,
+            day,
+            reason,
+            others(),
+            is_earlier=not is_pin(as_of) and str(day) < as_of,
+        )
         if dated is not None:
             return dated
     note = f"packages without a pin are the newest: as of {day}, {reason}, they have no solution."
@@ -99,21 +111,30 @@ def resolve(
 
 
 def _resolve_as_of(
-    attempt: Attempt, undated: Answer, day: datetime.date, reason: str, others: Sequence[Python]
+    attempt: Attempt,
+    undated: Answer,
+    day: datetime.date,
+    reason: str,
+    others: Sequence[Python],
+    *,
+    is_earlier: bool,
 ) -> Dated | None:
-    """The lock as of ``day``, or as of the first day after it as of which there is one."""
+    """The lock as of ``day``, or as of the first day after it as of which there is one.
+
+    ``is_earlier``: what was brought, and its bounds, are of a later time.
+    """
     chosen = undated[0]  # of earlier packages, only older ones have more
     pythons = [chosen, *(other for other in others if other.minor < chosen.minor)]
-    found = attempt.lock(pythons, day)
-    less = None if found is not None else _without_brought(attempt)
-    if less is not None:
-        found = less.lock(pythons, day)
+    less = _without_brought(attempt)
+    candidates = [less] if less and is_earlier else [attempt, *filter(None, [less])]
+    locks = (candidate.lock(pythons, day) for candidate in candidates)
+    found = next((lock for lock in locks if lock is not None), None)
     if found is None:
         late = attempt.days_of_late(attempt.never_built, chosen, day)
-        found = attempt.replace(late=late).lock(pythons, day) if late else None
+        found = candidates[0].replace(late=late).lock(pythons, day) if late else None
     if found is not None:
         return _dated(attempt, found, undated, day, reason)
-    first, found = _first_day(day, partial(attempt.lock, [chosen]))
+    first, found = _first_day(day, partial(candidates[0].lock, [chosen]))
     if found is None:
         return None
     note = f"packages without a pin are resolved as of {first}: "

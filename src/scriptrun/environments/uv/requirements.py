@@ -80,6 +80,7 @@ def from_spec(spec: EnvironmentSpec) -> Request:
     missing = [line for line in lines if _is_missing_folder(line)]
     options, flags = _options([line for line in lines if line not in missing])
     required, notes = _without_stand_ins([*conda.requirements, *_requirements(spec.pip)])
+    names = {dependency_paths.requirement_name(line) for line in required}
     return Request(
         python=spec.python or conda.python,
         lines=required,
@@ -90,7 +91,9 @@ def from_spec(spec: EnvironmentSpec) -> Request:
             *notes,
             *(f"{line}: ignored, there is no such folder" for line in missing),
         ),
-        brought=spec.brought,
+        brought=tuple(
+            line for line in spec.brought if dependency_paths.requirement_name(line) not in names
+        ),
         uv=spec.uv,
     )
 
