@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from wheel_making import make_wheel
 
 import scriptrun
 import scriptrun.__main__
@@ -199,6 +200,18 @@ def test_the_cache_is_measured_and_emptied(workspace):
     assert cache.cache(workspace, parsed("data", "cache", "prune"))[0] == {"freed": 0, "left": 0}
     with pytest.raises(ScriptrunError, match="--older-than"):
         cache.cache(workspace, parsed("data", "cache", "prune", "--older-than", "soon"))
+
+
+def test_what_a_cached_environment_cannot_import_is_said_again(workspace, does, tmp_path, capsys):
+    make_wheel(tmp_path / "wheels", "broken", code="raise ValueError('no')\n")
+    with open("r.txt", "w") as file:
+        file.write(f"--no-index\n--find-links {tmp_path / 'wheels'}\nbroken\n")
+    words = parsed("env", "build", "--requirements", "r.txt")
+    env_build.build(workspace, words)
+    capsys.readouterr()
+    value, text = env_build.build(workspace, words)
+    assert text.endswith("(cached)") and len(value["failed_imports"]) == 1
+    assert "broken 1.0 fails to import" in capsys.readouterr().err
 
 
 def test_environments_are_listed_planned_aliased_and_shared(workspace, does, capsys):

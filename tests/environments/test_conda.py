@@ -79,6 +79,22 @@ def test_versions_and_builds_are_solved_and_pip_comes_on_top(conda, wheels, lock
     ]
 
 
+def test_imports_are_tried_in_the_activated_prefix(conda, wheels, locks, said):
+    make_wheel(wheels, "active", code="import os\nos.environ['CONDA_PREFIX']\n")
+    make_wheel(wheels, "broken", code="raise ValueError('no')\n")
+    spec = EnvironmentSpec(
+        CONDA,
+        conda=("red=1",),
+        channels=(conda,),
+        pip=("active", "broken"),
+        pip_options=("--no-index", f"--find-links {wheels}"),
+    )
+    ready = ensure(spec, locks, said.append)
+    assert ready.failed_imports == (
+        "broken 1.0 fails to import on the machine that built the environment: ValueError: no.",
+    )
+
+
 def test_a_later_channel_helps_where_the_first_does_not_do(conda, locks, said, tmp_path):
     first = tmp_path / "first"
     subprocess.run([sys.executable, MAKER, first, "red", "3.0", "python", "gone"], check=True)

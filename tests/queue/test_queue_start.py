@@ -17,6 +17,7 @@ from scriptrun.environments.builder import ReadyEnvironment
 from scriptrun.preparation import environment_record
 from scriptrun.queue import start, tickets
 from scriptrun.registry import compute_targets
+from scriptrun.runtime import events
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
 from scriptrun.testing.jobs import log_of, until, wait
@@ -58,6 +59,14 @@ def test_a_run_waits_for_room_and_keeps_its_ticket(made):
         held.close()
     assert ticket.path.exists() and run_folder.read_result(folder) is None
     assert environment_record.read_lockfile(folder) == locks.seal({"a": 1})
+
+
+def test_what_fails_to_import_is_a_warning_of_the_run(made):
+    _, _, folder, ready, _ = made
+    ready = ready.replace(notes=("for Python 3.8",), failed_imports=("a 1.0 fails to import",))
+    environment_record.write_lockfile(folder, ready)
+    found = {(each["kind"], each.get("message")) for each in events.read_all(folder)}
+    assert {("note", "for Python 3.8"), ("warning", "a 1.0 fails to import")} <= found
 
 
 def has_started(made):
