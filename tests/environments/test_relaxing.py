@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wheel_making import make_wheel
+from wheel_making import make_source, make_wheel
 
 from scriptrun.environments.ensure import ensure
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
@@ -52,6 +52,13 @@ def test_a_pin_is_moved_to_the_lowest_version_that_there_is(request_of, locks, s
     assert ready.lock["python"].startswith(f"{OWN}.")
     assert "pins relaxed: numeric 1.0 -> 1.1" in ready.notes
     assert "pins relaxed: numeric 1.0 -> 1.1" in said
+
+
+def test_a_pin_without_any_wheel_is_built_for_the_requested_python(request_of, locks, said, wheels):
+    make_source(wheels)
+    make_wheel(wheels, "indigo", "8")
+    ready = ensure(request_of("indigo==7", python=OWN, pins=AUTO), locks, said.append)
+    assert "relaxed" not in ready.lock and "indigo==7" in ready.lock["requirements"]
 
 
 def test_what_the_user_left_free_stays_free(request_of, locks, said, aged):

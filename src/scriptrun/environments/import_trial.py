@@ -287,7 +287,10 @@ def _end_group(pid: int) -> None:
 
 def _describe(tried: Distribution, result: Json, installed: dict[str, Distribution]) -> str:
     """The note about a failed import: the pair, the error, and what to do."""
-    error, missing = str(result["error"]).rstrip("."), str(result.get("missing") or "").partition(".")[0]
+    error, missing = (
+        str(result["error"]).rstrip("."),
+        str(result.get("missing") or "").partition(".")[0],
+    )
     owners = _owners(installed)
     label = f"{tried.name} {tried.version} fails to import"
     if missing and missing not in owners:

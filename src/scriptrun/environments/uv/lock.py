@@ -80,8 +80,30 @@ def _lock_exactly(
     if not request.python:
         return _lock_for_any_python(request, may_build, log, stop)
     python, remark = interpreter_download.obtain(request.python, log, stop)
-    flags = () if may_build else _only_binary_flags(_pins(request.lines))
-    return python, remark, _compile(request, python, flags, log if may_build else _discard, stop)
+    if may_build:
+        return python, remark, _compile(request, python, (), log, stop)
+    return python, remark, _compile_pins(request, python, (), stop)
+
+
+def _compile_pins(request: Request, python: Python, flags: tuple[str, ...], stop: Stop) -> str:
+    """The locked text; of the pinned packages, only releases without any wheel may be built."""
+    pins = _pins(request.lines)
+    try:
+        return _compile(request, python, (*flags, *_only_binary_flags(pins)), _discard, stop)
+    except uv_tool.UvError as failure:
+        if _is_unrelated_to_versions(failure):
+            raise
+        with_wheels = _with_wheels(request, pins, python, stop)
+        if with_wheels == pins:
+            raise
+    return _compile(request, python, (*flags, *_only_binary_flags(with_wheels)), _discard, stop)
+
+
+def _with_wheels(
+    request: Request, pins: dict[str, str], python: Python, stop: Stop
+) -> dict[str, str]:
+    """Those of ``pins`` of which there is a wheel for any Python."""
+    return {name: pin for name, pin in pins.items() if _has_wheel(request, pin, python, stop)}
 
 
 def _complete(
@@ -161,11 +183,7 @@ def _lock_for_any_python(
     other_pythons = interpreter_discovery.others()
     answer = _first_lockable(request, other_pythons, pins, stop)
     if answer is None:
-        with_wheels = {
-            name: pin
-            for name, pin in pins.items()
-            if _has_wheel(request, pin, running_python, stop)
-        }
+        with_wheels = _with_wheels(request, pins, running_python, stop)
         if with_wheels != pins:
             answer = _first_lockable(request, [running_python, *other_pythons], with_wheels, stop)
     if answer is None:
@@ -251,10 +269,9 @@ def lock_for_version(
     if spec.pins == EXACT:
         text = lock_as_is(request, running_python, flags, log, stop)
         return _complete(request, (running_python, text), {}, spec, log, stop, flags), {}
-    wheel_flags = _only_binary_flags(_pins(request.lines))
     changes: Changes = {}
     try:
-        text = lock_as_is(request, running_python, (*flags, *wheel_flags), _discard, stop)
+        text = _compile_pins(request, running_python, flags, stop)
     except uv_tool.UvError as failure:
         if _is_unrelated_to_versions(failure):
             raise
