@@ -31,8 +31,8 @@ else:
 ONLY_WHEELS = ("--only-binary", ":all:")
 _NAMED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~;].*)?$")
 _ABSENT = re.compile(r"there are no versions of ([\w.-]+)")
-#: how many repairs one Python is worth
-_MOST_REPAIRS = 8
+#: how many repairs one Python is worth, and how many packages that do not build
+_MOST_REPAIRS, _MOST_FAILED_BUILDS = 8, 3
 #: how long after its first release a package that appeared later is taken
 _YOUTH = datetime.timedelta(days=365)
 #: packages that need a compiler and more
@@ -100,13 +100,16 @@ class Attempt(Value):
     """What is compiled again and again, each time as of another day.
 
     ``exempt`` are the packages without a day, ``late`` those with a day of their own and
-    ``never_built`` those that are never built from source.
+    ``never_built`` those that are never built from source: all of them if ``only_wheels``, after
+    too many ``failed_builds``.
     """
 
     request: Request
     compile: Compile
     exempt: tuple[str, ...]
     never_built: tuple[str, ...] = ()
+    failed_builds: int = 0
+    only_wheels: bool = False
     late: dict[str, datetime.date] = fresh(default_factory=dict)
 
     def names(self) -> list[str]:
@@ -119,12 +122,15 @@ class Attempt(Value):
         days |= dict.fromkeys(self.exempt, "false")
         packages = [f"--exclude-newer-package={name}={value}" for name, value in days.items()]
         wheels = [f"--only-binary={name}" for name in self.never_built]
+        if self.only_wheels:
+            wheels = [*ONLY_WHEELS]
         return ("--exclude-newer", _end_of(day), *packages, *wheels)
 
     def lock(self, pythons: Iterable[Python], day: datetime.date) -> Found | None:
         """Lock it for the first of ``pythons`` that it can be locked for as of ``day``."""
         attempt: Attempt = self
         for python in pythons:
+            attempt = attempt.replace(failed_builds=0, only_wheels=False)
             for _ in range(_MOST_REPAIRS):
                 try:
                     text = attempt.compile(attempt.request, python, attempt.flags(day))
@@ -143,12 +149,16 @@ class Attempt(Value):
     ) -> Attempt | None:
         """What may be locked where this one failed; None if nothing comes to mind."""
         unbuilt = site_packages.normal(failure.unbuilt)
-        if unbuilt and unbuilt not in self.never_built:
+        if unbuilt and self.failed_builds < _MOST_FAILED_BUILDS:
             late = {**self.late, **self.days_of_late([unbuilt], python, day)}
-            return self.replace(never_built=(*self.never_built, unbuilt), late=late)
+            never_built, failed = (*self.never_built, unbuilt), self.failed_builds + 1
+            return self.replace(never_built=never_built, late=late, failed_builds=failed)
         absent = [site_packages.normal(name) for name in _ABSENT.findall(failure.message)]
         found = self.days_of_late([name for name in absent if name not in self.late], python, day)
-        return self.replace(late={**self.late, **found}) if found else None
+        if found:
+            return self.replace(late={**self.late, **found})
+        is_new = self.failed_builds and not self.only_wheels
+        return self.replace(only_wheels=True) if is_new else None
 
     def days_of_late(
         self, names: Iterable[str], python: Python, day: datetime.date

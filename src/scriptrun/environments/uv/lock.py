@@ -252,6 +252,13 @@ def lock_as_is(
     return _compile(request, python, flags, log, stop)
 
 
+def _nearest(version: str) -> Python:
+    """An installed Python of that minor version, which builds as it does; else the running one."""
+    minor = ".".join(version.split(".")[:2])
+    requested = None if interpreter_discovery.missing(minor) else minor
+    return interpreter_discovery.choose(requested)[0]
+
+
 def lock_for_version(
     request: Request,
     version: str,
@@ -264,21 +271,21 @@ def lock_for_version(
 
     Returns the locked text and the pins that changed: none if the pins of ``spec`` are EXACT.
     """
-    running_python, _ = interpreter_discovery.choose(None)
+    python = _nearest(version)
     flags = ("--python-version", version, *flags)
     if spec.pins == EXACT:
-        text = lock_as_is(request, running_python, flags, log, stop)
-        return _complete(request, (running_python, text), {}, spec, log, stop, flags), {}
+        text = lock_as_is(request, python, flags, log, stop)
+        return _complete(request, (python, text), {}, spec, log, stop, flags), {}
     changes: Changes = {}
     try:
-        text = _compile_pins(request, running_python, flags, stop)
+        text = _compile_pins(request, python, flags, stop)
     except uv_tool.UvError as failure:
         if _is_unrelated_to_versions(failure):
             raise
         major, minor, *patch = map(int, re.findall(r"\d+", version)[:3])
-        target = Python(running_python.path, (major, minor), patch[0] if patch else None)
+        target = Python(python.path, (major, minor), patch[0] if patch else None)
         _, text, changes = _lock_relaxed(request, log, stop, flags, [target])
-    return _complete(request, (running_python, text), changes, spec, log, stop, flags), changes
+    return _complete(request, (python, text), changes, spec, log, stop, flags), changes
 
 
 def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
