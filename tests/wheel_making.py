@@ -70,11 +70,11 @@ def make_wheel(
     return path
 
 
-def make_source(folder: Path, *, builds: bool = True) -> Path:
-    """The source distribution of the package ``indigo``, version 7."""
+def make_source(folder: Path, name: str = "indigo", *, builds: bool = True) -> Path:
+    """The source distribution of version 7 of the package ``indigo``, or of another name."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "indigo-7.tar.gz"
-    metadata = "Metadata-Version: 2.1\nName: indigo\nVersion: 7\n"
+    path = folder / f"{name}-7.tar.gz"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 7\n"
     files = {**INDIGO, "PKG-INFO": metadata}
     if not builds:  # nor says its metadata without being asked
         files["backend.py"] = "raise ValueError"
@@ -82,8 +82,8 @@ def make_source(folder: Path, *, builds: bool = True) -> Path:
             'version = "7"', 'dynamic = ["version", "dependencies"]'
         )
     with tarfile.open(path, "w:gz") as archive:
-        for name, text in files.items():
-            entry = tarfile.TarInfo(f"indigo-7/{name}")
+        for file, text in files.items():
+            entry = tarfile.TarInfo(f"{name}-7/{file}")
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))
     return path

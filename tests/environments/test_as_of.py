@@ -82,7 +82,20 @@ def test_what_does_not_build_is_taken_from_a_wheel(index, locks, said, tmp_path)
     ready = ensure(requested(index, "learn==0.24", "indigo"), locks, said.append)
     assert "indigo==8" in ready.lock["requirements"]
     assert "numeric==1.20" in ready.lock["requirements"]
-    assert any("indigo as of 2025-05-05, as it appeared later" in note for note in ready.notes)
+    assert any(
+        "indigo as of 2025-05-05, as it had no usable release before" in note
+        for note in ready.notes
+    )
+
+
+def test_a_dependency_without_wheels_then_has_a_day_of_its_own(index, locks, said, tmp_path):
+    make = tmp_path / "index"
+    upload(make_wheel(make / "deep", "deep", "1.0", needs=("cython",)), "2020-01-01")
+    upload(make_source(make / "cython", name="cython"), "2019-01-01")
+    upload(make_wheel(make / "cython", "cython", "9"), "2022-02-02")
+    ready = ensure(requested(index, "learn==0.24", "deep"), locks, said.append)
+    assert "cython==9" in ready.lock["requirements"]
+    assert "numeric==1.20" in ready.lock["requirements"]
 
 
 def test_compiled_packages_are_never_built():

@@ -43,6 +43,8 @@ _SUBMODULES = {
     "scipy": ("scipy.stats",),
     "matplotlib": ("matplotlib.path",),
 }
+#: how packages say that there is no screen
+_NO_DISPLAY = re.compile(r"\bDISPLAY\b|(?i:no display|display name|connect to (?:the )?display)")
 #: runs in the environment's Python, 3.6 or newer: one line of JSON before and after each import
 _SCRIPT = """
 import importlib, json, os, sys, traceback
@@ -89,11 +91,11 @@ def try_imports(builder: Builder, folder: str, log: Log, stop: Stop) -> list[str
     """
     if builder.kind not in (PACKAGES, CONDA):
         return []
-    installed = _installed(builder.sites(folder))
+    installed, requested = _installed(builder.sites(folder)), _requested_names(builder)
     modules = {
         module: each
         for name, each in installed.items()
-        if name in _requested_names(builder)
+        if name in requested
         for top_level in _main_modules(each)
         for module in (top_level, *_SUBMODULES.get(top_level, ()))
     }
@@ -136,7 +138,7 @@ def _old_names() -> str:
 
 def _wants_display(result: Json) -> bool:
     """Whether it failed for want of a screen, which another machine may have."""
-    return "display" in str(result["error"]).lower()
+    return _NO_DISPLAY.search(str(result["error"])) is not None
 
 
 def _installed(sites: Iterable[str]) -> dict[str, Distribution]:

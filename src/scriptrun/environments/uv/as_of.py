@@ -130,6 +130,8 @@ def _resolve_as_of(
     locks = (candidate.lock(pythons, day) for candidate in candidates)
     found = next((lock for lock in locks if lock is not None), None)
     if found is None:
+        found = candidates[0].replace(is_lenient=True).lock(pythons, day)
+    if found is None:
         late = attempt.days_of_late(attempt.never_built, chosen, day)
         found = candidates[0].replace(late=late).lock(pythons, day) if late else None
     if found is not None:
@@ -164,7 +166,7 @@ def _dated(
     note = f"packages without a pin are resolved as of {day}, {reason}"
     note += _for_python(answer, undated)
     for name, first in found.attempt.late.items():
-        note += f"; {name} as of {first}, as it appeared later"
+        note += f"; {name} as of {first}, as it had no usable release before"
     left_out = {*attempt.names()} - {*found.attempt.names()}
     if left_out:
         note += f"; left out, as no release of that time fits: {', '.join(sorted(left_out))}"

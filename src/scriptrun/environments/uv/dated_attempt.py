@@ -1,7 +1,7 @@
 """Lock a request as of a day; repair what has nothing to do with its packages' versions.
 
 In their time, packages without compiled code often had no wheels, so they may be built from source.
-One that does not build is taken from a wheel, and one that appeared later has a day of its own.
+One that does not build is taken from a wheel, and one without releases has a day of its own.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ else:
 ONLY_WHEELS = ("--only-binary", ":all:")
 _NAMED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~;].*)?$")
 _ABSENT = re.compile(r"there are no versions of ([\w.-]+)")
+_WITHOUT_WHEELS = re.compile(r"all versions of ([\w.-]+)(?:\{[^}]*\})? have no usable wheels")
 #: how many repairs one Python is worth, and how many packages that do not build
 _MOST_REPAIRS, _MOST_FAILED_BUILDS = 8, 3
-#: how long after its first release a package that appeared later is taken
+#: how long after its first usable release a package is taken
 _YOUTH = datetime.timedelta(days=365)
 #: packages that need a compiler and more
 _COMPILED = frozenset(
@@ -101,7 +102,8 @@ class Attempt(Value):
 
     ``exempt`` are the packages without a day, ``late`` those with a day of their own and
     ``never_built`` those that are never built from source: all of them if ``only_wheels``, after
-    too many ``failed_builds``.
+    too many ``failed_builds``. ``is_lenient``: packages that only newer Pythons or later days have
+    wheels of get a day of their own, too.
     """
 
     request: Request
@@ -110,6 +112,7 @@ class Attempt(Value):
     never_built: tuple[str, ...] = ()
     failed_builds: int = 0
     only_wheels: bool = False
+    is_lenient: bool = False
     late: dict[str, datetime.date] = fresh(default_factory=dict)
 
     def names(self) -> list[str]:
@@ -153,8 +156,9 @@ class Attempt(Value):
             late = {**self.late, **self.days_of_late([unbuilt], python, day)}
             never_built, failed = (*self.never_built, unbuilt), self.failed_builds + 1
             return self.replace(never_built=never_built, late=late, failed_builds=failed)
-        absent = [site_packages.normal(name) for name in _ABSENT.findall(failure.message)]
-        found = self.days_of_late([name for name in absent if name not in self.late], python, day)
+        names = _ABSENT.findall(failure.message)
+        names += _WITHOUT_WHEELS.findall(failure.message) if self.is_lenient else []
+        found = self.days_of_late(map(site_packages.normal, names), python, day)
         if found:
             return self.replace(late={**self.late, **found})
         is_new = self.failed_builds and not self.only_wheels
@@ -163,19 +167,19 @@ class Attempt(Value):
     def days_of_late(
         self, names: Iterable[str], python: Python, day: datetime.date
     ) -> dict[str, datetime.date]:
-        """The days of those of the requested ``names`` that appeared only after ``day``.
+        """The days of those of ``names`` of which ``python`` can use only releases after ``day``.
 
         That is a year after the first usable release: what is new often lacks something.
         """
+        matches = ((_NAMED.match(line), line) for line in self.request.lines)
+        lines = {site_packages.normal(match[1]): line for match, line in matches if match}
+        today = datetime.datetime.now(datetime.UTC).date()
         found = {}
-        for line in self.request.lines:
-            match = _NAMED.match(line)
-            name = site_packages.normal(match[1]) if match else ""
-            if name in names and name not in self.exempt:
-                first = _first_release(self.request.replace(lines=(line,)), python, self.compile)
-                if first is not None and first > day:
-                    today = datetime.datetime.now(datetime.UTC).date()
-                    found[name] = min(first + _YOUTH, today)
+        for name in {*names} - {*self.exempt} - {*self.late}:
+            request = self.request.replace(lines=(lines.get(name, name),))
+            first = _first_release(request, python, self.compile)
+            if first is not None and first > day:
+                found[name] = min(first + _YOUTH, today)
         return found
 
 
