@@ -52,7 +52,7 @@ def test_the_sdks_packages_have_a_time_where_pins_may_be_relaxed(package):
         environment.python.conda_dependencies.add_pip_package(package)
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
     relaxed, _ = resolve_environment.resolve(described, None, AUTO)
-    version = "azureml-core 1.20" if "==" in package else "azureml-sdk 1.60"
+    version = "azureml-core==1.20" if "==" in package else "azureml-sdk 1.60"
     assert relaxed.as_of.partition(" ")[2] == version
     names = {re.split("[<>=!;]", line)[0] for line in relaxed.brought}
     assert {"numpy", "pandas", "setuptools"} <= names

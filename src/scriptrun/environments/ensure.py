@@ -37,12 +37,11 @@ from scriptrun.store.locks import flocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.environments import health, import_trial
+    from scriptrun.environments import import_trial
     from scriptrun.environments.cache import listing as cache_listing
     from scriptrun.environments.cache import prune as cache_prune
     from scriptrun.store.locks import leases
 else:
-    health = later("scriptrun.environments.health")
     import_trial = later("scriptrun.environments.import_trial")
     cache_listing = later("scriptrun.environments.cache.listing")
     cache_prune = later("scriptrun.environments.cache.prune")
@@ -164,8 +163,7 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop, cache: CacheFold
         problem = builder.why_unhealthy(folder)
         if problem:
             raise EnvironmentException(f"The environment is broken after its build: {problem}.")
-        failed = import_trial.try_imports(builder, folder, log, stop)
-        health.record_failed_imports(folder, failed)
+        import_trial.record(builder, folder, log, stop)
         seconds = round(time.monotonic() - began, 3)
         _mark(builder, folder, seconds)
     except OSError as error:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from scriptrun.environments import build_process, site_packages
+from scriptrun.environments import build_process, health, site_packages
 from scriptrun.environments.builder import BuildCanceled, Builder, Log, Stop
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.dependency_paths import requirement_name
@@ -82,6 +82,14 @@ class Distribution(Value):
     def site(self) -> str:
         """The folder that its files are in."""
         return os.path.dirname(self.metadata)
+
+
+def record(builder: Builder, folder: str, log: Log, stop: Stop) -> None:
+    """Try the imports of the build in ``folder`` and record those that fail.
+
+    Raises BuildCanceled.
+    """
+    health.record_failed_imports(folder, try_imports(builder, folder, log, stop))
 
 
 def try_imports(builder: Builder, folder: str, log: Log, stop: Stop) -> list[str]:

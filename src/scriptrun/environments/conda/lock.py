@@ -9,6 +9,7 @@ from scriptrun.environments.builder import Lockfile, Log, Stop, platform_tag
 from scriptrun.environments.conda import as_of as conda_as_of
 from scriptrun.environments.conda import channels as conda_channels
 from scriptrun.environments.conda import client as conda_client
+from scriptrun.environments.conda import pip as conda_pip
 from scriptrun.environments.conda import platforms as conda_platforms
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.conda import relax_pins as conda_relax_pins
@@ -23,14 +24,10 @@ from scriptrun.environments.locks import FORMAT
 from scriptrun.environments.uv import relax_pins as uv_relax_pins
 from scriptrun.spec.environment import CONDA, EXACT, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.environments.conda import pip as conda_pip
     from scriptrun.runtime.hints import Json
-else:
-    conda_pip = later("scriptrun.environments.conda.pip")
 
 #: fields of a package record that do not affect the build
 _VOLATILE_FIELDS = ("indexed_timestamp", "timestamp", "legacy_bz2_md5", "legacy_bz2_size")

@@ -23,16 +23,8 @@ from scriptrun.environments.uv.relax_pins import Compile
 from scriptrun.environments.uv.requirements import Request
 from scriptrun.runtime import files
 from scriptrun.spec.environment import NEWEST_PIN, TOOLS, is_pin
-from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import scratch
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import tomllib
-
-else:
-    tomllib = later("tomllib")
 
 _EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*(?:;.*)?$")
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
@@ -260,7 +252,7 @@ def _releases(
     lines = tuple(f"{name}=={version}" for name, version in locked.items())
     exact = request.replace(lines=lines)
     text = _compiled(compile, exact, python, ("--no-deps", "--format", "pylock.toml")) or ""
-    packages = tomllib.loads(text).get("packages") or ()
+    packages = dated_attempt.packages(text)
     found = {
         site_packages.normal(package["name"]): dated_attempt.release(package)
         for package in packages

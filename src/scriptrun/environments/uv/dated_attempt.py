@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import tomllib
 from collections.abc import Iterable
 
 from scriptrun.environments import dependency_paths, site_packages
@@ -16,16 +17,11 @@ from scriptrun.environments.interpreter.discovery import Python
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.environments.uv.relax_pins import Compile
 from scriptrun.environments.uv.requirements import Request
-from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import tomllib
-
     from scriptrun.runtime.hints import Json
-else:
-    tomllib = later("tomllib")
 
 #: uv's flags for wheels alone
 ONLY_WHEELS = ("--only-binary", ":all:")
@@ -197,6 +193,12 @@ def never_built(releases: dict[str, Release]) -> tuple[str, ...]:
     return tuple(sorted((compiled | _COMPILED) - _OPTIONALLY_COMPILED))
 
 
+def packages(text: str) -> list[Json]:
+    """The packages in the text of ``pylock.toml``."""
+    found: list[Json] = tomllib.loads(text).get("packages") or []
+    return found
+
+
 def release(package: Json) -> Release:
     """The release in ``pylock.toml``, which lists the wheels for the chosen Python only."""
     wheels = package.get("wheels") or ()
@@ -225,8 +227,7 @@ def _first_release(single: Request, python: Python, compile: Compile) -> datetim
         if not is_unsolvable(failure):
             raise
         return None
-    packages = tomllib.loads(text).get("packages") or [{}]
-    return release(packages[0]).date
+    return next((release(package).date for package in packages(text)), None)
 
 
 def _end_of(day: datetime.date) -> str:
