@@ -321,8 +321,11 @@ MODULE_STATE = {
         (
             "dropin/exec.py: sys.argv",
             "dropin/exec.py: sys.path",
-            "dropin/exec.py: multiprocessing.spawn",
-            "dropin/exec.py: multiprocessing.spawn.get_command_line",
+            "dropin/child_processes.py: multiprocessing.spawn",
+            "dropin/child_processes.py: multiprocessing.spawn.get_command_line",
+            "dropin/child_processes.py: os.environ",
+            "dropin/in_children/azureml/__init__.py: sys.modules",
+            "dropin/in_children/azureml/__init__.py: sys.path",
         ),
         "what the program that is executed in this process sees, and how its children start",
     ),

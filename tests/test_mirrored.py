@@ -62,6 +62,7 @@ NOT_IMPORTED = {
     "core.run": "core/test_run.py",
     "core.workspace": "core/test_workspace.py",
     "data.datasets.tabular": "data/test_tabular_dataset.py",
+    "dropin.in_children.azureml": "dropin/test_child_processes.py",
     "dropin.notebook.ipython_shell": "dropin/test_dropin_notebooks.py",
     "dropin.notebook.runner": "dropin/test_dropin_notebooks.py",
     "engines.slurm.diagnose": "diagnostics/test_diagnostics_target.py",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from notebook_runs import BOTH, command, notebook, run
 
 from scriptrun.dropin import scan
 from scriptrun.dropin.notebook import cells as notebook_cells
@@ -19,47 +20,11 @@ from scriptrun.dropin.notebook.cells import CodeCell
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.testing.jobs import PATIENCE
 
-#: hides IPython from the command
-WITHOUT_IPYTHON = (
-    "import sys; sys.modules['IPython'] = None\n"
-    "from scriptrun.cli import main; sys.exit(main(sys.argv[1:]))"
-)
-BOTH = pytest.mark.parametrize("ipython", [True, False], ids=["ipython", "small-shell"])
-
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory, monkeypatch):
     """Where IPython keeps what ``%store`` stores."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-
-
-def notebook(path, *sources, tags=None):
-    cells = [
-        {"cell_type": "markdown", "source": ["# a title"]},
-        {"cell_type": "raw", "source": "!"},
-    ]
-    cells += [
-        {
-            "cell_type": "code",
-            "source": text.splitlines(True),
-            "metadata": {"tags": (tags or {}).get(number, [])},
-        }
-        for number, text in enumerate(sources, 1)
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps({"nbformat": 4, "nbformat_minor": 2, "metadata": {}, "cells": cells})
-    )
-    return path
-
-
-def command(path, ipython=True):
-    start = ["-m", "scriptrun"] if ipython else ["-c", WITHOUT_IPYTHON]
-    return [sys.executable, *start, "exec", str(path)]
-
-
-def run(path, ipython=True, stdin=""):
-    return subprocess.run(command(path, ipython), capture_output=True, text=True, input=stdin)
 
 
 @BOTH

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scriptrun.dropin import child_processes
 from scriptrun.runtime import events, files, hints, processes, results, search_path
 from scriptrun.runtime.launcher import (
     delivery_client,
@@ -67,6 +68,7 @@ def test_a_jobs_start_loads_no_annotations():
         ({"pins": "auto"}, None, ["/kit", "/kit/old"]),
         ({"pins": "relax"}, None, ["/kit", "/kit/old"]),
         ({"pins": "auto"}, "/mine:/other", ["/kit", "/kit/old", "/mine", "/other"]),
+        ({}, f"/mine:{child_processes.FOLDER}", ["/kit", "/mine"]),
     ],
 )
 def test_what_runs_with_a_job_is_found_first(environment, rest, expected):

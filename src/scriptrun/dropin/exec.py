@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import runpy
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing import spawn
 from types import TracebackType
 
-from scriptrun.dropin import one_time_notes
+from scriptrun.dropin import child_processes, one_time_notes
 from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import docker_cells, runner, small_shell
 from scriptrun.spec.errors import UserErrorException
@@ -74,7 +72,7 @@ def _run_guarded(
 ) -> int:
     sys.argv[:] = argv
     sys.path.insert(0, folder)
-    _enable_in_children()
+    child_processes.prepare()
     gc.enable()  # the command line disables it
     try:
         action(*args, **kwargs)
@@ -103,22 +101,6 @@ def _show_error(error: BaseException) -> None:
             "the code asks for input and standard input has none: "
             "run it in a terminal, or pipe the answers into it"
         )
-
-
-def _enable_in_children() -> None:
-    """Make ``azureml`` importable in processes that multiprocessing spawns."""
-    original = spawn.get_command_line
-
-    def get_command_line(**kwargs: object) -> list[str]:
-        words = original(**kwargs)
-        return [
-            f"import scriptrun.dropin; {word}" if previous == "-c" else word
-            for previous, word in zip(["", *words], words, strict=False)
-        ]
-
-    spawn.get_command_line = get_command_line
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        multiprocessing.set_forkserver_preload(["scriptrun.dropin"])
 
 
 def _exit_code(code: object) -> int:

@@ -7,8 +7,10 @@ those of a job come from its environment. Queries (``pip list``) run.
 from __future__ import annotations
 
 import codecs
+import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -42,6 +44,7 @@ _BEFORE = re.compile(
     r"(?:\s*(?:[A-Za-z_]\w*=\S*|(?:yes|time|exec|nohup|then|do|else)\b|[({!]))*\s*"
 )
 _HEREDOC = re.compile(r"<<-?\s*['\"]?(?P<end>\w+)")
+_PIP = re.compile(r"\s*pip3?(?=\s+[a-z])")
 _AZUREML = re.compile(r"\bazureml(?:[-_.\[]|\b)")
 
 
@@ -109,6 +112,7 @@ def run(command: str) -> int:
 
     What it prints goes to sys.stdout, wherever that leads now.
     """
+    command = _with_own_pip(command)
     sys.stdout.flush()
     if _is_own_stdout():
         return subprocess.run(command, shell=True, check=False).returncode
@@ -126,8 +130,19 @@ def run(command: str) -> int:
 def output(command: str) -> tuple[list[str], int]:
     """The lines that ``command`` prints, and its exit code."""
     sys.stdout.flush()
-    result = subprocess.run(command, shell=True, check=False, stdout=subprocess.PIPE)
+    result = subprocess.run(_with_own_pip(command), shell=True, check=False, stdout=subprocess.PIPE)
     return result.stdout.decode("utf-8", "replace").splitlines(), result.returncode
+
+
+def _with_own_pip(command: str) -> str:
+    """Let ``pip`` speak of this Python's packages where its environment has no pip (as uv's)."""
+    match = _PIP.match(command)
+    if match is None or os.path.exists(os.path.join(os.path.dirname(sys.executable), "pip")):
+        return command
+    python, rest = shlex.quote(sys.executable), command[match.end() :]
+    if importlib.util.find_spec("pip") is not None:
+        return f"{python} -m pip{rest}"
+    return f"UV_PYTHON={python} {python} -m uv pip{rest}"
 
 
 def _is_own_stdout() -> bool:

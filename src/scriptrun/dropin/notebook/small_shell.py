@@ -15,12 +15,12 @@ import os
 import re
 import runpy
 import shlex
-import subprocess
 import sys
+import time
 from types import CodeType
 
 from scriptrun.dropin.notebook import cells as notebook_cells
-from scriptrun.dropin.notebook import commands, syntax
+from scriptrun.dropin.notebook import commands, script_cells, syntax
 from scriptrun.dropin.notebook.notes import Notes
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
@@ -36,7 +36,7 @@ else:
     asyncio = later("asyncio")
 
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_SHELLS = ("bash", "sh")
+_TIMING = ("time", "timeit", "prun")
 _VARIABLE = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
 
 
@@ -78,16 +78,18 @@ class SmallShell:
         self.user_ns, self.notes = namespace, notes
         self.run_notebook: Callable[[str], None] = self._run_cells
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._last_folder = os.curdir
         self.inputs, self.outputs = [""], dict[int, object]()
 
     def run_cell(self, source: str, name: str) -> None:
         """Execute the cell ``source``; tracebacks show it as ``name``."""
         self.inputs.append(source)
-        self._run(_with_percent(source, self.user_ns), name)
+        self._show(self._run(_with_percent(source, self.user_ns), name))
 
-    def _run(self, source: str, name: str) -> None:
+    def _run(self, source: str, name: str) -> object:
+        """Execute a cell, and return the value of its last line if that is to be shown."""
         code = syntax.to_calls(source)
-        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        linecache.cache[name] = (len(source), None, f"{source}\n".splitlines(True), name)
         body = compile(code, name, "exec", ast.PyCF_ONLY_AST)
         assert isinstance(body, ast.Module)
         shown = body.body[-1] if body.body and not code.rstrip().endswith(";") else None
@@ -96,9 +98,16 @@ class SmallShell:
         if self._loop is not None:
             asyncio.set_event_loop(self._loop)
         self._execute(compile(body, name, "exec", _AWAIT))
-        if isinstance(shown, ast.Expr):
-            expression = compile(ast.Expression(shown.value), name, "eval", _AWAIT)
-            self._show(self._execute(expression))
+        if not isinstance(shown, ast.Expr):
+            return None
+        return self._execute(compile(ast.Expression(shown.value), name, "eval", _AWAIT))
+
+    def _time(self, source: str, name: str) -> object:
+        begin = time.perf_counter()
+        try:
+            return self._run(source, name)
+        finally:
+            print(f"Wall time: {time.perf_counter() - begin:.3g} s")
 
     def _execute(self, code: CodeType) -> object:
         """Run ``code``, which may use top-level await, and return the value of an expression."""
@@ -136,14 +145,15 @@ class SmallShell:
         elif name in ("env", "set_env"):
             return _environment(line)
         elif name == "cd":
-            line = self.notes.with_slashes(line, text)
-            os.chdir(os.path.expanduser(line.strip("'\"") or "~"))
+            self._change_folder(self.notes.with_slashes(line, text).split())
         elif name == "pwd":
             return os.getcwd()
         elif name in ("ls", "cat", "mkdir", "rm", "rmdir", "cp", "mv"):
             self._system(f"{name} {line}", text)
-        elif name in ("time", "timeit", "prun") and (code := syntax.timed_code(text)):
-            self._run(code, f"<{text}>")
+        elif name in ("sx", "system"):
+            return self._output(line, text)
+        elif name in _TIMING and " -o " not in text and (code := syntax.timed_code(text)):
+            return self._time(code, f"<{text}>")
         elif name == "run" and line:
             self._run_file(shlex.split(self.notes.with_slashes(line, text)))
         elif name == "matplotlib":
@@ -152,7 +162,7 @@ class SmallShell:
             self.notes.skipped(text, "it needs IPython")
         return None
 
-    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> None:
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> object:
         """Do the cell ``%%magic_name line`` with the text ``cell``."""
         caller = sys._getframe(1)
         variables = {**self.user_ns, **caller.f_locals}
@@ -163,14 +173,19 @@ class SmallShell:
         if magic_name in ("writefile", "file"):
             line = self.notes.with_slashes(line, text)
             _write_file(fill_in(line, variables).split(), cell)
-        elif magic_name in _SHELLS and not line:
-            self._script(magic_name, cell)
+        elif magic_name in ("script", *script_cells.PROGRAMS):
+            words = shlex.split(fill_in(line, variables))
+            program = [] if magic_name == "script" else [magic_name]
+            script_cells.run(text, [*program, *words], cell, self.notes, self.user_ns)
+        elif magic_name in ("sx", "system", "!"):
+            return self._output(fill_in(cell, variables), text)
         elif magic_name == "capture":
             self._capture(line.split(), f"\n{cell}", name)
-        elif magic_name in syntax.PYTHON_MAGICS:
-            self._run(f"\n{cell}", name)
+        elif magic_name in _TIMING:
+            return self._time(f"\n{cell}", name)
         else:
             self.notes.skipped(text, "it needs IPython")
+        return None
 
     def system(self, cmd: str) -> None:
         """Do ``!cmd``."""
@@ -179,12 +194,14 @@ class SmallShell:
 
     def getoutput(self, cmd: str) -> OutputLines:
         """Return the output lines of ``!cmd``."""
-        command = fill_in(cmd, {**self.user_ns, **sys._getframe(1).f_locals})
-        if self.notes.skips(command, f"!{cmd}"):
+        return self._output(fill_in(cmd, {**self.user_ns, **sys._getframe(1).f_locals}), f"!{cmd}")
+
+    def _output(self, command: str, text: str) -> OutputLines:
+        if self.notes.skips(command, text):
             return OutputLines()
         lines, code = commands.output(command)
         self.user_ns["_exit_code"] = code
-        self.notes.exited(f"!{cmd}", code)
+        self.notes.exited(text, code)
         return OutputLines(lines)
 
     def show_usage(self) -> None:
@@ -196,21 +213,28 @@ class SmallShell:
         self.user_ns["_exit_code"] = code
         self.notes.exited(text, code)
 
-    def _script(self, program: str, script: str) -> None:
-        text, skipped = commands.without_skipped(script)
-        for line in skipped:
-            self.notes.skips(line, line)
-        sys.stdout.flush()
-        result = subprocess.run([program], input=text, text=True, check=False)
-        self.notes.exited(f"%%{program}", result.returncode)
-
     def _capture(self, words: list[str], cell: str, name: str) -> None:
         stdout, stderr = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            self._run(cell, name)
+        with contextlib.ExitStack() as stack:
+            if "--no-stdout" not in words:
+                stack.enter_context(contextlib.redirect_stdout(stdout))
+            if "--no-stderr" not in words:
+                stack.enter_context(contextlib.redirect_stderr(stderr))
+            value = self._run(cell, name)
+            if "--no-display" not in words:
+                self._show(value)
         for word in words:
             if not word.startswith("-"):
                 self.user_ns[word] = Captured(stdout.getvalue(), stderr.getvalue())
+
+    def _change_folder(self, words: list[str]) -> None:
+        """Do ``%cd [-q] [FOLDER]``; ``-`` is the folder before."""
+        folder = " ".join(word for word in words if word != "-q").strip("'\"")
+        last, current = self._last_folder, os.getcwd()
+        os.chdir(last if folder == "-" else os.path.expanduser(folder or "~"))
+        self._last_folder = current
+        if "-q" not in words:
+            print(os.getcwd())
 
     def _run_file(self, words: list[str]) -> None:
         """Do ``%run FILE ARGS``: a notebook's cells here, a script in its own namespace."""
