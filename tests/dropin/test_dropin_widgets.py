@@ -103,3 +103,44 @@ def test_without_a_terminal_what_follows_has_the_results(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "Completed" in done.stdout and "accuracy 0.5" in done.stdout
+
+
+OWN_RUN = """
+from azureml.core import Experiment, Workspace
+from azureml.widgets import RunDetails
+
+run = Experiment(Workspace.from_config(), "own").start_logging(snapshot_directory=None)
+RunDetails(run).show()
+with run.child_run("part") as child:
+    RunDetails(child).show()
+try:
+    run.wait_for_completion()
+except Exception as error:
+    print(error)
+run.log("accuracy", 0.5)
+run.complete()
+RunDetails(run).show()
+print("accuracy", run.get_metrics()["accuracy"], run.wait_for_completion()["status"])
+"""
+
+
+def test_a_run_of_this_process_is_shown_without_waiting_for_itself(tmp_path):
+    (tmp_path / "own.py").write_text(OWN_RUN)
+    done = subprocess.run(
+        [sys.executable, "-m", "scriptrun", "exec", "own.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    states = [line.split()[1] for line in done.stdout.splitlines() if "file://" in line]
+    assert states == ["Running", "Running", "Completed"]
+    assert "cannot wait for itself" in done.stdout and "accuracy 0.5 Completed" in done.stdout
+
+
+def test_a_job_shows_itself_without_waiting(tmp_path):
+    job = "from azureml.core import Run\nfrom azureml.widgets import RunDetails\n"
+    job += "RunDetails(Run.get_context()).show()\n"
+    run = Bench(tmp_path / "bench").run(job)
+    assert "Running" in (run.path / "user_logs" / "std_log.txt").read_text()

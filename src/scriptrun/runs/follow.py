@@ -14,7 +14,7 @@ from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.runs import status as run_status
-from scriptrun.runtime import files
+from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import LogCleaner, escape
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
@@ -164,8 +164,24 @@ def _has_result(run: Run) -> bool:
     return run_folder.read_result(run.path) is not None
 
 
+def is_own(run: Run) -> bool:
+    """Whether this process is the run: it logs to it, or is its job."""
+    if os.environ.get("SCRIPTRUN_RUN_FOLDER") == str(run.path):
+        return True
+    start = files.read_object(str(run.path / "attempts" / "1" / "node-0.start.json"))
+    return start is not None and start == identity.identify()
+
+
 def wait(run: Run, show_output: bool) -> RunState:
-    """Wait for the run for ``Run.wait_for_completion``; ``show_output`` prints its logs."""
+    """Wait for the run for ``Run.wait_for_completion``; ``show_output`` prints its logs.
+
+    Raises UserErrorException for an active run of this process, which would wait for itself.
+    """
+    if is_own(run) and not run.standing.is_final:
+        raise UserErrorException(
+            f"Run {run.id} is of this process, which cannot wait for itself.",
+            "End the run first: run.complete().",
+        )
     try:
         status = follow(run, _LogPrinter(run) if show_output else _ignore)
     except KeyboardInterrupt:

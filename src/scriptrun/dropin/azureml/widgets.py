@@ -42,12 +42,13 @@ class RunDetails:
         """Show the run and return immediately, so that the kernel is not blocked.
 
         Where no one watches (no kernel, and output that is no terminal) it waits for the run: what
-        follows is no next cell that a person runs later, but reads the results at once.
+        follows is no next cell that a person runs later, but reads the results at once. A run of
+        this process is only shown.
         """
         display = _display()
         if display is None:
             run = self.run
-            if not sys.stdout.isatty():
+            if not sys.stdout.isatty() and not follow.is_own(run):
                 follow.wait(run, show_output=False)
             print(f"{run.id}: {run.get_status()}  {run.get_portal_url()}", flush=True)
             return
