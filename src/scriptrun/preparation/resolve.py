@@ -25,12 +25,14 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.config.describe import JobDescription
+    from scriptrun.engines import mpirun
     from scriptrun.engines.base import Engine
     from scriptrun.environments.conda import request as conda_request
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.spec.job import Target
     from scriptrun.store import container_tool
 else:
+    mpirun = later("scriptrun.engines.mpirun")
     conda_request = later("scriptrun.environments.conda.request")
     container_tool = later("scriptrun.store.container_tool")
 
@@ -63,6 +65,11 @@ def resolve(
     spec = spec.replace(local=local_sources.digests(spec.pip))
     if spec.kind == PACKAGES and (spec.locked or _needs_conda(spec)):
         spec = spec.replace(kind=CONDA)
+    if described.distribution.kind == "mpi" and _lacks_mpirun(spec, engine):
+        spec = _with_mpirun(spec)
+        notes.append(
+            f"added {mpirun.OPEN_MPI}: Azure's images have Open MPI, this machine does not"
+        )
     return spec, (*notes, *filter(None, map(_editable_note, spec.pip)))
 
 
@@ -86,6 +93,21 @@ def _as_in_azure(spec: EnvironmentSpec, has_sdk_defaults: bool) -> EnvironmentSp
     lines = [*(sdk_packages.defaults() if has_sdk_defaults else ()), "pip", "setuptools<81"]
     added = [line for line in lines if requirement_name(line) not in names]
     return spec.replace(brought=(*spec.brought, *added))
+
+
+def _lacks_mpirun(spec: EnvironmentSpec, engine: Engine | None) -> bool:
+    """Whether an environment of old code is to get the mpirun that Azure's images have."""
+    is_here = engine is not None and engine.traits.here
+    is_built = spec.kind in (PACKAGES, CONDA) and spec.pins != EXACT
+    return is_here and is_built and not mpirun.is_there(spec)
+
+
+def _with_mpirun(spec: EnvironmentSpec) -> EnvironmentSpec:
+    """``spec`` with Open MPI; mpi4py cannot be built from source without its compiler."""
+    return spec.replace(
+        brought=(*spec.brought, mpirun.OPEN_MPI),
+        pip_options=(*spec.pip_options, "--only-binary=mpi4py"),
+    )
 
 
 def _has_containers(engine: Engine | None) -> bool:

