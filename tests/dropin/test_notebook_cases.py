@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from notebook_runs import BOTH, notebook, run
 
-from scriptrun.dropin.notebook import script_cells
+from scriptrun.dropin.notebook import commands, script_cells
 from scriptrun.dropin.notebook.notes import Notes
 
 
@@ -68,3 +68,74 @@ def test_a_script_cell_in_the_background(capsys):
         script_cells.run("%%bash", ["bash"], "exit 5", Notes("a"), variables)
     script_cells.run("%%script", [], "exit 5", Notes("a"), variables)
     assert "skipped %%script (it names no program)" in capsys.readouterr().err
+
+
+DOCKER_CELLS = (
+    "!docker ps",
+    "x = !docker images\nprint('list', list(x))",
+    "%%bash\nset -e\ndocker build -t x \\\n  .\necho 'after it'",
+    "!docker login -u me && docker push x",
+    "!docker --version",
+    "!docker-compose up",
+)
+CLIENT_ONLY = (
+    '#!/bin/sh\n[ "$1" = --version ] && echo the client && exit 0\n'
+    "echo 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?' >&2\n"
+    "exit 1\n"
+)
+
+
+def machine_with(folder, monkeypatch, **programs):
+    """A PATH with these programs and those of the system, but for docker and podman."""
+    folder.mkdir()
+    for name in ("bash", "sh"):
+        (folder / name).symlink_to(f"/bin/{name}")
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("programs", "said"),
+    [
+        ({"docker": CLIENT_ONLY}, "cannot connect to the Docker daemon at unix:///x"),
+        ({"podman": "#!/bin/sh\n"}, "is not installed on this machine; podman is"),
+        ({}, "docker is not installed on this machine"),
+    ],
+    ids=["client", "podman", "neither"],
+)
+def test_docker_that_cannot_be_used_stops_nothing(tmp_path, monkeypatch, ipython, programs, said):
+    machine_with(tmp_path / "bin", monkeypatch, **programs)
+    done = run(notebook(tmp_path / "a.ipynb", *DOCKER_CELLS), ipython)
+    assert done.returncode == 0, done.stderr
+    assert "list []\nafter it\n" in done.stdout
+    assert ("the client" in done.stdout) is ("docker" in programs)
+    assert "These commands are skipped. Jobs on Azure's images" in done.stderr
+    skipped = [line for line in done.stderr.splitlines() if "skipped" in line and "cell " in line]
+    assert len(skipped) == 5 and all(said in line for line in skipped), done.stderr
+
+
+@BOTH
+def test_docker_that_works_is_run(tmp_path, monkeypatch, ipython):
+    machine_with(tmp_path / "bin", monkeypatch, docker="#!/bin/sh\necho ran $1\n")
+    done = run(notebook(tmp_path / "a.ipynb", "!docker ps"), ipython)
+    assert done.stdout == "ran ps\n"
+    assert "docker" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("az login", "no Azure login is needed"),
+        ("az account set -s x", "no Azure login is needed"),
+        ("az acr build --image x .", "does nothing in Azure"),
+        ("az ml run submit-script -c sklearn train.py", "`scriptrun --help`"),
+        ("docker --version", None),
+        ("echo docker ps", None),
+    ],
+)
+def test_what_is_said_of_a_command_that_is_skipped(command, reason):
+    found = commands.why_skipped(command)
+    assert found == reason if reason is None else reason in found

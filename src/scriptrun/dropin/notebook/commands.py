@@ -1,7 +1,8 @@
 """Shell commands in notebooks: which are skipped, and how the others run.
 
 Installers and logins are skipped: a notebook that is run changes no packages of this machine, and
-those of a job come from its environment. Queries (``pip list``) run.
+those of a job come from its environment. Queries (``pip list``) run. Docker's commands are skipped
+where it cannot be used.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import re
 import shlex
 import subprocess
 import sys
+
+from scriptrun.dropin.notebook import docker_cells
 
 #: programs that install, and those of their commands that only ask
 _INSTALLERS = (
@@ -30,10 +33,15 @@ _QUERIES = (
     "list show freeze check info search config --version -V -h --help help download cache run"
 )
 _OTHER_SKIPPED = {
-    "az": "no Azure login is needed",
+    "az": "scriptrun does nothing in Azure",
     "sudo": "this machine is not changed",
     "jupyter": "Jupyter is not used",
     "ipykernel": "Jupyter is not used",
+}
+_AZURE_REASONS = {
+    "az login": "no Azure login is needed",
+    "az account": "no Azure login is needed",
+    "az ml": "the command line of scriptrun is `scriptrun`, see `scriptrun --help`",
 }
 _MODULE = re.compile(
     r".*?(?:py|python[\d.]*|\})['\"]?\s+-m\s+(?P<rest>(?:pip|conda|uv|jupyter|ipykernel)\b.*)$"
@@ -62,7 +70,10 @@ def _why_part_skipped(part: str) -> str | None:
     words = (module["rest"] if module else part).split()
     program = os.path.basename(words[0].strip("'\"")) if words else ""
     if program in _OTHER_SKIPPED and words[1:2] not in (["nbconvert"], ["--version"]):
-        return _OTHER_SKIPPED[program]
+        command = " ".join([program, *words[1:2]])
+        return _AZURE_REASONS.get(command, _OTHER_SKIPPED[program])
+    if program in ("docker", "docker-compose"):
+        return docker_cells.why_skipped(words)
     if program not in _INSTALLERS or _asks(words[1:]):
         return None
     if words[1:2] in (["activate"], ["deactivate"]):
