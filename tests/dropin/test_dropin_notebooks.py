@@ -126,7 +126,7 @@ def test_another_notebook_and_a_script_are_run(tmp_path, ipython):
 @pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
 def test_what_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "x.ipynb").write_text(text)
-    with pytest.raises(UserErrorException, match="is not a notebook"):
+    with pytest.raises(UserErrorException, match="is not a Python notebook"):
         notebook_cells.cells(str(tmp_path / "x.ipynb"))
 
 
@@ -405,10 +405,11 @@ def test_output_stays_in_order_in_a_file(tmp_path, ipython):
     ],
     ids=["python", "command", "script", "await", "timed"],
 )
-def test_an_interrupt_ends_it(tmp_path, cell):
+@BOTH
+def test_an_interrupt_ends_it(tmp_path, ipython, cell):
     path = notebook(tmp_path / "a.ipynb", cell, "print('not reached')")
     with subprocess.Popen(
-        command(path),
+        command(path, ipython),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -417,8 +418,9 @@ def test_an_interrupt_ends_it(tmp_path, cell):
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "not reached" in out) == (130, False)
+    assert "a.ipynb, cell 1: interrupted; the jobs that it has submitted go on" in err
 
 
 FORMAT_3 = {

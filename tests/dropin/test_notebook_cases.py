@@ -7,8 +7,9 @@ import subprocess
 import pytest
 from notebook_runs import BOTH, notebook, run
 
-from scriptrun.dropin.notebook import commands, script_cells
+from scriptrun.dropin.notebook import cells, commands, script_cells
 from scriptrun.dropin.notebook.notes import Notes
+from scriptrun.spec.errors import UserErrorException
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +140,67 @@ def test_docker_that_works_is_run(tmp_path, monkeypatch, ipython):
 def test_what_is_said_of_a_command_that_is_skipped(command, reason):
     found = commands.why_skipped(command)
     assert found == reason if reason is None else reason in found
+
+
+@BOTH
+def test_other_files_are_run_as_their_options_say(tmp_path, ipython):
+    (tmp_path / "part.py").write_text("print(__name__)\nfound = 5\n")
+    notebook(tmp_path / "lib" / "common.ipynb", "shared = 'from the notebook'")
+    sources = (
+        "%run -n part.py\n%run -m part\n%run -t part\n%run -i part.py one\nprint(found)",
+        "%run ./lib/common\nprint(shared)",
+        "shared = 0\n%run -i lib/common.ipynb\nprint(shared)",
+    )
+    done = run(notebook(tmp_path / "a.ipynb", *sources), ipython)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("part", "_", "5", "fr"))]
+    names = ["part", *["__main__"] * 3]
+    assert lines == [*names, "5", "from the notebook", "from the notebook"]
+
+
+@BOTH
+def test_cells_of_databricks(tmp_path, ipython):
+    sources = (
+        "%md\n# A title\nit isn't Python",
+        "%sql\nselect * from table",
+        "%sh\necho by a shell",
+        "%sh echo in one line",
+        "%python\nprint('by Python')",
+        "# MAGIC %md\n# MAGIC text",
+        "%fs ls /mnt",
+        "%scala\nval x = 1",
+        "%r\nx <- 1",
+        "dbutils.widgets.get('x')",
+    )
+    done = run(notebook(tmp_path / "a.ipynb", *sources), ipython)
+    assert done.stdout == "by a shell\nin one line\nby Python\n", done.stderr
+    for number, name in ((1, "md"), (2, "sql"), (7, "fs ls /mnt"), (8, "scala"), (9, "r")):
+        assert f"cell {number}: skipped %%{name}" in done.stderr
+    assert "scriptrun: dbutils exists in Databricks alone" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("\n", "it is empty"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:a\n", "git lfs pull"),
+        ('{\n<<<<<<< HEAD\n "a": 1\n=======\n', "unresolved merge conflict"),
+        ("<!DOCTYPE html><html>", "it is a web page"),
+        ('{"nbformat": 4, "metadata": {"kernelspec": {"name": "ir"}}, "cells": []}', "is ir, and"),
+        (
+            '{"metadata": {"kernelspec": {"name": "julia-1.6", "display_name": "Julia 1.6"}}}',
+            "its language is Julia 1.6, and only Python is run",
+        ),
+    ],
+)
+def test_what_is_no_notebook_of_python_is_named(tmp_path, text, reason):
+    (tmp_path / "x.ipynb").write_text(text)
+    with pytest.raises(UserErrorException, match="is not a Python notebook") as caught:
+        cells.cells(str(tmp_path / "x.ipynb"))
+    assert reason in str(caught.value)
+
+
+def test_a_notebook_in_utf_16(tmp_path):
+    (tmp_path / "x.ipynb").write_text('{"cells": []}', "utf-16")
+    with pytest.raises(UserErrorException, match="it is not UTF-8 text"):
+        cells.cells(str(tmp_path / "x.ipynb"))

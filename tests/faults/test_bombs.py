@@ -137,5 +137,5 @@ def test_programs_up_to_the_limit_are_parsed():
 def test_notebooks(folder, capsys):
     (folder / "x.ipynb").write_text('{"cells": ' + "[" * 50_000)
     said = refused(capsys, "exec", "x.ipynb")
-    assert "x.ipynb' is not a notebook: line 1, column 1" in said
+    assert "x.ipynb' is not a Python notebook: line 1, column 1" in said
     assert dispatch.run(["migrate", "x.ipynb"]) in (0, 2)

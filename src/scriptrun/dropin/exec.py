@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
+#: what Databricks defines in every notebook
+_DATABRICKS_NAMES = ("dbutils", "spark", "sc", "sqlContext", "displayHTML")
+
 
 def script(path: str, words: Sequence[str]) -> int:
     """Run the script or notebook ``path`` with the arguments ``words``, as Python would.
@@ -96,6 +99,8 @@ def _show_error(error: BaseException) -> None:
         one_time_notes.say(
             f"{error.name} is not installed in {sys.executable}, which runs this code"
         )
+    elif isinstance(error, NameError) and error.name in _DATABRICKS_NAMES:
+        one_time_notes.say(f"{error.name} exists in Databricks alone")
     elif isinstance(error, EOFError) or "lost sys.stdin" in str(error):
         one_time_notes.say(
             "the code asks for input and standard input has none: "

@@ -6,8 +6,11 @@ a list of lines.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import NamedTuple
 
+from scriptrun.dropin.notebook import syntax
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import document_limits, json_reader
 from scriptrun.store.document_limits import DATA
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
 
 #: tags that nbclient knows: a cell that is not run, and a cell whose errors do not end the notebook
 SKIP, MAY_RAISE = "skip-execution", "raises-exception"
+#: kernels of other languages, which old notebooks name without their language
+_OTHER_KERNELS = re.compile(r"(ir|julia|scala|spylon|octave|bash|javascript|deno)\b", re.IGNORECASE)
+#: the first line of a cell of another language in Databricks
+_DATABRICKS = re.compile(
+    r"(?P<before>(?:[ \t]*(?:#.*)?\n)*)[ \t]*%(?P<name>md|md-sandbox|sql|sh|fs|scala|r|python)\b"
+    r"(?!\s*=)[ \t]*(?P<rest>.*)(?P<body>(?:\n|.)*)"
+)
 
 
 class CodeCell(NamedTuple):
@@ -30,11 +40,40 @@ class CodeCell(NamedTuple):
 
 def cells(path: str) -> list[CodeCell]:
     """Read the notebook's code cells. Raises UserErrorException if it is not a notebook."""
+    text = ""
     try:
-        content = json_reader.parse(document_limits.read_text(path, DATA), DATA)
-        return _code_cells(content)
+        text = document_limits.read_text(path, DATA)
+        return _code_cells(json_reader.parse(text, DATA))
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
     except (OSError, ValueError) as error:
-        raise UserErrorException(f"{str(path)!r} is not a notebook: {error}.") from None
+        reason = _why_not_json(text) or str(error)
+    raise UserErrorException(f"{str(path)!r} is not a Python notebook: {reason}.")
+
+
+def notebook_of(words: list[str]) -> str:
+    """The notebook that ``%run WORDS`` runs; "" if it is a script.
+
+    Its name may lack ``.ipynb``, as in Databricks.
+    """
+    path = next((word for word in words if not word.startswith("-")), "")
+    exists = any(os.path.isfile(name) for name in (path, f"{path}.py", os.path.expanduser(path)))
+    if path.endswith(".ipynb"):
+        return os.path.expanduser(path)
+    return f"{path}.ipynb" if not exists and os.path.isfile(f"{path}.ipynb") else ""
+
+
+def _why_not_json(text: str) -> str:
+    """What the text is in place of JSON; "" if that is unknown."""
+    if not text.strip():
+        return "it is empty"
+    if text.startswith("version https://git-lfs"):
+        return "it is a pointer of Git LFS; to get its content, run: git lfs pull"
+    if re.search(r"^<<<<<<< ", text, re.MULTILINE):
+        return "it holds an unresolved merge conflict"
+    if text.lstrip()[:1] == "<":
+        return "it is a web page; download the raw file"
+    return ""
 
 
 def _code_cells(notebook: object) -> list[CodeCell]:
@@ -58,12 +97,28 @@ def _code_cells(notebook: object) -> list[CodeCell]:
 def _text(cell: Json) -> str:
     source = cell["source"] if "source" in cell else cell.get("input", "")
     text = source if isinstance(source, str) else "".join(source)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return _without_databricks(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _without_databricks(text: str) -> str:
+    """The cell with IPython's magic for that of Databricks (``%sh``, ``%sql``, ``%md``)."""
+    match = _DATABRICKS.fullmatch(text)
+    if match is None or (match["name"] == "sql" and syntax.mask(text)[1]):
+        return text
+    name, rest, body = match["name"], match["rest"], match["body"]
+    if name == "python":
+        return f"{match['before']}{rest}{body}"
+    if name == "sh":
+        rest = f"\n{rest}" if rest else ""
+    return f"{match['before']}%%{name} {rest}{body}"
 
 
 def _check_language(notebook: Json) -> None:
     metadata = notebook.get("metadata") or {}
-    for section, key in (("kernelspec", "language"), ("language_info", "name")):
-        language = (metadata.get(section) or {}).get(key) or "python"
-        if not str(language).lower().startswith(("python", "ipython")):
-            raise ValueError(f"its language is {language}, and only Python is run")
+    kernel, language = metadata.get("kernelspec") or {}, metadata.get("language_info") or {}
+    named = [kernel.get("language"), language.get("name")]
+    if not any(named) and _OTHER_KERNELS.match(str(kernel.get("name"))):
+        named = [kernel.get("display_name") or kernel["name"]]
+    for name in filter(None, named):
+        if not str(name).lower().startswith(("python", "ipython")):
+            raise ValueError(f"its language is {name}, and only Python is run")

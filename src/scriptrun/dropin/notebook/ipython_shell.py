@@ -29,7 +29,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
 from traitlets.config import Config
 
-from scriptrun.dropin.notebook import commands, syntax
+from scriptrun.dropin.notebook import cells, commands, syntax
 from scriptrun.dropin.notebook.notes import Notes
 
 TYPE_CHECKING = False
@@ -194,9 +194,7 @@ class NotebookShell(InteractiveShell):
             line = self.notes.with_slashes(line, text)
         if magic_name == "store":
             self.extension_manager.load_extension("storemagic")
-        if magic_name == "run" and ".ipynb" in line:
-            words = shlex.split(self.var_expand(line, _stack_depth))
-            self.run_notebook(next(word for word in words if word.endswith(".ipynb")))
+        if magic_name == "run" and self._runs_notebook(self.var_expand(line, _stack_depth)):
             return None
         try:
             return super().run_line_magic(magic_name, line, _stack_depth=_stack_depth + 1)
@@ -209,6 +207,13 @@ class NotebookShell(InteractiveShell):
                 raise
             self.notes.skipped(text, str(error))
         return None
+
+    def _runs_notebook(self, line: str) -> bool:
+        """Whether ``%run line`` names a notebook, which is then run."""
+        notebook = cells.notebook_of(shlex.split(line))
+        if notebook:
+            self.run_notebook(notebook)
+        return bool(notebook)
 
     def _why_skipped(self, name: str, line: str) -> str | None:
         """Why a line magic cannot be done here."""
@@ -255,7 +260,8 @@ class NotebookShell(InteractiveShell):
         try:
             return super().run_cell_magic(magic_name, line, cell)
         except CalledProcessError as error:
-            if error.returncode == -signal.SIGINT:
+            is_interrupted = isinstance(error.__context__, KeyboardInterrupt)
+            if is_interrupted or error.returncode == -signal.SIGINT:
                 raise KeyboardInterrupt from None
             self.notes.exited(text, error.returncode)
             raise

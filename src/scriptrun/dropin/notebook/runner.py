@@ -36,7 +36,11 @@ def run(path: str, show_error: ShowError) -> None:
     notes = Notes(os.path.basename(path))
     why_not = _why_no_ipython()
     run_cell = _small(notes, show_error, why_not) if why_not else _ipython(notes, show_error)
-    run_cells(path, notes, run_cell, show_error)
+    try:
+        run_cells(path, notes, run_cell, show_error)
+    except KeyboardInterrupt:
+        notes.say(f"{notes.name}: interrupted; the jobs that it has submitted go on")
+        raise
 
 
 def run_cells(path: str, notes: Notes, run_cell: RunCell, show_error: ShowError) -> None:

@@ -10,6 +10,7 @@ import ast
 import contextlib
 import inspect
 import io
+import itertools
 import linecache
 import os
 import re
@@ -238,21 +239,26 @@ class SmallShell:
 
     def _run_file(self, words: list[str]) -> None:
         """Do ``%run FILE ARGS``: a notebook's cells here, a script in its own namespace."""
-        arguments = [word for word in words if word not in ("-i", "-n")]
-        path = next(
-            (p for p in (arguments[0], f"{arguments[0]}.py") if os.path.isfile(p)), arguments[0]
-        )
-        if path.endswith(".ipynb"):
-            self.run_notebook(path)
+        notebook = notebook_cells.notebook_of(words)
+        if notebook:
+            self.run_notebook(notebook)
             return
+        options = list(itertools.takewhile(lambda word: word.startswith("-"), words))
+        name, *arguments = words[len(options) :]
+        variables = self.user_ns if "-i" in options else None
+        own_name = os.path.splitext(os.path.basename(name))[0] if "-n" in options else "__main__"
+        path = next((p for p in (name, f"{name}.py") if os.path.isfile(p)), name)
         saved_argv = sys.argv[:]
-        sys.argv[:] = [path, *arguments[1:]]
+        sys.argv[:] = [path, *arguments]
         try:
-            variables = runpy.run_path(path, self.user_ns if "-i" in words else None, "__main__")
+            if "-m" in options:
+                result = runpy.run_module(name, variables, own_name, alter_sys=True)
+            else:
+                result = runpy.run_path(path, variables, own_name)
         finally:
             sys.argv[:] = saved_argv
         self.user_ns.update(
-            {key: value for key, value in variables.items() if not key.startswith("__")}
+            {key: value for key, value in result.items() if not key.startswith("__")}
         )
 
     def _run_cells(self, path: str) -> None:
