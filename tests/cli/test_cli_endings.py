@@ -209,7 +209,8 @@ def test_a_full_disk_behind_stdout_is_a_sentence(tmp_path):
     with open("/dev/full", "wb") as full:
         done = ends(SHOUTS, tmp_path, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == errors.USAGE_ERROR
-    assert os.strerror(errno.ENOSPC).encode() in done.stderr
+    reason = os.strerror(errno.ENOSPC)
+    assert f"Standard output cannot be written: {reason}".encode() in done.stderr
     assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr
 

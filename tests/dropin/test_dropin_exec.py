@@ -359,3 +359,27 @@ def test_check_reads_notebooks_and_files_of_other_encodings(project):
     (project / "two.py").write_text("print 1\n")
     done = scriptrun(project, "exec", "--check", "two.py", ok=False)
     assert "two.py is not valid Python" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["many.py", "many.ipynb"])
+def test_output_that_nobody_reads_ends_it_without_a_word(project, name):
+    code = "while True:\n    print('x', flush=True)\n"
+    cells = [{"cell_type": "code", "source": code}]
+    (project / "many.py").write_text(code)
+    (project / "many.ipynb").write_text(json.dumps({"nbformat": 4, "cells": cells}))
+    command = [sys.executable, "-m", "scriptrun", "exec", name]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=project, **pipes) as process:
+        assert process.stdout.readline() == "x\n"
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141
+    assert "Traceback" not in said and "BrokenPipe" not in said
+
+
+def test_a_broken_pipe_of_the_codes_own_is_shown(project):
+    code = "import os\nr, w = os.pipe()\nos.close(r)\nos.write(w, b'x')\n"
+    (project / "pipe.py").write_text(code)
+    command = [sys.executable, "-m", "scriptrun", "exec", "pipe.py"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert done.returncode == 1 and "BrokenPipeError" in done.stderr

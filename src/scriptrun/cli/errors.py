@@ -113,6 +113,8 @@ def _report_system_error(error: OSError) -> int:
     if error.filename is None and not full:
         _discard_output()  # the write to stdout failed
     prefix = f"{error.filename}: " if error.filename else ""
+    if error.filename is None and not full and disks.is_about_disk(error):
+        prefix = "Standard output cannot be written: "
     is_full = disks.is_about_disk(error) and error.errno != errno.EROFS
     hint = _MAKE_ROOM if is_full and (full or error.filename) else ""
     return report_error(f"{prefix}{full or disks.describe(error)}.", hint)

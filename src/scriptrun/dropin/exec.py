@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import runpy
+import select
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -82,9 +83,21 @@ def _run_guarded(
     except SystemExit as exit_error:
         return _exit_code(exit_error.code)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_reader_gone():
+            raise  # for the command line: what reads the output needs no more of it
         _show_error(error)
         return 1
     return 0
+
+
+def _is_reader_gone() -> bool:
+    """Whether stdout is a pipe that nobody reads any more, as behind ``head``."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(events & select.POLLERR for _, events in poll.poll(0))
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _show_error(error: BaseException) -> None:

@@ -113,6 +113,7 @@ class NotebookShell(InteractiveShell):
         config = Config()
         config.HistoryManager.enabled = False
         os.environ.setdefault("MPLBACKEND", "agg")  # draw plots without opening windows
+        warnings.filterwarnings("ignore", "IPython (parent|dir) .* is not a writable location")
         shell = cls.instance(
             config=config,
             colors="nocolor",
