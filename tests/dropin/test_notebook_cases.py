@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from IPython import display
+from IPython.core import display as core_display
 from notebook_runs import BOTH, notebook, run
 
-from scriptrun.dropin.notebook import cells, commands, script_cells
+from scriptrun.dropin.notebook import cells, commands, old_ipython, script_cells
 from scriptrun.dropin.notebook.notes import Notes
 from scriptrun.spec.errors import UserErrorException
 
@@ -42,6 +44,9 @@ SAME_IN_BOTH = {
     "%%script false --no-raise-error\nnothing": "",
     "%%script nosuchprogram\nx": "",
     "%%perl\nprint 'by perl';": "by perl",
+    "!echo {1 + 1} {'q'.upper()}": "2 Q",
+    "lines = !printf 'a b\\nc d'\nprint(lines.grep('C'), lines.fields(1))": "['c d'] ['b', 'd']",
+    "get_ipython().run_cell('z = 9\\nprint(z)');": "9\n",
     "print('the end')": "the end",
 }
 
@@ -204,3 +209,19 @@ def test_a_notebook_in_utf_16(tmp_path):
     (tmp_path / "x.ipynb").write_text('{"cells": []}', "utf-16")
     with pytest.raises(UserErrorException, match="it is not UTF-8 text"):
         cells.cells(str(tmp_path / "x.ipynb"))
+
+
+OLD_NAMES = (
+    "from IPython.core.display import display, HTML",
+    "display(HTML('<style>.container { width:100% !important; }</style>'))",
+    "from IPython.display import set_matplotlib_formats\nset_matplotlib_formats('retina')",
+    "from IPython.core.display import clear_output, publish_display_data, Image\nclear_output()",
+    "print('on')",
+)
+
+
+def test_names_that_ipython_has_removed(tmp_path):
+    done = run(notebook(tmp_path / "a.ipynb", *OLD_NAMES))
+    assert done.stdout == "<IPython.core.display.HTML object>\non\n", done.stderr
+    old_ipython.restore()
+    assert core_display.display is display.display

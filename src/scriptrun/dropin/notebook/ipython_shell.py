@@ -29,7 +29,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
 from traitlets.config import Config
 
-from scriptrun.dropin.notebook import cells, commands, syntax
+from scriptrun.dropin.notebook import cells, commands, old_ipython, syntax
 from scriptrun.dropin.notebook.notes import Notes
 
 TYPE_CHECKING = False
@@ -129,6 +129,7 @@ class NotebookShell(InteractiveShell):
         shell.input_transformers_cleanup.remove(leading_empty_lines)
         shell.input_transformers_cleanup.append(syntax.prepare)
         warnings.filterwarnings("ignore", "To exit: use")
+        old_ipython.restore()
         shell.set_hook("show_in_pager", page.as_hook(page.display_page), 90)
         return shell
 

@@ -24,7 +24,8 @@ _START = (
 #: what the kernel runs before the first cell
 FIRST_LINES = [
     "from scriptrun.dropin import child_processes as _children",
-    "_children.prepare(); del _children",
+    "from scriptrun.dropin.notebook import old_ipython as _old",
+    "_children.prepare(); _old.restore(); del _children, _old",
     "from scriptrun.dropin.notebook.kernel import skip_azureml_installs as _skip",
     "get_ipython().input_transformers_post.append(_skip); del _skip",
 ]

@@ -38,7 +38,7 @@ else:
 
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _TIMING = ("time", "timeit", "prun")
-_VARIABLE = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
+_VARIABLE = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[^{}\n]+)\}")
 
 
 class Captured:
@@ -71,6 +71,21 @@ class OutputLines(list[str]):
         """The lines, joined by blanks."""
         return " ".join(self)
 
+    def grep(self, pattern: str, prune: bool = False) -> OutputLines:
+        """The lines that hold ``pattern``; with ``prune``, those that do not."""
+        found = re.compile(pattern, re.IGNORECASE).search
+        return OutputLines([line for line in self if bool(found(line)) is not prune])
+
+    def fields(self, *numbers: int) -> list[str] | list[list[str]]:
+        """The words of each line, or those with these numbers."""
+        words = [line.split() for line in self]
+        if not numbers:
+            return words
+        return [
+            " ".join(line[number] for number in numbers if -len(line) <= number < len(line))
+            for line in words
+        ]
+
 
 class SmallShell:
     """Runs cells and IPython's lines in the namespace ``user_ns``."""
@@ -82,7 +97,7 @@ class SmallShell:
         self._last_folder = os.curdir
         self.inputs, self.outputs = [""], dict[int, object]()
 
-    def run_cell(self, source: str, name: str) -> None:
+    def run_cell(self, source: str, name: str = "<cell>") -> None:
         """Execute the cell ``source``; tracebacks show it as ``name``."""
         self.inputs.append(source)
         self._show(self._run(_with_percent(source, self.user_ns), name))
