@@ -285,6 +285,7 @@ NAMED = {
     "%%cython\nx": "no such magic",
     "%autosave 60": "not found",
     "%debug": "terminal",
+    "%load x.py": "to run a file, use %run",
     "%%time": "empty",
     "x = 1\n%%time\nx = 2": "not in the first line",
 }
@@ -319,6 +320,8 @@ def test_what_cannot_be_done_is_named_in_one_line_each(tmp_path):
         ("%run absent.py", 1, "absent.py"),
         ("%%time\nimport sys\nsys.exit(3)", 3, "it ended the notebook with exit(3)"),
         ("%run absent.ipynb", 1, "Notebook 'absent.ipynb' does not exist"),
+        ("breakpoint()\nx = 1", 1, "the code stops in a debugger, which needs a terminal"),
+        ("%time import nowhere_at_all", 1, "nowhere_at_all is not installed in"),
         ("import nowhere_at_all", 1, "nowhere_at_all is not installed in"),
         ("x = 1\n%%writefile a.py\nprint('never')", 1, "%%writefile"),
     ],

@@ -114,6 +114,8 @@ def _show_error(error: BaseException) -> None:
         )
     elif isinstance(error, NameError) and error.name in _DATABRICKS_NAMES:
         one_time_notes.say(f"{error.name} exists in Databricks alone")
+    elif type(error).__name__ == "BdbQuit":
+        one_time_notes.say("the code stops in a debugger, which needs a terminal")
     elif isinstance(error, EOFError) or "lost sys.stdin" in str(error):
         one_time_notes.say(
             "the code asks for input and standard input has none: "

@@ -36,6 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+_FOR_A_PERSON = "it fills a cell for a person to run; to run a file, use %run"
 #: magics that start servers or talk to a terminal, and what to do instead
 _SKIPPED = {
     "tensorboard": "start it yourself: tensorboard --logdir DIRECTORY",
@@ -43,11 +44,17 @@ _SKIPPED = {
     "edit": "it needs a terminal",
     "ed": "it needs a terminal",
     "pastebin": "it publishes the code",
+    "load": _FOR_A_PERSON,
+    "loadpy": _FOR_A_PERSON,
+    "recall": _FOR_A_PERSON,
+    "rep": _FOR_A_PERSON,
 }
 _INSTALLERS = ("pip", "conda", "mamba", "micromamba", "uv")
 _SHELL_MAGICS = ("bash", "sh", "script", "!", "sx", "system")
 #: magics whose effect the following lines need
 _NEEDED = ("cd", "run", "env", "store")
+#: magics whose code may lack a package
+_RUN_CODE = ("run", "rerun", *syntax.PYTHON_MAGICS)
 #: what works only while an event loop runs
 _NEEDS_LOOP = re.compile(r"\b(?:create_task|ensure_future|get_running_loop|current_task)\b")
 
@@ -205,7 +212,7 @@ class NotebookShell(InteractiveShell):
                 raise  # what follows relies on it
             self.notes.skipped(text, str(error).strip().splitlines()[0])
         except ImportError as error:
-            if magic_name not in ("load_ext", "reload_ext"):
+            if magic_name in _RUN_CODE:
                 raise
             self.notes.skipped(text, str(error))
         return None
