@@ -205,6 +205,11 @@ def test_what_is_no_notebook_of_python_is_named(tmp_path, text, reason):
     assert reason in str(caught.value)
 
 
+def test_a_notebook_that_cannot_be_read_says_why(tmp_path):
+    with pytest.raises(UserErrorException, match="No such file"):
+        cells.cells(str(tmp_path / "x.ipynb"))
+
+
 def test_a_notebook_in_utf_16(tmp_path):
     (tmp_path / "x.ipynb").write_text('{"cells": []}', "utf-16")
     with pytest.raises(UserErrorException, match="it is not UTF-8 text"):

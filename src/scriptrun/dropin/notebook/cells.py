@@ -25,8 +25,8 @@ SKIP, MAY_RAISE = "skip-execution", "raises-exception"
 _OTHER_KERNELS = re.compile(r"(ir|julia|scala|spylon|octave|bash|javascript|deno)\b", re.IGNORECASE)
 #: the first line of a cell of another language in Databricks
 _DATABRICKS = re.compile(
-    r"(?P<before>(?:[ \t]*(?:#.*)?\n)*)[ \t]*%(?P<name>md|md-sandbox|sql|sh|fs|scala|r|python)\b"
-    r"(?!\s*=)[ \t]*(?P<rest>.*)(?P<body>(?:\n|.)*)"
+    r"(?P<before>(?:[ \t]*(?:#.*)?\n)*)[ \t]*%(?P<name>md-sandbox|md|sql|sh|fs|scala|r|python)\b"
+    r"(?!\s*=)[ \t]*(?P<rest>.*)"
 )
 
 
@@ -40,14 +40,15 @@ class CodeCell(NamedTuple):
 
 def cells(path: str) -> list[CodeCell]:
     """Read the notebook's code cells. Raises UserErrorException if it is not a notebook."""
-    text = ""
+    text = None
     try:
         text = document_limits.read_text(path, DATA)
         return _code_cells(json_reader.parse(text, DATA))
     except UnicodeDecodeError:
         reason = "it is not UTF-8 text"
     except (OSError, ValueError) as error:
-        reason = _why_not_json(text) or str(error)
+        reason = "" if text is None else _why_not_json(text)
+        reason = reason or str(error)
     raise UserErrorException(f"{str(path)!r} is not a Python notebook: {reason}.")
 
 
@@ -102,10 +103,10 @@ def _text(cell: Json) -> str:
 
 def _without_databricks(text: str) -> str:
     """The cell with IPython's magic for that of Databricks (``%sh``, ``%sql``, ``%md``)."""
-    match = _DATABRICKS.fullmatch(text)
+    match = _DATABRICKS.match(text)
     if match is None or (match["name"] == "sql" and syntax.mask(text)[1]):
         return text
-    name, rest, body = match["name"], match["rest"], match["body"]
+    name, rest, body = match["name"], match["rest"], text[match.end() :]
     if name == "python":
         return f"{match['before']}{rest}{body}"
     if name == "sh":
