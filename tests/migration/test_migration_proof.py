@@ -234,6 +234,28 @@ def test_a_cell_that_fails_only_afterwards_is_told(project):
     assert proof.reasons == ["after: cell 5 fails: ZeroDivisionError: division by zero"]
 
 
+SHOWN = (
+    "from azureml.core import Workspace, Experiment, ScriptRunConfig\n"
+    "from azureml.widgets import RunDetails\n"
+    "ws = Workspace.from_config()\n"
+    "run = Experiment(ws, 'shown').submit(ScriptRunConfig('src', 'train.py'))\n"
+    "RunDetails(run).show()\n",
+    "run.wait_for_completion(show_output=True)\nprint('still here', flush=True)\n",
+    "print('loss: {:.5f}'.format(run.get_metrics()['loss'][-1]))\n",
+    "open(run.get_file_names()[0]).read()\n",
+    "print('and here', flush=True)\n"
+    "again = Experiment(ws, 'shown').submit(ScriptRunConfig('src', 'train.py'))\n",
+)
+
+
+def test_what_a_job_would_give_closes_no_stream(project):
+    old = notebook(*SHOWN)
+    new = migrated(old, "scriptrun", "shown.ipynb").new
+    proof = prove.prove(str(project / "shown.ipynb"), old.encode(), new)
+    assert (proof.standing, proof.jobs) == (prove.SAME, 2), str(proof)
+    assert len(proof.stopped) == 1 and "cell 4 fails: FileNotFoundError" in proof.stopped[0]
+
+
 PIPELINE = """\
 from azureml.core import Workspace
 from azureml.pipeline.core import Pipeline, PipelineData

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unittest import mock
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 #: the text of whatever a run gives: a job that depends on it cannot be proved
 MARK = "<result of a run>"
 #: what reads metrics
@@ -12,7 +16,15 @@ _METRICS = "get_metrics"
 
 
 class FakeRun(mock.MagicMock):
-    """A run that has completed; so have its children and its best run."""
+    """A run that has completed; so have its children and its best run.
+
+    It is no file's number, so that ``open`` closes no stream of this process.
+    """
+
+    def __init__(self, /, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        setattr(self, "__index__", _no_number)  # noqa: B010
+        setattr(self, "__format__", lambda self, layout: MARK)  # noqa: B010
 
     def __repr__(self) -> str:
         return MARK
@@ -21,6 +33,10 @@ class FakeRun(mock.MagicMock):
         if kwargs.get("name") == _METRICS or kwargs.get("_new_name") == _METRICS:
             return mock.MagicMock(return_value=FakeMetrics())
         return super()._get_child_mock(**kwargs)
+
+
+def _no_number(self: FakeRun) -> NoReturn:
+    raise TypeError("it is known only when the job has run")
 
 
 class FakeMetrics(dict[str, "FakeMetric"]):
