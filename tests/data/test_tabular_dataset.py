@@ -192,6 +192,16 @@ def test_partitions_are_columns(store, fill):
         wrong.to_arrow()
 
 
+def test_a_partition_format_may_begin_with_the_folders_of_the_datastore(store, fill):
+    fill(store.store, {f"s/weather/2019/0{n}/x.csv": f"v\n{n}\n" for n in (1, 2)})
+    for pattern in ("s/weather/*/*/x.csv", "s/**", "s/weather/2019/**"):
+        table = Dataset.Tabular.from_delimited_files(
+            (store, pattern), partition_format="weather/{month:yyyy/MM}/x.csv"
+        )
+        assert [row["month"].month for row in rows(table)] == [1, 2], pattern
+        assert len(table.get_partition_key_values()) == 2
+
+
 @pytest.mark.parametrize("text", ["/data/x.csv", "/{a}/{a}", "/{}/x", "/{1a}"])
 def test_formats_without_columns(text):
     with pytest.raises(DatasetValidationError, match="partition_format"):

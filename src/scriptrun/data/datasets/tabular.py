@@ -168,8 +168,8 @@ class TabularDataset(TimeColumns, AbstractDataset):
         path_format = partitions.compile_format(text)
         keys = partition_keys or list(path_format.columns)
         combinations: dict[tuple[PathValue, ...], dict[str, PathValue]] = {}
-        for row in self._content.rows():
-            values = path_format.values(row.path)
+        for file in self._content.remote_files():
+            values = path_format.values(file.path, file.entry.path)
             unknown = [name for name in keys if name not in values]
             if unknown:
                 raise table_format.missing_column(unknown[0], list(values))

@@ -31,12 +31,12 @@ class PathFormat(Value):
     regex: re.Pattern[str]
     columns: dict[str, str | None]
 
-    def values(self, path: str) -> dict[str, PathValue]:
-        """The columns' values for the file at ``path``.
+    def values(self, path: str, store_path: str = "") -> dict[str, PathValue]:
+        """The columns' values for the file at ``path`` in its dataset, ``store_path`` in its store.
 
-        Raises DatasetValidationError if the path does not match.
+        Raises DatasetValidationError if neither matches.
         """
-        match = self.regex.search(f"/{path}")
+        match = self.regex.search(f"/{path}") or self.regex.search(f"/{store_path}")
         if match is None:
             raise DatasetValidationError(
                 f"File {path!r} does not match the partition_format {self.text!r}.",

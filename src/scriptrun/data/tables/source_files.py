@@ -38,6 +38,7 @@ class SourceFiles:
         self.options = options
         self.system, self.paths = _system(remote_files)
         self.names = dict(zip(self.paths, remote_files, strict=True))
+        self._store_paths = {name: file.entry.path for name, file in remote_files.items()}
         text = options.get("partition_format")
         self._path_format = partitions.compile_format(text) if text else None
         types: Json = options.get("types", {})
@@ -62,7 +63,7 @@ class SourceFiles:
         if self.options.get("include_path"):
             values["Path"] = f"/{name}"
         if self._path_format is not None:
-            values |= self._path_format.values(name)
+            values |= self._path_format.values(name, self._store_paths[name])
         return {column: self._path_value(column, value) for column, value in values.items()}
 
     def _path_value(self, column: str, value: PathValue) -> PathValue:
