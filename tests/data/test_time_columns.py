@@ -49,6 +49,25 @@ def test_times_in_paths_pass_whole_files_over(table):
     assert numbers(timed.time_after(START + 3 * DAY)) == [3]
 
 
+@pytest.mark.parametrize("part", ["{part:yyyy}/{month}", "{part:yyyy/MM}", "{other}/{part:MM}"])
+def test_a_file_has_the_rows_after_the_time_in_its_path(part, tmp_path):
+    ws = Workspace.create("w", path=tmp_path / "home")
+    for month in (1, 2):
+        place = tmp_path / "rows" / "2026" / f"{month:02}"
+        place.mkdir(parents=True)
+        days = "".join(f"2026-0{month}-{day:02} 12:00:00,{day}\n" for day in range(1, 29))
+        (place / "a.csv").write_text(f"when,n\n{days}")
+    store = ws.get_default_datastore()
+    store.upload(str(tmp_path / "rows"), "rows", show_progress=False)
+    table = Dataset.Tabular.from_delimited_files(
+        (store, "rows/**"), partition_format=f"rows/{part}/a.csv"
+    ).with_timestamp_columns("when", "part")
+    first, last = datetime.datetime(2026, 1, 27), datetime.datetime(2026, 2, 3)
+    assert numbers(table.time_between(first, last)) == [27, 28, 1, 2]
+    assert len(numbers(table.time_after(first))) == 30
+    assert len(numbers(table.time_before(first))) == 26
+
+
 def test_a_table_without_times_says_what_to_do(table):
     with pytest.raises(DatasetValidationError, match="with_timestamp_columns"):
         table.time_after(START)

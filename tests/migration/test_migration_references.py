@@ -84,6 +84,14 @@ def test_what_is_not_certain_stays_and_says_why(made, reason, advice):
     assert reason in found[0].reason and advice in found[0].advice
 
 
+def test_an_output_is_no_reference():
+    out = "OutputFileDatasetConfig(destination=(ds, 'a')).as_upload(overwrite=True)"
+    text = f"{START}from azureml.data import OutputFileDatasetConfig\nout = {out}\n"
+    outcome = migrated(text, "scriptrun")
+    assert out.encode() in outcome.new
+    assert not [each for each in outcome.findings if "uploads" in each.reason]
+
+
 @pytest.mark.parametrize(
     "used",
     [

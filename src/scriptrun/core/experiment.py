@@ -202,15 +202,20 @@ class Experiment:
         view_type: str = "ActiveOnly",
         tags: Mapping[str, object] | None = None,
     ) -> list[Experiment]:
-        """The workspace's experiments by name; ``view_type`` selects active or archived ones."""
-        try:
-            names = sorted(os.listdir(workspace.directory / "experiments"))
-        except FileNotFoundError:
-            return []
+        """The workspace's experiments by name, including those that mlflow created.
+
+        ``view_type`` selects active or archived ones.
+        """
+        from scriptrun.core import mlflow_runs
+
+        folder = workspace.directory / "experiments"
+        files = os.listdir(folder) if folder.is_dir() else []
+        names = {name[: -len(".json")] for name in files if name.endswith(".json")}
+        names |= mlflow_runs.experiment_names(workspace.directory / "mlflow")
         experiments = [
-            Experiment(workspace, name[: -len(".json")])
-            for name in names
-            if name.endswith(".json") and experiment_name in (None, name[: -len(".json")])
+            Experiment(workspace, name)
+            for name in sorted(names)
+            if experiment_name in (None, name)
         ]
         return [
             experiment for experiment in experiments if experiment._is_shown(view_type, tags or {})

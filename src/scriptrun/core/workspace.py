@@ -89,13 +89,9 @@ class Workspace(WorkspaceFiles):
     @property
     def experiments(self) -> dict[str, Experiment]:
         """The experiments by name, including those that mlflow created."""
-        from scriptrun.core import mlflow_runs
         from scriptrun.core.experiment import Experiment
 
-        registered = {experiment.name: experiment for experiment in Experiment.list(self)}
-        mlflow_names = mlflow_runs.experiment_names(self.directory / "mlflow")
-        others = sorted(mlflow_names - registered.keys())
-        return {**registered, **{name: Experiment(self, name) for name in others}}
+        return {experiment.name: experiment for experiment in Experiment.list(self)}
 
     def register_environment(self, environment: Environment) -> Environment:
         """Register ``environment`` as the next version of its name, unless it is unchanged."""

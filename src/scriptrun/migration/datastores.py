@@ -45,8 +45,15 @@ def is_reference(program: Program, node: cst.BaseExpression) -> bool:
         return False
     location = constants.resolve(program, func.value)
     if func.attr.value == "as_upload" or is_method_call(location, "path"):
-        return True  # not available on datasets
+        return not _is_output(program, location)  # not available on datasets
     return _is_location(program, location)
+
+
+def _is_output(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether ``node`` is an OutputFileDatasetConfig, whose modes have the same names."""
+    return isinstance(node, cst.Call) and program.qualified_name(node.func).endswith(
+        ".OutputFileDatasetConfig"
+    )
 
 
 def is_datastore(program: Program, node: cst.BaseExpression) -> bool:

@@ -6,6 +6,7 @@ import datetime
 from typing import Self
 
 from scriptrun.data.errors import DatasetValidationError
+from scriptrun.data.tables import partitions
 from scriptrun.data.tables.expressions import Expression, column
 
 TYPE_CHECKING = False
@@ -94,11 +95,27 @@ class TimeColumns:
                 "Set it first: dataset.with_timestamp_columns(timestamp='when').",
             )
         table = self
-        if coarse is not None:  # whole files: the file at the boundary may have rows on both sides
+        if coarse is not None and fine is None:
             table = table._where(coarse, start, end, True)
+        elif coarse is not None:
+            table = table._files_between(coarse, start, end)
         if fine is not None:
             table = table._where(fine, start, end, inclusive)
         return table
+
+    def _files_between(
+        self, name: str, start: datetime.datetime | None, end: datetime.datetime | None
+    ) -> Self:
+        """The files that may have rows of this span: each begins at the time in its path."""
+        path_format = self._options.get("partition_format")
+        columns = partitions.compile_format(path_format).columns if path_format else {}
+        date_format = columns.get(name) or ""
+        if "%Y" not in date_format:
+            return self
+        if start is not None:
+            begin = datetime.datetime.strptime(start.strftime(date_format), date_format)
+            start = begin.replace(tzinfo=start.tzinfo)
+        return self._where(name, start, end, True)
 
     def _where(
         self,
