@@ -226,6 +226,18 @@ def test_names_of_mlflows_experiments(tmp_path):
     assert mlflow_runs.experiment_names(tmp_path / "none") == set()
 
 
+def test_experiments_of_mlflow_are_listed_unless_they_are_archived(tmp_path):
+    home = Workspace.create("home", path=tmp_path)
+    for number, name in enumerate(("mine", "put-away")):
+        folder = home.directory / "mlflow" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "meta.yaml").write_text(f"name: {name}")
+    Experiment(home, "put-away").archive()
+    assert [experiment.name for experiment in Experiment.list(home)] == ["mine"]
+    assert list(home.experiments) == ["mine"]
+    assert len(Experiment.list(home, view_type="All")) == 2
+
+
 def test_calls_of_ipython_do_what_its_lines_do(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OWN", "before")

@@ -323,6 +323,7 @@ def test_what_cannot_be_done_is_named_in_one_line_each(tmp_path):
         ("breakpoint()\nx = 1", 1, "the code stops in a debugger, which needs a terminal"),
         ("%time import nowhere_at_all", 1, "nowhere_at_all is not installed in"),
         ("import nowhere_at_all", 1, "nowhere_at_all is not installed in"),
+        ("raise ModuleNotFoundError('', name='pkg_resources')", 1, "setuptools before 81 has it"),
         ("x = 1\n%%writefile a.py\nprint('never')", 1, "%%writefile"),
     ],
 )

@@ -213,9 +213,7 @@ class Experiment:
         names = {name[: -len(".json")] for name in files if name.endswith(".json")}
         names |= mlflow_runs.experiment_names(workspace.directory / "mlflow")
         experiments = [
-            Experiment(workspace, name)
-            for name in sorted(names)
-            if experiment_name in (None, name)
+            Experiment(workspace, name) for name in sorted(names) if experiment_name in (None, name)
         ]
         return [
             experiment for experiment in experiments if experiment._is_shown(view_type, tags or {})

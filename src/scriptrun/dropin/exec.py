@@ -109,8 +109,9 @@ def _show_error(error: BaseException) -> None:
             part.__traceback__ = _user_traceback(part.__traceback__)
     traceback.print_exception(error)
     if isinstance(error, ModuleNotFoundError):
+        source = "; setuptools before 81 has it" if error.name == "pkg_resources" else ""
         one_time_notes.say(
-            f"{error.name} is not installed in {sys.executable}, which runs this code"
+            f"{error.name} is not installed in {sys.executable}, which runs this code{source}"
         )
     elif isinstance(error, NameError) and error.name in _DATABRICKS_NAMES:
         one_time_notes.say(f"{error.name} exists in Databricks alone")
