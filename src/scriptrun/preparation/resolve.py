@@ -109,7 +109,7 @@ def _lacks_mpirun(spec: EnvironmentSpec, engine: Engine | None) -> bool:
 def _with_mpirun(spec: EnvironmentSpec) -> EnvironmentSpec:
     """``spec`` with Open MPI; mpi4py cannot be built from source without its compiler."""
     return spec.replace(
-        brought=(*spec.brought, OPEN_MPI),
+        pip=(*spec.pip, OPEN_MPI),
         pip_options=(*spec.pip_options, "--only-binary=mpi4py"),
     )
 
