@@ -91,7 +91,7 @@ def as_script(path: Path) -> str:
 def assume(folder: Path, proof: prove.Proof) -> None:
     """Make true what the proof took for given: compute targets."""
     for text in proof.assumed:
-        command = re.search(r"\(scriptrun (compute alias \S+ \S+)\)", text)
+        command = re.search(r"\(scriptrun (compute (alias|add) [^)]+)\)", text)
         if command is None:
             continue
         if not (folder / ".scriptrun").exists():

@@ -205,7 +205,7 @@ def test_a_data_reference_that_became_a_dataset_is_told(submit):
     ],
 )
 def test_which_versions_python_alone_runs(content, suits):
-    assert plain_python.suits(content) is suits
+    assert plain_python.suits("submit.py", content) is suits
 
 
 RESTORED = """

@@ -323,7 +323,8 @@ def test_a_file_is_run_up_to_its_submissions_and_nothing_is_submitted(
 ):
     (tmp_path / "submit.py").write_text(CODE)
     home = Workspace.create("w", path=tmp_path / "home")
-    words = ["submit.py", str(tmp_path / "result.json"), json.dumps(granted), "", "--a", "1 2"]
+    result = str(tmp_path / "result.json")
+    words = ["submit.py", result, str(tmp_path), json.dumps(granted), "", "--a", "1 2"]
     done = subprocess.run(
         [sys.executable, "-m", recorder.__name__, *words],
         cwd=tmp_path,

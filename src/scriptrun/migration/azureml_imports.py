@@ -9,7 +9,7 @@ import libcst as cst
 import scriptrun
 from scriptrun import exceptions
 from scriptrun.migration import submissions, workspace_usage
-from scriptrun.migration.code import constants, dotted_names, imports, star_imports
+from scriptrun.migration.code import dotted_names, imports, star_imports
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
@@ -48,7 +48,6 @@ def move(program: Program, alternative: Callable[[str, str], str | None]) -> Rew
         if _module_name(program, statement).split(".")[0] == "azureml":
             _move_statement(program, statement, result, remaining, alternative)
     if result.edits:
-        result.findings += _find_targets(program)
         completed = submissions.rewrite(program)
         result.edits += completed.edits
         result.findings += completed.findings
@@ -58,36 +57,6 @@ def move(program: Program, alternative: Callable[[str, str], str | None]) -> Rew
         indent = program.indent(first) or ""
         result.edits.append(Edit(start, start, f"{_DROPIN}{program.newline}{indent}"))
     return result
-
-
-def _find_targets(program: Program) -> list[ProgramFinding]:
-    """Findings for compute targets that must exist in scriptrun (the drop-in adopts them)."""
-    if "ComputeTarget" in program.text:
-        return []  # the program creates its targets
-    line_numbers: dict[str, int] = {}
-    for node in program.nodes(cst.Arg, cst.Subscript):
-        name: object = None
-        if isinstance(node, cst.Arg):
-            if node.keyword is not None and node.keyword.value == "compute_target":
-                name = constants.constant(program, node.value)
-        elif (
-            isinstance(node, cst.Subscript)
-            and isinstance(node.value, cst.Attribute)
-            and node.value.attr.value == "compute_targets"
-        ):
-            index = node.slice[0].slice
-            name = (
-                constants.constant(program, index.value) if isinstance(index, cst.Index) else None
-            )
-        if isinstance(name, str) and name not in ("local", "amlcompute"):
-            line_numbers.setdefault(name, program.line(node))
-    advice = "Add it with scriptrun compute add or scriptrun compute alias."
-    return [
-        ProgramFinding(
-            line, NEEDS_REVIEW, f"compute target {name}", "must exist in scriptrun", advice
-        )
-        for name, line in line_numbers.items()
-    ]
 
 
 def _module_name(program: Program, statement: cst.ImportFrom) -> str:

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
+from pathlib import Path
 
 from scriptrun.migration import candidates, rewrite_file
 from scriptrun.migration.code import files
@@ -35,13 +36,14 @@ _QUEUED_PER_WORKER = 16
 class Report(Value, frozen=False):
     """The outcomes for all files; ``looked_at`` counts the inspected files.
 
-    Of them, ``completed`` have been dealt with so far.
+    Of them, ``completed`` have been dealt with so far. ``roots`` are the given paths.
     """
 
     outcomes: list[Outcome] = fresh(default_factory=list)
     looked_at: int = 0
     completed: int = 0
     proofs: list[proof.Proof] = fresh(default_factory=list)
+    roots: list[str] = fresh(default_factory=list)
 
     def prove(self, arguments: Sequence[str] = ()) -> None:
         """Run both versions of each changed file with ``arguments``, and compare what they submit.
@@ -49,7 +51,14 @@ class Report(Value, frozen=False):
         Nothing is really submitted.
         """
         versions = [(outcome.path, outcome.old, outcome.new) for outcome in self.changed]
-        self.proofs = [proof.prove(*each, arguments, versions) for each in versions]
+        self.proofs = [
+            proof.prove(*each, arguments, versions, self._root_of(each[0])) for each in versions
+        ]
+
+    def _root_of(self, path: str) -> str:
+        """The given directory that contains the file, or ""."""
+        parents = {str(parent) for parent in Path(path).absolute().parents}
+        return next((root for root in self.roots if os.path.abspath(root) in parents), "")
 
     @property
     def changed(self) -> list[Outcome]:
@@ -104,7 +113,7 @@ def look(
         )
     )
     total = len(candidate_paths)
-    report = Report(outcomes=left_out, looked_at=total)
+    report = Report(outcomes=left_out, looked_at=total, roots=list(paths))
     relevant_paths = []
     for path in candidate_paths:
         if candidates.may_matter(path):

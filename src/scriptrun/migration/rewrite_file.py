@@ -9,7 +9,16 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from scriptrun.migration import azureml_imports, candidates, references, rewrite_program
+from scriptrun.migration import (
+    azureml_imports,
+    candidates,
+    clusters,
+    compute_names,
+    idle_calls,
+    references,
+    rewrite_program,
+    sdk_requirements,
+)
 from scriptrun.migration.code import files, import_order, line_lengths, star_imports
 from scriptrun.migration.code.documents import Document
 from scriptrun.migration.code.program import MOST_CHARACTERS, Program, TooLong, check
@@ -27,11 +36,16 @@ if TYPE_CHECKING:
 AZUREML, SCRIPTRUN = "azureml", "scriptrun"
 #: what to look for before each pass, so that most programs are never parsed
 _ESTIMATOR_CODE = re.compile(r"azureml\.train|RunConfiguration|EstimatorStep")
-_REFERENCE_CODE = re.compile(r"DataReference\(|\.as_(download|mount|upload)\(")
 _AZUREML_IMPORT = re.compile(
     r"^[ \t]*(from|import)[ \t]+azureml|;[ \t]*(from|import)[ \t]+azureml", re.M
 )
 _STAR_IMPORT = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*", re.M)
+#: what rewrites code where no Azure is, and the code that each may change
+_FOR_SCRIPTRUN = {
+    re.compile(r"ComputeTarget|AmlCompute"): clusters.rewrite,
+    re.compile(r"\bauth\b|set_diagnostics_collection"): idle_calls.rewrite,
+    re.compile(r"DataReference\(|\.as_(download|mount|upload)\("): references.rewrite,
+}
 #: given a module and name: what to do instead if scriptrun lacks it, or None
 Alternative = Callable[[str, str], str | None]
 
@@ -63,9 +77,9 @@ def compute_outcome(path: str, to: str, alternative: Alternative) -> Outcome | N
     if path.endswith(".runconfig"):
         reason = "ScriptRunConfig(run_config=RunConfiguration.load(...)) accepts it unchanged"
         advice = f"To show it as a ScriptRunConfig, run: scriptrun import {path}"
-        return Outcome(
-            path, b"", b"", [_file_finding(path, CannotRewrite(reason, advice, LEFT_ALONE))]
-        )
+        problem = CannotRewrite(reason, advice, LEFT_ALONE)
+        findings = [_file_finding(path, problem)]
+        return Outcome(path, b"", b"", [*findings, *_configured_target(path, to)])
     try:
         raw = files.read(path)
     except CannotRewrite as problem:
@@ -81,6 +95,19 @@ def compute_outcome(path: str, to: str, alternative: Alternative) -> Outcome | N
         return Outcome(
             path, raw, raw, [_file_finding(path, CannotRewrite(reason, "Please report it."))]
         )
+
+
+def _configured_target(path: str, to: str) -> list[Finding]:
+    """A finding for the compute target that a run configuration names."""
+    try:
+        text = files.read(path).decode("utf-8", "replace")
+    except CannotRewrite:
+        return []
+    name = compute_names.in_configuration(text)
+    if not name or to != SCRIPTRUN:
+        return []
+    item = compute_names.finding(name, text[: text.index(name)].count("\n") + 1)
+    return [Finding(path, 0, item.line, item.kind, item.what, item.reason, item.advice)]
 
 
 def _file_finding(path: str, problem: CannotRewrite) -> Finding:
@@ -104,11 +131,14 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
         findings += _locate(document, result.findings, pieces)
         document.apply_edits(result.edits)
         text = document.program_text()
-    if to == SCRIPTRUN and _REFERENCE_CODE.search(text):
-        result = references.rewrite(_parse(document.parse, text))
-        findings += _locate(document, result.findings, pieces)
-        document.apply_edits(result.edits)
-        text = document.program_text()
+    for code, rewrite in _FOR_SCRIPTRUN.items() if to == SCRIPTRUN else ():
+        if code.search(text):
+            result = rewrite(_parse(document.parse, text))
+            findings += _locate(
+                document, _with_original_lines(result.findings, text, original_text), pieces
+            )
+            document.apply_edits(result.edits)
+            text = document.program_text()
     if _ESTIMATOR_CODE.search(text):
         program = _parse(document.parse, text)
         result = rewrite_program.rewrite(program, to == SCRIPTRUN, os.path.dirname(path) or ".")
@@ -126,9 +156,25 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
         document.apply_edits(result.edits)
     if document.is_changed:
         _tidy(document, original_text)
+    if to == SCRIPTRUN:
+        named = _named(document, original_text)
+        told = {finding.what for finding in findings}
+        findings += _locate(document, [item for item in named if item.what not in told], pieces)
     _parse(check, document.program_text())
     new = document.to_bytes() if document.is_changed else raw
     return Outcome(path, raw, new, sorted(findings), _diff(path, document))
+
+
+def _named(document: Document, original_text: str) -> list[rewrite_program.ProgramFinding]:
+    """Findings for what the code names: compute targets, and packages of the SDK."""
+    text, found = document.program_text(), list[rewrite_program.ProgramFinding]()
+    has_targets, has_packages = compute_names.may_matter(text), sdk_requirements.may_matter(text)
+    program = _parse(document.parse, text) if has_targets or has_packages else None
+    if program is not None and has_targets:
+        found += compute_names.find(program)
+    if program is not None and has_packages:
+        found += sdk_requirements.find(program, os.path.dirname(document.path) or ".")
+    return _with_original_lines(found, text, original_text)
 
 
 def _tidy(document: Document, original_text: str) -> None:

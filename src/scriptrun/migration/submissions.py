@@ -58,7 +58,9 @@ def _rewrite_submission(
         reason = "if it submits a job: its pins are exact from now on"
     else:
         return
-    advice = "To relax pins that cannot be had, as before, call it with pins='relax'."
+    advice = (
+        "To replace versions that are no longer available, as before, call it with pins='relax'."
+    )
     _add_finding(program, attribute, NEEDS_REVIEW, reason, result, advice)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import shlex
 
 from scriptrun.engines import registry as engine_registry
 from scriptrun.spec import field_types, suggestion, values
@@ -86,10 +87,13 @@ def resolve(workspace: WorkspaceFiles, requested: object) -> Engine:
     if value is None and name == DEFAULT:
         value = {"class": engine_registry.DEFAULT}
     if value is None:
-        hint = suggestion.hint(str(requested), sorted(all_targets(workspace)), "Targets")
+        known = {*all_targets(workspace), *aliases(workspace)}
+        hint = suggestion.hint(str(requested), sorted(known), "Targets")
+        word = shlex.quote(str(requested))
         raise ComputeTargetException(
             f"Compute target {requested!r} not found in workspace {workspace.name!r}.",
-            f"{hint} To add it, run: scriptrun compute add {requested} --class ...",
+            f"{hint} To add it: scriptrun compute add {word} --class ...; to use this machine "
+            f"under its name: scriptrun compute alias {word} {DEFAULT}",
         )
     options = {key: option for key, option in value.items() if key != "class"}
     return engine_of(Target(name, value.get("class", engine_registry.DEFAULT), options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import libcst as cst
+from libcst import metadata
 
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
@@ -42,14 +43,10 @@ class Imports:
         scope = self.program.scope(self.program.module)
         conflicts = []
         for name in names:
-            qualified_names = set()
+            qualified_names: set[metadata.QualifiedName] = set()
             for assignment in scope[name] if scope is not None else ():
-                qualified_names |= {
-                    qualified.name for qualified in assignment.get_qualified_names_for(name)
-                }
-            if qualified_names and not all(
-                _is_same(candidate, name) for candidate in qualified_names
-            ):
+                qualified_names |= assignment.get_qualified_names_for(name)
+            if not all(_is_same(candidate, name) for candidate in qualified_names):
                 conflicts.append(name)
         return conflicts
 
@@ -137,8 +134,11 @@ class Imports:
         return edits
 
 
-def _is_same(qualified: str, name: str) -> bool:
-    package, _, base_name = qualified.rpartition(".")
+def _is_same(qualified: metadata.QualifiedName, name: str) -> bool:
+    """Whether an import binds the name, to what the SDK has under it."""
+    package, _, base_name = qualified.name.rpartition(".")
+    if qualified.source is not metadata.QualifiedNameSource.IMPORT:
+        return False
     is_sdk = package.startswith(("azureml", "scriptrun"))
     return base_name == name and (is_sdk or not (package or SDK_MODULES[name]))
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
+#: both versions stop at the same error, so that what follows it is not compared
+PARTLY = "the same as far as both run"
 #: fields that differ between any two submissions, or repeat another field
 _NOT_COMPARED = frozenset(
     ("id", "created", "display_name", "root", "submitted_by", "properties", "snapshot", "workspace")
@@ -59,8 +61,8 @@ Versions = tuple[str, bytes, bytes]
 class Proof(Value):
     """The result of comparing two versions of ``path``: ``standing``, and the ``reasons``.
 
-    ``stopped`` are the errors that ended both versions (or cells of both) after the last
-    submission. ``assumed`` lists missing things that were replaced by stand-ins for both.
+    ``stopped`` are the errors that ended both versions (or cells of both); what would have followed
+    is not compared. ``assumed`` lists missing things that were replaced by stand-ins for both.
     """
 
     path: str
@@ -74,11 +76,14 @@ class Proof(Value):
         if self.standing == SAME:
             jobs = "1 job is" if self.jobs == 1 else f"{self.jobs} jobs are"
             lines = [f"{self.path}: proved: {jobs} the same before and after"]
+        elif self.standing == PARTLY:
+            jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
+            lines = [f"{self.path}: not proved: {self.standing} ({jobs})"]
         else:
             lines = [f"{self.path}: {self.standing}:", *self.reasons]
         if self.assumed and self.jobs:
             lines.append(f"assumed: {'; '.join(self.assumed)}")
-        lines += [f"both stop: {error}" for error in self.stopped]
+        lines += [f"not reached: what follows {error}" for error in self.stopped]
         return "\n    ".join(lines)
 
 
@@ -92,12 +97,14 @@ def prove(
     new: bytes,
     arguments: Sequence[str] = (),
     others: Sequence[Versions] = (),
+    root: str = "",
 ) -> Proof:
     """Run both versions of the file ``path`` with ``arguments``, and compare the jobs they submit.
 
     The old one runs under ``scriptrun exec``, and so does the new one while it imports azureml
     without ``scriptrun.dropin``; else Python alone runs it. ``others`` are the files that are
-    rewritten with it. Each version runs in a copy of the file's directory (of the whole project if
+    rewritten with it. Modules are also found in the directory ``root`` above the file, as with
+    PYTHONPATH. Each version runs in a copy of the file's directory (of the whole project if
     the code looks above it), in a new workspace with the compute targets, environments and datasets
     of the file's workspace. If the file needs another one that is missing, both run again with a
     stand-in of that name.
@@ -107,9 +114,11 @@ def prove(
     granted: list[list[str]] = []
     versions = {Path(other).absolute(): (before, after) for other, before, after in others}
     versions[Path(path).absolute()] = (old, new)
+    library = library_folder(path, root)
     for _ in range(_MAX_RUNS):
         try:
-            before, after = _record_both(path, versions, json.dumps(granted), arguments)
+            words = [json.dumps(granted), *arguments]
+            before, after = _record_both(path, versions, library, words)
         except Unprovable as problem:
             return Proof(path, CANNOT, reasons=[str(problem)])
         messages = "\n".join(before["stopped"])
@@ -120,20 +129,25 @@ def prove(
             break
         granted = [*granted, *missing]
     before["assumed"] += [
-        *(_plain_python_notes(path, new, before["adopted"]) if plain_python.suits(new) else []),
+        *_plain_python_notes(path, new, before["adopted"], after["adopted"]),
+        *([f"that {root} is on Python's path (PYTHONPATH)"] if library is not None else []),
         *_rewritten_scripts(path, before["jobs"], versions),
         *_reference_note(before["jobs"], after["jobs"]),
     ]
     return _compare(path, before, after)
 
 
-def _plain_python_notes(path: str, new: bytes, adopted: list[str]) -> list[str]:
+def _plain_python_notes(path: str, new: bytes, adopted: Json, still_adopted: Json) -> list[str]:
     """What must be there for Python to run the new version, and was there for the old one."""
-    notes = [
-        f"the compute target {name!r} (scriptrun compute alias {name} local)" for name in adopted
-    ]
-    if b"get_ipython()" in new and not path.endswith(".ipynb"):
-        notes.append("that IPython or scriptrun exec runs it: it uses get_ipython()")
+    notes = []
+    if plain_python.suits(path, new):
+        notes += [
+            f"the compute target {name!r} ({command})"
+            for name, command in adopted.items()
+            if name not in still_adopted
+        ]
+        if b"get_ipython()" in new and not path.endswith(".ipynb"):
+            notes.append("that IPython or scriptrun exec runs it: it uses get_ipython()")
     return notes
 
 
@@ -162,30 +176,37 @@ def _rewritten_scripts(
 
 
 def _record_both(
-    path: str, versions: dict[Path, BothVersions], granted: str, arguments: Sequence[str]
+    path: str, versions: dict[Path, BothVersions], library: Path | None, words: list[str]
 ) -> tuple[Json, Json]:
-    """Record what both versions submit."""
+    """Record what both versions submit; ``words`` are what is granted, and their arguments."""
     old = {file: before for file, (before, _) in versions.items()}
     new = {file: after for file, (_, after) in versions.items()}
-    plain = "plain" if plain_python.suits(new[Path(path).absolute()]) else ""
+    plain = "plain" if plain_python.suits(path, new[Path(path).absolute()]) else ""
     with scratch.Scratch("prove") as folder:
         known = _find_workspace_folder(path)
         first = Workspace.create("prove", path=Path(folder, "first"))
         _copy_records(known, first, _COPIED_FOLDERS)
-        before = _record(path, old, Path(folder, "before"), first, [granted, "", *arguments])
+        granted, *arguments = words
+        words = [granted, "", *arguments]
+        before = _record(path, old, Path(folder, "before"), first, library, words)
         second = Workspace.create("prove", path=Path(folder, "second"))
         _copy_records(known, second, _COPIED_FOLDERS)
         _copy_records(first.directory, second, _TARGETS)
         words = [granted, plain, *arguments]
-        return before, _record(path, new, Path(folder, "after"), second, words)
+        return before, _record(path, new, Path(folder, "after"), second, library, words)
 
 
 def _record(
-    path: str, contents: dict[Path, bytes], folder: Path, workspace: Workspace, arguments: list[str]
+    path: str,
+    contents: dict[Path, bytes],
+    folder: Path,
+    workspace: Workspace,
+    library: Path | None,
+    arguments: list[str],
 ) -> Json:
     file = Path(path).absolute()
-    package_root = _package_root(file, contents[file])
-    root = package_root or _root(path, contents[file])
+    package_root = None if library else _package_root(file, contents[file])
+    root = library or package_root or _root(path, contents[file])
     _check_size(root)
     ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
     try:
@@ -200,14 +221,42 @@ def _record(
     file = folder / file.relative_to(root)
     result = folder.with_suffix(".json")
     workspace_path = str(workspace.root)
-    cwd = folder if package_root else file.parent
-    last_line = _run_recorder([str(file), str(result), *arguments], cwd, workspace_path)
+    top = folder if library or package_root else file.parent
+    words = [str(file), str(result), str(top), *arguments]
+    last_line = _run_recorder(words, folder if package_root else file.parent, workspace_path)
     if not result.exists():
         raise Unprovable(f"cannot run it: {last_line}")
     text = result.read_text("utf-8").replace(str(folder), ".").replace(workspace_path, "WORKSPACE")
     recording: Json = json.loads(text)
     recording["told"] = last_line
     return recording
+
+
+def library_folder(path: str, root: str) -> Path | None:
+    """The directory ``root`` if modules in it are imported from the file's own directory."""
+    folder, library = Path(path).absolute().parent, Path(root or path).absolute()
+    if library not in folder.parents:
+        return None
+    names = {
+        name
+        for file in folder.iterdir()
+        if file.suffix in (".py", ".ipynb") and file.is_file()
+        for name in re.findall(
+            rb"""(?:^|[\n"])[ \t]*(?:from|import)[ \t]+(\w+)""", file.read_bytes()
+        )
+    }
+    found = [
+        name
+        for name in map(bytes.decode, names)
+        if not (folder / name).exists()
+        and not (folder / f"{name}.py").exists()
+        and ((library / name).is_dir() or (library / f"{name}.py").is_file())
+    ]
+    try:
+        _check_size(library)
+    except Unprovable:
+        return None
+    return library if found else None
 
 
 def _root(path: str, content: bytes) -> Path:
@@ -324,8 +373,8 @@ def _compare(path: str, before: Json, after: Json) -> Proof:
     ]
     if sorted(map(_sort_key, old)) == sorted(map(_sort_key, new)):
         reasons = []  # threads submit in any order
-    status = DIFFERS if reasons else SAME
-    return Proof(path, status, len(old), reasons, stopped, before["assumed"])
+    status = DIFFERS if reasons else PARTLY if stopped else SAME
+    return Proof(path, status, len(old), reasons, before["stopped_at"], before["assumed"])
 
 
 def _sort_key(job: Json) -> str:

@@ -1,13 +1,14 @@
 """Run a file of old code and record what it would submit.
 
-``python -m scriptrun.migration.proof.recorder FILE RESULT [GRANTED [PLAIN [ARGS]]]`` executes FILE
-like ``scriptrun exec``, or if PLAIN is "plain" like ``python``, but submits nothing: each job is
-checked and described, and the code gets a stand-in for its run. A notebook continues after a
-failing cell. GRANTED is a JSON list of kinds and names that the workspace must have. RESULT gets
-JSON: ``jobs``, each a JobSpec, ``{"refused": reason}`` or what an interactive run left;
-``stopped``, the errors that ended the file or its cells; ``assumed``, the assumptions made;
-``adopted``, the compute targets that azureml's names created by themselves; and ``lacked``, the
-kinds and names that were looked up but missing.
+``python -m scriptrun.migration.proof.recorder FILE RESULT ROOT [GRANTED [PLAIN [ARGS]]]`` executes
+FILE like ``scriptrun exec``, or if PLAIN is "plain" like ``python``, but submits nothing: each job
+is checked and described, and the code gets a stand-in for its run. A notebook continues after a
+failing cell. GRANTED is a JSON list of kinds and names that the workspace must have. Modules are
+found in ROOT, too. RESULT gets JSON: ``jobs``, each a JobSpec, ``{"refused": reason}`` or what an
+interactive run left; ``stopped``, the errors that ended the file or its cells, and ``stopped_at``
+with their places; ``assumed``, the assumptions made; ``adopted``, the compute targets that
+azureml's names created, and the commands that do; and ``lacked``, the kinds and names that were
+looked up but missing.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from scriptrun.migration.proof import (
     waits,
 )
 from scriptrun.migration.proof import stubs as proof_stubs
+from scriptrun.runs import follow
 from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job_data import JobInput
@@ -162,6 +164,7 @@ def _skip_machine_checks() -> None:
         return engine
 
     setattr(check, "_engine", engine_without_checks)  # noqa: B010
+    setattr(follow, "wait", lambda *_, **__: None)  # noqa: B010
     setattr(builder, "check", lambda environment: [])  # noqa: B010
     setattr(data_binding.DataBinding, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
     setattr(ReferenceInput, "described", _with_found_by(ReferenceInput.described))  # noqa: B010
@@ -204,12 +207,24 @@ def _continue_after_errors(errors: list[str]) -> None:
     setattr(runner, "after_error", after_error)  # noqa: B010
 
 
+def _place(error: BaseException, file: str) -> str:
+    """The last line of ``file`` that ran, as the beginning of a sentence; "" if none did."""
+    lines = [
+        number
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if Path(frame.f_code.co_filename) == Path(file)
+    ]
+    return f"line {lines[-1]}: " if lines else ""
+
+
 def _first_line(error: BaseException) -> str:
     line = "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
     return re.sub(r" id='\d+'", "", line)  # of a mock
 
 
-def main(file: str, result: str, granted: str = "[]", plain: str = "", *arguments: str) -> int:
+def main(
+    file: str, result: str, root: str, granted: str = "[]", plain: str = "", *arguments: str
+) -> int:
     """Run ``file`` with the arguments ``arguments`` and write ``result``; return the exit code."""
     recorder, assumptions, errors = Recorder(), proof_stubs.Assumptions(), list[str]()
     before = plain_python.Before()
@@ -227,25 +242,27 @@ def main(file: str, result: str, granted: str = "[]", plain: str = "", *argument
     pipelines.record_steps(recorder.record)
     if plain:
         before.restore()
-    missing_modules.stand_in(str(Path(file).absolute().parent), assumptions.note)
-    waits.Waits(str(Path(file).absolute().parent), errors).shorten()
+    if Path(root) != Path(file).parent:
+        sys.path.insert(0, root)
+    missing_modules.stand_in(root, assumptions.note)
+    waits.Waits(root, errors).shorten()
     _continue_after_errors(errors)
-    final_errors: list[str] = []
-    fake_traceback = types.SimpleNamespace(
-        print_exception=lambda error: final_errors.append(_first_line(error))
-    )
+    final_errors: list[BaseException] = []
+    fake_traceback = types.SimpleNamespace(print_exception=final_errors.append)
     setattr(exec_module, "traceback", fake_traceback)  # noqa: B010
     code = 1
     try:
         code = exec_module.script(file, arguments)
     finally:
+        places = [_place(error, file) for error in final_errors] or [""]
         if code:
-            errors += final_errors or [f"it exited with code {code}"]
+            errors += [*map(_first_line, final_errors)] or [f"it exited with code {code}"]
         content = {
             "jobs": [*recorder.jobs, *interactive_runs.describe(workspace)],
             "stopped": errors,
+            "stopped_at": [*errors[:-1], f"{places[-1]}{errors[-1]}"] if errors else [],
             "assumed": list(assumptions.notes),
-            "adopted": list(assumptions.adopted),
+            "adopted": assumptions.adopted,
             "lacked": assumptions.missing,
         }
         Path(result).write_text(json.dumps(content, default=str), "utf-8")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import shlex
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores.protocol import FileEntry
+from scriptrun.engines import registry as engine_registry
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
@@ -50,12 +52,12 @@ _PLACE = "stand-in"
 class Assumptions:
     """The assumptions of a proof (``notes``), and the ``missing`` names of the workspace.
 
-    ``adopted`` are the compute targets that azureml's names created by themselves.
+    ``adopted`` has the compute targets that azureml's names created, and the commands that do.
     """
 
     def __init__(self) -> None:
         self.notes: dict[str, None] = {}
-        self.adopted: dict[str, None] = {}
+        self.adopted: dict[str, str] = {}
         self.missing: list[tuple[str, str]] = []
 
     def note(self, text: str) -> None:
@@ -262,16 +264,29 @@ def _record_missing_names(assumptions: Assumptions) -> None:
 def _record_adopted_targets(assumptions: Assumptions) -> None:
     """Note the compute targets that azureml's names create because the workspace lacks them."""
     targets = importlib.import_module("scriptrun.dropin.azureml.compute")
-    original: Callable[[WorkspaceFiles, str], None] = targets.adopt
+    original: Callable[[WorkspaceFiles, str, Json], None] = targets.make
 
-    def adopt(workspace: WorkspaceFiles, name: str) -> None:
-        try:
-            compute_targets.resolve(workspace, name)
-        except ScriptrunError:
-            assumptions.adopted[name] = None
-        original(workspace, name)
+    def make(workspace: WorkspaceFiles, name: str, facts: Json) -> None:
+        original(workspace, name, facts)
+        assumptions.adopted[name] = _command(workspace, name)
 
-    setattr(targets, "adopt", adopt)  # noqa: B010
+    setattr(targets, "make", make)  # noqa: B010
+
+
+def _command(workspace: WorkspaceFiles, name: str) -> str:
+    """The command that adds such a compute target."""
+    default, engine = (compute_targets.resolve(workspace, each) for each in (None, name))
+    options = engine_registry.options_of(engine)
+    changed = {
+        option: value
+        for option, value in options.items()
+        if option != "name" and value != engine_registry.options_of(default).get(option)
+    }
+    if not changed:
+        return f"scriptrun compute alias {shlex.quote(name)} {default.name}"
+    kind = engine_registry.kind_of(engine)
+    words = [f"--{option.replace('_', '-')} {value}" for option, value in changed.items()]
+    return " ".join([f"scriptrun compute add {shlex.quote(name)} --class {kind}", *words])
 
 
 _LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRONMENT}
