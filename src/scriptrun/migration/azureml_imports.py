@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import libcst as cst
@@ -21,6 +22,8 @@ _HOMONYMS = {
     ("azureml.core.runconfig", "DataPath"),
     ("azureml.core.runconfig", "Datastore"),
 }
+#: a program that a person runs, rather than one that others import
+_RUNS_ITSELF = re.compile(r"^if __name__ ==|^\S.*\.submit\(", re.M)
 _DROPIN = "import scriptrun.dropin  # for the names of azureml that are left"
 
 
@@ -95,12 +98,18 @@ def _move_statement(
         result.findings.append(ProgramFinding(line, REWRITTEN, f"{module}.hyperdrive", message))
         return
     aliases_by_module: dict[str, list[cst.ImportAlias]] = {}
+    dropped: list[cst.ImportAlias] = []
     for alias in statement.names:
         name = alias.evaluated_name
         new_module = "scriptrun" if _is_version(program, alias) else scriptrun_module(module, name)
         reason = _alias_problem(program, alias) if new_module else ""
         if new_module and not reason:
             aliases_by_module.setdefault(new_module, []).append(alias)
+            continue
+        if _is_unused(program, alias):
+            dropped.append(alias)
+            message = "removed: the program does not use it, and scriptrun has no such name"
+            result.findings.append(ProgramFinding(line, REWRITTEN, f"{module}.{name}", message))
             continue
         message = reason or f"scriptrun has no {name}; it works through scriptrun.dropin"
         replacement = alternative(module, name)
@@ -110,15 +119,24 @@ def _move_statement(
         result.findings.append(
             ProgramFinding(line, kind, f"{module}.{name}", message, replacement or "")
         )
-    if sum(map(len, aliases_by_module.values())) < len(statement.names):
+    if sum(map(len, aliases_by_module.values())) + len(dropped) < len(statement.names):
         remaining.append(statement)
     for new_module, aliases in aliases_by_module.items():
         names = ", ".join(imported.evaluated_name for imported in aliases)
         result.findings.append(
             ProgramFinding(line, REWRITTEN, f"{module}: {names}", f"now from {new_module}")
         )
-    if aliases_by_module:
-        result.edits += _edits(program, statement, aliases_by_module)
+    if aliases_by_module or dropped:
+        result.edits += _edits(program, statement, aliases_by_module, dropped)
+
+
+def _is_unused(program: Program, alias: cst.ImportAlias) -> bool:
+    """Whether nothing uses the name: not this program, nor another that imports it from here."""
+    local_name = imports.local_name(alias)
+    is_program = program.in_cells or _RUNS_ITSELF.search(program.text) is not None
+    if not is_program or local_name in program.hidden or "__all__" in program.text:
+        return False
+    return not program.references(local_name, alias)
 
 
 def _is_hyperdrive(program: Program, module: str, aliases: list[cst.ImportAlias]) -> bool:
@@ -186,12 +204,20 @@ def _names_config_file(program: Program, method: cst.Attribute) -> bool:
 
 
 def _edits(
-    program: Program, statement: cst.ImportFrom, aliases_by_module: dict[str, list[cst.ImportAlias]]
+    program: Program,
+    statement: cst.ImportFrom,
+    aliases_by_module: dict[str, list[cst.ImportAlias]],
+    dropped: list[cst.ImportAlias],
 ) -> list[Edit]:
     assert not isinstance(statement.names, cst.ImportStar) and statement.module is not None
     moved = [alias for aliases in aliases_by_module.values() for alias in aliases]
     renamed = any(_is_version(program, moved_alias) for moved_alias in moved)
-    if len(aliases_by_module) == 1 and len(moved) == len(statement.names) and not renamed:
+    if (
+        len(aliases_by_module) == 1
+        and not dropped
+        and len(moved) == len(statement.names)
+        and not renamed
+    ):
         return [Edit(*program.span(statement.module), next(iter(aliases_by_module)))]
     lines = [
         f"from {new_module} import "
@@ -200,11 +226,13 @@ def _edits(
     ]
     separator = f"{program.newline}{program.indent(statement) or ''}"
     start, end = program.span(statement)
-    if len(moved) == len(statement.names):
+    if len(moved) + len(dropped) == len(statement.names):
+        if not lines:
+            return [imports.remove_import(program, statement)]
         return [Edit(start, end, separator.join(lines))]
-    moved_names = {imports.local_name(alias) for alias in moved}
-    edits = imports.remove_names(program, statement, moved_names)
-    return [*edits, Edit(start, start, separator.join([*lines, ""]))]
+    names = {imports.local_name(alias) for alias in [*moved, *dropped]}
+    edits = imports.remove_names(program, statement, names)
+    return [*edits, Edit(start, start, separator.join([*lines, ""]))] if lines else edits
 
 
 def _import_item(program: Program, alias: cst.ImportAlias) -> str:

@@ -14,6 +14,7 @@ from scriptrun.migration import (
     candidates,
     clusters,
     compute_names,
+    consumption,
     idle_calls,
     references,
     rewrite_program,
@@ -44,6 +45,7 @@ _STAR_IMPORT = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*",
 _FOR_SCRIPTRUN = {
     re.compile(r"ComputeTarget|AmlCompute"): clusters.rewrite,
     re.compile(r"\bauth\b|set_diagnostics_collection"): idle_calls.rewrite,
+    re.compile("DatasetConsumptionConfig"): consumption.rewrite,
     re.compile(r"DataReference\(|\.as_(download|mount|upload)\("): references.rewrite,
 }
 #: given a module and name: what to do instead if scriptrun lacks it, or None
@@ -156,6 +158,7 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
         document.apply_edits(result.edits)
     if document.is_changed:
         _tidy(document, original_text)
+        document.trim()
     if to == SCRIPTRUN:
         named = _named(document, original_text)
         told = {finding.what for finding in findings}
@@ -173,7 +176,8 @@ def _named(document: Document, original_text: str) -> list[rewrite_program.Progr
     if program is not None and has_targets:
         found += compute_names.find(program)
     if program is not None and has_packages:
-        found += sdk_requirements.find(program, os.path.dirname(document.path) or ".")
+        packages = sdk_requirements.find(program, os.path.dirname(document.path) or ".")
+        found += [item for item in packages if item.what in original_text]
     return _with_original_lines(found, text, original_text)
 
 

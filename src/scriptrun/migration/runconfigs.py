@@ -355,6 +355,8 @@ class _RunConfigRemover:
             layout.drop(arg)
             self.removal.edits += layout.edits(self.program.source(call.func), call.func)
             return
+        equals = Arguments(self.program, call).equals()
+        texts = [text.replace("=", equals, 1) for text in texts]
         start, end = self.program.span(arg)
         column = start - self.program.line_start(arg)
         before = self.program.text[self.program.line_start(arg) : start]

@@ -10,6 +10,7 @@ import libcst as cst
 
 from scriptrun.migration import experiment_values
 from scriptrun.migration.code import constants
+from scriptrun.migration.code.call_layout import Arguments
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import call as estimator_call
@@ -49,7 +50,8 @@ def _rewrite_submission(
     if kind == _SUBMISSIONS[attribute.attr.value]:
         if isinstance(call, cst.Call):
             setting = f"pins={_quoted(program, 'relax')}"
-            result.edits += _added(program, call, setting)
+            equals = Arguments(program, call).equals()
+            result.edits += _added(program, call, setting.replace("=", equals, 1))
             reason = f"{setting}, which azureml's names mean without saying it"
             _add_finding(program, attribute, REWRITTEN, reason, result)
             return

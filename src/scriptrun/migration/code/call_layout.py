@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import libcst as cst
 
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
+
+
+class ArgumentComment(NamedTuple):
+    """A comment above an argument, or behind it on its line; ``keyword`` is the argument's."""
+
+    text: str
+    keyword: str
+    is_behind: bool
 
 
 class Arguments:
@@ -14,12 +25,14 @@ class Arguments:
     ``comments`` are those of dropped arguments.
     """
 
+    comments: list[ArgumentComment]
+
     def __init__(self, program: Program, call: cst.Call) -> None:
         self.program, self.call = program, call
         self._edits: list[Edit] = []
         self._dropped: set[int] = set()
         self._added: list[str] = []
-        self.comments: list[str] = []
+        self.comments = []
         spans = [program.span(arg) for arg in call.args]
         self._starts = [start for start, _ in spans]
         self._ends = [end for _, end in spans]
@@ -45,12 +58,23 @@ class Arguments:
         text = self.program.text[self._ends[index] : end]
         if "#" in text:
             start = self._ends[index] + len(text.partition("#")[0].rstrip())
-            self.comments.append(text[text.index("#") :])
+            self._add_comment(text[text.index("#") :], arg, is_behind=True)
             self._edits.append(Edit(start, end, ""))
 
     def add(self, text: str) -> None:
-        """Add an argument at the end."""
-        self._added.append(text)
+        """Add an argument ``NAME=VALUE`` at the end, spaced like the others."""
+        name, _, value = text.partition("=")
+        self._added.append(f"{name}{self.equals()}{value}")
+
+    def equals(self) -> str:
+        """The equals sign between a name and a value, with the spaces that the call has."""
+        signs = [arg.equal for arg in self.call.args if isinstance(arg.equal, cst.AssignEqual)]
+        is_spaced = bool(signs) and all(
+            isinstance(sign.whitespace_before, cst.SimpleWhitespace)
+            and sign.whitespace_before.value
+            for sign in signs
+        )
+        return " = " if is_spaced else "="
 
     def join(self, arg: cst.Arg, texts: list[str]) -> str:
         """Join arguments that replace ``arg``, laid out like those around it."""
@@ -70,6 +94,10 @@ class Arguments:
         return self._edits
 
     # removing arguments
+
+    def _add_comment(self, text: str, arg: cst.Arg, is_behind: bool) -> None:
+        keyword = arg.keyword.value if arg.keyword is not None else ""
+        self.comments.append(ArgumentComment(text, keyword, is_behind))
 
     def _end_with_comma(self, index: int) -> int:
         """Where the argument ends, including its comma and the comment on its line."""
@@ -95,8 +123,11 @@ class Arguments:
         text = self.program.text
         begin, end = self._cut_span(first, last)
         bounds = [begin, *self._ends[first : last + 1]]
-        for start, stop in zip(bounds, [*self._starts[first : last + 1], end], strict=True):
-            self.comments += _comments(self.program, text[start:stop])
+        gaps = zip(bounds, [*self._starts[first : last + 1], end], strict=True)
+        for number, (start, stop) in enumerate(gaps, first):
+            for is_behind, comment in _comments(text[start:stop], number > first):
+                index = number - 1 if is_behind else min(number, last)
+                self._add_comment(comment, self.call.args[index], is_behind)
         self._edits.append(Edit(begin, end, self._line_break(first, begin, end)))
 
     def _cut_span(self, first: int, last: int) -> tuple[int, int]:
@@ -213,6 +244,8 @@ class Arguments:
         return open_offset - self.program.lines.starts[self.program.lines.line(open_offset) - 1]
 
 
-def _comments(program: Program, text: str) -> list[str]:
-    """The comments in ``text``, which otherwise has only commas and whitespace."""
-    return [line[line.index("#") :].rstrip() for line in text.splitlines() if "#" in line]
+def _comments(text: str, follows_argument: bool) -> Iterator[tuple[bool, str]]:
+    """The comments in ``text``, otherwise commas and whitespace, and which is on its first line."""
+    for number, line in enumerate(text.splitlines()):
+        if "#" in line:
+            yield number == 0 and follows_argument, line[line.index("#") :].rstrip()

@@ -63,6 +63,13 @@ class Document:
             base = end
         self.pieces = new_pieces
 
+    def trim(self) -> None:
+        """Remove the empty lines at the ends of changed pieces that their author did not write."""
+        self.pieces = [
+            piece if piece == old else _trimmed(piece, old)
+            for piece, old in zip(self.pieces, self.original_pieces(), strict=True)
+        ]
+
     def boundaries(self) -> list[int]:
         """The offsets at which the pieces begin, but for the first."""
         lengths = [len(piece) + 1 for piece in self.pieces[:-1]]
@@ -89,6 +96,14 @@ class Document:
     def original_pieces(self) -> list[str]:
         """The pieces as they were read."""
         return [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
+
+
+def _trimmed(piece: str, old: str) -> str:
+    if not old.startswith(("\r", "\n")):
+        piece = piece.lstrip("\r\n")
+    if not old.endswith("\n"):
+        piece = piece.rstrip("\r\n")
+    return piece
 
 
 def _clip_to_piece(edit: Edit, base: int, piece: str) -> Edit:

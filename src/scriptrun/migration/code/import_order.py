@@ -19,7 +19,9 @@ def merge(program: Program, limit: int, boundaries: list[int]) -> list[Edit]:
     ``limit`` is the longest line; no statements are merged across ``boundaries``, the offsets at
     which a notebook's cells begin.
     """
-    edits: list[Edit] = []
+    edits = [
+        edit for line in program.nodes(cst.SimpleStatementLine) for edit in _joined(program, line)
+    ]
     for run in _runs(program, boundaries):
         by_module: dict[str, list[cst.ImportFrom]] = {}
         for statement in run:
@@ -58,6 +60,26 @@ def _is_plain(program: Program, line: cst.CSTNode, statement: cst.ImportFrom) ->
     assert isinstance(line, cst.SimpleStatementLine)
     is_star = isinstance(statement.names, cst.ImportStar) or bool(statement.relative)
     return len(line.body) == 1 and not is_star and program.indent(statement) is not None
+
+
+def _joined(program: Program, line: cst.SimpleStatementLine) -> list[Edit]:
+    """The edit that merges imports of one module that share a line with nothing else."""
+    modules = {
+        program.source(statement.module)
+        for statement in line.body
+        if isinstance(statement, cst.ImportFrom)
+        and statement.module is not None
+        and not (statement.relative or isinstance(statement.names, cst.ImportStar))
+    }
+    statements = [part for part in line.body if isinstance(part, cst.ImportFrom)]
+    if len(modules) != 1 or len(line.body) < 2 or len(statements) < len(line.body):
+        return []
+    module = modules.pop()
+    if module.split(".")[0] not in _PACKAGES:
+        return []
+    names = {item for statement in statements for item in _items(program, statement)}
+    text = f"from {module} import {', '.join(sorted(names, key=_sort_key))}"
+    return [Edit(program.span(statements[0])[0], program.span(statements[-1])[1], text)]
 
 
 def _has_comment(program: Program, statement: cst.ImportFrom) -> bool:

@@ -10,7 +10,7 @@ from scriptrun.migration.code.call_layout import Arguments
 from scriptrun.migration.code.edits import Edit, apply
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import call as estimator_call
-from scriptrun.migration.estimators import commented_out, script_params
+from scriptrun.migration.estimators import comment_placement, commented_out, script_params
 from scriptrun.migration.estimators.call import CallSettings, CannotRewrite, Setting
 from scriptrun.migration.estimators.distributed_training import NAMES as DISTRIBUTION_SETTINGS
 from scriptrun.migration.estimators.distributed_training import DistributionCode
@@ -65,6 +65,7 @@ class ConfigWriter:
         self.lines_after: list[str] = []
         self.arguments: dict[str, str] = {}
         self.argument_edits: list[Edit] = []
+        self.edits_dictionary = False
         self.target, self.is_named = self._target()
 
     def write(self) -> CallRewrite:
@@ -172,6 +173,7 @@ class ConfigWriter:
         self, node: cst.BaseExpression, conversion: script_params.ListConversion
     ) -> None:
         self.argument_edits += conversion.edits
+        self.edits_dictionary = True
         if conversion.uncertain:
             start, end = self.program.span(node)
             name = script_params.helper_name(self.program)
@@ -293,7 +295,7 @@ class ConfigWriter:
         edits = layout.edits(name, func)
         if base is not None:
             edits.append(Edit(*self.program.span(base), self.config_class))
-        self.lines_before = [*layout.comments, *self.lines_before]
+        self.lines_before = comment_placement.place(layout.comments, self.lines_before)
         edits += self._drop_commented_out(edits)
         if self.lines_after and not self.is_named:
             self._hoist(edits)
@@ -331,7 +333,7 @@ class ConfigWriter:
         if name in ENVIRONMENT_SETTINGS or name in DISTRIBUTION_SETTINGS:
             new = "environment" if name in ENVIRONMENT_SETTINGS else "distributed_job_config"
             if name == self._last_keyword(new) and new in self.arguments:
-                layout.replace(arg, f"{new}={self.arguments.pop(new)}")
+                layout.replace(arg, f"{new}{layout.equals()}{self.arguments.pop(new)}")
                 if new == "environment" and self.lines_before:
                     layout.take_comment(arg)
             else:
@@ -343,10 +345,10 @@ class ConfigWriter:
 
     def _keep_argument(self, layout: Arguments, arg: cst.Arg, name: str, new: str) -> None:
         text = self.arguments.pop(new)
-        if new == "arguments" and isinstance(arg.value, cst.Dict):
-            layout.rename(arg, new)  # the dictionary itself is edited
+        if new == "arguments" and self.edits_dictionary:
+            layout.rename(arg, new)
         elif text != self.settings[name].text:
-            layout.replace(arg, f"{new}={text}")
+            layout.replace(arg, f"{new}{layout.equals()}{text}")
         elif new != name:
             layout.rename(arg, new)
 

@@ -351,9 +351,15 @@ class PackageLines:
 
     def _from_pip_file(self, path: str) -> None:
         title = self.environment._quoted(frameworks.environment_name(""))
+        if not (self.is_framework or self.base):
+            self.base = f"Environment.from_pip_requirements({title}, {path})"
+            self.lines.append(self._add_line(self.environment._quoted("azureml-defaults")))
+            return
+        environment = self.environment
+        name = environment.program.name_for(environment.program.module, "requirements")
         self.lines += [
-            f"for {self.package_variable} in Environment.from_pip_requirements({title}, {path})"
-            ".python.conda_dependencies.pip_packages:",
+            f"{name} = Environment.from_pip_requirements({title}, {path})",
+            f"for {self.package_variable} in {name}.python.conda_dependencies.pip_packages:",
             "    " + self._add_line(self.package_variable),
         ]
 

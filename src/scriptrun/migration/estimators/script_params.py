@@ -18,7 +18,7 @@ from scriptrun.migration.code.program import Program
 #: the function that converts any dictionary; ``{empty}`` and the indentation are the program's
 _HELPER = """\
 def {name}(script_params):
-    {quotes}Return the script's arguments: each name, and its value unless that is empty.{quotes}
+    \"\"\"Return the script's arguments: each name, and its value unless that is empty.\"\"\"
     arguments = []
     for name, value in (script_params or {{}}).items():
         arguments.append(name)
@@ -64,8 +64,7 @@ def helper_name(program: Program) -> str:
 def helper_lines(program: Program) -> list[str]:
     """The lines of the function that converts any dictionary."""
     empty = empty_string(program)
-    quotes = empty[0] * 3
-    text = _HELPER.format(name=helper_name(program), empty=empty, quotes=quotes)
+    text = _HELPER.format(name=helper_name(program), empty=empty)
     return text.replace("    ", program.module.default_indent).splitlines()
 
 

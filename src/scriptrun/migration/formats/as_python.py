@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies, conda_name
 from scriptrun.config.environments.images import is_azure_image
-from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT, RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig, distributed_section
 from scriptrun.config.section_base import Section
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
@@ -154,11 +154,12 @@ def _environment_lines(environment: Environment) -> tuple[list[str], set[str]]:
     if environment == RunConfiguration().environment:
         return [], set()
     conda = environment.python.conda_dependencies
-    lines = [f"environment = Environment({environment.name!r})"]
+    name = environment.name or DEFAULT_ENVIRONMENT
+    lines = [f"environment = Environment({name!r})"]
     if environment.python.user_managed_dependencies:
         lines.append("environment.python.user_managed_dependencies = True")
     elif _is_in_file(environment.python):
-        arguments = f"{environment.name!r}, {environment.python.conda_dependencies_file!r}"
+        arguments = f"{name!r}, {environment.python.conda_dependencies_file!r}"
         lines = [f"environment = Environment.from_conda_specification({arguments})"]
     elif environment.python.missing_file is None:
         python = conda.get_python_version()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scriptrun.config.environments.images import is_azure_image
+from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.core.workspace import Workspace
 from scriptrun.migration.proof import fake_runs, missing_modules, plain_python
 from scriptrun.registry import trust
@@ -449,6 +450,9 @@ def comparable(job: Json) -> Json:
     definition["framework"] = str(definition.get("framework")).lower()
     _strip_environment(definition.get("environment") or {})
     environment = fields.get("environment") or {}
+    for section in (environment, definition.get("environment") or {}):
+        if section.get("name") in (None, DEFAULT_ENVIRONMENT):  # a file that names none means it
+            section["name"] = ""
     if environment.get("pins") == AUTO:  # RELAX, in all that a job has of it
         environment["pins"] = RELAX
     return fields
