@@ -13,6 +13,7 @@ from scriptrun.migration import submissions, workspace_usage
 from scriptrun.migration.code import dotted_names, imports, star_imports
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators import call as estimator_call
 from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
 from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
@@ -22,6 +23,7 @@ _HOMONYMS = {
     ("azureml.core.runconfig", "DataPath"),
     ("azureml.core.runconfig", "Datastore"),
 }
+_ESTIMATORS = "it submits Estimators, which only the drop-in does"
 #: a program that a person runs, rather than one that others import
 _RUNS_ITSELF = re.compile(r"^if __name__ ==|^\S.*\.submit\(", re.M)
 _DROPIN = "import scriptrun.dropin  # for the names of azureml that are left"
@@ -51,7 +53,7 @@ def move(program: Program, alternative: Callable[[str, str], str | None]) -> Rew
         if _module_name(program, statement).split(".")[0] == "azureml":
             _move_statement(program, statement, result, remaining, alternative)
     if result.edits:
-        completed = submissions.rewrite(program)
+        completed = submissions.rewrite(program, estimator_call.is_used(program))
         result.edits += completed.edits
         result.findings += completed.findings
     if remaining and not _has_dropin(program):
@@ -164,6 +166,8 @@ def _alias_problem(program: Program, alias: cst.ImportAlias) -> str:
     """Why scriptrun's class cannot replace this import, or ""."""
     name, local_name = alias.evaluated_name, imports.local_name(alias)
     uses = program.references(local_name, alias)
+    if name == "Experiment" and estimator_call.is_used(program):
+        return _ESTIMATORS
     if name == "Workspace":
         return _workspace_problem(program, uses, local_name)
     provided = getattr(scriptrun, name, None)
@@ -176,7 +180,10 @@ def _alias_problem(program: Program, alias: cst.ImportAlias) -> str:
 
 def _class_problem(program: Program, uses: list[cst.CSTNode], local_name: str) -> str:
     """Why scriptrun's class cannot replace these uses, or ""."""
-    if not uses or program.qualified_name(uses[0]).rpartition(".")[2] != "Workspace":
+    name = program.qualified_name(uses[0]).rpartition(".")[2] if uses else ""
+    if name == "Experiment" and estimator_call.is_used(program):
+        return _ESTIMATORS
+    if name != "Workspace":
         return ""
     return _workspace_problem(program, uses, local_name)
 

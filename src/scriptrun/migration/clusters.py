@@ -157,6 +157,8 @@ class Cluster:
             return []
         if isinstance(parent, cst.Arg) and _takes_name(program, parent):
             return []
+        if isinstance(parent, cst.Return):
+            raise CannotRewrite(f"{self.variable.value} is returned, and its use is not visible")
         raise CannotRewrite(f"{self.variable.value} is used for more than submitting")
 
     def _size(self, call: cst.Call) -> list[Edit]:

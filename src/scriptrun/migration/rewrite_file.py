@@ -20,7 +20,7 @@ from scriptrun.migration import (
     rewrite_program,
     sdk_requirements,
 )
-from scriptrun.migration.code import files, import_order, line_lengths, star_imports
+from scriptrun.migration.code import alignment, files, import_order, line_lengths, star_imports
 from scriptrun.migration.code.documents import Document
 from scriptrun.migration.code.program import MOST_CHARACTERS, Program, TooLong, check
 from scriptrun.migration.estimators.call import CannotRewrite
@@ -151,11 +151,12 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
             document.apply_edits(result.edits)
             text, program = document.program_text(), None
     if to == SCRIPTRUN and _AZUREML_IMPORT.search(text):
-        result = azureml_imports.move(program or _parse(document.parse, text), alternative)
+        program = program or _parse(document.parse, text)
+        result = azureml_imports.move(program, alternative)
         findings += _locate(
             document, _with_original_lines(result.findings, text, original_text), pieces
         )
-        document.apply_edits(result.edits)
+        document.apply_edits([*result.edits, *alignment.edits(program, result.edits)])
     if document.is_changed:
         _tidy(document, original_text)
         document.trim()

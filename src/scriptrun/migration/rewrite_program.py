@@ -82,7 +82,7 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     result.findings += [
         ProgramFinding(program.line(node), REWRITTEN, *rest) for node, *rest in usages.changes
     ]
-    _drop_imports(program, [*rewritten, *usages.steps, *removed], imports)
+    _drop_imports(program, [*rewritten, *usages.steps, *usages.sweeps, *removed], imports)
     _drop_distribution_imports(program, rewrites, result, imports)
     result.edits += imports.edits()
     result.edits += alignment.edits(program, result.edits)

@@ -250,7 +250,7 @@ class _RunConfigRemover:
     def _move_to_argument(self, name: str, statement: cst.Assign) -> None:
         """Move a setting to an argument, through a new variable if its value cannot move."""
         text = self.program.source(statement.value)
-        stable = constants.is_stable(self.program, statement.value) and "\n" not in text
+        stable = self._is_stable(statement) and "\n" not in text
         if stable and self._delete_line(statement):
             self.arguments[_SETTINGS[name]] = text
             return
@@ -258,6 +258,20 @@ class _RunConfigRemover:
         target = statement.targets[0].target
         self.removal.edits.append(Edit(*self.program.span(target), variable))
         self.arguments[_SETTINGS[name]] = variable
+
+    def _is_stable(self, statement: cst.Assign) -> bool:
+        """Whether the value is the same where the ScriptRunConfig is created."""
+        value = statement.value
+        if constants.is_stable(self.program, value):
+            return True
+        start = self.program.span(statement)[0]
+        scope = self.program.scope(statement)
+        return isinstance(value, cst.Name) and all(
+            each.scope is scope
+            and (node := getattr(each, "node", None)) is not None
+            and self.program.span(node)[0] < start
+            for each in self.program.assignments(value.value, value)
+        )
 
     def _delete_line(self, node: cst.CSTNode) -> bool:
         """Delete the statement's line, if it has no other code or comment."""

@@ -25,18 +25,30 @@ _CONFIGURATIONS = ("ScriptRunConfig", "HyperDriveConfig", "HyperDriveRunConfig")
 _OUTPUTS = "outputs"
 
 
-def rewrite(program: Program) -> RewriteResult:
-    """Complete the submissions and interactive runs of ``program``."""
+def rewrite(program: Program, keeps_experiments: bool = False) -> RewriteResult:
+    """Complete the submissions and interactive runs of ``program``.
+
+    With ``keeps_experiments``, its experiments stay azureml's.
+    """
     result = RewriteResult()
     for attribute in program.nodes(cst.Attribute):
         call = program.parent(attribute)
         is_called = isinstance(call, cst.Call) and call.func is attribute
         name = attribute.attr.value
+        if keeps_experiments and _is_experiment(program, attribute):
+            continue
         if name in _SUBMISSIONS:
             _rewrite_submission(program, attribute, call if is_called else None, result)
         elif name == "start_logging" and isinstance(call, cst.Call) and is_called:
             _rewrite_logging(program, attribute, call, result)
     return result
+
+
+def _is_experiment(program: Program, attribute: cst.Attribute) -> bool:
+    """Whether a method of something that may be an experiment is used."""
+    if attribute.attr.value not in (*_SUBMISSIONS, "start_logging"):
+        return False
+    return experiment_values.find_kind(program, attribute.value) in (EXPERIMENT, UNKNOWN)
 
 
 def _rewrite_submission(

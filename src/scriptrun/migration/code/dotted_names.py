@@ -139,12 +139,10 @@ class _ImportMover:
             self._import_problem(azureml_alias, class_problems)
             for azureml_alias in self._azureml_aliases(statement)
         ]
-        has_others = len(problems) < len(statement.names)
         subject = f"import {self._azureml_aliases(statement)[0].evaluated_name}"
         line = self.program.line(statement)
         reason = next(filter(None, problems), "")
-        if reason or (has_others and not any(name.asname for name in statement.names)):
-            reason = reason or "it is imported with other names"
+        if reason:
             self.result.findings.append(ProgramFinding(line, LEFT_ALONE, subject, reason))
             self.result.remaining.append(statement)
             self._insert_before(statement)
@@ -194,7 +192,10 @@ class _ImportMover:
             self.result.edits.append(Edit(start, start, text))
 
     def _replace(self, statement: cst.Import) -> None:
-        lines = self._import_lines()
+        azureml = self._azureml_aliases(statement)
+        others = [alias.evaluated_name for alias in statement.names if alias not in azureml]
+        lines = [f"import {', '.join(others)}"] if others else []
+        lines += self._import_lines()
         indent = self.program.indent(statement)
         separator = "; " if indent is None else f"{self.program.newline}{indent}"
         if lines:

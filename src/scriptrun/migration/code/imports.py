@@ -22,6 +22,7 @@ SDK_MODULES = {
     "DockerConfiguration": "azureml.core.runconfig",
     "DataReferenceConfiguration": "azureml.core.runconfig",
     "DEFAULT_GPU_IMAGE": "azureml.core.environment",
+    "HyperDriveConfig": "azureml.train.hyperdrive",
     "PythonScriptStep": "azureml.pipeline.steps",
     "os": "",
 }

@@ -9,7 +9,8 @@ from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators.call import framework_name
 
-_SWEEPS = ("HyperDriveConfig", "HyperDriveRunConfig")
+_OLD_SWEEP = "HyperDriveRunConfig"
+_SWEEPS = ("HyperDriveConfig", _OLD_SWEEP)
 _PROPERTIES = {
     "conda_dependencies": "run_config.environment.python.conda_dependencies",
     "_estimator_config": "run_config",
@@ -29,6 +30,7 @@ class Usages:
         self.needs: set[tuple[str, cst.Call]] = set()
         self.review_notes: list[tuple[cst.CSTNode, str, str, str]] = []
         self.steps: list[cst.Call] = []
+        self.sweeps: list[cst.Call] = []
         self.changes: list[tuple[cst.CSTNode, str, str]] = []
         for call in program.calls:
             self._visit_call(call)
@@ -149,6 +151,10 @@ class Usages:
         is_rewritten = self.is_config(arg.value)
         if is_rewritten and arg.keyword is not None:
             self.edits.append(Edit(*self.program.span(arg.keyword), "run_config"))
+            if name == _OLD_SWEEP and all(argument.keyword for argument in call.args):
+                self.edits.append(Edit(*self.program.span(call.func), _SWEEPS[0]))
+                self.needs.add((_SWEEPS[0], call))
+                self.sweeps.append(call)
             self.changes.append((call, name, "estimator= is now run_config="))
         elif is_rewritten is None:
             self._add_note(

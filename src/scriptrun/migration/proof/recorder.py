@@ -94,7 +94,7 @@ class Recorder:
         """A stand-in for a submitted run, whose children are recorded, too."""
         run = fake_runs.new_run()
         run.submit_child = lambda config, tags=None, pins=None, **_: self.submit(
-            experiment, config, tags, origin=check.with_pins(pins) if pins else origin
+            experiment, _converted(config), tags, origin=check.with_pins(pins) if pins else origin
         )
         return run
 
@@ -115,8 +115,8 @@ class Recorder:
             job_config: ScriptRunConfig = (  # of a sweep, the job that it varies
                 config.run_config if isinstance(config, HyperDriveConfig) else config
             )
-            if hasattr(job_config, "to_script_run_config"):
-                job_config = job_config.to_script_run_config()
+            if step or job_config is not config:  # scriptrun's own experiments accept no Estimator
+                job_config = _converted(job_config)
             if step:  # as an experiment does on submission
                 proof_stubs.adopt(workspace, job_config.run_config.target)
             job = check.check(job_config, workspace, experiment, tags, origin).job
@@ -138,6 +138,14 @@ class Recorder:
         return [
             self.submit(experiment, config, tags, pins=pins, origin=origin) for config in configs
         ]
+
+
+def _converted(config: T) -> T | ScriptRunConfig:
+    """An Estimator as its ScriptRunConfig; anything else as it is."""
+    if hasattr(config, "to_script_run_config"):
+        converted: ScriptRunConfig = config.to_script_run_config()
+        return converted
+    return config
 
 
 def _sweep_fields(config: HyperDriveConfig) -> Json:
