@@ -512,6 +512,135 @@ LOGGED_MORE = files(
         """
 )
 
+TRAIN = """
+    import argparse, os
+    from azureml.core.run import Run
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--lr', type=float, default=0.1)
+    parser.add_argument('--epochs', type=int, default=2)
+    parser.add_argument('--data-folder', dest='data', default='')
+    parser.add_argument('--verbose', action='store_true')
+    args, rest = parser.parse_known_args()
+    run = Run.get_context()
+    for epoch in range(args.epochs):
+        run.log('loss', args.lr / (epoch + 1))
+    run.tag('verbose', str(args.verbose))
+    run.tag('data', ','.join(sorted(os.listdir(args.data))) if args.data else 'none')
+    os.makedirs('outputs', exist_ok=True)
+    with open('outputs/model.txt', 'w') as model:
+        model.write(str(args.lr))
+    """
+LOGIN = files(
+    submit_py="""
+        import argparse
+        from azureml.core import Experiment, Workspace
+        from azureml.core.authentication import AzureCliAuthentication
+        from azureml.core.compute import AmlCompute, ComputeTarget
+        from azureml.core.compute_target import ComputeTargetException
+        from azureml.telemetry import set_diagnostics_collection
+        from azureml.train.estimator import Estimator
+
+        set_diagnostics_collection(send_diagnostics=True)
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--cluster", default="gpu-cluster")
+            parser.add_argument("--lr", type=float, default=None)
+            args = parser.parse_args()
+            auth = AzureCliAuthentication()
+            ws = Workspace.from_config(auth=auth)
+            try:
+                target = ComputeTarget(workspace=ws, name=args.cluster)
+            except ComputeTargetException:
+                size = AmlCompute.provisioning_configuration(vm_size="STANDARD_NC6", max_nodes=2)
+                target = ComputeTarget.create(ws, args.cluster, size)
+                target.wait_for_completion(show_output=True)
+            params = {"--lr": args.lr}
+            params["--verbose"] = ""
+            est = Estimator(source_directory="src", entry_script="train.py",
+                            script_params=params, compute_target=target, user_managed=True)
+            run = Experiment(ws, "login").submit(est)
+            run.wait_for_completion()
+
+
+        if __name__ == "__main__":
+            main()
+        """,
+    src__train_py=TRAIN,
+)
+SPREAD = files(
+    submit_py="""
+        import sys
+        from azureml.core import Experiment, Workspace
+        from azureml.train.estimator import Estimator
+        DEBUG = len(sys.argv) > 1
+        extra = {"--verbose": ""} if DEBUG else {}
+        ws = Workspace.from_config()
+        est = Estimator(source_directory="src", entry_script="train.py", user_managed=True,
+                        script_params={"--epochs": 1 if DEBUG else 3, **extra},
+                        compute_target="local")
+        run = Experiment(ws, f"spread-{'debug' if DEBUG else 'full'}").submit(est)
+        run.wait_for_completion()
+        """,
+    src__train_py=TRAIN,
+)
+CONSUMPTION = files(
+    submit_py="""
+        from azureml.core import Dataset, Experiment, ScriptRunConfig, Workspace
+        from azureml.core.runconfig import RunConfiguration
+        from azureml.data.dataset_consumption_config import DatasetConsumptionConfig
+        ws = Workspace.from_config()
+        store = ws.get_default_datastore()
+        store.upload_files(["data/a.txt"], target_path="birds", overwrite=True)
+        dataset = Dataset.File.from_files(path=(store, "birds"))
+        config = RunConfiguration()
+        config.target = "local"
+        config.environment.python.user_managed_dependencies = True
+        birds = DatasetConsumptionConfig("birds", dataset, mode="download")
+        src = ScriptRunConfig(source_directory="src", script="train.py",
+                              arguments=["--data-folder", birds], run_config=config)
+        Experiment(ws, "consumption").submit(src).wait_for_completion()
+        """,
+    src__train_py=TRAIN,
+    data__a_txt="a",
+)
+DOWNLOADS = files(
+    submit_py="""
+        from azureml.core import Experiment, Workspace
+        from azureml.train.estimator import Estimator
+        ws = Workspace.from_config()
+        settings = dict(source_directory="src", entry_script="train.py", compute_target="local",
+                        user_managed=True)
+        run = Experiment(ws, "downloads").submit(Estimator(**settings))
+        run.wait_for_completion()
+        run.download_file("outputs/model.txt", "model.txt")
+        rate = float(open("model.txt").read())
+        second = Estimator(script_params={"--lr": rate * 2}, **settings)
+        Experiment(ws, "downloads").submit(second).wait_for_completion()
+        """,
+    src__train_py=TRAIN,
+)
+ESTIMATORS_LEFT = files(
+    submit_py="""
+        from azureml.core import Experiment, Workspace
+        from azureml.train.dnn import PyTorch
+        from azureml.train.estimator import Estimator
+        KINDS = {"torch": PyTorch, "plain": Estimator}
+
+
+        def build(kind, **kwargs):
+            return KINDS[kind](source_directory="src", entry_script="train.py", **kwargs)
+
+
+        ws = Workspace.from_config()
+        est = build("plain", compute_target="cpu", user_managed=True, script_params={"--lr": 0.9})
+        Experiment(ws, "left").submit(est).wait_for_completion()
+        """,
+    src__train_py=TRAIN,
+)
+
 #: program: the file that submits, the words it gets, and what its proof says
 PROGRAMS: dict[str, tuple[dict[str, str], str, tuple[str, ...], str]] = {
     "diabetes": (DIABETES, "diabetes.ipynb", (), "the same"),
@@ -532,6 +661,11 @@ PROGRAMS: dict[str, tuple[dict[str, str], str, tuple[str, ...], str]] = {
     "logged_more": (LOGGED_MORE, "submit.py", (), "the same"),
     "packages_in_the_job": (PACKAGES_IN_THE_JOB, "submit.py", (), "the same"),
     "converted": (CONVERTED, "digits.py", (), "the same"),
+    "login": (LOGIN, "submit.py", ("--lr", "0.5"), "the same"),
+    "spread": (SPREAD, "submit.py", ("debug",), "the same"),
+    "consumption": (CONSUMPTION, "submit.py", (), "the same"),
+    "downloads": (DOWNLOADS, "submit.py", (), "the same as far as both run"),
+    "estimators_left": (ESTIMATORS_LEFT, "submit.py", (), "the same"),
     "names_gone": (NAMES_GONE, "submit.py", (), "differs"),
     "passed_on": (PASSED_ON, "submit.py", (), "differs"),
 }

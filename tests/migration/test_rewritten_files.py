@@ -19,7 +19,7 @@ TARGETS = ("azureml", "scriptrun")
 UNPROVED = ("conditional_imports", "helper_module", "training_script")
 SCRIPTS = (
     "src/train.py src/chainer_mnist.py src/t.py iris/train_iris.py horovod/train_horovod.py "
-    "tf_mnist_replica.py t.py keras_mnist.py"
+    "tf_mnist_replica.py t.py keras_mnist.py src/requirements.txt"
 )
 
 

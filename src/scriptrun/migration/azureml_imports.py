@@ -13,7 +13,7 @@ from scriptrun.migration import submissions, workspace_usage
 from scriptrun.migration.code import dotted_names, imports, star_imports
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.estimators import call as estimator_call
+from scriptrun.migration.estimators import class_references
 from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW, REWRITTEN
 from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
@@ -53,7 +53,7 @@ def move(program: Program, alternative: Callable[[str, str], str | None]) -> Rew
         if _module_name(program, statement).split(".")[0] == "azureml":
             _move_statement(program, statement, result, remaining, alternative)
     if result.edits:
-        completed = submissions.rewrite(program, estimator_call.is_used(program))
+        completed = submissions.rewrite(program, class_references.needs_estimators(program))
         result.edits += completed.edits
         result.findings += completed.findings
     if remaining and not _has_dropin(program):
@@ -166,7 +166,7 @@ def _alias_problem(program: Program, alias: cst.ImportAlias) -> str:
     """Why scriptrun's class cannot replace this import, or ""."""
     name, local_name = alias.evaluated_name, imports.local_name(alias)
     uses = program.references(local_name, alias)
-    if name == "Experiment" and estimator_call.is_used(program):
+    if name == "Experiment" and class_references.needs_estimators(program):
         return _ESTIMATORS
     if name == "Workspace":
         return _workspace_problem(program, uses, local_name)
@@ -181,7 +181,7 @@ def _alias_problem(program: Program, alias: cst.ImportAlias) -> str:
 def _class_problem(program: Program, uses: list[cst.CSTNode], local_name: str) -> str:
     """Why scriptrun's class cannot replace these uses, or ""."""
     name = program.qualified_name(uses[0]).rpartition(".")[2] if uses else ""
-    if name == "Experiment" and estimator_call.is_used(program):
+    if name == "Experiment" and class_references.needs_estimators(program):
         return _ESTIMATORS
     if name != "Workspace":
         return ""

@@ -51,8 +51,12 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
         reason = "the names of an import * are uncertain"
         _add_finding(result, program, call, NEEDS_REVIEW, reason, "Import it explicitly.")
     imports = Imports(program)
+    annotated = []
     for reference in class_references.find_references(program):
-        result.findings.append(ProgramFinding(program.line(reference.node), *reference[1:]))
+        if reference.is_annotation and rewrites and not problems:
+            annotated.append(reference.node)
+            continue
+        result.findings.append(ProgramFinding(program.line(reference.node), *reference.finding))
     rewritten = [item.call for item in rewrites]
     usages = estimator_usages.Usages(program, rewritten, list(problems))
     conflicts = imports.find_conflicts({name for item in rewrites for name in item.needs})
@@ -75,6 +79,7 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     for name, node in usages.needs:
         imports.need(name, node, _anchor(program, node))
     result.edits += usages.edits
+    result.edits += [Edit(*program.span(node), "ScriptRunConfig") for node in annotated]
     result.findings += [
         ProgramFinding(program.line(node), NEEDS_REVIEW, *rest)
         for node, *rest in usages.review_notes
@@ -82,7 +87,8 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     result.findings += [
         ProgramFinding(program.line(node), REWRITTEN, *rest) for node, *rest in usages.changes
     ]
-    _drop_imports(program, [*rewritten, *usages.steps, *usages.sweeps, *removed], imports)
+    calls = [*rewritten, *usages.steps, *usages.sweeps, *removed]
+    _drop_imports(program, calls, imports, {id(node) for node in annotated})
     _drop_distribution_imports(program, rewrites, result, imports)
     result.edits += imports.edits()
     result.edits += alignment.edits(program, result.edits)
@@ -275,9 +281,14 @@ def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
     return anchor
 
 
-def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> None:
-    """Drop the imports of the rewritten classes, unless they are still used."""
-    rewritten_names = {
+def _drop_imports(
+    program: Program, calls: list[cst.Call], imports: Imports, annotations: set[int]
+) -> None:
+    """Drop the imports of the rewritten classes, unless they are still used.
+
+    ``annotations`` are the ids of the names that are rewritten, too.
+    """
+    rewritten_names = annotations | {
         id(subclasses.base_class(program, rewritten) or _root(rewritten.func))
         for rewritten in calls
     }

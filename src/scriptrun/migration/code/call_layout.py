@@ -69,12 +69,13 @@ class Arguments:
     def equals(self) -> str:
         """The equals sign between a name and a value, with the spaces that the call has."""
         signs = [arg.equal for arg in self.call.args if isinstance(arg.equal, cst.AssignEqual)]
-        is_spaced = bool(signs) and all(
-            isinstance(sign.whitespace_before, cst.SimpleWhitespace)
-            and sign.whitespace_before.value
+        spaced = [
+            sign
             for sign in signs
-        )
-        return " = " if is_spaced else "="
+            if isinstance(sign.whitespace_before, cst.SimpleWhitespace)
+            and sign.whitespace_before.value
+        ]
+        return " = " if len(spaced) * 2 > len(signs) else "="
 
     def join(self, arg: cst.Arg, texts: list[str]) -> str:
         """Join arguments that replace ``arg``, laid out like those around it."""

@@ -111,6 +111,8 @@ def with_cells(content: str, old_cells: list[NotebookCell], texts: list[str]) ->
 def _encode_source(content: str, cell: NotebookCell, text: str, ascii_only: bool) -> str:
     if not cell.is_list:
         return json.dumps(text, ensure_ascii=ascii_only)
+    if not text:
+        return "[]"
     raw = content[cell.start : cell.end]
     opening, closing = _SPACE.match(raw, 1), re.search(r"[ \t\r\n]*\]$", raw)
     assert opening is not None and closing is not None

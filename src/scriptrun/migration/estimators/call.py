@@ -76,18 +76,6 @@ def estimator_calls(program: Program) -> list[cst.Call]:
     return sorted(matches, key=program.span)
 
 
-def is_used(program: Program) -> bool:
-    """Whether the program uses a class of Estimators, other than by importing it."""
-    for node in program.nodes(cst.Name, cst.Attribute):
-        if program.source(node).rpartition(".")[2] not in FRAMEWORKS:
-            continue
-        if program.enclosing(node, cst.Import, cst.ImportFrom) is not None:
-            continue
-        if framework_name(program.qualified_name(node)) is not None:
-            return True
-    return False
-
-
 def star_imported_calls(program: Program) -> list[cst.Call]:
     """Calls of names that may be Estimators from a star import."""
     stars = [

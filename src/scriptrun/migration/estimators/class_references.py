@@ -10,7 +10,7 @@ from libcst import metadata
 
 from scriptrun.migration.code import constants
 from scriptrun.migration.code.program import Program
-from scriptrun.migration.estimators.call import framework_name
+from scriptrun.migration.estimators.call import estimator_calls, framework_name
 from scriptrun.migration.findings import LEFT_ALONE, NEEDS_REVIEW
 
 _ADVICE = "Create the ScriptRunConfig where it is called."
@@ -24,6 +24,16 @@ class ClassReference(NamedTuple):
     what: str
     reason: str
     advice: str = ""
+
+    @property
+    def is_annotation(self) -> bool:
+        """Whether it stands in an annotation."""
+        return self.kind == LEFT_ALONE
+
+    @property
+    def finding(self) -> tuple[str, str, str, str]:
+        """Its kind, its subject, the reason and the advice."""
+        return self.kind, self.what, self.reason, self.advice
 
 
 def find_references(program: Program) -> Iterator[ClassReference]:
@@ -43,6 +53,14 @@ def find_references(program: Program) -> Iterator[ClassReference]:
         else:
             reason = "it is used as a value, and its use is uncertain"
             yield ClassReference(node, NEEDS_REVIEW, name, reason, _ADVICE)
+
+
+def needs_estimators(program: Program) -> bool:
+    """Whether the program uses Estimators, rather than only checking or annotating types."""
+    return bool(estimator_calls(program)) or any(
+        program.enclosing(node, cst.Annotation) is None and not _is_type_check(program, node)
+        for node in _class_names(program)
+    )
 
 
 def _class_names(program: Program) -> list[cst.Name]:
