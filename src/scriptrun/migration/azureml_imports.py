@@ -84,13 +84,7 @@ def _move_statement(
 ) -> None:
     module, line = _module_name(program, statement), program.line(statement)
     if isinstance(statement.names, cst.ImportStar):
-        kind, reason = NEEDS_REVIEW, "the names that it imports are uncertain"
-        if not star_imports.free_names(program):
-            kind, reason = LEFT_ALONE, "the program uses none of its names"
-        advice = "Import the names explicitly." if kind == NEEDS_REVIEW else ""
-        result.findings.append(
-            ProgramFinding(line, kind, f"from {module} import *", reason, advice)
-        )
+        result.findings.append(_star_finding(program, module, line))
         remaining.append(statement)
         return
     if _is_hyperdrive(program, module, list(statement.names)):
@@ -130,6 +124,14 @@ def _move_statement(
         )
     if aliases_by_module or dropped:
         result.edits += _edits(program, statement, aliases_by_module, dropped)
+
+
+def _star_finding(program: Program, module: str, line: int) -> ProgramFinding:
+    kind, reason = NEEDS_REVIEW, "the names that it imports are uncertain"
+    if not star_imports.free_names(program):
+        kind, reason = LEFT_ALONE, "the program uses none of its names"
+    advice = "Import the names explicitly." if kind == NEEDS_REVIEW else ""
+    return ProgramFinding(line, kind, f"from {module} import *", reason, advice)
 
 
 def _is_unused(program: Program, alias: cst.ImportAlias) -> bool:

@@ -159,7 +159,6 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
         document.apply_edits([*result.edits, *alignment.edits(program, result.edits)])
     if document.is_changed:
         _tidy(document, original_text)
-        document.trim()
     if to == SCRIPTRUN:
         named = _named(document, original_text)
         told = {finding.what for finding in findings}
@@ -188,6 +187,7 @@ def _tidy(document: Document, original_text: str) -> None:
     program = _parse(document.parse, document.program_text())
     edits = import_order.merge(program, longest, document.boundaries())
     document.apply_edits([*edits, *line_lengths.wrap(program, original_text.splitlines(), longest)])
+    document.trim()
 
 
 def _parse(parse: Callable[[str], T], text: str) -> T:

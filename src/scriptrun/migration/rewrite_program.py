@@ -47,16 +47,9 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     result = RewriteResult()
     for call, problem in problems.items():
         _add_finding(result, program, call, problem.kind, problem.reason, problem.advice)
-    for call in estimator_call.star_imported_calls(program):
-        reason = "the names of an import * are uncertain"
-        _add_finding(result, program, call, NEEDS_REVIEW, reason, "Import it explicitly.")
+    _report_star_imports(program, result)
     imports = Imports(program)
-    annotated = []
-    for reference in class_references.find_references(program):
-        if reference.is_annotation and rewrites and not problems:
-            annotated.append(reference.node)
-            continue
-        result.findings.append(ProgramFinding(program.line(reference.node), *reference.finding))
+    annotated = _annotations(program, bool(rewrites and not problems), result)
     rewritten = [item.call for item in rewrites]
     usages = estimator_usages.Usages(program, rewritten, list(problems))
     conflicts = imports.find_conflicts({name for item in rewrites for name in item.needs})
@@ -93,6 +86,23 @@ def rewrite(program: Program, for_scriptrun: bool = False, folder: str = ".") ->
     result.edits += imports.edits()
     result.edits += alignment.edits(program, result.edits)
     return result
+
+
+def _report_star_imports(program: Program, result: RewriteResult) -> None:
+    for call in estimator_call.star_imported_calls(program):
+        reason = "the names of an import * are uncertain"
+        _add_finding(result, program, call, NEEDS_REVIEW, reason, "Import it explicitly.")
+
+
+def _annotations(program: Program, is_rewritten: bool, result: RewriteResult) -> list[cst.CSTNode]:
+    """The annotations to rewrite, if all Estimators are; other uses of classes are reported."""
+    annotations = []
+    for reference in class_references.find_references(program):
+        if reference.is_annotation and is_rewritten:
+            annotations.append(reference.node)
+            continue
+        result.findings.append(ProgramFinding(program.line(reference.node), *reference.finding))
+    return annotations
 
 
 def _remove_run_configurations(

@@ -224,7 +224,8 @@ def _record(
     workspace_path = str(workspace.root)
     top = folder if library or package_root else file.parent
     words = [str(file), str(result), str(top), *arguments]
-    last_line = _run_recorder(words, folder if package_root else file.parent, workspace_path)
+    place = folder if package_root else file.parent
+    last_line = _run_recorder(words, place, workspace_path, top)
     if not result.exists():
         raise Unprovable(f"cannot run it: {last_line}")
     text = result.read_text("utf-8").replace(str(folder), ".").replace(workspace_path, "WORKSPACE")
@@ -332,11 +333,14 @@ def _check_size(folder: Path) -> None:
             raise Unprovable(f"{folder} is larger than 300 MB, too large to copy")
 
 
-def _run_recorder(arguments: list[str], folder: Path, workspace: str) -> str:
-    """Run the recorder; return the last line of its error output."""
+def _run_recorder(arguments: list[str], folder: Path, workspace: str, library: Path) -> str:
+    """Run the recorder; return the last line of its error output.
+
+    Modules are also found in ``library``.
+    """
     command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.proof.recorder"]
     variables = {**os.environ, "SCRIPTRUN_WORKSPACE": workspace, "MPLBACKEND": "Agg"}
-    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+    paths = [str(library), os.environ.get("PYTHONPATH", "")]
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     try:
         result = dependents.run(
