@@ -37,11 +37,10 @@ from azureml.core.conda_dependencies import CondaDependencies
 from azureml.core.environment import DEFAULT_GPU_IMAGE
 from azureml.train.dnn import PyTorch, Mpi
 
-# GPUs!
 est_env = Environment('estimator')
 est_env.python.conda_dependencies = CondaDependencies.create(pip_packages=['x',  # first
                               'y'])
-est_env.docker.base_image = DEFAULT_GPU_IMAGE
+est_env.docker.base_image = DEFAULT_GPU_IMAGE  # GPUs!
 est = ScriptRunConfig(source_directory='src',  # the code
                       # a cluster
                       compute_target='c',

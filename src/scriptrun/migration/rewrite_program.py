@@ -97,8 +97,10 @@ def _report_star_imports(program: Program, result: RewriteResult) -> None:
 def _annotations(program: Program, is_rewritten: bool, result: RewriteResult) -> list[cst.CSTNode]:
     """The annotations to rewrite, if all Estimators are; other uses of classes are reported."""
     annotations = []
-    for reference in class_references.find_references(program):
-        if reference.is_annotation and is_rewritten:
+    references = [*class_references.find_references(program)]
+    is_rewritten = is_rewritten and all(reference.is_annotation for reference in references)
+    for reference in references:
+        if is_rewritten:
             annotations.append(reference.node)
             continue
         result.findings.append(ProgramFinding(program.line(reference.node), *reference.finding))

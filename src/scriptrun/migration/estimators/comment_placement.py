@@ -12,6 +12,7 @@ _LINES = {
     "custom_docker_image": ".docker.base_image = ",
     "custom_docker_base_image": ".docker.base_image = ",
     "image_registry_details": ".docker.base_image_registry = ",
+    "use_gpu": "DEFAULT_GPU_IMAGE",
     "shm_size": ".docker.shm_size = ",
     "environment_variables": ".environment_variables.update(",
     "pip_packages": "pip_package",
@@ -29,8 +30,8 @@ def place(comments: Iterable[ArgumentComment], lines: list[str]) -> list[str]:
     above: dict[int, list[str]] = {}
     behind: dict[int, str] = {}
     for comment in comments:
-        mark = _LINES.get(comment.keyword, "\n")
-        index = next((number for number, line in enumerate(lines) if mark in line), None)
+        mark = _LINES.get(comment.keyword)
+        index = next((number for number, line in enumerate(lines) if mark and mark in line), None)
         if index is None:
             first.append(comment.text)
         elif comment.is_behind and index not in behind and _fits(lines[index], comment.text):
