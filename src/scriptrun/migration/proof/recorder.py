@@ -3,12 +3,12 @@
 ``python -m scriptrun.migration.proof.recorder FILE RESULT ROOT [GRANTED [PLAIN [ARGS]]]`` executes
 FILE like ``scriptrun exec``, or if PLAIN is "plain" like ``python``, but submits nothing: each job
 is checked and described, and the code gets a stand-in for its run. A notebook continues after a
-failing cell. GRANTED is a JSON list of kinds and names that the workspace must have. ROOT is
-the directory whose code is run. RESULT gets JSON: ``jobs``, each a JobSpec, ``{"refused": reason}`` or what an
-interactive run left; ``stopped``, the errors that ended the file or its cells, and ``stopped_at``
-with their places; ``assumed``, the assumptions made; ``adopted``, the compute targets that
-azureml's names created, and the commands that do; and ``lacked``, the kinds and names that were
-looked up but missing.
+failing cell. GRANTED is a JSON list of kinds and names that the workspace must have. ROOT is the
+directory whose code is run. RESULT gets JSON: ``jobs``, each a JobSpec, ``{"refused": reason}`` or
+what an interactive run left; ``stopped``, the errors that ended the file or its cells, and
+``stopped_at`` with their places; ``assumed``, the assumptions made; ``adopted``, the compute
+targets that azureml's names created, and the commands that do; and ``lacked``, the kinds and names
+that were looked up but missing.
 """
 
 from __future__ import annotations
