@@ -71,6 +71,7 @@ NOT_IMPORTED = {
     "runtime.multinode.ports": "engines/test_local_ranks.py",
     "runtime.schedulers.slurm_launch": "conformance/test_slurm_suite.py",
     "spec.accounts": "registry/test_trust.py",
+    "submission.remarks": "submission/test_entry_files.py",
     "testing.losses": "conformance/test_engines.py",
 }
 

@@ -63,7 +63,7 @@ def is_null(value: object) -> bool:
     return value is None or (isinstance(value, PlainScalar) and value.value is None)
 
 
-def without_nulls(value: object) -> Any:
+def without_nulls(value: object) -> object:
     """``value`` with None for each null, and all other scalars as they are."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items()}

@@ -6,17 +6,13 @@ import re
 from pathlib import Path
 
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.later import later
-from scriptrun.store import document_limits
+from scriptrun.store import document_limits, json_reader
 from scriptrun.store.document_limits import LimitExceeded, MalformedDocument
 from scriptrun.store.yaml_reader import PlainScalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
-    from scriptrun.store import json_reader
-else:
-    json_reader = later("scriptrun.store.json_reader")
 
 FOLDERS = (".azureml", "aml_config")
 FILE_NAME = "config.json"

@@ -204,7 +204,11 @@ def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
 
 def _construct_text(loader: yaml.SafeLoader, node: yaml.Node) -> str:
     """The text; two escapes that are a surrogate pair are one character, as in JSON."""
-    text = str(loader.construct_scalar(node))  # type: ignore[arg-type]  # it rejects others
+    import yaml
+
+    if not isinstance(node, yaml.ScalarNode):
+        raise yaml.constructor.ConstructorError(None, None, "expected a scalar", node.start_mark)
+    text = str(loader.construct_scalar(node))
     if text.isascii() or not re.search("[\ud800-\udbff][\udc00-\udfff]", text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

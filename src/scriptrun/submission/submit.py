@@ -42,14 +42,13 @@ if TYPE_CHECKING:
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
-    from scriptrun.submission import data_binding, ignored_paths, import_warnings
+    from scriptrun.submission import data_binding, remarks
     from scriptrun.submission.check import Submission
     from scriptrun.tracking import unstarted
 else:
     data_binding = later("scriptrun.submission.data_binding")
     image_registries = later("scriptrun.registry.image_registries")
-    ignored_paths = later("scriptrun.submission.ignored_paths")
-    import_warnings = later("scriptrun.submission.import_warnings")
+    remarks = later("scriptrun.submission.remarks")
     unstarted = later("scriptrun.tracking.unstarted")
 
 
@@ -131,7 +130,7 @@ def submit_job(
         return remote_runs.submit(job, workspace, warnings, lockfile)
     pending = create_run(job, workspace, warnings, lockfile)
     start_or_queue(workspace, pending)
-    _add_import_warnings(pending.job, pending.folder, pending.ready, warnings)
+    _add_remarks(pending.job, pending.folder, pending.ready, warnings)
     return pending.folder
 
 
@@ -179,11 +178,11 @@ def create_run(
     return PendingRun(job, folder, ready, ticket)
 
 
-def _add_import_warnings(
+def _add_remarks(
     job: JobSpec, folder: Path, ready: environments.ReadyEnvironment | None, warnings: list[str]
 ) -> None:
     """Add warnings once the run has been submitted, so that they do not delay it."""
-    messages = [*import_warnings.missing_imports(job, ready), *ignored_paths.warnings(job)]
+    messages = remarks.remarks(job, ready)
     if messages:
         writer = later_writer(folder, "remarks")
         for message in messages:

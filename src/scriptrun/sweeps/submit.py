@@ -25,7 +25,7 @@ from scriptrun.spec.job_data import JobData
 from scriptrun.spec.values import fresh
 from scriptrun.store import paths
 from scriptrun.submission import check as submission_check
-from scriptrun.submission import ignored_paths, import_warnings, resume_from
+from scriptrun.submission import remarks, resume_from
 from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import bayesian, ensure_driver, record
 from scriptrun.tracking import run_folder
@@ -117,7 +117,7 @@ def _record_import_warnings(
     child: JobSpec, folder: Path, submission: submission_check.Submission
 ) -> None:
     """Warn about missing imports of the job, after the driver was started."""
-    messages = [*import_warnings.missing_imports(child, None), *ignored_paths.warnings(child)]
+    messages = remarks.remarks(child, None)
     for message in messages:
         later_writer(folder, "remarks").write("warning", message=message)
     submission.warnings += messages

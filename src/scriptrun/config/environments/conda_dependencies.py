@@ -97,7 +97,7 @@ class CondaDependencies:
         return dependencies
 
     @staticmethod
-    def from_dict(content: Json) -> CondaDependencies:
+    def from_dict(content: object) -> CondaDependencies:
         """Dependencies from a conda environment file's content."""
         dependencies = CondaDependencies()
         dependencies._content = conda_file.normalize(content)
