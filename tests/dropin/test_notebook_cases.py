@@ -212,6 +212,11 @@ def test_a_notebook_that_cannot_be_read_says_why(tmp_path):
 
 def test_a_notebook_in_utf_16(tmp_path):
     (tmp_path / "x.ipynb").write_text('{"cells": []}', "utf-16")
+    assert cells.cells(str(tmp_path / "x.ipynb")) == []
+
+
+def test_a_notebook_in_an_old_encoding(tmp_path):
+    (tmp_path / "x.ipynb").write_text('{"cells": "ä"}', "latin-1")
     with pytest.raises(UserErrorException, match="it is not UTF-8 text"):
         cells.cells(str(tmp_path / "x.ipynb"))
 

@@ -11,7 +11,7 @@ from tests.migration.versions import migrated
 from scriptrun import Experiment, Workspace
 from scriptrun.cli import migrate
 from scriptrun.migration import batch
-from scriptrun.migration.proof import interactive_runs, plain_python, prove
+from scriptrun.migration.proof import interactive_runs, plain_files, prove
 
 HEAD = """\
 from azureml.core import Environment, Experiment, ScriptRunConfig, Workspace
@@ -106,6 +106,7 @@ def test_the_drop_in_that_the_new_version_imports_brings_them_back(submit):
     code = (
         "from azureml.widgets import RunDetails\nimport collections\n"
         "assert isinstance({}, collections.Mapping)\nrun = experiment.submit(src)\n"
+        "RunDetails(run).show()\n"
     )
     proof = proved(submit, code)
     assert (proof.standing, proof.jobs) == (prove.SAME, 1), proof
@@ -205,7 +206,7 @@ def test_a_data_reference_that_became_a_dataset_is_told(submit):
     ],
 )
 def test_which_versions_python_alone_runs(content, suits):
-    assert plain_python.suits("submit.py", content) is suits
+    assert plain_files.suits("submit.py", content) is suits
 
 
 RESTORED = """

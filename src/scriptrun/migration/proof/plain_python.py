@@ -7,29 +7,13 @@ from __future__ import annotations
 
 import collections
 import inspect
-import re
 import sys
 import time
 
 import scriptrun
-from scriptrun.migration.code.documents import Document
-from scriptrun.migration.estimators.call import CannotRewrite
 
 _PATCHED_MODULES = (collections, inspect, time)
 _DROPIN = "scriptrun.dropin"
-_AZUREML_IMPORT = re.compile(rb"\b(from|import)[ \t]+azureml\b")
-
-
-def suits(path: str, content: bytes) -> bool:
-    """Whether Python alone runs a file of this content: azureml's names come from the drop-in.
-
-    Files that a notebook's cells write are no code of the notebook.
-    """
-    try:
-        content = Document(path, content).program_text().encode()
-    except CannotRewrite:
-        pass
-    return _DROPIN.encode() in content or not _AZUREML_IMPORT.search(content)
 
 
 class Before:

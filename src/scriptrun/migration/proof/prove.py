@@ -14,7 +14,7 @@ from pathlib import Path
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.core.workspace import Workspace
-from scriptrun.migration.proof import fake_runs, missing_modules, plain_python
+from scriptrun.migration.proof import fake_runs, missing_modules, plain_files
 from scriptrun.registry import trust
 from scriptrun.registry.workspace_files import DIRECTORY
 from scriptrun.spec.environment import AUTO, RELAX
@@ -141,7 +141,7 @@ def prove(
 def _plain_python_notes(path: str, new: bytes, adopted: Json, still_adopted: Json) -> list[str]:
     """What must be there for Python to run the new version, and was there for the old one."""
     notes = []
-    if plain_python.suits(path, new):
+    if plain_files.suits(path, new):
         notes += [
             f"the compute target {name!r} ({command})"
             for name, command in adopted.items()
@@ -182,7 +182,7 @@ def _record_both(
     """Record what both versions submit; ``words`` are what is granted, and their arguments."""
     old = {file: before for file, (before, _) in versions.items()}
     new = {file: after for file, (_, after) in versions.items()}
-    plain = "plain" if plain_python.suits(path, new[Path(path).absolute()]) else ""
+    plain = "plain" if plain_files.suits(path, new[Path(path).absolute()]) else ""
     with scratch.Scratch("prove") as folder:
         known = _find_workspace_folder(path)
         first = Workspace.create("prove", path=Path(folder, "first"))
@@ -394,7 +394,7 @@ def _find_problem(jobs: list[Json]) -> str:
     text = json.dumps(jobs)
     if missing_modules.MARK in text:
         return "a job depends on a module that is not installed"
-    if fake_runs.MARK in text:
+    if fake_runs.MARK in text or repr(fake_runs.VALUE) in text:
         return "a job depends on the results of another, and no job is run"
     return ""
 
