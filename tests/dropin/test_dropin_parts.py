@@ -250,7 +250,8 @@ def test_commands_go_to_the_shell(capfd):
     out, err = capfd.readouterr()
     assert out == "shown\n"
     assert "3" in err
-    shell().run_cell_magic("sh", "", "echo one\nexit 4\n")
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 4"):
+        shell().run_cell_magic("sh", "", "echo one\nexit 4\n")
     out, err = capfd.readouterr()
     assert (out, "4" in err) == ("one\n", True)
 
