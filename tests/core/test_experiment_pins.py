@@ -55,6 +55,26 @@ def test_exact_is_what_scriptruns_names_say_by_themselves(workspace, config):
     assert logs == ["False"] * 3 + ["True"] * 2  # the names that are gone are there, too
 
 
+def test_a_target_that_the_workspace_lacks_is_the_default_one_for_old_code(workspace, config):
+    config.run_config.target = "gpu-cluster"
+    experiment = Experiment(workspace, "x")
+    with pytest.raises(RunConfigurationException, match="'gpu-cluster' not found in workspace"):
+        experiment.submit(config)
+    sweep = HyperDriveConfig(
+        run_config=config,
+        hyperparameter_sampling=GridParameterSampling({"--a": choice(1)}),
+        primary_metric_name="m",
+        primary_metric_goal="MINIMIZE",
+        max_total_runs=1,
+    )
+    runs = [experiment.submit(each, pins="relax") for each in (config, sweep)]
+    for run in runs:
+        run.wait_for_completion(raise_on_error=False)
+        assert run.job.target.name == "local"
+        notes = run.get_details()["notes"]
+        assert any("unknown compute target 'gpu-cluster'; using 'local'" in note for note in notes)
+
+
 def test_a_child_has_the_pins_of_its_run_unless_it_has_its_own(workspace, config):
     with Experiment(workspace, "x").start_logging(snapshot_directory=None) as run:
         children = [run.submit_child(config), run.submit_child(config, pins="relax")]

@@ -1,7 +1,4 @@
-"""Name the compute targets that must exist under scriptrun's own names.
-
-azureml's names adopt an unknown one; scriptrun's own look it up in the workspace.
-"""
+"""Name the compute targets that a workspace should have: the default stands in for others."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ def find(program: Program) -> list[ProgramFinding]:
 
 def finding(name: str, line: int) -> ProgramFinding:
     """The finding for the compute target ``name``."""
-    reason = "must exist in the workspace"
+    reason = "the default target is used where the workspace has none of that name"
     advice = (
         f"To use this machine under that name: scriptrun compute alias {shlex.quote(name)} local"
     )

@@ -99,6 +99,12 @@ def resolve(workspace: WorkspaceFiles, requested: object) -> Engine:
     return engine_of(Target(name, value.get("class", engine_registry.DEFAULT), options))
 
 
+def is_known(workspace: WorkspaceFiles, name: str) -> bool:
+    """Whether the workspace has the compute target ``name``, or an alias for it."""
+    resolved = _resolve_alias(workspace, name)
+    return resolved == DEFAULT or _target_store(workspace).get(resolved) is not None
+
+
 def all_targets(workspace: WorkspaceFiles) -> Json:
     """The compute targets by name; always includes ``local``."""
     stored = (name for name in _target_store(workspace).names() if not name.startswith("."))

@@ -112,7 +112,8 @@ def check(
     problems += _source_problems(source, described.script) or entry_files.problems(
         source, described.script, described.command
     )
-    engine = _engine(workspace, described.target, problems)
+    target_name, target_notes = _target(workspace, described.target, origin.pins)
+    engine = _engine(workspace, target_name, problems)
     is_remote = engine is not None and engine.traits.through is not None
     interpreter = (engine and engine.interpreter()) or origin.interpreter
     environment, notes = resolve_environment.resolve(described, interpreter, origin.pins, engine)
@@ -135,9 +136,8 @@ def check(
         all_notes = (*job.notes, *data.notes(is_local))
         described_data = data.described().replace(variables=job.data.variables)
         job = job.replace(data=described_data, notes=all_notes)
-    job = job.replace(notes=(*job.notes, *reader.config.overruled_warnings, *notes))
-    problems += engine.check(job)
-    refuse(problems)
+    job = job.replace(notes=(*job.notes, *reader.config.overruled_warnings, *target_notes, *notes))
+    refuse([*problems, *engine.check(job)])
     warnings = _environment_warnings(reader.run.environment)
     return Submission(job, engine, source, warnings, data, reader.run.environment, resume_source)
 
@@ -249,6 +249,19 @@ def _folders_in(source: Path) -> list[str]:
         return sorted(entry.name for entry in os.scandir(source) if entry.is_dir())
     except OSError:
         return []
+
+
+def _target(
+    workspace: WorkspaceFiles, requested: object, pins: str
+) -> tuple[object, tuple[str, ...]]:
+    """What is ``requested``; the default target in place of a name that old code alone knows."""
+    if pins != RELAX or not isinstance(requested, str):
+        return requested, ()
+    if compute_targets.is_known(workspace, requested):
+        return requested, ()
+    default = compute_targets.default_name(workspace)
+    note = f"unknown compute target {requested!r}; using {default!r} (see scriptrun compute list)"
+    return default, (note,)
 
 
 def _engine(workspace: WorkspaceFiles, target: object, problems: list[str]) -> Engine | None:
