@@ -84,7 +84,7 @@ def test_the_sdks_packages_go_and_what_they_brought_stays():
         "azureml-core==1.20" in note and "keeping their dependencies: requests" in note
         for note in spec.notes
     )
-    assert spec.as_of == "2021-01-11 azureml-core 1.20"
+    assert spec.as_of == "2021-01-11 azureml-core==1.20"
     for line in ("azureml-dataprep[fuse,pandas]", "azureml-dataprep==1.1.31"):
         assert {"pandas", "pyarrow"} <= {
             re.split("[<;]", b)[0] for b in environment_spec(of_pip(line)).brought
