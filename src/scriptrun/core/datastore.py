@@ -297,9 +297,10 @@ def _keep(
             "Remove it from the URL and pass the credential as a named secret.",
         )
     credentials = {kind: value for kind, value in (credential_values or {}).items() if value}
-    datastore_records.check(workspace, name, record, overwrite)
-    for kind, value in credentials.items():
+    for kind in list(credentials)[:1]:
         record |= {"credential": kind, "secret": datastore_classes.secret_name(workspace, name)}
+    datastore_records.check(workspace, name, record, overwrite)
+    for value in credentials.values():
         with vault.with_secrets({record["secret"]: value}):
             _validate(workspace, name, record, validate)
         vault.store(record["secret"], value)
