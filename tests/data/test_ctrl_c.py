@@ -77,7 +77,7 @@ def test_bytes_that_were_sent_in_vain_do_not_count(workspace, tmp_path, monkeypa
         address = f"http://{host}"
         gone = Datastore.register_s3(workspace, "gone", "b", endpoint=address, secret="nobody")
         with pytest.raises(DatastoreException):
-            transfer.put(gone.store, big(tmp_path, 1), "up", on_bytes=told.append)
+            transfer.put(gone.store, big(tmp_path, 1), "up", new=True, on_bytes=told.append)
     assert any(told) and sum(told) == 0
 
 
