@@ -322,6 +322,8 @@ def _takes_name(program: Program, arg: cst.Arg) -> bool:
 
 def created(program: Program) -> set[str]:
     """The names of the targets that the program still creates."""
+    if "create" not in program.text:
+        return set()
     names: Iterable[object] = (
         constants.constant(program, name)
         for call in program.calls

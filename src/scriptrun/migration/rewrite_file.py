@@ -157,34 +157,43 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
             document, _with_original_lines(result.findings, text, original_text), pieces
         )
         document.apply_edits([*result.edits, *alignment.edits(program, result.edits)])
-    if document.is_changed:
-        _tidy(document, original_text)
-    if to == SCRIPTRUN:
-        named = _named(document, original_text)
-        told = {finding.what for finding in findings}
-        findings += _locate(document, [item for item in named if item.what not in told], pieces)
+    named = _tidy(document, original_text, to == SCRIPTRUN)
+    told = {finding.what for finding in findings}
+    findings += _locate(document, [item for item in named if item.what not in told], pieces)
     _parse(check, document.program_text())
     new = document.to_bytes() if document.is_changed else raw
     return Outcome(path, raw, new, sorted(findings), _diff(path, document))
 
 
-def _named(document: Document, original_text: str) -> list[rewrite_program.ProgramFinding]:
+def _tidy(
+    document: Document, original_text: str, for_scriptrun: bool
+) -> list[rewrite_program.ProgramFinding]:
+    """Tidy code that has changed; return findings for what it names (see ``_named``)."""
+    text = document.program_text()
+    names = for_scriptrun and (compute_names.may_matter(text) or sdk_requirements.may_matter(text))
+    if not document.is_changed and not names:
+        return []
+    program = _parse(document.parse, text)
+    found = _named(program, document.path, original_text) if names else []
+    if document.is_changed:
+        _tidy_lines(document, program, original_text)
+    return found
+
+
+def _named(program: Program, path: str, original_text: str) -> list[rewrite_program.ProgramFinding]:
     """Findings for what the code names: compute targets, and packages of the SDK."""
-    text, found = document.program_text(), list[rewrite_program.ProgramFinding]()
-    has_targets, has_packages = compute_names.may_matter(text), sdk_requirements.may_matter(text)
-    program = _parse(document.parse, text) if has_targets or has_packages else None
-    if program is not None and has_targets:
+    text, found = program.text, list[rewrite_program.ProgramFinding]()
+    if compute_names.may_matter(text):
         found += compute_names.find(program)
-    if program is not None and has_packages:
-        packages = sdk_requirements.find(program, os.path.dirname(document.path) or ".")
+    if sdk_requirements.may_matter(text):
+        packages = sdk_requirements.find(program, os.path.dirname(path) or ".")
         found += [item for item in packages if item.what in original_text]
     return _with_original_lines(found, text, original_text)
 
 
-def _tidy(document: Document, original_text: str) -> None:
+def _tidy_lines(document: Document, program: Program, original_text: str) -> None:
     """Merge the imports, and wrap the lines that have become too long."""
     longest = line_lengths.limit(original_text)
-    program = _parse(document.parse, document.program_text())
     edits = import_order.merge(program, longest, document.boundaries())
     document.apply_edits([*edits, *line_lengths.wrap(program, original_text.splitlines(), longest)])
     document.trim()
