@@ -81,7 +81,7 @@ class Experiment:
         ``show_output=True`` waits and streams the log. Warnings about the submission are issued as
         Python warnings and recorded in the run. Raises RunConfigurationException with all problems.
         """
-        config = _as_configuration(config)
+        config = as_configuration(config)
         origin = check.origin_of(kwargs.get("origin"), pins)
         name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
         submitter = importlib.import_module(name) if isinstance(name, str) else submit
@@ -110,7 +110,7 @@ class Experiment:
         """
         origin = check.origin_of(kwargs.get("origin"), pins)
         submissions = [
-            check.check(_as_configuration(config), self.workspace, self.name, tags, origin)
+            check.check(as_configuration(config), self.workspace, self.name, tags, origin)
             for config in configs
         ]
         submit.begin(self.workspace, self.name)
@@ -243,7 +243,7 @@ class Experiment:
         return f"<b>Experiment</b> {escape(self.name)} in {escape(self.workspace.name)}"
 
 
-def _as_configuration(config: T) -> T:
+def as_configuration(config: T) -> T:
     """``config``; of an Estimator that code which is partly rewritten still has, what it says."""
     convert: Callable[[], T] | None = getattr(config, "to_script_run_config", None)
     return config if convert is None else convert()

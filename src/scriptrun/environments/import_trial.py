@@ -145,7 +145,7 @@ def _old_names() -> str:
 
 
 def _wants_display(result: Json) -> bool:
-    """Whether it failed for want of a screen, which another machine may have."""
+    """Whether it failed because there is no screen, which another machine may have."""
     return _NO_DISPLAY.search(str(result["error"])) is not None
 
 
@@ -172,20 +172,16 @@ def _distributions(module: str) -> set[str]:
 
 
 def _importable_modules(each: Distribution) -> list[str]:
-    """Its top-level modules and regular packages: no stubs, namespaces, tests or private names.
-
-    Where one has the distribution's name, others (mlflow's pylint_plugins) are beside the point.
-    """
+    """Its top-level modules and regular packages: no stubs, namespaces, tests or private names."""
     names = _lines(os.path.join(each.metadata, "top_level.txt")) or [
         PurePosixPath(path).parts[0].partition(".")[0] for path in _files(each)
     ]
-    modules = [
+    return [
         name
         for name in dict.fromkeys(names)
         if name.isidentifier() and not name.startswith("_") and name not in _SIDE_MODULES
         if _is_module(each.site, name)
     ]
-    return [name for name in modules if site_packages.normal(name) == each.name] or modules
 
 
 def _is_module(site: str, name: str) -> bool:

@@ -248,11 +248,16 @@ def _looked_up(program: Program, value: cst.BaseExpression) -> cst.BaseExpressio
     """The name that ``value`` looks up in a workspace, or None."""
     if isinstance(value, cst.Call) and _CLASS.match(program.qualified_name(value.func)):
         return _argument(value, 1, "name")
-    if isinstance(value, cst.Subscript) and isinstance(value.value, cst.Attribute):
-        index = value.slice[0].slice
-        if value.value.attr.value == "compute_targets" and isinstance(index, cst.Index):
-            return index.value
-    return None
+    return subscripted(value) if isinstance(value, cst.Subscript) else None
+
+
+def subscripted(value: cst.Subscript) -> cst.BaseExpression | None:
+    """The name in ``ws.compute_targets[name]``; None for other subscripts."""
+    index = value.slice[0].slice
+    is_lookup = (
+        isinstance(value.value, cst.Attribute) and value.value.attr.value == "compute_targets"
+    )
+    return index.value if is_lookup and isinstance(index, cst.Index) else None
 
 
 def _argument(call: cst.Call, position: int, name: str) -> cst.BaseExpression | None:

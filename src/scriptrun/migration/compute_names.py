@@ -64,7 +64,5 @@ def _values(program: Program) -> Iterator[tuple[cst.CSTNode, cst.BaseExpression]
             target = node.targets[0].target
             if isinstance(target, cst.Attribute) and target.attr.value == "target":
                 yield node, node.value
-        elif isinstance(node, cst.Subscript) and isinstance(node.value, cst.Attribute):
-            index = node.slice[0].slice
-            if node.value.attr.value == "compute_targets" and isinstance(index, cst.Index):
-                yield node, index.value
+        elif isinstance(node, cst.Subscript) and (name := clusters.subscripted(node)) is not None:
+            yield node, name

@@ -83,10 +83,11 @@ def _is_login(program: Program, call: cst.Call) -> bool:
 def _is_plain(program: Program, value: cst.BaseExpression) -> bool:
     if removals.is_setting(program, value) or constants.is_pure(value):
         return True
-    is_read = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
-    if not is_read or not isinstance(value, cst.Call):
-        return False
-    return program.source(value.func).endswith((".get_secret", "getpass.getpass"))
+    return (
+        isinstance(value, cst.Call)
+        and isinstance(value.func, cst.Attribute)
+        and program.source(value.func).endswith((".get_secret", "getpass.getpass"))
+    )
 
 
 def _unused_login(

@@ -22,7 +22,7 @@ import types
 from pathlib import Path
 
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
-from scriptrun.core import experiment
+from scriptrun.core import experiment as experiments
 from scriptrun.data.datasets.consumption import DOWNLOAD
 from scriptrun.data.datasets.content import Content
 from scriptrun.environments import builder
@@ -94,7 +94,10 @@ class Recorder:
         """A stand-in for a submitted run, whose children are recorded, too."""
         run = fake_runs.new_run()
         run.submit_child = lambda config, tags=None, pins=None, **_: self.submit(
-            experiment, _converted(config), tags, origin=check.with_pins(pins) if pins else origin
+            experiment,
+            experiments.as_configuration(config),
+            tags,
+            origin=check.with_pins(pins) if pins else origin,
         )
         return run
 
@@ -116,7 +119,7 @@ class Recorder:
                 config.run_config if isinstance(config, HyperDriveConfig) else config
             )
             if step or job_config is not config:  # scriptrun's own experiments accept no Estimator
-                job_config = _converted(job_config)
+                job_config = experiments.as_configuration(job_config)
             if step:  # as an experiment does on submission
                 proof_stubs.adopt(workspace, job_config.run_config.target)
             job = check.check(job_config, workspace, experiment, tags, origin).job
@@ -138,14 +141,6 @@ class Recorder:
         return [
             self.submit(experiment, config, tags, pins=pins, origin=origin) for config in configs
         ]
-
-
-def _converted(config: T) -> T | ScriptRunConfig:
-    """An Estimator as its ScriptRunConfig; anything else as it is."""
-    if hasattr(config, "to_script_run_config"):
-        converted: ScriptRunConfig = config.to_script_run_config()
-        return converted
-    return config
 
 
 def _sweep_fields(config: HyperDriveConfig) -> Json:
@@ -238,10 +233,10 @@ def main(
     before = plain_python.Before()
     exec_module = importlib.import_module("scriptrun.dropin.exec")
     _skip_machine_checks()
-    setattr(experiment.Experiment, "submit", _as_method(recorder.submit))  # noqa: B010
-    setattr(experiment.Experiment, "submit_many", _as_method(recorder.submit_many))  # noqa: B010
+    setattr(experiments.Experiment, "submit", _as_method(recorder.submit))  # noqa: B010
+    setattr(experiments.Experiment, "submit_many", _as_method(recorder.submit_many))  # noqa: B010
     get_runs = _as_method(lambda *_, **__: iter([fake_runs.new_run() for _ in recorder.jobs]))
-    setattr(experiment.Experiment, "get_runs", get_runs)  # noqa: B010
+    setattr(experiments.Experiment, "get_runs", get_runs)  # noqa: B010
     widgets = importlib.import_module("scriptrun.dropin.azureml.widgets")
     setattr(widgets.RunDetails, "show", lambda *_, **__: None)  # noqa: B010
     proof_stubs.assume(assumptions)
