@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.migration.versions import migrated
 
 from scriptrun.migration.code import argument_parsers, import_order, line_lengths
@@ -16,7 +18,9 @@ CALL = "Estimator('src', compute_target='c', entry_script='t.py', script_params=
 
 
 def merged(text, limit=88, boundaries=()):
-    return apply(text, import_order.merge(Program(text), limit, list(boundaries)))
+    edits = import_order.merge(Program(text), limit, list(boundaries))
+    assert not edits or import_order.may_merge(text, limit)
+    return apply(text, edits)
 
 
 def test_imports_of_one_module_become_one():
@@ -40,13 +44,52 @@ def test_imports_that_stand_for_themselves_stay(text):
     assert merged(text) == text
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "from scriptrun import A",
+                "from scriptrun import A, B as C",
+                "from scriptrun import (\n    B,\n    A,\n)",
+                "from scriptrun import (A,  # why\n    A)",
+                "from scriptrun.exceptions import A; from scriptrun.exceptions import B",
+                "from scriptrun import A, \\\n    A",
+                "from scriptrun . exceptions import A, A",
+                "from azureml.core import Run, Workspace, Experiment",
+                "import scriptrun",
+                "x = 1",
+            ]
+        ),
+        max_size=4,
+    )
+)
+def test_what_is_not_parsed_has_nothing_to_merge(statements):
+    text = "".join(f"{statement}\n" for statement in statements)
+    if not import_order.may_merge(text, 40):
+        assert import_order.merge(Program(text), 40, []) == []
+
+
+def test_a_program_whose_imports_alone_change_is_parsed_once(monkeypatch):
+    parsed = []
+    real = Program.__init__
+    monkeypatch.setattr(
+        Program, "__init__", lambda self, *args: [parsed.append(args[0]), real(self, *args)][1]
+    )
+    text = "from azureml.core import Experiment, Workspace\n\nExperiment(Workspace.from_config(), 'x')\n"
+    outcome = migrated(text, to="scriptrun")
+    assert outcome.new.startswith(b"from scriptrun import Experiment, Workspace\n")
+    assert parsed == [text]
+
+
 def test_imports_of_two_cells_stay_in_them():
     text = "from scriptrun import A\nfrom scriptrun import B\n"
     assert merged(text, boundaries=[text.index("\n") + 1]) == text
 
 
 def wrapped(text, original="", limit=40):
-    return apply(text, line_lengths.wrap(Program(text), original.splitlines(), limit))
+    edits = line_lengths.wrap(Program(text), original.splitlines(), limit)
+    assert not edits or line_lengths.may_wrap(text, original.splitlines(), limit)
+    return apply(text, edits)
 
 
 def test_a_long_call_gets_one_line_for_each_argument():

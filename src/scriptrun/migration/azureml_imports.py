@@ -158,9 +158,9 @@ def _is_hyperdrive(program: Program, module: str, aliases: list[cst.ImportAlias]
 
 def _is_version(program: Program, alias: cst.ImportAlias) -> bool:
     """Whether it is the SDK's version and only displayed, so scriptrun's can replace it."""
-    uses = program.references(imports.local_name(alias), alias)
     return alias.evaluated_name == "VERSION" and all(
-        dotted_names.is_displayed_version(program, use) for use in uses
+        dotted_names.is_displayed_version(program, use)
+        for use in program.references(imports.local_name(alias), alias)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import gc
+import itertools
 import multiprocessing
 import os
 import signal
@@ -31,6 +32,8 @@ Step = Callable[[int, int], None]
 _FILES_PER_WORKER = 8
 #: the files that wait for each process; their contents are in memory when they are done
 _QUEUED_PER_WORKER = 16
+#: the objects that a process creates before it collects those of earlier files
+_OBJECTS_LEFT = 300_000
 
 
 class Report(Value, frozen=False):
@@ -114,13 +117,7 @@ def look(
     )
     total = len(candidate_paths)
     report = Report(outcomes=left_out, looked_at=total, roots=list(paths))
-    relevant_paths = []
-    for path in candidate_paths:
-        if candidates.may_matter(path):
-            relevant_paths.append(path)
-        else:
-            report.completed += 1
-            step(report.completed, total)
+    relevant_paths = _relevant(candidate_paths, report, step)
     for outcome in _outcomes(relevant_paths, to, alternative, write or keep_contents):
         if outcome is not None:
             if write and outcome.is_changed:
@@ -129,6 +126,16 @@ def look(
         report.completed += 1
         step(report.completed, total)
     return report
+
+
+def _relevant(paths: list[str], report: Report, step: Step) -> Iterator[str]:
+    """The paths of files that may need rewriting; the others are completed when they are read."""
+    for path in paths:
+        if candidates.may_matter(path):
+            yield path
+        else:
+            report.completed += 1
+            step(report.completed, report.looked_at)
 
 
 def _link_outcome(path: str) -> Outcome:
@@ -145,19 +152,23 @@ def _unreadable_outcome(error: OSError) -> Outcome:
 
 
 def _outcomes(
-    paths: list[str], to: str, alternative: Alternative, keep_contents: bool
+    paths: Iterator[str], to: str, alternative: Alternative, keep_contents: bool
 ) -> Iterator[Outcome | None]:
-    """The outcome of each file, computed in parallel if there are many."""
+    """The outcome of each file, computed in parallel if there are many.
+
+    The next paths are taken while other processes compute: to find them, files are read.
+    """
     look_at = functools.partial(_outcome, to=to, alternative=alternative, keep=keep_contents)
-    workers = min(len(paths) // _FILES_PER_WORKER, os.cpu_count() or 1)
+    first = list(itertools.islice(paths, _FILES_PER_WORKER * _cores()))
+    workers = min(len(first) // _FILES_PER_WORKER, _cores())
     if workers < 2:
-        yield from map(look_at, paths)
+        yield from map(look_at, first)
         return
     owner = identity.identify()
     pool = futures.ProcessPoolExecutor(workers, initializer=_begin_worker, initargs=(owner,))
     try:
         pending: collections.deque[futures.Future[Outcome | None]] = collections.deque()
-        for path in paths:
+        for path in itertools.chain(first, paths):
             pending.append(pool.submit(_collected, look_at, path))
             if len(pending) > workers * _QUEUED_PER_WORKER:
                 yield pending.popleft().result()
@@ -178,10 +189,15 @@ def _outcome(path: str, to: str, alternative: Alternative, keep: bool) -> Outcom
 
 
 def _collected(look_at: Callable[[str], Outcome | None], path: str) -> Outcome | None:
-    """The outcome, without what it took: a file's syntax trees live equally long, and then none."""
+    """The outcome; the syntax trees of several files are collected at once, between two files."""
     outcome = look_at(path)
-    gc.collect()
+    if gc.get_count()[0] > _OBJECTS_LEFT:
+        gc.collect()
     return outcome
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 def _begin_worker(owner: Json) -> None:

@@ -121,82 +121,94 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
     document = Document(path, raw)
     if candidates.MARK.decode() not in "".join(document.pieces):
         return Outcome(path, raw, raw)  # only the outputs of a notebook mention it
-    text = document.program_text()
-    program: Program | None = None
-    findings = [
-        Finding(path, cell + 1, 1, NEEDS_REVIEW, "cell", "skipped: not valid Python 3")
-        for cell in document.invalid_cells
-    ]
-    pieces, original_text = list(document.pieces), text
-    if _STAR_IMPORT.search(text):
-        result = star_imports.expand(_parse(document.parse, text))
-        findings += _locate(document, result.findings, pieces)
-        document.apply_edits(result.edits)
-        text = document.program_text()
-    for code, rewrite in _FOR_SCRIPTRUN.items() if to == SCRIPTRUN else ():
-        if code.search(text):
-            result = rewrite(_parse(document.parse, text))
-            findings += _locate(
-                document, _with_original_lines(result.findings, text, original_text), pieces
-            )
-            document.apply_edits(result.edits)
-            text = document.program_text()
-    if _ESTIMATOR_CODE.search(text):
-        program = _parse(document.parse, text)
-        result = rewrite_program.rewrite(program, to == SCRIPTRUN, os.path.dirname(path) or ".")
-        findings += _locate(
-            document, _with_original_lines(result.findings, text, original_text), pieces
-        )
-        if result.edits:
-            document.apply_edits(result.edits)
-            text, program = document.program_text(), None
-    if to == SCRIPTRUN and _AZUREML_IMPORT.search(text):
-        program = program or _parse(document.parse, text)
-        result = azureml_imports.move(program, alternative)
-        findings += _locate(
-            document, _with_original_lines(result.findings, text, original_text), pieces
-        )
-        document.apply_edits([*result.edits, *alignment.edits(program, result.edits)])
-    named = _tidy(document, original_text, to == SCRIPTRUN)
-    told = {finding.what for finding in findings}
-    findings += _locate(document, [item for item in named if item.what not in told], pieces)
+    code = _Code(document)
+    if _STAR_IMPORT.search(code.text):
+        code.apply(star_imports.expand(code.program))
+    for pattern, rewrite in _FOR_SCRIPTRUN.items() if to == SCRIPTRUN else ():
+        if pattern.search(code.text):
+            code.apply(rewrite(code.program))
+    if _ESTIMATOR_CODE.search(code.text):
+        folder = os.path.dirname(path) or "."
+        code.apply(rewrite_program.rewrite(code.program, to == SCRIPTRUN, folder))
+    named = _named(code) if to == SCRIPTRUN else []
+    if to == SCRIPTRUN and _AZUREML_IMPORT.search(code.text):
+        result = azureml_imports.move(code.program, alternative)
+        aligned = alignment.edits(code.program, result.edits)
+        code.apply(result.replace(edits=[*result.edits, *aligned]))
+    if document.is_changed:
+        _tidy_lines(code)
+    code.add_findings(named)
     _parse(check, document.program_text())
     new = document.to_bytes() if document.is_changed else raw
-    return Outcome(path, raw, new, sorted(findings), _diff(path, document))
+    return Outcome(path, raw, new, sorted(code.findings), _diff(path, document))
 
 
-def _tidy(
-    document: Document, original_text: str, for_scriptrun: bool
-) -> list[rewrite_program.ProgramFinding]:
-    """Tidy code that has changed; return findings for what it names (see ``_named``)."""
-    text = document.program_text()
-    names = for_scriptrun and (compute_names.may_matter(text) or sdk_requirements.may_matter(text))
-    if not document.is_changed and not names:
-        return []
-    program = _parse(document.parse, text)
-    found = _named(program, document.path, original_text) if names else []
-    if document.is_changed:
-        _tidy_lines(document, program, original_text)
-    return found
+class _Code:
+    """The code of a document: each of its versions is parsed at most once."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.text = self.original_text = document.program_text()
+        self._original_pieces = list(document.pieces)
+        self._program: Program | None = None
+        self.findings = [
+            Finding(document.path, cell + 1, 1, NEEDS_REVIEW, "cell", "skipped: not valid Python 3")
+            for cell in document.invalid_cells
+        ]
+
+    @property
+    def program(self) -> Program:
+        """The parsed code. Raises CannotRewrite if it is invalid."""
+        if self._program is None:
+            self._program = _parse(self.document.parse, self.text)
+        return self._program
+
+    def apply(self, result: rewrite_program.RewriteResult) -> None:
+        """Apply the edits of the current version, and add the findings."""
+        self.findings += self._located(self.with_original_lines(result.findings))
+        if not result.edits:
+            return
+        self.document.apply_edits(result.edits)
+        text = self.document.program_text()
+        if text != self.text:
+            self.text, self._program = text, None
+
+    def with_original_lines(
+        self, findings: list[rewrite_program.ProgramFinding]
+    ) -> list[rewrite_program.ProgramFinding]:
+        """Convert the line numbers of findings from the current version to the original one."""
+        return _with_original_lines(findings, self.text, self.original_text)
+
+    def add_findings(self, findings: list[rewrite_program.ProgramFinding]) -> None:
+        """Add findings, with original lines, about what no other finding is about."""
+        known = {finding.what for finding in self.findings}
+        self.findings += self._located([item for item in findings if item.what not in known])
+
+    def _located(self, findings: list[rewrite_program.ProgramFinding]) -> list[Finding]:
+        return _locate(self.document, findings, self._original_pieces)
 
 
-def _named(program: Program, path: str, original_text: str) -> list[rewrite_program.ProgramFinding]:
+def _named(code: _Code) -> list[rewrite_program.ProgramFinding]:
     """Findings for what the code names: compute targets, and packages of the SDK."""
-    text, found = program.text, list[rewrite_program.ProgramFinding]()
-    if compute_names.may_matter(text):
-        found += compute_names.find(program)
-    if sdk_requirements.may_matter(text):
-        packages = sdk_requirements.find(program, os.path.dirname(path) or ".")
-        found += [item for item in packages if item.what in original_text]
-    return _with_original_lines(found, text, original_text)
+    found = list[rewrite_program.ProgramFinding]()
+    if compute_names.may_matter(code.text):
+        found += compute_names.find(code.program)
+    if sdk_requirements.may_matter(code.text):
+        packages = sdk_requirements.find(code.program, os.path.dirname(code.document.path) or ".")
+        found += [item for item in packages if item.what in code.original_text]
+    return code.with_original_lines(found)
 
 
-def _tidy_lines(document: Document, program: Program, original_text: str) -> None:
+def _tidy_lines(code: _Code) -> None:
     """Merge the imports, and wrap the lines that have become too long."""
-    longest = line_lengths.limit(original_text)
-    edits = import_order.merge(program, longest, document.boundaries())
-    document.apply_edits([*edits, *line_lengths.wrap(program, original_text.splitlines(), longest)])
-    document.trim()
+    longest = line_lengths.limit(code.original_text)
+    original_lines = code.original_text.splitlines()
+    may_merge = import_order.may_merge(code.text, longest)
+    if may_merge or line_lengths.may_wrap(code.text, original_lines, longest):
+        edits = import_order.merge(code.program, longest, code.document.boundaries())
+        edits += line_lengths.wrap(code.program, original_lines, longest)
+        code.document.apply_edits(edits)
+    code.document.trim()
 
 
 def _parse(parse: Callable[[str], T], text: str) -> T:

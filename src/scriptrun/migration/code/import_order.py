@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -11,6 +12,29 @@ from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 
 _PACKAGES = ("azureml", "scriptrun")
+
+_IMPORT_START = re.compile(r"\bfrom\s+(?:azureml|scriptrun)\b")
+#: an import in the form that needs no merging if its names are unique
+_IMPORT = re.compile(
+    r"^[ \t]*from[ \t]+((?:azureml|scriptrun)[\w.]*)[ \t]+import[ \t]*"
+    r"(?:\(([\w\s,]*)\)|([\w \t,]*))[ \t]*\r?$",
+    re.M,
+)
+
+
+def may_merge(text: str, limit: int) -> bool:
+    """Whether ``merge`` may have edits for the program ``text``: quick, and never wrongly False."""
+    imports_found = list(_IMPORT.finditer(text))
+    modules = [match[1] for match in imports_found]
+    if len(modules) < len(_IMPORT_START.findall(text)) or len(set(modules)) < len(modules):
+        return True
+    return any(_is_long_or_repeats(match, limit) for match in imports_found)
+
+
+def _is_long_or_repeats(match: re.Match[str], limit: int) -> bool:
+    names = [" ".join(name.split()) for name in (match[2] or match[3] or "").split(",")]
+    is_long = any(len(line) > limit for line in match[0].splitlines())
+    return is_long or len(set(names)) < len(names)
 
 
 def merge(program: Program, limit: int, boundaries: list[int]) -> list[Edit]:

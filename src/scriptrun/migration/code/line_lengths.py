@@ -43,6 +43,12 @@ def _one_per_line(
     return program.newline.join(lines)
 
 
+def may_wrap(text: str, original: list[str], longest: int) -> bool:
+    """Whether ``wrap`` may have edits for the program ``text``."""
+    known = set(original)
+    return any(len(line) > longest and line not in known for line in _LINE_END.split(text))
+
+
 def wrap(program: Program, original: list[str], longest: int) -> list[Edit]:
     """The edits that wrap the statements with a new line that is too long.
 

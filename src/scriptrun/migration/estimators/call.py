@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ _PARAMETERS = (
     "worker_count parameter_server_count framework_version"
 )
 PARAMETERS = frozenset(_PARAMETERS.split())
+#: the package of the Estimators, or azureml itself, through which it may be reached
+_MAY_IMPORT = re.compile(r"azureml(?!\s*\.\s*(?!train\b)\w)")
 
 
 class CannotRewrite(Exception):
@@ -68,6 +71,8 @@ def called_class(program: Program, call: cst.Call) -> cst.BaseExpression:
 
 def estimator_calls(program: Program) -> list[cst.Call]:
     """The calls of Estimators, in source order."""
+    if not _MAY_IMPORT.search(program.text):
+        return []
     matches = [
         call
         for call in program.calls
