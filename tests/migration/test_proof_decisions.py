@@ -66,6 +66,20 @@ def test_pins_of_a_sweep_are_compared(submit):
     assert proved(submit, code, without(", pins='relax'")).standing == prove.DIFFERS
 
 
+def test_an_estimator_that_is_left_is_submitted_by_scriptruns_experiment(submit):
+    old = (
+        "from azureml.core import Experiment, Workspace\n"
+        "from azureml.train.estimator import Estimator\n"
+        "ws = Workspace.from_config()\n"
+        "est = Estimator('.', compute_target='local', entry_script='train.py')\n"
+        "Experiment(ws, 'x').submit(est)\n"
+    )
+    new = old.replace("from azureml.core", "import scriptrun.dropin\nfrom scriptrun")
+    new = new.replace("submit(est)", "submit(est, pins='relax')")
+    proof = prove.prove(str(submit), old.encode(), new.encode())
+    assert proof.standing == prove.SAME, proof
+
+
 def test_pins_that_the_user_has_set_for_old_code_are_old_codes_alone(submit, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_PINS", "exact")
     proof = proved(submit, "experiment.submit(src)")

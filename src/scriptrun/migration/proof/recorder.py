@@ -115,11 +115,9 @@ class Recorder:
         try:
             if isinstance(config, HyperDriveConfig):
                 extra_fields["sweep"] = _sweep_fields(config)
-            job_config: ScriptRunConfig = (  # of a sweep, the job that it varies
+            job_config: ScriptRunConfig = experiments.as_configuration(
                 config.run_config if isinstance(config, HyperDriveConfig) else config
             )
-            if step or job_config is not config:  # scriptrun's own experiments accept no Estimator
-                job_config = experiments.as_configuration(job_config)
             if step:  # as an experiment does on submission
                 proof_stubs.adopt(workspace, job_config.run_config.target)
             job = check.check(job_config, workspace, experiment, tags, origin).job
