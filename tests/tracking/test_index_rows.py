@@ -15,7 +15,8 @@ from scriptrun.runtime import events, results
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.tracking import run_folder, run_state, unstarted
-from scriptrun.tracking.index import VERSION, Index
+from scriptrun.tracking.index import Index
+from scriptrun.tracking.index_tables import VERSION
 
 
 @pytest.fixture

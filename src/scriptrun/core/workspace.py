@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scriptrun.core.keyvault import Keyvault
     from scriptrun.core.model import Model
     from scriptrun.core.run import Run
+    from scriptrun.core.run_list import RunList
     from scriptrun.data.datastores.classes import AbstractDatastore
     from scriptrun.preparation.build import DockerImageDetails, ImageBuildDetails
 
@@ -160,6 +161,23 @@ class Workspace(WorkspaceFiles):
         from scriptrun.core.run import Run
 
         return Run.get(self, run_id)
+
+    def runs(
+        self,
+        query: str = "",
+        sort: str | None = None,
+        limit: int | None = None,
+        children: bool = False,
+    ) -> RunList:
+        """The runs that match ``query``, newest first: ``ws.runs("metrics.loss<0.5")``.
+
+        ``sort`` names fields, with ``-`` for descending: ``"-metrics.accuracy"``. Child runs are
+        left out unless ``children`` is True. ``to_pandas`` of the list gives a data frame. Raises
+        QueryException for an invalid query.
+        """
+        from scriptrun.core import run_list
+
+        return run_list.find(self, query, sort, limit, children)
 
     def delete(self, *args: object, **kwargs: object) -> None:
         """Delete ``.scriptrun/`` with all runs. Raises WorkspaceException while a run is active."""

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from scriptrun.core.run import Run
     from scriptrun.core.workspace import Workspace
+    from scriptrun.registry.workspace_files import WorkspaceFiles
 
 
-def open_index(workspace: Workspace) -> index.Index:
+def open_index(workspace: WorkspaceFiles) -> index.Index:
     """Open the workspace's index and refresh it."""
     try:
         queue = tickets.queue_of(workspace.id)
@@ -43,7 +44,7 @@ def open_index(workspace: Workspace) -> index.Index:
     return run_index
 
 
-def index_path(workspace: Workspace) -> Path:
+def index_path(workspace: WorkspaceFiles) -> Path:
     """The path of the workspace's index: on the local disk, as it is a cache."""
     return paths.cache_root() / "index" / f"{workspace.id}.sqlite"
 

@@ -5,58 +5,45 @@ The run folders are authoritative. A deleted or damaged index is rebuilt.
 
 from __future__ import annotations
 
-import contextlib
+import calendar
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from scriptrun.query import tree
+from scriptrun.query.fields import Field
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.records import DamagedRecord
-from scriptrun.tracking import events, run_folder, run_state
+from scriptrun.tracking import events, index_facts, index_search, parameters, run_folder, run_state
+from scriptrun.tracking.index_facts import NamedValues
+from scriptrun.tracking.index_search import SortKey
+from scriptrun.tracking.index_tables import (
+    RUN_COLUMNS,
+    connect,
+    database_error,
+    is_busy,
+    open_database,
+    remove,
+    to_sqlite,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from typing import Any, TypeVar
+
+    from scriptrun.query.tree import Node
+    from scriptrun.tracking.index_tables import SqlValue
 
     T = TypeVar("T")
 
-    SqlValue = str | float | None
-
-#: changes with the schema: an older file is deleted and rebuilt
-VERSION = 1
 #: seconds in which a directory may change again without a new modification time
 _RACY_SECONDS = 2.0
-_COLUMNS = (
-    "id",
-    "day",
-    "created",
-    "experiment",
-    "display_name",
-    "state",
-    "reason",
-    "began",
-    "ended",
-    "exit_code",
-    "target",
-    "parent",
-    "kind",
-    "script",
-    "tags",
-    "final",
-    "changed",
-)
-_TABLES = f"""
-create table if not exists runs ({", ".join(_COLUMNS)}, primary key (id)) without rowid;
-create index if not exists by_created on runs (created desc);
-create index if not exists unfinished on runs (final) where final = 0;
-create index if not exists by_experiment on runs (experiment, created desc);
-create table if not exists days (day primary key, changed) without rowid;
-pragma user_version = {VERSION};
-"""
+#: the columns of a run that only the index itself uses
+_INTERNAL = ("day", "submitted", "final", "changed")
+_ROW_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _INTERNAL)
 
 
 class RunRow(Value):
@@ -77,6 +64,8 @@ class RunRow(Value):
     kind: str = ""
     script: str | None = None
     tags: dict[str, str | None] = fresh(default_factory=dict)
+    arguments: str = ""
+    user: str = ""
 
 
 class Index:
@@ -93,7 +82,7 @@ class Index:
         status: Callable[[Path, JobSpec | DamagedRecord], run_state.RunState],
     ) -> None:
         self._runs, self._path, self._status = runs, path, status
-        self._db = _open(path)
+        self._db = open_database(path)
 
     def close(self) -> None:
         """Close the database."""
@@ -110,19 +99,19 @@ class Index:
         """
         try:
             return operation()
-        except (_database_error(), ValueError, TypeError) as error:
-            if _is_busy(error):
+        except (database_error(), ValueError, TypeError) as error:
+            if is_busy(error):
                 raise
         try:
             self._db.close()
-            _remove(self._path)
-            self._db = _open(self._path)
+            remove(self._path)
+            self._db = open_database(self._path)
             return self._refreshed(operation)
-        except (OSError, _database_error()) as error:
-            if _is_busy(error):
+        except (OSError, database_error()) as error:
+            if is_busy(error):
                 raise
         self._db.close()
-        self._db = _connect(":memory:")
+        self._db = connect(":memory:")
         return self._refreshed(operation)
 
     def _refreshed(self, operation: Callable[[], T]) -> T:
@@ -136,7 +125,7 @@ class Index:
             for day in run_folder.days(self._runs):
                 self._refresh_day(day, indexed_days.pop(day, None))
             for day in indexed_days:
-                self._db.execute("delete from runs where day = ?", (day,))
+                self._remove_runs("day = ?", day)
                 self._db.execute("delete from days where day = ?", (day,))
             self._refresh_unfinished()
 
@@ -148,22 +137,50 @@ class Index:
         children: bool = True,
     ) -> Iterator[RunRow]:
         """The runs as of the last ``refresh``, newest first, optionally without child runs."""
-        conditions = [
-            f"{name} = ?" for name, value in (("experiment", experiment), ("state", state)) if value
+        given = (("experiment", experiment), ("state", state))
+        conditions: list[Node] = [
+            tree.Comparison(Field("", name), tree.EQUAL, value) for name, value in given if value
         ]
-        conditions += [] if children else ["parent is null"]
-        values: list[SqlValue] = [value for value in (experiment, state) if value]
-        query = f"select {', '.join(_COLUMNS)} from runs"
-        query += f" where {' and '.join(conditions)}" if conditions else ""
-        query += " order by created desc, id desc"
-        if limit is not None:
-            query += " limit ?"
-            values.append(limit)
-        yield from self._repaired(
+        found = self.search(tree.And(tuple(conditions)), limit=limit, children=children)
+        yield from (row for _, row in found)
+
+    def search(
+        self,
+        node: Node,
+        sort: Sequence[SortKey] = (),
+        limit: int | None = None,
+        children: bool = True,
+    ) -> list[tuple[int, RunRow]]:
+        """The runs for which ``node`` is true, each with its number in the index.
+
+        In the order ``sort``, then newest first; ``children`` as in ``rows``.
+        """
+        if not children:
+            node = tree.And((node, tree.Not(_IS_CHILD)))
+        columns = ("run", "day", *_ROW_COLUMNS)
+        return self._repaired(
             lambda: [
-                self._row(dict(zip(_COLUMNS, record, strict=True)))
-                for record in self._db.execute(query, values).fetchall()
+                self._row(dict(zip(columns, record, strict=True)))
+                for record in index_search.select(self._db, columns, node, sort, limit, time.time())
             ]
+        )
+
+    def named_values(self, runs: list[int]) -> dict[int, NamedValues]:
+        """The parameters, metrics and properties of the runs with these numbers."""
+        return self._repaired(lambda: index_facts.read(self._db, runs))
+
+    def names(self, space: str) -> list[str]:
+        """The names in ``space`` (``params``, ``metrics``, ...) that any run has."""
+        return self._repaired(lambda: index_search.names(self._db, space))
+
+    def has_name(self, field: Field, given: bool = False) -> bool:
+        """Whether any run has this field; ``given``: as an argument, not logged as a metric."""
+        return self._repaired(lambda: index_search.has_name(self._db, field, given))
+
+    def unique_prefix(self, run_id: str, is_child: bool, at_least: int = 8) -> str:
+        """The shortest prefix that names this run, of at least some characters."""
+        return self._repaired(
+            lambda: index_search.unique_prefix(self._db, run_id, is_child, at_least)
         )
 
     def ids_with_prefix(self, prefix: str, limit: int = 10, children: bool = True) -> list[str]:
@@ -174,22 +191,20 @@ class Index:
             f"select id from runs where id >= ? and id < ? {parent_clause}"
             "order by created desc limit ?"
         )
-        return self._ids(query, _to_sqlite_text(prefix), _to_sqlite_text(end), limit)
+        return self._ids(query, to_sqlite(prefix), to_sqlite(end), limit)
 
     def ids_named(self, display_name: str, limit: int = 10) -> list[str]:
         """IDs of runs with this display name, newest first."""
         query = "select id from runs where display_name = ? order by created desc limit ?"
-        return self._ids(query, _to_sqlite_text(display_name), limit)
+        return self._ids(query, to_sqlite(display_name), limit)
 
     def _ids(self, query: str, *values: SqlValue) -> list[str]:
         return self._repaired(lambda: [record[0] for record in self._db.execute(query, values)])
 
-    def _row(self, columns: dict[str, Any]) -> RunRow:
+    def _row(self, columns: dict[str, Any]) -> tuple[int, RunRow]:
         folder = str(self._runs / columns.pop("day") / columns["id"])
         columns["tags"] = json.loads(columns["tags"])
-        for name in ("final", "changed"):
-            del columns[name]
-        return RunRow.from_dict({**columns, "folder": folder})
+        return columns.pop("run"), RunRow.from_dict({**columns, "folder": folder})
 
     def _refresh_day(self, day: str, indexed_change: int | None) -> None:
         day_folder = self._runs / day
@@ -198,7 +213,6 @@ class Index:
             return
         indexed = dict(self._db.execute("select id, changed from runs where day = ?", (day,)))
         is_complete = time.time() - changed / 1e9 > _RACY_SECONDS
-        batch = []
         for name in run_folder.run_names(self._runs, day):
             folder = day_folder / name
             stamp = _modified_ns(folder)
@@ -208,71 +222,94 @@ class Index:
             if run is None:
                 is_complete = False  # its job.json is not written yet
                 continue
-            batch.append(self._values(day, folder, stamp, run))
-        self._insert(batch)
-        self._db.executemany("delete from runs where id = ?", [(name,) for name in indexed])
+            self._write(day, folder, stamp, run)
+        for name in indexed:
+            self._remove_runs("id = ?", name)
         self._db.execute(
             "insert or replace into days values (?, ?)", (day, changed if is_complete else 0)
         )
 
     def _refresh_unfinished(self) -> None:
         query = "select id, day from runs where final = 0"
-        batch = []
         for name, day in list(self._db.execute(query)):
             folder = self._runs / day / name
             stamp = _modified_ns(folder)  # before reading, so that later changes show the next time
             run = _read_run(folder)
             if run is None:
-                self._db.execute("delete from runs where id = ?", (name,))
+                self._remove_runs("id = ?", name)
                 continue
-            batch.append(self._values(day, folder, stamp, run))
-        self._insert(batch)
+            self._write(day, folder, stamp, run)
 
-    def _values(
-        self, day: str, folder: Path, stamp: int, record: JobSpec | DamagedRecord
-    ) -> tuple[SqlValue, ...]:
+    def _write(self, day: str, folder: Path, stamp: int, record: JobSpec | DamagedRecord) -> None:
+        """Write what the run's folder says: its row, and its named values."""
         is_damaged = isinstance(record, DamagedRecord)
         job = run_folder.stand_in(folder) if isinstance(record, DamagedRecord) else record
         facts = events.collect_facts(events.read(folder))
         status = run_state.read_status(folder, facts)
         if is_damaged or not status.is_final:
             status = self._status(folder, record)
-        values = (
-            folder.name,
-            day,
-            job.created,
-            job.experiment,
-            facts.display_name or job.display_name or folder.name,
-            status.state,
-            status.reason,
-            status.began,
-            status.ended,
-            status.exit_code,
-            job.target.name,
-            job.parent,
-            job.kind,
-            job.script or job.command,
-            json.dumps({**job.tags, **facts.tags}),
-            int(status.is_final and not is_damaged),  # a damaged one is read each time
-            stamp,
-        )
-        return tuple(
-            _to_sqlite_text(value) if isinstance(value, str) else value for value in values
-        )
+        values = {
+            **_described(day, folder, job, facts),
+            **{"state": status.state, "reason": status.reason, "began": status.began},
+            **{"ended": status.ended, "exit_code": status.exit_code, "changed": stamp},
+            # a damaged one is read each time
+            "final": int(status.is_final and not is_damaged),
+        }
+        run = self._upsert(values)
+        index_facts.write_described(self._db, run, job, folder, facts)
+        index_facts.read_metrics(self._db, run, folder)
+        index_facts.write_logged_parameters(self._db, run)
 
-    def _insert(self, batch: Iterable[tuple[SqlValue, ...]]) -> None:
-        placeholders = ", ".join("?" * len(_COLUMNS))
-        self._db.executemany(f"insert or replace into runs values ({placeholders})", batch)
+    def _upsert(self, values: dict[str, SqlValue]) -> int:
+        """Insert or update a run's row; return its number."""
+        clean = [
+            to_sqlite(value) if isinstance(value, str) else value
+            for value in (values[name] for name in RUN_COLUMNS)
+        ]
+        self._db.execute(_UPSERT, clean)
+        query = "select run from runs where id = ?"
+        return int(self._db.execute(query, (to_sqlite(str(values["id"])),)).fetchone()[0])
+
+    def _remove_runs(self, condition: str, value: str) -> None:
+        runs = f"(select run from runs where {condition})"
+        for table in ("facts", "progress", "runs"):
+            self._db.execute(f"delete from {table} where run in {runs}", (value,))
 
 
-def _to_sqlite_text(text: str) -> str:
-    """``text`` as valid UTF-8 for SQLite; undecoded bytes are decoded or replaced."""
-    if text.isascii():
-        return text
+_UPSERT = (
+    f"insert into runs ({', '.join(RUN_COLUMNS)}) values ({', '.join('?' * len(RUN_COLUMNS))}) "
+    "on conflict (id) do update set "
+    + ", ".join(f"{name} = excluded.{name}" for name in RUN_COLUMNS if name != "id")
+)
+_IS_CHILD = tree.Comparison(Field("", "parent"), tree.UNEQUAL, "")
+
+
+def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> dict[str, SqlValue]:
+    """The columns that the job and its events say."""
+    return {
+        "id": folder.name,
+        "day": day,
+        "created": job.created,
+        "submitted": epoch_seconds(job.created),
+        "experiment": job.experiment,
+        "display_name": facts.display_name or job.display_name or folder.name,
+        "target": job.target.name,
+        "parent": job.parent,
+        "kind": job.kind,
+        "script": job.script or job.command,
+        "tags": json.dumps({**job.tags, **facts.tags}),
+        "arguments": parameters.shown_arguments([str(word) for word in job.arguments]),
+        "user": str(job.submitted_by.get("user") or ""),
+    }
+
+
+def epoch_seconds(created: str) -> float:
+    """An ISO 8601 time in UTC in seconds since 1970; 0 if it is none."""
     try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
+        whole = calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S"))
+        return whole + float(f"0{created[19:].rstrip('Z')}" if created[19:20] == "." else 0)
+    except ValueError:
+        return 0.0
 
 
 def _read_run(folder: Path) -> JobSpec | DamagedRecord | None:
@@ -288,76 +325,3 @@ def _modified_ns(folder: Path) -> int:
         return os.stat(folder).st_mtime_ns
     except OSError:
         return 0
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Open the index; a damaged one is removed, and one that cannot be stored is in memory."""
-    import sqlite3
-
-    for _ in range(2):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return _connect(path)
-        except sqlite3.DatabaseError as error:
-            if _is_busy(error):
-                raise
-            with contextlib.suppress(OSError):  # a read-only disk
-                _remove(path)
-        except OSError:
-            break
-    return _connect(":memory:")
-
-
-def _connect(path: Path | str) -> sqlite3.Connection:
-    import sqlite3
-
-    database = sqlite3.connect(path, timeout=30)
-    try:
-        database.execute("pragma journal_mode = wal")
-        database.execute("pragma synchronous = off")  # it is a cache
-        if _version(database) != VERSION:
-            _make_tables(database)
-    except sqlite3.DatabaseError:
-        database.close()
-        raise
-    return database
-
-
-def _make_tables(database: sqlite3.Connection) -> None:
-    """Recreate the tables, unless another process has just done so."""
-    database.execute("begin immediate")
-    with database:
-        if _version(database) != VERSION:
-            for (
-                statement
-            ) in f"drop table if exists runs; drop table if exists days; {_TABLES}".split(";"):
-                database.execute(statement)
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("pragma user_version").fetchone()[0])
-
-
-def _database_error() -> type[sqlite3.DatabaseError]:
-    import sqlite3
-
-    return sqlite3.DatabaseError
-
-
-def _is_busy(error: Exception) -> bool:
-    """Whether another process holds the index for long: it is not damaged."""
-    name = getattr(error, "sqlite_errorname", "")
-    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        part = path.with_name(path.name + suffix)
-        try:
-            part.unlink(missing_ok=True)
-        except IsADirectoryError:
-            import shutil
-
-            shutil.rmtree(part, ignore_errors=True)
-        except OSError:
-            pass  # the index is then in memory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
@@ -10,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from scriptrun.cli.terminal import streams
+from scriptrun.spec import text_width
 from scriptrun.spec.control_characters import escape, one_line
 
 TYPE_CHECKING = False
@@ -119,19 +119,8 @@ def _fit(text: str, column_width: int) -> str:
     return text + " " * (column_width - width(text))
 
 
-def width(text: str) -> int:
-    """Return the number of terminal columns that ``text`` occupies."""
-    if text.isascii():
-        return len(text)
-    unicodedata = importlib.import_module("unicodedata")
-    return sum(
-        0
-        if unicodedata.combining(c) or unicodedata.category(c) == "Cf"
-        else 2
-        if unicodedata.east_asian_width(c) in "WF"
-        else 1
-        for c in text
-    )
+#: how many terminal columns a text occupies
+width = text_width.width
 
 
 def print_file(text: str) -> None:

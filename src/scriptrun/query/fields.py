@@ -1,0 +1,116 @@
+"""The fields of a run that queries, columns and sort orders name."""
+
+from __future__ import annotations
+
+from scriptrun.spec.values import Value
+
+#: the kinds of values of fields; ANY is a number or text, as the run has it
+TEXT, NUMBER, TIME, DURATION, STATE, ANY = "text", "number", "time", "duration", "state", "any"
+
+PARAMS, METRICS, TAGS, PROPERTIES = "params", "metrics", "tags", "properties"
+#: the lowest and the highest value that a run logged of a metric
+LOWEST, HIGHEST = "min", "max"
+
+
+class Field(Value):
+    """A field of a run: ``name`` in ``space``, such as ``alpha`` in ``params``; ``kind`` of value.
+
+    ``space`` is "" for what every run has.
+    """
+
+    space: str
+    name: str
+    kind: str = ANY
+
+    @property
+    def text(self) -> str:
+        """The field as it is written in a query."""
+        if not self.space:
+            return self.name
+        name = self.name if is_plain(self.name) else '"' + _escaped(self.name) + '"'
+        return f"{self.space}.{name}"
+
+
+class KnownField(Value):
+    """A field that every run has: its kind of value, and what it is in a few words."""
+
+    kind: str
+    line: str
+
+
+#: what every run has
+FIELDS = {
+    "id": KnownField(TEXT, "the run's ID"),
+    "name": KnownField(TEXT, "the display name"),
+    "experiment": KnownField(TEXT, "the experiment"),
+    "state": KnownField(STATE, "the state, such as `failed` or `running`"),
+    "reason": KnownField(TEXT, "why the run failed, was canceled or waits"),
+    "exit_code": KnownField(NUMBER, "the script's exit code"),
+    "submitted": KnownField(TIME, "when the run was submitted"),
+    "started": KnownField(TIME, "when the script started"),
+    "ended": KnownField(TIME, "when the run ended"),
+    "duration": KnownField(DURATION, "how long the run took, or has been running"),
+    "script": KnownField(TEXT, "the script or command"),
+    "arguments": KnownField(TEXT, "the script's arguments, separated by spaces"),
+    "target": KnownField(TEXT, "the compute target"),
+    "user": KnownField(TEXT, "who submitted the run"),
+    "kind": KnownField(TEXT, "`run` or `sweep`"),
+    "parent": KnownField(TEXT, "the ID of the parent run, of child runs"),
+}
+#: what a run may have, by name
+SPACES = {
+    PARAMS: "a parameter: an argument of the script, or what it logged once or with MLflow",
+    METRICS: "the last value logged of a metric",
+    LOWEST: "the lowest value logged of a metric",
+    HIGHEST: "the highest value logged of a metric",
+    TAGS: "a tag",
+    PROPERTIES: "a property, such as `properties.azureml.git.branch`",
+}
+#: other spellings
+ALIASES = {
+    "compute": "target",
+    "status": "state",
+    "display_name": "name",
+    "created": "submitted",
+    "began": "started",
+    "finished": "ended",
+    "took": "duration",
+    "command": "script",
+    "args": "arguments",
+    "run": "id",
+}
+_SPACE_ALIASES = {
+    "param": PARAMS,
+    "parameters": PARAMS,
+    "parameter": PARAMS,
+    "metric": METRICS,
+    "tag": TAGS,
+    "property": PROPERTIES,
+}
+#: characters that end a word of a query
+ENDS_WORD = frozenset("()=!<>~,\"'")
+
+
+def parse(text: str) -> Field | None:
+    """The field called ``text``; None if there is none."""
+    first, dot, rest = text.partition(".")
+    space = _SPACE_ALIASES.get(first.lower(), first.lower())
+    if dot and rest and space in SPACES:
+        return Field(space, canonical(space, rest))
+    name = text.lower().replace("-", "_")
+    name = ALIASES.get(name, name)
+    return Field("", name, FIELDS[name].kind) if name in FIELDS else None
+
+
+def canonical(space: str, name: str) -> str:
+    """``name`` as the index has it: in parameters, ``-`` and ``_`` are the same, as in argparse."""
+    return name.replace("-", "_") if space == PARAMS else name
+
+
+def is_plain(name: str) -> bool:
+    """Whether ``name`` needs no quotes in a query."""
+    return bool(name) and not any(each in ENDS_WORD or each.isspace() for each in name)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,74 @@
+"""A parsed query: conditions, joined by and, or and not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scriptrun.query.fields import Field
+from scriptrun.query.moments import Moment
+from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Node: TypeAlias = "Comparison | Has | Word | And | Or | Not"
+
+#: the operators of comparisons
+EQUAL, UNEQUAL, CONTAINS, LACKS = "=", "!=", "~", "!~"
+ORDERS = ("<", "<=", ">", ">=")
+OPERATORS = (EQUAL, UNEQUAL, *ORDERS, CONTAINS, LACKS)
+
+
+class Comparison(Value):
+    """A field compared with a value: ``number`` or ``moment`` if it is one, and its ``text``.
+
+    False for a run that does not have the field, whatever the operator.
+    """
+
+    field: Field
+    operator: str
+    text: str
+    number: float | None = None
+    moment: Moment | None = None
+
+
+class Has(Value):
+    """Whether a run has the field at all."""
+
+    field: Field
+
+
+class Word(Value):
+    """A word by itself: in the ID, display name, experiment or script, in any case."""
+
+    text: str
+
+
+class And(Value):
+    """All of ``items``; of none, true."""
+
+    items: tuple[Node, ...] = ()
+
+
+class Or(Value):
+    """Any of ``items``."""
+
+    items: tuple[Node, ...] = ()
+
+
+class Not(Value):
+    """The opposite of ``item``."""
+
+    item: Node
+
+
+def fields_of(node: Node) -> Iterator[Field]:
+    """The fields that the query names, in order."""
+    if isinstance(node, Comparison | Has):
+        yield node.field
+    elif isinstance(node, Not):
+        yield from fields_of(node.item)
+    elif isinstance(node, And | Or):
+        for item in node.items:
+            yield from fields_of(item)

@@ -1,0 +1,141 @@
+"""The parameters of a run: its script's arguments by name, and what MLflow logged as parameters.
+
+``--lr 0.1``, ``--lr=0.1``, ``-b 32`` and ``lr=0.1`` (as Hydra has it) have a name and a value; an
+option without a value is ``true``. Of an argument that is given twice, the last one counts.
+Positional arguments have no name. The values are texts; those of passwords and tokens are masked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from scriptrun.query import fields, numbers
+from scriptrun.runtime import files
+from scriptrun.runtime.injob.metrics import mlflow_reader
+from scriptrun.spec import url_logins
+from scriptrun.spec.job import JobSpec
+
+MASK = "***"
+#: the longest value that is stored of a parameter
+MAX_LENGTH = 500
+_OPTION = r"--?([^\W\d][\w.-]*)(?:=(.*))?"
+_OVERRIDE = r"\+{0,2}([^\W\d][\w./@-]*)=(.*)"
+_SHORT_WITH_NUMBER = r"-([A-Za-z])(\d[\d.eE+-]*)"
+_SECRET = r"(?:^|_)(?:password|passwd|secret|token|credentials?|api_?key|access_?key|auth)(?:$|_)"
+#: names that look like a secret's, and are none
+_HARMLESS = r"(?:max|num|n|min|pad|eos|bos|unk|mask|sep|cls|special|new)_(?:\w+_)?token"
+
+
+def of_job(job: JobSpec) -> dict[str, str]:
+    """The parameters in the arguments of ``job``, or in its command."""
+    words = list(job.arguments)
+    if job.command:
+        words = _split(job.command)
+    return of_arguments([str(word) for word in words])
+
+
+def of_mlflow(folder: Path) -> dict[str, str]:
+    """The parameters that MLflow logged in the run in ``folder``."""
+    found: dict[str, str] = {}
+    top = os.path.join(str(folder), mlflow_reader.ROOT)
+    if not os.path.isdir(top):
+        return found
+    for current, folders, names in os.walk(top):
+        folders.sort()
+        parts = os.path.relpath(current, top).split(os.sep)
+        if len(parts) >= 3 and parts[2] == "params":
+            for name in sorted(names):
+                value = _first_characters(os.path.join(current, name))
+                _add(found, "/".join([*parts[3:], name]), value)
+    return found
+
+
+def _first_characters(path: str) -> str:
+    try:
+        with files.open_record(path) as handle:
+            return handle.read(4 * MAX_LENGTH).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def of_arguments(words: Sequence[str]) -> dict[str, str]:
+    """The parameters in ``words``, by name, in their order."""
+    found: dict[str, str] = {}
+    position = 0
+    while position < len(words):
+        word = words[position]
+        position += 1
+        if word == "--":
+            continue
+        short = re.fullmatch(_SHORT_WITH_NUMBER, word)
+        option = short or re.fullmatch(_OPTION, word, re.DOTALL)
+        override = None if option else re.fullmatch(_OVERRIDE, word, re.DOTALL)
+        if option is not None and option[2] is None:
+            values = _values(words, position)
+            position += len(values)
+            _add(found, option[1], " ".join(values) if values else "true")
+        elif option is not None:
+            _add(found, option[1], option[2])
+        elif override is not None:
+            _add(found, override[1], override[2])
+    return found
+
+
+def shown_arguments(words: Sequence[str]) -> str:
+    """``words`` in one line, with stars for passwords, tokens and keys."""
+    shown: list[str] = []
+    for number, word in enumerate(words):
+        option = re.fullmatch(_OPTION, word, re.DOTALL) or re.fullmatch(_OVERRIDE, word, re.DOTALL)
+        before = re.fullmatch(_OPTION, words[number - 1], re.DOTALL) if number else None
+        if before is not None and before[2] is None and is_secret(before[1]) and _is_value(word):
+            shown.append(MASK)
+        elif option is not None and option[2] is not None and is_secret(option[1]):
+            shown.append(word[: len(word) - len(option[2])] + MASK)
+        else:
+            shown.append(url_logins.mask(word))
+    return " ".join(shown)
+
+
+def _values(words: Sequence[str], start: int) -> list[str]:
+    """The values of an option: the next word, and more numbers after a number; none, of a flag."""
+    end = start
+    while end < len(words) and _is_value(words[end]):
+        end += 1
+        if numbers.parse_number(words[end - 1]) is None or not _is_number(words, end):
+            break
+    return list(words[start:end])
+
+
+def _is_number(words: Sequence[str], index: int) -> bool:
+    return index < len(words) and numbers.parse_number(words[index]) is not None
+
+
+def _is_value(word: str) -> bool:
+    if numbers.parse_number(word) is not None:
+        return True  # a negative number begins with a dash, too
+    return not word.startswith("-") and not re.fullmatch(_OVERRIDE, word, re.DOTALL)
+
+
+def _add(found: dict[str, str], name: str, value: str) -> None:
+    name = fields.canonical(fields.PARAMS, name)
+    found.pop(name, None)
+    found[name] = MASK if is_secret(name) else url_logins.mask(value)[:MAX_LENGTH]
+
+
+def is_secret(name: str) -> bool:
+    """Whether a parameter of this name holds a password, token or key."""
+    lower = name.lower().replace("-", "_").replace(".", "_")
+    return re.search(_SECRET, lower) is not None and not re.search(_HARMLESS, lower)
+
+
+def _split(command: str) -> list[str]:
+    """The words of a shell command; of one that is not closed, those between spaces."""
+    import shlex
+
+    try:
+        return shlex.split(command.replace(os.linesep, " "))
+    except ValueError:
+        return command.split()
