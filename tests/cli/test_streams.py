@@ -10,8 +10,7 @@ import pytest
 
 from scriptrun.cli import dispatch, parsers
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.sweep import show as sweep_show
-from scriptrun.cli.terminal import output, progress, streams
+from scriptrun.cli.terminal import csv_text, output, progress, streams
 from scriptrun.spec.errors import UserErrorException
 
 HOSTILE = "a\x1b[31mb\x1b]52;c;aGk=\x07\x9b2J\u202ec"
@@ -148,4 +147,4 @@ def test_errors_echo_arguments_cleaned(capsys):
     ],
 )
 def test_a_csv_holds_no_formulas(value, cell):
-    assert sweep_show._csv_cell(value) == cell
+    assert csv_text._cell(value, str) == cell

@@ -20,7 +20,8 @@ class Command(Value):
 RUNS = {
     "run": Command("run", "Run a script: snapshot, environment, log and record"),
     "sweep": Command("sweep", "Search hyperparameters: run a script many times, find the best"),
-    "list": Command("runs.list", "List runs, newest first"),
+    "list": Command("runs.list", "List the runs that match a query, newest first"),
+    "best": Command("runs.best", "Show the runs with the best values of a metric"),
     "show": Command("runs.show", "Show a run: state, metrics, files and environment"),
     "logs": Command("runs.logs", "Print or follow a run's log"),
     "cancel": Command("runs.cancel", "Cancel active runs"),

@@ -14,9 +14,11 @@ import importlib
 from scriptrun.cli import commands, workspace_here
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datastores import records as datastore_records
+from scriptrun.query import fields
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
 from scriptrun.runs import find as find_runs
+from scriptrun.runs import search
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 
@@ -57,6 +59,7 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 _VALUES = {"RUN": "runs", "A": "runs", "B": "runs", "T": "targets", "S": "states"}
 _VALUES |= {"NAME[@VERSION]": "datasets", "DATASTORE:PATH": "places"}
 _VALUES |= {"DATASTORE": "datastores"}
+_VALUES |= {"QUERY": "fields", "FIELD": "fields", "FIELDS": "fields", "METRIC": "metrics"}
 _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "experiments"}
 
 
@@ -147,6 +150,17 @@ def _names(kind: str) -> list[str]:
     workspace = workspace_here.require()
     if kind in _NAMES:
         return list(_NAMES[kind](workspace))
+    if kind in ("fields", "metrics"):
+        return _field_names(workspace, kind)
     rows = find_runs.rows(workspace, limit=100)
     display_names = [row.display_name for row in rows if row.display_name != row.id]
     return [*(row.id for row in rows), *dict.fromkeys(display_names)]
+
+
+def _field_names(workspace: Workspace, kind: str) -> list[str]:
+    """The metrics of runs; or all fields, also with the ``-`` of a descending sort order."""
+    with search.Search(workspace) as index:
+        if kind == "metrics":
+            return index.index.names(fields.METRICS)
+        names = [*fields.FIELDS, *index.names(fields.PARAMS, fields.METRICS, fields.TAGS)]
+    return [*names, *(f"-{name}" for name in names)]

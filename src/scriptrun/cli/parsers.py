@@ -33,6 +33,10 @@ class Parser(argparse.ArgumentParser):
     takes_rest = False
     #: whether the command handles unknown words itself (as ``args.left``)
     takes_options = False
+    #: options whose value may begin with a dash: ``--sort -metrics.loss``
+    signed_options: tuple[str, ...] = ()
+    #: the argument of several words that may stand between the options
+    words_argument = ""
 
     def parse(self, words: list[str]) -> argparse.Namespace:
         """Parse ``words``; ``args.rest`` are those after the first ``--``, unchanged."""
@@ -40,11 +44,24 @@ class Parser(argparse.ArgumentParser):
         if self.takes_rest and "--" in words:
             index = words.index("--")
             words, rest = words[:index], words[index + 1 :]
-        args, unknown = self.parse_known_args(words)
+        args, unknown = self.parse_known_args(self._join_signed(words))
+        if self.words_argument and not any(word.startswith("-") for word in unknown):
+            getattr(args, self.words_argument).extend(unknown)
+            unknown = []
         if unknown and not (self.takes_options and getattr(args, "verb", "") in ("add", "set")):
             self.reject_words(unknown)
         args.rest, args.left = rest, unknown
         return args
+
+    def _join_signed(self, words: list[str]) -> list[str]:
+        """``words`` with the values of signed options joined to them: ``--sort=-metrics.loss``."""
+        joined: list[str] = []
+        for word in words:
+            if joined and joined[-1] in self.signed_options and word.startswith("-"):
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return joined
 
     def reject_words(self, unknown: list[str]) -> NoReturn:
         """Raise UserErrorException for unknown words, with a suggestion."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun.core.run import Run
@@ -67,7 +68,7 @@ def find(
 
 def _as_dict(found: FoundRun, now: float) -> dict[str, object]:
     named = found.named
-    spaces = {
+    spaces: dict[str, Mapping[str, object]] = {
         fields.PARAMS: named.params,  # what was logged once is there as a metric
         fields.METRICS: named.metrics,
         fields.TAGS: found.row.tags,

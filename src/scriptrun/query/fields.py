@@ -99,7 +99,12 @@ def parse(text: str) -> Field | None:
         return Field(space, canonical(space, rest))
     name = text.lower().replace("-", "_")
     name = ALIASES.get(name, name)
-    return Field("", name, FIELDS[name].kind) if name in FIELDS else None
+    return known(name) if name in FIELDS else None
+
+
+def known(name: str) -> Field:
+    """The field ``name`` that every run has."""
+    return Field("", name, FIELDS[name].kind)
 
 
 def canonical(space: str, name: str) -> str:

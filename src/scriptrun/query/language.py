@@ -88,7 +88,7 @@ def parse_fields(text: str, label: str, signed: bool = False) -> list[Mention]:
 
 def unknown_field(name: str, start: int, end: int, names: tuple[str, ...] = ()) -> Problem:
     """The problem of a field that does not exist; ``names`` are those that runs have."""
-    spaces = [f"{space}." for space in fields.SPACES]
+    spaces = [f"{space}.NAME" for space in fields.SPACES]
     first, dot, rest = name.partition(".")
     if dot and (near := suggestion.nearest(first, fields.SPACES)):
         hint = f"Did you mean '{near[0]}.{rest}'?"
@@ -99,7 +99,7 @@ def unknown_field(name: str, start: int, end: int, names: tuple[str, ...] = ()) 
         full = [each for each in names if each.partition(".")[2] in last_near]
         meant = by_last or near or full[:1]
         hint = f"Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-    hint = hint or f"{_known_fields()} Others: {', '.join(spaces)} and a name."
+    hint = hint or f"{_known_fields()[:-1]}, {', '.join(spaces)}."
     return Problem(f"Unknown field {name!r}.", start, end, hint)
 
 

@@ -61,7 +61,7 @@ def _absolute(text: str) -> Moment | None:
             return _month(int(text[:4]), int(text[5:]))
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             return _day(datetime.date.fromisoformat(text), 0)
-        if not re.match(r"\d{4}-\d{2}-\d{2}[T ]\d", text):
+        if not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]\d", text):
             return None
         start = datetime.datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError, OSError):

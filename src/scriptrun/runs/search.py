@@ -151,16 +151,15 @@ class Search:
 
     def runs(
         self,
-        query: Query | None = None,
+        node: Node,
         sort: Sequence[SortKey] = (),
         limit: int | None = None,
         children: bool = False,
     ) -> list[FoundRun]:
-        """The runs that match, in the order ``sort``, then newest first.
+        """The runs for which ``node`` is true, in the order ``sort``, then newest first.
 
         Child runs are left out unless ``children``, or if the query is about ``parent``.
         """
-        node = tree.And() if query is None else query.node
         with_children = children or any(field.name == "parent" for field in tree.fields_of(node))
         found = self.index.search(node, sort, limit, with_children)
         named = self.index.named_values([run for run, _ in found])
@@ -211,7 +210,7 @@ def search(
     """The runs that match ``query``, sorted by the fields in ``sort``, else newest first."""
     with Search(workspace) as index:
         keys = index.fields(sort, "sort order", signed=True) if sort else []
-        return index.runs(index.parse(query), sort_keys(keys), limit, children)
+        return index.runs(index.parse(query).node, sort_keys(keys), limit, children)
 
 
 def sort_keys(mentions: Iterable[Mention]) -> list[SortKey]:

@@ -1,30 +1,59 @@
-"""List runs, newest first."""
+"""List runs, newest first.
+
+A QUERY selects runs by their state, parameters, metrics, tags and more. Quote it, because < and >
+are special in a shell:
+
+  scriptrun list failed
+  scriptrun list alpha=0.3
+  scriptrun list "state=failed and params.alpha>0.1 and submitted>-2d"
+  scriptrun list "metrics.loss<0.5 and tags.team~vis" --sort -metrics.accuracy --limit 5
+  scriptrun list --columns id,params.alpha,metrics.loss
+  scriptrun list --group-by params.model
+
+Operators: = != < <= > >= ~ (contains) !~ and or not in (A, B). A time is -2d, -3h, today, yesterday
+or 2024-05-01. Fields: id, name, experiment, state, reason, exit_code, submitted, started, ended,
+duration, script, arguments, target, user, kind, parent, params.NAME, metrics.NAME (the last value),
+min.NAME, max.NAME, tags.NAME, properties.NAME.
+"""
 
 from __future__ import annotations
 
 import argparse
-import calendar
+import datetime
+import sys
 import time
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.terminal import output
-from scriptrun.runs import find as find_runs
-from scriptrun.spec import states, suggestion
+from scriptrun.cli.runs import columns, groups, question
+from scriptrun.cli.terminal import csv_text, output, streams
+from scriptrun.query import fields
+from scriptrun.query.fields import Field
+from scriptrun.runs.search import FoundRun, Search
+from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.tracking.index import RunRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scriptrun.cli.parsers import Parser
+    from scriptrun.cli.runs.question import Question
+    from scriptrun.core.workspace import Workspace
+    from scriptrun.runtime.hints import Json
+
+#: seconds between two refreshes with --watch
+_WATCH_SECONDS = 2.0
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
+    parser.signed_options = ("--sort",)
+    question.arguments(parser)
     add = parser.add_argument
-    add("-e", "--experiment", metavar="E", help="list only runs of this experiment")
-    add(
-        "-s",
-        "--status",
-        metavar="S",
-        help=f"list only runs in this state: {', '.join(states.ORDER)}",
-    )
+    add("--sort", metavar="FIELDS", help="sort by fields; for descending order: -FIELD")
+    add("--columns", metavar="FIELDS", help="show these fields, separated by commas")
+    add("--group-by", metavar="FIELD", help="count runs and summarize metrics by a field")
     add(
         "-l",
         "--limit",
@@ -35,71 +64,116 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("-a", "--all", action="store_true", help="show all runs")
     add("--children", action="store_true", help="include child runs")
+    add("--watch", action="store_true", help="refresh until all runs have ended")
     common_arguments.json_argument(parser)
+    add("--csv", action="store_true", help="print CSV")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the runs and return the exit code."""
-    if args.limit < 1:
-        raise UserErrorException(f"--limit must be at least 1, not {args.limit}.")
-    limit, state = None if args.all else args.limit, _parse_state(args.status)
-    fetch_limit = limit and limit + 1
-    fetched = find_runs.rows(
-        workspace_here.require(), args.experiment, state, fetch_limit, args.children
-    )
-    rows = fetched[:limit]
-    if args.json:
-        output.print_json([row.as_dict() for row in rows])
-        return 0
-    if not rows:
-        print("No matching runs." if args.experiment or args.status else "No runs.")
-        return 0
-    heads = ("RUN", "NAME", "STATE", "SUBMITTED", "TOOK", "SCRIPT", "REASON")
-    output.print_table(
-        *_drop_empty_columns(heads, [_cells(row) for row in rows]), ("NAME", "SCRIPT", "REASON")
-    )
-    if len(fetched) > len(rows):
-        cli_errors.say(f"Showing the latest {limit} runs. Use --all to show all.")
+    question.check_limit(args.limit)
+    _check_conflicts(args)
+    workspace = workspace_here.require()
+    if args.watch:
+        return _watch(workspace, args)
+    with Search(workspace) as index:
+        _show(index, args)
     return 0
 
 
-def _parse_state(word: str | None) -> str | None:
-    if word is None:
-        return None
-    names = {state.lower(): state for state in states.ORDER}
-    if word.lower() not in names:
+def _check_conflicts(args: argparse.Namespace) -> None:
+    formats = [name for name in ("json", "csv", "watch") if getattr(args, name)]
+    if len(formats) > 1:
+        raise UserErrorException(f"--{formats[0]} cannot be combined with --{formats[1]}.")
+    if args.columns and args.group_by:
+        raise UserErrorException("--columns cannot be combined with --group-by.")
+    if args.watch and not output.is_terminal():
         raise UserErrorException(
-            f"Unknown state {word!r}.",
-            suggestion.hint(word, states.ORDER, "Valid states"),
+            "--watch requires a terminal.", "To wait for a run, use: scriptrun logs RUN --follow"
         )
-    return names[word.lower()]
 
 
-def _cells(row: RunRow) -> tuple[str, ...]:
-    ended = row.ended if states.is_terminal(row.state) else time.time()
-    seconds = ended - row.began if row.began is not None and ended is not None else None
-    return (
-        row.id,
-        "" if row.display_name == row.id else row.display_name,
-        row.state,
-        output.ago(epoch_seconds(row.created)),
-        output.duration(seconds),
-        row.script or "(no script)",
-        row.reason.removeprefix(f"{row.script} ").partition("\n")[0],
-    )
-
-
-def epoch_seconds(created: str) -> float:
-    """Convert an ISO 8601 time in UTC to seconds since 1970."""
+def _watch(workspace: Workspace, args: argparse.Namespace) -> int:
+    """Show the runs again and again, until all have ended or Ctrl-C is pressed."""
+    args.limit, args.all = max(1, min(args.limit, output.lines() - 3)), False
     try:
-        return float(calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S")))
-    except ValueError:
-        return 0.0
+        while True:
+            with Search(workspace) as index:
+                found = _show(index, args, "\x1b[H\x1b[2J")
+            if all(states.is_terminal(each.row.state) for each in found):
+                return 0
+            sys.stdout.flush()
+            time.sleep(_WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return 0
 
 
-def _drop_empty_columns(
-    heads: tuple[str, ...], rows: list[tuple[str, ...]]
-) -> tuple[list[str], list[list[str]]]:
-    """Return the header and rows without the empty columns."""
-    columns = [n for n in range(len(heads)) if any(row[n] for row in rows)]
-    return [heads[n] for n in columns], [[row[n] for n in columns] for row in rows]
+def _show(index: Search, args: argparse.Namespace, clear: str = "") -> list[FoundRun]:
+    """Print what is asked for, after the control sequence ``clear``; return the runs."""
+    asked = question.parse(index, args)
+    limit = None if args.all or args.group_by else args.limit
+    fetched = index.runs(asked.node, asked.sort, limit and limit + 1, args.children)
+    found = fetched[:limit]
+    streams.raw(sys.stdout).write(clear)
+    if asked.group_by is not None:
+        groups.show(groups.group(found, asked.group_by, asked.mentioned), args)
+    elif args.json:
+        output.print_json([record(each) for each in found])
+    elif args.csv:
+        print(_as_csv(found, asked.columns), end="")
+    elif not found:
+        print(question.no_match(index, asked, args.children))
+    else:
+        _print_table(index, found, asked)
+        if len(fetched) > len(found):
+            which = "first" if asked.sort else "latest"
+            cli_errors.say(f"Showing the {which} {limit} runs. Use --all to show all.")
+    return found
+
+
+def _print_table(index: Search, found: list[FoundRun], asked: Question) -> None:
+    prefixes = question.prefixes(index, found) if output.is_terminal() else {}
+    if asked.columns:
+        columns.chosen(found, asked.columns, prefixes).print()
+    else:
+        columns.table(found, asked.mentioned, prefixes).print()
+
+
+def record(found: FoundRun) -> Json:
+    """A run for --json: its row, its parameters and the last values of its metrics."""
+    spaces: dict[str, Mapping[str, object]] = {
+        fields.PARAMS: found.named.params,
+        fields.METRICS: found.named.metrics,
+    }
+    return {
+        **found.row.as_dict(),
+        **{
+            space: {name: found.typed(Field(space, name), 0.0) for name in names}
+            for space, names in spaces.items()
+        },
+    }
+
+
+def _as_csv(found: list[FoundRun], chosen: Sequence[Field]) -> str:
+    """The runs as CSV: the columns ``chosen``, else all. Times are ISO 8601 in UTC."""
+    now = time.time()
+    wanted = list(chosen) or [fields.known(name) for name in fields.FIELDS]
+    if not chosen:
+        spaces = {
+            fields.PARAMS: [name for run in found for name in run.named.params],
+            fields.METRICS: [name for run in found for name in run.named.metrics],
+            fields.TAGS: [name for run in found for name in run.row.tags],
+        }
+        named = [Field(space, name) for space, names in spaces.items() for name in names]
+        wanted += dict.fromkeys(named)
+    rows = [{each.text: _csv_value(run, each, now) for each in wanted} for run in found]
+    return csv_text.as_csv([each.text for each in wanted], rows)
+
+
+def _csv_value(run: FoundRun, field: Field, now: float) -> object:
+    value = run.value(field, now)
+    if isinstance(value, float) and field.kind == fields.TIME:
+        return datetime.datetime.fromtimestamp(value, datetime.UTC).isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import math
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scriptrun.cli.terminal import output, streams
+from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.config.sweeps import search_space
 from scriptrun.core.run import Run
 from scriptrun.runtime import disks
@@ -162,35 +160,7 @@ def draw_curve(
 def _as_csv(run: HyperDriveRun) -> str:
     rows = [ranking.as_row(run.sweep, child) for child in ranking.children(run)]
     names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, extrasaction="ignore")
-    writer.writerow({name: name if _is_option(name) else _csv_cell(name) for name in names})
-    for row in rows:
-        writer.writerow({name: _csv_cell(value) for name, value in row.items()})
-    return buffer.getvalue()
-
-
-def _csv_cell(value: object) -> object:
-    """``value`` for a CSV file; text that a spreadsheet would run as a formula gets a ``'``.
-
-    See https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    text = search_space.text(value) if isinstance(value, list | dict) else value
-    is_formula = isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    return f"'{text}" if is_formula and not _is_number(text) else text
-
-
-def _is_option(name: str) -> bool:
-    """Whether ``name`` is an option such as ``--learning-rate``, which calculates nothing."""
-    return name.startswith("-") and name.replace("-", "").replace("_", "").isalnum()
-
-
-def _is_number(text: object) -> bool:
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True
+    return csv_text.as_csv(names, rows, search_space.text, "\r\n")
 
 
 def _write(path: str, text: str) -> None:

@@ -70,45 +70,93 @@ def state(word: str, stream: TextIO | None = None) -> str:
 
 
 def print_table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], shrinkable: Sequence[str] = ()
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    shrinkable: Sequence[str] = (),
+    droppable: Sequence[str] = (),
 ) -> None:
     """Print aligned columns.
 
-    On a terminal the columns ``shrinkable`` (default: the last) shrink until a line fits, the
-    widest first, to no less than 8 characters.
+    On a terminal that is too narrow, the columns ``droppable`` are left out, first the first, until
+    the others fit at a readable width; the columns ``shrinkable`` (default: the last) shrink, the
+    widest first, to no less than 8 characters. With ``droppable``, no line is ever too long.
     """
-    lines = [[one_line(cell) for cell in row] for row in rows]
+    clean_rows = [[one_line(cell) for cell in row] for row in rows]
     heads = [one_line(head) for head in heads]
-    widths = [max(map(width, column)) for column in zip(heads, *lines, strict=True)]
+    widths = [max(map(width, column)) for column in zip(heads, *clean_rows, strict=True)]
+    shown = list(range(len(heads)))
     if sys.stdout.isatty():
-        _narrow(widths, [n for n, head in enumerate(heads) if head in (shrinkable or heads[-1:])])
-    print(paint("  ".join(_pad_row(heads, widths)).rstrip(), "1"))
-    for row in lines:
-        cells = _pad_row(row, widths)
+        shrinks = [n for n, head in enumerate(heads) if head in (shrinkable or heads[-1:])]
+        shown = _drop(heads, widths, shrinks, droppable)
+        _narrow(widths, shown, [n for n in shrinks if n in shown])
+        if droppable:
+            _narrow(widths, shown, shown[1:], floor=4)
+            _narrow(widths, shown, shown, floor=1)
+    print(paint("  ".join(_pad_row(heads, widths, shown)).rstrip(), "1"))
+    for row in clean_rows:
+        cells = _pad_row(row, widths, shown)
         coloured = [
-            cell.replace(word, state(word)) if word in _COLOURS else cell
-            for word, cell in zip(row, cells, strict=True)
+            cell.replace(row[n], state(row[n])) if row[n] in _COLOURS else cell
+            for n, cell in zip(shown, cells, strict=True)
         ]
         print("  ".join(coloured).rstrip())
 
 
-def _narrow(widths: list[int], shrinkable: Sequence[int]) -> None:
-    available = _columns() - 2 * (len(widths) - 1)
-    while sum(widths) > available and shrinkable:
-        widest = max(shrinkable, key=widths.__getitem__)
-        if widths[widest] <= 8:
+def fits(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table is no wider than the terminal; always true where there is none."""
+    widths = [max(map(width, column)) for column in zip(heads, *rows, strict=True)]
+    return not sys.stdout.isatty() or sum(widths) + 2 * (len(widths) - 1) <= columns()
+
+
+#: the width to which a column that shrinks stays readable, and to which it shrinks at most
+_READABLE, _NARROWEST = 16, 8
+
+
+def _drop(
+    heads: Sequence[str], widths: Sequence[int], shrinks: Sequence[int], droppable: Sequence[str]
+) -> list[int]:
+    """The columns that remain when those of ``droppable`` make room."""
+    shown = list(range(len(heads)))
+    for head in droppable:
+        needed = [min(widths[n], _READABLE) if n in shrinks else widths[n] for n in shown]
+        if sum(needed) + 2 * (len(shown) - 1) <= columns():
+            break
+        shown = [n for n in shown if heads[n] != head]
+    return shown
+
+
+def _narrow(
+    widths: list[int], shown: Sequence[int], shrinks: Sequence[int], floor: int = _NARROWEST
+) -> None:
+    available = columns() - 2 * (len(shown) - 1)
+    while sum(widths[n] for n in shown) > available and shrinks:
+        widest = max(shrinks, key=widths.__getitem__)
+        if widths[widest] <= floor:
             return
         widths[widest] -= 1
 
 
-def _columns() -> int:
+def is_terminal() -> bool:
+    """Whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def columns() -> int:
+    """The width of the terminal."""
     import shutil
 
     return shutil.get_terminal_size().columns
 
 
-def _pad_row(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [_fit(cell, column_width) for cell, column_width in zip(row, widths, strict=True)]
+def lines() -> int:
+    """The height of the terminal."""
+    import shutil
+
+    return shutil.get_terminal_size().lines
+
+
+def _pad_row(row: Sequence[str], widths: Sequence[int], shown: Sequence[int]) -> list[str]:
+    return [_fit(row[n], widths[n]) for n in shown]
 
 
 def _fit(text: str, column_width: int) -> str:

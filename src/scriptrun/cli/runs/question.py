@@ -1,0 +1,158 @@
+"""Which runs a command line asks for: its query, its filters and its order."""
+
+from __future__ import annotations
+
+import argparse
+
+from scriptrun.query import fields, tree
+from scriptrun.query.fields import Field
+from scriptrun.query.problem import QueryException
+from scriptrun.runs.search import FoundRun, Search, sort_keys
+from scriptrun.spec import states, suggestion
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.values import Value
+from scriptrun.tracking.index_search import SortKey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from scriptrun.cli.parsers import Parser
+    from scriptrun.query.tree import Node
+
+    T = TypeVar("T")
+
+
+class Question(Value):
+    """What is asked for: a condition, an order, and the fields that are named on the way.
+
+    ``columns`` are those to show, ``group_by`` is the field to group by.
+    """
+
+    node: Node
+    sort: tuple[SortKey, ...] = ()
+    mentioned: tuple[Field, ...] = ()
+    columns: tuple[Field, ...] = ()
+    group_by: Field | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every run matches."""
+        return self.node == tree.And()
+
+
+def arguments(parser: Parser) -> None:
+    """Add the arguments that select runs."""
+    parser.words_argument = "query"
+    add = parser.add_argument
+    add("query", metavar="QUERY", nargs="*", help="list only runs that match")
+    add("-e", "--experiment", metavar="E", help="list only runs of this experiment")
+    add(
+        "-s",
+        "--state",
+        "--status",
+        metavar="S",
+        help=f"list only runs in this state: {', '.join(states.ORDER)}",
+    )
+    add("--tag", metavar="NAME[=VALUE]", action="append", help="list only runs with this tag")
+
+
+def parse(index: Search, args: argparse.Namespace) -> Question:
+    """The question in ``args``. Raises UserErrorException with all that is wrong with it."""
+    errors: list[UserErrorException] = []
+
+    def parsed(function: Callable[[], T]) -> T | None:
+        try:
+            return function()
+        except UserErrorException as error:
+            errors.append(error)
+            return None
+
+    query = parsed(lambda: index.parse(" ".join(args.query)))
+    filters = parsed(lambda: _filters(args)) or []
+    given = [
+        parsed(lambda: index.fields(args.sort, "sort order", signed=True)) if args.sort else [],
+        parsed(lambda: index.fields(args.columns, "columns")) if args.columns else [],
+        parsed(lambda: index.fields(args.group_by, "group")) if args.group_by else [],
+    ]
+    _raise(errors)
+    sort, columns, group = (mentions or [] for mentions in given)
+    if len(group) > 1:
+        raise UserErrorException(f"--group-by takes one field, not {len(group)}.")
+    items = [*([query.node] if query is not None else []), *filters]
+    items = [item for item in items if item != tree.And()]
+    mentions = [*(query.mentions if query is not None else ()), *sort]
+    return Question(
+        items[0] if len(items) == 1 else tree.And(tuple(items)),
+        tuple(sort_keys(sort)),
+        tuple(mention.field for mention in mentions),
+        tuple(mention.field for mention in columns),
+        group[0].field if group else None,
+    )
+
+
+def _raise(errors: list[UserErrorException]) -> None:
+    """Raise ``errors`` as one."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        messages = [
+            f"{error.message}\n    {error.hint}".rstrip()
+            if isinstance(error, QueryException)
+            else f"{error.message} {error.hint}".rstrip()
+            for error in errors
+        ]
+        raise UserErrorException("\n".join(messages))
+
+
+def _filters(args: argparse.Namespace) -> list[Node]:
+    """The conditions of --experiment, --state and --tag."""
+    found: list[Node] = []
+    if args.experiment:
+        found.append(_equal("experiment", args.experiment))
+    if args.state is not None:
+        found.append(_equal("state", _parse_state(args.state)))
+    for tag in args.tag or ():
+        name, equals, value = tag.partition("=")
+        field = Field(fields.TAGS, name)
+        has_value = tree.Comparison(field, tree.EQUAL, value)
+        found.append(has_value if equals else tree.Has(field))
+    return found
+
+
+def _equal(name: str, value: str) -> Node:
+    return tree.Comparison(fields.known(name), tree.EQUAL, value)
+
+
+def _parse_state(word: str) -> str:
+    names = {state.lower(): state for state in states.ORDER}
+    if word.lower() not in names:
+        raise UserErrorException(
+            f"Unknown state {word!r}.",
+            suggestion.hint(word, states.ORDER, "Valid states"),
+        )
+    return names[word.lower()]
+
+
+def check_limit(limit: int) -> None:
+    """Raise UserErrorException for a limit below 1."""
+    if limit < 1:
+        raise UserErrorException(f"--limit must be at least 1, not {limit}.")
+
+
+def no_match(index: Search, question: Question, children: bool) -> str:
+    """What to say when no run matches."""
+    if question.is_all:
+        return "No runs."
+    if not children and index.runs(question.node, limit=1, children=True):
+        return "No matching runs, but child runs match: to list them, use --children."
+    return "No matching runs."
+
+
+def prefixes(index: Search, found: list[FoundRun]) -> dict[str, str]:
+    """The shortest prefix that names each run, by its ID."""
+    return {
+        run.row.id: index.index.unique_prefix(run.row.id, run.row.parent is not None)
+        for run in found
+    }

@@ -1,0 +1,45 @@
+"""CSV, with text that a spreadsheet would run as a formula marked as text.
+
+See https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+def as_csv(
+    names: Sequence[str],
+    rows: Iterable[Mapping[str, object]],
+    as_text: Callable[[object], object] = str,
+    line_end: str = "\n",
+) -> str:
+    """``rows`` as CSV with the columns ``names``; ``as_text`` formats lists and dicts."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator=line_end)
+    writer.writerow({name: name if _is_option(name) else _cell(name, as_text) for name in names})
+    for row in rows:
+        writer.writerow({name: _cell(value, as_text) for name, value in row.items()})
+    return buffer.getvalue()
+
+
+def _cell(value: object, as_text: Callable[[object], object]) -> object:
+    """``value`` for a CSV file; text that a spreadsheet would run as a formula gets a ``'``."""
+    text = as_text(value) if isinstance(value, list | dict) else value
+    is_formula = isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    return f"'{text}" if is_formula and not _is_number(text) else text
+
+
+def _is_option(name: str) -> bool:
+    """Whether ``name`` is an option such as ``--learning-rate``, which calculates nothing."""
+    return name.startswith("-") and name.replace("-", "").replace("_", "").isalnum()
+
+
+def _is_number(text: object) -> bool:
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True
