@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from scriptrun.cli import main
 from scriptrun.cli.runs import diff, export, lineage
-from scriptrun.cli.runs import list as listing
 from scriptrun.core.experiment import Experiment
 from scriptrun.core.model import Model
 from scriptrun.core.workspace import Workspace
@@ -105,35 +103,6 @@ def test_a_list_that_would_show_nothing_is_refused(workspace, types, words):
     done = types("list", *words)
     assert (done.code, done.out) == (2, "")
     assert words[1] in done.err
-
-
-def test_columns_that_hold_nothing_are_left_out():
-    heads = ("A", "B", "C")
-    assert listing._drop_empty_columns(heads, [("1", "", ""), ("", "", "3")]) == (
-        ["A", "C"],
-        [["1", ""], ["", "3"]],
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("1970-01-01T00:00:00Z", 0.0),
-        ("1970-01-02T00:00:01.5+00:00", 86401.0),
-        ("2024-02-29T12:00:00.123456Z", 1709208000.0),
-        ("", 0.0),
-        ("yesterday", 0.0),
-        ("2023-02-29T12:00:00", 0.0),
-    ],
-)
-def test_moments_of_a_record_as_seconds(text, seconds, monkeypatch):
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    try:
-        assert listing.epoch_seconds(text) == seconds
-    finally:
-        monkeypatch.undo()
-        time.tzset()
 
 
 # show

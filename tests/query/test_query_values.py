@@ -74,7 +74,7 @@ def test_what_is_no_duration(text):
         ("1_000", None),
         ("0x10", None),
         ("1e999", None),
-        ("１２", None),
+        ("\uff11\uff12", None),
         ("", None),
     ],
 )

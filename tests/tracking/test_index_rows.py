@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 
 import pytest
 
@@ -15,7 +16,7 @@ from scriptrun.runtime import events, results
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.tracking import run_folder, run_state, unstarted
-from scriptrun.tracking.index import Index
+from scriptrun.tracking.index import Index, epoch_seconds
 from scriptrun.tracking.index_tables import VERSION
 
 
@@ -376,3 +377,24 @@ def test_it_is_the_next_attempt_that_ends_and_a_result_that_is_there_stands(runs
     assert (result["state"], result["reason"]) == ("Canceled", "by hand")
     results.publish(str(folder), 11, results.result("Completed"))
     assert run_state.read_status(folder).state == "Canceled", "the first word stands"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0.0),
+        ("1970-01-02T00:00:01.5+00:00", 86401.5),
+        ("2024-02-29T12:00:00.123456Z", 1709208000.123456),
+        ("", 0.0),
+        ("yesterday", 0.0),
+        ("2023-02-29T12:00:00", 0.0),
+    ],
+)
+def test_moments_of_a_record_as_seconds(text, seconds, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert epoch_seconds(text) == seconds
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -307,9 +308,10 @@ def epoch_seconds(created: str) -> float:
     """An ISO 8601 time in UTC in seconds since 1970; 0 if it is none."""
     try:
         whole = calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S"))
-        return whole + float(f"0{created[19:].rstrip('Z')}" if created[19:20] == "." else 0)
     except ValueError:
         return 0.0
+    fraction = re.match(r"\.\d+", created[19:])
+    return whole + float(fraction[0] if fraction else 0)
 
 
 def _read_run(folder: Path) -> JobSpec | DamagedRecord | None:

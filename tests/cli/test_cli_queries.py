@@ -1,0 +1,223 @@
+"""Lists of runs on the command line: queries, columns, groups, the best, and narrow terminals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from scriptrun.cli import main
+from scriptrun.cli.runs import best, columns, groups, question
+from scriptrun.cli.runs import list as listing
+from scriptrun.cli.terminal import csv_text, output
+from scriptrun.core.experiment import Experiment
+from scriptrun.core.workspace import Workspace
+from scriptrun.query.fields import Field
+from scriptrun.runs.search import Search
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return Workspace.create("w", path=tmp_path)
+
+
+@pytest.fixture
+def types(workspace, capsys):
+    def run(*words, code=0):
+        capsys.readouterr()
+        assert main(list(words)) == code
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return err if code == 2 else out
+
+    return run
+
+
+def logged(workspace, name, failed="", tags=None, **metrics):
+    run = Experiment(workspace, "first").start_logging(snapshot_directory=None, display_name=name)
+    for metric, values in metrics.items():
+        for value in values if isinstance(values, list) else [values]:
+            run.log(metric, value)
+    run.set_tags(tags or {})
+    run.fail(failed) if failed else run.complete()
+    return run
+
+
+@pytest.fixture
+def runs(workspace):
+    return [
+        logged(workspace, "one", tags={"team": "vision"}, loss=[0.9, 0.1], accuracy=0.9, same=1),
+        logged(workspace, "two", tags={"team": "audio"}, loss=[0.8, 0.5], accuracy=0.6, same=1),
+        logged(workspace, "three", failed="ValueError: bad", loss=[0.7, float("nan")], same=1),
+    ]
+
+
+def names(table):
+    lines = table.splitlines()
+    place = lines[0].split().index("NAME")
+    return [line.split()[place] for line in lines[1:]]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ([], ["three", "two", "one"]),
+        (["failed"], ["three"]),
+        (["not failed", "--sort", "-accuracy"], ["one", "two"]),
+        (["not", "failed", "--sort", "loss", "and", "loss<0.2"], ["one"]),
+        (["--tag", "team=audio"], ["two"]),
+        (["--tag", "team", "-l", "1"], ["two"]),
+        (["--state", "completed", "--sort=submitted"], ["one", "two"]),
+        (["min.loss<0.85 or accuracy>0.8", "-e", "first"], ["three", "two", "one"]),
+        (["thr"], ["three"]),
+    ],
+)
+def test_which_runs_are_listed(types, runs, words, found):
+    assert names(types("list", *words)) == found
+
+
+def test_columns_come_for_what_differs_and_for_what_is_asked(types, runs):
+    heads = types("list").splitlines()[0].split()
+    assert {"loss", "accuracy"} <= set(heads) and "same" not in heads
+    assert "same" in types("list", "metrics.same=1").splitlines()[0].split()
+    table = types("list", "--columns", "name,max.loss,tags.team", "--sort", "name")
+    assert table.splitlines()[0].split() == ["NAME", "max.loss", "team"]
+    assert table.splitlines()[1].split() == ["one", "0.9", "vision"]
+
+
+def test_nothing_matches(types, runs, workspace):
+    assert types("list", "loss>100") == "No matching runs.\n"
+    child = runs[0].child_run("inner")
+    child.log("deep", 1)
+    child.complete()
+    assert "use --children" in types("list", "deep=1")
+    assert "inner" in types("list", "deep=1", "--children")
+    assert "inner" in types("list", f"parent={runs[0].id}")
+
+
+def test_json_and_csv(types, runs, workspace):
+    (row,) = json.loads(types("list", "failed", "--json"))
+    with Search(workspace) as index:
+        (found,) = index.runs(question.tree.Word("three"))
+    assert listing.record(found)["id"] == row["id"]
+    assert row["metrics"] == {"loss": "NaN", "same": 1.0} and row["params"] == {}
+    rows = list(csv.DictReader(io.StringIO(types("list", "--csv", "--sort", "name"))))
+    assert [row["metrics.accuracy"] for row in rows] == ["0.9", "", "0.6"]
+    assert rows[0]["submitted"].endswith("+00:00")
+    text = types("list", "--csv", "--columns", "name,loss", "one")
+    assert text == "name,metrics.loss\none,0.1\n"
+
+
+def test_groups(types, runs):
+    table = types("list", "--group-by", "tags.team").splitlines()
+    assert table[0].split()[:3] == ["team", "RUNS", "STATES"]
+    assert len(table) == 4 and any(line.startswith("(none)") for line in table)
+    grouped = json.loads(types("list", "--group-by", "state", "--json"))
+    assert grouped[0]["value"] == "Completed" and grouped[0]["runs"] == 2
+    assert grouped[0]["metrics"]["loss"] == {"best": 0.1, "mean": 0.3}
+    assert grouped[0]["metrics"]["accuracy"]["best"] == 0.9
+    head = types("list", "--group-by", "state", "--csv").splitlines()[0]
+    assert head.startswith("state,runs,states,best.loss,mean.loss")
+    assert types("list", "zzz", "--group-by", "state") == "No matching runs.\n"
+    assert "Completed" in types("list", "--group-by", "submitted")
+
+
+def test_the_best(types, runs, capsys):
+    assert names(types("best", "loss")) == ["one", "two", "three"]
+    assert names(types("best", "loss", "--max", "-l", "1")) == ["one"]
+    assert names(types("best", "metrics.accuracy", "not", "failed")) == ["one", "two"]
+    assert [row["best"] for row in json.loads(types("best", "accuracy", "--json"))] == [0.9, 0.6]
+    assert "No matching runs logged" in types("best", "accuracy", "failed", code=1)
+    main(["best", "loss"])
+    assert "Best loss: lowest (guessed" in capsys.readouterr().err
+    assert "Did you mean 'loss'?" in types("best", "los", code=2)
+
+
+def test_the_goal_of_a_metric(workspace, runs):
+    with Search(workspace) as index:
+        for name, flags, goal in (
+            ("loss", {}, "minimize"),
+            ("same", {}, "maximize"),
+            ("loss", {"max": True}, "maximize"),
+            ("same", {"min": True}, "minimize"),
+        ):
+            args = best.argparse.Namespace(**{"min": False, "max": False, **flags})
+            assert best._goal(index, name, args)[0] == goal
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["state=faild"], ["'faild'", "Did you mean 'Failed'?", "      ^^^^^"]),
+        (["metrics.los<1"], ["'los'", "Did you mean 'loss'?"]),
+        (["--sort", "-los"], ["Invalid sort order", "'los'", "metrics.loss"]),
+        (["--columns", "nam"], ["Invalid columns", "'nam'", "'name'"]),
+        (["--group-by", "state,name"], ["one field"]),
+        (["--group-by", "state", "--columns", "id"], ["cannot be combined"]),
+        (["--json", "--csv"], ["cannot be combined"]),
+        (["--watch"], ["terminal"]),
+        (["state=x", "--sort", "zzz", "-s", "foo"], ["'x'", "'zzz'", "'foo'"]),
+        (["a)", "--bogus"], ["--bogus"]),
+        (["-l", "0"], ["at least 1"]),
+    ],
+)
+def test_what_is_refused(types, runs, words, parts):
+    err = types("list", *words, code=2)
+    for part in parts:
+        assert part in err
+
+
+def test_names_are_completed(types, runs):
+    words = types("completion", "words", "--", "list", "metrics.").split()
+    assert words == ["metrics.accuracy", "metrics.loss", "metrics.same"]
+    assert "-metrics.loss" in types("completion", "words", "--", "list", "--sort", "-m").split()
+    assert types("completion", "words", "--", "best", "l").split() == ["loss"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200])
+@pytest.mark.parametrize("kind", ["list", "best", "groups", "columns"])
+def test_no_row_is_wider_than_the_terminal(workspace, runs, monkeypatch, width, kind):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    loss = Field("metrics", "loss")
+    with Search(workspace) as index:
+        found = index.runs(question.tree.And())
+        prefixes = question.prefixes(index, found)
+    if kind == "list":
+        columns.table(found, [loss], prefixes).print()
+    elif kind == "best":
+        columns.ranked(found, Field("min", "loss"), [], prefixes).print()
+    elif kind == "columns":
+        columns.chosen(found, [Field("", "id"), loss, Field("", "reason")], prefixes).print()
+    else:
+        args = best.argparse.Namespace(json=False, csv=False)
+        groups.show(groups.group(found, Field("tags", "team"), []), args)
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) == 4
+    assert max(map(output.width, lines)) <= width
+    if kind == "list" and width >= 60:
+        assert "REASON" in lines[0] and "ValueError" in lines[1]
+        assert "RUN" in lines[0] and runs[2].id.startswith(lines[1].split()[0])
+
+
+def test_shown_values():
+    assert [
+        columns.shown_value(value) for value in ("1e-3", 0.30000000000000004, "x" * 40, 7.0)
+    ] == [
+        "1e-3",
+        "0.3",
+        "x" * 23 + "…",
+        "7",
+    ]
+    assert csv_text.as_csv(["a"], [{"a": "=1+2"}, {"a": "1"}]) == "a\n'=1+2\n1\n"

@@ -1,0 +1,107 @@
+"""Searches over runs that were really made: names that exist, and those that do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptrun.core.experiment import Experiment
+from scriptrun.core.workspace import Workspace
+from scriptrun.query.fields import Field
+from scriptrun.query.problem import QueryException
+from scriptrun.runs import metric_goals, search
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace.create("w", path=tmp_path)
+
+
+def logged(workspace, name, tags=None, **metrics):
+    run = Experiment(workspace, "first").start_logging(snapshot_directory=None, display_name=name)
+    for metric, values in metrics.items():
+        for value in values if isinstance(values, list) else [values]:
+            run.log(metric, value)
+    run.set_tags(tags or {})
+    run.complete()
+    return run
+
+
+def names(workspace, query, **more):
+    return [found.row.display_name for found in search.search(workspace, query, **more)]
+
+
+def test_an_empty_workspace_answers_every_question(workspace):
+    assert names(workspace, "metrics.loss<1 and params.alpha=2 and tags.a=b and failed") == []
+
+
+def test_names_without_a_space_are_looked_up(workspace):
+    logged(workspace, "one", {"team": "vision"}, alpha=0.3, loss=[3, 1])
+    logged(workspace, "two", {"team": "audio"}, alpha=0.5, loss=[3, 2])
+    assert names(workspace, "alpha=0.3") == ["one"]
+    assert names(workspace, "loss<2 or team=audio", sort="loss") == ["one", "two"]
+    assert names(workspace, "", sort="-alpha", limit=1) == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "hint"),
+    [
+        ("metrics.los<1", "No run has a metric named 'los'", "Did you mean 'loss'?"),
+        ("min.zzz<1", "No run has a metric named 'zzz'", "Metrics: alpha, loss, team."),
+        ("params.alhpa<1", "No run has a parameter named 'alhpa'", "'alpha'"),
+        ("tags.taem=a", "No run has a tag named 'taem'", "'team'"),
+        ("los<1", "Unknown field 'los'", "'metrics.loss'"),
+        ("team=1", "'team' is ambiguous", "metrics.team or tags.team"),
+        ("sate=failed", "Unknown field 'sate'", "'state'"),
+    ],
+)
+def test_names_that_no_run_has(workspace, query, message, hint):
+    logged(workspace, "one", {"team": "vision"}, alpha=0.3, loss=[3, 1], team=[1, 2])
+    with pytest.raises(QueryException) as caught:
+        search.search(workspace, query)
+    assert message in caught.value.message and hint in caught.value.hint
+
+
+def test_all_problems_of_a_query_are_one_error(workspace):
+    logged(workspace, "one", loss=[3, 1])
+    with pytest.raises(QueryException) as caught:
+        search.search(workspace, "metrics.los<1 and state=faild and zzz=1")
+    assert [problem.start for problem in caught.value.problems] == [0, 24, 34]
+
+
+def test_a_tag_that_none_has_yet_is_no_mistake(workspace):
+    logged(workspace, "one", {"team": "vision"})
+    assert names(workspace, "tags.reviewed=yes") == []
+
+
+def test_values_and_the_fields_that_differ(workspace):
+    logged(workspace, "one", alpha=0.3, loss=[3, 1], same=1)
+    logged(workspace, "two", alpha=0.5, loss=[3, 2], same=1)
+    found = search.search(workspace, sort="submitted")
+    assert search.differing_fields(found) == [Field("metrics", "alpha"), Field("metrics", "loss")]
+    assert [each.value(Field("max", "loss"), 0) for each in found] == [3.0, 3.0]
+    assert found[0].value(Field("params", "alpha"), 0) == "0.3"
+    assert found[0].typed(Field("params", "alpha"), 0) == 0.3
+    assert found[0].value(Field("metrics", "none"), 0) is None
+    assert len(search.differing_fields(found[:1])) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "goal"),
+    [
+        ("loss", "minimize"),
+        ("val/loss", "minimize"),
+        ("trainLoss", "minimize"),
+        ("RMSE", "minimize"),
+        ("error_rate", "minimize"),
+        ("accuracy", "maximize"),
+        ("val_acc", "maximize"),
+        ("AUC", "maximize"),
+        ("f1", "maximize"),
+        ("top5", "maximize"),
+        ("classification", None),
+        ("seed", None),
+        ("", None),
+    ],
+)
+def test_goals_by_name(name, goal):
+    assert metric_goals.guess(name) == goal
