@@ -94,6 +94,7 @@ def refused(text):
         ("exit_code~1", "is a number", "Use ="),
         ("submitted>-2x", "'-2x' is not a time", "yesterday"),
         ("duration>soon", "'soon' is not a duration", "1h30m"),
+        ("metrics.loss<abc", "'abc' is not a number", "such as 1"),
         ("metrcs.loss<1", "Unknown field 'metrcs.loss'", "'metrics.loss'"),
         ("state=", "Expected a value after '='", "quotes"),
         ("duration", "not compared", "duration>10m"),

@@ -9,6 +9,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.query.fields import Field
 from scriptrun.query.problem import QueryException
 from scriptrun.runs import metric_goals, search
+from scriptrun.tracking import run_folder
 
 
 @pytest.fixture
@@ -46,16 +47,21 @@ def test_names_without_a_space_are_looked_up(workspace):
     ("query", "message", "hint"),
     [
         ("metrics.los<1", "No run has a metric named 'los'", "Did you mean 'loss'?"),
-        ("min.zzz<1", "No run has a metric named 'zzz'", "Metrics: alpha, loss, team."),
+        ("min.zzz<1", "No run has a metric named 'zzz'", "Metrics: alpha, depth, loss, team."),
         ("params.alhpa<1", "No run has a parameter named 'alhpa'", "'alpha'"),
         ("tags.taem=a", "No run has a tag named 'taem'", "'team'"),
         ("los<1", "Unknown field 'los'", "'metrics.loss'"),
-        ("team=1", "'team' is ambiguous", "metrics.team or tags.team"),
+        ("depth=1", "'depth' is ambiguous", "params.depth or metrics.depth"),
         ("sate=failed", "Unknown field 'sate'", "'state'"),
     ],
 )
 def test_names_that_no_run_has(workspace, query, message, hint):
-    logged(workspace, "one", {"team": "vision"}, alpha=0.3, loss=[3, 1], team=[1, 2])
+    run = logged(workspace, "one", {"team": "vision"}, alpha=0.3, loss=[3, 1], team=[1, 2], depth=1)
+    folder = run.path / "mlflow" / "0" / "abc" / "params"
+    folder.mkdir(parents=True)
+    (folder / "depth").write_text("1")
+    run_folder.touch(run.path)
+    assert names(workspace, "team=2") == ["one"], "a metric comes before a tag"
     with pytest.raises(QueryException) as caught:
         search.search(workspace, query)
     assert message in caught.value.message and hint in caught.value.hint

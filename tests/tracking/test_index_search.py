@@ -226,7 +226,8 @@ def conditions(draw):
     name = Field(space, draw(some.sampled_from(NAMES))).text
     operator = draw(some.sampled_from(tree.OPERATORS))
     value = draw(some.sampled_from([*TEXTS, "0.5", "i"]))
-    value = value if value and draw(some.booleans()) else quoted(value)
+    is_number = space in ("params", "tags") or as_number(value or "x") is not None
+    value = value if value and is_number and draw(some.booleans()) else quoted(value)
     own = [
         f"state{draw(some.sampled_from(['=', '!=']))}failed",
         f"exit_code{draw(some.sampled_from(tree.ORDERS))}0",

@@ -342,6 +342,8 @@ class _Parser:
         text = numbers.comparable(value.text) if field.kind == fields.ANY else value.text
         is_number = field.kind == fields.ANY and not is_partial and not value.quoted
         number = numbers.parse_number(value.text) if is_number else None
+        if field.space in _NUMERIC and number is None and operator in tree.ORDERS and is_number:
+            self._problem(f"{value.text!r} is not a number.", value, _VALUES[fields.NUMBER])
         return tree.Comparison(field, operator, text, number)
 
     def _of_state(self, field: Field, operator: str, value: Token) -> Node:
@@ -371,6 +373,8 @@ _VALUES = {
     fields.TIME: moments.TIME_HINT,
     fields.DURATION: moments.DURATION_HINT,
 }
+#: the spaces whose values are ordered as numbers
+_NUMERIC = (fields.METRICS, fields.LOWEST, fields.HIGHEST)
 #: what may follow a field of each kind
 _EXAMPLES = {
     fields.NUMBER: "=1",

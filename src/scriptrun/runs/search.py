@@ -35,7 +35,8 @@ _NOUNS = {
     fields.TAGS: "tag",
     fields.PROPERTIES: "property",
 }
-#: the spaces of a name without one
+#: the spaces of a name without one; tags count where no parameter or metric has the name, as
+#: sweeps tag their runs with the parameters
 _GUESSED = (fields.PARAMS, fields.METRICS, fields.TAGS)
 _MAX_LISTED = 10
 
@@ -189,8 +190,8 @@ class Search:
         name = mention.field.name
         candidates = [Field(space, fields.canonical(space, name)) for space in _GUESSED]
         found = [field for field in candidates if self.index.has_name(field)]
-        is_logged = [field.space for field in found] == [fields.PARAMS, fields.METRICS]
-        if len(found) == 1 or (is_logged and not self.index.has_name(found[0], given=True)):
+        found = [field for field in found if field.space != fields.TAGS] or found
+        if len(found) == 1 or (found and not self.index.has_name(found[0], given=True)):
             return found[-1]
         if not found:
             known = tuple(self.names(*_GUESSED))
@@ -231,7 +232,7 @@ def differing_fields(found: Sequence[FoundRun]) -> list[Field]:
     return [
         field
         for field in names
-        if len(found) == 1 or len({str(run.value(field, 0.0)) for run in found}) > 1
+        if len(found) == 1 or len({repr(run.typed(field, 0.0)) for run in found}) > 1
     ]
 
 

@@ -1,11 +1,13 @@
 """Show the runs with the best values of a metric.
 
+The best value that each run logged counts, and child runs of sweeps are included. Whether low or
+high values are good follows from a sweep's goal for the metric, else from the metric's name.
+
   scriptrun best accuracy
   scriptrun best val/loss "submitted>-7d and params.model=resnet" --limit 10
   scriptrun best score --min
 
-The best value that each run logged counts, and child runs of sweeps are included. Whether low or
-high values are good follows from a sweep's goal for the metric, else from the metric's name.
+For the language of QUERY, see: scriptrun list --help
 """
 
 from __future__ import annotations
