@@ -51,12 +51,12 @@ LINES = {
     ),
     "max_run_duration_seconds ends a longer job; 30 days by default": (
         "test_time_limits",
-        "differs: a job ended after 30 days unless told otherwise",
+        "differs: a job ended after 30 days by default",
         "differs: a job over its time limit was canceled",
     ),
     "run_config overrules all but script, arguments and command": (
         "test_run_config_has_the_say",
-        "differs: settings given beside `run_config` were silently ignored",
+        "differs: settings given together with `run_config` were silently ignored",
     ),
     "src.run_config is live between submissions": ("test_run_config_is_live",),
     "resume_from appends --resume-from, mounted as MODEL_LOCATION": ("test_resume_from_a_path",),

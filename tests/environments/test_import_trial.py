@@ -32,7 +32,7 @@ def test_a_failing_import_names_the_pair_and_is_said_again(build, wheels, locks,
     make_wheel(wheels, "learn", "0.24.2", needs=("numeric",), code=OLD)
     ready, request = build("learn", "red")
     note = (
-        "learn 0.24.2 fails to import beside numeric 2.1.0: "
+        "learn 0.24.2 fails to import with numeric 2.1.0: "
         "AttributeError: module 'numeric' has no attribute 'float'; pin numeric<2."
     )
     assert ready.failed_imports == (note,) and note in said
@@ -43,7 +43,7 @@ def test_the_last_foreign_frame_names_the_pair(build, wheels):
     make_wheel(wheels, "middle", "1.4", code="raise ValueError('no')\n")
     make_wheel(wheels, "learn", needs=("middle",), code="import middle\n")
     assert build("learn")[0].failed_imports == (
-        "learn 1.0 fails to import beside middle 1.4: ValueError: no; pin middle<1.4.",
+        "learn 1.0 fails to import with middle 1.4: ValueError: no; pin middle<1.4.",
     )
 
 

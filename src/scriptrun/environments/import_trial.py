@@ -304,7 +304,7 @@ def _describe(tried: Distribution, result: Json, installed: dict[str, Distributi
     other = _named(error, tried, owners) or _of_frames(result.get("frames") or (), tried, installed)
     if other is None:
         return f"{label} on the machine that built the environment: {error}."
-    return f"{label} beside {other.name} {other.version}: {error}; pin {_older(other)}."
+    return f"{label} with {other.name} {other.version}: {error}; pin {_older(other)}."
 
 
 def _owners(installed: dict[str, Distribution]) -> dict[str, Distribution]:

@@ -1,0 +1,121 @@
+"""Checks the wording of the documentation: ``tools/prose.py [FILE ...]`` (default: all pages).
+
+The rules are vale's (https://vale.sh): styles/scriptrun, for which .vale.ini is. vale is a program
+that no package index carries, so this reads the two kinds of rule that are used, ``existence`` and
+``substitution``, and their keys ``tokens``, ``swap``, ``message``, ``ignorecase`` and ``scope``.
+Code, in blocks and between backticks, is no prose.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+ROOT = Path(__file__).resolve().parent.parent
+STYLES = ROOT / "styles" / "scriptrun"
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
+#: what a rule may say; vale knows more
+KEYS = {"extends", "message", "level", "ignorecase", "scope", "tokens", "swap"}
+#: leaves what follows out, such as a table that a program writes
+SWITCH = re.compile(r"<!-- vale (off|on) -->")
+#: replaces a piece of code, so that words on both sides of it do not meet
+CODE = "\N{OBJECT REPLACEMENT CHARACTER}"
+
+
+class Rule(NamedTuple):
+    """One file of the style, ready to be searched for."""
+
+    name: str
+    message: str
+    scope: str
+    pattern: re.Pattern[str]
+    swap: dict[str, str]
+
+
+class Paragraph(NamedTuple):
+    """Text of a page without markup; ``scope`` is ``text`` or ``heading.h1`` and so on."""
+
+    line: int
+    scope: str
+    text: str
+
+
+def main(arguments: list[str]) -> int:
+    """Print what the rules find; 1 if they found anything."""
+    named = [Path(each) for each in arguments]
+    pages = named or [path for glob in PAGES for path in sorted(ROOT.glob(glob))]
+    style = rules(STYLES)
+    found = [problem for page in pages for problem in problems(page, style)]
+    print(*found, sep="\n", end="\n" if found else "")
+    return int(bool(found))
+
+
+def rules(folder: Path) -> list[Rule]:
+    """The rules of a style; a kind or key that only vale knows raises ValueError."""
+    return [rule(path) for path in sorted(folder.glob("*.yml"))]
+
+
+def rule(path: Path) -> Rule:
+    """The rule of one file."""
+    content = yaml.safe_load(path.read_text("utf-8"))
+    unknown = content.keys() - KEYS
+    if unknown or content["extends"] not in ("existence", "substitution"):
+        raise ValueError(f"{path.name}: only vale knows {', '.join(unknown) or content['extends']}")
+    swap = content.get("swap", {})
+    words = "|".join(f"(?:{each})" for each in swap or content["tokens"]).replace(" ", r"\s+")
+    flags = re.IGNORECASE if content.get("ignorecase") else 0
+    pattern = re.compile(rf"\b(?:{words})\b" if words[3:4] != "^" else words, flags)
+    return Rule(path.stem, content["message"], content.get("scope", "text"), pattern, swap)
+
+
+def problems(page: Path, style: list[Rule]) -> Iterator[str]:
+    """A line for each place of a page that a rule finds."""
+    name = page.relative_to(ROOT) if page.is_relative_to(ROOT) else page
+    for paragraph in paragraphs(page.read_text("utf-8")):
+        for each in style:
+            if each.scope in ("text", paragraph.scope):
+                for match in each.pattern.finditer(paragraph.text):
+                    line = paragraph.line + paragraph.text.count("\n", 0, match.start())
+                    yield f"{name}:{line}: {words_for(each, match[0])} ({each.name})"
+
+
+def words_for(rule: Rule, found: str) -> str:
+    """The rule's message about what it found."""
+    flat = " ".join(found.split())
+    for pattern, instead in rule.swap.items():
+        if re.fullmatch(pattern, flat, rule.pattern.flags):
+            return rule.message.replace("%s", instead, 1).replace("%s", flat)
+    return rule.message.replace("%s", flat)
+
+
+def paragraphs(markdown: str) -> Iterator[Paragraph]:
+    """The prose of a page: paragraphs, headings, cells of tables."""
+    scope, line, off = "text", 1, False
+    for token in MarkdownIt().enable("table").parse(markdown):
+        if token.type == "html_block" and (switch := SWITCH.match(token.content)):
+            off = switch[1] == "off"
+        if token.type == "heading_open":
+            scope = f"heading.{token.tag}"
+        line = token.map[0] + 1 if token.map else line
+        if token.type == "inline" and not off:
+            yield Paragraph(line, scope, "".join(map(text, token.children or ())))
+        elif token.type == "heading_close":
+            scope = "text"
+
+
+def text(token: Token) -> str:
+    """What a reader sees of a piece of markup; the line breaks are the page's."""
+    if token.type in ("softbreak", "hardbreak"):
+        return "\n"
+    return CODE if token.type == "code_inline" else token.content
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
