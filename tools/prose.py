@@ -1,4 +1,6 @@
-"""Checks the wording of the documentation: ``tools/prose.py [FILE ...]`` (default: all pages).
+"""Checks the wording of what people read: ``tools/prose.py [FILE ...]``.
+
+Without files it reads all pages, the docstrings of the public API and the help of the commands.
 
 The rules are vale's (https://vale.sh): styles/scriptrun, for which .vale.ini is. vale is a program
 that no package index carries, so this reads the two kinds of rule that are used, ``existence`` and
@@ -8,6 +10,8 @@ Code, in blocks and between backticks, is no prose.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -21,6 +25,10 @@ from markdown_it.token import Token
 ROOT = Path(__file__).resolve().parent.parent
 STYLES = ROOT / "styles" / "scriptrun"
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
+CODE_FILES = tuple(f"src/scriptrun/{each}/**/*.py" for each in ("cli", "config", "core", "sweeps"))
+#: what argparse shows of a call's arguments
+SHOWN = ("help", "description", "epilog")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 #: what a rule may say; vale knows more
 KEYS = {"extends", "message", "level", "ignorecase", "scope", "tokens", "swap"}
 #: leaves what follows out, such as a table that a program writes
@@ -50,7 +58,8 @@ class Paragraph(NamedTuple):
 def main(arguments: list[str]) -> int:
     """Print what the rules find; 1 if they found anything."""
     named = [Path(each) for each in arguments]
-    pages = named or [path for glob in PAGES for path in sorted(ROOT.glob(glob))]
+    every = (*PAGES, *CODE_FILES)
+    pages = named or [path for glob in every for path in sorted(ROOT.glob(glob))]
     style = rules(STYLES)
     found = [problem for page in pages for problem in problems(page, style)]
     print(*found, sep="\n", end="\n" if found else "")
@@ -78,7 +87,8 @@ def rule(path: Path) -> Rule:
 def problems(page: Path, style: list[Rule]) -> Iterator[str]:
     """A line for each place of a page that a rule finds."""
     name = page.relative_to(ROOT) if page.is_relative_to(ROOT) else page
-    for paragraph in paragraphs(page.read_text("utf-8")):
+    content = page.read_text("utf-8")
+    for paragraph in texts(content) if page.suffix == ".py" else paragraphs(content):
         for each in style:
             if each.scope in ("text", paragraph.scope):
                 for match in each.pattern.finditer(paragraph.text):
@@ -93,6 +103,20 @@ def words_for(rule: Rule, found: str) -> str:
         if re.fullmatch(pattern, flat, rule.pattern.flags):
             return rule.message.replace("%s", instead, 1).replace("%s", flat)
     return rule.message.replace("%s", flat)
+
+
+def texts(code: str) -> Iterator[Paragraph]:
+    """The docstrings of a module's public names, and its commands' help."""
+    for node in ast.walk(ast.parse(code)):
+        value = None
+        if isinstance(node, ast.keyword) and node.arg in SHOWN:
+            value = node.value
+        elif isinstance(node, DOCUMENTED) and not getattr(node, "name", "").startswith("_"):
+            first = node.body[0] if node.body else None
+            value = first.value if isinstance(first, ast.Expr) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            for paragraph in paragraphs(inspect.cleandoc(value.value)):
+                yield paragraph._replace(line=paragraph.line + value.lineno - 1)
 
 
 def paragraphs(markdown: str) -> Iterator[Paragraph]:

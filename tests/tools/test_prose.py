@@ -58,6 +58,25 @@ def test_what_is_fine_or_no_prose_passes(markdown, tmp_path):
     assert found(markdown, tmp_path) == []
 
 
+def test_docstrings_and_help_are_read(tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text(
+        '''"""The run goes on."""
+def seen():
+    """Fine.
+
+    Was told.
+    """
+def _unseen():
+    """Was told."""
+parser.add_argument("--told", help="what it lies on")
+''',
+        "utf-8",
+    )
+    lines = [each.removeprefix(f"{module}:")[:2] for each in prose.problems(module, STYLE)]
+    assert sorted(lines) == ["1:", "5:", "9:"]
+
+
 def test_the_rules_hold_again_after_they_were_off(tmp_path):
     text = "<!-- vale off -->\n\ngoes on\n\n<!-- vale on -->\n\ngoes on"
     assert [each[:2] for each in found(text, tmp_path)] == ["7:"]

@@ -1,8 +1,8 @@
 """Check this machine for problems.
 
 With --fsck, check instead that every file of the workspace and of this machine's cache is readable
-and whole: runs, snapshots, models, datasets, lockfiles, registries and secrets. It may run beside
-jobs, changes nothing, and names each damaged file with what to do about it.
+and whole: runs, snapshots, models, datasets, lockfiles, registries and secrets. It may run while
+jobs do, changes nothing, and names each damaged file with what to do about it.
 
 Exits with code 1 if a requirement is missing or a file is damaged.
 """

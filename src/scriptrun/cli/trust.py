@@ -1,7 +1,7 @@
 """Trust a workspace that somebody else owns, or that others can write.
 
-What lies in a workspace runs as whoever opens it, so one that is not yours alone is refused until
-you trust it. Trust is yours only: it is stored in your settings folder, for this directory and its
+A workspace contains code that runs as the user who opens it, so scriptrun refuses one that others
+can change until you trust it. Trust is yours only: it is stored in your settings folder, for this directory and its
 present owner.
 
 Examples:

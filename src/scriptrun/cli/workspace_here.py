@@ -14,7 +14,7 @@ from scriptrun.store import paths
 def current() -> Workspace:
     """Return the workspace of the current directory, else one that is yet to be created.
 
-    Writes nothing: ``exists`` tells the two apart, and ``create_if_missing`` creates the second.
+    Writes nothing: ``exists`` distinguishes the two, and ``create_if_missing`` creates the second.
     Raises WorkspaceException for an unreadable workspace.
     """
     configured = os.environ.get("SCRIPTRUN_WORKSPACE")

@@ -31,8 +31,8 @@ Resolve = Callable[[object], str | None]
 class ConfigReader:
     """A configuration as submission reads it; ``problems`` lists everything wrong with it.
 
-    Script, command and arguments are those of ScriptRunConfig, else those of its run_config. Of
-    what is no ScriptRunConfig, the settings are those of an empty one.
+    Script, command and arguments are those of ScriptRunConfig, else those of its run_config. For
+    another object than a ScriptRunConfig, the settings are those of an empty one.
     """
 
     def __init__(self, config: object) -> None:

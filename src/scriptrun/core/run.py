@@ -262,7 +262,7 @@ class Run(ScriptRun):
         return remote.for_target(self.known_job.target)
 
     def bring_home(self, prefix: str = "") -> None:
-        """Fetch the files whose names begin with ``prefix``, where the run lies elsewhere."""
+        """Fetch the files whose names begin with ``prefix``, if the run is elsewhere."""
         there = remote.home(self.path, self.known_job)
         if there is not None:
             remote.mirror.fetch_below(self.path, there, prefix)

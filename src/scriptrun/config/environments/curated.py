@@ -1,4 +1,4 @@
-"""Curated environments: predefined ones, read from ``curated_definitions/*.json`` beside this."""
+"""Curated environments: predefined ones, read from ``curated_definitions/*.json``."""
 
 from __future__ import annotations
 
