@@ -18,6 +18,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, SITE = ROOT / "docs", ROOT / "build" / "site"
@@ -57,7 +58,7 @@ def build(settings: dict[str, str]) -> int:
     """Build the site and check it; 0 if nothing is wrong."""
     if run("zensical", "build", "--clean", "--strict", settings=settings) != 0:
         return 1
-    problems = [*pages_outside_the_navigation(), *fetched_from_elsewhere()]
+    problems = [*navigation_problems(), *fetched_from_elsewhere()]
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     misspelled = run("codespell", *(name for name in SPELLED if (ROOT / name).exists()))
     links = ["lychee", "--offline", "--include-fragments", "--index-files", "index.html", "--quiet"]
@@ -69,9 +70,12 @@ def build(settings: dict[str, str]) -> int:
     return int(failed)
 
 
-def serve(port: int) -> int:
+def serve(port: int) -> NoReturn:
     """Serve the site, and build a page again when its source changes."""
-    return run("zensical", "serve", "--dev-addr", f"localhost:{port}", settings=site_settings())
+    zensical = str(environment() / "zensical")
+    os.chdir(ROOT)
+    command = [zensical, "serve", "--dev-addr", f"localhost:{port}"]
+    os.execve(zensical, command, {**os.environ, **site_settings()})
 
 
 def release(folder: Path) -> int:
@@ -94,13 +98,15 @@ def release(folder: Path) -> int:
     return 0
 
 
-def pages_outside_the_navigation() -> Iterator[str]:
-    """A sentence for each page of docs/ that ``nav`` in mkdocs.yml lacks."""
+def navigation_problems() -> Iterator[str]:
+    """A sentence for each page that only docs/ or only ``nav`` in mkdocs.yml has."""
     navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]
     listed = set(re.findall(r"(?m)^ +- (?:[^:\n]+: )?(\S+\.md)$", navigation))
-    for page in sorted(DOCS.rglob("*.md")):
-        if (name := page.relative_to(DOCS).as_posix()) not in listed:
-            yield f"docs/{name} is missing from `nav` in mkdocs.yml"
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    for name in sorted(pages - listed):
+        yield f"docs/{name} is missing from `nav` in mkdocs.yml"
+    for name in sorted(listed - pages):
+        yield f"`nav` in mkdocs.yml lists docs/{name}, which does not exist"
 
 
 def fetched_from_elsewhere() -> Iterator[str]:

@@ -109,6 +109,15 @@ def test_a_page_that_the_navigation_lacks_fails_the_build(project):
     assert "docs/orphan.md is missing from `nav`" in done.stderr
 
 
+def test_a_page_that_only_the_navigation_has_fails_the_build(project):
+    (project / "docs" / "manual.md").rename(project / "docs" / "guide.md")
+    done = docs(project, "--build")
+    assert done.returncode == 1
+    (project / "docs" / "index.md").write_text("# Home\n", "utf-8")
+    done = docs(project, "--build")
+    assert "lists docs/manual.md, which does not exist" in done.stderr
+
+
 def test_pages_can_be_edited_where_the_project_has_a_repository(project):
     urls = '\n[project.urls]\nRepository = "https://github.com/someone/thing"\n'
     add(project / "pyproject.toml", urls)

@@ -1,8 +1,8 @@
 """Trust a workspace that somebody else owns, or that others can write.
 
 A workspace contains code that runs as the user who opens it, so scriptrun refuses one that others
-can change until you trust it. Trust is yours only: it is stored in your settings folder, for this directory and its
-present owner.
+can change until you trust it. Trust is yours only: it is stored in your settings folder, for this
+directory and its present owner.
 
 Examples:
   scriptrun trust                      trust the workspace here or above
