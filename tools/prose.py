@@ -25,7 +25,11 @@ from markdown_it.token import Token
 ROOT = Path(__file__).resolve().parent.parent
 STYLES = ROOT / "styles" / "scriptrun"
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
-CODE_FILES = tuple(f"src/scriptrun/{each}/**/*.py" for each in ("cli", "config", "core", "sweeps"))
+CODE_FILES = (
+    *(f"src/scriptrun/{each}/**/*.py" for each in ("cli", "config", "core", "sweeps")),
+    *(f"src/scriptrun/{each}/errors.py" for each in ("data", "spec", "runtime/injob")),
+    *(f"src/scriptrun/{each}.py" for each in ("engines/base", "environments/builder")),
+)
 #: what argparse shows of a call's arguments
 SHOWN = ("help", "description", "epilog")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)

@@ -138,6 +138,6 @@ def test_each_release_stays_beside_the_later_ones(project, tmp_path):
         {"version": "1.3", "title": "1.3", "aliases": ["latest"]},
         {"version": "1.2", "title": "1.2", "aliases": []},
     ]
-    assert "1.3/index.html" in (folder / "index.html").read_text("utf-8")
+    assert "url=1.3/" in (folder / "index.html").read_text("utf-8")
     assert (folder / "1.2" / "manual" / "index.html").exists()
     assert '"mike"' in (folder / "1.2" / "index.html").read_text("utf-8")

@@ -15,7 +15,7 @@ BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
 def table() -> str:
     """Return a row for each name of the SDK v1: its equivalent, or what to use instead."""
-    rows = ["| name | | scriptrun equivalent, or what to do |", "| --- | --- | --- |"]
+    rows = ["| name | support | scriptrun equivalent, or what to do |", "| --- | --- | --- |"]
     for module in sorted(api_table.PROVIDED):
         rows += [
             f"| `{module}.{name}` | works | `{source}.{actual}` |"

@@ -53,7 +53,7 @@ class PollRound:
 
 
 class Order(Value, frozen=False):
-    """What an engine needs beside the spec to start a job; specific to this submission.
+    """What an engine needs in addition to the spec to start a job; specific to this submission.
 
     ``environ`` is what the job inherits; it may hold secrets and is never written into the
     workspace; None: the launcher's own. ``python``, ``bin`` and ``prefix`` come from the
@@ -101,10 +101,10 @@ class Traits(Value):
 
     ``here``: jobs run on this machine. ``shared_files``: they see the workspace's files under the
     same paths, or those of the host that ``through`` names; else ``Engine.home`` brings a run's
-    files home. ``queues``: the engine has a queue of its own, so runs do not wait here for one
+    files home. ``queues``: the engine has its own queue, so runs do not wait here for one
     another. ``containers`` is what runs images there ("": this machine's own tool where jobs run
     here, else nothing does). ``builds_on_nodes``: a job's environment is built again on its node.
-    ``arrays``: several jobs may be handed over at once (``submit_together``). ``through`` is the
+    ``arrays``: several jobs may be submitted at once (``submit_together``). ``through`` is the
     host by way of which jobs are submitted, whose files alone the nodes see. Runs are looked at
     every ``poll_seconds``.
     """
@@ -120,7 +120,11 @@ class Traits(Value):
 
 
 class Engine(Protocol):
-    """See the module's text; `scriptrun.testing.engines` is the suite that an engine must pass."""
+    """What every engine implements; `scriptrun.testing.engines` is the suite that it must pass.
+
+    An engine object *is* the compute target, a frozen value of its options. It starts, observes
+    and stops a job's processes, but never reports success: only the job's own result does.
+    """
 
     @property
     def name(self) -> str:
