@@ -91,9 +91,7 @@ def release(folder: Path) -> int:
     newest = {"version": version, "title": version, "aliases": ["latest"]}
     versions = [newest, *({**each, "aliases": []} for each in others)]
     listing.write_text(json.dumps(versions, indent=2) + "\n", "utf-8")
-    redirect = (
-        f'<!doctype html>\n<meta http-equiv="refresh" content="0; url={version}/">\n'
-    )
+    redirect = f'<!doctype html>\n<meta http-equiv="refresh" content="0; url={version}/">\n'
     (folder / "index.html").write_text(redirect, "utf-8")
     return 0
 
