@@ -9,6 +9,7 @@ adds it to FOLDER/versions.json, which the version selector reads, and FOLDER/in
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -134,19 +135,33 @@ def run(tool: str, *arguments: str, settings: dict[str, str] | None = None) -> i
 
 def environment() -> Path:
     """The programs of .venv-docs, which is made when it is missing or the pins have changed."""
-    ready, pins = VENV / ".ready", PINS.read_text("utf-8")
-    if not ready.exists() or ready.read_text("utf-8") != pins:
-        print(f"setting up {VENV.name} ...", file=sys.stderr)
-        uv = [sys.executable, "-m", "uv"]
-        python = ["--python", str(VENV / "bin" / "python")]
-        for command in (
-            [*uv, "venv", "-q", "--clear", "--python", sys.executable, str(VENV)],
-            [*uv, "pip", "sync", "-q", *python, str(PINS)],
-        ):
-            if subprocess.run(command).returncode != 0:
-                sys.exit(f"{VENV.name} could not be made.")
-        ready.write_text(pins, "utf-8")
+    if not is_ready():
+        (ROOT / "build").mkdir(exist_ok=True)
+        with open(ROOT / "build" / "docs.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_ready():
+                make_environment()
     return VENV / "bin"
+
+
+def is_ready() -> bool:
+    """Whether .venv-docs holds what is pinned."""
+    ready = VENV / ".ready"
+    return ready.exists() and ready.read_text("utf-8") == PINS.read_text("utf-8")
+
+
+def make_environment() -> None:
+    """Install the pinned tools."""
+    print(f"setting up {VENV.name} ...", file=sys.stderr)
+    uv = [sys.executable, "-m", "uv"]
+    python = ["--python", str(VENV / "bin" / "python")]
+    for command in (
+        [*uv, "venv", "-q", "--clear", "--python", sys.executable, str(VENV)],
+        [*uv, "pip", "sync", "-q", *python, str(PINS)],
+    ):
+        if subprocess.run(command).returncode != 0:
+            sys.exit(f"{VENV.name} could not be made.")
+    (VENV / ".ready").write_text(PINS.read_text("utf-8"), "utf-8")
 
 
 if __name__ == "__main__":
