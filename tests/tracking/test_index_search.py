@@ -20,7 +20,14 @@ from scriptrun.query.fields import Field
 from scriptrun.runtime import events, results
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec
-from scriptrun.tracking import index_facts, index_tables, metric_series, run_folder, run_state
+from scriptrun.tracking import (
+    index_facts,
+    index_groups,
+    index_tables,
+    metric_series,
+    run_folder,
+    run_state,
+)
 from scriptrun.tracking.index import Index, epoch_seconds
 from scriptrun.tracking.index_search import SortKey
 
@@ -476,3 +483,30 @@ def test_times_and_days(runs, condition, numbers):
         put(runs, number)
     with index_of(runs) as index:
         assert sorted(asked(index, condition)) == [f"run_{number}" for number in numbers]
+
+
+def test_groups(runs):
+    for number, (model, loss, state) in enumerate(
+        [
+            ("a", 1.0, "Completed"),
+            ("a", 3.0, "Failed"),
+            ("b", math.nan, "Completed"),
+            ("", 4.0, "Failed"),
+        ]
+    ):
+        arguments = ("--model", model) if model else ()
+        put(runs, number, state, arguments=arguments, metrics=[("loss", loss + 1), ("loss", loss)])
+    put(runs, 5, parent="run_1", arguments=("--model", "1e-3"))
+    with index_of(runs) as index:
+        found = index.group(tree.And(), Field("params", "model"), children=False)
+        assert [(each.value, each.runs) for each in found] == [("a", 2), ("b", 1), (None, 1)]
+        assert found[0].states == {"Completed": 1, "Failed": 1}
+        assert found[0].metrics == {"loss": index_groups.MetricRange(1.0, 4.0, 2.0)}
+        assert found[1].metrics == {"loss": index_groups.MetricRange(None, None, None)}
+        by_number = index.group(tree.And(), Field("params", "model"))
+        assert 0.001 in [each.value for each in by_number]
+        failed = language.parse("failed").node
+        assert [each.runs for each in index.group(failed, fields.known("state"))] == [2]
+        days = index.group(tree.And(), fields.known("submitted"))
+        assert "2024-05-02" in [each.value for each in days]
+        assert sum(each.runs for each in index.group(tree.And(), Field("max", "loss"))) == 5

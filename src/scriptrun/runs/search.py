@@ -15,6 +15,7 @@ from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value
 from scriptrun.tracking.index import Index, RunRow, epoch_seconds
 from scriptrun.tracking.index_facts import Metric, NamedValues
+from scriptrun.tracking.index_groups import RunGroup
 from scriptrun.tracking.index_search import SortKey
 
 TYPE_CHECKING = False
@@ -161,10 +162,13 @@ class Search:
 
         Child runs are left out unless ``children``, or if the query is about ``parent``.
         """
-        with_children = children or any(field.name == "parent" for field in tree.fields_of(node))
-        found = self.index.search(node, sort, limit, with_children)
+        found = self.index.search(node, sort, limit, children or _is_about_children(node))
         named = self.index.named_values([run for run, _ in found])
         return [FoundRun(row, named[run]) for run, row in found]
+
+    def groups(self, node: Node, by: Field, children: bool = False) -> list[RunGroup]:
+        """The runs for which ``node`` is true, by the values of a field; see ``runs``."""
+        return self.index.group(node, by, children or _is_about_children(node))
 
     def names(self, *spaces: str) -> list[str]:
         """All names in ``spaces``, as a query has them."""
@@ -234,6 +238,10 @@ def differing_fields(found: Sequence[FoundRun]) -> list[Field]:
         for field in names
         if len(found) == 1 or len({repr(run.typed(field, 0.0)) for run in found}) > 1
     ]
+
+
+def _is_about_children(node: Node) -> bool:
+    return any(field.name == "parent" and not field.space for field in tree.fields_of(node))
 
 
 def _renamed(node: Node, names: dict[Field, Field]) -> Node:

@@ -18,8 +18,17 @@ from scriptrun.query.fields import Field
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.records import DamagedRecord
-from scriptrun.tracking import events, index_facts, index_search, parameters, run_folder, run_state
+from scriptrun.tracking import (
+    events,
+    index_facts,
+    index_groups,
+    index_search,
+    parameters,
+    run_folder,
+    run_state,
+)
 from scriptrun.tracking.index_facts import NamedValues
+from scriptrun.tracking.index_groups import RunGroup
 from scriptrun.tracking.index_search import SortKey
 from scriptrun.tracking.index_tables import (
     RUN_COLUMNS,
@@ -156,8 +165,7 @@ class Index:
 
         In the order ``sort``, then newest first; ``children`` as in ``rows``.
         """
-        if not children:
-            node = tree.And((node, tree.Not(_IS_CHILD)))
+        node = node if children else _without_children(node)
         columns = ("run", "day", *_ROW_COLUMNS)
         return self._repaired(
             lambda: [
@@ -165,6 +173,11 @@ class Index:
                 for record in index_search.select(self._db, columns, node, sort, limit, time.time())
             ]
         )
+
+    def group(self, node: Node, by: Field, children: bool = True) -> list[RunGroup]:
+        """The runs for which ``node`` is true, by the values of a field; the largest first."""
+        node = node if children else _without_children(node)
+        return self._repaired(lambda: index_groups.group(self._db, node, by, time.time()))
 
     def named_values(self, runs: list[int]) -> dict[int, NamedValues]:
         """The parameters, metrics and properties of the runs with these numbers."""
@@ -282,7 +295,11 @@ _UPSERT = (
     "on conflict (id) do update set "
     + ", ".join(f"{name} = excluded.{name}" for name in RUN_COLUMNS if name != "id")
 )
-_IS_CHILD = tree.Comparison(Field("", "parent"), tree.UNEQUAL, "")
+
+
+def _without_children(node: Node) -> Node:
+    is_child = tree.Comparison(Field("", "parent"), tree.UNEQUAL, "")
+    return tree.And((node, tree.Not(is_child)))
 
 
 def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> dict[str, SqlValue]:

@@ -175,6 +175,41 @@ def _order(sql: _Sql, sort: Sequence[SortKey]) -> tuple[str, str]:
     return joins, ", ".join([*order, "runs.created desc", "runs.id desc"])
 
 
+def grouping(by: Field) -> tuple[str, str, dict[str, SqlValue]]:
+    """The value of a field as an expression, with the join that it needs and its values."""
+    if not by.space:
+        return _EXPRESSIONS[by.name], "", {}
+    column = _EXTREMES.get(by.space, "")
+    join = (
+        " left join facts as by_field on by_field.space = :by_space "
+        "and by_field.key = :by_key and by_field.run = runs.run"
+    )
+    values: dict[str, SqlValue] = {
+        "by_space": fields.METRICS if column else by.space,
+        "by_key": to_sqlite(by.name),
+    }
+    found = f"by_field.{column}" if column else "coalesce(by_field.number, by_field.text, '')"
+    return f"(case when by_field.run is null then null else {found} end)", join, values
+
+
+def insert_matching(
+    database: sqlite3.Connection,
+    node: Node,
+    expression: str,
+    join: str,
+    values: dict[str, SqlValue],
+    now: float,
+) -> None:
+    """Fill the table ``grouped`` with the runs for which ``node`` is true."""
+    sql = _Sql(now, {"now": now, **values})
+    query = (
+        f"insert into temp.grouped select runs.run, {expression}, runs.state "
+        f"from runs{join} where {sql.condition(node)}"
+    )
+    used = {name: value for name, value in sql.values.items() if f":{name}" in query}
+    database.execute(query, used)
+
+
 def names(database: sqlite3.Connection, space: str) -> list[str]:
     """The names in ``space`` that any run has, in order; each costs one look into the index."""
     query = """

@@ -27,7 +27,7 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.runs import columns, groups, question
 from scriptrun.cli.terminal import csv_text, output, streams
-from scriptrun.query import fields
+from scriptrun.query import fields, tree
 from scriptrun.query.fields import Field
 from scriptrun.runs.search import FoundRun, Search
 from scriptrun.spec import states
@@ -42,6 +42,14 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
     from scriptrun.runtime.hints import Json
 
+_ACTIVE = tree.Not(
+    tree.Or(
+        tuple(
+            tree.Comparison(fields.known("state"), tree.EQUAL, state)
+            for state in sorted(states.TERMINAL)
+        )
+    )
+)
 #: seconds between two refreshes with --watch
 _WATCH_SECONDS = 2.0
 
@@ -109,15 +117,21 @@ def _watch(workspace: Workspace, args: argparse.Namespace) -> int:
 
 
 def _show(index: Search, args: argparse.Namespace, clear: str = "") -> list[FoundRun]:
-    """Print what is asked for, after the control sequence ``clear``; return the runs."""
+    """Print what is asked for, after the control sequence ``clear``.
+
+    Return the runs that are shown; of groups, one that is still active, if any.
+    """
     asked = question.parse(index, args)
-    limit = None if args.all or args.group_by else args.limit
+    if asked.group_by is not None:
+        streams.raw(sys.stdout).write(clear)
+        by = asked.group_by
+        groups.show(groups.group(index, asked.node, by, asked.mentioned, args.children), args)
+        return index.runs(tree.And((asked.node, _ACTIVE)), limit=1, children=args.children)
+    limit = None if args.all else args.limit
     fetched = index.runs(asked.node, asked.sort, limit and limit + 1, args.children)
     found = fetched[:limit]
     streams.raw(sys.stdout).write(clear)
-    if asked.group_by is not None:
-        groups.show(groups.group(found, asked.group_by, asked.mentioned), args)
-    elif args.json:
+    if args.json:
         output.print_json([record(each) for each in found])
     elif args.csv:
         print(_as_csv(found, asked.columns), end="")
