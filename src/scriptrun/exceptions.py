@@ -7,6 +7,7 @@ from scriptrun.data.errors import (
     DatasetValidationError,
     DatastoreException,
 )
+from scriptrun.query.problem import QueryException
 from scriptrun.spec.errors import (
     ActivityFailedException,
     ComputeTargetException,
@@ -28,6 +29,7 @@ __all__ = [
     "DatastoreException",
     "EnvironmentException",
     "ExperimentExecutionException",
+    "QueryException",
     "RunConfigurationException",
     "RunEnvironmentException",
     "ScriptrunError",

@@ -103,7 +103,7 @@ def print_table(
 
 
 def fits(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a table is no wider than the terminal; always true where there is none."""
+    """Whether a table fits the terminal; without a terminal, always."""
     widths = [max(map(width, column)) for column in zip(heads, *rows, strict=True)]
     return not sys.stdout.isatty() or sum(widths) + 2 * (len(widths) - 1) <= columns()
 
