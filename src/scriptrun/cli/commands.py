@@ -45,6 +45,7 @@ OTHERS = {
     "migrate": Command("migrate", "Rewrite Azure ML SDK v1 code for scriptrun"),
     "export": Command("runs.export", "Export a run to another system's format"),
     "import": Command("import_job", "Convert another system's job to Python"),
+    "config": Command("config", "Show and change settings: defaults for your runs"),
     "init": Command("init", "Create a workspace"),
     "trust": Command("trust", "Trust a workspace of somebody else, or one that others can write"),
     "doctor": Command("doctor", "Check this machine for problems"),

@@ -17,6 +17,7 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.query import fields
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
+from scriptrun.registry.settings import keys as settings_keys
 from scriptrun.runs import find as find_runs
 from scriptrun.runs import search
 from scriptrun.spec import states
@@ -58,7 +59,7 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 #: metavar: the kind of name that completes it
 _VALUES = {"RUN": "runs", "A": "runs", "B": "runs", "T": "targets", "S": "states"}
 _VALUES |= {"NAME[@VERSION]": "datasets", "DATASTORE:PATH": "places"}
-_VALUES |= {"DATASTORE": "datastores"}
+_VALUES |= {"DATASTORE": "datastores", "SETTING": "settings"}
 _VALUES |= {"QUERY": "fields", "FIELD": "fields", "FIELDS": "fields", "METRIC": "metrics"}
 _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "experiments"}
 
@@ -147,6 +148,8 @@ def _values(action: argparse.Action) -> list[str]:
 def _names(kind: str) -> list[str]:
     if kind == "states":
         return list(states.ORDER)
+    if kind == "settings":
+        return list(settings_keys.SETTINGS)
     workspace = workspace_here.require()
     if kind in _NAMES:
         return list(_NAMES[kind](workspace))

@@ -84,7 +84,6 @@ def _pins_argument(add: Callable[..., object]) -> None:
     add(
         "--pins",
         choices=("exact", "relax"),
-        default="exact",
         help="reject or relax unavailable pins (default: exact, reject)",
     )
 
@@ -170,7 +169,9 @@ def run(args: argparse.Namespace) -> int:
     submit.begin(workspace, request.experiment)
     with spinner.show_status("Taking snapshot"):
         folder = submit.submit(submission, workspace)
-    return int(_load("runs.after_submit").finish(workspace, folder, submission.warnings, args))
+    after_submit = _load("runs.after_submit")
+    after_submit.notify(workspace, folder, request.notify)
+    return int(after_submit.finish(workspace, folder, submission.warnings, args))
 
 
 def _load(name: str) -> ModuleType:

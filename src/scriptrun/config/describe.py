@@ -126,7 +126,7 @@ def _user_environment(reader: ConfigReader) -> Environment:
     if not script or reader.command or is_user_chosen(environment):
         return environment
     path = os.path.join(reader.config.source_directory or ".", os.fspath(script))
-    conda = script_header.find(path) if _has_header(path) else None
+    conda = script_header.find(path) if has_header(path) else None
     if conda is None:
         return environment
     script_environment = environment.clone(os.path.basename(os.fspath(script)))
@@ -134,7 +134,7 @@ def _user_environment(reader: ConfigReader) -> Environment:
     return script_environment
 
 
-def _has_header(path: str) -> bool:
+def has_header(path: str) -> bool:
     """Whether the script may have inline metadata: a cheap test before parsing it."""
     try:
         with files.open_record(path) as handle:

@@ -37,6 +37,12 @@ def default_environment() -> Environment:
     return Environment(DEFAULT_ENVIRONMENT)
 
 
+class DefaultTarget(str):
+    """The name of the target of a job that names none: a default may take its place."""
+
+    __slots__ = ()
+
+
 class RunConfiguration(Section):
     """The settings of a job; you can change every field until you submit it.
 
@@ -50,7 +56,7 @@ class RunConfiguration(Section):
 
     script: str | None = None
     arguments: list[Any] = fresh(list)
-    target: Any = "local"
+    target: Any = DefaultTarget("local")
     framework: str = "Python"
     communicator: str = "None"
     max_run_duration_seconds: int | None = None

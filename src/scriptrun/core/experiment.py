@@ -14,7 +14,7 @@ from scriptrun.spec.control_characters import escape
 from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.later import later
-from scriptrun.submission import check, interactive, submit
+from scriptrun.submission import check, defaults, interactive, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,14 +83,17 @@ class Experiment:
         """
         config = as_configuration(config)
         origin = check.origin_of(kwargs.get("origin"), pins)
+        filled = defaults.Filled(origin, tags)
+        if kwargs.get("origin") is None:  # old code gives one, and keeps its own values
+            config, filled = defaults.fill(config, self.workspace, filled)
         name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
         submitter = importlib.import_module(name) if isinstance(name, str) else submit
-        submission = submitter.check(config, self.workspace, self.name, tags, origin)
+        submission = submitter.check(config, self.workspace, self.name, filled.tags, filled.origin)
         submit.begin(self.workspace, self.name)
         folder = submitter.submit(submission, self.workspace)
         run = Run.at(self.workspace, folder)
         environment_registry.remember(self.workspace, submission.environment)
-        for message in submission.warnings:
+        for message in (*filled.warnings, *submission.warnings):
             warnings.warn(escape(message), stacklevel=2)
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
@@ -109,9 +112,12 @@ class Experiment:
         ``tags`` and ``pins`` are as for ``submit``.
         """
         origin = check.origin_of(kwargs.get("origin"), pins)
+        jobs = [(as_configuration(config), defaults.Filled(origin, tags)) for config in configs]
+        if kwargs.get("origin") is None:
+            jobs = [defaults.fill(config, self.workspace, filled) for config, filled in jobs]
         submissions = [
-            check.check(as_configuration(config), self.workspace, self.name, tags, origin)
-            for config in configs
+            check.check(config, self.workspace, self.name, filled.tags, filled.origin)
+            for config, filled in jobs
         ]
         submit.begin(self.workspace, self.name)
         folders = batch.submit_all(submissions, self.workspace)
@@ -119,7 +125,9 @@ class Experiment:
         environments = {id(each.environment): each.environment for each in submissions}
         for environment in filter(None, environments.values()):
             environment_registry.remember(self.workspace, environment)
-        for message in {text for submission in submissions for text in submission.warnings}:
+        texts = [filled.warnings for _, filled in jobs]
+        texts += [tuple(each.warnings) for each in submissions]
+        for message in {text for warnings_of_one in texts for text in warnings_of_one}:
             warnings.warn(escape(message), stacklevel=2)
         return runs
 

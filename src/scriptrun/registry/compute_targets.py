@@ -152,8 +152,13 @@ def remove(workspace: WorkspaceFiles, name: str) -> None:
 
 def default_name(workspace: WorkspaceFiles) -> str:
     """The name of the default target, for jobs without one."""
+    return chosen_default(workspace) or DEFAULT
+
+
+def chosen_default(workspace: WorkspaceFiles) -> str:
+    """The default target that was chosen for the workspace; "" if none was."""
     setting = _target_store(workspace).get(".default") or {}
-    return str(setting.get("name", DEFAULT))
+    return str(setting.get("name", ""))
 
 
 def set_default(workspace: WorkspaceFiles, name: str) -> None:

@@ -92,12 +92,26 @@ def _is_closed(folder: str) -> bool:
     return not status.st_mode & stat.S_IXGRP or is_own_group(folder, status.st_gid)
 
 
+def why_not_own(path: Path) -> str:
+    """Why the file is not the user's alone, or root's; "" if it is, or is missing."""
+    owners = (0, *accounts.own_users())
+    return next(filter(None, (_problem_of(str(path), look, owners) for look in _LOOKS)), "")
+
+
 def _own_problem_of(path: str) -> str:
     """Why the file or folder, or the link that it is, is not the user's alone."""
     return _problem_of(path, os.lstat) or (_problem_of(path) if os.path.islink(path) else "")
 
 
-def _problem_of(path: str, look: Callable[[str], os.stat_result] = os.stat) -> str:
+#: at a path itself, and at what a symbolic link leads to
+_LOOKS = (os.lstat, os.stat)
+
+
+def _problem_of(
+    path: str,
+    look: Callable[[str], os.stat_result] = os.stat,
+    owners: tuple[int, ...] | None = None,
+) -> str:
     """Why the file or folder is not the user's alone; "" if it is, or is missing.
 
     With ``os.lstat``, the path itself is meant, not what a symbolic link leads to.
@@ -108,7 +122,7 @@ def _problem_of(path: str, look: Callable[[str], os.stat_result] = os.stat) -> s
         status = None
     if status is None:
         return ""
-    if status.st_uid not in accounts.own_users():
+    if status.st_uid not in (owners or accounts.own_users()):
         return f"belongs to {accounts.user_name(status.st_uid)}"
     if stat.S_ISLNK(status.st_mode):
         return ""  # anyone may write a link's mode; its owner decides where it leads

@@ -25,9 +25,14 @@ GUARD, RUNNER, LAUNCHER = "scriptrun-guard", "scriptrun-queue", "scriptrun-run"
 DATA = "scriptrun-data"
 #: the driver of a sweep
 SWEEP = "scriptrun-sweep"
+#: what reports the ends of runs to the user
+NOTIFIER = "scriptrun-alert"
 #: rootless podman's pause process, shared by all containers; it belongs to no run
 _PAUSE = (b"catatonit", b"podman pause")
-_KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode(), *_PAUSE)
+_KEEPERS = (
+    *(name.encode() for name in (GUARD, RUNNER, DATA, SWEEP, NOTIFIER)),
+    *_PAUSE,
+)
 
 
 _libc: "list[CDLL]" = []

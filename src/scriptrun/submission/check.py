@@ -47,7 +47,7 @@ class Origin(Value):
     ``interpreter`` runs the job if no environment is given (default: this process's own);
     ``variables`` override the environment's; ``passed`` are variables that the job inherits from
     the submitting process; ``parent`` is the ID of the run that submits. ``pins`` says what to do
-    about unavailable pins (EnvironmentSpec).
+    about unavailable pins (EnvironmentSpec). ``notes`` say where defaults came from.
     """
 
     interpreter: str | None = None
@@ -57,6 +57,7 @@ class Origin(Value):
     parent: str | None = None
     root: str | None = None
     pins: str = EXACT
+    notes: tuple[str, ...] = ()
 
 
 def with_pins(pins: str, origin: Origin | None = None) -> Origin:
@@ -305,7 +306,7 @@ def _job(
         root=origin.root or origin.parent or run_id,
         tags={str(key): None if value is None else str(value) for key, value in tags.items()},
         properties={"azureml.runsource": "experiment", "_azureml.ComputeTargetType": "local"},
-        notes=(*described.notes, *_artifact_link_notes(str(source))),
+        notes=(*origin.notes, *described.notes, *_artifact_link_notes(str(source))),
         run_definition=described.run_definition,
         submitted_by={**identity.identify(), "user": _user()},
     )

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import re
+from pathlib import Path
 
 from scriptrun.cli.options import default_python, set_field
 from scriptrun.cli.options import distribution as distribution_options
@@ -15,10 +16,12 @@ from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.core.workspace import Workspace
-from scriptrun.registry import compute_targets
+from scriptrun.registry.settings import keys as settings_keys
+from scriptrun.registry.settings import reader as settings_reader
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
+from scriptrun.submission import defaults
 from scriptrun.submission.check import Origin, source_folder
 
 TYPE_CHECKING = False
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from scriptrun.cli.options import data as data_options
+    from scriptrun.registry.settings.reader import Settings
+    from scriptrun.submission.defaults import Defaults
 
     T = TypeVar("T")
 else:
@@ -40,6 +45,7 @@ class RunRequest(Value, frozen=False):
     origin: Origin
     tags: dict[str, str | None]
     warnings: list[str] = fresh(default_factory=list)
+    notify: list[str] = fresh(default_factory=list)
 
 
 def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
@@ -50,9 +56,13 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
             "Give a script (scriptrun run train.py) or use --command 'make train'.",
         )
     loaded, project = _load(args) if args.config else (None, None)
-    configuration = loaded or _default_configuration(workspace)
+    configuration = loaded or _default_configuration()
     refuse(_conflicts(args, configuration) if loaded else [])
+    script = args.script or configuration.script
+    start = source_folder(split_source(args.source or project, script)[0])
+    settings = settings_reader.read(start, workspace)
     _apply(args, configuration, workspace)
+    filled = _fill_defaults(args, configuration, settings, workspace, start)
     distribution_options.apply(args, configuration)
     for text in args.settings:
         set_field.apply(configuration, text)
@@ -73,10 +83,50 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
     if loaded is not None and script and not args.script:
         configuration.script = script
     variables, passed_through = _parse_variables(env_texts)
-    python, warnings = default_python.choose(source_folder(source), workspace.root)
-    origin = Origin(python, variables, passed_through, args.name or "", pins=args.pins)
+    python, warnings = filled.interpreter, list(settings.warnings)
+    if python is None:
+        python, more_warnings = default_python.choose(source_folder(source), workspace.root)
+        warnings += more_warnings
+    origin = Origin(
+        *(python, variables, passed_through, args.name or ""),
+        pins=args.pins or "exact",
+        notes=filled.notes,
+    )
     experiment = args.experiment or experiment_name(source)
-    return RunRequest(config, experiment, origin, parse_tags(args.tags), warnings)
+    return RunRequest(
+        *(config, experiment, origin, parse_tags(args.tags), warnings),
+        notify=settings.notify,
+    )
+
+
+def _fill_defaults(
+    args: argparse.Namespace,
+    configuration: RunConfiguration,
+    settings: Settings,
+    workspace: Workspace,
+    source: Path,
+) -> Defaults:
+    """Fill in what neither the command line nor --config says; return notes of what was."""
+    given = ["compute"] if args.compute else []
+    given += settings_keys.ENVIRONMENT if environment_options.check_sources(args) else []
+    script = None if args.command else split_source(args.source, args.script)[1]
+    path = os.path.join(source, script) if script else None
+    filled = defaults.apply(settings.without(*given), configuration, workspace, path)
+    notes = list(filled.notes)
+    for name in ("experiment", "pins"):
+        found = settings.get(name)
+        if found and not getattr(args, name):
+            setattr(args, name, found.value)
+            notes.append(defaults.note(found))
+    for name, found in settings.table("tags").items():
+        args.tags = [f"{name}={found.value}" if found.value else name, *args.tags]
+    taken = {text.partition("=")[0] for text in (*args.inputs, *args.outputs)}
+    taken |= {*(configuration.data or {}), *(configuration.output_data or {})}
+    for name, found in settings.table("inputs").items():
+        if name not in taken:
+            args.inputs = [*args.inputs, f"{name}={found.value}"]
+            notes.append(defaults.note(found))
+    return filled.replace(notes=tuple(notes))
 
 
 def _fill_data_names(
@@ -129,9 +179,8 @@ def experiment_name(source: str) -> str:
     return name.strip("-._")[:255] or "default"
 
 
-def _default_configuration(workspace: Workspace) -> RunConfiguration:
+def _default_configuration() -> RunConfiguration:
     configuration = RunConfiguration()
-    configuration.target = compute_targets.default_name(workspace)
     configuration.environment.environment_variables = {}  # drop v1's EXAMPLE_ENV_VAR
     return configuration
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from scriptrun.cli.terminal import attach, output
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
+
+
+def notify(workspace: Workspace, folder: Path, command: Sequence[str]) -> None:
+    """Execute the setting ``notify`` when the run in ``folder`` ends; nothing if it is empty."""
+    if command:
+        notifications = importlib.import_module("scriptrun.queue.notifications")
+        notifications.request(workspace, folder.name, command)
 
 
 def finish(

@@ -7,12 +7,14 @@ verdict is "same" (exit code 0), "drifted" (1) or "cannot" (2: it could not be v
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.history import rerun as rerun_runs
+from scriptrun.registry.settings import reader
 from scriptrun.spec.control_characters import one_line
 
 _EXIT_CODES = {"same": 0, "drifted": 1, "cannot": 2}
@@ -32,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     """Rerun the run and return the exit code."""
     local_engine.allow_fork()
     original = common_arguments.find_run(args)
+    settings = reader.read(Path.cwd(), original.workspace)
     rerun = rerun_runs.start(original, args.name)
+    after_submit.notify(original.workspace, rerun.run.path, settings.notify)
     if not args.verify:
         return after_submit.finish(original.workspace, rerun.run.path, rerun.warnings, args)
     for message in rerun.warnings:

@@ -24,6 +24,7 @@ from scriptrun.cli import run as run_command
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.options import sweep as sweep_options
+from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
 from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
@@ -161,6 +162,7 @@ def _submit(args: argparse.Namespace) -> int:
     workspace = workspace_here.create_if_missing(workspace)
     job_submit.begin(workspace, request.experiment)
     folder = sweep_submit.submit(submission, workspace)
+    after_submit.notify(workspace, folder, request.notify)
     for message in submission.warnings:
         attach.warn(message)
     return _finish(args, HyperDriveRun.at(workspace, folder))

@@ -1,0 +1,1 @@
+"""Settings: defaults that a user or a project writes once, in a TOML file."""
