@@ -10,14 +10,16 @@ examples:
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from scriptrun.cli import common_arguments, workspace_here
-from scriptrun.cli.terminal import output
+from scriptrun.cli.terminal import attach, output
 from scriptrun.core.workspace import Workspace
 from scriptrun.diagnostics import target
 from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.base import Engine
 from scriptrun.registry import compute_targets
+from scriptrun.registry.settings import reader as settings_reader
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.values import types_of
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _record(workspace: Workspace, engine: Engine) -> Json:
     target = compute_targets.target_of(engine)
-    default = compute_targets.default_name(workspace) == target.name
+    default = _default_in_effect(workspace)[0] == target.name
     return {
         "name": target.name,
         "class": target.kind,
@@ -237,8 +239,16 @@ def _default(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     if args.name:
         compute_targets.resolve(workspace, args.name)
         compute_targets.set_default(workspace_here.create_if_missing(workspace), args.name)
-    name = compute_targets.default_name(workspace)
+    name, origin = _default_in_effect(workspace)
+    if args.name not in (None, name):
+        attach.warn(f"here the default is {name!r}, from {origin}")
     return {"default": name}, name
+
+
+def _default_in_effect(workspace: Workspace) -> tuple[str, str]:
+    """The default target and the setting that it comes from, if any."""
+    found = settings_reader.read(Path.cwd(), workspace).get("compute")
+    return (str(found.value), found.origin) if found else (compute_targets.DEFAULT, "")
 
 
 def _remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:

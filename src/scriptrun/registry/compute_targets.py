@@ -156,9 +156,10 @@ def default_name(workspace: WorkspaceFiles) -> str:
 
 
 def chosen_default(workspace: WorkspaceFiles) -> str:
-    """The default target that was chosen for the workspace; "" if none was."""
+    """The default target that was chosen for the workspace; "" if none, or local, was."""
     setting = _target_store(workspace).get(".default") or {}
-    return str(setting.get("name", ""))
+    name = str(setting.get("name", DEFAULT))
+    return "" if name == DEFAULT else name
 
 
 def set_default(workspace: WorkspaceFiles, name: str) -> None:

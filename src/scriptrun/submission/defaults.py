@@ -10,7 +10,11 @@ from pathlib import Path
 from scriptrun.config import describe
 from scriptrun.config.environments import request as environment_request
 from scriptrun.config.environments.environment import Environment
-from scriptrun.config.run_configuration import DefaultTarget, RunConfiguration
+from scriptrun.config.run_configuration import (
+    DefaultTarget,
+    RunConfiguration,
+    default_environment,
+)
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
@@ -49,26 +53,41 @@ def apply(
     run: RunConfiguration,
     workspace: WorkspaceFiles,
     script_path: str | None = None,
+    is_code: bool = False,
 ) -> Defaults:
     """Set the target and the environment of ``run`` where the job leaves them open.
 
-    A variable counts more than ``run``, a file less. A script with inline metadata says itself
-    what it needs. Raises ComputeTargetException or EnvironmentException, naming the setting.
+    A variable counts more than a ``run`` from a file, but less than one that code made
+    (``is_code``). A script with inline metadata says itself what it needs. Raises
+    ComputeTargetException or EnvironmentException, naming the setting.
     """
     notes = []
     target = settings.get("compute")
-    if target and (target.level == VARIABLE or isinstance(run.target, DefaultTarget)):
+    is_open = isinstance(run.target, DefaultTarget)
+    if target and (is_open or (target.level == VARIABLE and not is_code)):
         run.target = _known_target(target, workspace)
         notes.append(note(target))
     environment = settings.environment
-    is_open = not _is_chosen(run) and not (script_path and describe.has_header(script_path))
-    if environment is None or not (is_open or environment.level == VARIABLE):
+    if environment is None or not _may_replace(environment, run, script_path, is_code):
         return Defaults(notes=tuple(notes))
     notes.append(note(environment))
     if environment.key == "python":
         return Defaults(_interpreter(environment), tuple(notes))
+    if not _is_chosen(run):
+        own = _own_variables(run)
+        run.environment_variables = {**own, **(run.environment_variables or {})}
     run.environment = _environment(environment, workspace)
     return Defaults(notes=tuple(notes))
+
+
+def _may_replace(
+    environment: Found, run: RunConfiguration, script_path: str | None, is_code: bool
+) -> bool:
+    """Whether the setting counts more than what ``run``, or the script, says."""
+    if _is_chosen(run):
+        return environment.level == VARIABLE and not is_code
+    has_header = bool(script_path and describe.has_header(script_path))
+    return environment.level == VARIABLE or not has_header
 
 
 def note(found: Found) -> str:
@@ -84,14 +103,14 @@ def fill(config: T, workspace: WorkspaceFiles, given: Filled) -> tuple[T, Filled
     settings = reader.read(source_folder(job.source_directory or "."), workspace)
     if not settings.found:
         return config, given.replace(warnings=settings.warnings)
-    config = copy.copy(config)
     if isinstance(config, ScriptRunConfig):
-        job = config
+        config = copy.copy(config)
     else:
-        job = copy.copy(job)
-        setattr(config, "run_config", job)  # noqa: B010  (a sweep's)
+        config = getattr(config, "with_job")(copy.copy(job))  # noqa: B009  (a sweep)
+    job = _job_of(config) or job
     job.run_config = copy.copy(job.run_config)
-    defaults = apply(settings, job.run_config, workspace, _script_path(job))
+    script_path = _script_path(job)
+    defaults = apply(settings, job.run_config, workspace, script_path, is_code=True)
     interpreter = defaults.interpreter or given.origin.interpreter
     origin = given.origin.replace(interpreter=interpreter, notes=defaults.notes)
     tags = {name: found.value for name, found in settings.table("tags").items()}
@@ -114,10 +133,20 @@ def _script_path(job: ScriptRunConfig) -> str | None:
 
 
 def _is_chosen(run: RunConfiguration) -> bool:
+    """Whether the environment is more than the default one, perhaps with variables."""
     environment = run.environment
-    return not isinstance(environment, Environment) or environment_request.is_user_chosen(
-        environment
-    )
+    if not isinstance(environment, Environment) or environment_request.is_user_chosen(environment):
+        return True
+    untouched = default_environment()
+    untouched.environment_variables = environment.environment_variables
+    return bool(environment != untouched)
+
+
+def _own_variables(run: RunConfiguration) -> dict[str, str | None]:
+    """The variables that the user set on the default environment."""
+    given, default = run.environment.environment_variables, default_environment()
+    initial = default.environment_variables or {}
+    return {k: value for k, value in (given or {}).items() if initial.get(k) != value}
 
 
 def _known_target(found: Found, workspace: WorkspaceFiles) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from enum import Enum
 
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -98,6 +99,12 @@ class HyperDriveConfig:
         if self._estimator_config is None:
             self._estimator_config = self.estimator.to_script_run_config()
         return self._estimator_config
+
+    def with_job(self, job: ScriptRunConfig) -> HyperDriveConfig:
+        """A copy of the sweep whose runs are those of ``job``."""
+        sweep = copy.copy(self)
+        sweep._run_config, sweep.estimator = job, None
+        return sweep
 
     @property
     def source_directory(self) -> Any:

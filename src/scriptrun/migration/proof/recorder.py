@@ -40,13 +40,13 @@ from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job_data import JobInput
 from scriptrun.spec.values import fresh
-from scriptrun.submission import check, data_binding
+from scriptrun.submission import check, data_binding, defaults
 from scriptrun.submission.bound_data import DataItem, DatasetInput, ReferenceInput
 from scriptrun.submission.check import Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
     from scriptrun.config.script_run_config import ScriptRunConfig
@@ -83,11 +83,14 @@ class Recorder:
         if isinstance(config, pipelines.Pipeline):  # its steps are already recorded
             return self._run_of(experiment, Origin())
         try:
-            origin = origin or check.with_pins(pins)
+            job, filled = config, defaults.Filled(origin or check.with_pins(pins), tags)
+            if origin is None:  # as scriptrun's own experiments do
+                job, filled = defaults.fill(config, experiment.workspace, filled)
         except ScriptrunError as error:
             self.jobs.append({"refused": str(error)})
             return self._run_of(experiment, Origin())
-        self.record(config, experiment.workspace, {}, experiment.name, tags, origin)
+        origin = filled.origin.replace(notes=())
+        self.record(job, experiment.workspace, {}, experiment.name, filled.tags, origin)
         return self._run_of(experiment, origin)
 
     def _run_of(self, experiment: Experiment, origin: Origin) -> fake_runs.FakeRun:
@@ -107,7 +110,7 @@ class Recorder:
         workspace: Workspace,
         step: Json,
         experiment: str = "pipeline",
-        tags: dict[str, str] | None = None,
+        tags: Mapping[str, object] | None = None,
         origin: Origin | None = None,
     ) -> None:
         """Record the job of ``config``, with the facts of the ``step`` if it is in a pipeline."""

@@ -121,7 +121,9 @@ VARIABLES = (
     ),
     Variable("SCRIPTRUN_SHELL_OF", "in `scriptrun shell`: ID of the run", set_by=IN_JOBS),
     Variable("SCRIPTRUN_WORK", "working directory, for Enroot containers", set_by=INTERNAL),
-    Variable("SCRIPTRUN_FIRST_NODE", "host of node 0, for a launcher in an allocation", set_by=INTERNAL),
+    Variable(
+        "SCRIPTRUN_FIRST_NODE", "host of node 0, for a launcher in an allocation", set_by=INTERNAL
+    ),
     Variable("SCRIPTRUN_LENT_SECRETS", "secrets of a launcher in an allocation", set_by=INTERNAL),
     Variable("SCRIPTRUN_PYTHON", "interpreter that reports a conda activation", set_by=INTERNAL),
     Variable("SCRIPTRUN_PRINT", "its program", set_by=INTERNAL),
