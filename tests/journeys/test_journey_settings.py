@@ -73,6 +73,10 @@ def test_mistakes_are_named_with_their_lines_and_nothing_runs(mine):
     assert done.code == 2 and not (mine.here / ".scriptrun").exists()
     assert "scriptrun.toml:1: unknown setting 'computee'; did you mean 'compute'?" in done.err
     assert "scriptrun.toml:2: experiment: expected a string" in done.err
+    mine.writes("scriptrun.toml", '[inputs]\na = "./data"\nb = "./gone"\n')
+    mine.writes("data/a.txt", "hello")
+    done = mine.types("run", "train.py")
+    assert done.code == 2 and f"inputs.b is in {mine.here}/scriptrun.toml:3" in done.err
     mine.writes("scriptrun.toml", 'compute = "gpu"\n')
     done = mine.types("run", "train.py")
     assert done.code == 2 and f"The setting compute is in {mine.here}/scriptrun.toml:1." in done.err

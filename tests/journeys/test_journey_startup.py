@@ -10,6 +10,7 @@ import time
 import pytest
 
 HEAVY = {"asyncio", "pathspec", "psutil", "pydantic", "rich", "rich_argparse", "typer", "yaml"}
+HEAVY |= {"tomlkit", "tomllib"}
 #: what is not needed to start a run
 LATE = {"sqlite3", "subprocess", "threading", "shutil", "tempfile", "difflib", "scriptrun.core.run"}
 

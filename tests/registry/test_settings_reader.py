@@ -10,7 +10,6 @@ from scriptrun.registry import compute_targets, trust
 from scriptrun.registry.settings import files, keys, reader
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.testing.jobs import PATIENCE  # noqa: F401  (loads the shared settings of tests)
 
 #: a user that no machine has
 OTHER = 61234
@@ -162,12 +161,29 @@ def test_all_problems_are_reported_at_once_with_their_lines(project, monkeypatch
         "SCRIPTRUN_NOTIFY: unknown placeholder {sate}",
         "scriptrun.toml:1: unknown setting 'Compute'; did you mean 'compute'?",
         "scriptrun.toml:2: experiment: expected a string, not an integer (5)",
+        "scriptrun.toml:2: experiment: expected a string",
         "scriptrun.toml:4: tags: expected a string for 'team', not a boolean (true)",
         "scriptrun.toml:6: inputs: must not have an empty name",
         "config.toml:1: pins: invalid value 'loose'",
         "config.toml:2: requirements: 'r.txt' is a relative path",
     ):
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ('experiment = "a b"', "invalid experiment name 'a b'"),
+        ('tags = { "a=b" = "c" }', "invalid name or value: 'a=b'"),
+        ('notify = [""]', "its first string must name a program"),
+        ('notify = "echo hi"', "expected a list of strings"),
+        ('compute = "\\u0000"', "must not contain a NUL character"),
+        ("compute = 2026-01-01", "expected a string, not a date or time (2026-01-01)"),
+    ],
+)
+def test_invalid_values(project, text, part):
+    (project / "scriptrun.toml").write_text(text + "\n")
+    assert f"scriptrun.toml:1: {text.partition(' ')[0]}: {part}" in refused(project)
 
 
 def test_two_environments_in_one_file_are_refused(project):

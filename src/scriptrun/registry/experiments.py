@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from scriptrun.runtime import files
@@ -12,6 +13,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+
+
+def name_problem(name: object) -> str:
+    """Why ``name`` is not a valid experiment name; "" if it is."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return ""
+    shown = repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:97]}..."
+    return (
+        f"invalid experiment name {shown}; use letters, digits, '_', '-' and '.', "
+        "starting with a letter or digit"
+    )
 
 
 def make(workspace: WorkspaceFiles, name: str) -> None:

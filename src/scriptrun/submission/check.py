@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from scriptrun.config import describe, process_limits
 from scriptrun.config.reader import ConfigReader
 from scriptrun.environments import builder as environments
 from scriptrun.preparation import resolve as resolve_environment
-from scriptrun.registry import compute_targets
+from scriptrun.registry import compute_targets, experiments
 from scriptrun.runtime import identity
 from scriptrun.runtime.injob.artifacts import SCRIPT_AREAS
 from scriptrun.spec import ids, suggestion
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
     from scriptrun.submission import data_binding
 else:
     data_binding = later("scriptrun.submission.data_binding")
-
-
-_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
 class Origin(Value):
@@ -164,13 +160,8 @@ def source_folder(path: str | os.PathLike[str]) -> Path:
 
 def experiment_problems(name: object) -> list[str]:
     """Why ``name`` is not a valid experiment name; empty if it is."""
-    if isinstance(name, str) and _EXPERIMENT.fullmatch(name):
-        return []
-    shown = repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:97]}..."
-    return [
-        f"invalid experiment name {shown}; use letters, digits, '_', '-' and '.', "
-        "starting with a letter or digit"
-    ]
+    problem = experiments.name_problem(name)
+    return [problem] if problem else []
 
 
 def _script_path(script: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +17,6 @@ from scriptrun.config.run_configuration import (
 )
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.registry import compute_targets
-from scriptrun.registry import environments as environment_registry
 from scriptrun.registry.settings import reader
 from scriptrun.registry.settings.reader import VARIABLE, Found, Settings
 from scriptrun.spec.errors import ComputeTargetException, EnvironmentException, ScriptrunError
@@ -34,10 +33,11 @@ if TYPE_CHECKING:
 
 
 class Defaults(Value):
-    """What was taken from the settings: the interpreter, if any, and a note for each default."""
+    """What was taken from the settings: the interpreter, if any, inputs, and notes of all."""
 
     interpreter: str | None = None
     notes: tuple[str, ...] = ()
+    inputs: tuple[Found, ...] = ()
 
 
 class Filled(Value):
@@ -104,17 +104,24 @@ def fill(config: T, workspace: WorkspaceFiles, given: Filled) -> tuple[T, Filled
     if not settings.found:
         return config, given.replace(warnings=settings.warnings)
     if isinstance(config, ScriptRunConfig):
-        config = copy.copy(config)
+        config = _copy(config)
     else:
-        config = getattr(config, "with_job")(copy.copy(job))  # noqa: B009  (a sweep)
+        config = getattr(config, "with_job")(_copy(job))  # noqa: B009  (a sweep)
     job = _job_of(config) or job
-    job.run_config = copy.copy(job.run_config)
+    job.run_config = _copy(job.run_config)
     script_path = _script_path(job)
     defaults = apply(settings, job.run_config, workspace, script_path, is_code=True)
     interpreter = defaults.interpreter or given.origin.interpreter
     origin = given.origin.replace(interpreter=interpreter, notes=defaults.notes)
     tags = {name: found.value for name, found in settings.table("tags").items()}
     return config, Filled(origin, {**tags, **(given.tags or {})}, settings.warnings)
+
+
+def _copy(value: T) -> T:
+    """A shallow copy; the module ``copy`` is slow to load."""
+    copied = object.__new__(type(value))
+    copied.__dict__.update(value.__dict__)
+    return copied
 
 
 def _job_of(config: object) -> ScriptRunConfig | None:
@@ -164,7 +171,9 @@ def _environment(found: Found, workspace: WorkspaceFiles) -> Environment:
 def _load(key: str, value: str, workspace: WorkspaceFiles) -> Environment:
     if key == "environment":
         name, _, version = value.partition(":")
-        return environment_registry.get(workspace, name, version or None)
+        registry = importlib.import_module("scriptrun.registry.environments")
+        found: Environment = registry.get(workspace, name, version or None)
+        return found
     if key == "requirements":
         environment = Environment.from_pip_requirements(Path(value).stem, value)
     elif key == "conda":

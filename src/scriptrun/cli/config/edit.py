@@ -12,7 +12,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.registry import trust
 from scriptrun.registry.settings import files, reader, writer
 from scriptrun.registry.settings.files import PROJECT, USER
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def set(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
 
 def _warn_if_hidden(workspace: Workspace, key: str, level: str) -> None:
     """Say which setting of a higher level counts instead."""
-    found = reader.read(Path.cwd(), workspace).get(key)
+    try:
+        found = reader.read(Path.cwd(), workspace).get(key)
+    except ScriptrunError:
+        return  # another file is invalid
     if found is not None and reader.LEVELS.index(found.level) < reader.LEVELS.index(level):
         attach.warn(f"here {key} is {found.value!r}, from {found.origin}")
 

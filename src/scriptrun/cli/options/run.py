@@ -6,6 +6,8 @@ import argparse
 import importlib
 import os
 import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from scriptrun.cli.options import default_python, set_field
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from scriptrun.cli.options import data as data_options
-    from scriptrun.registry.settings.reader import Settings
+    from scriptrun.registry.settings.reader import Found, Settings
     from scriptrun.submission.defaults import Defaults
 
     T = TypeVar("T")
@@ -68,7 +70,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
         set_field.apply(configuration, text)
     script = args.script or configuration.script
     source, script = split_source(args.source or project, script)
-    rest, command, env_texts = _fill_data_names(args, configuration, workspace)
+    rest, command, env_texts = _fill_data_names(args, configuration, workspace, filled.inputs)
     config = ScriptRunConfig(
         source_directory=source,
         script=args.script and script,
@@ -122,21 +124,30 @@ def _fill_defaults(
         args.tags = [f"{name}={found.value}" if found.value else name, *args.tags]
     taken = {text.partition("=")[0] for text in (*args.inputs, *args.outputs)}
     taken |= {*(configuration.data or {}), *(configuration.output_data or {})}
-    for name, found in settings.table("inputs").items():
-        if name not in taken:
-            args.inputs = [*args.inputs, f"{name}={found.value}"]
-            notes.append(defaults.note(found))
-    return filled.replace(notes=tuple(notes))
+    inputs = tuple(f for name, f in settings.table("inputs").items() if name not in taken)
+    notes += map(defaults.note, inputs)
+    return filled.replace(notes=tuple(notes), inputs=inputs)
 
 
 def _fill_data_names(
-    args: argparse.Namespace, configuration: RunConfiguration, workspace: Workspace
+    args: argparse.Namespace,
+    configuration: RunConfiguration,
+    workspace: Workspace,
+    inputs: Sequence[Found],
 ) -> tuple[list[str], str | None, list[str]]:
-    """Return the script's arguments, the command and --env, with ``{NAME}`` of data filled in."""
+    """Return the script's arguments, the command and --env, with ``{NAME}`` of data filled in.
+
+    ``inputs`` are those of the settings.
+    """
     rest = args.rest or []
-    if not (args.inputs or args.outputs):
+    if not (args.inputs or args.outputs or inputs):
         return rest, args.command, args.env
-    names = data_options.apply(configuration, args.inputs, args.outputs, workspace)
+    names: list[str] = []
+    for found in inputs:
+        text = f"{found.key.partition('.')[2]}={found.value}"
+        add = partial(data_options.apply, configuration, [text], [], workspace)
+        names += defaults.with_origin(found, UserErrorException, add)
+    names += data_options.apply(configuration, args.inputs, args.outputs, workspace)
     command = args.command and data_options.fill_references(args.command, names)
     return (
         [data_options.fill_references(text, names) for text in rest],

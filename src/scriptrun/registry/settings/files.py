@@ -28,10 +28,11 @@ USER, PROJECT = "user", "project"
 FILE_NAME, PYPROJECT = "scriptrun.toml", "pyproject.toml"
 #: set to anything, no settings file is read
 NO_FILES_VARIABLE = "SCRIPTRUN_NO_CONFIG"
-_TABLE = re.compile(r"^\s*\[\s*tool\s*\.\s*(scriptrun|\"scriptrun\"|'scriptrun')\s*[].]", re.M)
-_POSITION = re.compile(r"(.*) \(at line (\d+), column \d+\)")
-_HEADER = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?")
-_ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_\-.\"' ]+?)\s*=")
+# compiled on first use: most projects have no settings
+_TABLE = r"(?m)^\s*\[\s*tool\s*\.\s*(scriptrun|\"scriptrun\"|'scriptrun')\s*[].]"
+_POSITION = r"(.*) \(at (?:line (\d+), column \d+|end of document)\)"
+_HEADER = r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?"
+_ASSIGNMENT = r"\s*([A-Za-z0-9_\-.\"' ]+?)\s*="
 
 
 class SettingsFile(Value):
@@ -86,7 +87,7 @@ def read_project(start: Path, workspace: WorkspaceFiles | None) -> tuple[Setting
             problem = trust.why_not_own(folder / name)
             if problem and not trust.is_trusted(folder):
                 ignored = f"{folder / name} {problem}, so its settings are ignored"
-                warning = warning or (ignored if _has_settings(folder / name) else "")
+                warning = warning or (ignored if has_settings(folder / name) else "")
             elif file := _read_in(folder, name):
                 found.append(file)
         if len(found) > 1:
@@ -96,13 +97,13 @@ def read_project(start: Path, workspace: WorkspaceFiles | None) -> tuple[Setting
     return None, warning
 
 
-def _has_settings(path: Path) -> bool:
-    """Whether a file that is not to be read has settings, for the warning."""
+def has_settings(path: Path) -> bool:
+    """Whether the file seems to have settings; it is not parsed."""
     try:
         text = document_limits.read_text(path)
     except (OSError, ValueError):
         return False
-    return path.name == FILE_NAME or bool(_TABLE.search(text))
+    return path.name == FILE_NAME or bool(re.search(_TABLE, text))
 
 
 def project_folders(start: Path, workspace: WorkspaceFiles | None) -> Iterator[Path]:
@@ -129,7 +130,7 @@ def _read_in(folder: Path, name: str) -> SettingsFile | None:
         return None  # it is about other tools
     if text is None or not (is_own_file or "scriptrun" in text):
         return None
-    if not is_own_file and not _TABLE.search(text):
+    if not is_own_file and not re.search(_TABLE, text):
         return _read_unusual(path, text)
     table = parse(text, path)
     return SettingsFile(PROJECT, path, table if is_own_file else table["tool"]["scriptrun"], text)
@@ -173,10 +174,10 @@ def parse(text: str, path: Path) -> Json:
     except RecursionError:
         reason, where = str(document_limits.too_deep(limits)), str(path)
     except ValueError as error:
-        found = _POSITION.fullmatch(str(error))
+        found = re.fullmatch(_POSITION, str(error))
         reason = found[1] if found else str(error)
-        line = found[2] if found else text.count("\n") + 1 if "end of" in reason else ""
-        where = f"{path}:{line}" if line else str(path)
+        last_line = text.rstrip("\n").count("\n") + 1
+        where = f"{path}:{found[2] or last_line}" if found else str(path)
     raise UserErrorException(
         f"{where}: invalid TOML: {reason[:1].lower()}{reason[1:]}.",
         "Strings need quotes, for example: compute = 'local'",
@@ -188,8 +189,8 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int:
     header: tuple[str, ...] = ()
     best, depth = 0, 0
     for number, line in enumerate(text.split("\n"), 1):
-        table = _HEADER.fullmatch(line)
-        assignment = None if table else _ASSIGNMENT.match(line)
+        table = re.fullmatch(_HEADER, line)
+        assignment = None if table else re.match(_ASSIGNMENT, line)
         if table:
             header = path = _split(table[1])
         elif assignment:

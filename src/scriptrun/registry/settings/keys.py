@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from scriptrun.registry import experiments
 from scriptrun.spec import suggestion
 from scriptrun.spec.values import Value
 
@@ -12,7 +13,7 @@ from scriptrun.spec.values import Value
 TEXT, PATH, CHOICE, COMMAND, TABLE = "string", "path", "choice", "list of strings", "table"
 #: what ``notify`` replaces in its arguments
 PLACEHOLDERS = ("run", "name", "experiment", "state", "workspace")
-_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+_PLACEHOLDER = r"\{([a-z]+)\}"
 
 
 class Setting(Value):
@@ -44,7 +45,7 @@ class Setting(Value):
         if self.choices and value not in self.choices:
             near = suggestion.did_you_mean(value, self.choices)
             return f"invalid value {value!r}{near}".rstrip(".")
-        return ""
+        return experiments.name_problem(value) if value and self.key == "experiment" else ""
 
 
 def _table_problem(value: object) -> str:
@@ -53,7 +54,10 @@ def _table_problem(value: object) -> str:
     wrong = [name for name, entry in value.items() if not isinstance(entry, str)]
     if wrong:
         return f"expected a string for {wrong[0]!r}, not {shown(value[wrong[0]])}"
-    return "must not have an empty name" if "" in value else ""
+    if "" in value:
+        return "must not have an empty name"
+    wrong = [name for name in value if "=" in name or "\0" in f"{name}{value[name]}"]
+    return f"invalid name or value: {wrong[0]!r}" if wrong else ""
 
 
 def _command_problem(value: object) -> str:
@@ -61,7 +65,9 @@ def _command_problem(value: object) -> str:
         return f'expected a list of strings, e.g. ["notify-send", "{{state}}"], not {shown(value)}'
     if any("\0" in word for word in value):
         return "must not contain a NUL character"
-    names = [name for word in value for name in _PLACEHOLDER.findall(word)]
+    if value and not value[0].strip():
+        return "its first string must name a program"
+    names = [name for word in value for name in re.findall(_PLACEHOLDER, word)]
     unknown = [name for name in names if name not in PLACEHOLDERS]
     if not unknown:
         return ""
@@ -71,7 +77,11 @@ def _command_problem(value: object) -> str:
 
 def fill(words: list[str], values: dict[str, str]) -> list[str]:
     """The arguments of ``notify`` with their placeholders replaced."""
-    return [_PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), word) for word in words]
+
+    def value(found: re.Match[str]) -> str:
+        return values.get(found[1], found[0])
+
+    return [re.sub(_PLACEHOLDER, value, word) for word in words]
 
 
 def shown(value: object) -> str:

@@ -31,10 +31,11 @@ def project_path(start: Path, workspace: WorkspaceFiles | None) -> Path:
 
     That is the nearest ``pyproject.toml``, else ``scriptrun.toml`` in the project's root.
     """
-    file, _ = files.read_project(start, workspace)
-    if file is not None:
-        return file.path
     folders = list(files.project_folders(start, workspace))
+    for folder in folders:
+        for name in (FILE_NAME, PYPROJECT):
+            if files.has_settings(folder / name):
+                return folder / name
     existing = [folder / PYPROJECT for folder in folders if (folder / PYPROJECT).is_file()]
     return existing[0] if existing else folders[-1] / FILE_NAME
 
