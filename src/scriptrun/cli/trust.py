@@ -2,7 +2,7 @@
 
 A workspace contains code that runs as the user who opens it, so scriptrun refuses one that others
 can change until you trust it. Trust is yours only: it is stored in your settings folder, for this
-directory and its present owner.
+directory and its present owner. It also lets the settings of a project there run programs.
 
 Examples:
   scriptrun trust                      trust the workspace here or above
