@@ -253,6 +253,11 @@ def test_a_link_to_a_file_is_followed(project, tmp_path):
     assert values(project) == {"compute": "a", "requirements": f"{project}/r.txt"}
 
 
+def test_a_pixi_project_may_name_an_environment(project):
+    (project / "scriptrun.toml").write_text('pixi-project = ".:train"\n')
+    assert values(project) == {"pixi-project": f"{project}:train"}
+
+
 def test_paths_are_relative_to_the_projects_file_or_to_home(project, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     user_writes('conda = "~/e.yml"\n')

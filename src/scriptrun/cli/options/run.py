@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from scriptrun.cli.options import default_python, set_field
 from scriptrun.cli.options import distribution as distribution_options
@@ -61,10 +60,11 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
     configuration = loaded or _default_configuration()
     refuse(_conflicts(args, configuration) if loaded else [])
     script = args.script or configuration.script
-    start = source_folder(split_source(args.source or project, script)[0])
-    settings = settings_reader.read(start, workspace)
+    source, script = split_source(args.source or project, script)
+    settings = settings_reader.read(source_folder(source), workspace)
     _apply(args, configuration, workspace)
-    filled = _fill_defaults(args, configuration, settings, workspace, start)
+    path = os.path.join(source, script) if script and not args.command else None
+    filled = _fill_defaults(args, configuration, settings, workspace, path)
     distribution_options.apply(args, configuration)
     for text in args.settings:
         set_field.apply(configuration, text)
@@ -106,14 +106,12 @@ def _fill_defaults(
     configuration: RunConfiguration,
     settings: Settings,
     workspace: Workspace,
-    source: Path,
+    script_path: str | None,
 ) -> Defaults:
     """Fill in what neither the command line nor --config says; return notes of what was."""
     given = ["compute"] if args.compute else []
     given += settings_keys.ENVIRONMENT if environment_options.check_sources(args) else []
-    script = None if args.command else split_source(args.source, args.script)[1]
-    path = os.path.join(source, script) if script else None
-    filled = defaults.apply(settings.without(*given), configuration, workspace, path)
+    filled = defaults.apply(settings.without(*given), configuration, workspace, script_path)
     notes = list(filled.notes)
     for name in ("experiment", "pins"):
         found = settings.get(name)

@@ -186,7 +186,7 @@ def _of_file(file: SettingsFile, warnings: list[str]) -> list[Found]:
                 for origin in [file.origin(key, name)]
             ]
         else:
-            path = _absolute(value, folder) if setting.kind == keys.PATH and value else value
+            path = _path(key, value, folder) if setting.kind == keys.PATH and value else value
             found.append(Found(key, path, file.level, file.origin(key)))
     if file.level == USER:
         return found
@@ -198,6 +198,12 @@ def _resolved(key: str, text: str, folder: Path) -> str:
     first, separator, _ = text.partition("/")
     is_path = text.startswith((".", "~")) or (separator and ":" not in first)
     return _absolute(text, folder) if key == "inputs" and is_path else text
+
+
+def _path(key: str, text: str, folder: Path) -> str:
+    """A setting's path, relative to the file's folder; that of pixi may name an environment."""
+    path, separator, name = text.partition(":") if key == "pixi-project" else (text, "", "")
+    return f"{_absolute(path, folder)}{separator}{name}"
 
 
 def _absolute(path: str, folder: Path) -> str:
