@@ -39,11 +39,19 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("script", nargs="?", help="script to run")
     add = parser.add_argument
     add(
-        "-e", "--experiment", metavar="E", help="experiment name (default: source directory's name)"
+        "-e",
+        "--experiment",
+        metavar="E",
+        help="experiment name (default: setting, else source directory's name)",
     )
     add("-n", "--name", metavar="NAME", help="display name for the run")
     add("-c", "--config", metavar="FILE", help=".runconfig file, or its name in .azureml/")
-    add("--compute", "--target", metavar="T", help="compute target (default: workspace's default)")
+    add(
+        "--compute",
+        "--target",
+        metavar="T",
+        help="compute target (default: see scriptrun config list)",
+    )
     add("--environment", metavar="ENV", help="registered or curated environment, NAME[:VERSION]")
     environment_options.arguments(add)
     _pins_argument(add)

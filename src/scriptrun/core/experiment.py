@@ -76,6 +76,7 @@ class Experiment:
 
         ``config`` is a ScriptRunConfig, or a HyperDriveConfig for a sweep, which returns a
         HyperDriveRun. The environment is registered under its name. ``tags`` are strings by name.
+        The target, environment and tags that are not given come from the settings files, if set.
         ``pins`` says what happens to unavailable pinned packages: "exact" fails the run,
         "relax" takes near releases, and gives the job the names that newer packages have removed.
         ``show_output=True`` waits and streams the log. Warnings about the submission are issued as

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 
 from scriptrun.cli import common_arguments
+from scriptrun.registry.settings import keys
 
 _VERBS = {
     "list": ("list the settings in effect", "config.show"),
@@ -60,6 +61,8 @@ _ARGUMENTS = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    lines = [f"  {key:<14}{each.help.replace('`', '')}" for key, each in keys.SETTINGS.items()]
+    parser.epilog = "\n".join([f"{parser.epilog or ''}\n", "settings:", *lines])
     common_arguments.add_verbs(parser, _VERBS, _ARGUMENTS, without_json=("edit",))
 
 

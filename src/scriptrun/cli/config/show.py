@@ -23,7 +23,7 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         for key, each in sorted(found.items())
     }
     if not found:
-        return value, "No settings."
+        return value, "No settings. To set one, run: scriptrun config set SETTING VALUE"
     rows = [[key, _text(each.value)] for key, each in sorted(found.items())]
     titles = ["SETTING", "VALUE"]
     if getattr(args, "show_origin", False):

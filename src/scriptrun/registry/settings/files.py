@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from scriptrun.registry import trust
@@ -86,7 +87,10 @@ def read_project(start: Path, workspace: WorkspaceFiles | None) -> tuple[Setting
         for name in (FILE_NAME, PYPROJECT):
             problem = trust.why_not_own(folder / name)
             if problem and not trust.is_trusted(folder):
-                ignored = f"{folder / name} {problem}, so its settings are ignored"
+                ignored = (
+                    f"{folder / name} {problem}, so its settings are ignored; "
+                    f"to use them: scriptrun trust {shlex.quote(str(folder))}"
+                )
                 warning = warning or (ignored if has_settings(folder / name) else "")
             elif file := _read_in(folder, name):
                 found.append(file)
