@@ -326,6 +326,7 @@ MODULE_STATE = {
             "dropin/child_processes.py: os.environ",
             "dropin/in_children/azureml/__init__.py: sys.modules",
             "dropin/in_children/azureml/__init__.py: sys.path",
+            "dropin/in_children/scriptrun_tool.py: sys.meta_path",
         ),
         "what the program that is executed in this process sees, and how its children start",
     ),

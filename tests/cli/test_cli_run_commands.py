@@ -496,7 +496,7 @@ def test_nothing_is_nothing_to_run(workspace, types):
 
 def test_what_is_not_provided_is_listed(workspace, types):
     Path("good.py").write_text("from azureml.core import Run\n")
-    Path("bad.py").write_text("from azureml.train.automl import AutoMLConfig\n")
+    Path("bad.py").write_text("from azureml.train.automl import AutoMLConfig\nAutoMLConfig()\n")
     assert types("exec", "--check", "good.py").code == 0
     done = types("exec", "--check", "bad.py")
     assert done.code == 1

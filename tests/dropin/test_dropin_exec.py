@@ -309,8 +309,10 @@ def test_nothing_is_found_unless_asked_for(project):
 
 def test_a_module_gets_every_word_after_its_name(project):
     (project / "job.py").write_text("import sys\nprint(sys.argv[1:])\n")
-    words = ["--out", "id.txt", "-m", "x", "--help"]
-    assert scriptrun(project, "exec", "-m", "job", *words).stdout == f"{words}\n"
+    words = ["--out", "id.txt", "-m", "x", "--help", "--", "--check", "--"]
+    for named in (["-m", "job"], ["job.py"]):
+        assert scriptrun(project, "exec", *named, *words).stdout == f"{words}\n"
+    assert scriptrun(project, "exec", "--", "job.py", "a").stdout == "['a']\n"
     assert "Nothing to run." in scriptrun(project, "exec", "-m", ok=False).stderr
 
 
@@ -329,6 +331,7 @@ from azureml.core.compute import ComputeTarget
 import numpy
 run = Run.get_context()
 table.to_spark_dataframe()
+Pipeline(ws, Webservice.list(ws))
 raise SystemExit("it was run")
 """
 
@@ -349,7 +352,8 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
 
 def test_check_reads_notebooks_and_files_of_other_encodings(project):
     cells = [{"cell_type": "code", "source": "%pip install x\nfrom azureml.core import Image"}]
-    (project / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    use = {"cell_type": "code", "source": "Image.create()"}
+    (project / "n.ipynb").write_text(json.dumps({"cells": [*cells, use]}))
     done = scriptrun(project, "exec", "--check", "n.ipynb", ok=False)
     assert "n.ipynb, cell 1:2: azureml.core.Image" in done.stdout
     text = "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.Image\r\n"
@@ -359,6 +363,40 @@ def test_check_reads_notebooks_and_files_of_other_encodings(project):
     (project / "two.py").write_text("print 1\n")
     done = scriptrun(project, "exec", "--check", "two.py", ok=False)
     assert "two.py is not valid Python" in done.stderr
+
+
+def test_a_name_that_is_only_imported_is_no_problem(project):
+    (project / "old.py").write_text(
+        "from azureml.core import Run, Webservice\n"
+        "def f(service: Webservice) -> Webservice:\n    return isinstance(service, Webservice)\n"
+    )
+    done = scriptrun(project, "exec", "--check", "old.py")
+    assert "old.py:1: azureml.core.Webservice (imported but not used)" in done.stdout
+    assert done.stdout.endswith("old.py: all azureml names are supported.\n")
+
+
+def test_check_takes_files_and_directories(project):
+    cells = [{"cell_type": "code", "source": "from azureml.core import Image\nImage.create()"}]
+    (project / "books" / ".ipynb_checkpoints").mkdir(parents=True)
+    for folder in (project / "books", project / "books" / ".ipynb_checkpoints"):
+        (folder / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    (project / "books" / "other.py").write_text("print 'Python 2'\n")
+    (project / "books" / "data.csv").write_text("azureml")
+    (project / "fine.py").write_text("from azureml.core import Run\n")
+    done = scriptrun(project, "exec", "--check", "fine.py", "books", ok=False)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == "books/n.ipynb, cell 1:1: azureml.core.Image"
+    assert done.stdout.endswith("Checked 2 files: 1 unsupported name in 1 file.\n")
+    (project / "two.py").write_text("import azureml\nprint 1\n")
+    done = scriptrun(project, "exec", "--check", ".", ok=False)
+    assert done.returncode == 2 and "two.py is not valid Python" in done.stderr
+    assert "1 unsupported name in 1 file; 1 file could not be read." in done.stdout
+    done = scriptrun(project, "exec", "--check", "src", "fine.py")
+    assert done.stdout == "Checked 2 files: all azureml names are supported.\n"
+    assert (
+        "'gone' does not exist"
+        in scriptrun(project, "exec", "--check", "src", "gone", ok=False).stderr
+    )
 
 
 @pytest.mark.parametrize("name", ["many.py", "many.ipynb"])

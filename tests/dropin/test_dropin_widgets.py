@@ -54,6 +54,9 @@ def test_a_notebook_follows_a_run(tmp_path, monkeypatch):
     (last,) = [each["data"]["text/html"] for each in shown if each.output_type == "display_data"]
     assert "Completed" in last and "0.75" in last
     assert "&lt;b&gt;the last line&lt;/b&gt;" in last
+    (text,) = [each["data"]["text/plain"] for each in shown if each.output_type == "display_data"]
+    assert "Status      Completed" in text and "accuracy  0.75" in text
+    assert text.endswith("<b>the last line</b>")
 
 
 def _kernel(root):
@@ -77,6 +80,10 @@ def test_a_failed_run_says_why(tmp_path):
     run = Bench(tmp_path / "bench").run("import sys; print('x < y'); sys.exit(3)")
     page = widgets.render(run)
     assert "Failed" in page and "exited with code 3" in page and "x &lt; y" in page
+    details = widgets.RunDetails(run)
+    assert details._repr_html_() == page
+    assert repr(details).startswith(f"Run         {run.id}\n")
+    assert "Reason      " in repr(details) and repr(details).endswith("\nx < y")
 
 
 WITHOUT_A_WAIT = """

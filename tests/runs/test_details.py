@@ -80,6 +80,14 @@ def test_a_table_for_notebooks_is_html_whatever_the_names_are(run):
     assert "&lt;e&gt;" in text and "a &amp; b" in text and "<e>" not in text
 
 
+def test_the_text_for_notebooks_names_the_state_and_the_metrics(run):
+    run.log("loss", 0.25)
+    run.flush()
+    lines = details.as_text(run).splitlines()
+    assert f"Id          {run.id}" in lines and "Metrics     loss 0.25" in lines
+    assert not any(line.endswith("  ") for line in lines)
+
+
 def test_the_outputs_are_a_place_for_data(run):
     (run.path / "outputs").mkdir(exist_ok=True)
     (run.path / "outputs" / "m").write_text("m")

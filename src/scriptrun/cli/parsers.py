@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser(name: str, summary: str, words: list[str], doc: str) -> Parser:
     """Build the parser of the command ``name``; ``words`` decide whether it formats help."""
-    text = doc.strip().partition("\n")[2].strip()
+    text = doc.strip().partition("\n")[2].strip().replace("``", "`")
     if _is_help_requested(words):
         text = "\n\n".join(map(_refill, text.split("\n\n")))
     return Parser(

@@ -471,10 +471,17 @@ class Run(ScriptRun):
         raise AttributeError(f"'Run' object has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        return f"Run(Experiment: {self.job.experiment}, Id: {self.id}, Status: {self.get_status()})"
+        status = self.standing
+        reason = f", Reason: {status.reason}" if status.reason else ""
+        return (
+            f"Run(Experiment: {self.job.experiment}, Id: {self.id}, Status: {status.state}{reason})"
+        )
 
     def _repr_html_(self) -> str:
         return run_details.as_html(self)
+
+    def _repr_pretty_(self, printer: run_details.PrettyPrinter, cycle: bool) -> None:
+        printer.text(run_details.as_text(self))
 
 
 def _class_of(folder: Path) -> type[Run]:

@@ -8,6 +8,8 @@ import shutil
 import sys
 from multiprocessing import spawn
 
+from scriptrun.spec import tool_python
+
 #: the folder that provides ``azureml`` to other processes of this Python
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "in_children")
 
@@ -37,13 +39,17 @@ def _enable_in_spawned() -> None:
     """Make ``azureml`` importable in processes that multiprocessing spawns."""
     original = spawn.get_command_line
 
+    modules = ["scriptrun.dropin"]
+    if tool_python.READER in sys.modules:  # which finds scriptrun
+        modules.insert(0, tool_python.READER)
+
     def get_command_line(**kwargs: object) -> list[str]:
         words = original(**kwargs)
         return [
-            f"import scriptrun.dropin; {word}" if previous == "-c" else word
+            f"import {', '.join(modules)}; {word}" if previous == "-c" else word
             for previous, word in zip(["", *words], words, strict=False)
         ]
 
     spawn.get_command_line = get_command_line
     if "forkserver" in multiprocessing.get_all_start_methods():
-        multiprocessing.set_forkserver_preload(["scriptrun.dropin"])
+        multiprocessing.set_forkserver_preload(modules)

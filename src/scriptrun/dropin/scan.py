@@ -8,18 +8,22 @@ import tokenize
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scriptrun.dropin import api_table
+from scriptrun.dropin import api_table, name_uses
 from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import syntax
 from scriptrun.spec.errors import UserErrorException
 
 
 class UnsupportedName(NamedTuple):
-    """An unsupported name: where it is used, and what to use instead."""
+    """An unsupported name: where it is used, and what to use instead.
+
+    Importing it works; with ``is_used`` false the file does nothing else with it.
+    """
 
     place: str
     name: str
     instead: str
+    is_used: bool = True
 
 
 def check(path: str) -> list[UnsupportedName]:
@@ -27,23 +31,33 @@ def check(path: str) -> list[UnsupportedName]:
 
     Raises UserErrorException if the file is not valid Python.
     """
-    unsupported = []
-    for prefix, source in _sources(path):
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError) as error:
-            if not path.endswith(".ipynb"):
-                raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
-            place = f"{prefix}:{getattr(error, 'lineno', None) or 1}"
-            unsupported.append(UnsupportedName(place, "not valid Python", f"{error}"))
+    parsed = [(prefix, _parse(prefix, source, path)) for prefix, source in _sources(path)]
+    trees = [tree for _, tree in parsed if isinstance(tree, ast.Module)]
+    used = set[str]().union(*map(name_uses.used_names, trees))
+    unsupported = list[UnsupportedName]()
+    for prefix, tree in parsed:
+        if not isinstance(tree, ast.Module):
+            unsupported.append(tree)
             continue
-        except (RecursionError, MemoryError):
-            raise UserErrorException(f"{prefix} is nested too deeply to be parsed.") from None
-        usages = sorted({*_imports(tree), *_attribute_uses(tree), *_method_calls(tree)})
+        found = {*_imports(tree, used), *_attribute_uses(tree), *_method_calls(tree)}
         unsupported += [
-            UnsupportedName(f"{prefix}:{line}", name, instead) for line, name, instead in usages
+            UnsupportedName(f"{prefix}:{usage.line}", usage.name, usage.instead, usage.is_used)
+            for usage in sorted(found)
         ]
     return unsupported
+
+
+def _parse(prefix: str, source: str, path: str) -> ast.Module | UnsupportedName:
+    """Parse a script or a cell; a cell that is not valid Python is a finding."""
+    try:
+        return ast.parse(source, prefix)
+    except (SyntaxError, ValueError) as error:
+        if not path.endswith(".ipynb"):
+            raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
+        place = f"{prefix}:{getattr(error, 'lineno', None) or 1}"
+        return UnsupportedName(place, "not valid Python", f"{error}")
+    except (RecursionError, MemoryError):
+        raise UserErrorException(f"{prefix} is nested too deeply to be parsed.") from None
 
 
 def _sources(path: str) -> list[tuple[str, str]]:
@@ -72,47 +86,53 @@ def _python_of(cell: str) -> str:
     return text if is_valid else cell
 
 
-Usage = tuple[int, str, str]
+class _Usage(NamedTuple):
+    line: int
+    name: str
+    instead: str
+    is_used: bool = True
 
 
-def _imports(tree: ast.Module) -> Iterator[Usage]:
+def _imports(tree: ast.Module, used: set[str]) -> Iterator[_Usage]:
+    """Yield unsupported imports; ``used`` are the names that the file does something with."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
-                yield from _unsupported_import(node.lineno, node.module, alias.name)
+                is_used = alias.name == "*" or (alias.asname or alias.name) in used
+                yield from _unsupported_import(node.lineno, node.module, alias.name, is_used)
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _unsupported_import(node.lineno, alias.name, "")
+                is_used = (alias.asname or alias.name) in used
+                yield from _unsupported_import(node.lineno, alias.name, "", is_used)
 
 
-def _unsupported_import(line: int, module: str, name: str) -> Iterator[Usage]:
+def _unsupported_import(line: int, module: str, name: str, is_used: bool) -> Iterator[_Usage]:
     if module.split(".", maxsplit=1)[0] != "azureml" or api_table.source_of(module, name):
         return
     full_name = f"{module}.{name}" if name else module
     if full_name in api_table.PROVIDED or (name == "*" and module in api_table.PROVIDED):
         return
     instead = api_table.alternative(module, name) or api_table.package_alternative(full_name)
-    yield line, full_name, instead or "Unknown name; it works only where azureml is installed."
+    if instead:
+        yield _Usage(line, full_name, instead, is_used)
+    else:  # the import itself fails
+        instead = "Unknown name; it works only where azureml is installed."
+        yield _Usage(line, full_name, instead)
 
 
-def _attribute_uses(tree: ast.Module) -> Iterator[Usage]:
+def _attribute_uses(tree: ast.Module) -> Iterator[_Usage]:
     """Yield unsupported names that are written in full: ``azureml.core.Model``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            module = _dotted(node.value)
+            module = name_uses.dotted(node.value)
             if module in api_table.PROVIDED and node.attr in api_table.LEFT_OUT.get(module, {}):
-                yield node.lineno, f"{module}.{node.attr}", api_table.LEFT_OUT[module][node.attr]
+                instead = api_table.LEFT_OUT[module][node.attr]
+                yield _Usage(node.lineno, f"{module}.{node.attr}", instead)
 
 
-def _dotted(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value)}.{node.attr}"
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _method_calls(tree: ast.Module) -> Iterator[Usage]:
+def _method_calls(tree: ast.Module) -> Iterator[_Usage]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             instead = api_table.LEFT_OUT_METHODS.get(node.func.attr)
             if instead:
-                yield node.lineno, f".{node.func.attr}()", instead
+                yield _Usage(node.lineno, f".{node.func.attr}()", instead)

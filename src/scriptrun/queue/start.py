@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from scriptrun.engines.base import Order
 from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
+from scriptrun.spec import tool_python
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.store import job_runtime
@@ -68,7 +68,7 @@ def make_order(
         attempt=attempt,
         ticket=ticket.path,
         wake=workers.runner(workspace).wake(),
-        tool=(sys.executable, "-P"),
+        tool=(tool_python.path(), "-P"),
         container=ready.container,
         secrets=build_secrets.find_secrets(job.environment, workspace, ticket.environ)
         if traits.builds_on_nodes

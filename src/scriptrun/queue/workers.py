@@ -7,13 +7,13 @@ another.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.queue import tickets
 from scriptrun.runtime import processes
+from scriptrun.spec import tool_python
 from scriptrun.spec.values import Value
 from scriptrun.store import detached, paths
 from scriptrun.store.locks import flocks
@@ -86,7 +86,7 @@ def command(module: str, *arguments: str) -> tuple[str, ...]:
         f"import sys; sys.path.insert(0, {source_root!r}); from {package} import {name}; "
         f"{name}.main({', '.join(map(repr, arguments))})"
     )
-    return (sys.executable, "-I", "-c", program)
+    return (tool_python.path(), "-I", "-c", program)
 
 
 def runner(workspace: WorkspaceFiles) -> Worker:

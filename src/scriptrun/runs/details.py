@@ -12,12 +12,20 @@ from scriptrun.tracking import artifacts, events, run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
 
     from scriptrun.core.run import Run
     from scriptrun.data.datastores import classes as datastore_classes
     from scriptrun.data.datastores import records as datastore_records
     from scriptrun.data.datastores import references
+
+    class PrettyPrinter(Protocol):
+        """What IPython hands to ``_repr_pretty_``."""
+
+        def text(self, text: str, /) -> None:
+            """Print ``text``."""
+            ...
+
 else:
     datastore_classes = later("scriptrun.data.datastores.classes")
     datastore_records = later("scriptrun.data.datastores.records")
@@ -114,16 +122,46 @@ def as_html(run: Run) -> str:
     """The run as a small HTML table for notebooks."""
     from html import escape
 
+    rows = _summary(run)
+    head = "".join(f"<th>{escape(name)}</th>" for name in rows)
+    cells = "".join(f"<td>{escape(value)}</td>" for value in rows.values())
+    return f"<table><tr>{head}</tr><tr>{cells}</tr></table>"
+
+
+def as_text(run: Run) -> str:
+    """The run as lines of text, for notebooks that show no HTML."""
+    rows = _summary(run)
+    rows["Metrics"] = ", ".join(f"{name} {value}" for name, value in latest_metrics(run).items())
+    return as_lines({name: value for name, value in rows.items() if value})
+
+
+def as_lines(rows: dict[str, str]) -> str:
+    """Names and values, aligned, one per line."""
+    width = max(map(len, rows), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+def latest_metrics(run: Run) -> dict[str, str]:
+    """The latest value of each metric of the run, as text."""
+    return {name: format_latest(value) for name, value in run.get_metrics().items()}
+
+
+def format_latest(value: object) -> str:
+    """A metric's value, or the last of a series, as short text."""
+    latest = value[-1] if isinstance(value, list) and value else value
+    return f"{latest:.6g}" if isinstance(latest, float) else str(latest)[:80]
+
+
+def _summary(run: Run) -> dict[str, str]:
+    status = run.standing
     rows = {
         "Experiment": run.job.experiment,
         "Id": run.id,
         "Name": str(run.display_name),
-        "Status": run.get_status(),
-        "Folder": str(run.path),
+        "Status": status.state,
     }
-    head = "".join(f"<th>{escape(name)}</th>" for name in rows)
-    cells = "".join(f"<td>{escape(value)}</td>" for value in rows.values())
-    return f"<table><tr>{head}</tr><tr>{cells}</tr></table>"
+    rows |= {"Reason": str(status.reason)} if status.reason else {}
+    return rows | {"Folder": str(run.path)}
 
 
 def outputs_of(run: Run) -> references.DataPath:

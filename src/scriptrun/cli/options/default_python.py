@@ -21,20 +21,23 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
     environment counts even if scriptrun is installed in it; otherwise scriptrun's own environment
     is skipped.
     """
-    for prefix in _active_prefixes():
-        python = _python_in(prefix)
-        if python is not None:
-            return python, []
-    for folder in _folders_upwards(source, root):
-        venv = folder / ".venv"
-        python = None if accounts.is_of_another(venv) else _python_in(str(venv))
-        if python is not None:
-            return python, []
+    python = next(filter(None, map(_python_in, prefixes(source, root))), None)
+    if python is not None:
+        return python, []
     python = _python_on_path(source)
     if python is not None:
         return python, []
     base = str(getattr(sys, "_base_executable", "") or sys.executable)
     return base, [f"no Python found on PATH; using {base}, which has no packages installed"]
+
+
+def prefixes(source: Path, root: Path) -> Iterator[str]:
+    """The active environment, then each ``.venv`` from the folder ``source`` up to ``root``."""
+    yield from _active_prefixes()
+    for folder in _folders_upwards(source, root):
+        venv = folder / ".venv"
+        if not accounts.is_of_another(venv):
+            yield str(venv)
 
 
 def _active_prefixes() -> Iterator[str]:

@@ -19,6 +19,7 @@ from scriptrun.data.mount import fuse_library, system_table
 from scriptrun.data.mount import operations as mount_operations
 from scriptrun.data.mount import plan as mount_plan
 from scriptrun.data.mount.plan import MountPlan
+from scriptrun.spec import tool_python
 from scriptrun.store import scratch
 
 TYPE_CHECKING = False
@@ -115,7 +116,7 @@ class ActiveMount:
         self._on_problem, self._scratch = on_problem, scratch_folder
         self._closing = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        command = [sys.executable, "-P", "-m", "scriptrun.data.mount.server"]
+        command = [tool_python.path(), "-P", "-m", "scriptrun.data.mount.server"]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

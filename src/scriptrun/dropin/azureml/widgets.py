@@ -8,6 +8,7 @@ import time
 from html import escape
 
 from scriptrun.core.run import Run
+from scriptrun.runs import details as run_details
 from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.run_kinds import run_kind
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     class DisplayHandle(Protocol):
         """What ``IPython.display.display`` returns: an output that can be replaced."""
 
-        def update(self, content: object, /) -> object:
+        def update(self, content: object, /, *, raw: bool) -> object:
             """Replace the output."""
             ...
 
@@ -52,8 +53,8 @@ class RunDetails:
                 follow.wait(run, show_output=False)
             print(f"{run.id}: {run.get_status()}  {run.get_portal_url()}", flush=True)
             return
-        handle = display.display(display.HTML(render(self.run)), display_id=True)
-        thread = threading.Thread(target=self._follow, args=(display, handle), daemon=True)
+        handle = display.display(_bundle(self.run), raw=True, display_id=True)
+        thread = threading.Thread(target=self._follow, args=(handle,), daemon=True)
         self._follower = thread
         thread.start()
 
@@ -61,14 +62,20 @@ class RunDetails:
         """Return the run's details."""
         return self.run.get_details()
 
-    def _follow(self, display: ModuleType, handle: DisplayHandle) -> None:
-        shown_html = ""
+    def __repr__(self) -> str:
+        return render_text(self.run)
+
+    def _repr_html_(self) -> str:
+        return render(self.run)
+
+    def _follow(self, handle: DisplayHandle) -> None:
+        shown: dict[str, str] = {}
         while True:
             finished = states.is_terminal(self.run.get_status())
-            html = render(self.run)
-            if html != shown_html:
-                handle.update(display.HTML(html))
-                shown_html = html
+            bundle = _bundle(self.run)
+            if bundle != shown:
+                handle.update(bundle, raw=True)
+                shown = bundle
             if finished:
                 return
             time.sleep(POLL_SECONDS)
@@ -76,33 +83,44 @@ class RunDetails:
 
 def render(run: Run) -> str:
     """Render the run as HTML: state, reason, latest metrics and the end of the log."""
-    status = run.standing
-    facts = {"Run": run.id, "Experiment": run.job.experiment, "Status": status.state}
-    if status.reason:
-        facts["Reason"] = status.reason
-    metrics = _best(run) if run_kind(run.type).has_children else _metrics(run)
-    log = follow.last_lines(run.path / follow.script_logs(run.job)[0], LOG_LINES)
+    facts, metrics, log = _parts(run)
     tables = _table(facts) + (_table(metrics) if metrics else "")
     return f"{tables}<pre>{escape(log)}</pre>" if log else tables
 
 
-def _metrics(run: Run) -> dict[str, str]:
-    return {name: _latest(value) for name, value in run.get_metrics().items()}
+def render_text(run: Run) -> str:
+    """Render the same as text."""
+    facts, metrics, log = _parts(run)
+    blocks = [run_details.as_lines(facts), run_details.as_lines(metrics), log.rstrip("\n")]
+    return "\n\n".join(filter(None, blocks))
+
+
+def _bundle(run: Run) -> dict[str, str]:
+    """What a notebook shows, by media type."""
+    return {"text/html": render(run), "text/plain": render_text(run)}
+
+
+def _parts(run: Run) -> tuple[dict[str, str], dict[str, str], str]:
+    """The run's state, its latest metrics, and the end of its log."""
+    status = run.standing
+    facts = {"Run": run.id, "Experiment": run.job.experiment, "Status": status.state}
+    if status.reason:
+        facts["Reason"] = status.reason
+    has_children = run_kind(run.type).has_children
+    metrics = _best(run) if has_children else run_details.latest_metrics(run)
+    log = follow.last_lines(run.path / follow.script_logs(run.job)[0], LOG_LINES)
+    return facts, metrics, log
 
 
 def _best(run: Run) -> dict[str, str]:
     """Return the best runs of a sweep, with their metric and parameters."""
     rows = run.get_children_sorted_by_primary_metric(top=5)
+    latest = run_details.format_latest
     return {
-        row["run_id"]: f"{_latest(row['best_primary_metric'])}  {row['hyperparameters']}  "
+        row["run_id"]: f"{latest(row['best_primary_metric'])}  {row['hyperparameters']}  "
         f"{row['status']}"
         for row in rows
     }
-
-
-def _latest(value: object) -> str:
-    latest = value[-1] if isinstance(value, list) and value else value
-    return f"{latest:.6g}" if isinstance(latest, float) else str(latest)[:80]
 
 
 def _table(rows: dict[str, str]) -> str:

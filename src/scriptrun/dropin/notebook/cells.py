@@ -17,7 +17,12 @@ from scriptrun.store.document_limits import DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from scriptrun.runtime.hints import Json
+
+    T = TypeVar("T")
 
 #: tags that nbclient knows: a cell that is not run, and a cell whose errors do not end the notebook
 SKIP, MAY_RAISE = "skip-execution", "raises-exception"
@@ -40,10 +45,22 @@ class CodeCell(NamedTuple):
 
 def cells(path: str) -> list[CodeCell]:
     """Read the notebook's code cells. Raises UserErrorException if it is not a notebook."""
+    return _read(path, _code_cells)
+
+
+def kernel_name(path: str) -> str:
+    """The kernel that the notebook names, or "".
+
+    Raises UserErrorException if it is not a notebook.
+    """
+    return _read(path, _kernel_name)
+
+
+def _read(path: str, part_of: Callable[[object], T]) -> T:
     text = None
     try:
         text = document_limits.read_text(path, DATA)
-        return _code_cells(json_reader.parse(text, DATA))
+        return part_of(json_reader.parse(text, DATA))
     except UnicodeDecodeError:
         reason = "it is not UTF-8 text"
     except (OSError, ValueError) as error:
@@ -93,6 +110,13 @@ def _code_cells(notebook: object) -> list[CodeCell]:
         ]
     except (AttributeError, LookupError, TypeError):
         raise ValueError("its cells are malformed") from None
+
+
+def _kernel_name(notebook: object) -> str:
+    """Raises ValueError as ``_code_cells`` does."""
+    _code_cells(notebook)
+    metadata = (notebook.get("metadata") or {}) if isinstance(notebook, dict) else {}
+    return str((metadata.get("kernelspec") or {}).get("name") or "")
 
 
 def _text(cell: Json) -> str:

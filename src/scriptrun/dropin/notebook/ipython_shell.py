@@ -119,6 +119,7 @@ class NotebookShell(InteractiveShell):
         """Make the process's shell, whose namespace is the module ``__main__``."""
         config = Config()
         config.HistoryManager.enabled = False
+        config.InteractiveShell.warn_venv = False  # the first note names the Python
         os.environ.setdefault("MPLBACKEND", "agg")  # draw plots without opening windows
         warnings.filterwarnings("ignore", "IPython (parent|dir) .* is not a writable location")
         shell = cls.instance(

@@ -13,6 +13,7 @@ from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import small_shell
 from scriptrun.dropin.notebook.cells import CodeCell
 from scriptrun.dropin.notebook.notes import Notes
+from scriptrun.spec import tool_python
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -99,9 +100,10 @@ def _small(notes: Notes, show_error: ShowError, why: str) -> RunCell:
     main.__dict__.update(In=shell.inputs, _ih=shell.inputs, Out=shell.outputs)
     run_cell: RunCell = shell.run_cell
     shell.run_notebook = lambda path: _run_other(path, notes, run_cell, show_error)
+    package = "ipython" if tool_python.path() != sys.executable else "'scriptrun[notebook]'"
     notes.say(
         f"{notes.name}: {why}, so a small shell runs the cells, which knows few magics. "
-        f"To use IPython, run: {sys.executable} -m pip install 'scriptrun[notebook]'"
+        f"To use IPython, run: {sys.executable} -m pip install {package}"
     )
     return run_cell
 

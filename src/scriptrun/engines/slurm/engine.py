@@ -7,7 +7,6 @@ for all runs, only if they do not.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.runtime.order import LaunchOrder
+from scriptrun.spec import tool_python
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
@@ -170,7 +170,7 @@ def make_launch_order(target: Slurm, job: JobSpec, order: Order, slurm_folder: P
         own_environment=bool(target.own_environments and order.prefix),
         seconds=slurm_script.final_limit(target, job),
         requeues=target.requeues if target.warn and target.requeue else 0,
-        tool=(target.tool or sys.executable, "-P"),
+        tool=(target.tool or tool_python.path(), "-P"),
         container=order.container,
     )
     if job.distribution.kind == "mpi" and not order.container:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scriptrun.environments import build_process
 from scriptrun.environments.builder import BuildCanceled, Log, Stop
+from scriptrun.spec import tool_python
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
 from scriptrun.store import dependents
@@ -42,6 +43,14 @@ def cache_folder() -> Path:
     return Path(base, "rattler", "cache")
 
 
+def _command() -> list[str]:
+    """The command that starts a worker, which finds what this process finds."""
+    python = tool_python.path()
+    if python != sys.executable:
+        return [python, "-P", _WORKER]
+    return [python, "-S", "-P", _WORKER, *filter(None, sys.path)]
+
+
 class _Worker:
     """A worker process, and the thread that reads its output."""
 
@@ -49,7 +58,7 @@ class _Worker:
         self.owner_pid, self.last_used = os.getpid(), time.monotonic()
         self.environ = dict(os.environ)
         self.process = subprocess.Popen(
-            [sys.executable, "-S", "-P", _WORKER, *filter(None, sys.path)],
+            _command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -25,6 +24,7 @@ from scriptrun.environments.uv.errors import (
 )
 from scriptrun.environments.uv.index_settings import as_uv_variables
 from scriptrun.runtime import files
+from scriptrun.spec import tool_python
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import scratch
 
@@ -57,7 +57,7 @@ def binary() -> str:
 
         return os.fspath(uv.find_uv_bin())
     except (ImportError, FileNotFoundError):
-        sibling = os.path.join(os.path.dirname(sys.executable), "uv")
+        sibling = os.path.join(os.path.dirname(tool_python.path()), "uv")
         path = sibling if os.path.exists(sibling) else shutil.which("uv")
     if not path:
         raise EnvironmentException(

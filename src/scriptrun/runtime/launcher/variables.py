@@ -107,7 +107,7 @@ def process_environment(
     """
     environ = dict(order.inherited)
     mlflow_store.drop_submitters(job, environ)
-    for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
+    for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV", "SCRIPTRUN_EXEC_TOOL"):
         environ.pop(name, None)
     if environ.get("MPLBACKEND", "").startswith("module://"):
         del environ["MPLBACKEND"]  # a notebook's or an IDE's: the job has neither

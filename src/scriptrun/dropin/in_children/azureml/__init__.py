@@ -10,6 +10,7 @@ import sys
 
 def _hand_over() -> None:
     """Replace this module by the drop-in's, or by an installed one."""
+    importlib.import_module("scriptrun_tool")
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != folder]
     front = sys.modules.pop(__name__)
