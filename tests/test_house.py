@@ -16,6 +16,8 @@ from pathlib import Path
 import old_pythons
 import pytest
 
+import scriptrun
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "scriptrun"
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -690,6 +692,18 @@ def test_each_type_ignore_has_its_error_and_a_reason():
 def test_every_public_name_is_there():
     code = "import scriptrun\nfor name in scriptrun.__all__: getattr(scriptrun, name)"
     child(code)
+
+
+def test_type_checkers_see_every_public_name():
+    tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    homes = {
+        alias.asname: f"{node.module}.{alias.name}" if alias.name == "exceptions" else node.module
+        for node in imports
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    assert homes == scriptrun._HOMES
 
 
 def tracked() -> list[Path]:

@@ -1,12 +1,14 @@
-"""Builds what is released: ``./dev build [FOLDER]`` (dist).
+"""Builds and checks what is released: ``./dev build [FOLDER]`` (dist).
 
-The source archive, the wheel, and beside them the list of components (SBOM, CycloneDX in JSON):
-every package that the wheel brings along with all extras that users install, with its version,
-licence and what it needs in turn, as resolved today for this system and Python.
+The source archive, the wheel that is built from it, and beside them the list of components (SBOM,
+CycloneDX in JSON): every package that the wheel brings along with all extras that users install,
+with its version, licence and what it needs in turn, as resolved today for this system and Python.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,13 +31,39 @@ def main(arguments: list[str]) -> int:
         )
         build = [*UV, "build", "-q", "--no-build-isolation", "--python", str(tools / "python")]
         run([*build, "--out-dir", str(folder), str(ROOT)])
+        check(tools, *built(folder, version()))
         parts = environment(Path(temporary, "parts"), dependencies(project))
-        sbom = folder / f"{project['name']}-{project['version']}.cdx.json"
+        sbom = folder / f"{project['name']}-{version()}.cdx.json"
+        described = Path(temporary, "pyproject.toml")
+        described.write_text(static(ROOT.joinpath("pyproject.toml").read_text("utf-8")), "utf-8")
         listing = [tools / "cyclonedx-py", "environment", "--output-reproducible", "--validate"]
-        listing += ["--pyproject", ROOT / "pyproject.toml", "--mc-type", "library", "-o", sbom]
+        listing += ["--pyproject", described, "--mc-type", "library", "-o", sbom]
         run([*map(str, listing), str(parts / "python")])
     print(*sorted(path.name for path in folder.glob("scriptrun-*")), sep="\n")
     return 0
+
+
+def version() -> str:
+    """The version, from the one place that has it."""
+    source = (ROOT / "src" / "scriptrun" / "__init__.py").read_text("utf-8")
+    return re.findall(r'^__version__ = "(.+)"$', source, re.MULTILINE)[0]
+
+
+def static(pyproject: str) -> str:
+    """``pyproject.toml`` with the version, for a tool that builds nothing."""
+    return re.sub(r"^dynamic = .*$", f'version = "{version()}"', pyproject, flags=re.MULTILINE)
+
+
+def built(folder: Path, number: str) -> tuple[Path, Path]:
+    """The wheel and the source archive of the version ``number``."""
+    (wheel,) = folder.glob(f"scriptrun-{number}-*.whl")
+    return wheel, folder / f"scriptrun-{number}.tar.gz"
+
+
+def check(tools: Path, wheel: Path, archive: Path) -> None:
+    """Check that an index takes both and shows the README, and what the wheel contains."""
+    run([str(tools / "twine"), "check", "--strict", str(wheel), str(archive)])
+    run([str(tools / "check-wheel-contents"), str(wheel)])
 
 
 def dependencies(project: dict[str, object]) -> list[str]:
@@ -54,9 +82,17 @@ def environment(folder: Path, packages: list[str]) -> Path:
     return python.parent
 
 
+def environ() -> dict[str, str]:
+    """The variables of each step: the files in the archives have the time of the commit."""
+    asked = ["git", "log", "-1", "--format=%ct"]
+    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    commit = {"SOURCE_DATE_EPOCH": found.stdout.strip()} if found.returncode == 0 else {}
+    return {**commit, **os.environ}
+
+
 def run(command: list[str]) -> None:
     """Run a command; if it fails, so does the build."""
-    if subprocess.run(command, cwd=ROOT).returncode != 0:
+    if subprocess.run(command, cwd=ROOT, env=environ()).returncode != 0:
         sys.exit(f"Not built: {' '.join(command[:3])} failed.")
 
 

@@ -16,6 +16,10 @@ from pathlib import Path
 #: a command that tests call, and the Debian package that brings it
 SYSTEM = {
     "git": "git",
+    "zsh": "zsh",
+    "fish": "fish",
+    "man": "man-db",
+    "mandoc": "mandoc",
     "ps": "procps",
     "xargs": "findutils",
     "mount": "mount",

@@ -56,6 +56,59 @@ _HOMES = {
     "exceptions": "scriptrun.exceptions",
 }
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the same names for type checkers and editors
+    from scriptrun import exceptions as exceptions
+    from scriptrun.config.distributed import MpiConfiguration as MpiConfiguration
+    from scriptrun.config.distributed import PyTorchConfiguration as PyTorchConfiguration
+    from scriptrun.config.distributed import TensorflowConfiguration as TensorflowConfiguration
+    from scriptrun.config.environments.conda_dependencies import (
+        CondaDependencies as CondaDependencies,
+    )
+    from scriptrun.config.environments.environment import Environment as Environment
+    from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE as DEFAULT_CPU_IMAGE
+    from scriptrun.config.environments.images import DEFAULT_GPU_IMAGE as DEFAULT_GPU_IMAGE
+    from scriptrun.config.environments.sections import ContainerRegistry as ContainerRegistry
+    from scriptrun.config.environments.sections import DockerBuildContext as DockerBuildContext
+    from scriptrun.config.run_configuration import RunConfiguration as RunConfiguration
+    from scriptrun.config.script_run_config import ScriptRunConfig as ScriptRunConfig
+    from scriptrun.config.sections import DockerConfiguration as DockerConfiguration
+    from scriptrun.config.sweeps.early_stopping import AshaPolicy as AshaPolicy
+    from scriptrun.config.sweeps.early_stopping import BanditPolicy as BanditPolicy
+    from scriptrun.config.sweeps.early_stopping import MedianStoppingPolicy as MedianStoppingPolicy
+    from scriptrun.config.sweeps.early_stopping import NoTerminationPolicy as NoTerminationPolicy
+    from scriptrun.config.sweeps.early_stopping import (
+        TruncationSelectionPolicy as TruncationSelectionPolicy,
+    )
+    from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig as HyperDriveConfig
+    from scriptrun.config.sweeps.hyperdrive import PrimaryMetricGoal as PrimaryMetricGoal
+    from scriptrun.config.sweeps.sampling import (
+        BayesianParameterSampling as BayesianParameterSampling,
+    )
+    from scriptrun.config.sweeps.sampling import GridParameterSampling as GridParameterSampling
+    from scriptrun.config.sweeps.sampling import RandomParameterSampling as RandomParameterSampling
+    from scriptrun.config.sweeps.search_space import choice as choice
+    from scriptrun.config.sweeps.search_space import lognormal as lognormal
+    from scriptrun.config.sweeps.search_space import loguniform as loguniform
+    from scriptrun.config.sweeps.search_space import normal as normal
+    from scriptrun.config.sweeps.search_space import qlognormal as qlognormal
+    from scriptrun.config.sweeps.search_space import qloguniform as qloguniform
+    from scriptrun.config.sweeps.search_space import qnormal as qnormal
+    from scriptrun.config.sweeps.search_space import quniform as quniform
+    from scriptrun.config.sweeps.search_space import randint as randint
+    from scriptrun.config.sweeps.search_space import uniform as uniform
+    from scriptrun.core.dataset import Dataset as Dataset
+    from scriptrun.core.dataset import OutputFileDatasetConfig as OutputFileDatasetConfig
+    from scriptrun.core.datastore import DataPath as DataPath
+    from scriptrun.core.datastore import DataReference as DataReference
+    from scriptrun.core.datastore import Datastore as Datastore
+    from scriptrun.core.experiment import Experiment as Experiment
+    from scriptrun.core.model import Model as Model
+    from scriptrun.core.run import Run as Run
+    from scriptrun.core.workspace import Workspace as Workspace
+    from scriptrun.engines.local.engine import Local as Local
+    from scriptrun.sweeps.hyperdrive_run import HyperDriveRun as HyperDriveRun
+
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
 
 
