@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+import pexpect
 import pytest
 
 from scriptrun.testing.jobs import PATIENCE
@@ -40,7 +41,14 @@ def test_bash_completes_commands_options_and_names(user):
     assert bash(user, "list", "-s", "Comp") == ["Completed"]
     assert bash(user, "list", "--experiment", "t") == ["trial"]
     assert bash(user, "run", "--compute", "l") == ["local"]
+    assert bash(user, "run", "--compute", "=", "l") == ["local"]
+    assert bash(user, "run", "--compute", "=") == ["local"]
     assert bash(user, "compute", "al") == ["alias"]
+    assert bash(user, "compute", "show", "l") == ["local"]
+    assert bash(user, "help", "dow") == ["download"]
+    assert bash(user, "--no-fsync", "dow") == ["download"]
+    assert bash(user, "exec", "--pyt") == ["--python"]
+    assert bash(user, "exec", "train.py", "--pyt") == []
     assert bash(user, "compute", "add", "--cl") == ["--class"]
     found = bash(user, "env", "show", "scriptrun-sk")
     assert found == ["scriptrun-sklearn", "scriptrun-sklearn-minimal"]
@@ -72,10 +80,108 @@ def test_completing_makes_no_workspace(user):
     assert not (user.here / ".scriptrun").exists()
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_take_their_script(user, shell):
+# real terminals: what a person sees after pressing Tab
+
+START = {
+    "bash": ["--norc", "--noprofile", "-i"],
+    "zsh": ["-f", "-i"],
+}
+PREPARE = {
+    "bash": "bind 'set enable-bracketed-paste off'; bind 'set show-all-if-ambiguous on'",
+    "zsh": "autoload -Uz compinit; compinit -u -D; unsetopt zle_bracketed_paste",
+}
+
+
+class Terminal:
+    """An interactive shell in which a person types and presses Tab."""
+
+    def __init__(self, user, shell):
+        if shutil.which(shell) is None:
+            pytest.skip(f"{shell} is not installed (Debian: apt install {shell})")
+        self.environ = {**user.environ, "PATH": search_path(user), "TERM": "dumb", "HISTFILE": ""}
+        self.environ |= {"PS1": "ready> ", "ZDOTDIR": str(user.here)}
+        self.child = pexpect.spawn(
+            shell, START[shell], cwd=str(user.here), env=self.environ, encoding="utf-8",
+            timeout=PATIENCE, dimensions=(40, 200),
+        )  # fmt: skip
+        self.child.sendline(
+            f'{PREPARE[shell]}; eval "$(scriptrun completion {shell})"; echo prep""ared'
+        )
+        self.child.expect("prepared\r\n")
+
+    def tab(self, typed, shown):
+        """Type ``typed`` and Tab; wait until ``shown`` is there, and clear the line."""
+        self.child.send(typed + "\t")
+        self.child.expect(shown)
+        self.child.sendcontrol("u")
+
+
+def search_path(user):
+    return f"{user.argv()[0].rpartition('/')[0]}:{user.environ['PATH']}"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_terminal_completes_what_a_person_types(user, shell):
+    user.writes("train.py", "")
+    user.writes("requirements-a.txt", "")
+    user.does("run", "-n", "wonder", "-e", "trial", "train.py")
+    run = user.runs()[0]["id"]
+    terminal = Terminal(user, shell)
+    terminal.tab("scriptrun can", r"scriptrun cancel ")
+    terminal.tab("scriptrun env bu", r"scriptrun env build ")
+    terminal.tab("scriptrun run --deta", r"scriptrun run --detach ")
+    terminal.tab("scriptrun show tri", f"scriptrun show {run} ")
+    terminal.tab("scriptrun show won", "scriptrun show wonder ")
+    terminal.tab("scriptrun run --compute lo", "scriptrun run --compute local ")
+    terminal.tab("scriptrun run --compute=lo", "scriptrun run --compute=local ")
+    terminal.tab("scriptrun run --environment scriptrun-py", "scriptrun-pytorch")
+    terminal.tab("scriptrun run tra", r"scriptrun run train\.py ")
+    terminal.tab("scriptrun run --requirements req", r"requirements-a\.txt ")
+    terminal.tab("scriptrun run --de\t", "--detach")
+    terminal.child.close(force=True)
+
+
+def test_zsh_shows_what_each_command_does(user):
+    terminal = Terminal(user, "zsh")
+    terminal.tab("scriptrun s\t", "sweep +-- Search hyperparameters")
+    terminal.child.close(force=True)
+
+
+def fish(user, line):
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed (Debian: apt install fish)")
+    environ = {**user.environ, "PATH": search_path(user), "HOME": str(user.here / "home")}
+    script = "scriptrun completion fish | source; complete -C $argv[1]"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script, "--", line],
+        cwd=user.here, env=environ, capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return dict(found.partition("\t")[::2] for found in done.stdout.splitlines())
+
+
+def test_fish_completes_and_describes(user):
+    user.writes("train.py", "")
+    user.writes("requirements-a.txt", "")
+    user.does("run", "-n", "wonder", "-e", "trial", "train.py")
+    run = user.runs()[0]["id"]
+    assert fish(user, "scriptrun can") == {"cancel": "Cancel active runs"}
+    assert "build" in fish(user, "scriptrun env ")
+    assert list(fish(user, "scriptrun run --deta")) == ["--detach"]
+    assert fish(user, "scriptrun show tri") == {run: "Completed train.py"}
+    assert fish(user, "scriptrun show won") == {"wonder": f"Completed {run}"}
+    assert list(fish(user, "scriptrun run --compute lo")) == ["local"]
+    assert list(fish(user, "scriptrun run --compute=lo")) == ["--compute=local"]
+    assert "scriptrun-pytorch" in fish(user, "scriptrun run --environment scriptrun-py")
+    assert "train.py" in fish(user, "scriptrun run tra")
+    assert "requirements-a.txt" in fish(user, "scriptrun run --requirements req")
+    assert "train.py" not in fish(user, "scriptrun ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_finds_no_mistake_in_its_script(user, shell):
     script = user.does("completion", shell).out
-    assert "scriptrun completion words" in script
-    if shutil.which(shell):
-        done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed (Debian: apt install {shell})")
+    done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

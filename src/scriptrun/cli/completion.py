@@ -17,6 +17,7 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.query import fields
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
+from scriptrun.registry import models as model_registry
 from scriptrun.registry.settings import keys as settings_keys
 from scriptrun.runs import find as find_runs
 from scriptrun.runs import search
@@ -42,26 +43,48 @@ _BASH = r"""_scriptrun() {
 complete -o bashdefault -o default -F _scriptrun scriptrun
 """
 _ZSH = r"""_scriptrun() {
-    local -a found
-    found=("${(@f)$(scriptrun completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-    found=(${found:#})
-    (( ${#found} )) && compadd -a found || _files
+    local word text
+    local -a words_only described
+    while IFS=$'\t' read -r word text; do
+        [[ -n $word ]] || continue
+        words_only+=("$word")
+        described+=("${word}${text:+  -- $text}")
+    done < <(scriptrun completion describe -- "${(@)words[2,CURRENT]}" 2>/dev/null)
+    if (( ${#words_only} == 0 )); then
+        _files
+    elif [[ ${#words_only} -eq 1 && $words_only[1] == *= ]]; then
+        compadd -S '' -a words_only
+    else
+        compadd -l -d described -a words_only
+    fi
 }
 compdef _scriptrun scriptrun
 """
 _FISH = r"""function __scriptrun
     set -l words (commandline -opc)[2..-1] (commandline -ct)
-    scriptrun completion words -- $words 2>/dev/null
+    set -l found (scriptrun completion describe -- $words 2>/dev/null)
+    if test (count $found) -gt 0
+        printf '%s\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c scriptrun -a '(__scriptrun)'
+complete -c scriptrun -f -a '(__scriptrun)'
 """
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 #: metavar: the kind of name that completes it
 _VALUES = {"RUN": "runs", "A": "runs", "B": "runs", "T": "targets", "S": "states"}
-_VALUES |= {"NAME[@VERSION]": "datasets", "DATASTORE:PATH": "places"}
+_VALUES |= {"NAME[@VERSION]": "datasets", "DATASTORE:PATH": "places", "SWEEP": "runs"}
 _VALUES |= {"DATASTORE": "datastores", "SETTING": "settings"}
 _VALUES |= {"QUERY": "fields", "FIELD": "fields", "FIELDS": "fields", "METRIC": "metrics"}
 _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "experiments"}
+#: what a metavar means to one command alone
+_VALUES_OF = {
+    "compute": {"NAME": "targets"},
+    "model": {"NAME": "models", "NAME[:VERSION]": "models", "NAME:VERSION": "model versions"},
+    "lineage": {"NAME[:VERSION]": "models"},
+    "env diff": {"A": "environments", "B": "environments"},
+}
 
 
 _NAMES: dict[str, Callable[[Workspace], Iterable[str]]] = {
@@ -70,6 +93,12 @@ _NAMES: dict[str, Callable[[Workspace], Iterable[str]]] = {
     "experiments": lambda workspace: workspace.experiments,
     "datasets": dataset_versions.names,
     "datastores": datastore_records.names,
+    "models": model_registry.names,
+    "model versions": lambda workspace: [
+        f"{name}:{version}"
+        for name in model_registry.names(workspace)
+        for version in model_registry.version_numbers(workspace, name)
+    ],
     "places": lambda workspace: [f"{name}:" for name in datastore_records.names(workspace)],
 }
 
@@ -79,54 +108,98 @@ def arguments(parser: Parser) -> None:
     parser.takes_rest = True
     parser.usage = "scriptrun completion bash|zsh|fish"
     parser.add_argument(
-        "shell", choices=[*_SCRIPTS, "words"], metavar="bash|zsh|fish", help="shell to complete for"
+        "shell",
+        choices=[*_SCRIPTS, "words", "describe"],
+        metavar="bash|zsh|fish",
+        help="shell to complete for",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the completion script, or the candidates it asks for; return the exit code."""
-    if args.shell == "words":
-        for word in candidates(args.rest or [""]):
-            print(word)
-    else:
+    if args.shell in _SCRIPTS:
         print(_SCRIPTS[args.shell], end="")
+        return 0
+    for word, description in candidates(args.rest or [""]).items():
+        print(f"{word}\t{description}" if args.shell == "describe" and description else word)
     return 0
 
 
-def candidates(words: list[str]) -> list[str]:
-    """Return the completions of the last of ``words``, which may be partly typed."""
+def candidates(words: list[str]) -> dict[str, str]:
+    """Return the completions of the last of ``words``, and what they are.
+
+    The last word may be partly typed. ``--name=value`` is one word, or three as bash splits it.
+    """
     *before, prefix = words
-    if before[:1] == ["runs"]:
-        before, available = before[1:], commands.RUNS
+    if prefix == "=" or before[-1:] == ["="]:
+        before, prefix = (before, "") if prefix == "=" else (before[:-1], prefix)
+    stem, separator, value = prefix.partition("=")
+    if separator and stem.startswith("--"):
+        found = _complete([*before, stem], value)
+        return {f"{stem}={word}": description for word, description in found.items()}
+    return _complete(before, prefix)
+
+
+def _complete(before: list[str], prefix: str) -> dict[str, str]:
+    if before[:1] == ["--no-fsync"]:
+        before = before[1:]
+    if before[:1] == ["help"]:
+        before, choices = [], _summaries(commands.COMMANDS) if len(before) == 1 else {}
+    elif before[:1] == ["runs"]:
+        before, choices = before[1:], _summaries(commands.RUNS)
     else:
-        available = {**commands.COMMANDS, "runs": commands.COMMANDS["list"]}
-    if not before:
-        choices = [*available, *(["--help", "--version"] if prefix.startswith("-") else [])]
-    elif "--" in before or before[0] not in commands.COMMANDS:
-        choices = []
-    else:
-        parser = importlib.import_module("scriptrun.cli.dispatch").parser_of(before[0])
-        choices = _complete_arguments(parser, before[1:], prefix)
-    return [word for word in choices if word.startswith(prefix)]
+        choices = _summaries(commands.COMMANDS) | {"runs": "Work with runs", "help": "Show help"}
+        choices |= {"--help": "", "--version": ""} if prefix.startswith("-") else {}
+    if before:
+        name = commands.ALIASES.get(before[0], before[0])
+        choices = {}
+        if "--" not in before and name in commands.COMMANDS:
+            parser = importlib.import_module("scriptrun.cli.dispatch").parser_of(name)
+            choices = _complete_arguments(parser, before[1:], prefix)
+    return {word: text for word, text in choices.items() if word.startswith(prefix)}
+
+
+def _summaries(table: dict[str, commands.Command]) -> dict[str, str]:
+    return {name: command.line for name, command in table.items()}
 
 
 def _complete_arguments(
     parser: argparse.ArgumentParser, before: list[str], prefix: str
-) -> list[str]:
+) -> dict[str, str]:
     subparsers = _subparsers(parser)
     if subparsers is not None:
         if before and before[0] in subparsers:
             return _complete_arguments(subparsers[before[0]], before[1:], prefix)
         if not prefix.startswith("-"):
-            return list(subparsers)
+            return {name: sub.description or "" for name, sub in subparsers.items()}
     options = {text: action for action in parser._actions for text in action.option_strings}
     option = options.get(before[-1]) if before else None
     if option is not None and option.nargs != 0:
-        return _values(option)
-    if prefix.startswith("-"):
-        return [text for text in options if text.startswith("--")]
+        return _values(parser, option)
     positionals = [action for action in parser._actions if not action.option_strings]
-    return [word for action in positionals for word in _values(action)]
+    takes_command = any(action.nargs == argparse.REMAINDER for action in positionals)
+    if takes_command and any(word[:1] != "-" for word in _plain(before, options)):
+        return {}  # the words of what is run
+    if prefix.startswith("-"):
+        return {text: _help(action) for text, action in options.items() if text.startswith("--")}
+    found: dict[str, str] = {}
+    for action in positionals:
+        found |= _values(parser, action)
+    return found
+
+
+def _plain(before: list[str], options: dict[str, argparse.Action]) -> list[str]:
+    """The words that are no value of an option."""
+    return [
+        word
+        for previous, word in zip(["", *before], before, strict=False)
+        if previous not in options or options[previous].nargs == 0
+    ]
+
+
+def _help(action: argparse.Action) -> str:
+    text = (action.help or "").replace("%%", "%")
+    return "" if text == argparse.SUPPRESS else text
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser] | None:
@@ -136,28 +209,39 @@ def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return None
 
 
-def _values(action: argparse.Action) -> list[str]:
+def _values(parser: argparse.ArgumentParser, action: argparse.Action) -> dict[str, str]:
     if action.choices is not None:
-        return list(map(str, action.choices))
-    kind = _VALUES.get(str(action.metavar or ""))
+        return dict.fromkeys(map(str, action.choices), "")
+    kind = _kind(parser.prog.removeprefix("scriptrun "), str(action.metavar or ""))
     with contextlib.suppress(ScriptrunError):
-        return _names(kind) if kind else []
-    return []
+        return _names(kind) if kind else {}
+    return {}
 
 
-def _names(kind: str) -> list[str]:
+def _kind(command: str, metavar: str) -> str | None:
+    """The kind of name that ``metavar`` stands for in ``command``, such as ``env diff``."""
+    for name in (command, command.partition(" ")[0]):
+        if metavar in _VALUES_OF.get(name, {}):
+            return _VALUES_OF[name][metavar]
+    return _VALUES.get(metavar)
+
+
+def _names(kind: str) -> dict[str, str]:
     if kind == "states":
-        return list(states.ORDER)
+        return dict.fromkeys(states.ORDER, "")
     if kind == "settings":
-        return list(settings_keys.SETTINGS)
+        return dict.fromkeys(settings_keys.SETTINGS, "")
     workspace = workspace_here.require()
     if kind in _NAMES:
-        return list(_NAMES[kind](workspace))
+        return dict.fromkeys(_NAMES[kind](workspace), "")
     if kind in ("fields", "metrics"):
-        return _field_names(workspace, kind)
+        return dict.fromkeys(_field_names(workspace, kind), "")
     rows = find_runs.rows(workspace, limit=100)
-    display_names = [row.display_name for row in rows if row.display_name != row.id]
-    return [*(row.id for row in rows), *dict.fromkeys(display_names)]
+    found = {row.id: f"{row.state} {row.script or ''}".rstrip() for row in rows}
+    named = [row for row in rows if row.display_name != row.id]
+    for row in named:
+        found.setdefault(row.display_name, f"{row.state} {row.id}")
+    return found
 
 
 def _field_names(workspace: Workspace, kind: str) -> list[str]:
