@@ -124,3 +124,12 @@ def test_a_store_that_is_chosen_by_name_has_it(tmp_path):
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, env=absent, capture_output=True, text=True)
     assert "keyring failed for secret 'n'" in done.stderr
+
+
+def test_a_python_without_cryptography_is_told_what_to_install(place, monkeypatch):
+    vault.store("s", VALUE)
+    monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
+    for action in (lambda: vault.store("t", VALUE), lambda: vault.find("s")):
+        with pytest.raises(SecretException, match="require the package cryptography") as caught:
+            action()
+        assert caught.value.hint == f"Run: {sys.executable} -m pip install cryptography"

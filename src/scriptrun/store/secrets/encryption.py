@@ -9,7 +9,9 @@ no values. Whoever can read both files, as the user and root can, has the secret
 from __future__ import annotations
 
 import base64
+import importlib
 import os
+import sys
 from pathlib import Path
 
 from scriptrun.runtime import files
@@ -74,6 +76,7 @@ def key_file(folder: Path) -> Path:
 
 
 def _cipher(folder: Path, name: str, create: bool = False) -> fernet.Fernet:
+    _require_cryptography()
     from cryptography.fernet import Fernet
 
     passphrase = os.environ.get(KEY_VARIABLE)
@@ -103,6 +106,18 @@ def _cipher(folder: Path, name: str, create: bool = False) -> fernet.Fernet:
         ) from None
 
 
+def _require_cryptography() -> None:
+    """Raises SecretException where it is missing, as it may be in another Python (``exec``)."""
+    try:
+        importlib.import_module("cryptography.fernet")
+    except ImportError as error:
+        raise SecretException(
+            f"Encrypted secrets require the package cryptography, which {sys.executable} "
+            f"cannot import: {error}.",
+            f"Run: {sys.executable} -m pip install cryptography",
+        ) from None
+
+
 def _ensure_key(path: Path, key: bytes) -> None:
     """Write the key unless there is one; an empty file, left by a power cut, is none."""
     if path.exists() and path.stat().st_size == 0:
@@ -118,6 +133,7 @@ def _derive_key(text: str) -> bytes:
 
 
 def _decrypt(folder: Path, name: str, token: bytes) -> str:
+    _require_cryptography()
     from cryptography.fernet import InvalidToken
 
     try:
