@@ -15,7 +15,12 @@ from pathlib import Path
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 VARIABLE = "SCRIPTRUN_REPOSITORY_URL"
-_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*)\]\((?P<target>[^()\s]+)\)")
+_IMAGE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^()\s]+)\)")
+#: a link, whose text may hold images
+_LINK = re.compile(r"(?<!!)\[(?P<text>(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\((?P<target>[^()\s]+)\)")
+_REFERENCE = re.compile(r"^\[(?P<text>[^\]]+)\]:\s*(?P<target>\S+)$", re.MULTILINE)
+_TAG = re.compile(r"<(?P<name>img|source|a)\b[^<>]*>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r'(?P<name>\b(?:src|srcset|href))="(?P<target>[^"]+)"')
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 
 
@@ -64,13 +69,37 @@ def urls(address: str) -> dict[str, str]:
 def absolute(readme: str, address: str, version: str) -> str:
     """``readme`` with absolute links to the files of that version, or without relative links."""
 
-    def link(match: re.Match[str]) -> str:
-        target = match["target"]
+    def place(target: str, kind: str) -> str:
+        """The address of ``target``; "" if it has none on an index."""
         if re.match(r"[a-z]+:", target):
-            return match[0]
+            return target
         if not address or target.startswith("#"):
-            return "" if match["image"] else match["text"]
-        kind = "raw" if match["image"] else "blob"
-        return f"{match['image']}[{match['text']}]({address}/{kind}/v{version}/{target})"
+            return ""
+        return f"{address}/{kind}/v{version}/{target}"
 
-    return _LINK.sub(link, _COMMENT.sub("", readme))
+    def image(match: re.Match[str]) -> str:
+        found = place(match["target"], "raw")
+        return f"![{match['text']}]({found})" if found else ""
+
+    def link(match: re.Match[str]) -> str:
+        found = place(match["target"], "blob")
+        return f"[{match['text']}]({found})" if found else match["text"]
+
+    def reference(match: re.Match[str]) -> str:
+        found = place(match["target"], "blob")
+        return f"[{match['text']}]: {found}" if found else ""
+
+    def tag(match: re.Match[str]) -> str:
+        kind = "blob" if match["name"].lower() == "a" else "raw"
+        targets = [place(each["target"], kind) for each in _ATTRIBUTE.finditer(match[0])]
+        if not all(targets):
+            return "<a>" if kind == "blob" else ""
+        found = iter(targets)
+        return _ATTRIBUTE.sub(lambda each: f'{each["name"]}="{next(found)}"', match[0])
+
+    text = _COMMENT.sub("", readme)
+    for pattern, replace in (
+        (_IMAGE, image), (_LINK, link), (_REFERENCE, reference), (_TAG, tag)
+    ):  # fmt: skip
+        text = pattern.sub(replace, text)
+    return text

@@ -492,6 +492,8 @@ def test_nothing_is_nothing_to_run(workspace, types):
     assert types("exec").code == 2
     assert types("exec", "--check").code == 2
     assert types("exec", "gone.py").code == 2
+    for option in ("--check", "--install-kernel"):
+        assert "cannot be used together" in types("exec", "--python", "3.12", option).err
 
 
 def test_what_is_not_provided_is_listed(workspace, types):

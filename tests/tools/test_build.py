@@ -107,6 +107,9 @@ def hook():
 README = """A [page](docs/a.md#b), a [site](https://x.example), a [part](#part).
 <!-- file: train.py -->
 ![picture](docs/a.svg)
+[![both](docs/b.svg)](docs/b.md)
+<a href="docs/c.md"><img alt="c" src="docs/c.svg" width="3"></a>
+[named]: docs/d.md
 """
 
 
@@ -114,12 +117,16 @@ def test_links_of_the_readme_are_made_absolute(hook):
     assert hook.absolute(README, ADDRESS, "1.2.3") == (
         f"A [page]({ADDRESS}/blob/v1.2.3/docs/a.md#b), a [site](https://x.example), a part.\n"
         f"![picture]({ADDRESS}/raw/v1.2.3/docs/a.svg)\n"
+        f"[![both]({ADDRESS}/raw/v1.2.3/docs/b.svg)]({ADDRESS}/blob/v1.2.3/docs/b.md)\n"
+        f'<a href="{ADDRESS}/blob/v1.2.3/docs/c.md">'
+        f'<img alt="c" src="{ADDRESS}/raw/v1.2.3/docs/c.svg" width="3"></a>\n'
+        f"[named]: {ADDRESS}/blob/v1.2.3/docs/d.md\n"
     )
 
 
 def test_without_an_address_nothing_leads_nowhere(hook, tmp_path, monkeypatch):
     text = hook.absolute(README, "", "1.2.3")
-    assert text == "A page, a [site](https://x.example), a part.\n\n"
+    assert text == "A page, a [site](https://x.example), a part.\n\n\n<a></a>\n\n"
     monkeypatch.delenv("SCRIPTRUN_REPOSITORY_URL", raising=False)
     assert hook.urls(hook.repository(tmp_path)) == {}
 

@@ -81,6 +81,11 @@ def run(args: argparse.Namespace) -> int:
     """Run or check the code; return the script's exit code, or that of the check."""
     importlib.import_module("scriptrun.dropin")
     _restore_separator(args)
+    if args.python is not None and (args.check or args.install_kernel):
+        option = "--check" if args.check else "--install-kernel"
+        raise UserErrorException(
+            f"--python and {option} cannot be used together.", "Use one of them."
+        )
     if args.check:
         return _check(args.words)
     if args.install_kernel:
