@@ -125,12 +125,13 @@ def test_a_failed_run_raises_with_its_last_lines(bench):
     run = bench.submit("print('so far'); raise ValueError('the cause')")
     with pytest.raises(ActivityFailedException) as failed:
         run.wait_for_completion()
-    assert "exited with code 1" in str(failed.value)
-    assert "ValueError: the cause" in str(failed.value)
+    assert f"Run {run.id} failed: ValueError: the cause.\n" in str(failed.value)
+    assert "so far" in str(failed.value)
     details = run.wait_for_completion(raise_on_error=False)
     assert details["status"] == "Failed"
     message = details["error"]["error"]["message"]
-    assert "exited with code 1" in message and message.endswith(": ValueError: the cause")
+    assert message == details["reason"] == "ValueError: the cause"
+    assert details["lastLines"][0] == "so far" and details["exitCode"] == 1
 
 
 def test_a_script_may_cancel_its_run_and_end(bench):

@@ -75,7 +75,7 @@ def test_a_named_exit_code_starts_it_again_from_what_was_saved(bench):
         for e in events.read(str(run.path / "events" / "node-0.jsonl"))
         if e["kind"] == "note"
     ]
-    assert "attempt 1 failed (job.py exited with code 75)" in notes[0]
+    assert "attempt 1 failed (job.py exited with code 75; last line: from step 0)" in notes[0]
     assert not kept_tickets(bench)
 
 

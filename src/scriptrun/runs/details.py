@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
-from scriptrun.runs import follow, run_datasets
+from scriptrun.runs import run_datasets
 from scriptrun.runtime import files
 from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, run_folder
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from scriptrun.data.datastores import classes as datastore_classes
     from scriptrun.data.datastores import records as datastore_records
     from scriptrun.data.datastores import references
+    from scriptrun.runs.failed_log import FailedLog
 
     class PrettyPrinter(Protocol):
         """What IPython hands to ``_repr_pretty_``."""
@@ -89,9 +91,19 @@ def details(run: Run) -> dict[str, Any]:
     if status.reason:
         result["reason"] = status.reason
     if status.state == "Failed":
-        message = follow.explain_failure(run)
-        result["error"] = {"error": {"code": "UserError", "message": message}}
+        from scriptrun.runs import failed_log  # loaded only for runs that failed
+
+        log = failed_log.read(run)
+        result["error"] = {"error": {"code": "UserError", "message": _error(status.reason, log)}}
+        result["lastLines"] = list(log.lines)
     return result
+
+
+def _error(reason: str, log: FailedLog) -> str:
+    """The reason, with the exception that ends the log where an older record lacks it."""
+    last = log.lines[-1] if log.lines else ""
+    is_missing = re.match(r"(\w+\.)*\w+(Error|Exception)\b", last) and last not in reason
+    return f"{reason}: {last}" if is_missing else reason
 
 
 def with_logs(run: Run) -> dict[str, Any]:

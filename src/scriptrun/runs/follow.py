@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -229,41 +228,26 @@ def _print_summary(run: Run, status: RunState) -> None:
 
 
 def raise_if_failed(run: Run, raise_on_error: bool) -> None:
-    """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set."""
+    """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set.
+
+    The message has the script's exception and the last lines of its log; the reason of a run with
+    child runs includes those of its child.
+    """
     status = run.standing
     if raise_on_error and status.state == states.FAILED:
-        # the reason of a run with child runs includes its child's log
-        has_child_runs = run_kind(run.known_job.kind).has_children
-        tail = "" if has_child_runs else last_lines(run.path / _failure_log(run))
+        from scriptrun.runs import failed_log  # loaded only for runs that failed
+
+        tail = failed_log.read(run).text
         excerpt = f"\nLast lines of its log:\n{tail}" if tail else ""
         reason = status.reason.rstrip(".")
         raise ActivityFailedException(f"Run {run.id} failed: {reason}.{excerpt}")
 
 
-def explain_failure(run: Run) -> str:
-    """Why the run failed, with the exception at the end of its log, as in the SDK v1."""
-    reason = str(run.standing.reason)
-    has_script = not run_kind(run.known_job.kind).has_children
-    last = last_lines(run.path / _failure_log(run), 1) if has_script else ""
-    return f"{reason}: {last}" if re.match(r"(\w+\.)*\w+(Error|Exception)\b", last) else reason
-
-
-def _failure_log(run: Run) -> str:
-    """The log of the rank that failed first, else the script's log."""
-    result = run_folder.read_result(run.path) or {}
-    return str(result.get("log") or script_logs(run.known_job)[0])
-
-
 def last_lines(path: Path, count: int = 15) -> str:
-    """The last ``count`` lines of a log, read from its end."""
-    try:
-        with files.open_record(path) as handle:
-            handle.seek(0, 2)
-            handle.seek(max(0, handle.tell() - 8192))
-            text = handle.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-count:])
+    """The last ``count`` lines of a log, cleaned, read from its end."""
+    from scriptrun.runtime.launcher import failure  # loaded only for runs that failed
+
+    return "\n".join(failure.read_tail(path, count))
 
 
 def end_if_waiting(run: Run) -> None:

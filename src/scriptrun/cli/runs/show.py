@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli.terminal import output
@@ -49,6 +50,8 @@ def _print(run: Run) -> None:
     command = job.command or " ".join([job.script or "", *map(_quote, job.arguments)])
     command = f"{kind.title} of {command}" if kind.has_children else command
     name = details["displayName"]
+    if details.get("lastLines"):
+        _print_failure(status.reason, details["lastLines"])
     output.print_facts(
         [
             ("run", run.id),
@@ -75,6 +78,14 @@ def _print(run: Run) -> None:
     )
     _print_metrics(run)
     _print_files(run)
+
+
+def _print_failure(reason: str, last_lines: Sequence[str]) -> None:
+    """Print why the run failed, and the end of its log, before everything else."""
+    print(f"{output.state(states.FAILED)}: {reason}\n\nlast lines of its log")
+    for line in last_lines:
+        print(f"  {line}")
+    print()
 
 
 def _quote(text: str) -> str:

@@ -17,7 +17,7 @@ from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import LogCleaner
 from scriptrun.spec.run_kinds import run_kind
-from scriptrun.tracking import events, run_folder
+from scriptrun.tracking import events
 from scriptrun.tracking.run_state import RunState
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def stream(run: Run, quiet: bool = False) -> int:
             writer.clear()
             return _handle_interrupt(run, writer, interrupts)
     writer.end_line()
-    print_summary(run, status)
+    print_summary(run, status, with_log=quiet)
     return 0 if status.state == states.COMPLETED else 1
 
 
@@ -240,15 +240,16 @@ def _print_next_steps(run: Run) -> None:
     )
 
 
-def print_summary(run: Run, status: RunState) -> None:
-    """Print how the run ended to stderr."""
+def print_summary(run: Run, status: RunState, with_log: bool = False) -> None:
+    """Print how the run ended to stderr; ``with_log``: its log was not printed before."""
     duration = ""
     if status.began is not None and status.ended is not None:
         duration = f" after {output.duration(status.ended - status.began)}"
     lines = [f"{output.state(status.state, sys.stderr)}{duration}: {run.id}"]
     if status.reason:
         lines.append(f"  {status.reason}")
-    lines += _failed_rank_lines(run)
+    if status.state == states.FAILED:
+        lines += _failure_lines(run, with_log)
     lines += _best_run_lines(run) if run_kind(run.type).has_children else []
     metrics = {} if run_kind(run.type).has_children else run.get_metrics()
     if metrics:
@@ -286,10 +287,13 @@ def _best_run_lines(run: Run) -> list[str]:
     return [*lines, f"  scriptrun sweep show {run.id}"]
 
 
-def _failed_rank_lines(run: Run) -> list[str]:
-    """Return the last log lines of the rank that failed first, unless it is rank 0."""
-    result = run_folder.read_result(run.path) or {}
-    if not result.get("rank") or not result.get("tail"):
-        return []
-    lines = [f"    {line}" for line in result["tail"][-TAIL_LINES:]]
-    return [f"  last lines of rank {result['rank']}:", *lines]
+def _failure_lines(run: Run, with_log: bool) -> list[str]:
+    """Return where the error was raised, and the log's last lines if they were not printed."""
+    from scriptrun.runs import failed_log  # loaded only for runs that failed
+
+    log = failed_log.read(run, TAIL_LINES)
+    lines = [f"  at {log.location}"] if log.location else []
+    if log.lines and (log.rank or with_log):
+        whose = f"rank {log.rank}" if log.rank else "its log"
+        lines += [f"  last lines of {whose}:", *(f"    {line}" for line in log.lines)]
+    return lines

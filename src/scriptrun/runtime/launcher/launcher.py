@@ -96,6 +96,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     if leftovers:
         message = "stopped processes that the script left running: "
         log.write("note", message=message + ", ".join(sorted(leftovers)))
+    _explain_failure(result, job, folder)
     result.update(began=began, ended=time.time(), node=order.node, by="launcher")
     _finish(job, attempt, result, log, delivery)
 
@@ -155,6 +156,14 @@ def _name_full_disk(result: "Json", job: "Json", order: "LaunchOrder") -> None:
     for part in (result, result.get("cause") or {}):  # the latter is compared with other nodes'
         if cause and part.get("reason") == failure:
             part["reason"] = "{}; {}".format(cause, failure)
+
+
+def _explain_failure(result: "Json", job: "Json", folder: str) -> None:
+    """Name the script's exception in the reason, now that secrets are masked in its log."""
+    if "subject" in result:
+        from . import failure  # loaded only for scripts that failed
+
+        failure.explain(result, folder, bool(job.get("command")))
 
 
 def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:

@@ -107,8 +107,11 @@ def _stacks_at_the_last_warning(attempt: "Attempt", living: "list[int]") -> None
         _dump_stacks(attempt, living)
 
 
-def outcome(ending: "ExitSummary", subject: str) -> "Json":
-    """The result of an ended job; ``subject`` is, e.g., "train.py" or "train.py on rank 3"."""
+def outcome(ending: "ExitSummary", subject: str, who: str = "") -> "Json":
+    """The result of an ended job; ``subject`` is, e.g., "train.py" or "train.py on rank 3".
+
+    ``who`` is the rank, if there are several. ``failure.explain`` looks for the cause of a failure.
+    """
     facts: "Json" = {"exit_code": ending.exit_code, "signal": ending.signal}
     facts["usage"] = ending.usage
     if ending.canceled:
@@ -119,6 +122,7 @@ def outcome(ending: "ExitSummary", subject: str) -> "Json":
         return results.result(
             results.FAILED, "{} was stopped: {}".format(subject, ending.stop_reason), **facts
         )
+    facts.update(subject=subject, who=who)
     if ending.signal:
         reason = "{} was killed by {}".format(subject, ending.signal)
         if ending.starved or (ending.signal == "SIGKILL" and oom.killed_since_start()):
@@ -131,6 +135,7 @@ def outcome(ending: "ExitSummary", subject: str) -> "Json":
         if oom.killed_since_start():  # a child of the script may be OOM-killed
             reason += " after one of its processes ran out of memory"
         return results.result(results.FAILED, reason, **facts)
+    del facts["subject"], facts["who"]
     return results.result(results.COMPLETED, **facts)
 
 

@@ -4,7 +4,7 @@ import os
 import time
 
 from .. import processes, results
-from ..launcher import steps
+from ..launcher import failure, steps
 from ..ranks import mpi, nodes, pytorch, tensorflow
 from . import gather, rendezvous
 from .peers import Peers
@@ -124,16 +124,15 @@ def _node_result(
             value["reason"] = ending.stop_reason
         return _with_cause(value, peers, ending.failed_at)
     task = pids[ending.failed] if isinstance(ending.failed, int) else ending.failed
-    if task.log == mpi.LOG:
-        subject = task.name
-    else:
-        subject = "{} on {}".format(job.get("script") or "the command", task.name)
+    who = task.name
     if order.nodes > 1:
         name = agreement["nodes"][task.node].get("name")
-        subject += " (node {}{})".format(task.node, ": " + name if name else "")
-    value = steps.outcome(ending, subject)
+        who += " (node {}{})".format(task.node, ": " + name if name else "")
+    script = job.get("script") or "the command"
+    subject = who if task.log == mpi.LOG else "{} on {}".format(script, who)
+    value = steps.outcome(ending, subject, who)
     path = os.path.join(order.folder, *task.log.split("/"))
-    value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=gather.read_tail(path))
+    value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=failure.read_tail(path))
     return _with_cause(value, peers, ending.failed_at)
 
 

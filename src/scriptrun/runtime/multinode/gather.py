@@ -5,7 +5,7 @@ import itertools
 import os
 import shutil
 
-from .. import files, results
+from .. import results
 from ..launcher import collect
 from .peers import LOSS_DELAY, Peers
 
@@ -204,14 +204,3 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
-
-
-def read_tail(path: str, count: int = 15, size: int = 8192) -> "list[str]":
-    """The last lines of a log."""
-    try:
-        with files.open_record(path) as handle:
-            handle.seek(0, os.SEEK_END)
-            handle.seek(max(0, handle.tell() - size))
-            return handle.read().decode("utf-8", "replace").splitlines()[-count:]
-    except OSError:
-        return []

@@ -11,8 +11,7 @@ import sys
 
 from .. import files, identity, processes, results
 from ..containers import docker
-from ..launcher import variables
-from ..multinode import gather
+from ..launcher import failure, variables
 from .common import World, log_name
 
 TYPE_CHECKING = False
@@ -260,7 +259,7 @@ def _aborted_ranks(folder: str) -> "list[Json]":
     """
     aborted = []
     for rank, task in enumerate((files.read_json(os.path.join(folder, PLAN)) or {})["ranks"]):
-        tail = "\n".join(gather.read_tail(task["log"]))
+        tail = "\n".join(failure.read_tail(task["log"]))
         match = re.search(r"application called MPI_Abort\(.*, (\d+)\)", tail)
         if match:
             aborted.append({"rank": rank, "status": (int(match.group(1)) & 0xFF) << 8, "t": rank})

@@ -1,0 +1,214 @@
+"""Why a script failed, read from the end of its log: its exception, else its last line.
+
+Only the end of a log is read, whatever its size. What is read is cleaned: no colours and no control
+characters, and of a line that was redrawn (a progress bar) only its last text (Python 3.8+).
+"""
+
+import os
+import re
+
+from .. import files, results
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json, StrPath
+
+
+#: how many lines of a log's end are recorded
+_TAIL_LINES = 15
+#: how much of a log's end is read to find the exception, and the longest reason
+_TAIL, _LONGEST = 128 << 10, 300
+#: lines that may follow the exception of a script: those of exit handlers, of a logging library
+_AFTER, _AFTER_OTHER_CODES = 50, 3
+_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[PX^_][^\x1b\n]*(?:\x1b\\)?"
+    r"|[ -/]*[0-~])"
+)
+_CONTROL = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029])
+_HEADER = re.compile(r"Traceback \(most recent call last\)")
+_GROUP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):$")
+_FRAME = re.compile(r'^\s+File ".*", line \d+')
+_EXCEPTION = re.compile(r"^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$")
+#: what precedes the traceback of an error that ends no process
+_ASIDE = re.compile(
+    r"^(Exception ignored|Exception in thread|Exception in callback|--- Logging error|Error in"
+    r"|Task exception was never retrieved|.* was never retrieved$)"
+)
+#: what frames a traceback of rich
+_BOX = "│╭╰┃┏┗"
+#: errors of a launcher whose worker printed the cause before
+_WORKER_FAILED = ("ChildFailedError",)
+_CRASHES = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGSYS", "SIGTRAP")
+_CRASH = re.compile(r"^(?:\s*what\(\): +(.+)|(Fatal Python error: .+))$")
+_LOOKS_LIKE_ERROR = re.compile(
+    r"error|fatal|fail|cannot|can't|could not|unable|no such|not found|denied|invalid|required"
+    r"|usage:|panic|abort|exception|core dumped",
+    re.I,
+)
+
+
+def read_tail(path: "StrPath", count: int = _TAIL_LINES, size: int = 8192) -> "list[str]":
+    """The last ``count`` lines of a log, cleaned; none if it cannot be read."""
+    return _read_lines(path, size)[-count:]
+
+
+def explain(value: "Json", folder: str, is_command: bool = False) -> None:
+    """Put the cause of a failed script, as its log says, into the reason of the result ``value``.
+
+    ``steps.outcome`` says whose failure it is (``subject``, ``who``), which is taken out again.
+    """
+    subject, who = value.pop("subject", ""), value.pop("who", "")
+    reason = value["reason"]
+    if not subject or value["state"] != results.FAILED or "out of memory" in reason:
+        return
+    log = value.get("log") or "user_logs/std_log.txt"
+    lines = _read_lines(os.path.join(folder, *log.split("/")), _TAIL)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    before, _, ending = reason.partition(subject)
+    cause = _cause(lines, value, who, subject + ending, is_command)
+    for part in (value, value.get("cause") or {}):  # the latter is compared with other nodes'
+        if part.get("reason") == reason:
+            part["reason"] = _shorten(before + cause)
+        if part.get("tail"):  # by now secrets are masked
+            part["tail"] = lines[-_TAIL_LINES:]
+
+
+def _cause(lines: "list[str]", value: "Json", who: str, base: str, is_command: bool) -> str:
+    code, signal = value["exit_code"], value["signal"]
+    if signal:
+        detail = _crash(lines) if signal in _CRASHES else ""
+        return "{}: {}".format(base, detail) if detail else base
+    found = _exception(lines, _AFTER if code == 1 else _AFTER_OTHER_CODES)
+    if found:
+        suffix = "" if code == 1 else " (exit code {})".format(code)
+        return "{}{}{}".format(who + ": " if who else "", found, suffix)
+    if is_command and code > 128:
+        name = _signal_name(code - 128)
+        base += " ({})".format(name) if name else ""
+    last = next((line.strip() for line in reversed(lines) if re.search(r"\w", line)), "")
+    if not last:
+        return base
+    if code == 1 or _LOOKS_LIKE_ERROR.search(last):
+        return "{}: {}".format(base, last)
+    return "{}; last line: {}".format(base, last)
+
+
+def _signal_name(number: int) -> str:
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
+def _shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _crash(lines: "list[str]") -> str:
+    """What a crashed program says about it, if anything."""
+    for line in reversed(lines):
+        match = _CRASH.match(line)
+        if match:
+            return match.group(1) or match.group(2)
+    last = lines[-1].strip() if lines else ""
+    return last if _LOOKS_LIKE_ERROR.search(last) or last == "KeyboardInterrupt" else ""
+
+
+def _exception(lines: "list[str]", most_after: int) -> str:
+    """The last exception that was printed, with its message's first line; "" if there is none.
+
+    At most ``most_after`` lines may follow it: a script that went on did not fail because of it.
+    """
+    main, aside, position, index = "", "", -1, 0
+    while index < len(lines):
+        text, end = _exception_at(lines, index)
+        if not text:
+            index += 1
+            continue
+        before = lines[index - 1] if index else ""
+        if _ASIDE.match(before):
+            aside = aside or text
+            position = max(position, end) if not main else position + end - index + 2
+        elif not (main and text.rpartition(".")[2].startswith(_WORKER_FAILED)):
+            main, position = text, end
+        else:
+            position = len(lines)
+        index = end + 1
+    after = [line for line in lines[position + 1 :] if line.strip()]
+    return (main or aside) if len(after) <= most_after else ""
+
+
+def _exception_at(lines: "list[str]", index: int) -> "tuple[str, int]":
+    """(exception, number of its last line) of a traceback that begins at ``index``; ("", index)."""
+    line = lines[index]
+    if _GROUP.match(line):
+        return _group_at(lines, index)
+    named = re.match(r"^(\w+)\s+Traceback \(most recent call last\)$", line)  # IPython's
+    if named:
+        for number in range(index + 1, len(lines)):
+            if re.match(named.group(1) + r"(:|$)", lines[number]):
+                return _with_message(lines, number)
+        return "", index
+    if not _HEADER.search(line) and not _FRAME.match(line):
+        return "", index
+    for number in range(index + 1, len(lines)):
+        text = lines[number]
+        if text.strip() and not text[0].isspace() and text[0] not in _BOX:
+            return _with_message(lines, number) if _EXCEPTION.match(text) else ("", index)
+    return "", index
+
+
+def _with_message(lines: "list[str]", number: int) -> "tuple[str, int]":
+    """The exception on line ``number``, and the message on the next line if it begins there."""
+    text = lines[number].rstrip()
+    if text.endswith(":"):
+        for following in range(number + 1, min(number + 4, len(lines))):
+            if lines[following].strip():
+                return "{} {}".format(text, lines[following].strip()), following
+    return text, number
+
+
+def _group_at(lines: "list[str]", index: int) -> "tuple[str, int]":
+    """The exception group whose traceback begins at ``index``, with its first member."""
+    end, entries = index, []
+    while end + 1 < len(lines) and re.match(r"^\s*[|+]", lines[end + 1]):
+        end += 1
+        entries += re.findall(r"^[ |]*\| (\S.*)$", lines[end])
+    entries = [text for text in entries if _EXCEPTION.match(text) and not _HEADER.search(text)]
+    if not entries:
+        return "", index
+    members = [text for text in entries[1:] if "sub-exception" not in text]
+    return ": ".join(entries[:1] + members[:1]), end
+
+
+def _read_lines(path: "StrPath", size: int) -> "list[str]":
+    try:
+        with files.open_record(path) as handle:
+            end = handle.seek(0, os.SEEK_END)
+            start = max(0, (end - size + 1) // 2 * 2)  # even, for UTF-16
+            handle.seek(start)
+            data = handle.read(size)
+    except OSError:
+        return []
+    lines = [_clean(line) for line in _decode(data).split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
+def _decode(data: bytes) -> str:
+    """The text of a log: UTF-8, or UTF-16 if about every other byte is a NUL, and only those."""
+    even, odd, half = data[::2].count(b"\0"), data[1::2].count(b"\0"), len(data) // 2
+    if max(even, odd) > half * 0.6 and min(even, odd) < half * 0.1:
+        return data.decode("utf-16-be" if even > odd else "utf-16-le", "replace")
+    return data.decode("utf-8", "replace")
+
+
+def _clean(line: str) -> str:
+    if "\r" in line:
+        line = line.rstrip("\r").rpartition("\r")[2]
+    if "\x1b" in line:
+        line = _SEQUENCE.sub("", line)
+    return line.translate(_CONTROL)
