@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from scriptrun.runtime import results
 from scriptrun.runtime.launcher import failure, steps, supervise
 
