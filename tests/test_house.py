@@ -58,6 +58,7 @@ PURE_RUNTIME = (
     "conda_prefix",
     "containers.podman",
     "disks",
+    "log_tail",
     "search_path",
     "standard_streams",
 )
@@ -92,6 +93,8 @@ LATE_OF_OURS = {
     "src/scriptrun/core/experiment.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/core/run.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/core/workspace.py": "Run, Experiment and Workspace give each other out",
+    "src/scriptrun/runs/details.py": "only runs that failed load what these need",
+    "src/scriptrun/cli/terminal/attach.py": "only runs that failed load what these need",
     "src/scriptrun/engines/launchers.py": "only jobs of several nodes load what these need",
     "src/scriptrun/engines/local/engine.py": "the launcher is loaded only where a process is forked into",
     "src/scriptrun/runtime/launcher/guard.py": "the guard forks before the launcher is loaded",

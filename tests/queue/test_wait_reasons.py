@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -38,9 +37,11 @@ def reason_of(bench, run):
 def test_who_holds_the_slot_is_named_and_who_is_behind_waits_for_its_turn(bench, tmp_path):
     first = bench.submit(GATE, [str(tmp_path / "go")])
     second, third = bench.submit("pass"), bench.submit("pass")
-    expected = f"waits for a free slot; in use by {first.id}"
+    why = f"waits for a free slot; in use by {first.id}"
+    expected = f"position 1 of 2 in the queue: {why}"
     until(lambda: reason_of(bench, second) == expected, lambda: second.standing)
-    until(lambda: reason_of(bench, third) == wait_reasons.BEHIND, lambda: third.standing)
+    behind = f"position 2 of 2 in the queue: {wait_reasons.BEHIND}; the first {why}"
+    until(lambda: reason_of(bench, third) == behind, lambda: third.standing)
     (tmp_path / "go").touch()
     assert [wait(run) for run in (first, second, third)] == ["Completed"] * 3
     queue = tickets.queue_of(bench.workspace.id)
@@ -120,21 +121,33 @@ def test_another_user_s_folder_of_slots_stops_nothing(bench, bound):
 
 def test_a_disk_error_is_the_reason_of_all(tmp_path):
     queue = tmp_path
+    for number in (1, 2, 3):
+        (queue / f"{number:020d}-a_{number}.json").write_text("{}")
     reasons = wait_reasons.Reasons(queue)
+    assert wait_reasons.reasons_of(queue)["a_3"].endswith(wait_reasons.BEHIND)
     reasons.add("a_1", "waits for a slot")
     reasons.write()
-    assert wait_reasons.reason_of("a_1", wait_reasons.read(queue)) == "waits for a slot"
-    assert wait_reasons.reason_of("a_2", wait_reasons.read(queue)) == wait_reasons.BEHIND
+    assert wait_reasons.reasons_of(queue) == {
+        "a_1": "position 1 of 3 in the queue: waits for a slot",
+        **{
+            f"a_{n}": f"position {n} of 3 in the queue: {wait_reasons.BEHIND}; "
+            "the first waits for a slot"
+            for n in (2, 3)
+        },
+    }
     reasons.clear()
     reasons.add(wait_reasons.ALL, "cannot be started")
     reasons.write()
-    assert wait_reasons.reason_of("a_2", wait_reasons.read(queue)) == "cannot be started"
+    assert wait_reasons.reasons_of(queue)["a_2"].endswith(": cannot be started")
     for text in ("", "[1]", "{"):
         (queue / wait_reasons.FILE).write_text(text)
         assert wait_reasons.read(queue) == {}
     wait_reasons.forget(queue)
     wait_reasons.forget(queue)
-    assert wait_reasons.reasons_of(queue) == {} and Path(queue).is_dir()
+    assert all(wait_reasons.BEHIND in reason for reason in wait_reasons.reasons_of(queue).values())
+    for name in tickets.names(queue):
+        (queue / name).unlink()
+    assert wait_reasons.reasons_of(queue) == {}
 
 
 def test_without_a_runner_the_reason_says_so_and_one_is_started(bench, monkeypatch):

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.runtime import events, files, identity, results
-from scriptrun.runtime.launcher import collect, failure
+from scriptrun.runtime import events, files, identity, log_tail, results
+from scriptrun.runtime.launcher import collect
 from scriptrun.runtime.multinode import gang, gather, peers, rendezvous
 from scriptrun.runtime.order import Attempt, LaunchOrder
 
@@ -357,15 +357,15 @@ def test_only_a_failure_has_a_cause():
 def test_a_tail_is_the_last_lines(tmp_path_factory, lines):
     path = tmp_path_factory.mktemp("tail") / "log"
     path.write_text("".join(f"{line}\n" for line in lines))
-    assert failure.read_tail(str(path), count=5) == lines[-5:]
+    assert log_tail.read_tail(str(path), count=5) == lines[-5:]
 
 
 def test_a_tail_of_a_long_or_odd_or_missing_log(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"x" * 100_000 + b"\xff\nend")
-    tail = failure.read_tail(str(path))
+    tail = log_tail.read_tail(str(path))
     assert tail[-1] == "end" and len(tail[0]) <= 8192 and tail[0].endswith("\ufffd")
-    assert failure.read_tail(str(tmp_path / "none")) == []
+    assert log_tail.read_tail(str(tmp_path / "none")) == []
 
 
 def test_the_cpus_are_those_that_this_process_may_use():

@@ -23,6 +23,7 @@ RUNS = {
     "list": Command("runs.list", "List the runs that match a query, newest first"),
     "best": Command("runs.best", "Show the runs with the best values of a metric"),
     "show": Command("runs.show", "Show a run: state, metrics, files and environment"),
+    "metrics": Command("runs.metrics", "Show, plot or export a run's metrics"),
     "logs": Command("runs.logs", "Print or follow a run's log"),
     "cancel": Command("runs.cancel", "Cancel active runs"),
     "download": Command("runs.download", "Download a run's files"),

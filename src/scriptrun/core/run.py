@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from scriptrun.data.datastores.references import DataPath
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.remote.client import RemoteRuns
+    from scriptrun.runs.metric_history import MetricHistory
     from scriptrun.runtime.hints import Json, StrPath
 
     class Compute(Protocol):
@@ -237,7 +238,9 @@ class Run(ScriptRun):
         ActivityFailedException if the run failed, unless ``raise_on_error`` is False.
         """
         follow.wait(self, show_output)
-        follow.raise_if_failed(self, raise_on_error)
+        from scriptrun.runs import failed_log
+
+        failed_log.raise_if_failed(self, raise_on_error)
         return self.get_details()
 
     def cancel(self) -> None:
@@ -300,6 +303,15 @@ class Run(ScriptRun):
         """
         metrics = super().get_metrics(name, recursive, run_type, populate)
         return metrics if recursive else results.Metrics(self, metrics)
+
+    def metric_history(self, name: str) -> MetricHistory:
+        """The values of the metric ``name`` with their steps and times; ``to_frame()`` for pandas.
+
+        Raises UserErrorException if the run has not logged it.
+        """
+        from scriptrun.runs import metric_history
+
+        return metric_history.read(self, name)
 
     def download_files(
         self,

@@ -6,7 +6,6 @@ Only what differs is written: a run that is not named waits for those queued bef
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun.queue import tickets
@@ -57,18 +56,23 @@ def read(queue: Path) -> dict[str, str]:
 
 
 def reasons_of(queue: Path) -> dict[str, str]:
-    """Why each queued run waits, by its ID."""
-    names = tickets.names(queue)
-    if not names:
+    """Why each queued run waits, by its ID: its position, and what the runner has written."""
+    run_ids = [tickets.run_id_of(Path(name)) for name in tickets.names(queue)]
+    if not run_ids:
         return {}
     written = read(queue)
-    run_ids = [tickets.run_id_of(Path(name)) for name in names]
-    return {run_id: reason_of(run_id, written) for run_id in run_ids}
+    first = next((written[run_id] for run_id in run_ids if run_id in written), "")
+    return {
+        run_id: _in_words(number, len(run_ids), written.get(ALL) or written.get(run_id), first)
+        for number, run_id in enumerate(run_ids, 1)
+    }
 
 
-def reason_of(run_id: str, written: Mapping[str, str]) -> str:
-    """Why the queued run waits, as the runner has written."""
-    return str(written.get(ALL) or written.get(run_id) or BEHIND)
+def _in_words(number: int, count: int, reason: object, first: object) -> str:
+    """Why the run at position ``number`` waits; ``first`` is the reason of the first in line."""
+    if not reason:
+        reason = f"{BEHIND}; the first {first}" if first else BEHIND
+    return f"position {number} of {count} in the queue: {reason}" if count > 1 else str(reason)
 
 
 def forget(queue: Path) -> None:

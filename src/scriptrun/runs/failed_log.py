@@ -12,8 +12,9 @@ from pathlib import Path
 
 from scriptrun.runs import follow
 from scriptrun.runtime import files
+from scriptrun.spec import states
 from scriptrun.spec.control_characters import escape
-from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.errors import ActivityFailedException, ScriptrunError
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
@@ -68,6 +69,20 @@ def read(run: Run, count: int = 15) -> FailedLog:
     lines = tuple(escape(line)[:_LONGEST_LINE] for line in mapped.split("\n") if mapped)
     rank = result.get("rank")
     return FailedLog(lines, escape(location), rank if isinstance(rank, int) else 0)
+
+
+def raise_if_failed(run: Run, raise_on_error: bool) -> None:
+    """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set.
+
+    The message has the script's exception and the last lines of its log; the reason of a run with
+    child runs includes those of its child.
+    """
+    status = run.standing
+    if raise_on_error and status.state == states.FAILED:
+        tail = read(run).text
+        excerpt = f"\nLast lines of its log:\n{tail}" if tail else ""
+        reason = status.reason.rstrip(".")
+        raise ActivityFailedException(f"Run {run.id} failed: {reason}.{excerpt}")
 
 
 def _with_real_paths(run: Run, text: str) -> tuple[str, str]:

@@ -13,10 +13,10 @@ from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.runs import status as run_status
-from scriptrun.runtime import files, identity
+from scriptrun.runtime import files, identity, log_tail
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import LogCleaner, escape
-from scriptrun.spec.errors import ActivityFailedException, UserErrorException
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.unstarted import end_failed
@@ -227,27 +227,9 @@ def _print_summary(run: Run, status: RunState) -> None:
     print(f"Web View: {run.get_portal_url()}", flush=True)
 
 
-def raise_if_failed(run: Run, raise_on_error: bool) -> None:
-    """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set.
-
-    The message has the script's exception and the last lines of its log; the reason of a run with
-    child runs includes those of its child.
-    """
-    status = run.standing
-    if raise_on_error and status.state == states.FAILED:
-        from scriptrun.runs import failed_log  # loaded only for runs that failed
-
-        tail = failed_log.read(run).text
-        excerpt = f"\nLast lines of its log:\n{tail}" if tail else ""
-        reason = status.reason.rstrip(".")
-        raise ActivityFailedException(f"Run {run.id} failed: {reason}.{excerpt}")
-
-
 def last_lines(path: Path, count: int = 15) -> str:
     """The last ``count`` lines of a log, cleaned, read from its end."""
-    from scriptrun.runtime.launcher import failure  # loaded only for runs that failed
-
-    return "\n".join(failure.read_tail(path, count))
+    return "\n".join(log_tail.read_tail(path, count))
 
 
 def end_if_waiting(run: Run) -> None:

@@ -256,4 +256,4 @@ def _why_waiting(
     is_ours = queue == local_queue and tickets.age(ticket) > JUST_NOW
     if is_ours and not workers.ensure_runner(workspace):
         return wait_reasons.UNANSWERED
-    return wait_reasons.reason_of(job.id, wait_reasons.read(queue))
+    return wait_reasons.reasons_of(queue).get(job.id, wait_reasons.BEHIND)

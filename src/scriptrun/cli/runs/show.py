@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 
 from scriptrun.cli import common_arguments
+from scriptrun.cli.runs import metric_table
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
-from scriptrun.tracking import artifacts
+from scriptrun.tracking import artifacts, metric_summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,13 @@ def run(args: argparse.Namespace) -> int:
 
 def record(run: Run) -> Json:
     """Return the run's details with its metrics and files, for --json."""
-    return {**run.get_details(), "metrics": run.get_metrics(), "files": run.get_file_names()}
+    summaries = metric_summary.summarize(run.path)
+    return {
+        **run.get_details(),
+        "metrics": run.get_metrics(),
+        "metricSummaries": {name: item.as_dict() for name, item in summaries.items()},
+        "files": run.get_file_names(),
+    }
 
 
 def _print(run: Run) -> None:
@@ -126,15 +133,21 @@ def _tag(name: str, value: str | None) -> str:
 
 
 def _print_metrics(run: Run) -> None:
-    metrics = Run.get_metrics(run)  # a sweep has metrics of its own beside those of its runs
+    summaries = metric_summary.summarize(run.path)  # of a sweep: its own, beside those of its runs
     if run_kind(run.type).has_children:
         print(f"\nTo show its runs: scriptrun sweep show {run.id}")
-    if metrics:
-        print("\nmetrics")
-        lines = {one_line(name): one_line(output.number(value)) for name, value in metrics.items()}
-        name_width = max(map(output.width, lines))
-        for name, value in lines.items():
-            print(f"  {name:<{name_width}}  {value}")
+    if summaries:
+        goals = _goals(run)
+        print("\nmetrics" + (" (*: best)" if goals.keys() & summaries.keys() else ""))
+        metric_table.print_summaries(list(summaries.values()), goals, "  ")
+
+
+def _goals(run: Run) -> dict[str, bool]:
+    """Whether to maximize the metric of the sweep that the run belongs to, by its name."""
+    parent = run.parent
+    if parent is None or not hasattr(parent, "sweep"):
+        return {}
+    return {parent.sweep.metric: parent.sweep.maximizes}
 
 
 def _print_files(run: Run) -> None:

@@ -131,16 +131,19 @@ class LogWriter:
             self._last_output = time.monotonic() + 10.0
             return
         if not self._is_terminal:
-            self._report_queued(status.state)
+            self._report_queued(status)
             return
         waited = output.duration(time.monotonic() - self._last_output)
-        self._status = f"{status.state} for {waited} ..."
+        reason = f": {status.reason}" if status.reason else ""
+        self._status = output.fit_line(f"{status.state} for {waited}{reason} ...")
         streams.show_status(self._status)
 
-    def _report_queued(self, state: str) -> None:
-        """Report once that the run is queued, if stderr is not a terminal."""
-        if state == states.QUEUED:
-            cli_errors.say(f"{self._run.id} is queued.")
+    def _report_queued(self, status: RunState) -> None:
+        """Report once that the run is queued, and why, if stderr is not a terminal."""
+        if status.state == states.QUEUED:
+            cli_errors.say(
+                f"{self._run.id} is queued{': ' if status.reason else '.'}{status.reason}"
+            )
         self._last_output = time.monotonic() + 3600.0
 
     def end_line(self) -> None:

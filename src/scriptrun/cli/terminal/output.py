@@ -74,6 +74,7 @@ def print_table(
     rows: Sequence[Sequence[str]],
     shrinkable: Sequence[str] = (),
     droppable: Sequence[str] = (),
+    indent: str = "",
 ) -> None:
     """Print aligned columns.
 
@@ -86,20 +87,21 @@ def print_table(
     widths = [max(map(width, column)) for column in zip(heads, *clean_rows, strict=True)]
     shown = list(range(len(heads)))
     if sys.stdout.isatty():
+        room = columns() - len(indent)
         shrinks = [n for n, head in enumerate(heads) if head in (shrinkable or heads[-1:])]
-        shown = _drop(heads, widths, shrinks, droppable)
-        _narrow(widths, shown, [n for n in shrinks if n in shown])
+        shown = _drop(heads, widths, shrinks, droppable, room)
+        _narrow(widths, shown, [n for n in shrinks if n in shown], room)
         if droppable:
-            _narrow(widths, shown, shown[1:], floor=4)
-            _narrow(widths, shown, shown, floor=1)
-    print(paint("  ".join(_pad_row(heads, widths, shown)).rstrip(), "1"))
+            _narrow(widths, shown, shown[1:], room, floor=4)
+            _narrow(widths, shown, shown, room, floor=1)
+    print(indent + paint("  ".join(_pad_row(heads, widths, shown)).rstrip(), "1"))
     for row in clean_rows:
         cells = _pad_row(row, widths, shown)
         coloured = [
             cell.replace(row[n], state(row[n])) if row[n] in _COLOURS else cell
             for n, cell in zip(shown, cells, strict=True)
         ]
-        print("  ".join(coloured).rstrip())
+        print(indent + "  ".join(coloured).rstrip())
 
 
 def fits(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -113,22 +115,30 @@ _READABLE, _NARROWEST = 16, 8
 
 
 def _drop(
-    heads: Sequence[str], widths: Sequence[int], shrinks: Sequence[int], droppable: Sequence[str]
+    heads: Sequence[str],
+    widths: Sequence[int],
+    shrinks: Sequence[int],
+    droppable: Sequence[str],
+    room: int,
 ) -> list[int]:
     """The columns that remain when those of ``droppable`` make room."""
     shown = list(range(len(heads)))
     for head in droppable:
         needed = [min(widths[n], _READABLE) if n in shrinks else widths[n] for n in shown]
-        if sum(needed) + 2 * (len(shown) - 1) <= columns():
+        if sum(needed) + 2 * (len(shown) - 1) <= room:
             break
         shown = [n for n in shown if heads[n] != head]
     return shown
 
 
 def _narrow(
-    widths: list[int], shown: Sequence[int], shrinks: Sequence[int], floor: int = _NARROWEST
+    widths: list[int],
+    shown: Sequence[int],
+    shrinks: Sequence[int],
+    room: int,
+    floor: int = _NARROWEST,
 ) -> None:
-    available = columns() - 2 * (len(shown) - 1)
+    available = room - 2 * (len(shown) - 1)
     while sum(widths[n] for n in shown) > available and shrinks:
         widest = max(shrinks, key=widths.__getitem__)
         if widths[widest] <= floor:
@@ -165,6 +175,11 @@ def _fit(text: str, column_width: int) -> str:
             text = text[:-1]
         text += "…"
     return text + " " * (column_width - width(text))
+
+
+def fit_line(text: str) -> str:
+    """``text`` cut to one line of the terminal."""
+    return _fit(text, columns() - 1).rstrip()
 
 
 #: how many terminal columns a text occupies

@@ -1,30 +1,22 @@
 """Why a script failed, read from the end of its log: its exception, else its last line.
 
-Only the end of a log is read, whatever its size. What is read is cleaned: no colours and no control
-characters, and of a line that was redrawn (a progress bar) only its last text (Python 3.8+).
+Only the end of a log is read, whatever its size (Python 3.8+).
 """
 
 import os
 import re
 
-from .. import files, results
+from .. import log_tail, processes, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.runtime.hints import Json, StrPath
+    from scriptrun.runtime.hints import Json
 
 
-#: how many lines of a log's end are recorded
-_TAIL_LINES = 15
 #: how much of a log's end is read to find the exception, and the longest reason
 _TAIL, _LONGEST = 128 << 10, 300
 #: lines that may follow the exception of a script: those of exit handlers, of a logging library
 _AFTER, _AFTER_OTHER_CODES = 50, 3
-_SEQUENCE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[PX^_][^\x1b\n]*(?:\x1b\\)?"
-    r"|[ -/]*[0-~])"
-)
-_CONTROL = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029])
 _HEADER = re.compile(r"Traceback \(most recent call last\)")
 _GROUP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):$")
 _FRAME = re.compile(r'^\s+File ".*", line \d+')
@@ -47,11 +39,6 @@ _LOOKS_LIKE_ERROR = re.compile(
 )
 
 
-def read_tail(path: "StrPath", count: int = _TAIL_LINES, size: int = 8192) -> "list[str]":
-    """The last ``count`` lines of a log, cleaned; none if it cannot be read."""
-    return _read_lines(path, size)[-count:]
-
-
 def explain(value: "Json", folder: str, is_command: bool = False) -> None:
     """Put the cause of a failed script, as its log says, into the reason of the result ``value``.
 
@@ -62,7 +49,7 @@ def explain(value: "Json", folder: str, is_command: bool = False) -> None:
     if not subject or value["state"] != results.FAILED or "out of memory" in reason:
         return
     log = value.get("log") or "user_logs/std_log.txt"
-    lines = _read_lines(os.path.join(folder, *log.split("/")), _TAIL)
+    lines = log_tail.read_lines(os.path.join(folder, *log.split("/")), _TAIL)
     while lines and not lines[-1].strip():
         lines.pop()
     before, _, ending = reason.partition(subject)
@@ -71,7 +58,7 @@ def explain(value: "Json", folder: str, is_command: bool = False) -> None:
         if part.get("reason") == reason:
             part["reason"] = _shorten(before + cause)
         if part.get("tail"):  # by now secrets are masked
-            part["tail"] = lines[-_TAIL_LINES:]
+            part["tail"] = lines[-log_tail.LINES :]
 
 
 def _cause(lines: "list[str]", value: "Json", who: str, base: str, is_command: bool) -> str:
@@ -84,23 +71,13 @@ def _cause(lines: "list[str]", value: "Json", who: str, base: str, is_command: b
         suffix = "" if code == 1 else " (exit code {})".format(code)
         return "{}{}{}".format(who + ": " if who else "", found, suffix)
     if is_command and code > 128:
-        name = _signal_name(code - 128)
-        base += " ({})".format(name) if name else ""
+        base += " ({})".format(processes.signal_name(code - 128))
     last = next((line.strip() for line in reversed(lines) if re.search(r"\w", line)), "")
     if not last:
         return base
     if code == 1 or _LOOKS_LIKE_ERROR.search(last):
         return "{}: {}".format(base, last)
     return "{}; last line: {}".format(base, last)
-
-
-def _signal_name(number: int) -> str:
-    import signal
-
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""
 
 
 def _shorten(text: str) -> str:
@@ -183,32 +160,3 @@ def _group_at(lines: "list[str]", index: int) -> "tuple[str, int]":
         return "", index
     members = [text for text in entries[1:] if "sub-exception" not in text]
     return ": ".join(entries[:1] + members[:1]), end
-
-
-def _read_lines(path: "StrPath", size: int) -> "list[str]":
-    try:
-        with files.open_record(path) as handle:
-            end = handle.seek(0, os.SEEK_END)
-            start = max(0, (end - size + 1) // 2 * 2)  # even, for UTF-16
-            handle.seek(start)
-            data = handle.read(size)
-    except OSError:
-        return []
-    lines = [_clean(line) for line in _decode(data).split("\n")]
-    return lines if lines[-1] else lines[:-1]
-
-
-def _decode(data: bytes) -> str:
-    """The text of a log: UTF-8, or UTF-16 if about every other byte is a NUL, and only those."""
-    even, odd, half = data[::2].count(b"\0"), data[1::2].count(b"\0"), len(data) // 2
-    if max(even, odd) > half * 0.6 and min(even, odd) < half * 0.1:
-        return data.decode("utf-16-be" if even > odd else "utf-16-le", "replace")
-    return data.decode("utf-8", "replace")
-
-
-def _clean(line: str) -> str:
-    if "\r" in line:
-        line = line.rstrip("\r").rpartition("\r")[2]
-    if "\x1b" in line:
-        line = _SEQUENCE.sub("", line)
-    return line.translate(_CONTROL)

@@ -3,8 +3,8 @@
 import os
 import time
 
-from .. import processes, results
-from ..launcher import failure, steps
+from .. import log_tail, processes, results
+from ..launcher import steps
 from ..ranks import mpi, nodes, pytorch, tensorflow
 from . import gather, rendezvous
 from .peers import Peers
@@ -132,7 +132,7 @@ def _node_result(
     subject = who if task.log == mpi.LOG else "{} on {}".format(script, who)
     value = steps.outcome(ending, subject, who)
     path = os.path.join(order.folder, *task.log.split("/"))
-    value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=failure.read_tail(path))
+    value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=log_tail.read_tail(path))
     return _with_cause(value, peers, ending.failed_at)
 
 

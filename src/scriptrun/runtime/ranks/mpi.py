@@ -9,9 +9,9 @@ import shutil
 import signal
 import sys
 
-from .. import files, identity, processes, results
+from .. import files, identity, log_tail, processes, results
 from ..containers import docker
-from ..launcher import failure, variables
+from ..launcher import variables
 from .common import World, log_name
 
 TYPE_CHECKING = False
@@ -259,7 +259,7 @@ def _aborted_ranks(folder: str) -> "list[Json]":
     """
     aborted = []
     for rank, task in enumerate((files.read_json(os.path.join(folder, PLAN)) or {})["ranks"]):
-        tail = "\n".join(failure.read_tail(task["log"]))
+        tail = "\n".join(log_tail.read_tail(task["log"]))
         match = re.search(r"application called MPI_Abort\(.*, (\d+)\)", tail)
         if match:
             aborted.append({"rank": rank, "status": (int(match.group(1)) & 0xFF) << 8, "t": rank})
