@@ -92,6 +92,9 @@ class Toy(Value):
     def home(self, folder):
         return FolderFiles(self._on_node(folder))
 
+    def job_ids(self, folder):
+        return []
+
     def interpreter(self):
         return None
 

@@ -469,11 +469,17 @@ def test_a_forged_handle_is_no_option_and_no_list(tmp_path, scancelled, forged):
     assert scancelled() == []
 
 
-def test_a_job_is_ended_by_its_name_too(tmp_path, scancelled):
+def test_a_job_is_ended_only_if_slurm_says_that_it_is_the_run(tmp_path, program, scancelled):
     folder = run_at(tmp_path, "a_1", "12")
+    program("squeue", 'case "$*" in *--jobs=12*%k*) echo scriptrun:a_1;; esac')
     poll.clear(folder)
     poll.cancel(folder)
-    assert scancelled() == ["--quiet --name=a_1 12", "--state=PENDING --name=a_1 12"]
+    assert scancelled() == ["--quiet 12", "--state=PENDING 12"]
+    for said in ("scriptrun", "scriptrun:a_2", ""):
+        program("squeue", f"echo '{said}'")
+        poll.clear(folder)
+        poll.cancel(folder)
+    assert scancelled() == ["--quiet 12", "--state=PENDING 12"]
 
 
 def test_a_task_is_ended_only_if_slurm_says_that_it_is_the_run(tmp_path, program, scancelled):
@@ -522,7 +528,7 @@ def test_slurms_refusal_is_told_in_its_words(program, tmp_path):
 def test_a_controller_that_is_silent_is_no_refusal(program, said):
     program("squeue", f"echo 'squeue: error: {said}' >&2; exit 1")
     with pytest.raises(commands.SlurmUnreachable):
-        handles.find_job("x")
+        handles.find_job("x", "a_1")
 
 
 def test_a_command_that_is_not_there_is_named(tmp_path, monkeypatch):
@@ -532,10 +538,60 @@ def test_a_command_that_is_not_there_is_named(tmp_path, monkeypatch):
     assert "squeue" in caught.value.message
 
 
-@pytest.mark.parametrize(("said", "job_id"), [("", None), ("12", "12"), ("12\n13\n", "12")])
-def test_a_job_is_found_again_by_its_name(program, said, job_id):
+@pytest.mark.parametrize(
+    ("said", "job_id"),
+    [
+        ("", None),
+        ("12|scriptrun:a_1", "12"),
+        ("11|scriptrun:a_10\\n12|scriptrun:a_1\\n13|scriptrun:a_1", "12"),
+        ("12|scriptrun", None),
+    ],
+)
+def test_a_job_is_found_again_by_its_comment(program, said, job_id):
     program("squeue", f"printf '{said}'")
-    assert handles.find_job("x") == job_id
+    assert handles.find_job("x", "a_1") == job_id
+
+
+@pytest.mark.parametrize(
+    ("display_name", "name"),
+    [
+        ("try_1_abc", "try_1_abc"),
+        ("the first, with lr=0.1", "the_first_with_lr=0.1"),
+        ("größe/ü\nx", "größe_ü_x"),
+        ("%j --time=9", "j_--time=9"),
+        (",;'\"$", "try_1_abc"),
+        ("x" * 200, "x" * 64),
+    ],
+)
+def test_a_job_s_name_in_slurm_is_its_display_name(display_name, name):
+    made = options_in(lines_of(SlurmOptions(), job(display_name=display_name), Path("/p")))
+    assert made["job-name"].strip('"') == name and made["comment"] == "scriptrun:try_1_abc"
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        (["sweep_1", "sweep_2", "sweep_13"], "sweep"),
+        (["same", "same"], "same"),
+        (["lr 0.1", "lr 0.2"], "lr"),
+        (["a", "b"], ""),
+        (["", "b"], ""),
+    ],
+)
+def test_an_array_s_name_is_what_its_runs_names_begin_with(names, name):
+    assert arrays._name([job(display_name=each) for each in names]) == name
+
+
+def test_the_jobs_of_a_run_are_those_of_its_attempts(tmp_path):
+    folder = run_at(tmp_path, "a_1", "12")
+    for attempt, number in ((2, "12"), (10, "30"), (3, "20")):
+        script.attempt_folder(folder, attempt).mkdir()
+        value = {"job": number, "attempt": attempt, "user": "me"}
+        files.write_atomic(
+            str(script.attempt_folder(folder, attempt) / "job.json"), files.to_json(value)
+        )
+    assert handles.job_ids(folder) == ["12", "20", "30"]
+    assert handles.job_ids(tmp_path) == []
 
 
 def test_two_clusters_are_told_apart_without_ssh(monkeypatch):

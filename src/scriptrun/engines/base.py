@@ -160,6 +160,10 @@ class Engine(Protocol):
         """The view of each run, with one query for all, if possible for a whole round."""
         ...
 
+    def job_ids(self, folder: Path) -> list[str]:
+        """The IDs of the run's jobs in the engine's own queue, oldest first; none without one."""
+        ...
+
     def cancel(self, folder: Path) -> None:
         """Make sure that a run with a cancellation request in its folder ends."""
         ...

@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 
+from scriptrun.registry import compute_targets
 from scriptrun.runs import run_datasets
 from scriptrun.runtime import files
 from scriptrun.spec.later import later
@@ -87,6 +88,8 @@ def details(run: Run) -> dict[str, Any]:
         "folder": str(run.path),
         "exitCode": status.exit_code,
         "attempts": len(run_folder.attempts(run.path)),
+        "jobIds": compute_targets.engine_of(job.target).job_ids(run.path),
+        "nodes": run_folder.node_names(run.path, all_events),
     }
     if status.reason:
         result["reason"] = status.reason

@@ -129,6 +129,30 @@ def has_ended(folder: Path, attempt: int) -> bool:
     return os.path.lexists(folder / "attempts" / str(attempt) / "node-0.json")
 
 
+def node_names(folder: Path, all_events: list[Json]) -> list[str]:
+    """The nodes of the run's latest attempt, in order; ``all_events`` are the run's.
+
+    They are called as their scheduler calls them, else by their host names.
+    """
+    attempt = (attempts(folder) or [0])[-1]
+    names: dict[int, str] = {}
+    for event in all_events:
+        if event["kind"] == "began" and event.get("attempt") == attempt:
+            _add_node(names, event.get("node"), event.get("node_name"), event.get("launcher"))
+    attempt_folder = folder / "attempts" / str(attempt)
+    for name in files.names_in(attempt_folder) if attempt else ():
+        if name.startswith("node-") and name.endswith(".ready.json"):
+            node = files.read_object(attempt_folder / name) or {}
+            _add_node(names, node.get("node"), node.get("name"), node.get("launcher"))
+    return [*dict.fromkeys(names[node] for node in sorted(names))]
+
+
+def _add_node(names: dict[int, str], node: object, name: object, launcher: object) -> None:
+    host = launcher.get("host") if isinstance(launcher, dict) else None
+    if isinstance(node, int) and isinstance(name or host, str):
+        names.setdefault(node, str(name or host))
+
+
 def touch(folder: Path) -> None:
     """Update the modification times, so that listings notice a change to an ended run."""
     for path in (folder, folder.parent):

@@ -68,6 +68,8 @@ def _print(run: Run) -> None:
             ("reason", status.reason),
             ("command", command if command.strip() else "none (interactive run)"),
             ("target", job.target.name),
+            (f"{job.target.kind} job", ", ".join(details["jobIds"])),
+            ("nodes", _nodes(details)),
             ("submitted", _format_time(details["createdTimeUtc"])),
             ("duration", _duration(status)),
             ("environment", _environment(details["environment"])),
@@ -103,6 +105,12 @@ def _quote(text: str) -> str:
 
 def _format_time(iso: str) -> str:
     return f"{iso[:10]} {iso[11:19]} UTC"
+
+
+def _nodes(details: Json) -> str:
+    """The nodes that a cluster's job ran on, and those of a job of several nodes."""
+    nodes = details["nodes"]
+    return ", ".join(nodes) if details["jobIds"] or len(nodes) > 1 else ""
 
 
 def _duration(status: RunState) -> str:

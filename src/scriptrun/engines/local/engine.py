@@ -137,6 +137,10 @@ class Local(Value):
         """The view of each run."""
         return [launchers.view(folder) for folder in folders]
 
+    def job_ids(self, folder: Path) -> list[str]:
+        """None: this machine has no queue that numbers jobs."""
+        return []
+
     def cancel(self, folder: Path) -> None:
         """Nothing to do: the launcher checks for the run's cancel.json five times a second."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
 
 from scriptrun.engines.base import NoRoom, Order
 from scriptrun.engines.slurm import cluster as slurm_cluster
-from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import handles as slurm_handles
 from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
@@ -62,7 +63,13 @@ def _send(target: SlurmOptions, claimed: list[tuple[Pair, LaunchOrder]]) -> list
     job = claimed[0][0][0]
     comment = _comment([order.folder for _, order in claimed])
     text = slurm_script.script(
-        target, job, array_folder, array_folder / "slurm-%a.txt", len(claimed), comment
+        target,
+        job,
+        array_folder,
+        array_folder / "slurm-%a.txt",
+        len(claimed),
+        comment,
+        _name([pair[0] for pair, _ in claimed]),
     )
     files.write_atomic(
         str(array_folder / "job.sh"), text.encode("utf-8", "surrogateescape"), mode=0o755
@@ -80,6 +87,20 @@ def _send(target: SlurmOptions, claimed: list[tuple[Pair, LaunchOrder]]) -> list
         if order.ticket is not None:
             order.ticket.unlink(missing_ok=True)
     return [pair for pair, _ in claimed]
+
+
+def _name(jobs: list[JobSpec]) -> str:
+    """What the display names of the jobs begin with, without their numbers; "" for the default.
+
+    That is the sweep's name for the runs of a sweep.
+    """
+    if any(job.display_name in ("", job.id) for job in jobs):
+        return ""
+    first, last = min(job.display_name for job in jobs), max(job.display_name for job in jobs)
+    if first == last:
+        return first
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return re.sub(r"[\W_]+[\d.]*$", "", "".join(letter for letter, _ in pairs))
 
 
 def _claim(pair: Pair) -> bool:
@@ -114,8 +135,7 @@ def is_task_of(folder: Path, handle: Json) -> bool:
     task = int(job.partition("_")[2])
     if task >= len(folders) or Path(folders[task]).name != folder.name:
         return False
-    answer = slurm_commands.run(["squeue", "--noheader", f"--jobs={job}", "--format=%k"])
-    return answer.text.split() == [_comment(folders)]
+    return slurm_handles.is_job_of(job, _comment(folders))
 
 
 def _folders(order: Json) -> list[str]:

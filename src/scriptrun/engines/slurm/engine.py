@@ -93,7 +93,7 @@ class Slurm(SlurmOptions):
 
     def _hand_over(self, job: JobSpec, order: Order, slurm_folder: Path) -> str:
         if not slurm_handles.claim(slurm_folder):
-            existing = slurm_handles.find_job(job.id, self.ssh)
+            existing = slurm_handles.find_job(slurm_script.job_name(job), job.id, self.ssh)
             if existing is not None:
                 return existing
         try:
@@ -140,6 +140,10 @@ class Slurm(SlurmOptions):
     def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
         """The view of each run: one squeue for all runs, and for all polls of a round."""
         return slurm_poll.views(folders, self.ssh, poll_round)
+
+    def job_ids(self, folder: Path) -> list[str]:
+        """The IDs of the run's jobs in Slurm."""
+        return slurm_handles.job_ids(folder)
 
     def cancel(self, folder: Path) -> None:
         """Cancel a pending job; a running one sees the request in its folder, and saves.

@@ -3,8 +3,8 @@
 ``slurm/<attempt>/`` has ``job.sh`` (the script), ``order.json`` (what the launchers read),
 ``submitting.json`` (which process submits it; created exclusively) and ``job.json`` (the handle;
 published by exclusive link). If the submitter is killed between sbatch and the handle, the job is
-found by its name, the run's ID; a job that starts without a handle publishes it itself, and whoever
-claims the run next adopts it.
+found by its comment, which has the run's ID; a job that starts without a handle publishes it
+itself, and whoever claims the run next adopts it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ def latest_handle(folder: Path) -> Json | None:
         if handle is not None:
             return handle
     return None
+
+
+def job_ids(folder: Path) -> list[str]:
+    """The IDs of the run's jobs, of the oldest attempt first."""
+    numbers = sorted(int(name) for name in files.names_in(folder / "slurm") if name.isdecimal())
+    found = (read_handle(slurm_script.attempt_folder(folder, number)) for number in numbers)
+    return [*dict.fromkeys(str(handle["job"]) for handle in found if handle is not None)]
 
 
 def has_result(folder: Path) -> bool:
@@ -74,11 +81,18 @@ def release_claim(folder: Path) -> None:
     files.write_atomic(str(folder / "submitting.json"), files.to_json({}))
 
 
-def find_job(name: str, ssh: str | None = None) -> str | None:
-    """The ID of the job named ``name`` if Slurm has one that has not ended."""
-    result = slurm_commands.run(["squeue", "--noheader", f"--name={name}", "--format=%i"], ssh)
-    ids = result.text.split()
-    return ids[0] if ids else None
+def find_job(name: str, run_id: str, ssh: str | None = None) -> str | None:
+    """The ID of the job of the run ``run_id``, which is called ``name``; None if it has ended."""
+    argv = ["squeue", "--noheader", f"--name={name}", "--format=%i|%k"]
+    pairs = (line.partition("|") for line in slurm_commands.run(argv, ssh).text.splitlines())
+    comment = slurm_script.comment_of(run_id)
+    return next((job for job, _, text in pairs if text.strip() == comment), None)
+
+
+def is_job_of(job: str, comment: str, ssh: str | None = None) -> bool:
+    """Whether Slurm says that the job has that comment. Raises SlurmUnreachable."""
+    argv = ["squeue", "--noheader", f"--jobs={job}", "--format=%k"]
+    return slurm_commands.run(argv, ssh).text.split() == [comment]
 
 
 def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str:

@@ -196,13 +196,15 @@ def clear(folder: Path, ssh: str | None = None) -> None:
 def _scancel(folder: Path, handle: Json, ssh: str | None, *options: str) -> None:
     """Have Slurm end the job if Slurm says that it is the run's: a forged handle ends no other.
 
-    A job has the run's name. A task of an array has the array's, so its comment is compared.
+    A job's comment names the run; a task of an array has the array's, which names all its runs.
     """
     job = str(handle["job"])
     if "_" not in job:
-        slurm_commands.run(["scancel", *options, f"--name={folder.name}", job], ssh)
-    elif not ssh and arrays.is_task_of(folder, handle):
-        slurm_commands.run(["scancel", *options, job])
+        is_ours = slurm_handles.is_job_of(job, slurm_script.comment_of(folder.name), ssh)
+    else:
+        is_ours = not ssh and arrays.is_task_of(folder, handle)
+    if is_ours:
+        slurm_commands.run(["scancel", *options, job], ssh)
 
 
 def _enforce_cancel(folder: Path, handle: Json, ssh: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ PROGRAM = (
     "sys.path.insert(0, order['runtime']); "
     "from scriptrun.runtime.schedulers import slurm_launch; slurm_launch.main(order)"
 )
-#: the comment of a job in Slurm
+#: how the comment of a job in Slurm begins; the run's ID follows, or an array's digest
 COMMENT = "scriptrun"
+_LONGEST_NAME = 64
 #: the run's file for Slurm's own output
 LOG = "system_logs/slurm.txt"
 #: seconds that a job may take beyond its own time limit, to save and to report
@@ -36,10 +38,14 @@ def script(
     slurm_folder: Path,
     log: Path | None,
     array: int = 0,
-    comment: str = COMMENT,
+    comment: str = "",
+    name: str = "",
 ) -> str:
-    """The batch script; ``slurm_folder`` holds the order, ``array`` is the number of tasks."""
-    options = [*_options(target, job, log, array, comment), *target.extra]
+    """The batch script; ``slurm_folder`` holds the order, ``array`` is the number of tasks.
+
+    ``comment`` and ``name`` are those of an array; else they name the run.
+    """
+    options = [*_options(target, job, log, array, comment, name), *target.extra]
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options), ""]
     lines += [f"# {comment}" for comment in _header_lines(job, array)]
     if target.own_environments:
@@ -111,12 +117,12 @@ def _wait_lines(stop_command: str) -> list[str]:
 
 
 def _options(
-    target: SlurmOptions, job: JobSpec, log: Path | None, array: int, comment: str
+    target: SlurmOptions, job: JobSpec, log: Path | None, array: int, comment: str, name: str
 ) -> list[str]:
     nodes = job.distribution.nodes
     values = {
-        "job-name": job.experiment if array else job.id,
-        "comment": comment,
+        "job-name": valid_name(name or job.experiment, COMMENT) if array else job_name(job),
+        "comment": comment or comment_of(job.id),
         "array": f"0-{array - 1}" if array else None,
         "nodes": str(nodes),
         "ntasks-per-node": "1",
@@ -135,6 +141,24 @@ def _options(
     }
     options = [f"--{name}={quoted(value)}" for name, value in values.items() if value]
     return [*options, "--requeue" if target.requeue else "--no-requeue"]
+
+
+def job_name(job: JobSpec) -> str:
+    """The name of the run's job in squeue: its display name."""
+    return valid_name(job.display_name, job.id)
+
+
+def valid_name(name: str, default: str) -> str:
+    """``name`` as a job name: one word without commas, which squeue and scancel take for several.
+
+    ``default`` if nothing is left of it.
+    """
+    return re.sub(r"[^\w.+:@=-]+", "_", name).strip("_-")[:_LONGEST_NAME] or default
+
+
+def comment_of(run_id: str) -> str:
+    """The comment of the run's job, which identifies it: names need not be unique."""
+    return f"{COMMENT}:{run_id}"
 
 
 def quoted(value: str) -> str:

@@ -39,7 +39,7 @@ _END_REASONS = {
     "TIMEOUT": "exceeded its time limit in Slurm",
 }
 _PENDING_REASONS = {
-    "Resources": "waiting for free nodes",
+    "Resources": "waiting for resources to become available",
     "Priority": "waiting for higher-priority jobs",
     "BeginTime": "waiting for its begin time",
     "Dependency": "waiting for a job that it depends on",
@@ -113,8 +113,10 @@ def _covers(pattern: str, array: str, task: int) -> bool:
 def pending_reason(row: SqueueRow) -> str:
     """Why the job is pending, and when Slurm expects it to start."""
     reason = row.reason.strip("()")
-    explanation = _PENDING_REASONS.get(reason.partition(",")[0].strip(), f"Slurm reason {reason}")
-    sentence = f"pending in Slurm (job {row.id})" + (f": {explanation}" if explanation else "")
+    word = reason.partition(",")[0].strip()
+    explanation = _PENDING_REASONS.get(word)
+    said = reason if explanation is None else f"{word}: {explanation}" if explanation else ""
+    sentence = f"pending in Slurm (job {row.id})" + (f": {said}" if said else "")
     return sentence + (f"; expected start: {row.start}" if row.start else "")
 
 

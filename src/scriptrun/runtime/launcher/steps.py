@@ -52,7 +52,10 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
     launcher = attempt.launcher or identity.identify()
     script = dict(launcher, pid=pid, start=identity.start_time(pid))
     process_record.add(order, attempt.guard, process_record.SCRIPT, **script)
-    rank_fields = {"rank": task.rank, "log": task.log} if task.name else {}
+    fields = {"rank": task.rank, "log": task.log} if task.name else {}
+    scheduler = order.load_scheduler()
+    if scheduler is not None and scheduler.node_name():
+        fields["node_name"] = scheduler.node_name()
     log.write(
         "began",
         attempt=order.attempt,
@@ -60,7 +63,7 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
         pid=pid,
         launcher=launcher,
         script=script,
-        **rank_fields,
+        **fields,
     )
     return pid
 
