@@ -102,6 +102,26 @@ print("Traceback (most recent call last):\\n  File 'y', line 2, in <module>")
 print("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \\n====\\ntrain.py FAILED")
 raise SystemExit(1)
 """
+NEVER = """
+import asyncio, sys
+async def fail(): raise ValueError("never retrieved")
+async def main():
+    task = asyncio.create_task(fail()); await asyncio.sleep(0); await asyncio.sleep(0); del task
+asyncio.run(main())
+sys.exit("the real reason")
+"""
+ONLY_THREAD = """
+import os, threading
+def work(): raise RuntimeError("in a thread")
+thread = threading.Thread(target=work); thread.start(); thread.join()
+os._exit(1)
+"""
+NESTED_GROUP = """
+try:
+    raise ExceptionGroup("inner", [ValueError("first\\nsecond"), KeyError("k")])
+except* KeyError:
+    raise RuntimeError("wrapped")
+"""
 GROUP = 'raise ExceptionGroup("several", [ValueError("a"), ExceptionGroup("b", [OSError("c")])])'
 COLOURS = r"print('\x1b[31mTraceback (most recent call last):\x1b[0m\n  File \"x\", line 1\n\x1b[1;35mValueError\x1b[0m: \x1b[35mcoloured\x1b[0m'); raise SystemExit(1)"
 CASES = {
@@ -128,6 +148,16 @@ CASES = {
     ),
     "interrupted": ("raise KeyboardInterrupt", "was killed by SIGINT: KeyboardInterrupt"),
     "group": (GROUP, "ExceptionGroup: several (2 sub-exceptions): ValueError: a"),
+    "group with other groups": (
+        NESTED_GROUP,
+        "ExceptionGroup: (2 sub-exceptions): KeyError: 'k'",
+    ),
+    "task that nobody awaited": (NEVER, "train.py exited with code 1: the real reason"),
+    "only a thread": (ONLY_THREAD, "RuntimeError: in a thread"),
+    "own hook": (
+        "import sys; sys.excepthook = lambda kind, value, _: print('crashed:', value)\nint('x')",
+        "train.py exited with code 1: crashed: invalid literal",
+    ),
     "abort": ("import os; os.abort()", "train.py was killed by SIGABRT"),
     "segfault": (
         "import faulthandler, os, signal; faulthandler.enable(); os.kill(os.getpid(), 11)",

@@ -18,7 +18,10 @@ _TAIL, _LONGEST = 128 << 10, 300
 #: lines that may follow the exception of a script: those of exit handlers, of a logging library
 _AFTER, _AFTER_OTHER_CODES = 50, 3
 _HEADER = re.compile(r"Traceback \(most recent call last\)")
-_GROUP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):$")
+_GROUP = re.compile(
+    r"^( +)(?:\+ Exception Group Traceback \(most recent call last\):"
+    r"|\| [\w.]+: .*\(\d+ sub-exceptions?\))$"
+)
 _FRAME = re.compile(r'^\s+File ".*", line \d+')
 _EXCEPTION = re.compile(r"^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$")
 #: what precedes the traceback of an error that ends no process
@@ -99,31 +102,38 @@ def _exception(lines: "list[str]", most_after: int) -> str:
     """The last exception that was printed, with its message's first line; "" if there is none.
 
     At most ``most_after`` lines may follow it: a script that went on did not fail because of it.
+    None may follow one that ends no process, such as a thread's.
     """
-    main, aside, position, index = "", "", -1, 0
+    main, aside, main_end, aside_end, index = "", "", 0, -1, 0
+    beside = 0  # lines of other tracebacks after the main one
     while index < len(lines):
         text, end = _exception_at(lines, index)
         if not text:
             index += 1
             continue
-        before = lines[index - 1] if index else ""
-        if _ASIDE.match(before):
-            aside = aside or text
-            position = max(position, end) if not main else position + end - index + 2
-        elif not (main and text.rpartition(".")[2].startswith(_WORKER_FAILED)):
-            main, position = text, end
+        if any(_ASIDE.match(line) for line in lines[max(0, index - 2) : index]):
+            aside, aside_end = text, end
+            beside += end - index + 2
+        elif not main or not text.rpartition(".")[2].startswith(_WORKER_FAILED):
+            main, main_end, beside = text, end, 0
         else:
-            position = len(lines)
+            beside = len(lines)  # of what came after the worker's failure
         index = end + 1
-    after = [line for line in lines[position + 1 :] if line.strip()]
-    return (main or aside) if len(after) <= most_after else ""
+    if main and _count_text(lines[main_end + 1 :]) - beside <= most_after:
+        return main
+    return "" if _count_text(lines[aside_end + 1 :]) else aside
+
+
+def _count_text(lines: "list[str]") -> int:
+    return sum(bool(line.strip()) for line in lines)
 
 
 def _exception_at(lines: "list[str]", index: int) -> "tuple[str, int]":
     """(exception, number of its last line) of a traceback that begins at ``index``; ("", index)."""
     line = lines[index]
-    if _GROUP.match(line):
-        return _group_at(lines, index)
+    group = _GROUP.match(line)
+    if group:
+        return _group_at(lines, index, len(group.group(1)))
     named = re.match(r"^(\w+)\s+Traceback \(most recent call last\)$", line)  # IPython's
     if named:
         for number in range(index + 1, len(lines)):
@@ -149,12 +159,18 @@ def _with_message(lines: "list[str]", number: int) -> "tuple[str, int]":
     return text, number
 
 
-def _group_at(lines: "list[str]", index: int) -> "tuple[str, int]":
+def _group_at(lines: "list[str]", index: int, indent: int) -> "tuple[str, int]":
     """The exception group whose traceback begins at ``index``, with its first member."""
-    end, entries = index, []
-    while end + 1 < len(lines) and re.match(r"^\s*[|+]", lines[end + 1]):
-        end += 1
-        entries += re.findall(r"^[ |]*\| (\S.*)$", lines[end])
+    closing = re.compile(" {%d}[+]-{20,}$" % (indent + 2))
+    end = index
+    for number in range(index + 1, len(lines)):
+        if re.match(r"^\s*[|+]", lines[number]):
+            end = number
+        if closing.match(lines[number]):
+            break
+    entries = []
+    for line in lines[index : end + 1]:
+        entries += re.findall(r"^[ |]*\| (\S.*)$", line)
     entries = [text for text in entries if _EXCEPTION.match(text) and not _HEADER.search(text)]
     if not entries:
         return "", index
