@@ -249,6 +249,8 @@ def words_of(path: Path) -> list[str]:
 #: what stays in modules for the life of the process and is changed by functions, and why no call
 #: hides an argument for another one there
 MODULE_STATE = {
+    "core/uncaught.py: _begun": "the runs that this process has begun, for the exception that ends it",
+    "core/uncaught.py: sys.excepthook": "what sees the exception that ends this process",
     "store/dependents.py: _watchers": "the one watcher of each process, which ends what it has tied",
     **dict.fromkeys(
         (

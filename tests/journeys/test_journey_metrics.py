@@ -99,12 +99,13 @@ def test_a_failed_run_says_why_first(user):
     (row,) = user.runs()
     assert row["reason"] == cause
     assert cause in user.does("list").out
+    record = user.does("show", "--json").json
     shown = user.does("show").out
     assert shown.startswith(f"Failed: {cause}\n\nlast lines of its log\n")
     assert (
-        f'File "{helper}", line 2, in load' in shown and "/work/" not in shown.partition("run ")[0]
+        f'File "{helper}", line 2, in load' in shown
+        and record["folder"] not in shown.partition("\nrun ")[0]
     )
-    record = user.does("show", "--json").json
     assert record["reason"] == record["error"]["error"]["message"] == cause
     assert record["lastLines"][-1] == cause and record["exitCode"] == 1
 

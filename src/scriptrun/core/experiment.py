@@ -150,6 +150,9 @@ class Experiment:
         folder = interactive.begin(
             self.workspace, self.name, snapshot_directory, display_name or ""
         )
+        from scriptrun.core import uncaught
+
+        uncaught.watch(folder)
         run = Run.at(self.workspace, folder)
         if not outputs:
             return run

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from scriptrun.core import uncaught
 from scriptrun.dropin import child_processes, one_time_notes
 from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import docker_cells, runner, small_shell
@@ -85,6 +86,7 @@ def _run_guarded(
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _is_reader_gone():
             raise  # for the command line: what reads the output needs no more of it
+        uncaught.record(error)
         _show_error(error)
         return 1
     return 0

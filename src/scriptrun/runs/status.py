@@ -18,7 +18,7 @@ from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.run_kinds import SCRIPT, handler, run_kind
-from scriptrun.tracking import run_folder, run_state
+from scriptrun.tracking import events, run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
             return run_state.RunState(states.QUEUED, "retrying")
         if job.data.inputs:
             dataset_mount.clear_stale()
-        return run_state.record_lost(folder, _missing_result_reason(job, view.evidence))
+        return run_state.record_lost(folder, _missing_result_reason(folder, job, view.evidence))
     if identity.may_be_alive(job.submitted_by):
         is_seen = identity.is_local(job.submitted_by)
         container = "is in the queue of another PID namespace (a container) of this machine"
@@ -207,8 +207,11 @@ def _try_requeue(workspace: WorkspaceFiles, folder: Path, job: JobSpec, evidence
     return tickets.find(queue, job.id) is not None
 
 
-def _missing_result_reason(job: JobSpec, evidence: str) -> str:
+def _missing_result_reason(folder: Path, job: JobSpec, evidence: str) -> str:
     if not job.script and not job.command:
+        uncaught = events.collect_facts(events.read(folder)).uncaught
+        if uncaught:
+            return uncaught
         evidence = evidence.replace("the launcher", "the process that logged it")
         return f"{evidence}; neither complete() nor fail() was called"
     return f"the run ended without reporting a result: {evidence}"

@@ -41,6 +41,7 @@ class RunFacts(Value, frozen=False):
     description: str | None = None
     failure: Json | None = None
     completed: float | None = None
+    uncaught: str = ""
     began: Json | None = None
     running: float | None = None
     environment: Json | None = None
@@ -101,6 +102,10 @@ def _complete(result: RunFacts, event: Json) -> None:
     result.completed = event.get("t")
 
 
+def _uncaught(result: RunFacts, event: Json) -> None:
+    result.uncaught = str(event.get("message") or "")
+
+
 def _environment(result: RunFacts, event: Json) -> None:
     result.environment = event
 
@@ -118,6 +123,7 @@ _FOLDS = {
     "description": _fold_value("description"),
     "fail": _fail,
     "complete": _complete,
+    "uncaught": _uncaught,
     "environment": _environment,
     "note": _message,
     "warning": _message,
