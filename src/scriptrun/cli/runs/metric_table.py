@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: the columns of --csv
 HEADS = ("run", "name", "kind", "count", "last", "last_step", "min", "min_step", "max", "max_step")
-_CURVE_WIDTH, _NARROW_CURVE, _LONGEST_LAST = 24, 8, 32
+_CURVE_WIDTH, _NARROW_CURVE, _LONGEST_LAST, _SHORT_LAST = 24, 8, 32, 12
 
 
 def print_summaries(
@@ -75,9 +75,13 @@ def _cells(item: MetricSummary, maximizes: bool | None) -> list[str]:
         last, count = f"columns: {', '.join(item.columns)}", f"{count} row{'s'[: item.count != 1]}"
     else:
         last = value_text(item.last)
-    if len(last) > _LONGEST_LAST:
-        last = f"{last[: _LONGEST_LAST - 1]}…" if charts.has_unicode() else last[:_LONGEST_LAST]
     return [one_line(item.name), _curve(item, _NARROW_CURVE), last, low, high, count]
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit - 1]}…" if charts.has_unicode() else text[:limit]
 
 
 def value_text(value: object) -> str:
@@ -104,9 +108,17 @@ def _terminal_width() -> int:
 
 
 def _fitting(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], columns: list[int], width: int
+    heads: Sequence[str], rows: Sequence[list[str]], columns: list[int], width: int
 ) -> list[int]:
-    """The columns without those on the right, before COUNT and CURVE, that do not fit."""
+    """The columns that fit, after cutting what is long in LAST.
+
+    Without those that do not fit: COUNT goes first, then the curve.
+    """
+    last = heads.index("LAST")
+    for limit in (_LONGEST_LAST, _SHORT_LAST):
+        if limit == _LONGEST_LAST or _width(heads, rows, columns) > width:
+            for row in rows:
+                row[last] = _cut(row[last], limit)
     droppable = [n for n in columns if heads[n] in ("COUNT", "CURVE", "MAX", "MIN")]
     columns = list(columns)
     for column in sorted(droppable, key=lambda n: ("COUNT", "CURVE", "MAX", "MIN").index(heads[n])):

@@ -149,18 +149,27 @@ def _draw(area: _Area, columns: int, rows: int) -> list[str]:
             owners[cell] = number
             dots[cell] = dots.get(cell, 0) | _DOTS[row % high][column % wide]
     return [
-        "".join(
-            _cell(owners.get((column, row)), dots.get((column, row), 0), area.markers)
-            for column in range(columns)
-        )
+        _row([(column, row) for column in range(columns)], owners, dots, area.markers)
         for row in range(rows)
     ]
 
 
-def _cell(owner: int | None, dots: int, markers: str | None) -> str:
-    if owner is None:
-        return " "
-    return _painted(chr(0x2800 + dots) if markers is None else markers[owner % len(markers)], owner)
+def _row(
+    cells: Sequence[tuple[int, int]],
+    owners: dict[tuple[int, int], int],
+    dots: dict[tuple[int, int], int],
+    markers: str | None,
+) -> str:
+    """The cells as text, those of one line beside each other in one colour."""
+    parts = []
+    for owner, group in itertools.groupby(cells, owners.get):
+        if owner is None:
+            parts.append(" " * len([*group]))
+        elif markers is None:
+            parts.append(_painted("".join(chr(0x2800 + dots[cell]) for cell in group), owner))
+        else:
+            parts.append(_painted(markers[owner % len(markers)] * len([*group]), owner))
+    return "".join(parts)
 
 
 def _painted(text: str, number: int) -> str:
