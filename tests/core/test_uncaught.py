@@ -57,6 +57,14 @@ def test_the_exception_of_old_code_and_of_a_notebook_s_cell(workspace, tmp_path,
     assert ends(workspace) == [("Completed", ""), ("Failed", cause)]
 
 
+def test_a_secret_in_the_exception_is_masked(workspace, tmp_path):
+    workspace.get_default_keyvault().set_secret("token", "s3cr3t-value")
+    reads = "value = runs[1].get_secret('token')\nraise ValueError('refused: ' + value)"
+    (tmp_path / "train.py").write_text(f"{BEGINS}{reads}\n")
+    assert python("train.py").returncode == 1
+    assert ends(workspace)[1] == ("Failed", "ValueError: refused: ************")
+
+
 def test_without_an_exception_the_run_says_that_nothing_ended_it(workspace, tmp_path):
     (tmp_path / "train.py").write_text(BEGINS)
     python("train.py")

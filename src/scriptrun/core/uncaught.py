@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scriptrun.tracking import events
+from scriptrun.tracking import events, masking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ def _in_one_line(error: BaseException) -> str:
     import traceback
 
     lines = traceback.format_exception_only(error)[-1].strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:_LONGEST]
+    return masking.masked(lines[0] if lines else type(error).__name__)[:_LONGEST]

@@ -38,9 +38,18 @@ class Mask:
             first = not self._values
             self._values |= {part.encode("utf-8", "surrogatepass") for part in parts}
             self._positions = {}
-        if first and self._values:
+        if first and self._values and self._folder:
             threading.Thread(target=self._watch, daemon=True).start()
             atexit.register(self._end)
+
+    def masked(self, text: str) -> str:
+        """``text`` with stars for the values."""
+        with self._lock:
+            values = sorted(self._values, key=len, reverse=True)
+        for value in values:
+            word = value.decode("utf-8", "surrogatepass")
+            text = text.replace(word, "*" * len(word))
+        return text
 
     def mask_new_text(self) -> None:
         """Mask text added to the logs since the last call."""
@@ -70,10 +79,20 @@ _masks: dict[str, Mask] = {}
 
 
 def hide(value: str) -> None:
-    """Mask ``value`` in the logs of the run that this process belongs to, if any."""
-    folder = os.environ.get("SCRIPTRUN_RUN_FOLDER")
-    if folder and len(value) >= MIN_LENGTH:
+    """Mask ``value`` in the logs of the run that this process belongs to, if any.
+
+    ``masked`` masks it in any process.
+    """
+    folder = os.environ.get("SCRIPTRUN_RUN_FOLDER", "")
+    if len(value) >= MIN_LENGTH:
         _masks.setdefault(folder, Mask(folder)).hide(value)
+
+
+def masked(text: str) -> str:
+    """``text`` with stars for the secrets that this process has read."""
+    for mask in list(_masks.values()):
+        text = mask.masked(text)
+    return text
 
 
 def finish() -> None:
@@ -83,7 +102,7 @@ def finish() -> None:
 
 
 def _logs(folder: str) -> Iterator[str]:
-    for name in LOGS:
+    for name in LOGS if folder else ():
         for base, _, files in os.walk(os.path.join(folder, name)):
             yield from (os.path.join(base, file_name) for file_name in files)
 

@@ -58,7 +58,7 @@ def _print(run: Run) -> None:
     command = f"{kind.title} of {command}" if kind.has_children else command
     name = details["displayName"]
     if details.get("lastLines"):
-        _print_failure(status.reason, details["lastLines"])
+        _print_failure(status, details["lastLines"])
     output.print_facts(
         [
             ("run", run.id),
@@ -89,9 +89,11 @@ def _print(run: Run) -> None:
     _print_files(run)
 
 
-def _print_failure(reason: str, last_lines: Sequence[str]) -> None:
+def _print_failure(status: RunState, last_lines: Sequence[str]) -> None:
     """Print why the run failed, and the end of its log, before everything else."""
-    print(f"{output.state(states.FAILED)}: {reason}\n\nlast lines of its log")
+    rank = (status.result or {}).get("rank")
+    whose = "its log" if rank is None else f"the log of rank {rank}"
+    print(f"{output.state(states.FAILED)}: {status.reason}\n\nlast lines of {whose}")
     for line in last_lines:
         print(f"  {line}")
     print()
