@@ -144,7 +144,11 @@ def test_a_disk_error_is_the_reason_of_all(tmp_path):
         assert wait_reasons.read(queue) == {}
     wait_reasons.forget(queue)
     wait_reasons.forget(queue)
-    assert all(wait_reasons.BEHIND in reason for reason in wait_reasons.reasons_of(queue).values())
+    assert [reason.partition(": ")[2] for reason in wait_reasons.reasons_of(queue).values()] == [
+        wait_reasons.STARTING,
+        wait_reasons.BEHIND,
+        wait_reasons.BEHIND,
+    ]
     for name in tickets.names(queue):
         (queue / name).unlink()
     assert wait_reasons.reasons_of(queue) == {}

@@ -29,7 +29,7 @@ def prepare(workspace: WorkspaceFiles, job: JobSpec, folder: Path) -> int:
     The log goes to the run's system_logs/environment.txt. A failure ends the run.
     """
     writer = events.EventWriter(folder, "prepare")
-    writer.write("state", state=states.PREPARING)
+    writer.write("state", state=states.PREPARING, reason="building its environment")
     log = _Log(folder)
     try:
         lockfile = environment_record.read_lockfile(folder)

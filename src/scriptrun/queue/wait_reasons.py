@@ -16,6 +16,8 @@ FILE = "reasons"
 #: the entry that holds for all runs
 ALL = "*"
 BEHIND = "waits for the runs queued before it"
+#: of the first run of the queue, of which no reason is written; and of one that a launcher has
+STARTING = "waits for its launcher, which is starting"
 UNANSWERED = "waits for the queue's runner, which is starting"
 
 
@@ -70,7 +72,9 @@ def reasons_of(queue: Path) -> dict[str, str]:
 
 def _in_words(number: int, count: int, reason: object, first: object) -> str:
     """Why the run at position ``number`` waits; ``first`` is the reason of the first in line."""
-    if not reason:
+    if not reason and number == 1:
+        reason = STARTING
+    elif not reason:
         reason = f"{BEHIND}; the first {first}" if first else BEHIND
     return f"position {number} of {count} in the queue: {reason}" if count > 1 else str(reason)
 

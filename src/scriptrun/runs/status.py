@@ -176,9 +176,11 @@ def _check_engine(  # noqa: PLR0911 (one return for each answer)
 
 def _with_evidence(status: run_state.RunState, view: View) -> run_state.RunState:
     """``status``, with the engine's evidence if it cannot determine the state."""
-    return (
-        status.replace(reason=view.evidence) if view.state == UNKNOWN and view.submitted else status
-    )
+    if view.state == UNKNOWN and view.submitted:
+        return status.replace(reason=view.evidence)
+    if status.state == states.QUEUED and not status.reason:
+        return status.replace(reason=wait_reasons.STARTING)
+    return status
 
 
 def _end_handed_over(folder: Path, job: JobSpec, view: View) -> run_state.RunState | None:
@@ -219,7 +221,8 @@ def _missing_result_reason(folder: Path, job: JobSpec, evidence: str) -> str:
 
 def _with_reason(status: run_state.RunState, reason: str) -> run_state.RunState:
     """The status of a run that waits for ``reason``, unless it is further."""
-    return status.replace(reason=reason) if status.state == states.QUEUED else status
+    waiting = (states.QUEUED, states.PREPARING)
+    return status.replace(reason=reason) if status.state in waiting else status
 
 
 def _queued_status(
