@@ -66,6 +66,16 @@ def test_a_run_goes_there_and_its_record_comes_back(bench, login):
     assert again.get_details()["status"] == "Completed"
 
 
+def test_a_run_that_fails_there_says_why_with_paths_of_the_source(bench):
+    run = submit(bench, "def work():\n    raise ValueError('far away')\nwork()\n")
+    assert wait(run) == "Failed"
+    details = run.get_details()
+    assert details["reason"] == details["lastLines"][-1] == "ValueError: far away"
+    script = os.path.join(run.job.source_directory, run.job.script)
+    assert f'  File "{script}", line 2, in work' in details["lastLines"]
+    assert len(details["jobIds"]) == 1 and len(details["nodes"]) == 1
+
+
 def test_logs_come_while_it_runs_and_cancel_ends_it(bench, login):
     gate = login.home / uuid.uuid4().hex
     run = submit(bench, GATED, gate)

@@ -1,6 +1,6 @@
 """Show a run's metrics: a table of all, or the values of some with their steps and times.
 
-Examples:
+examples:
   scriptrun metrics RUN                          list the metrics
   scriptrun metrics RUN loss                     print the values of a metric
   scriptrun metrics RUN loss --csv > loss.csv    write all values to a file
