@@ -58,6 +58,8 @@ def test_the_values_of_a_metric(user):
     (value,) = user.does("metrics", run, "rate", "--json").json
     assert value["name"] == "rate" and value["values"][0]["value"] == 0.5
     assert "fpr=0.1, tpr=0.5" in user.does("metrics", run, "roc").out
+    assert user.does("metrics", "rate", "loss").out == user.does("metrics", run, "rate", "loss").out
+    assert "not found" in user.types("metrics", "los").err
     wrong = user.types("metrics", run, "los")
     assert wrong.code == 2 and "Did you mean 'loss'?" in wrong.err
 

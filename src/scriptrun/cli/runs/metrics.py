@@ -28,6 +28,7 @@ from scriptrun.tracking import metric_summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.core.workspace import Workspace
     from scriptrun.runtime.hints import Json
 
     #: a run, and the history of one of its metrics
@@ -60,12 +61,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the metrics and return the exit code."""
     workspace = workspace_here.require()
-    runs = [Run.find(workspace, name) for name in (args.run_name, *args.others)]
-    if args.names or args.plot:
-        _show_values(args, _values_of(runs, args.names))
+    first, names = _find(workspace, args)
+    runs = [first, *(Run.find(workspace, name) for name in args.others)]
+    if names or args.plot:
+        _show_values(args, _values_of(runs, names))
     else:
         _show_summaries(args, runs)
     return 0
+
+
+def _find(workspace: Workspace, args: argparse.Namespace) -> tuple[Run, list[str]]:
+    """The run and the metrics' names: a word that names no run may be a metric of the latest."""
+    try:
+        return Run.find(workspace, args.run_name), args.names
+    except UserErrorException:
+        latest = Run.find(workspace)
+        if args.run_name not in metric_summary.summarize(latest.path):
+            raise
+        return latest, [args.run_name, *args.names]
 
 
 def _show_summaries(args: argparse.Namespace, runs: Sequence[Run]) -> None:
