@@ -254,3 +254,13 @@ def test_other_endings_are_left_alone(tmp_path):
         before = dict(value)
         failure.explain(value, str(tmp_path))
         assert value == before
+
+
+def test_a_log_full_of_frames_is_read_once(tmp_path):
+    log = tmp_path / "user_logs" / "std_log.txt"
+    log.parent.mkdir()
+    frames = '  File "x", line 1\n' * 6000
+    log.write_text(f"{frames}not an exception, but text\n{frames}ValueError: found\n")
+    value = steps.outcome(supervise.ExitSummary(1 << 8, USAGE), "train.py")
+    failure.explain(value, str(tmp_path))
+    assert value["reason"] == "ValueError: found"

@@ -109,7 +109,7 @@ def _exception(lines: "list[str]", most_after: int) -> str:
     while index < len(lines):
         text, end = _exception_at(lines, index)
         if not text:
-            index += 1
+            index = end + 1
             continue
         if any(_ASIDE.match(line) for line in lines[max(0, index - 2) : index]):
             aside, aside_end = text, end
@@ -129,7 +129,10 @@ def _count_text(lines: "list[str]") -> int:
 
 
 def _exception_at(lines: "list[str]", index: int) -> "tuple[str, int]":
-    """(exception, number of its last line) of a traceback that begins at ``index``; ("", index)."""
+    """(exception, number of its last line) of a traceback that begins at ``index``.
+
+    ("", number of the last line that was read in vain) if none does.
+    """
     line = lines[index]
     group = _GROUP.match(line)
     if group:
@@ -145,8 +148,8 @@ def _exception_at(lines: "list[str]", index: int) -> "tuple[str, int]":
     for number in range(index + 1, len(lines)):
         text = lines[number]
         if text.strip() and not text[0].isspace() and text[0] not in _BOX:
-            return _with_message(lines, number) if _EXCEPTION.match(text) else ("", index)
-    return "", index
+            return _with_message(lines, number) if _EXCEPTION.match(text) else ("", number - 1)
+    return "", len(lines) - 1
 
 
 def _with_message(lines: "list[str]", number: int) -> "tuple[str, int]":
