@@ -53,6 +53,7 @@ PURE_RUNTIME = (
         "injob",
         "workdir",
         "results",
+        "source_files",
         "launcher.retry",
     ),
     "conda_prefix",

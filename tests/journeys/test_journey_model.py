@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scriptrun.testing.jobs import until
+
 SCRIPT = "open('outputs/model.txt', 'w').write('weights')\n"
 
 
@@ -39,3 +41,48 @@ def test_a_model_is_registered_shown_and_brought(user):
     ):
         done = user.types("model", *words)
         assert done.code == 2 and len(done.err.splitlines()) == 2, done.err
+
+
+def test_a_model_of_a_failed_run_needs_force_and_lineage_says_so(user):
+    user.writes("fails.py", SCRIPT + "raise SystemExit(3)\n")
+    run = user.types("run", "--detach", "fails.py").out.strip()
+    user.types("logs", "--follow")
+    words = ("model", "register", "net", "outputs/model.txt", "--run", run)
+    refused = user.types(*words)
+    assert refused.code == 2 and "failed" in refused.err and "--force" in refused.err
+    assert user.does("model", "list").out.startswith("No models")
+    forced = user.does(*words, "--force")
+    assert forced.out == "Registered net:1\n" and "may be incomplete" in forced.err
+    assert "Failed at registration" in user.does("model", "show", "net").out
+    assert "the run failed" in user.does("lineage", "net").out
+    trace = user.does("lineage", "net", "--json").json
+    assert trace["model"]["run_state"] == trace["run"]["state"] == "Failed"
+
+
+def test_a_model_of_a_run_that_goes_on_needs_force(user):
+    waits = "import os, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.05)\n"
+    user.writes("waits.py", "import sys\n" + SCRIPT + waits)
+    gate = user.here / "gate"
+    run = user.does("run", "--detach", "waits.py", "--", gate).out.strip()
+    user.waits_for("Running", run)
+    words = ("model", "register", "net", "outputs/model.txt", "--run", run)
+    until(lambda: user.types("download", run, "outputs/model.txt").code == 0)
+    assert "has not ended" in user.types(*words).err
+    user.does(*words, "--force")
+    gate.touch()
+    user.does("logs", "--follow", run)
+    assert "registered before the run had ended (Running)" in user.does("lineage", "net").out
+
+
+def test_files_of_the_source_are_registered_and_downloaded_only_by_name(user):
+    user.writes("outputs/labels.txt", "cat")
+    user.writes("train.py", SCRIPT)
+    user.does("run", "train.py")
+    assert user.does("download").out == "outputs/model.txt\n"
+    assert user.does("download", "outputs/labels.txt", "-o", "there").out == "there/labels.txt\n"
+    run = user.runs()[0]["id"]
+    refused = user.types("model", "register", "net", "outputs/labels.txt", "--run", run)
+    assert refused.code == 2 and "unchanged from the source" in refused.err
+    user.does("model", "register", "net", "outputs", "--run", run)
+    (file,) = user.does("model", "show", "net", "--json").json["files"]
+    assert file["path"] == "outputs/model.txt"

@@ -10,10 +10,13 @@ import argparse
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import attach, output
+from scriptrun.core import model_metadata
 from scriptrun.core.model import Model
 from scriptrun.core.run import Run
 from scriptrun.history import lineage
 from scriptrun.registry import models as model_registry
+from scriptrun.spec import states
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -47,14 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     show = verb("show", "show a model's files, tags and run")
     show.add_argument("model", metavar="NAME[:VERSION]", help="model to show")
     register = verb("register", "register a file or folder as a model's next version")
-    register.add_argument("name", metavar="NAME", help="model name")
-    register.add_argument("path", metavar="PATH", help="file or folder to register")
-    register.add_argument("--run", metavar="RUN", help="run that PATH belongs to")
-    register.add_argument(
-        "--tag", action="append", default=[], metavar="NAME=VALUE", help="tag the model; repeatable"
-    )
-    register.add_argument("--description", metavar="TEXT", help="describe the model")
-    register.add_argument("--framework", metavar="NAME", help="framework, e.g. PyTorch")
+    _register_arguments(register)
     download = verb("download", "download a model's files")
     download.add_argument("model", metavar="NAME[:VERSION]", help="model to download")
     download.add_argument(
@@ -67,6 +63,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     download.add_argument("--force", action="store_true", help="replace existing files")
     remove = verb("remove", "remove a model version")
     remove.add_argument("model", metavar="NAME:VERSION", help="model version to remove")
+
+
+def _register_arguments(register: argparse.ArgumentParser) -> None:
+    register.add_argument("name", metavar="NAME", help="model name")
+    register.add_argument("path", metavar="PATH", help="file or folder to register")
+    register.add_argument("--run", metavar="RUN", help="run that PATH belongs to")
+    register.add_argument(
+        "--tag", action="append", default=[], metavar="NAME=VALUE", help="tag the model; repeatable"
+    )
+    register.add_argument("--description", metavar="TEXT", help="describe the model")
+    register.add_argument("--framework", metavar="NAME", help="framework, e.g. PyTorch")
+    register.add_argument(
+        "--force",
+        action="store_true",
+        help="register from a run that did not complete or write PATH",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -113,7 +125,7 @@ def _show(args: argparse.Namespace) -> int:
         output.print_json(model.serialize())
         return 0
     datasets = lineage.datasets_of(model)
-    files = [f"{file['path']}  {output.size(file['size'])}" for file in model.files]
+    files = [f"{one_line(file['path'])}  {output.size(file['size'])}" for file in model.files]
     output.print_facts(
         [
             ("name", model.name),
@@ -121,7 +133,7 @@ def _show(args: argparse.Namespace) -> int:
             ("description", model.description or ""),
             ("created", f"{model.created_time:%Y-%m-%d %H:%M:%S} UTC"),
             ("framework", " ".join(filter(None, (model.model_framework, _version(model))))),
-            ("run", model.run_id or ""),
+            ("run", _run(model)),
             ("experiment", model.experiment_name or ""),
             ("datasets", "\n".join(f"{word}: {_names(sets)}" for word, sets in datasets.items())),
             ("tags", _tags(model)),
@@ -130,6 +142,14 @@ def _show(args: argparse.Namespace) -> int:
         ]
     )
     return 0
+
+
+def _run(model: Model) -> str:
+    """The run's ID, and its state at registration if it had not completed."""
+    state = model.run_state or states.COMPLETED
+    return (
+        f"{model.run_id or ''}{'' if state == states.COMPLETED else f' ({state} at registration)'}"
+    )
 
 
 def _version(model: Model) -> str:
@@ -150,7 +170,11 @@ def _register(args: argparse.Namespace) -> int:
     metadata = {"description": args.description, "model_framework": args.framework}
     if args.run:
         run = Run.find(workspace_here.require(), args.run)
-        model = run.register_model(args.name, args.path, tags, **metadata)
+        doubt = "" if args.force else model_metadata.doubt(run, args.path)
+        if doubt:
+            raise UserErrorException(doubt, "To register it anyway, use --force.")
+        with attach.warnings_as_lines():
+            model = run.register_model(args.name, args.path, tags, **metadata)
     else:
         workspace = workspace_here.current()
         with attach.warnings_as_lines():

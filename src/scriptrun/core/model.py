@@ -135,10 +135,15 @@ class Model:
         """Register artifacts of ``run`` as the next version of ``model_name``.
 
         ``model_path`` names an artifact, or a folder of them (default: the model's name). Raises
-        UserErrorException, listing the run's artifacts, if there is none.
+        UserErrorException, listing the run's artifacts, if there is none; warns if the run failed,
+        was canceled or is still active, or did not write them.
         """
-        files, root = model_metadata.artifacts_of(run, model_path or model_name)
-        head = {**model_metadata.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
+        path = model_path or model_name
+        files, root = model_metadata.artifacts_of(run, path)
+        doubt = model_metadata.doubt(run, path)
+        if doubt:
+            warnings.warn(escape(doubt), stacklevel=3)
+        head = {**model_metadata.facts(facts), **model_metadata.origin(run, path, files)}
         return Model._from_version(
             run.workspace, model_registry.add_version(run.workspace, model_name, files, root, head)
         )
@@ -355,6 +360,7 @@ _STORED_ATTRIBUTES = {
     "version": "version",
     "description": "description",
     "run_id": "run_id",
+    "run_state": "run_state",
     "experiment_name": "experiment",
     "created_by": "created_by",
     "model_framework": "framework",

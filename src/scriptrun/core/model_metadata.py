@@ -8,6 +8,8 @@ from pathlib import Path
 
 from scriptrun.runs import results
 from scriptrun.runtime.injob import artifacts
+from scriptrun.spec import states
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
 from scriptrun.store.versions import VersionRecord
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     #: names that must be there, (name, value) pairs, or a dict of values
     Criteria = Mapping[str, object] | Iterable[str | tuple[str, object]] | None
+
+#: the variable with the ID of the run whose script this process belongs to
+_RUN_VARIABLE = "SCRIPTRUN_RUN_ID"
 
 
 class ResourceConfiguration(Value, frozen=False):
@@ -115,7 +120,9 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
     if single is not None:
         return {root: Path(single)}, root
     names = [file_name for file_name in run.get_file_names() if file_name.startswith(name + "/")]
-    names = names or artifacts.names_below(run.path, name)
+    if name not in artifacts.SCRIPT_AREAS:  # a model's folder is registered whole
+        names += artifacts.unchanged_names(run.path, name)
+    names = sorted(names) or artifacts.names_below(run.path, name)
     if not names:
         error = results.not_yet(run, path)
         if error is not None:
@@ -130,6 +137,41 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
         artifact[prefix_length:]: Path(artifacts.path_of(run.path, artifact) or "")
         for artifact in names
     }, root
+
+
+def origin(run: Run, path: str, files: Mapping[str, Path]) -> Json:
+    """The part of a version's record that says which run it comes from, and in which state.
+
+    ``from_source`` names the model's files that the run found in its source and did not change.
+    """
+    name = artifacts.normalize_name(path)
+    prefix_length = len(name) - len(name.rpartition("/")[2])
+    unchanged = [each[prefix_length:] for each in artifacts.unchanged_names(run.path, name)]
+    return {
+        "run_id": run.id,
+        "experiment": run.job.experiment,
+        "run_state": run.standing.state,
+        "from_source": [each for each in unchanged if each in files],
+    }
+
+
+def doubt(run: Run, path: str) -> str:
+    """Why the files of ``run`` at ``path`` may be no model that it made; else ""."""
+    status, job = run.standing, run.job
+    if status.state == states.FAILED:
+        reason = f": {one_line(status.reason).rstrip('.')}" if status.reason else ""
+        return f"Run {run.id!r} failed{reason}. Its files may be incomplete."
+    if status.state == states.CANCELED:
+        return f"Run {run.id!r} was canceled. Its files may be incomplete."
+    is_submitted = bool(job.script or job.command)  # others are runs of the process that registers
+    if not status.is_final and is_submitted and os.environ.get(_RUN_VARIABLE) != run.id:
+        return f"Run {run.id!r} has not ended ({status.state}). Its files may be incomplete."
+    name = artifacts.normalize_name(path)
+    unchanged = set(artifacts.unchanged_names(run.path, name))
+    written = [each for each in run.get_file_names() if each.startswith(name + "/")]
+    if unchanged and not written:
+        return f"Run {run.id!r} did not write {path!r}: it is unchanged from the source directory."
+    return ""
 
 
 def version_number(version: object) -> int | None:

@@ -20,7 +20,7 @@ from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import DataLog
 from scriptrun.registry.workspace_files import WorkspaceFiles
-from scriptrun.runtime import file_walk
+from scriptrun.runtime import file_walk, source_files
 from scriptrun.runtime.linked_content import PART_SUFFIX, LinkedContent
 from scriptrun.runtime.linked_limit import LinkedLimit
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -63,7 +63,8 @@ class OutputDelivery:
             }
             if isinstance(store, ObjectStore):
                 _check_store(output_spec.name, store, path)
-            output = Output(output_spec, store, path, folder, direct_folder is not None, self._log)
+            is_direct = direct_folder is not None and folder.resolve() == direct_folder.resolve()
+            output = Output(output_spec, store, path, folder, is_direct, self._log)
             output.is_retry = self._order["attempt"] > 1
             output.work = self._order["work"]
             self._outputs.append(output)
@@ -230,9 +231,10 @@ class Output:
         files = {}
         globs = self.spec.source_globs
         matchers = [sources.path_matcher(glob) for glob in globs] if globs else None
+        unchanged = self._unchanged_names()
         for name in file_walk.files_below(self.folder, leave_out=leave_out):
             is_selected = matchers is None or any(matches(name) for matches in matchers)
-            if not is_selected or name.endswith(PART_SUFFIX):
+            if not is_selected or name.endswith(PART_SUFFIX) or name in unchanged:
                 continue
             try:
                 status = (self.folder / name).stat()
@@ -241,6 +243,15 @@ class Output:
                 continue
             files[name] = (status.st_size, status.st_mtime_ns)
         return files
+
+    def _unchanged_names(self) -> set[str]:
+        """The source's files in the folder that the script left as they were."""
+        if not self.work or not self.spec.source:
+            return set()
+        prefix = os.path.relpath(self.folder, self.work).replace(os.sep, "/") + "/"
+        prefix = "" if prefix == "./" else prefix
+        found = source_files.unchanged(self.work)
+        return {name[len(prefix) :] for name in found if name.startswith(prefix)}
 
     def _upload(self, stamps: dict[str, tuple[int, int]]) -> None:
         must_be_new = not (self.spec.overwrite or self.spec.mode == "mount" or self.is_retry)

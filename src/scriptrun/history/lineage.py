@@ -28,6 +28,8 @@ def model_lineage(model: Model) -> Json:
             "created": model.created_time.isoformat(),
             "files": model.files,
             "tags": model.tags,
+            "run_state": model.run_state,
+            "from_source": list(model.serialize().get("from_source") or ()),
         },
         "datasets": datasets_of(model),
         "run": _model_run(model),
@@ -47,11 +49,12 @@ def run_lineage(run: Run) -> Json:
     snapshot_exists = job.snapshot is not None and snapshots.exists(
         run.workspace.snapshots_folder, job.snapshot
     )
-    parent = run.parent
+    parent, status = run.parent, run.standing
     return {
         "id": run.id,
         "experiment": job.experiment,
-        "state": run.get_status(),
+        "state": status.state,
+        "reason": status.reason,
         "created": job.created,
         "target": job.target.name,
         "script": job.script or job.command,

@@ -24,6 +24,15 @@ def names(folder: Path) -> list[str]:
     return artifact_names
 
 
+def unchanged_names(folder: Path, name: str) -> list[str]:
+    """The files at or below ``name`` that were in the source and that the run did not change.
+
+    They are not among ``names``, but have a path.
+    """
+    unchanged: list[str] = job_artifacts.unchanged_names(str(folder), name)
+    return unchanged
+
+
 def path_of(folder: Path, name: str) -> Path | None:
     """The current path of the artifact ``name``, or None if it does not exist.
 

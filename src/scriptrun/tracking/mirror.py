@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from scriptrun.runtime import durability, files, foreign_names
+from scriptrun.runtime import durability, files, foreign_names, source_files
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.values import Value
@@ -119,6 +119,8 @@ def fetch_artifacts(folder: Path, run_files: RunFiles, wanted_names: list[str]) 
 def fetch_below(folder: Path, run_files: RunFiles, prefix: str) -> None:
     """Copy the artifacts whose names begin with ``prefix`` and that have not been copied yet."""
     names = artifact_names(folder, run_files)
+    if prefix.rstrip("/") not in ("", *artifacts.SCRIPT_AREAS):
+        names += source_files.marked(folder)
     fetch_artifacts(folder, run_files, [name for name in names if name.startswith(prefix)])
 
 

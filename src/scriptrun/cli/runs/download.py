@@ -50,7 +50,7 @@ def _select(args: argparse.Namespace) -> tuple[Run, str | None]:
             return Run.find(workspace, args.run_name), None
         except UserErrorException:
             latest = Run.find(workspace)
-            if _matching_names(latest, args.run_name):
+            if _matching_names(latest, args.run_name) or _is_unchanged(latest, args.run_name):
                 return latest, args.run_name
             raise
     return Run.find(workspace, args.run_name), args.name
@@ -60,12 +60,27 @@ def _matching_names(run: Run, prefix: str) -> list[str]:
     return [name for name in run.get_file_names() if name.startswith(prefix)]
 
 
+def _is_unchanged(run: Run, name: str) -> bool:
+    """Whether the run found files of that name in its source and did not change them."""
+    try:
+        return bool(artifacts.unchanged_names(run.path, name))
+    except UserErrorException:
+        return False  # no name of a file
+
+
 def _copy(run: Run, name: str | None, folder: str) -> list[Path]:
     run.bring_home("outputs/" if name is None else name)
     if name is not None and artifacts.path_of(run.path, name) is not None:
         return [artifacts.download(run.path, name, os.path.join(folder, ""))]
     prefix = "outputs/" if name is None else name
     if not _matching_names(run, prefix):
+        if _is_unchanged(run, prefix):
+            unchanged = artifacts.unchanged_names(run.path, prefix)
+            raise UserErrorException(
+                f"Run {run.id} wrote no files below {prefix!r}: they are unchanged from its source "
+                "directory.",
+                f"To download one, give its name, for example {unchanged[0]}.",
+            )
         names = ", ".join(run.get_file_names()[:5]) or "none"
         raise UserErrorException(
             f"Run {run.id} has no files that match {prefix!r}.", f"Files: {names}."

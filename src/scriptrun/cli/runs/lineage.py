@@ -16,6 +16,8 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.model import Model
 from scriptrun.history import lineage
+from scriptrun.spec import states
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
 
 TYPE_CHECKING = False
@@ -40,8 +42,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json(trace)
         return 0
+    from_source = set(trace["model"]["from_source"])
     files = [
-        f"{file['path']}  {output.size(file['size'])}  {file['sha256'][:16]}"
+        f"{one_line(file['path'])}  {output.size(file['size'])}  {file['sha256'][:16]}"
+        f"{'  (unchanged from the source)' if file['path'] in from_source else ''}"
         for file in trace["model"]["files"]
     ]
     datasets = [
@@ -51,7 +55,12 @@ def run(args: argparse.Namespace) -> int:
     ]
     pairs = [("model", trace["model"]["id"]), ("files", "\n".join(files))]
     output.print_facts(
-        [*pairs, ("registered with", "\n".join(datasets)), *_run_facts(trace["run"])]
+        [
+            *pairs,
+            ("registered with", "\n".join(datasets)),
+            *_run_facts(trace["run"]),
+            ("warning", _warning(trace)),
+        ]
     )
     return 0
 
@@ -80,6 +89,19 @@ def _run_facts(run: Json | None) -> list[tuple[str, str]]:
             ),
         ),
     ]
+
+
+def _warning(trace: Json) -> str:
+    """That the run did not complete, or had not when the model was registered; else ""."""
+    run, registered_in = trace["run"] or {}, trace["model"]["run_state"] or ""
+    state = run.get("state", registered_in)
+    if state in (states.FAILED, states.CANCELED):
+        outcome = "failed" if state == states.FAILED else "was canceled"
+        reason = f": {one_line(run['reason'])}" if run.get("reason") else ""
+        return f"the run {outcome}{reason}"
+    if registered_in and not states.is_terminal(registered_in):
+        return f"registered before the run had ended ({registered_in})"
+    return ""
 
 
 def _commit(run: Json) -> str:

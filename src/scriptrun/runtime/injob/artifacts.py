@@ -8,7 +8,7 @@ are in its working directory. docs/explanation/formats.md documents the layout.
 import os
 import posixpath
 
-from scriptrun.runtime import durability, events, file_walk, foreign_names
+from scriptrun.runtime import durability, events, file_walk, foreign_names, source_files
 from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob.errors import UserErrorException
 
@@ -28,12 +28,18 @@ _UPLOAD_AREA = "artifacts"
 
 
 def names(folder: "StrPath") -> "list[str]":
-    """The names of all artifacts of the run in ``folder``, sorted."""
+    """The names of all artifacts of the run in ``folder``, sorted.
+
+    Files of the source that the script left as they were are not the run's; ``path_of`` has them.
+    """
+    work = os.path.join(str(folder), "work")
+    in_work: "set[str]" = set()
     artifact_names: "set[str]" = set()
     for area in SCRIPT_AREAS:
-        work = os.path.join(str(folder), "work")
-        artifact_names.update(_walk_names(os.path.join(work, area), area, within=work))
+        in_work.update(_walk_names(os.path.join(work, area), area, within=work))
         artifact_names.update(_walk_names(os.path.join(str(folder), area), area))
+    artifact_names -= source_files.marked(folder)
+    artifact_names |= in_work - source_files.unchanged(work)
     for area in SYSTEM_AREAS:
         artifact_names.update(_walk_names(os.path.join(str(folder), area), area))
     artifact_names.update(_walk_names(os.path.join(str(folder), _UPLOAD_AREA), ""))
@@ -104,6 +110,7 @@ def store(folder: "StrPath", name: "StrPath", source: "Source") -> str:
     target = target_path(folder, normalized)
     if _is_stream(source):
         _write(target, lambda handle: _copy_stream(source, handle))
+        _note_upload(folder, normalized)
         return normalized
     path = os.fspath(source) if isinstance(source, os.PathLike) else str(source)
     if not os.path.isfile(path):
@@ -116,7 +123,13 @@ def store(folder: "StrPath", name: "StrPath", source: "Source") -> str:
         raise UserErrorException(message, hint)
     if not (os.path.exists(target) and os.path.samefile(path, target)):
         _copy(path, target)
+    _note_upload(folder, normalized)
     return normalized
+
+
+def _note_upload(folder: "StrPath", normalized: str) -> None:
+    if normalized.partition("/")[0] in SCRIPT_AREAS:
+        source_files.note_upload(folder, normalized)
 
 
 def _is_stream(source: "Source") -> "TypeGuard[Readable]":
@@ -237,6 +250,13 @@ def _available_hint(folder: "StrPath") -> str:
         return "The run has no artifacts."
     rest = ", ... ({} in all)".format(len(available)) if len(available) > 10 else ""
     return "Artifacts: {}{}.".format(", ".join(available[:10]), rest)
+
+
+def unchanged_names(folder: "StrPath", name: str) -> "list[str]":
+    """The source's files that the run left as they were: ``name``, or those below it."""
+    found = source_files.marked(folder) | source_files.unchanged(os.path.join(str(folder), "work"))
+    normalized = normalize_name(name)
+    return sorted(each for each in found if each == normalized or each.startswith(normalized + "/"))
 
 
 def names_below(folder: "StrPath", name: str) -> "list[str]":

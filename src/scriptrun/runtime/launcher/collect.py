@@ -3,6 +3,8 @@
 import errno
 import os
 
+from .. import file_walk, source_files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.order import LaunchOrder
@@ -79,14 +81,18 @@ def promote_staging(folder: str, attempt: int, node: int = 0) -> str:
     work = work_folder(folder, node)
     if attempt > 1:
         _remove(work)
-    os.rename(staging_folder(folder, attempt, node), work)
+    staged = staging_folder(folder, attempt, node)
+    source_files.promote(staged, work)
+    os.rename(staged, work)
     return work
 
 
 def collect(folder: str) -> None:
     """Move the artifacts from the working directory to the run's folder; remove the rest."""
     work = os.path.join(folder, "work")
+    unchanged = source_files.unchanged(work)
     move_from_scratch(work)
+    _mark_unchanged(folder, work, unchanged)
     for name in ARTIFACT_FOLDERS:
         source, target = os.path.join(work, name), os.path.join(folder, name)
         if os.path.islink(source) or not os.path.isdir(source):
@@ -98,11 +104,31 @@ def collect(folder: str) -> None:
     _remove_leftovers(folder)
 
 
+def _mark_unchanged(folder: str, work: str, unchanged: "set[str]") -> None:
+    """Mark the source's ``unchanged`` files; those that an earlier attempt changed stay."""
+    marked = source_files.marked(folder)
+    replaced = {name for name in unchanged - marked if os.path.lexists(os.path.join(folder, name))}
+    for name in replaced:
+        source_files.remove(os.path.join(work, name))
+    written = artifact_names(work) if marked else set()
+    source_files.mark(folder, (marked - written) | (unchanged - replaced))
+
+
+def artifact_names(work: str) -> "set[str]":
+    """The names of the files in the artifact folders of ``work``."""
+    return {
+        "{}/{}".format(area, name)
+        for area in ARTIFACT_FOLDERS
+        for name in file_walk.files_below(os.path.join(work, area), within=work)
+    }
+
+
 def _remove_leftovers(folder: str) -> None:
     """Remove the working directory and unfinished ones of earlier attempts."""
     for name in os.listdir(folder):
         if name == "work" or name.startswith("work."):
             _remove(os.path.join(folder, name))
+            source_files.remove(os.path.join(folder, name))
     try:
         os.rmdir(checkpoints(folder))
     except OSError:

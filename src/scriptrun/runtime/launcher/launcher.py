@@ -3,7 +3,17 @@
 import os
 import time
 
-from .. import events, files, identity, mlflow_store, process_record, processes, results, workdir
+from .. import (
+    events,
+    files,
+    identity,
+    mlflow_store,
+    process_record,
+    processes,
+    results,
+    source_files,
+    workdir,
+)
 from . import (
     collect,
     delivery_client,
@@ -209,6 +219,15 @@ def _prepare_staging(job: "Json", order: "LaunchOrder") -> None:
     if job.get("snapshot"):
         workdir.materialise(order.store, job["snapshot"], work_folder)
     collect.make_artifact_folders(work_folder)
+    if job.get("snapshot"):
+        source_files.record(work_folder, order.store, job["snapshot"], _collected_folders(job))
+
+
+def _collected_folders(job: "Json") -> "list[str]":
+    """The folders of the working directory whose files are kept or uploaded."""
+    outputs = (job.get("data") or {}).get("outputs") or ()
+    sources = [os.path.expandvars(output.get("source") or "") for output in outputs]
+    return [*collect.ARTIFACT_FOLDERS, *filter(None, sources)]
 
 
 def _take_ticket(job: "Json", attempt: "Attempt") -> None:

@@ -7,7 +7,7 @@ by the file, or the folder's files, that it leads to.
 import os
 import stat
 
-from .. import file_walk, files, linked_limit
+from .. import file_walk, files, linked_limit, source_files
 from ..linked_content import PART_SUFFIX, LinkedContent
 from . import collect
 
@@ -33,6 +33,7 @@ def keep_content(
     variables, then ``environ``, may say how much that is.
     """
     work = collect.work_folder(folder, node)
+    source_files.decide(work, keeps=not node)
     delivered = _delivered_paths(folder, node)
     limit = linked_limit.LinkedLimit(folder, dict(environ, **_job_variables(folder)))
     warnings: "list[tuple[str, Reasons]]" = [

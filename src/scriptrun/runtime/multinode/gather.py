@@ -5,7 +5,7 @@ import itertools
 import os
 import shutil
 
-from .. import results
+from .. import results, source_files
 from ..launcher import collect
 from .peers import LOSS_DELAY, Peers
 
@@ -99,6 +99,7 @@ def gather(folder: str, log: "EventWriter | None" = None) -> None:
     collisions, left = [], []
     for node in sorted(_other_nodes(folder)):
         work = collect.work_folder(folder, node)
+        _make_way(folder, work)
         for name in collect.ARTIFACT_FOLDERS:
             source = os.path.join(work, name)
             if os.path.isdir(source) and not os.path.islink(source):
@@ -107,6 +108,7 @@ def gather(folder: str, log: "EventWriter | None" = None) -> None:
                 left += failed
         if not any(path.startswith(os.path.join(work, "")) for path in left):
             shutil.rmtree(work, ignore_errors=True)
+            source_files.forget(work)
     for message, paths in (
         ("several nodes wrote artifacts with the same name: ", collisions),
         ("these artifacts could not be moved to those of the run: ", left),
@@ -114,6 +116,16 @@ def gather(folder: str, log: "EventWriter | None" = None) -> None:
         if paths and log is not None:
             names = ", ".join(os.path.relpath(path, folder) for path in paths)
             log.write("warning", message=message + names)
+
+
+def _make_way(folder: str, work: str) -> None:
+    """Remove files of the source that node 0 left as they were and this node has written."""
+    marked = source_files.marked(folder)
+    written = marked & collect.artifact_names(work) if marked else set()
+    for name in written:
+        source_files.remove(os.path.join(folder, name))
+    if written:
+        source_files.mark(folder, marked - written)
 
 
 def _other_nodes(folder: str) -> "Iterator[int]":
