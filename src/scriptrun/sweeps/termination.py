@@ -11,7 +11,7 @@ from pathlib import Path
 from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.values import Value
-from scriptrun.sweeps import record
+from scriptrun.sweeps import metric_check, record
 from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import metric_series, run_folder
 from scriptrun.tracking.events import later_writer
@@ -31,12 +31,19 @@ class SweepOutcome(Value):
     reason: str = ""
 
 
-def immediate_outcome(driver: Driver) -> SweepOutcome | None:
-    """The outcome of a sweep that ends now, canceling its active runs; None if it continues."""
+def immediate_outcome(driver: Driver, has_finished: bool) -> SweepOutcome | None:
+    """The outcome of a sweep that ends now, canceling its active runs; None if it continues.
+
+    ``has_finished``: runs have ended since it was last asked for.
+    """
     if os.path.lexists(driver.folder / "cancel.json"):
         return SweepOutcome(states.CANCELED, "the sweep was canceled")
     if _is_hopeless(driver):
         return SweepOutcome(states.FAILED, _failure_reason(driver))
+    if has_finished and (driver.flight.live or can_start_runs(driver)):
+        reason = metric_check.missing_reason(driver)
+        if reason:
+            return SweepOutcome(states.FAILED, reason)
     minutes = driver.limits.max_duration_minutes
     if minutes is not None and time.time() - driver.began >= 60 * minutes:
         any_completed = any(child.state == states.COMPLETED for child in _children(driver))
@@ -137,6 +144,8 @@ def report_first(driver: Driver, finished: Sequence[ChildRun]) -> None:
     if completed is not None and not completed.values:
         message = f"{completed.id} did not log a number named {driver.sweep.metric!r}"
         message += f"; it logged {_logged_names(driver, completed)}"
+        names = metric_check.logged_names(driver, completed)
+        message += metric_check.did_you_mean(driver.sweep.metric, names)
         driver.log.say(message)
         later_writer(driver.folder, "driver").write("warning", message=message)
 
