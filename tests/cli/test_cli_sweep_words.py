@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scriptrun.cli.options import range_notation
 from scriptrun.cli.options import sweep as sweep_options
 from scriptrun.cli.sweep import show as sweep_show
 from scriptrun.config.sweeps import search_space
@@ -70,3 +71,49 @@ def test_the_curve_never_gets_worse_and_fits(values):
         assert len(lines) == (sweep_show.CURVE_HEIGHT if curve[-1] > curve[0] else 1)
         assert all(len(line.partition("|")[2]) <= sweep_show.CURVE_WIDTH for line in lines)
         assert "*" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "correction"),
+    [
+        ("0.1:0.9", "0.1..0.9"),
+        ("0.1-0.9", "0.1..0.9"),
+        ("1e-4-1e-1", "1e-4..1e-1"),
+        ("1...5", "1..5"),
+        ("1 to 5", "1..5"),
+        ("[1..5]", "1..5"),
+        ("0:1:0.1", "0..1/0.1"),
+        ("log:1e-4:1e-1", "log:1e-4..1e-1"),
+        ("[32, 64]", "32,64"),
+        ("range(1,10)", "1..9"),
+        ("np.arange(0,1,0.1)", "0..1/0.1"),
+        ("np.linspace(0, 1, 5)", "0..1/0.25"),
+        ("np.logspace(-4,-1)", "log:1e-4..1e-1"),
+        ("uniform(0.1, 0.9)", "0.1..0.9"),
+        ("loguniform 1e-4 1e-1", "log:1e-4..1e-1"),
+        ("loguniform(-6,-1)", "log:0.002479..0.3679"),
+        ("choice([1, 2])", "1,2"),
+        ("normal(0,1)", "normal:0,1"),
+    ],
+)
+def test_other_notations_of_a_range_are_refused_with_ours(text, correction):
+    with pytest.raises(UserErrorException) as caught:
+        sweep_options.parse_expression(text)
+    assert f"Did you mean {correction}?" in caught.value.hint
+    assert range_notation.correction(text) == correction
+    sweep_options.parse_expression(correction)  # which is one
+
+
+@pytest.mark.parametrize("text", ["uniform(a,b)", "normal:1", "log(x)", "0.1..", "1,2,...,10"])
+def test_ranges_that_nobody_can_guess_are_refused(text):
+    with pytest.raises(UserErrorException) as caught:
+        sweep_options.parse_expression(text)
+    assert "Did you mean" not in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    "64-32,128-64 16:9,4:3 2024-01-05 a-b 1e-4 -1 C:/data s3://x/y relu uniform 1-".split(),
+)
+def test_what_only_looks_like_a_range_is_a_choice(text):
+    assert sweep_options.parse_expression(text)[0] == "choice"

@@ -211,9 +211,7 @@ class Driver:
         for child in finished:
             self.points.mark_ended(child)
         termination.report_first(self, finished)
-        self.outcome = self.outcome or termination.immediate_outcome(
-            self, bool(finished)
-        )
+        self.outcome = self.outcome or termination.immediate_outcome(self, bool(finished))
         if self.outcome is not None:
             self.flight.stop_all(self.outcome.reason.partition("\n")[0])
         elif termination.can_start_runs(self):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from scriptrun.cli.options import range_notation
 from scriptrun.config.sweeps import early_stopping, sampling, search_space
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
@@ -56,14 +57,18 @@ def parse_space(texts: list[str]) -> Json:
 def parse_expression(text: str) -> search_space.Expression:
     """Parse the text after ``NAME=`` into an expression of ``search_space``."""
     bounds, normal = _RANGE.match(text), _NORMAL.match(text)
-    if bounds:
+    if bounds and "..." not in text:
         return _parse_range(text, **bounds.groupdict())
     if normal:
         return _parse_normal(text, **normal.groupdict())
-    if ".." in text or text.partition(":")[0] in ("log", "normal", "lognormal"):
+    correction = range_notation.correction(text)
+    is_range = ".." in text or text.partition(":")[0] in ("log", "normal", "lognormal")
+    if correction or is_range or range_notation.is_call(text):
         raise UserErrorException(
             f"Invalid parameter range {text!r}.",
-            "Use 1,2,3 or 0.1..0.9 or 0..1/0.05 or log:1e-6..1e-1 or normal:0,1.",
+            (f"Did you mean {correction}? " if correction else "")
+            + "Use 1,2,3 or 0.1..0.9 or 0..1/0.05 or log:1e-6..1e-1 or normal:0,1. Pass a fixed "
+            "value to the script after --.",
         )
     return search_space.choice([_parse_value(item) for item in text.split(",")])
 

@@ -172,7 +172,10 @@ def problems(space: object) -> list[str]:
 def _expression_problems(expression: object) -> list[str]:
     if not _is_expression(expression):
         names = ", ".join(ARGUMENTS)
-        return [f"{_short_text(expression)} is not a search space expression; use one of {names}"]
+        return [
+            f"{_short_text(expression)} is not a search space expression; use one of {names}, such "
+            "as uniform(0.1, 0.9) or choice(1, 2, 3)"
+        ]
     name, values = expression
     if len(values) != ARGUMENTS[name]:
         return [f"{name} takes {ARGUMENTS[name]} values, not {len(values)}"]
