@@ -90,7 +90,9 @@ def test_set_of_a_list():
     assert config.arguments == ["--v", "3.10", "1e3", 5]
 
 
-@pytest.mark.parametrize("text", [text for text in NASTY if text[0] not in ".-"])
+@pytest.mark.parametrize(
+    "text", [text for text in NASTY if text[0].isalnum() and not {*"+:"} & {*text}]
+)
 def test_a_conda_file(tmp_path, text):
     (tmp_path / "env.yml").write_text(
         f"name: {text}\nchannels: [{text}]\ndependencies:\n- {text}\n- pip: [{text}]\n", "utf-8"

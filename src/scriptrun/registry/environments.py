@@ -9,10 +9,16 @@ import fnmatch
 
 from scriptrun.config.environments import curated
 from scriptrun.config.environments import team as team_environments
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
-from scriptrun.spec import suggestion
-from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
+from scriptrun.spec import requirement_syntax, suggestion
+from scriptrun.spec.errors import (
+    EnvironmentException,
+    UserErrorException,
+    WorkspaceException,
+    refuse,
+)
 from scriptrun.spec.later import later
 from scriptrun.store import records, registry, yaml_file
 from scriptrun.store.secrets import vault
@@ -33,7 +39,7 @@ _ALIASES = ".aliases"
 def register(workspace: WorkspaceFiles, environment: Environment) -> Environment:
     """Register ``environment`` as the next version of its name (unchanged, it keeps its version).
 
-    Raises UserErrorException for a reserved name.
+    Raises UserErrorException for a reserved name, and for pip packages that cannot be parsed.
     """
     name = environment.name or ""
     if is_reserved(name):
@@ -41,6 +47,10 @@ def register(workspace: WorkspaceFiles, environment: Environment) -> Environment
             f"Environment name {name!r} is reserved for curated environments.",
             "Use another name: environment.clone('my-name').",
         )
+    conda = environment.python.conda_dependencies
+    if isinstance(conda, CondaDependencies):
+        lines = requirement_syntax.problems(conda.pip_packages)
+        refuse(lines, f"Cannot register environment {name!r}")
     value = environment.to_dict()
     vault.store_offered()
     value.pop("version", None)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from scriptrun.config.environments.requirements import EDITABLE, split_option
+from scriptrun.spec import requirement_syntax
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.values import Value
 from scriptrun.store import document_limits
@@ -45,12 +46,12 @@ def read_requirements(path: str | os.PathLike[str]) -> list[str]:
     Comments and blank lines are dropped, continued lines are joined, and relative paths
     (``-e ./lib``, ``./wheels/x.whl``, ``--find-links wheels``) are resolved against their own file.
     ``${NAME}`` is replaced if that variable is set, except in URLs, which may hold a password.
-    Raises UserErrorException for a file that is missing, unreadable or includes itself, and for
-    all paths that do not exist.
+    Raises UserErrorException for a file that is missing, unreadable or includes itself, and one
+    for all paths that do not exist and all lines that are no requirement.
     """
     reader = _Reader()
     lines = list(reader.read(os.path.abspath(os.fspath(path))))
-    reader.refuse_missing()
+    reader.refuse_problems()
     return lines
 
 
@@ -67,7 +68,7 @@ def expand_lines(
         place = _Place(file_path, _line_of(text or "", line), (file_path,))
         for _, logical_line in _logical_lines(line):
             expanded += reader.expand(logical_line, place)
-    reader.refuse_missing()
+    reader.refuse_problems()
     return expanded
 
 
@@ -78,14 +79,14 @@ def _line_of(text: str, entry: str) -> int:
 
 
 class _Reader:
-    """Reads a file and those that it includes; ``problems`` are the paths that do not exist."""
+    """Reads a file and those that it includes; ``problems`` are what is wrong with their lines."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
         self._number = itertools.count(1)
 
-    def refuse_missing(self) -> None:
-        """Raise UserErrorException if paths do not exist."""
+    def refuse_problems(self) -> None:
+        """Raise UserErrorException for paths that do not exist, and lines that cannot be parsed."""
         refuse(self.problems, "Cannot use these requirements")
 
     def read(self, path: str, included_at: _Place | None = None) -> Iterator[str]:
@@ -106,6 +107,9 @@ class _Reader:
         line = _with_variables(line)
         requirement, options = _split(line, place)
         if requirement:
+            reason = requirement_syntax.problem(requirement)
+            if reason:
+                self.problems.append(f"{place}: invalid requirement {requirement!r}: {reason}")
             path = self._with_absolute_path(requirement, place)
             yield " ".join([path, *(text for _, _, text in options)])
             return

@@ -9,7 +9,7 @@ from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.environments.uv import local_sources
-from scriptrun.spec import url_logins
+from scriptrun.spec import requirement_syntax, url_logins
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
@@ -229,7 +229,7 @@ def _line_problems(line: str) -> list[str]:
     if line and not re.match(_FIRST_CHARACTER, line):
         return [
             f"invalid requirement {line!r}: it starts with {line[0]!r}; "
-            "use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2"
+            f"{requirement_syntax.EXAMPLES}"
         ]
     if re.match(_SCP_ADDRESS, line):
         address = line.removeprefix("git+").replace(":", "/", 1)
@@ -250,6 +250,9 @@ def _requirement_problems(line: str) -> list[str]:
     options = re.findall(r"\s(--(?!hash\b)[a-z-]+)", line)
     if options:
         return [f"unsupported option {options[0]} in requirement {line!r}; remove it"]
+    reason = requirement_syntax.problem(line)
+    if reason:
+        return [f"invalid requirement {line!r}: {reason}"]
     path = local_sources.path_of(line) if "/" in line else None
     if path and "${" not in path and not os.path.exists(path):
         return [f"requirement {line!r}: {path!r} does not exist"]
