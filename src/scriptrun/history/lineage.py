@@ -25,7 +25,7 @@ def model_lineage(model: Model) -> Json:
     return {
         "model": {
             "id": model.id,
-            "created": model.created_time.isoformat(),
+            "created": model.serialize()["created"],
             "files": model.files,
             "tags": model.tags,
             "run_state": model.run_state,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 from scriptrun.registry import compute_targets
 from scriptrun.runs import run_datasets
 from scriptrun.runtime import files
+from scriptrun.spec import ids
 from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, run_folder
 
@@ -67,13 +67,13 @@ def details(run: Run) -> dict[str, Any]:
         "target": job.target.name,
         "status": status.state,
         "createdTimeUtc": job.created,
-        "startTimeUtc": utc(status.began),
-        "endTimeUtc": utc(status.ended),
+        "startTimeUtc": _utc(status.began),
+        "endTimeUtc": _utc(status.ended),
         "services": {},
         "properties": run.get_properties(),
         "inputDatasets": run_datasets.inputs(run, all_events),
         "outputDatasets": run_datasets.outputs(run),
-        "data": [event for event in all_events if event["kind"] == "data"],
+        "data": [ids.with_iso_times(event, "t") for event in all_events if event["kind"] == "data"],
         "runDefinition": Definition(job.run_definition),
         "logFiles": log_files(run),
         "submittedBy": job.submitted_by.get("user", ""),
@@ -83,7 +83,7 @@ def details(run: Run) -> dict[str, Any]:
             warning["message"] for warning in facts.messages if warning["kind"] == "warning"
         ],
         "notes": [note["message"] for note in facts.messages if note["kind"] == "note"],
-        "environment": facts.environment,
+        "environment": facts.environment and ids.with_iso_times(facts.environment, "t"),
         "snapshotId": job.snapshot,
         "folder": str(run.path),
         "exitCode": status.exit_code,
@@ -125,12 +125,9 @@ def copy_logs(run: Run, destination: str | None) -> list[str]:
     return [str(artifacts.download(run.path, name, target / name)) for name in log_files(run)]
 
 
-def utc(seconds: float | None) -> str | None:
+def _utc(seconds: float | None) -> str | None:
     """ISO 8601 in UTC, or None."""
-    if seconds is None:
-        return None
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"
+    return None if seconds is None else ids.utc(seconds)
 
 
 def as_html(run: Run) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from scriptrun.runtime import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def new_id(experiment: str) -> str:
@@ -19,6 +24,19 @@ def now_to_the_second() -> str:
 
 def now() -> str:
     """The time as ISO 8601 in UTC, to the microsecond."""
-    seconds = time.time()
+    return utc(time.time())
+
+
+def utc(seconds: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC, to the microsecond."""
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"
+
+
+def with_iso_times(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """A copy of ``record`` in which ``names``, in seconds since 1970, are ISO 8601 in UTC.
+
+    Files hold seconds, to compare; whatever is printed or returned as JSON does not.
+    """
+    seconds = {name: record[name] for name in names if isinstance(record.get(name), int | float)}
+    return {**record, **{name: utc(value) for name, value in seconds.items()}}

@@ -87,8 +87,8 @@ def prune(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         dry_run=args.dry_run,
     )
     value = {
-        "removed": [entry.as_dict() for entry in result.removed],
-        "kept": [{**entry.as_dict(), "reason": reason} for entry, reason in result.skipped],
+        "removed": [entry.record() for entry in result.removed],
+        "kept": [{**entry.record(), "reason": reason} for entry, reason in result.skipped],
         "freed": result.freed,
     }
     return value, lambda: _print_pruned(result, args.dry_run)

@@ -32,7 +32,7 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """List the named environments, and the built ones with size, age, last use and runs."""
     built = cache_listing.list_environments()
     named = [] if getattr(args, "built", False) else _named_environments(workspace)
-    value = {"named": named, "built": [entry.as_dict() for entry in built]}
+    value = {"named": named, "built": [entry.record() for entry in built]}
     include_all = getattr(args, "all", False)
     return value, lambda: _print_list(named, built, include_all)
 

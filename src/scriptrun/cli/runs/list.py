@@ -19,7 +19,6 @@ min.NAME, max.NAME, tags.NAME, properties.NAME.
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
 import time
 
@@ -30,7 +29,7 @@ from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.query import fields, tree
 from scriptrun.query.fields import Field
 from scriptrun.runs.search import FoundRun, Search
-from scriptrun.spec import states
+from scriptrun.spec import ids, states
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -160,7 +159,7 @@ def record(found: FoundRun) -> Json:
         fields.METRICS: found.named.metrics,
     }
     return {
-        **found.row.as_dict(),
+        **ids.with_iso_times(found.row.as_dict(), "began", "ended"),
         **{
             space: {name: found.typed(Field(space, name), 0.0) for name in names}
             for space, names in spaces.items()
@@ -187,7 +186,7 @@ def _as_csv(found: list[FoundRun], chosen: Sequence[Field]) -> str:
 def _csv_value(run: FoundRun, field: Field, now: float) -> object:
     value = run.value(field, now)
     if isinstance(value, float) and field.kind == fields.TIME:
-        return datetime.datetime.fromtimestamp(value, datetime.UTC).isoformat()
+        return ids.utc(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

@@ -20,8 +20,8 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.runs import metric_table
 from scriptrun.cli.terminal import charts, output
 from scriptrun.core.run import Run
-from scriptrun.runs import details
 from scriptrun.runs import metric_history as histories
+from scriptrun.spec import ids
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import metric_summary
@@ -158,7 +158,7 @@ def _as_dict(point: histories.MetricPoint) -> Json:
 
 
 def _iso(point: histories.MetricPoint) -> str:
-    return str(details.utc(point.time.timestamp()))
+    return ids.utc(point.time.timestamp())
 
 
 def _print_values(values: dict[str, list[Values]]) -> None:

@@ -13,13 +13,17 @@ from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.config.sweeps import search_space
 from scriptrun.core.run import Run
 from scriptrun.runtime import disks
-from scriptrun.spec import states
+from scriptrun.spec import ids, states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.sweeps import plot as sweep_plot
 from scriptrun.sweeps import ranking
 from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 from scriptrun.sweeps.journal import ChildRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 #: maximum number of runs to list (--json and --csv list all), and the curve's size
 MAX_ROWS, CURVE_WIDTH, CURVE_HEIGHT = 20, 60, 8
@@ -32,7 +36,7 @@ def run(args: argparse.Namespace, sweep_run: HyperDriveRun) -> int:
     if args.csv:
         _write(args.csv, _as_csv(sweep_run))
     if args.json:
-        rows = [ranking.as_row(sweep_run.sweep, child) for child in ranking.children(sweep_run)]
+        rows = _rows(sweep_run)
         metrics = Run.get_metrics(sweep_run)
         output.print_json({**sweep_run.get_details(), "metrics": metrics, "runs": rows})
     elif not (args.html or args.csv):
@@ -157,8 +161,14 @@ def draw_curve(
     ]
 
 
-def _as_csv(run: HyperDriveRun) -> str:
+def _rows(run: HyperDriveRun) -> list[Json]:
+    """One row for each run, with times in ISO 8601."""
     rows = [ranking.as_row(run.sweep, child) for child in ranking.children(run)]
+    return [ids.with_iso_times(row, "began", "ended") for row in rows]
+
+
+def _as_csv(run: HyperDriveRun) -> str:
+    rows = _rows(run)
     names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
     return csv_text.as_csv(names, rows, search_space.text, "\r\n")
 

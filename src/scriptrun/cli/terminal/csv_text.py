@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
@@ -19,7 +20,7 @@ def as_csv(
     """``rows`` as CSV with the columns ``names``; ``as_text`` formats lists and dicts."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator=line_end)
-    writer.writerow({name: name if _is_option(name) else _cell(name, as_text) for name in names})
+    writer.writerow({name: _cell(name, as_text) for name in names})
     for row in rows:
         writer.writerow({name: _cell(value, as_text) for name, value in row.items()})
     return buffer.getvalue()
@@ -29,12 +30,12 @@ def _cell(value: object, as_text: Callable[[object], object]) -> object:
     """``value`` for a CSV file; text that a spreadsheet would run as a formula gets a ``'``."""
     text = as_text(value) if isinstance(value, list | dict) else value
     is_formula = isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    return f"'{text}" if is_formula and not _is_number(text) else text
+    is_harmless = is_formula and (_is_number(text) or _OPTIONS.fullmatch(str(text)))
+    return f"'{text}" if is_formula and not is_harmless else text
 
 
-def _is_option(name: str) -> bool:
-    """Whether ``name`` is an option such as ``--learning-rate``, which calculates nothing."""
-    return name.startswith("-") and name.replace("-", "").replace("_", "").isalnum()
+#: options such as ``--learning-rate 0.1``, which call nothing
+_OPTIONS = re.compile(r"--?[^\W\d][\w .,:/=-]*")
 
 
 def _is_number(text: object) -> bool:

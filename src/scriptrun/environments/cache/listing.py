@@ -11,11 +11,16 @@ from scriptrun.environments.builder import ImageRegistry, Lockfile, builder_clas
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import usage as cache_usage
 from scriptrun.environments.lookup import inspect_cache, locked_builder
+from scriptrun.spec import ids
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
 from scriptrun.store import container_tool
 from scriptrun.store.locks import flocks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 
 class BuildPlan(Value):
@@ -50,6 +55,10 @@ class BuiltEnvironment(Value):
     seconds: float
     kind: str = ""
     runs: tuple[str, ...] = ()
+
+    def record(self) -> Json:
+        """As a JSON value, with times in ISO 8601."""
+        return ids.with_iso_times(self.as_dict(), "built", "used")
 
 
 def plan(
