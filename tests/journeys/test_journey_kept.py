@@ -32,7 +32,10 @@ def test_the_workspace_is_made_at_the_root_of_a_repository(user):
 def test_compute_targets(user):
     assert [each["name"] for each in user.does("compute", "list", "--json").json] == ["local"]
     assert not (user.here / ".scriptrun").exists()
-    user.does("compute", "add", "small", "--max-runs", "1")
+    refused = user.types("compute", "add", "small", "--max-runs", "1")
+    assert refused.code == 2 and "compute add small --class Local --max-runs 1" in refused.err
+    assert "Local, Slurm" in refused.err and not (user.here / ".scriptrun").exists()
+    user.does("compute", "add", "small", "--class", "local", "--max-runs", "1")
     assert user.does("compute", "show", "small", "--json").json["options"] == {"max_runs": 1}
     assert user.types("compute", "add", "small").code == 2
     user.does("compute", "set", "small", "--max-runs=3")

@@ -256,3 +256,12 @@ def test_as_a_module(user):
         [sys.executable, "-m", "scriptrun", "--version"], capture_output=True, text=True
     )
     assert done.stdout == user.does("--version").out
+
+
+def test_a_compute_target_without_a_class_is_asked_for_it(user):
+    terminal = Terminal(user, "compute", "add", "small", "--max-runs", "1")
+    terminal.until(b"Class (1-")
+    terminal.types(b"nothing\n")
+    terminal.types(b"1\n")
+    assert terminal.ends() == 0
+    assert user.does("compute", "show", "small", "--json").json["class"] == "Local"

@@ -74,7 +74,7 @@ def test_only_the_name_is_left(code):
     assert new == SHORT + rest or new == SHORT + "\n" + rest
     (told,) = [each for each in made.findings if each.what == "compute target gpu"]
     nodes = code is not LOOKED_UP
-    command = "compute add gpu --max-runs 2" if nodes else "compute alias gpu local"
+    command = "compute add gpu --class Local --max-runs 2" if nodes else "compute alias gpu local"
     assert f"scriptrun {command}" in told.advice
     assert migrated(IMPORTS + code + SUBMIT).new.decode() == IMPORTS + code + SUBMIT
 

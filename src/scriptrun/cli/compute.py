@@ -10,6 +10,8 @@ examples:
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from scriptrun.cli import common_arguments, workspace_here
@@ -53,9 +55,9 @@ def arguments(parser: Parser) -> None:
             verb.add_argument(
                 "--class",
                 dest="kind",
+                type=_kind_named,
                 choices=kinds,
-                default=engine_registry.DEFAULT,
-                help=f"target class (default: {engine_registry.DEFAULT})",
+                help="target class (on a terminal, asked for if missing)",
             )
             for kind in kinds:
                 verb.add_argument(
@@ -156,7 +158,53 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             f"Compute target {args.name!r} already exists.",
             f"To change it, run: scriptrun compute set {args.name} ...",
         )
-    return _save(workspace, args.name, args.kind, {}, args.left)
+    kind = args.kind or _choose_kind(args)
+    return _save(workspace, args.name, kind, {}, args.left)
+
+
+def _kind_named(text: str) -> str:
+    """The class with this name, in any case; else ``text``, which argparse refuses."""
+    return next((kind for kind in engine_registry.kinds() if kind.lower() == text.lower()), text)
+
+
+def _choose_kind(args: argparse.Namespace) -> str:
+    """The class of a target that has none on the command line: ask, or refuse off a terminal."""
+    if args.name == compute_targets.DEFAULT:
+        return engine_registry.DEFAULT
+    kinds = engine_registry.kinds()
+    likely = [kind for kind in kinds if args.left and _takes(kind, args.left)]
+    if not args.json and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        return _ask_kind(args.name, kinds)
+    example = likely[0] if len(likely) == 1 else kinds[0]
+    words = " ".join(map(shlex.quote, args.left))
+    raise UserErrorException(
+        f"No class given for compute target {args.name!r}.",
+        f"Classes: {', '.join(kinds)}. For example: scriptrun compute add {shlex.quote(args.name)} "
+        f"--class {example} {words}".rstrip(),
+    )
+
+
+def _takes(kind: str, words: list[str]) -> bool:
+    """Whether targets of ``kind`` have all the options in ``words``."""
+    names = {word.partition("=")[0] for word in words if word.startswith("--")}
+    return names <= {f"--{name.replace('_', '-')}" for name in _option_types(kind)}
+
+
+def _ask_kind(name: str, kinds: list[str]) -> str:
+    print(f"Classes of compute target {name!r}:", file=sys.stderr)
+    for number, kind in enumerate(kinds, 1):
+        summary = (engine_registry.engine_class(kind).__doc__ or "").strip().partition("\n")[0]
+        print(f"  {number}  {kind}  {summary}", file=sys.stderr)
+    while True:
+        print(f"Class (1-{len(kinds)} or its name): ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise UserErrorException("No class chosen.", f"Use --class {'|'.join(kinds)}.")
+        answer = line.strip()
+        if answer.isdecimal() and 1 <= int(answer) <= len(kinds):
+            return kinds[int(answer) - 1]
+        if _kind_named(answer) in kinds:
+            return _kind_named(answer)
 
 
 def _set(workspace: Workspace, args: argparse.Namespace) -> VerbResult:

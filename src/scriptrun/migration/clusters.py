@@ -116,7 +116,7 @@ class Cluster:
             if arg.keyword is not None and arg.keyword.value == "max_nodes"
         ]
         if nodes and isinstance(nodes[0], int) and nodes[0] > 0:
-            return f"scriptrun compute add {name} --max-runs {nodes[0]}"
+            return f"scriptrun compute add {name} --class Local --max-runs {nodes[0]}"
         return f"scriptrun compute alias {name} local"
 
     def edits(self) -> list[Edit]:
