@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -390,6 +391,32 @@ def test_a_run_configuration_is_written_in_every_format(workspace, types, form):
     made = types("export", "--config", ".azureml/x.runconfig", "--to", form, "--json").json
     assert made["files"]
     assert "train.py" in "".join(made["files"].values())
+
+
+def test_a_run_configuration_is_exported_where_nothing_can_run_it(workspace, types):
+    """Its containers and its GPUs need not be on the machine that exports it."""
+    Path("x.runconfig").write_text(
+        "script: train.py\nenvironment: {docker: {enabled: true, baseImage: 'ubuntu:22.04'}}\n"
+    )
+    Path("train.py").write_text("")
+    assert "container" in types("run", "--config", "x.runconfig").err
+    made = types("export", "--config", "x.runconfig", "--to", "docker", "--json").json
+    assert "ubuntu:22.04" in "".join(made["files"].values())
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="only where pipes have paths")
+@pytest.mark.parametrize("words", [("run", "--plan"), ("export", "--to", "shell")])
+def test_a_run_configuration_may_come_through_a_pipe(workspace, types, words):
+    """As from ``--config <(command)``; paths in it are relative to the current directory."""
+    Path("train.py").write_text("")
+    ours, theirs = os.pipe()
+    os.write(theirs, b"script: train.py\n")
+    os.close(theirs)
+    try:
+        made = types(*words, "--config", f"/dev/fd/{ours}", "--json")
+    finally:
+        os.close(ours)
+    assert made.code == 0 and "train.py" in made.out
 
 
 @pytest.mark.parametrize(

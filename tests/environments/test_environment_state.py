@@ -31,6 +31,18 @@ def _lock(**facts):
     return locks.seal({**request, **facts})
 
 
+def test_an_upgrade_replaces_the_own_file_beside_another_platforms(tmp_path):
+    """The first file may be another platform's, in a workspace that several share."""
+    shared = tmp_path / f"{SPEC.digest()}.json"
+    theirs = _lock(n=1) | {"platform": "plan9-mips"}
+    shared.write_text(json.dumps(locks.seal(theirs)))
+    assert locks.store(tmp_path, SPEC, _lock(n=2)) == _lock(n=2)
+    assert locks.store(tmp_path, SPEC, _lock(n=3)) == _lock(n=2)
+    assert locks.store(tmp_path, SPEC, _lock(n=3), upgrade=True) == _lock(n=3)
+    assert locks.read(tmp_path, SPEC) == _lock(n=3)
+    assert json.loads(shared.read_text())["platform"] == "plan9-mips"
+
+
 def test_the_first_lock_of_a_request_stands(tmp_path):
     folder = tmp_path / "locks"
     assert locks.read(folder, SPEC) is None

@@ -86,3 +86,13 @@ def test_files_of_the_source_are_registered_and_downloaded_only_by_name(user):
     user.does("model", "register", "net", "outputs", "--run", run)
     (file,) = user.does("model", "show", "net", "--json").json["files"]
     assert file["path"] == "outputs/model.txt"
+
+
+def test_a_line_break_in_a_name_does_not_break_lines(user):
+    user.writes("a\nb.txt", "x")
+    user.does("model", "register", "net", "a\nb.txt", "--tag", "by=me\nyou")
+    for words in (("model", "show", "net"), ("lineage", "net"), ("model", "list")):
+        assert not [
+            line for line in user.does(*words).out.splitlines() if line.strip() in ("b.txt", "you")
+        ]
+    assert len(user.does("model", "download", "net", "there").out.splitlines()) == 1

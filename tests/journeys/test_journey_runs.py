@@ -275,3 +275,19 @@ def test_diff_alone_compares_the_last_two(user):
     assert "at least two runs" in alone.err
     user.does("run", "-n", "second", "train.py", "--", "--x")
     assert "--x" in user.does("diff").out
+
+
+def test_a_rerun_that_logs_the_same_image_is_the_same(user):
+    """The image's file has another name, with the time, each time."""
+    user.writes(
+        "draw.py",
+        "import os, time\nfrom scriptrun import Run\n"
+        "open('drawn.png', 'wb').write(os.environ.get('PIXELS', 'a').encode())\n"
+        "time.sleep(1.1)\nRun.get_context().log_image('drawn', path='drawn.png')\n",
+    )
+    user.does("run", "draw.py")
+    first = user.runs()[0]["id"]
+    assert user.does("rerun", first, "--verify", "--json").json["answer"] == "same"
+    user.does("run", "--env", "PIXELS=b", "draw.py")
+    other = user.runs()[0]["id"]
+    assert list(user.does("diff", first, other, "--json").json["metrics"]) == ["drawn"]

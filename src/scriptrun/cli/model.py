@@ -116,7 +116,7 @@ def _row(model: Model) -> tuple[str, ...]:
 
 
 def _tags(model: Model) -> str:
-    return ", ".join(f"{name}={value}" for name, value in model.tags.items())
+    return one_line(", ".join(f"{name}={value}" for name, value in model.tags.items()))
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -137,7 +137,7 @@ def _show(args: argparse.Namespace) -> int:
             ("experiment", model.experiment_name or ""),
             ("datasets", "\n".join(f"{word}: {_names(sets)}" for word, sets in datasets.items())),
             ("tags", _tags(model)),
-            ("properties", ", ".join(f"{k}={v}" for k, v in model.properties.items())),
+            ("properties", one_line(", ".join(f"{k}={v}" for k, v in model.properties.items()))),
             ("files", "\n".join(files)),
         ]
     )
@@ -191,7 +191,7 @@ def _download(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json({"id": model.id, "path": path})
     else:
-        print(path)
+        print(one_line(path))
     return 0
 
 

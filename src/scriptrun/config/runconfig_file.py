@@ -29,7 +29,7 @@ ENVIRONMENT_FILE_NAME = "environment.yml"
 def find(path: str | os.PathLike[str], name: str | None = None) -> str:
     """The path of a run configuration file. Raises RunConfigurationException, with suggestions."""
     root, name = os.fspath(path), name or None
-    if name is None and os.path.isfile(root):
+    if name is None and (os.path.isfile(root) or document_limits.is_stream(root)):
         return root
     if name is None and not os.path.isdir(root):
         name, root = os.path.basename(root), os.path.dirname(root)
@@ -148,8 +148,10 @@ def project_folders(file_path: str, path: str | os.PathLike[str]) -> list[str]:
     """The folders that paths in the file may be relative to.
 
     The project folder that was given (as in v1), or the one above .azureml/; else the file's own,
-    or the current one.
+    or the current one, which it is for a pipe.
     """
+    if document_limits.is_stream(file_path):
+        return [os.getcwd()]
     folder = os.path.dirname(os.path.abspath(file_path))
     own = [os.path.dirname(folder), folder] if os.path.basename(folder) in FOLDERS else [folder]
     project = os.path.abspath(path)

@@ -116,7 +116,7 @@ def store(
                 return lockfile
             if publish(path, to_json(lockfile)):
                 return lockfile
-        current = read(locks_folder, spec)
+        current = None if upgrade else read(locks_folder, spec)
         if current is not None:
             return current
     return lockfile

@@ -72,7 +72,7 @@ def compare(first: Run, second: Run) -> Comparison:
         data=differences(summary.describe_data(first_job), summary.describe_data(second_job)),
         packages=differences(packages(lockfile_of(first)), packages(lockfile_of(second))),
         variables=_variable_differences(first_job, second_job),
-        metrics=differences(metric_series.read(first.path), metric_series.read(second.path)),
+        metrics=differences(metrics(first.path), metrics(second.path)),
         outputs=differences(digests(first.path), digests(second.path)),
     )
 
@@ -166,6 +166,19 @@ def _manifest(run: Run) -> dict[str, tuple[str, str, str]]:
         for entry in entries
         if entry.kind != "folder"
     }
+
+
+def metrics(folder: Path) -> Json:
+    """The run's metrics; an image is its content's SHA-256, as its file's name holds a time."""
+    values = metric_series.read(folder)
+    images: dict[str, list[str]] = {}
+    for point in metric_series.points(folder):
+        if point.kind == "image":
+            path = artifacts.path_of(folder, str(point.value))
+            content = f"sha256:{_digest(path)}" if path is not None else "missing"
+            images.setdefault(point.name, []).append(f"image {content}")
+    replaced = {name: each[0] if len(each) == 1 else each for name, each in images.items()}
+    return {**values, **replaced}
 
 
 def unified_diff(path: str, old: bytes | None, new: bytes | None) -> str:

@@ -88,6 +88,14 @@ def _can_be_a_path(path: str) -> bool:
         return False
 
 
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is what the shell makes of ``<(command)``, or standard input."""
+    return os.path.dirname(path) in _STREAM_FOLDERS or os.fspath(path) == "/dev/stdin"
+
+
+_STREAM_FOLDERS = ("/dev/fd", "/proc/self/fd")
+
+
 def open_document(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file that others may have put there: a pipe or a device is not waited for.
 
@@ -95,7 +103,7 @@ def open_document(path: str | os.PathLike[str]) -> BufferedReader:
     """
     if not _can_be_a_path(os.fspath(path)):
         raise OSError(errno.EINVAL, "No file can have this name", os.fspath(path))
-    if os.path.dirname(path) in ("/dev/fd", "/proc/self/fd") or os.fspath(path) == "/dev/stdin":
+    if is_stream(path):
         return open(path, "rb")
     try:
         return files.open_record(path)

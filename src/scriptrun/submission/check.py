@@ -93,10 +93,12 @@ def check(
     experiment: str,
     tags: Mapping[str, object] | None = None,
     origin: Origin | None = None,
+    runs_here: bool = True,
 ) -> Submission:
     """The job that ``config`` describes, without its snapshot; writes nothing.
 
-    Raises RunConfigurationException with every problem if it cannot be submitted.
+    Raises RunConfigurationException with every problem if it cannot be submitted. Without
+    ``runs_here`` it is only described: its target need not be able to run it.
     """
     origin = origin or Origin()
     reader = ConfigReader(config)
@@ -134,7 +136,7 @@ def check(
         described_data = data.described().replace(variables=job.data.variables)
         job = job.replace(data=described_data, notes=all_notes)
     job = job.replace(notes=(*job.notes, *reader.config.overruled_warnings, *target_notes, *notes))
-    refuse([*problems, *engine.check(job)])
+    refuse([*problems, *(engine.check(job) if runs_here else ())])
     warnings = _environment_warnings(reader.run.environment)
     return Submission(job, engine, source, warnings, data, reader.run.environment, resume_source)
 

@@ -24,6 +24,7 @@ from scriptrun.runtime import disks, files, foreign_names
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import SWEEP
+from scriptrun.store import document_limits
 from scriptrun.submission import check
 
 TYPE_CHECKING = False
@@ -85,14 +86,19 @@ def _export_run(args: argparse.Namespace, formats: ModuleType) -> ExportedJob:
 
 def _job_from_config(path: str) -> JobSpec:
     config_path = Path(path)
-    configuration = RunConfiguration.load(str(config_path.parent), config_path.name)
+    if document_limits.is_stream(path):
+        config_path = Path("config")  # its name, in the current directory
+        configuration = RunConfiguration.load(path)
+    else:
+        configuration = RunConfiguration.load(str(config_path.parent), config_path.name)
     source = (
         config_path.parent.parent
         if config_path.parent.name in (".azureml", "aml_config")
         else config_path.parent
     )
     config = ScriptRunConfig(str(source), run_config=configuration)
-    return check.check(config, workspace_here.current(), config_path.stem).job
+    workspace = workspace_here.current()
+    return check.check(config, workspace, config_path.stem, runs_here=False).job
 
 
 def _write(contents: dict[str, str], target: Path) -> None:
