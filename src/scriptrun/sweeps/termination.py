@@ -31,7 +31,7 @@ class SweepOutcome(Value):
     reason: str = ""
 
 
-def immediate_outcome(driver: Driver, has_finished: bool) -> SweepOutcome | None:
+def immediate_outcome(driver: Driver, has_finished: bool = False) -> SweepOutcome | None:
     """The outcome of a sweep that ends now, canceling its active runs; None if it continues.
 
     ``has_finished``: runs have ended since it was last asked for.

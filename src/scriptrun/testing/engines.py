@@ -98,6 +98,22 @@ class EngineSuite(RankCases, LossCases):
         assert (run.path / "outputs" / "a.txt").read_text() == "kept"
         assert not (run.path / "work").exists()
 
+    def test_files_of_the_source_are_outputs_only_if_the_script_changes_them(
+        self, bench: Bench
+    ) -> None:
+        code = "open('outputs/changed.txt', 'w').write('after_')"
+        outputs = bench.source(code) / "outputs"
+        outputs.mkdir()
+        for name in ("kept.txt", "changed.txt"):
+            (outputs / name).write_text("before")
+        run = bench.run(code)
+        assert run.get_status() == "Completed"
+        assert [name for name in run.get_file_names() if name.startswith("outputs/")] == [
+            "outputs/changed.txt"
+        ]
+        run.download_file("outputs/kept.txt", str(bench.root / "asked"))
+        assert (bench.root / "asked").read_text() == "before"
+
     def test_the_exit_code_is_kept(self, bench: Bench) -> None:
         runs = {code: bench.submit(f"raise SystemExit({code})") for code in (1, 3, 255)}
         for code, run in runs.items():

@@ -155,6 +155,18 @@ class RankCases:
         ]
         assert any("differs.txt" in warning for warning in run.get_details()["warnings"])
 
+    def test_a_file_of_the_source_is_of_the_node_that_changes_it(self, bench: Bench) -> None:
+        code = "import os\nif os.environ['RANK'] == '1': open('outputs/a.txt', 'w').write('after_')"
+        outputs = bench.source(code) / "outputs"
+        outputs.mkdir()
+        for name in ("a.txt", "kept.txt"):
+            (outputs / name).write_text("before")
+        run = bench.run(code, pytorch=[2, 2])
+        assert run.get_status() == "Completed", run.standing.reason
+        names = [name for name in run.get_file_names() if name.startswith("outputs/")]
+        assert names == ["outputs/a.txt"]
+        assert (run.path / "outputs" / "a.txt").read_text() == "after_"
+
     def test_tensorflows_tasks_know_the_cluster(self, bench: Bench) -> None:
         marks = bench.root / "marks"
         marks.mkdir()
