@@ -4,7 +4,7 @@ scriptrun provides the ``azureml`` modules, for this code only. Everything after
 or MODULE is passed to it.
 
 A notebook runs in the Python of the kernel it names, else in that of the active virtual
-environment or of .venv beside it, else in scriptrun's own.
+environment or of .venv in its directory, else in scriptrun's own.
 
 examples:
   scriptrun exec submit.py --epochs 5
