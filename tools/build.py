@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +65,26 @@ def check(tools: Path, wheel: Path, archive: Path) -> None:
     """Check that an index takes both and shows the README, and what the wheel contains."""
     run([str(tools / "twine"), "check", "--strict", str(wheel), str(archive)])
     run([str(tools / "check-wheel-contents"), str(wheel)])
+    links = relative_links(page(tools, wheel))
+    if links:
+        sys.exit(f"Not built: on an index these links of the README lead nowhere: {links}.")
+
+
+def page(tools: Path, wheel: Path) -> str:
+    """The README of ``wheel`` as an index shows it; a README that it cannot show ends the build."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [each for each in archive.namelist() if each.endswith(".dist-info/METADATA")]
+        readme = archive.read(name).decode("utf-8").partition("\n\n")[2]
+    with tempfile.TemporaryDirectory() as folder:
+        source, shown = Path(folder, "readme.md"), Path(folder, "readme.html")
+        source.write_text(readme, "utf-8")
+        run([str(tools / "python"), "-m", "readme_renderer", "-o", str(shown), str(source)])
+        return shown.read_text("utf-8")
+
+
+def relative_links(html: str) -> list[str]:
+    """The links of a page that lead to files beside it."""
+    return re.findall(r'\b(?:href|src)="(?!https?:|mailto:|#)([^"]*)"', html)
 
 
 def dependencies(project: dict[str, object]) -> list[str]:

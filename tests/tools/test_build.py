@@ -95,13 +95,24 @@ def test_the_archive_builds_the_same_wheel_byte_for_byte(release, tmp_path):
 # the README of an index
 
 
-@pytest.fixture
-def hook():
-    path = ROOT / "tools" / "metadata_hook.py"
-    spec = importlib.util.spec_from_file_location("metadata_hook", path)
+def test_links_that_lead_nowhere_end_the_build():
+    build = load("build")
+    page = (
+        '<a href="https://x.example">a</a> <a href="#b">b</a> <img src="docs/c.svg"> <a href="d">'
+    )
+    assert build.relative_links(page) == ["docs/c.svg", "d"]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def hook():
+    return load("metadata_hook")
 
 
 README = """A [page](docs/a.md#b), a [site](https://x.example), a [part](#part).
