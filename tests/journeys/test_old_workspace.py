@@ -192,8 +192,8 @@ def run_of(workspace: Workspace, name: str) -> Run:
 
 
 def facts(shown: str) -> dict[str, str]:
-    """What stands in the first block of what `scriptrun show` prints."""
-    lines = shown.partition("\n\n")[0].splitlines()
+    """The facts that `scriptrun show` prints, after the log of a run that failed."""
+    lines = re.split("^(?=run  )", shown, flags=re.M)[-1].partition("\n\n")[0].splitlines()
     return dict(re.split(" {2,}", line, maxsplit=1) for line in lines if line[0] != " ")
 
 

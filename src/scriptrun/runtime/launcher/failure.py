@@ -55,11 +55,10 @@ def explain(value: "Json", folder: str, is_command: bool = False) -> None:
     lines = log_tail.read_lines(os.path.join(folder, *log.split("/")), _TAIL)
     while lines and not lines[-1].strip():
         lines.pop()
-    before, _, ending = reason.partition(subject)
-    cause = _cause(lines, value, who, subject + ending, is_command)
+    cause = _cause(lines, value, who, reason, is_command)
     for part in (value, value.get("cause") or {}):  # the latter is compared with other nodes'
-        if part.get("reason") == reason:
-            part["reason"] = _shorten(before + cause)
+        if part.get("reason") == reason and reason.startswith(subject):  # else a full disk is named
+            part["reason"] = _shorten(cause)
         if part.get("tail"):  # by now secrets are masked
             part["tail"] = lines[-log_tail.LINES :]
 
