@@ -77,6 +77,18 @@ def test_plots_of_one_run_and_of_two(user):
     assert [line.split()[:2] for line in table[1:3]] == [["loss", "slow"], ["loss", "fast"]]
 
 
+def test_the_runs_of_a_sweep(user):
+    user.writes("train.py", CURVES.replace("sys.argv[1]", "sys.argv[2]"))
+    rates = ",".join(f"0.{n}" for n in range(1, 10))
+    argv = ["--name", "tune", "train.py", "--param", f"rate={rates}", "--metric", "loss"]
+    user.does("sweep", *argv, "--minimize")
+    plot = user.does("metrics", "tune", "loss", "--plot")
+    assert plot.out.count("  * tune_0") == 1 and "tune_7" in plot.out
+    assert "Plotting 8 of 9 runs." in plot.err
+    assert len({row["run"] for row in user.does("metrics", "tune", "--json").json}) == 9
+    assert "metrics (*: best)" in user.does("show", "tune_0").out
+
+
 def test_a_run_without_metrics(user):
     user.writes("train.py", "pass")
     user.does("run", "train.py")

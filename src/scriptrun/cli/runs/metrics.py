@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 #: values to print of each metric; --csv and --json have all
 _MAX_VALUES = 40
 _PLOT_WIDTH, _PLOT_HEIGHT = 100, 18
+#: runs that a plot tells apart
+_MAX_LINES = len(charts.MARKERS)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the metrics and return the exit code."""
     workspace = workspace_here.require()
     first, names = _find(workspace, args)
-    runs = [first, *(Run.find(workspace, name) for name in args.others)]
+    runs = [*_parts(first), *(Run.find(workspace, name) for name in args.others)]
     if names or args.plot:
         _show_values(args, _values_of(runs, names))
     else:
@@ -79,6 +81,13 @@ def _find(workspace: Workspace, args: argparse.Namespace) -> tuple[Run, list[str
         if args.run_name not in metric_summary.summarize(latest.path):
             raise
         return latest, [args.run_name, *args.names]
+
+
+def _parts(run: Run) -> list[Run]:
+    """The run; for a sweep that logged nothing itself, its runs."""
+    if not run_kind(run.type).has_children or metric_summary.summarize(run.path):
+        return [run]
+    return [*run.get_children()] or [run]
 
 
 def _show_summaries(args: argparse.Namespace, runs: Sequence[Run]) -> None:
@@ -100,8 +109,6 @@ def _show_summaries(args: argparse.Namespace, runs: Sequence[Run]) -> None:
 
 
 def _no_metrics(run: Run) -> str:
-    if run_kind(run.type).has_children:
-        return f"{run.id} logged no metrics itself. For its runs: scriptrun sweep show {run.id}"
     return f"{run.id} logged no metrics{'' if run.standing.is_final else ' yet'}."
 
 
@@ -189,7 +196,8 @@ def _plot(values: dict[str, list[Values]]) -> None:
     width = min(size.columns, _PLOT_WIDTH)
     height = max(6, min(size.lines - 4, _PLOT_HEIGHT) if sys.stdout.isatty() else _PLOT_HEIGHT)
     for number, (name, found) in enumerate(values.items()):
-        lines = [line for each in found for line in _lines(*each, len(found) > 1)]
+        shown = found[:_MAX_LINES]
+        lines = [line for each in shown for line in _lines(*each, len(found) > 1)]
         rows = charts.plot(lines, width, height)
         if number:
             print()
@@ -198,6 +206,8 @@ def _plot(values: dict[str, list[Values]]) -> None:
             print("  no finite numbers to plot")
             continue
         print("\n".join([*rows, *charts.legend(lines)]))
+        if len(found) > len(shown):
+            cli_errors.say(f"Plotting {len(shown)} of {len(found)} runs.")
         skipped = sum(y - y != 0 for line in lines for y in line.ys)
         if skipped:
             cli_errors.say(f"{skipped} values of {name!r} are NaN or infinite and are not plotted.")

@@ -16,7 +16,8 @@ from scriptrun.spec.values import Value
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
 #: the bit of each dot of a braille cell, by row and column
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-_MARKERS = "*+xo#@%&"
+#: what draws each of several lines where there are no colours
+MARKERS = "*+xo#@%&"
 _COLOURS = ("36", "33", "35", "32", "31", "34")
 
 
@@ -93,7 +94,7 @@ def legend(lines: Sequence[Line]) -> list[str]:
         return []
     dots = "⣿" if _uses_dots(lines) else ""
     return [
-        f"  {_painted(dots or _MARKERS[number % len(_MARKERS)], number)} {line.label}"
+        f"  {_painted(dots or MARKERS[number % len(MARKERS)], number)} {line.label}"
         for number, line in enumerate(lines)
     ]
 
@@ -110,7 +111,7 @@ class _Area:
             ]
             for line in lines
         ]
-        self.markers = None if _uses_dots(lines) else _MARKERS
+        self.markers = None if _uses_dots(lines) else MARKERS
         points = [point for line in self.lines for point in line]
         self.is_drawable = bool(points)
         if points:
