@@ -162,7 +162,8 @@ def compare(value, node):
         position = -1 if value < start else 0 if value < end or value == start else 1
         return ORDERED[node.operator](position, 0)
     if node.operator in ("~", "!~"):
-        found = isinstance(value, str) and node.text.lower() in value.lower()
+        text = "nan" if isinstance(value, float) and math.isnan(value) else value
+        found = isinstance(text, str) and node.text.lower() in text.lower()
         return found == (node.operator == "~")
     if node.number is not None:
         number = as_number(value)
@@ -510,3 +511,35 @@ def test_groups(runs):
         days = index.group(tree.And(), fields.known("submitted"))
         assert "2024-05-02" in [each.value for each in days]
         assert sum(each.runs for each in index.group(tree.And(), Field("max", "loss"))) == 5
+
+
+def test_the_arguments_of_a_job_that_was_damaged_count_once_it_is_whole(runs):
+    folder = put(runs, 1, state="", arguments=("--x", "1", "--token", "abc"))
+    whole = (folder / "job.json").read_bytes()
+    (folder / "job.json").write_bytes(whole[:50])
+    with index_of(runs) as index:
+        assert asked(index, "params.x") == []
+        (folder / "job.json").write_bytes(whole)
+        index.refresh()
+        index.refresh()
+        assert asked(index, "params.x=1 and params.token='***'") == ["run_1"]
+        ((_, row),) = index.search(tree.And())
+        assert row.arguments == "--x 1 --token ***"
+
+
+def test_another_process_is_let_in_between_two_days(runs):
+    for number in range(4):
+        put(runs, number)
+    path = runs.parent / "cache" / "index.sqlite"
+    seen = []
+
+    def status(folder, job):
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            seen.append(other.execute("select count(*) from days").fetchone()[0])
+        return run_state.read_status(folder)
+
+    put(runs, 10, state="", id="first_day")  # is asked for its state, on the day refreshed last
+    index = Index(runs, path, status)
+    index.refresh()
+    index.close()
+    assert seen[0] == 3, "the days before are committed"

@@ -130,10 +130,12 @@ class Index:
         return operation()
 
     def _refresh(self) -> None:
-        with self._db:
-            indexed_days = dict(self._db.execute("select day, changed from days"))
-            for day in run_folder.days(self._runs):
+        """Commit after each day, so that other processes need not wait for all of them."""
+        indexed_days = dict(self._db.execute("select day, changed from days"))
+        for day in run_folder.days(self._runs):
+            with self._db:
                 self._refresh_day(day, indexed_days.pop(day, None))
+        with self._db:
             for day in indexed_days:
                 self._remove_runs("day = ?", day)
                 self._db.execute("delete from days where day = ?", (day,))
@@ -262,14 +264,22 @@ class Index:
         status = run_state.read_status(folder, facts)
         if is_damaged or not status.is_final:
             status = self._status(folder, record)
+        known = self._db.execute(
+            "select arguments from runs where id = ? and created = ?",
+            (to_sqlite(folder.name), to_sqlite(job.created)),
+        ).fetchone()
+        arguments = known[0] if known else parameters.shown_arguments(list(map(str, job.arguments)))
         values = {
             **_described(day, folder, job, facts),
+            "arguments": arguments,
             **{"state": status.state, "reason": status.reason, "began": status.began},
             **{"ended": status.ended, "exit_code": status.exit_code, "changed": stamp},
             # a damaged one is read each time
             "final": int(status.is_final and not is_damaged),
         }
         run = self._upsert(values)
+        if not known:  # job.json never changes
+            index_facts.write_given(self._db, run, job)
         index_facts.write_described(self._db, run, job, folder, facts)
         index_facts.read_metrics(self._db, run, folder)
         index_facts.write_logged_parameters(self._db, run)
@@ -316,7 +326,6 @@ def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> 
         "kind": job.kind,
         "script": job.script or job.command,
         "tags": json.dumps({**job.tags, **facts.tags}),
-        "arguments": parameters.shown_arguments([str(word) for word in job.arguments]),
         "user": str(job.submitted_by.get("user") or ""),
     }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: the longest text of a fact that is stored
 MAX_LENGTH = 500
 _INSERT = "insert or replace into facts values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_MISSING = "insert or ignore into facts values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Metric(Value, frozen=False):
@@ -82,18 +83,27 @@ def as_fact(value: object) -> tuple[float | None, str | None]:
     return number, None if number is not None else numbers.comparable(text[:MAX_LENGTH])
 
 
+def write_given(database: sqlite3.Connection, run: int, job: JobSpec) -> None:
+    """Replace the parameters of a run by those in its arguments."""
+    database.execute("delete from facts where run = ? and space = 'params'", (run,))
+    database.executemany(_INSERT, _rows(fields.PARAMS, run, parameters.of_job(job)))
+
+
 def write_described(
     database: sqlite3.Connection, run: int, job: JobSpec, folder: Path, facts: events.RunFacts
 ) -> None:
-    """Replace the parameters, tags and properties of a run."""
-    database.execute("delete from facts where run = ? and space != 'metrics'", (run,))
-    given = {**parameters.of_mlflow(folder), **parameters.of_job(job)}
+    """Replace the tags and properties of a run, and add the parameters that MLflow logged."""
+    database.execute(
+        "delete from facts where run = ? and (space in ('tags', 'properties') "
+        "or (space = 'params' and count = 1))",
+        (run,),
+    )
     rows = [
-        *_rows(fields.PARAMS, run, given),
         *_rows(fields.TAGS, run, {**job.tags, **facts.tags}),
         *_rows(fields.PROPERTIES, run, {**facts.properties, **job.properties}),
+        *_rows(fields.PARAMS, run, parameters.of_mlflow(folder)),
     ]
-    database.executemany(_INSERT, rows)
+    database.executemany(_INSERT_MISSING, rows)
 
 
 def _rows(space: str, run: int, named: Mapping[str, str | None]) -> Iterable[tuple[SqlValue, ...]]:
@@ -217,7 +227,7 @@ def write_logged_parameters(database: sqlite3.Connection, run: int) -> None:
         ("params", fields.canonical(fields.PARAMS, key), run, number, text, None, None, 1, None)
         for key, number, text in database.execute(query, (run,)).fetchall()
     ]
-    database.executemany(_INSERT.replace("replace", "ignore"), rows)
+    database.executemany(_INSERT_MISSING, rows)
 
 
 def read(database: sqlite3.Connection, runs: list[int]) -> dict[int, NamedValues]:
