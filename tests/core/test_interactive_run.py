@@ -29,6 +29,19 @@ def test_what_is_written_to_the_named_folder_is_uploaded(workspace):
     assert run.get_file_names() == ["outputs/sub/new.txt"]
 
 
+def test_a_file_that_is_replaced_by_one_of_the_same_size_and_time_is_uploaded(workspace):
+    (workspace.root / "kept").mkdir()
+    for name in ("old.txt", "same.txt"):
+        (workspace.root / "kept" / name).write_text("before")
+    times = os.stat("kept/old.txt")
+    run = Experiment(workspace, "x").start_logging(outputs="kept", snapshot_directory=None)
+    (workspace.root / "new").write_text("after_")
+    os.replace("new", "kept/old.txt")
+    os.utime("kept/old.txt", ns=(times.st_atime_ns, times.st_mtime_ns))
+    run.complete()
+    assert run.get_file_names() == ["outputs/old.txt"]
+
+
 @pytest.mark.parametrize("kind", [Experiment, OldExperiment])
 @pytest.mark.parametrize(
     ("given", "old_folder"), [({}, "outputs"), ({"outputs": False}, ""), ({"outputs": "a"}, "a")]

@@ -78,6 +78,7 @@ def test_files_of_the_source_are_registered_and_downloaded_only_by_name(user):
     user.writes("outputs/labels.txt", "cat")
     user.writes("train.py", SCRIPT)
     user.does("run", "train.py")
+    assert "and 1 of the source directory that the run did not change" in user.does("show").out
     assert user.does("download").out == "outputs/model.txt\n"
     assert user.does("download", "outputs/labels.txt", "-o", "there").out == "there/labels.txt\n"
     run = user.runs()[0]["id"]

@@ -80,6 +80,18 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("a" + " " * 500_000 + "b", "give each package its own line"),
+        ("a-" * 500_000, "longer than 10,000 characters"),
+        ("a ; " + "(" * 9_000, "nested too deeply"),
+    ],
+)
+def test_hostile_lines_are_refused_at_once(line, reason):
+    assert reason in requirement_syntax.problem(line)
+
+
 def test_uv_thinks_the_same(tmp_path):
     """What we refuse, uv cannot parse; what we take, it can."""
     for line in [*INVALID, *VALID]:

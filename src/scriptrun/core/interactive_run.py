@@ -18,7 +18,7 @@ class InteractiveRun(Run):
     """A run of this process that uploads a folder's new files on completion."""
 
     _watched_folder = ""
-    _initial_times: Mapping[Path, int] = {}
+    _initial_stamps: Mapping[Path, tuple[int, ...]] = {}
 
     @classmethod
     def watch(cls, run: Run, folder: str) -> InteractiveRun:
@@ -26,7 +26,7 @@ class InteractiveRun(Run):
         watched = cls.continued(run)
         os.makedirs(folder, exist_ok=True)
         watched._watched_folder = os.path.abspath(folder)
-        watched._initial_times = _modification_times(folder)
+        watched._initial_stamps = _stamps(folder)
         return watched
 
     @classmethod
@@ -35,23 +35,26 @@ class InteractiveRun(Run):
         same = cls.at(run.workspace, run.path)
         assert isinstance(same, cls)
         if isinstance(run, InteractiveRun):
-            same._watched_folder, same._initial_times = run._watched_folder, run._initial_times
+            same._watched_folder, same._initial_stamps = run._watched_folder, run._initial_stamps
         return same
 
     def complete(self, *args: object, **kwargs: object) -> None:
         """Complete the run and upload the files it has written."""
         uploaded = set(self.get_file_names())
-        for path, modified in _modification_times(self._watched_folder).items():
+        for path, stamp in _stamps(self._watched_folder).items():
             name = f"outputs/{path.relative_to(self._watched_folder).as_posix()}"
-            if self._initial_times.get(path) != modified and name not in uploaded:
+            if self._initial_stamps.get(path) != stamp and name not in uploaded:
                 self.upload_file(name, str(path))
         super().complete(*args, **kwargs)
 
 
-def _modification_times(folder: str) -> dict[Path, int]:
-    """The files below ``folder`` with their modification times; none without a folder."""
+def _stamps(folder: str) -> dict[Path, tuple[int, ...]]:
+    """The files below ``folder``, each with what differs once it is written or replaced."""
     if not folder:
         return {}
     root = Path(folder).absolute()
-    files = [root / name for name in sorted(file_walk.files_below(root))]
-    return {path: path.stat().st_mtime_ns for path in files}
+    statuses = {root / name: (root / name).stat() for name in sorted(file_walk.files_below(root))}
+    return {
+        path: (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        for path, status in statuses.items()
+    }

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 EXAMPLES = "use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2"
+_MOST_CHARACTERS = 10_000
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _VERSION = r"\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?"
 _CLAUSE = rf"(?:[=!]=\s*{_VERSION}(?:\.\*)?|[<>]=?\s*{_VERSION}|~=\s*\d+(?:\.\d+)+)"
@@ -33,9 +34,11 @@ _UNKNOWN_OPERATOR = re.compile(rf"({_NAME}(?:\[[^\]]*\])?)\s*([=<>~^!]+)\s*(\d[\
 
 def problem(line: str) -> str:
     """Why ``line`` is no requirement; "" if it is one, an option, a path or a URL."""
-    text = re.split(r"\s+(?=-)", line.strip(), maxsplit=1)[0]
+    text = " ".join(line.split()).partition(" -")[0]
     if not text or text.startswith(("-", ".", "/", "~", "#", "$")) or "://" in text or "\\" in text:
         return ""
+    if len(text) > _MOST_CHARACTERS:
+        return f"it is longer than {_MOST_CHARACTERS:,} characters"
     unset = [each for each in re.findall(r"\$\{([A-Z0-9_]+)\}", text) if not os.environ.get(each)]
     if unset:
         return f"the variable {unset[0]} is not set"
@@ -43,6 +46,10 @@ def problem(line: str) -> str:
         return ""
     if re.search(r"@\s*\d", text):
         return _reason(text, "", "")
+    return _parse(text)
+
+
+def _parse(text: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -50,6 +57,8 @@ def problem(line: str) -> str:
     except InvalidRequirement as error:
         span = getattr(error.__cause__, "span", None)
         return _reason(text, str(error).partition("\n")[0], text[span[0] :] if span else "")
+    except RecursionError:
+        return "its marker is nested too deeply"
     return ""
 
 

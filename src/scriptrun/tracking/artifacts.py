@@ -24,8 +24,8 @@ def names(folder: Path) -> list[str]:
     return artifact_names
 
 
-def unchanged_names(folder: Path, name: str) -> list[str]:
-    """The files at or below ``name`` that were in the source and that the run did not change.
+def unchanged_names(folder: Path, name: str = "") -> list[str]:
+    """The source's files, at or below ``name`` (default: all), that the run did not change.
 
     They are not among ``names``, but have a path.
     """

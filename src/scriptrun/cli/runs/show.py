@@ -169,3 +169,6 @@ def _print_files(run: Run) -> None:
         print(f"  {output.size(path.stat().st_size) if path else '':>9}  {one_line(name)}")
     if len(names) > _MAX_FILES:
         print(f"  and {len(names) - _MAX_FILES} more (use --json to list all)")
+    unchanged = len(artifacts.unchanged_names(run.path))
+    if unchanged:
+        print(f"  and {unchanged} of the source directory that the run did not change")

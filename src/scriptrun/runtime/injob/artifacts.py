@@ -253,8 +253,10 @@ def _available_hint(folder: "StrPath") -> str:
 
 
 def unchanged_names(folder: "StrPath", name: str) -> "list[str]":
-    """The source's files that the run left as they were: ``name``, or those below it."""
+    """The source's files that the run left as they were, at or below ``name`` ("": all)."""
     found = source_files.marked(folder) | source_files.unchanged(os.path.join(str(folder), "work"))
+    if not name:
+        return sorted(found)
     normalized = normalize_name(name)
     return sorted(each for each in found if each == normalized or each.startswith(normalized + "/"))
 
