@@ -7,8 +7,10 @@ import subprocess
 import pytest
 
 from scriptrun import CondaDependencies, Environment, Workspace
+from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec import requirement_syntax
+from scriptrun.spec.environment import EXACT, PACKAGES, RELAX, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
 
 INVALID = {
@@ -102,6 +104,19 @@ def test_uv_thinks_the_same(tmp_path):
         )
         cannot_parse = "Couldn't parse" in done.stderr or "Unexpected '" in done.stderr
         assert cannot_parse == (line in INVALID), done.stderr
+
+
+@pytest.mark.parametrize("pins", [EXACT, RELAX])
+@pytest.mark.parametrize(
+    "line", ["pytz==2004d", "torch==1.*.2", "numpy>=1.0.*; python_version < '4'"]
+)
+def test_versions_that_only_old_code_has_are_for_relaxed_pins(tmp_path, line, pins):
+    """A file is read the same for both; relaxed pins get another version."""
+    (tmp_path / "r.txt").write_text(f"{line}\n")
+    read = Environment.from_pip_requirements("x", tmp_path / "r.txt")
+    assert line in read.python.conda_dependencies.pip_packages
+    spec = EnvironmentSpec(kind=PACKAGES, pip=(line,), pins=pins)
+    assert [line in each for each in uv_requirements.problems(spec)] == [True] * (pins == EXACT)
 
 
 def test_an_environment_is_refused_before_it_is_registered(tmp_path):

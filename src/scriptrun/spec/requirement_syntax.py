@@ -21,6 +21,10 @@ _PLAIN = re.compile(
     rf"\s*(?:{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)?\s*"
     r"(?:;\s*(?P<marker>.*))?$"
 )
+#: a name with versions of any form
+_VERSIONED = re.compile(
+    rf"{_NAME}\s*(?:\[[\w., -]*\])?\s*(?:(?:===?|[~!]=|[<>]=?)\s*[\w.*+!-]+\s*,?\s*)+(?:;.*)?$"
+)
 _MARKER = re.compile(rf"{_TEST}(?:\s+(?:and|or)\s+{_TEST})*$")
 _VARIABLES = {
     *["python_version", "python_full_version", "os_name", "sys_platform", "extra"],
@@ -32,8 +36,11 @@ _OPERATORS = {"=": "==", "~": "~=", "^": "~=", "=>": ">=", "=<": "<=", ">>": ">"
 _UNKNOWN_OPERATOR = re.compile(rf"({_NAME}(?:\[[^\]]*\])?)\s*([=<>~^!]+)\s*(\d[\w.*+!-]*)")
 
 
-def problem(line: str) -> str:
-    """Why ``line`` is no requirement; "" if it is one, an option, a path or a URL."""
+def problem(line: str, any_version: bool = False) -> str:
+    """Why ``line`` is no requirement; "" if it is one, an option, a path or a URL.
+
+    ``any_version``: versions may be invalid, as relaxed pins replace them (``pytz==2004d``).
+    """
     text = " ".join(line.split()).partition(" -")[0]
     if not text or text.startswith(("-", ".", "/", "~", "#", "$")) or "://" in text or "\\" in text:
         return ""
@@ -46,7 +53,7 @@ def problem(line: str) -> str:
         return ""
     if re.search(r"@\s*\d", text):
         return _reason(text, "", "")
-    return _parse(text)
+    return "" if any_version and _VERSIONED.match(text) else _parse(text)
 
 
 def _parse(text: str) -> str:
@@ -108,6 +115,6 @@ def _correction(text: str) -> str:
 
 
 def problems(lines: Iterable[str]) -> list[str]:
-    """The problems with requirement lines, each with its line."""
-    reasons = {line: problem(line) for line in lines}
+    """The problems with requirement lines but their versions, each with its line."""
+    reasons = {line: problem(line, any_version=True) for line in lines}
     return [f"invalid requirement {line!r}: {reason}" for line, reason in reasons.items() if reason]

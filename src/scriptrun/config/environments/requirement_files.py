@@ -107,7 +107,7 @@ class _Reader:
         line = _with_variables(line)
         requirement, options = _split(line, place)
         if requirement:
-            reason = requirement_syntax.problem(requirement)
+            reason = requirement_syntax.problem(requirement, any_version=True)
             if reason:
                 self.problems.append(f"{place}: invalid requirement {requirement!r}: {reason}")
             path = self._with_absolute_path(requirement, place)

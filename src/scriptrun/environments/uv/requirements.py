@@ -130,7 +130,7 @@ def problems(spec: EnvironmentSpec) -> list[str]:
         if re.search("[\0\ud800-\udfff]", line):
             messages.append(f"requirement {line!r} contains a NUL or a lone surrogate")
         else:
-            messages += _line_problems(line)
+            messages += _line_problems(line, any_version=spec.pins != EXACT)
     return messages
 
 
@@ -210,7 +210,7 @@ def _index_options(uv: Json) -> list[str]:
     return options + [f"--find-links {path}" for path in uv.get("find-links") or ()]
 
 
-def _line_problems(line: str) -> list[str]:
+def _line_problems(line: str, any_version: bool) -> list[str]:
     line = line.strip()
     names = index_credentials.secret_names(line) if "${secret:" in line else []
     missing = [name for name in names if not vault.exists(name)]
@@ -236,7 +236,8 @@ def _line_problems(line: str) -> list[str]:
         return [f"requirement {line!r} is no URL; use git+ssh://{address}"]
     if re.match(_RELATIVE_PATH, line):
         return [f"requirement {line!r} is a relative path; use an absolute path or a URL"]
-    return _option_problems(line) if _is_option(line) else _requirement_problems(line)
+    is_option = _is_option(line)
+    return _option_problems(line) if is_option else _requirement_problems(line, any_version)
 
 
 def _option_problems(line: str) -> list[str]:
@@ -246,11 +247,11 @@ def _option_problems(line: str) -> list[str]:
     return []
 
 
-def _requirement_problems(line: str) -> list[str]:
+def _requirement_problems(line: str, any_version: bool) -> list[str]:
     options = re.findall(r"\s(--(?!hash\b)[a-z-]+)", line)
     if options:
         return [f"unsupported option {options[0]} in requirement {line!r}; remove it"]
-    reason = requirement_syntax.problem(line)
+    reason = requirement_syntax.problem(line, any_version)
     if reason:
         return [f"invalid requirement {line!r}: {reason}"]
     path = local_sources.path_of(line) if "/" in line else None
