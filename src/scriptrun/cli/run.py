@@ -38,12 +38,7 @@ def arguments(parser: Parser) -> None:
     parser.usage = "scriptrun run [options] train.py [-- ARGS]"
     parser.add_argument("script", nargs="?", help="script to run")
     add = parser.add_argument
-    add(
-        "-e",
-        "--experiment",
-        metavar="E",
-        help="experiment name (default: setting, else source directory's name)",
-    )
+    add("-e", "--experiment", metavar="E", help="experiment (default: source directory's name)")
     add("-n", "--name", metavar="NAME", help="display name for the run")
     add("-c", "--config", metavar="FILE", help=".runconfig file, or its name in .azureml/")
     add(
