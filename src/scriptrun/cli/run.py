@@ -50,13 +50,20 @@ def arguments(parser: Parser) -> None:
     add("--environment", metavar="ENV", help="registered or curated environment, NAME[:VERSION]")
     environment_options.arguments(add)
     _pins_argument(add)
-    add(
-        "--env",
-        metavar="NAME[=VALUE]",
-        action="append",
-        default=[],
-        help="set an environment variable, or pass one through",
-    )
+    _named_value_arguments(add)
+    _data_arguments(add)
+    _rank_arguments(parser)
+    _retry_arguments(add)
+    add("--source", metavar="DIR", help="source directory (default: current directory)")
+    add("--command", metavar="LINE", help="shell command to run instead of a script")
+    add("-d", "--detach", action="store_true", help="print the run ID and return immediately")
+    add("--plan", "--dry-run", action="store_true", help="show what would happen; run nothing")
+    add("--json", action="store_true", help="print the run's record or plan as JSON")
+
+
+def _named_value_arguments(add: Callable[..., object]) -> None:
+    variable_help = "set an environment variable, or pass one through"
+    add("--env", metavar="NAME[=VALUE]", action="append", default=[], help=variable_help)
     add(
         "--set",
         metavar="PATH=VALUE",
@@ -73,14 +80,6 @@ def arguments(parser: Parser) -> None:
         dest="tags",
         help="tag the run",
     )
-    _data_arguments(add)
-    _rank_arguments(parser)
-    _retry_arguments(add)
-    add("--source", metavar="DIR", help="source directory (default: current directory)")
-    add("--command", metavar="LINE", help="shell command to run instead of a script")
-    add("-d", "--detach", action="store_true", help="print the run ID and return immediately")
-    add("--plan", "--dry-run", action="store_true", help="show what would happen; run nothing")
-    add("--json", action="store_true", help="print the run's record or plan as JSON")
 
 
 def _pins_argument(add: Callable[..., object]) -> None:

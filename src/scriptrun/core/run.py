@@ -483,11 +483,7 @@ class Run(ScriptRun):
         raise AttributeError(f"'Run' object has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        status = self.standing
-        reason = f", Reason: {status.reason}" if status.reason else ""
-        return (
-            f"Run(Experiment: {self.job.experiment}, Id: {self.id}, Status: {status.state}{reason})"
-        )
+        return run_details.as_line(self)
 
     def _repr_html_(self) -> str:
         return run_details.as_html(self)

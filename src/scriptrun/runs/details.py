@@ -130,6 +130,13 @@ def _utc(seconds: float | None) -> str | None:
     return None if seconds is None else ids.utc(seconds)
 
 
+def as_line(run: Run) -> str:
+    """The run in one line, for ``repr``."""
+    status = run.standing
+    reason = f", Reason: {status.reason}" if status.reason else ""
+    return f"Run(Experiment: {run.job.experiment}, Id: {run.id}, Status: {status.state}{reason})"
+
+
 def as_html(run: Run) -> str:
     """The run as a small HTML table for notebooks."""
     from html import escape

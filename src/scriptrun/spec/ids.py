@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from scriptrun.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 
 def new_id(experiment: str) -> str:
@@ -33,7 +32,7 @@ def utc(seconds: float) -> str:
     return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"
 
 
-def with_iso_times(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def with_iso_times(record: Json, *names: str) -> Json:
     """A copy of ``record`` in which ``names``, in seconds since 1970, are ISO 8601 in UTC.
 
     Files hold seconds, to compare; whatever is printed or returned as JSON does not.

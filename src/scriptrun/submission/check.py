@@ -97,8 +97,7 @@ def check(
 ) -> Submission:
     """The job that ``config`` describes, without its snapshot; writes nothing.
 
-    Raises RunConfigurationException with every problem if it cannot be submitted. Without
-    ``runs_here`` it is only described: its target need not be able to run it.
+    Raises RunConfigurationException with every problem; without ``runs_here``, not its target's.
     """
     origin = origin or Origin()
     reader = ConfigReader(config)
@@ -119,8 +118,7 @@ def check(
     with vault.for_workspace(workspace.id):
         problems += [] if is_remote else environments.check(environment)  # else remotely
     problems += _origin_problems(origin)
-    if engine is None:
-        refuse(problems)
+    refuse(problems if engine is None else [])
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
     problems += [] if problems else process_limits.total_problems(job.arguments, job.variables)
@@ -137,8 +135,8 @@ def check(
         job = job.replace(data=described_data, notes=all_notes)
     job = job.replace(notes=(*job.notes, *reader.config.overruled_warnings, *target_notes, *notes))
     refuse([*problems, *(engine.check(job) if runs_here else ())])
-    warnings = _environment_warnings(reader.run.environment)
-    return Submission(job, engine, source, warnings, data, reader.run.environment, resume_source)
+    own = reader.run.environment
+    return Submission(job, engine, source, _environment_warnings(own), data, own, resume_source)
 
 
 def _environment_warnings(environment: Environment) -> list[str]:

@@ -47,7 +47,7 @@ def read_requirements(path: str | os.PathLike[str]) -> list[str]:
     (``-e ./lib``, ``./wheels/x.whl``, ``--find-links wheels``) are resolved against their own file.
     ``${NAME}`` is replaced if that variable is set, except in URLs, which may hold a password.
     Raises UserErrorException for a file that is missing, unreadable or includes itself, and one
-    for all paths that do not exist and all lines that are no requirement.
+    for all paths that do not exist and all lines that are not valid requirements.
     """
     reader = _Reader()
     lines = list(reader.read(os.path.abspath(os.fspath(path))))
