@@ -9,6 +9,7 @@ import math
 import shutil
 import sqlite3
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -543,3 +544,27 @@ def test_another_process_is_let_in_between_two_days(runs):
     index.refresh()
     index.close()
     assert seen[0] == 3, "the days before are committed"
+
+
+def test_a_refresh_waits_for_another_process_that_writes(runs):
+    put(runs, 1)
+    with index_of(runs) as index:
+        index._db.execute("pragma busy_timeout = 1")
+        path = runs.parent / "cache" / "index.sqlite"
+        attempts = threading.Event()
+        index._db.set_trace_callback(
+            lambda statement: statement.startswith("BEGIN") and attempts.set()
+        )
+        with contextlib.closing(sqlite3.connect(path, check_same_thread=False)) as other:
+            other.execute("begin immediate")
+
+            def release():
+                attempts.wait()
+                other.rollback()
+
+            thread = threading.Thread(target=release)
+            put(runs, 2)
+            thread.start()
+            index.refresh()
+            thread.join()
+        assert set(asked(index, "")) == {"run_1", "run_2"}

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 #: seconds in which a directory may change again without a new modification time
 _RACY_SECONDS = 2.0
+#: seconds to wait for another process that indexes many runs
+_PATIENCE = 900.0
 #: the columns of a run that only the index itself uses
 _INTERNAL = ("day", "submitted", "final", "changed")
 _ROW_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _INTERNAL)
@@ -99,8 +101,17 @@ class Index:
         self._db.close()
 
     def refresh(self) -> None:
-        """Update the index: changed days, and all runs that have not ended."""
-        self._repaired(self._refresh)
+        """Update the index: changed days, and all runs that have not ended.
+
+        While another process indexes many runs, wait for it.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._repaired(self._refresh)
+            except database_error() as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise
 
     def _repaired(self, operation: Callable[[], T]) -> T:
         """What ``operation`` returns; if the index is damaged in any way, it is built again.
