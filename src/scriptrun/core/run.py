@@ -237,9 +237,9 @@ class Run(ScriptRun):
         ``show_output`` streams the log. Ctrl-C only detaches: the run continues. Raises
         ActivityFailedException if the run failed, unless ``raise_on_error`` is False.
         """
-        follow.wait(self, show_output)
         from scriptrun.runs import failed_log
 
+        follow.wait(self, show_output)
         failed_log.raise_if_failed(self, raise_on_error)
         return self.get_details()
 
@@ -305,10 +305,7 @@ class Run(ScriptRun):
         return metrics if recursive else results.Metrics(self, metrics)
 
     def metric_history(self, name: str) -> MetricHistory:
-        """The values of the metric ``name`` with their steps and times; ``to_frame()`` for pandas.
-
-        Raises UserErrorException if the run has not logged it.
-        """
+        """The metric's values, steps and times. Raises UserErrorException if it was not logged."""
         from scriptrun.runs import metric_history
 
         return metric_history.read(self, name)
