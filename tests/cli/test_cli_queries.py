@@ -107,7 +107,7 @@ def test_json_and_csv(types, runs, workspace):
     assert row["metrics"] == {"loss": "NaN", "same": 1.0} and row["params"] == {}
     rows = list(csv.DictReader(io.StringIO(types("list", "--csv", "--sort", "name"))))
     assert [row["metrics.accuracy"] for row in rows] == ["0.9", "", "0.6"]
-    assert rows[0]["submitted"].endswith("+00:00")
+    assert rows[0]["submitted"].endswith("Z")
     text = types("list", "--csv", "--columns", "name,loss", "one")
     assert text == "name,metrics.loss\none,0.1\n"
 
