@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
@@ -31,15 +28,6 @@ def ended(run, **value):
     place.mkdir(parents=True)
     told = {"reason": "", "attempt": 1, "node": 0, "exit_code": None, "signal": None, **value}
     (place / "result.json").write_text(json.dumps(told))
-
-
-@given(st.floats(0, 4e9))
-def test_a_time_is_iso_8601_in_utc(seconds):
-    text = details.utc(seconds)
-    assert text.endswith("Z") and len(text) == len("2024-05-01T10:00:00.000000Z")
-    read = datetime.datetime.fromisoformat(text).timestamp()
-    assert abs(read - seconds) < 2e-6
-    assert details.utc(None) is None
 
 
 def test_a_definition_answers_to_earlier_names_too():

@@ -12,7 +12,9 @@ from scriptrun.spec import ids
 
 @given(st.floats(0, 4e9))
 def test_seconds_as_iso_8601_with_a_zone(seconds):
-    moment = datetime.datetime.fromisoformat(ids.utc(seconds))
+    text = ids.utc(seconds)
+    assert text.endswith("Z") and len(text) == len("2024-05-01T10:00:00.000000Z")
+    moment = datetime.datetime.fromisoformat(text)
     assert moment.utcoffset() == datetime.timedelta(0)
     assert abs(moment.timestamp() - seconds) < 1e-5
 
