@@ -124,6 +124,11 @@ VARIABLES = (
     Variable(
         "SCRIPTRUN_FIRST_NODE", "host of node 0, for a launcher in an allocation", set_by=INTERNAL
     ),
+    Variable(
+        "SCRIPTRUN_EXEC_TOOL",
+        "Python and package folders of scriptrun, for `exec` in another Python",
+        set_by=INTERNAL,
+    ),
     Variable("SCRIPTRUN_LENT_SECRETS", "secrets of a launcher in an allocation", set_by=INTERNAL),
     Variable("SCRIPTRUN_PYTHON", "interpreter that reports a conda activation", set_by=INTERNAL),
     Variable("SCRIPTRUN_PRINT", "its program", set_by=INTERNAL),
