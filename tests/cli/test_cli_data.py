@@ -261,6 +261,8 @@ def test_wrong_names_are_one_sentence_each(types, does):
         (("register", "x", "https://h/?sig=abc"), "contains a credential"),
         (("register", "x", "in", "--no-header"), "requires --tabular delimited"),
         (("register", "x", "in", "--tabular", "xls"), "invalid choice"),
+        (("lst",), "Did you mean 'list'?"),
+        (("register", "x", "in", "--tabular", "jsn"), "Did you mean 'json'?"),
         (("upload", "in", "here"), "not name a datastore"),
         (("upload", "gone", "workspaceblobstore:x"), "not found: 'gone'"),
         (("upload", "in", "workspaceblobstore:../x"), "is outside"),

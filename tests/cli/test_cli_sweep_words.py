@@ -94,6 +94,8 @@ def test_the_curve_never_gets_worse_and_fits(values):
         ("loguniform(-6,-1)", "log:0.002479..0.3679"),
         ("choice([1, 2])", "1,2"),
         ("normal(0,1)", "normal:0,1"),
+        ("uniform(0.9, 0.1)", "0.1..0.9"),
+        ("0:0.1:1", "0..1/0.1"),
     ],
 )
 def test_other_notations_of_a_range_are_refused_with_ours(text, correction):
@@ -104,7 +106,9 @@ def test_other_notations_of_a_range_are_refused_with_ours(text, correction):
     sweep_options.parse_expression(correction)  # which is one
 
 
-@pytest.mark.parametrize("text", ["uniform(a,b)", "normal:1", "log(x)", "0.1..", "1,2,...,10"])
+@pytest.mark.parametrize(
+    "text", ["uniform(a,b)", "unform(0,1)", "normal:1", "log(x)", "0.1..", "1,2,...,10"]
+)
 def test_ranges_that_nobody_can_guess_are_refused(text):
     with pytest.raises(UserErrorException) as caught:
         sweep_options.parse_expression(text)

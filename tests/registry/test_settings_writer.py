@@ -51,6 +51,21 @@ def test_a_table_is_made_in_a_pyproject_without_one(project):
         assert reader.read(project).found["experiment"].value == "digits"
 
 
+def test_a_table_is_made_in_an_inline_table(project):
+    path = project / "pyproject.toml"
+    path.write_text('tool = {scriptrun = {compute = "a"}}\n')
+    writer.put(path, PROJECT, "tags.team", "vision")
+    assert path.read_text().startswith("tool = {scriptrun = {")
+    assert reader.read(project).found["tags.team"].value == "vision"
+
+
+def test_an_unclosed_quotation_mark_is_named():
+    setting, name = writer.setting_of("notify")
+    with pytest.raises(ScriptrunError, match="unclosed quotation mark") as caught:
+        writer.value_of(setting, name, ["notify-send 'done"])
+    assert caught.value.exit_code == 2
+
+
 def test_the_users_file_is_made_for_the_user_alone(project):
     path = files.user_path()
     writer.put(path, USER, "notify", ["echo", "{state}"])

@@ -43,6 +43,7 @@ VALID = [
     "numpy!=1.5.*; python_version < '3.8' and sys_platform == \"linux\"",
     "numpy; (python_version < '3.8' or os_name == 'nt')",
     "numpy==1.26.4 --hash=sha256:00",
+    "numpy==1.26.4  # the last for Python 3.9",
 ]
 
 

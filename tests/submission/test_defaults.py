@@ -147,7 +147,7 @@ def test_an_error_names_the_setting_and_its_line(ws, tmp_path, text, parts):
     with pytest.raises(ScriptrunError) as caught:
         job_of(ws, ScriptRunConfig(".", "train.py"))
     key = text.partition(" ")[0]
-    for part in [*parts, f"The setting {key} is in {tmp_path}/scriptrun.toml:1."]:
+    for part in [*parts, f"\n  The setting {key} is in {tmp_path}/scriptrun.toml:1."]:
         assert part in str(caught.value)
     assert caught.value.exit_code == 2
 

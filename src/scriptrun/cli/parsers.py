@@ -81,6 +81,15 @@ class Parser(argparse.ArgumentParser):
     def _help_hint(self) -> str:
         return f"See `{self.prog} --help`."
 
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Suggest the nearest choice for one that is invalid."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            near = suggestion.question(str(value), map(str, action.choices or ()))
+            message = f"{str(error)[:1].upper()}{str(error)[1:]}."
+            raise UserErrorException(message, near + self._help_hint()) from None
+
     def error(self, message: str) -> NoReturn:
         """Raise argparse's errors as UserErrorException."""
         raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._help_hint())

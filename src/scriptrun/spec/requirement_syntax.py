@@ -41,7 +41,7 @@ def problem(line: str, any_version: bool = False) -> str:
 
     ``any_version``: versions may be invalid, as relaxed pins replace them (``pytz==2004d``).
     """
-    text = " ".join(line.split()).partition(" -")[0]
+    text = " ".join(line.split()).partition(" #")[0].partition(" -")[0]
     if not text or text.startswith(("-", ".", "/", "~", "#", "$")) or "://" in text or "\\" in text:
         return ""
     if len(text) > _MOST_CHARACTERS:
@@ -105,7 +105,7 @@ def _correction(text: str) -> str:
         return f"a URL or a path must follow @; for a version use {name.strip()}=={version.strip()}"
     known = _UNKNOWN_OPERATOR.match(text)
     if known and known[2] in _OPERATORS:
-        return f"{known[2]} is no operator; use {known[1]}{_OPERATORS[known[2]]}{known[3]}"
+        return f"{known[2]!r} is not an operator; use {known[1]}{_OPERATORS[known[2]]}{known[3]}"
     words = text.partition(";")[0].split()
     if len(words) < 2 or not all(re.fullmatch(_NAME, word) for word in words):
         return ""

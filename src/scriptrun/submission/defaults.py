@@ -204,6 +204,6 @@ def with_origin(found: Found, kind: type[ScriptrunError], call: Callable[[], T])
     try:
         return call()
     except ScriptrunError as error:
-        hint = f"{error.hint} " if error.hint else ""
+        hint = f"{error.hint}\n  " if error.hint else ""
         origin = f"The setting {found.key} is in {found.origin}."
         raise kind(error.message, f"{hint}{origin}") from None

@@ -43,7 +43,8 @@ def _warn_if_hidden(workspace: Workspace, key: str, level: str) -> None:
     except ScriptrunError:
         return  # another file is invalid
     if found is not None and reader.LEVELS.index(found.level) < reader.LEVELS.index(level):
-        attach.warn(f"here {key} is {found.value!r}, from {found.origin}")
+        value = shlex.join(found.value) if isinstance(found.value, list) else found.value
+        attach.warn(f"here {key} is {value!r}, from {found.origin}")
 
 
 def unset(workspace: Workspace, args: argparse.Namespace) -> VerbResult:

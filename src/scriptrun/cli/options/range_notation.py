@@ -15,6 +15,7 @@ _BOUNDS = re.compile(
 )
 #: ``uniform(0.1, 0.9)``, ``loguniform 1e-4 1e-1``, ``range(1,10)``, ``np.logspace(-4, -1)``
 _CALL = re.compile(r"(?:[a-z]+\.)*(?P<name>[a-z]+)\s*[:( \[]\s*(?P<values>.*?)\s*[\])]*$", re.I)
+_GAP = r"[\s,;:]+"
 #: ``[0.1, 0.9]``, ``(1, 2)``, ``{1, 2}``
 _LIST = re.compile(r"[\[({]\s*(?P<values>[^\[\](){}]*?)\s*[\])}]$")
 
@@ -35,7 +36,7 @@ def correction(text: str) -> str:
 def _of_call(name: str, arguments: str) -> str:
     if name == "choice":
         return ",".join(re.split(r"[\s,;]+", arguments.strip("[]()")))
-    values = re.split(r"[\s,;:]+", arguments)
+    values = re.split(_GAP, arguments)
     fewest, write = _WRITERS.get(name, (4, _uniform))
     is_numeric = all(re.fullmatch(_NUMBER, value) for value in values)
     return write(*values) if is_numeric and fewest <= len(values) <= _MOST_VALUES else ""
@@ -45,13 +46,20 @@ def is_call(text: str) -> bool:
     """Whether ``text`` is written as a call of a distribution, such as ``uniform(a, b)``."""
     call = _CALL.match(text.strip())
     name = call["name"].lower() if call else ""
-    return "(" in text and (name == "choice" or name in _WRITERS)
+    if call is None or "(" not in text:
+        return False
+    is_numeric = all(re.fullmatch(_NUMBER, each) for each in re.split(_GAP, call["values"]))
+    return name == "choice" or name in _WRITERS or is_numeric
 
 
 _MOST_VALUES = 3
 
 
 def _range(low: str, high: str, step: str | None = None, log: str | None = None) -> str:
+    if step and float(low) + float(step) > float(high) > 0 and float(step) > float(low):
+        high, step = step, high  # 0:0.1:1, with the step in the middle
+    if float(low) > float(high):
+        low, high = high, low
     prefix = "log:" if log else ""
     return f"{prefix}{low}..{high}{f'/{step}' if step else ''}"
 

@@ -233,7 +233,7 @@ def _line_problems(line: str, any_version: bool) -> list[str]:
         ]
     if re.match(_SCP_ADDRESS, line):
         address = line.removeprefix("git+").replace(":", "/", 1)
-        return [f"requirement {line!r} is no URL; use git+ssh://{address}"]
+        return [f"requirement {line!r} is not a URL; use git+ssh://{address}"]
     if re.match(_RELATIVE_PATH, line):
         return [f"requirement {line!r} is a relative path; use an absolute path or a URL"]
     is_option = _is_option(line)

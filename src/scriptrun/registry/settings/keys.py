@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from scriptrun.registry import experiments
-from scriptrun.spec import suggestion
 from scriptrun.spec.values import Value
 
 #: kinds of values: a string, a path, one of some words, a program with its arguments, and a table
@@ -43,8 +42,7 @@ class Setting(Value):
         if "\0" in value:
             return "must not contain a NUL character"
         if self.choices and value not in self.choices:
-            near = suggestion.did_you_mean(value, self.choices)
-            return f"invalid value {value!r}{near}".rstrip(".")
+            return f"invalid value {value!r}; valid values: {', '.join(self.choices)}"
         return experiments.name_problem(value) if value and self.key == "experiment" else ""
 
 

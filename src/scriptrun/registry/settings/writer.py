@@ -57,7 +57,7 @@ def setting_of(key: str) -> tuple[Setting, str]:
 def value_of(setting: Setting, name: str, words: list[str]) -> object:
     """The value that ``words`` of the command line mean. Raises UserErrorException."""
     if setting.kind == keys.COMMAND:
-        value: object = shlex.split(words[0]) if len(words) == 1 else words
+        value: object = _words(setting.key, words[0]) if len(words) == 1 else words
     elif setting.kind == keys.TABLE and not name:
         raise UserErrorException(
             f"{setting.key!r} is a table.",
@@ -72,6 +72,17 @@ def value_of(setting: Setting, name: str, words: list[str]) -> object:
     problem = setting.problem({name: value} if name else value)
     refuse([f"{setting.key}: {problem}"] if problem else [], "Invalid setting")
     return value
+
+
+def _words(key: str, line: str) -> list[str]:
+    """The arguments in ``line``. Raises UserErrorException for an open quotation mark."""
+    try:
+        return shlex.split(line)
+    except ValueError:
+        raise UserErrorException(
+            f"Invalid setting: {key}: {line!r} has an unclosed quotation mark or escape.",
+            "Close it, or pass each argument as a separate VALUE.",
+        ) from None
 
 
 def put(path: Path, level: str, key: str, value: object) -> None:
@@ -122,8 +133,9 @@ def _table(document: TOMLDocument, path: Path, key: str) -> Table:
     for number, part in enumerate(parts):
         inner = table.get(part)
         if inner is None:
+            is_inline = isinstance(table, tomlkit.items.InlineTable)  # it holds no other tables
             is_outer = part == "tool"
-            table[part] = tomlkit.table(is_super_table=is_outer)
+            table[part] = tomlkit.inline_table() if is_inline else tomlkit.table(is_outer)
             inner = table[part]
         if not isinstance(inner, dict):
             where = ".".join(parts[: number + 1])
