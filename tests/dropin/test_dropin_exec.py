@@ -391,6 +391,10 @@ def test_check_takes_files_and_directories(project):
     done = scriptrun(project, "exec", "--check", ".", ok=False)
     assert done.returncode == 2 and "two.py is not valid Python" in done.stderr
     assert "1 unsupported name in 1 file; 1 file could not be read." in done.stdout
+    (project / "none").mkdir()
+    done = scriptrun(project, "exec", "--check", "none")
+    assert done.stdout == "No scripts or notebooks that use azureml.\n"
+    assert "File 'none' is a directory" in scriptrun(project, "exec", "none", ok=False).stderr
     done = scriptrun(project, "exec", "--check", "src", "fine.py")
     assert done.stdout == "Checked 2 files: all azureml names are supported.\n"
     assert (

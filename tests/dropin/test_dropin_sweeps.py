@@ -72,3 +72,29 @@ def test_check_finds_nothing_missing(tmp_path):
     command = [sys.executable, "-m", "scriptrun", "exec", "--check", "submit.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_sweep_whose_metric_is_never_logged_starts_all_its_runs(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text(TRAIN)
+    (tmp_path / "submit.py").write_text("""
+from azureml.core import Experiment, ScriptRunConfig, Workspace
+from azureml.train.hyperdrive import (GridParameterSampling, HyperDriveConfig, PrimaryMetricGoal,
+    choice)
+
+hd = HyperDriveConfig(
+    run_config=ScriptRunConfig(source_directory="src", script="train.py"),
+    hyperparameter_sampling=GridParameterSampling({"--lr": choice(0.1, 0.2)}),
+    primary_metric_name="Acuracy", primary_metric_goal=PrimaryMetricGoal.MAXIMIZE,
+    max_total_runs=2, max_concurrent_runs=1)
+sweep = Experiment(Workspace.from_config(), "tune").submit(hd)
+sweep.wait_for_completion()
+print(len(list(sweep.get_children())), sweep.get_status())
+""")
+    start = [sys.executable, "-m", "scriptrun"]
+    subprocess.run([*start, "init"], cwd=tmp_path, check=True, capture_output=True)
+    done = subprocess.run(
+        [*start, "exec", "submit.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "2 Completed"

@@ -176,6 +176,8 @@ def _print_usages(unsupported: list[UnsupportedName]) -> None:
 
 def _summary(files: int, used_names: list[int], unreadable: int) -> str:
     """``used_names`` are the numbers of unsupported names, one for each file that uses any."""
+    if not files:
+        return "No scripts or notebooks that use azureml."
     text = "all azureml names are supported"
     if used_names:
         names = _count(sum(used_names), "unsupported name")

@@ -34,8 +34,9 @@ def script(path: str, words: Sequence[str]) -> int:
     UserErrorException if the file does not exist, or is not a notebook.
     """
     if not os.path.isfile(path):
+        problem = "is a directory" if os.path.isdir(path) else "does not exist"
         raise UserErrorException(
-            f"File {str(path)!r} does not exist.", "Give a script, a notebook, or a module with -m."
+            f"File {str(path)!r} {problem}.", "Give a script, a notebook, or a module with -m."
         )
     absolute = os.path.abspath(path)  # as Python sets ``__file__``
     folder = os.path.dirname(absolute)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scriptrun.spec import states, suggestion
+from scriptrun.spec.environment import AUTO
 from scriptrun.sweeps import children, early_stopping
 from scriptrun.sweeps.journal import ChildRun
 from scriptrun.tracking import metric_series
@@ -25,8 +26,10 @@ def missing_reason(driver: Driver) -> str:
 
     One run suffices if it logged a metric whose name looks like the sweep's; else it takes
     MAX_COMPLETED. Runs that log nothing at all are only in the way of a policy or a sampling that
-    learns from the metric.
+    learns from the metric. Sweeps of old code go on, as those of the SDK v1.
     """
+    if (driver.sweep.child.get("environment") or {}).get("pins") == AUTO:
+        return ""
     all_children = [child for _, child in sorted(driver.journal.children.items())]
     if any(child.values for child in all_children):
         return ""
