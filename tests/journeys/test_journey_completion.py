@@ -53,6 +53,10 @@ def test_bash_completes_commands_options_and_names(user):
     found = bash(user, "env", "show", "scriptrun-sk")
     assert found == ["scriptrun-sklearn", "scriptrun-sklearn-minimal"]
     assert bash(user, "completion", "z") == ["zsh"]
+    assert bash(user, "config", "set", "pi") == ["pixi-project", "pins"]
+    assert bash(user, "config", "set", "pins", "") == ["exact", "relax"]
+    assert bash(user, "config", "set", "--project", "compute", "") == ["local"]
+    assert bash(user, "config", "get", "compute", "") == []
     assert bash(user, "run", "train.py", "--", "--al") == []
     assert bash(user, "nothing", "x") == []
 

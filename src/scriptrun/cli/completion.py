@@ -177,15 +177,28 @@ def _complete_arguments(
     if option is not None and option.nargs != 0:
         return _values(parser, option)
     positionals = [action for action in parser._actions if not action.option_strings]
-    takes_command = any(action.nargs == argparse.REMAINDER for action in positionals)
-    if takes_command and any(word[:1] != "-" for word in _plain(before, options)):
+    given = [word for word in _plain(before, options) if word[:1] != "-"]
+    if given and any(action.nargs == argparse.REMAINDER for action in positionals):
         return {}  # the words of what is run
     if prefix.startswith("-"):
         return {text: _help(action) for text, action in options.items() if text.startswith("--")}
+    if parser.prog.startswith("scriptrun config ") and given:
+        return _setting_values(given[0]) if parser.prog.endswith(" set") else {}
     found: dict[str, str] = {}
     for action in positionals:
         found |= _values(parser, action)
     return found
+
+
+def _setting_values(key: str) -> dict[str, str]:
+    """What ``config set KEY`` takes, where that is one of some names."""
+    setting = settings_keys.SETTINGS.get(key)
+    if setting is not None and setting.choices:
+        return dict.fromkeys(setting.choices, "")
+    kind = {"compute": "targets", "environment": "environments", "experiment": "experiments"}
+    with contextlib.suppress(ScriptrunError):
+        return _names(kind[key]) if key in kind else {}
+    return {}
 
 
 def _plain(before: list[str], options: dict[str, argparse.Action]) -> list[str]:
