@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scriptrun.registry import trust
 from scriptrun.registry.settings import files, reader, writer
 from scriptrun.registry.settings.files import PROJECT, USER
 from scriptrun.spec.errors import ScriptrunError
@@ -64,6 +65,25 @@ def test_an_unclosed_quotation_mark_is_named():
     with pytest.raises(ScriptrunError, match="unclosed quotation mark") as caught:
         writer.value_of(setting, name, ["notify-send 'done"])
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("level", [PROJECT, USER])
+def test_a_file_that_others_can_write_is_not_made_the_users_own(project, level):
+    path = files.user_path() if level == USER else project / "scriptrun.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('experiment = "theirs"\n')
+    path.chmod(0o666)
+    for change in (
+        lambda: writer.put(path, level, "compute", "local"),
+        lambda: writer.remove(path, level, "experiment"),
+    ):
+        with pytest.raises(ScriptrunError, match="can be written by everyone"):
+            change()
+    assert path.read_text() == 'experiment = "theirs"\n'
+    if level == PROJECT:
+        trust.trust(project)
+        writer.put(path, level, "compute", "local")
+        assert reader.read(project).found["compute"].value == "local"
 
 
 def test_the_users_file_is_made_for_the_user_alone(project):

@@ -182,6 +182,12 @@ def _complete_arguments(
         return {}  # the words of what is run
     if prefix.startswith("-"):
         return {text: _help(action) for text, action in options.items() if text.startswith("--")}
+    return _positional_values(parser, positionals, given)
+
+
+def _positional_values(
+    parser: argparse.ArgumentParser, positionals: list[argparse.Action], given: list[str]
+) -> dict[str, str]:
     if parser.prog.startswith("scriptrun config ") and given:
         return _setting_values(given[0]) if parser.prog.endswith(" set") else {}
     found: dict[str, str] = {}

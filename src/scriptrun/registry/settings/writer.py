@@ -7,6 +7,7 @@ import shlex
 import stat
 from pathlib import Path
 
+from scriptrun.registry import trust
 from scriptrun.registry.settings import files, keys, reader
 from scriptrun.registry.settings.files import FILE_NAME, PYPROJECT, USER
 from scriptrun.runtime import disks
@@ -91,7 +92,7 @@ def put(path: Path, level: str, key: str, value: object) -> None:
     Raises UserErrorException if the file is invalid, or would be.
     """
     setting, name = setting_of(key)
-    document = _load(path)
+    document = _load(path, level)
     table = _table(document, path, setting.key if name else "")
     table[name or setting.key] = value
     _store(path, level, document)
@@ -100,7 +101,7 @@ def put(path: Path, level: str, key: str, value: object) -> None:
 def remove(path: Path, level: str, key: str) -> bool:
     """Remove ``key`` from the file ``path``; returns whether it was there."""
     setting, name = setting_of(key)
-    document = _load(path)
+    document = _load(path, level)
     table: object = document
     for part in [*_prefix(path), *([setting.key] if name else [])]:
         table = table.get(part) if isinstance(table, dict) else None
@@ -116,9 +117,21 @@ def _prefix(path: Path) -> tuple[str, ...]:
     return ("tool", "scriptrun") if path.name == PYPROJECT else ()
 
 
-def _load(path: Path) -> TOMLDocument:
+def _load(path: Path, level: str) -> TOMLDocument:
+    """The file's document. Raises UserErrorException for a file whose settings are ignored.
+
+    A changed file is the user's own, so what another user has put there would count.
+    """
     import tomlkit
 
+    problem = trust.why_not_own(path)
+    if problem and (level == USER or not trust.is_trusted(path.parent)):
+        hint = "Check its content and make it yours alone (chown, chmod go-w)"
+        trusting = f", or run: scriptrun trust {shlex.quote(str(path.parent))}"
+        raise UserErrorException(
+            f"{str(path)!r} {problem}, so it is not changed.",
+            f"{hint}." if level == USER else hint + trusting,
+        )
     text = files.read_text(path) or ""
     files.parse(text, path)  # its messages name the line
     return tomlkit.parse(text)
