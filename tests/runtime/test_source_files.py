@@ -135,6 +135,17 @@ def test_a_verified_rerun_and_a_sound_comparison(bench):
     assert not compare.compare(first, second).outputs
 
 
+def test_a_run_that_lists_the_sources_files_compares_with_one_that_does_not(bench):
+    """As the runs of earlier versions."""
+    code = "open('outputs/new.txt', 'w').write('new')"
+    first, second = run_here(bench, code), bench.run(code)
+    (first.path / source_files.UNCHANGED_FILE).unlink()
+    assert rerun.verify(first, second).answer == "same"
+    assert not compare.compare(second, first).outputs
+    (first.path / "outputs" / "kept.txt").write_text("other")
+    assert list(compare.compare(first, second).outputs) == ["outputs/kept.txt"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="rehearsals need Linux")
 def test_nodes_count_what_any_of_them_wrote(bench):
     code = """

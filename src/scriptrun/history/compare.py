@@ -73,7 +73,7 @@ def compare(first: Run, second: Run) -> Comparison:
         packages=differences(packages(lockfile_of(first)), packages(lockfile_of(second))),
         variables=_variable_differences(first_job, second_job),
         metrics=differences(metrics(first.path), metrics(second.path)),
-        outputs=differences(digests(first.path), digests(second.path)),
+        outputs=_output_differences(first.path, second.path),
     )
 
 
@@ -204,6 +204,22 @@ def digests(folder: Path) -> dict[str, str]:
         if path is not None:
             hashes[name] = _digest(path)
     return hashes
+
+
+def _output_differences(first: Path, second: Path) -> dict[str, Pair[str]]:
+    """The outputs that differ.
+
+    Older runs, and those of old code, list files that the source had, too: one that the other run
+    has with the same content, but does not list, is no difference.
+    """
+    found = differences(digests(first), digests(second))
+    for folder, number in ((first, 0), (second, 1)):
+        unlisted = {name for name, pair in found.items() if pair[number] is None}
+        for name in unlisted.intersection(artifacts.unchanged_names(folder)):
+            path = artifacts.path_of(folder, name)
+            if path is not None and _digest(path) == found[name][1 - number]:
+                del found[name]
+    return found
 
 
 def _digest(path: Path) -> str:
