@@ -261,7 +261,8 @@ def test_as_a_module(user):
 def test_a_compute_target_without_a_class_is_asked_for_it(user):
     terminal = Terminal(user, "compute", "add", "small", "--max-runs", "1")
     terminal.until(b"Class (1-")
-    terminal.types(b"nothing\n")
+    terminal.types(b"Slrm\n")
+    terminal.until(b"Invalid class 'Slrm'. Did you mean 'Slurm'?")
     terminal.types(b"1\n")
     assert terminal.ends() == 0
     assert user.does("compute", "show", "small", "--json").json["class"] == "Local"

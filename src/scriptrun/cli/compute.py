@@ -22,6 +22,7 @@ from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.base import Engine
 from scriptrun.registry import compute_targets
 from scriptrun.registry.settings import reader as settings_reader
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.values import types_of
@@ -194,7 +195,7 @@ def _ask_kind(name: str, kinds: list[str]) -> str:
     print(f"Classes of compute target {name!r}:", file=sys.stderr)
     for number, kind in enumerate(kinds, 1):
         summary = (engine_registry.engine_class(kind).__doc__ or "").strip().partition("\n")[0]
-        print(f"  {number}  {kind}  {summary}", file=sys.stderr)
+        print(f"  {number}  {kind}  {summary.replace('``', '')}", file=sys.stderr)
     while True:
         print(f"Class (1-{len(kinds)} or its name): ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
@@ -205,6 +206,7 @@ def _ask_kind(name: str, kinds: list[str]) -> str:
             return kinds[int(answer) - 1]
         if _kind_named(answer) in kinds:
             return _kind_named(answer)
+        print(f"Invalid class {answer!r}. {suggestion.question(answer, kinds)}", file=sys.stderr)
 
 
 def _set(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
