@@ -116,18 +116,6 @@ raise SystemExit(1)
     assert (run.path / "outputs" / "changed.txt").read_text() == "of the first attempt"
 
 
-def test_old_code_counts_all_that_is_in_outputs(bench, tmp_path):
-    """The SDK v1 uploaded the folder whole, and lists of artifacts are what old code goes by."""
-    from scriptrun.dropin.azureml.experiment import Experiment as OldExperiment
-
-    source = lay_out(bench.source("open('outputs/new.txt', 'w').write('new')"))
-    run = OldExperiment(bench.workspace, "old").submit(ScriptRunConfig(source, "job.py"))
-    run.wait_for_completion()
-    assert names_of(run) == sorted([*FILES, "outputs/new.txt"])
-    run.download_files("outputs/", str(tmp_path / "all"))
-    assert (tmp_path / "all" / "outputs" / "deep" / "kept.txt").read_text() == "deep"
-
-
 def test_a_verified_rerun_and_a_sound_comparison(bench):
     code = "open('outputs/new.txt', 'w').write('new')"
     first, second = run_here(bench, code), bench.run(code)

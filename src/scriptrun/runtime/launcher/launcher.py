@@ -219,13 +219,8 @@ def _prepare_staging(job: "Json", order: "LaunchOrder") -> None:
     if job.get("snapshot"):
         workdir.materialise(order.store, job["snapshot"], work_folder)
     collect.make_artifact_folders(work_folder)
-    if job.get("snapshot") and not _is_of_old_code(job):
+    if job.get("snapshot"):
         source_files.record(work_folder, order.store, job["snapshot"], _collected_folders(job))
-
-
-def _is_of_old_code(job: "Json") -> bool:
-    """Whether the SDK v1's names submitted it: there, all of outputs/ is the run's."""
-    return (job.get("environment") or {}).get("pins") == "auto"
 
 
 def _collected_folders(job: "Json") -> "list[str]":
