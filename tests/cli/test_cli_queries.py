@@ -91,6 +91,10 @@ def test_columns_come_for_what_differs_and_for_what_is_asked(types, runs):
 
 def test_nothing_matches(types, runs, workspace):
     assert types("list", "loss>100") == "No matching runs.\n"
+    assert "Did you mean 'failed'?" in types("list", "faild")
+    assert "write tags.team." in types("list", "team")
+    assert "Did you mean 'first'?" in types("list", "-e", "frist")
+    assert "Did you mean 'team'?" in types("list", "--tag", "taem=vision")
     child = runs[0].child_run("inner")
     child.log("deep", 1)
     child.complete()
@@ -169,6 +173,16 @@ def test_what_is_refused(types, runs, words, parts):
     err = types("list", *words, code=2)
     for part in parts:
         assert part in err
+
+
+def test_only_what_is_missing_is_asked_for(types):
+    assert "arguments are required: METRIC.\n" in types("best", code=2)
+
+
+def test_how_many_are_shown(types, runs, capsys):
+    for limit, words in (("1", "the latest run."), ("2", "the latest 2 runs.")):
+        main(["list", "-l", limit])
+        assert f"Showing {words}" in capsys.readouterr().err
 
 
 def test_names_are_completed(types, runs):

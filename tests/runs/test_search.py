@@ -53,6 +53,7 @@ def test_names_without_a_space_are_looked_up(workspace):
         ("los<1", "Unknown field 'los'", "'metrics.loss'"),
         ("depth=1", "'depth' is ambiguous", "params.depth or metrics.depth"),
         ("sate=failed", "Unknown field 'sate'", "'state'"),
+        ("params=1", "Unknown field 'params'", "Write params.NAME."),
     ],
 )
 def test_names_that_no_run_has(workspace, query, message, hint):

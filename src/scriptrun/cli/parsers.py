@@ -46,7 +46,8 @@ class Parser(argparse.ArgumentParser):
             words, rest = words[:index], words[index + 1 :]
         args, unknown = self.parse_known_args(self._join_signed(words))
         if self.words_argument and not any(word.startswith("-") for word in unknown):
-            getattr(args, self.words_argument).extend(unknown)
+            words = [*getattr(args, self.words_argument), *unknown]
+            setattr(args, self.words_argument, words)
             unknown = []
         if unknown and not (self.takes_options and getattr(args, "verb", "") in ("add", "set")):
             self.reject_words(unknown)

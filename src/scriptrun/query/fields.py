@@ -94,12 +94,18 @@ ENDS_WORD = frozenset("()=!<>~,\"'")
 def parse(text: str) -> Field | None:
     """The field called ``text``; None if there is none."""
     first, dot, rest = text.partition(".")
-    space = _SPACE_ALIASES.get(first.lower(), first.lower())
-    if dot and rest and space in SPACES:
+    space = space_of(first)
+    if dot and rest and space:
         return Field(space, canonical(space, rest))
     name = text.lower().replace("-", "_")
     name = ALIASES.get(name, name)
     return known(name) if name in FIELDS else None
+
+
+def space_of(text: str) -> str:
+    """The space called ``text``, such as ``params``; "" if there is none."""
+    space = _SPACE_ALIASES.get(text.lower(), text.lower())
+    return space if space in SPACES else ""
 
 
 def known(name: str) -> Field:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 UNKNOWN = "?"
 _WORD, _OPERATOR, _OPEN, _CLOSE, _COMMA, _END = "word", "operator", "(", ")", ",", "end"
 _QUOTES_HINT = "Put values with spaces or special characters in quotes."
+_COMMA_HINT = "For several values, write FIELD in (A, B). Put a value with commas in quotes."
+#: what other languages write for ``and`` and ``or``
+_SIGNS = {"&": "and", "|": "or"}
 _KEYWORDS = ("and", "or", "not", "in")
 
 
@@ -90,7 +93,10 @@ def unknown_field(name: str, start: int, end: int, names: tuple[str, ...] = ()) 
     """The problem of a field that does not exist; ``names`` are those that runs have."""
     spaces = [f"{space}.NAME" for space in fields.SPACES]
     first, dot, rest = name.partition(".")
-    if dot and (near := suggestion.nearest(first, fields.SPACES)):
+    space = fields.space_of(name)
+    if space:
+        hint = f"Write {space}.NAME."
+    elif dot and (near := suggestion.nearest(first, fields.SPACES)):
         hint = f"Did you mean '{near[0]}.{rest}'?"
     else:
         near = suggestion.nearest(name, [*fields.FIELDS, *fields.ALIASES, *names])
@@ -134,7 +140,9 @@ def _operator(text: str, start: int, problems: list[Problem]) -> Token:
         end += 1
     written = text[start:end]
     operator = {"==": "=", "=~": "~", "<>": "!="}.get(written, written)
-    if operator not in tree.OPERATORS:
+    if written == "!":
+        problems.append(Problem("Unexpected '!'.", start, end, "Write: not CONDITION."))
+    elif operator not in tree.OPERATORS:
         hint = f"Operators: {' '.join(tree.OPERATORS)}"
         problems.append(Problem(f"Unknown operator {written!r}.", start, end, hint))
     return Token(_OPERATOR, operator, start, end)
@@ -197,7 +205,7 @@ class _Parser:
             node = self._any()
             token = self._peek()
             if token.kind != _END:
-                hint = _QUOTES_HINT if token.kind in (_OPERATOR, _COMMA) else ""
+                hint = {_OPERATOR: _QUOTES_HINT, _COMMA: _COMMA_HINT}.get(token.kind, "")
                 self._fail(f"Unexpected {token.text!r}.", token, hint)
         except _Stop:
             return tree.And()
@@ -251,6 +259,8 @@ class _Parser:
             return node
         if token.kind == _END:
             self._fail("A condition is missing at the end.", token)
+        if token.kind == _OPERATOR and token.text == "!":
+            raise _Stop
         if token.kind != _WORD or token.is_keyword(*_KEYWORDS):
             self._fail(f"Expected a condition, not {token.text!r}.", token)
         if self._peek().kind == _OPERATOR:
@@ -301,6 +311,9 @@ class _Parser:
 
     def _alone(self, token: Token) -> Node:
         """A word without an operator: a state, a field that a run has, or text."""
+        sign = token.text.strip()[:1]
+        if not token.quoted and sign in _SIGNS and not token.text.strip(sign):
+            self._problem(f"Unexpected {token.text!r}.", token, f"Write: {_SIGNS[sign]}.")
         state = _state(token.text)
         if not token.quoted and state is not None:
             return tree.Comparison(Field("", "state", fields.STATE), tree.EQUAL, state)

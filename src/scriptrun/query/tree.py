@@ -72,3 +72,14 @@ def fields_of(node: Node) -> Iterator[Field]:
     elif isinstance(node, And | Or):
         for item in node.items:
             yield from fields_of(item)
+
+
+def words_of(node: Node) -> Iterator[str]:
+    """The words by themselves, in order."""
+    if isinstance(node, Word):
+        yield node.text
+    elif isinstance(node, Not):
+        yield from words_of(node.item)
+    elif isinstance(node, And | Or):
+        for item in node.items:
+            yield from words_of(item)

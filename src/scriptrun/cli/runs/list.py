@@ -4,6 +4,7 @@ A QUERY selects runs by their state, parameters, metrics, tags and more. Quote i
 are special in a shell:
 
   scriptrun list failed
+  scriptrun list "queued or preparing"
   scriptrun list alpha=0.3
   scriptrun list "state=failed and params.alpha>0.1 and submitted>-2d"
   scriptrun list "metrics.loss<0.5 and tags.team~vis" --sort -metrics.accuracy --limit 5
@@ -140,7 +141,8 @@ def _show(index: Search, args: argparse.Namespace, clear: str = "") -> list[Foun
         _print_table(index, found, asked)
         if len(fetched) > len(found):
             which = "first" if asked.sort else "latest"
-            cli_errors.say(f"Showing the {which} {limit} runs. Use --all to show all.")
+            count = f"{limit} runs" if len(found) > 1 else "run"
+            cli_errors.say(f"Showing the {which} {count}. Use --all to show all.")
     return found
 
 

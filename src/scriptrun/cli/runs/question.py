@@ -15,7 +15,7 @@ from scriptrun.tracking.index_search import SortKey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     from scriptrun.cli.parsers import Parser
@@ -46,7 +46,7 @@ def arguments(parser: Parser) -> None:
     """Add the arguments that select runs."""
     parser.words_argument = "query"
     add = parser.add_argument
-    add("query", metavar="QUERY", nargs="*", help="list only runs that match")
+    add("query", metavar="QUERY", nargs="*", default=[], help="list only runs that match")
     add("-e", "--experiment", metavar="E", help="list only runs of this experiment")
     add(
         "-s",
@@ -147,7 +147,38 @@ def no_match(index: Search, question: Question, children: bool) -> str:
         return "No runs."
     if not children and index.runs(question.node, limit=1, children=True):
         return "No matching runs, but child runs match: to list them, use --children."
-    return "No matching runs."
+    words = dict.fromkeys(tree.words_of(question.node))
+    hints = [*_filter_hints(index, question.node), *(_word_hint(index, word) for word in words)]
+    return "\n  ".join(["No matching runs.", *hints])
+
+
+def _word_hint(index: Search, word: str) -> str:
+    """How a word by itself is searched, and what it may have been meant as."""
+    given = [
+        Field(space, fields.canonical(space, word))
+        for space in (fields.PARAMS, fields.METRICS, fields.TAGS)
+    ]
+    having = [field.text for field in given if index.index.has_name(field)]
+    hint = f"{word!r} is searched in IDs, display names, experiments and scripts."
+    if having:
+        return f"{hint} For the runs that have it, write {having[0]}."
+    return f"{hint} {suggestion.question(word, map(str.lower, states.ORDER))}".rstrip()
+
+
+def _filter_hints(index: Search, node: Node) -> Iterator[str]:
+    """Hints about experiments and tags in the question that no run has."""
+    for item in node.items if isinstance(node, tree.And) else [node]:
+        if isinstance(item, tree.Has | tree.Comparison) and item.field.space == fields.TAGS:
+            if not index.index.has_name(item.field):
+                known = index.index.names(fields.TAGS)
+                hint = suggestion.hint(item.field.name, known, "Tags")
+                yield f"No run has a tag named {item.field.name!r}. {hint}"
+        elif isinstance(item, tree.Comparison) and item == _equal("experiment", item.text):
+            groups = index.groups(tree.And(), item.field, children=True)
+            names = [str(each.value) for each in groups]
+            if item.text not in names:
+                hint = suggestion.hint(item.text, names, "Experiments")
+                yield f"No run has the experiment {item.text!r}. {hint}"
 
 
 def prefixes(index: Search, found: list[FoundRun]) -> dict[str, str]:
