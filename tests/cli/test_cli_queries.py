@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import sys
 
 import pytest
 
@@ -225,6 +227,48 @@ def test_no_row_is_wider_than_the_terminal(workspace, runs, monkeypatch, width, 
     if kind == "list" and width >= 60:
         assert "REASON" in lines[0] and "ValueError" in lines[1]
         assert "RUN" in lines[0] and runs[2].id.startswith(lines[1].split()[0])
+
+
+def test_columns_with_odd_names_are_dropped_too(workspace, monkeypatch):
+    odd = {"\x1b[31mred": 1, "new\nline": 2, "STATE": 3, "": 4}
+    logged(workspace, "three", failed="ValueError: bad", **odd)
+    monkeypatch.setenv("COLUMNS", "44")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert main(["list"]) == 0
+    heads, row = [re.sub("\x1b.*?m", "", line) for line in sys.stdout.getvalue().splitlines()]
+    assert heads.split() == ["RUN", "NAME", "STATE", "REASON"]
+    assert "Failed" in row and "ValueError: bad" in row
+
+
+def test_headings_are_distinct(types, workspace):
+    logged(workspace, "three", **{"STATE": 3, "": 4})
+    assert {"metrics.STATE", 'metrics.""'} < set(types("list").splitlines()[0].split())
+
+
+def test_groups_of_runs_with_many_metrics(types, workspace):
+    for number in range(2):
+        logged(workspace, f"r{number}", zzz=1, **{f"{number}layer{n}": n for n in range(40)})
+    heads = types("list", "--group-by", "name").splitlines()[0]
+    assert heads.count("best ") == 8 and "best zzz" in heads
+    assert types("list", "--group-by", "name", "--csv").splitlines()[0].count("best.") == 81
+
+
+def test_many_metrics_are_not_all_shown(types, workspace):
+    run = logged(workspace, "big", **{f"layer{n:02}": n for n in range(40)}, loss=[2, 1])
+    lines = types("show").splitlines()
+    assert sum(line.startswith("  layer") for line in lines) == 29
+    assert f"and 11 more (to list all: scriptrun metrics {run.id})" in types("show")
+    assert any(line.startswith("  loss") for line in lines)
+    assert types("metrics").count("layer") == 40
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_values_of_two_runs_fit_the_terminal(workspace, runs, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert main(["metrics", "one", "loss", "accuracy", "--with", "two"]) == 0
+    lines = [re.sub("\x1b.*?m", "", line) for line in sys.stdout.getvalue().splitlines()]
+    assert max(map(output.width, lines)) <= width
 
 
 def test_shown_values():

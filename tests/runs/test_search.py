@@ -84,12 +84,20 @@ def test_values_and_the_fields_that_differ(workspace):
     logged(workspace, "one", alpha=0.3, loss=[3, 1], same=1)
     logged(workspace, "two", alpha=0.5, loss=[3, 2], same=1)
     found = search.search(workspace, sort="submitted")
-    assert search.differing_fields(found) == [Field("metrics", "alpha"), Field("metrics", "loss")]
+    assert search.differing_fields(found) == [Field("metrics", "loss"), Field("metrics", "alpha")]
     assert [each.value(Field("max", "loss"), 0) for each in found] == [3.0, 3.0]
     assert found[0].value(Field("params", "alpha"), 0) == "0.3"
     assert found[0].typed(Field("params", "alpha"), 0) == 0.3
     assert found[0].value(Field("metrics", "none"), 0) is None
     assert len(search.differing_fields(found[:1])) == 3
+
+
+def test_what_most_runs_have_comes_first_then_curves(workspace):
+    logged(workspace, "one", aaa=1, loss=[3, 1], zzz=1)
+    logged(workspace, "two", zzz=2)
+    found = search.search(workspace, sort="submitted")
+    order = [field.name for field in search.differing_fields(found)]
+    assert order == ["zzz", "loss", "aaa"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from scriptrun.query import fields, language, numbers, tree
@@ -224,15 +225,18 @@ def sort_keys(mentions: Iterable[Mention]) -> list[SortKey]:
 
 
 def differing_fields(found: Sequence[FoundRun]) -> list[Field]:
-    """The parameters and metrics whose values are not equal in all of ``found``, in their order.
+    """The parameters, then the metrics, whose values are not equal in all of ``found``.
 
-    Those of a single run are all that it has.
+    Those of the most runs come first, then those logged several times. Those of a single run are
+    all that it has.
     """
-    names: dict[Field, None] = {}
-    for run in found:
-        names.update(dict.fromkeys(Field(fields.PARAMS, name) for name in run.named.params))
-    for run in found:
-        names.update(dict.fromkeys(Field(fields.METRICS, name) for name in run.named.metrics))
+    counts = Counter(Field(fields.PARAMS, name) for run in found for name in run.named.params)
+    metrics = Counter(Field(fields.METRICS, name) for run in found for name in run.named.metrics)
+    once = Counter(Field(fields.METRICS, name) for run in found for name in run.named.logged)
+    names = [
+        *sorted(counts, key=lambda field: -counts[field]),
+        *sorted(metrics, key=lambda field: (-metrics[field], once[field])),
+    ]
     return [
         field
         for field in names

@@ -27,7 +27,7 @@ _KEPT = ("id", "state", "reason")
 _SHRINKABLE = ("name", "script", "reason", "arguments", "experiment")
 _HEADS = {"id": "RUN", "duration": "TOOK", "exit_code": "EXIT CODE"}
 #: the longest parameter in a table, and how many columns come by themselves without a terminal
-_MAX_LENGTH, _MAX_AUTOMATIC = 24, 8
+_MAX_LENGTH, MAX_AUTOMATIC = 24, 8
 
 
 class Table(Value):
@@ -57,7 +57,7 @@ def table(
     named = [field for field in mentioned if field.space and field.space != fields.PROPERTIES]
     differing = [field for field in search.differing_fields(found) if field != without]
     automatic = list(dict.fromkeys([*named, *_by_turns(differing)]))
-    automatic = automatic if output.is_terminal() else automatic[:_MAX_AUTOMATIC]
+    automatic = automatic if output.is_terminal() else automatic[:MAX_AUTOMATIC]
     others = [field for field in mentioned if not field.space]
     first, last = ([fields.known(name) for name in names] for names in (_FIRST, _LAST))
     more = [field for field in dict.fromkeys(others) if field not in (*first, *last)]
@@ -118,11 +118,14 @@ def _table(
 
 def _heads(wanted: Sequence[Field]) -> dict[Field, str]:
     """The headings: a name by itself where only one column has it."""
-    names = [field.name for field in wanted if field.space]
-    return {field: _head(field, names.count(field.name) > 1) for field in wanted}
+    names = [field.name if field.space else _head(field) for field in wanted]
+    return {
+        field: _head(field, names.count(field.name) > 1 or not field.name.strip())
+        for field in wanted
+    }
 
 
-def _head(field: Field, is_ambiguous: bool) -> str:
+def _head(field: Field, is_ambiguous: bool = False) -> str:
     if not field.space:
         return _HEADS.get(field.name, field.name.upper())
     if is_ambiguous or field.space in (fields.LOWEST, fields.HIGHEST):

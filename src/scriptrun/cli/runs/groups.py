@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 
 from scriptrun.cli.runs import columns
@@ -34,7 +35,8 @@ def group(
     """The runs by the values of ``by``; metrics that are ``mentioned`` come first."""
     found = index.groups(node, by, children)
     first = [field.name for field in mentioned if field.space == fields.METRICS]
-    names = dict.fromkeys([*first, *sorted({name for each in found for name in each.metrics})])
+    counts = Counter(name for each in found for name in each.metrics)
+    names = dict.fromkeys([*first, *sorted(counts, key=lambda name: (-counts[name], name))])
     shown = [name for name in names if any(_best(each, name) is not None for each in found)]
     return Groups(by, found, shown)
 
@@ -80,6 +82,8 @@ def _record(grouped: Groups, each: RunGroup) -> Json:
 
 def _print_table(grouped: Groups) -> None:
     head = grouped.field.name.upper() if not grouped.field.space else grouped.field.name
+    if not output.is_terminal():
+        grouped = grouped.replace(metrics=grouped.metrics[: columns.MAX_AUTOMATIC])
     titles = [title for name in grouped.metrics for title in (f"best {name}", f"mean {name}")]
     rows = [[*_cells(grouped, each), *_metric_cells(grouped, each)] for each in grouped.groups]
     output.print_table(

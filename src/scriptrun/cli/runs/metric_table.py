@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: the columns of --csv
 HEADS = ("run", "name", "kind", "count", "last", "last_step", "min", "min_step", "max", "max_step")
+#: the columns that are left out where a terminal is narrow, first the first
+_DROPPED = ("COUNT", "CURVE", "MAX", "MIN")
 _CURVE_WIDTH, _NARROW_CURVE, _LONGEST_LAST, _SHORT_LAST = 24, 8, 32, 12
 
 
@@ -45,7 +47,7 @@ def print_summaries(
         for item, row in zip(summaries, rows, strict=True):
             row[1] = _curve(item, width)
     table = [[row[n] for n in columns] for row in rows]
-    output.print_table([heads[n] for n in columns], table, ("METRIC", "LAST"), indent)
+    output.print_table([heads[n] for n in columns], table, ("METRIC", "LAST"), _DROPPED, indent)
 
 
 def print_comparison(rows: Sequence[tuple[Run, MetricSummary]]) -> None:
@@ -60,7 +62,7 @@ def print_comparison(rows: Sequence[tuple[Run, MetricSummary]]) -> None:
     ]
     columns = _fitting(heads, table, [0, 1, 2, 3, 4, 5, 6], _terminal_width())
     cells = [[row[n] for n in columns] for row in table]
-    output.print_table([heads[n] for n in columns], cells, ("RUN", "METRIC", "LAST"))
+    output.print_table([heads[n] for n in columns], cells, ("RUN", "METRIC", "LAST"), _DROPPED)
 
 
 def _cells(item: MetricSummary, maximizes: bool | None) -> list[str]:
@@ -119,9 +121,9 @@ def _fitting(
         if limit == _LONGEST_LAST or _width(heads, rows, columns) > width:
             for row in rows:
                 row[last] = _cut(row[last], limit)
-    droppable = [n for n in columns if heads[n] in ("COUNT", "CURVE", "MAX", "MIN")]
+    droppable = [n for n in columns if heads[n] in _DROPPED]
     columns = list(columns)
-    for column in sorted(droppable, key=lambda n: ("COUNT", "CURVE", "MAX", "MIN").index(heads[n])):
+    for column in sorted(droppable, key=lambda n: _DROPPED.index(heads[n])):
         if _width(heads, rows, columns) <= width:
             break
         columns.remove(column)

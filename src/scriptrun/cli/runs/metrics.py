@@ -56,8 +56,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--plot", action="store_true", help="plot the values in the terminal")
-    group.add_argument("--csv", action="store_true", help="print CSV, with all values")
-    group.add_argument("--json", action="store_true", help="print JSON, with all values")
+    group.add_argument("--csv", action="store_true", help="print CSV; of NAME, all values")
+    group.add_argument("--json", action="store_true", help="print JSON; of NAME, all values")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -184,7 +184,10 @@ def _print_values(values: dict[str, list[Values]]) -> None:
     columns = [0] * several_runs + [1] * (len(values) > 1) + [2, 3, 4]
     columns = [n for n in columns if n != 2 or any(row[2] for row in rows)]
     output.print_table(
-        [heads[n] for n in columns], [[row[n] for n in columns] for row in rows], ("VALUE", "RUN")
+        [heads[n] for n in columns],
+        [[row[n] for n in columns] for row in rows],
+        ("VALUE", "RUN", "METRIC"),
+        ("TIME (UTC)",),
     )
     if left_out:
         total = left_out + len(rows)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
     from scriptrun.tracking.run_state import RunState
 
-_MAX_FILES = 15
+_MAX_FILES, _MAX_METRICS = 15, 30
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,7 +149,11 @@ def _print_metrics(run: Run) -> None:
     if summaries:
         goals = _goals(run)
         print("\nmetrics" + (" (*: best)" if goals.keys() & summaries.keys() else ""))
-        metric_table.print_summaries(list(summaries.values()), goals, "  ")
+        shown = sorted(summaries.values(), key=lambda it: (it.name not in goals, it.count < 2))
+        metric_table.print_summaries(shown[:_MAX_METRICS], goals, "  ")
+        if len(shown) > _MAX_METRICS:
+            rest = len(shown) - _MAX_METRICS
+            print(f"  and {rest} more (to list all: scriptrun metrics {run.id})")
 
 
 def _goals(run: Run) -> dict[str, bool]:

@@ -83,7 +83,9 @@ def print_table(
     widest first, to no less than 8 characters. With ``droppable``, no line is ever too long.
     """
     clean_rows = [[one_line(cell) for cell in row] for row in rows]
-    heads = [one_line(head) for head in heads]
+    heads, shrinkable, droppable = (
+        [one_line(head) for head in each] for each in (heads, shrinkable, droppable)
+    )
     widths = [max(map(width, column)) for column in zip(heads, *clean_rows, strict=True)]
     shown = list(range(len(heads)))
     if sys.stdout.isatty():
