@@ -240,6 +240,16 @@ def test_columns_with_odd_names_are_dropped_too(workspace, monkeypatch):
     assert "Failed" in row and "ValueError: bad" in row
 
 
+def test_names_in_errors_keep_to_one_line(types, workspace):
+    logged(workspace, "three", **{"new\nline": 2})
+    assert "Metrics: new line." in types("list", "metrics.zzzz=1", code=2)
+    assert "Metrics: new line." in types("best", "zzzz", code=2)
+
+
+def test_a_mistyped_metric_of_the_latest_run(types, runs):
+    assert "Did you mean 'loss', a metric of the latest run?" in types("metrics", "los", code=2)
+
+
 def test_headings_are_distinct(types, workspace):
     logged(workspace, "three", **{"STATE": 3, "": 4})
     assert {"metrics.STATE", 'metrics.""'} < set(types("list").splitlines()[0].split())

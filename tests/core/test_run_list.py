@@ -67,3 +67,17 @@ def test_without_pandas(workspace, monkeypatch):
 def test_a_limit_of_nothing(workspace):
     with pytest.raises(UserErrorException, match="at least 1"):
         workspace.runs(limit=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"query": None}, "query must be a string, not None"),
+        ({"query": ["failed"]}, "query must be a string"),
+        ({"sort": ["-loss"]}, "sort must be a string"),
+        ({"limit": "3"}, "limit must be an integer, not '3'"),
+    ],
+)
+def test_arguments_of_other_types(workspace, arguments, message):
+    with pytest.raises(UserErrorException, match=message):
+        workspace.runs(**arguments)

@@ -61,6 +61,12 @@ def find(
     workspace: Workspace, query: str, sort: str | None, limit: int | None, children: bool
 ) -> RunList:
     """The runs that match ``query``; see ``Workspace.runs``."""
+    for name, text in (("query", query), ("sort", "" if sort is None else sort)):
+        if not isinstance(text, str):
+            hint = "Separate fields by commas: sort='-loss,name'." if name == "sort" else ""
+            raise UserErrorException(f"{name} must be a string, not {text!r}.", hint)
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+        raise UserErrorException(f"limit must be an integer, not {limit!r}.")
     if limit is not None and limit < 1:
         raise UserErrorException(f"limit must be at least 1, not {limit}.")
     return RunList(workspace, search.search(workspace, query, sort, limit, children))

@@ -12,6 +12,7 @@ from scriptrun.query.language import UNKNOWN, Mention, Query
 from scriptrun.query.problem import Problem, refuse
 from scriptrun.runs import find
 from scriptrun.spec import states, suggestion
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value
 from scriptrun.tracking.index import Index, RunRow, epoch_seconds
@@ -262,6 +263,8 @@ def _renamed(node: Node, names: dict[Field, Field]) -> Node:
 def _hint(near: list[str], known: list[str], noun: str) -> str:
     if near:
         return f"Did you mean {near[0]!r}?"
-    listed = ", ".join(known[:_MAX_LISTED]) + (", ..." if len(known) > _MAX_LISTED else "")
+    listed = ", ".join(map(one_line, known[:_MAX_LISTED])) + (
+        ", ..." if len(known) > _MAX_LISTED else ""
+    )
     plural = {"property": "Properties"}.get(noun, f"{noun.capitalize()}s")
     return f"{plural}: {listed}."

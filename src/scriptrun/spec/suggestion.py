@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from scriptrun.spec.control_characters import one_line
+
 
 def nearest(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     """At most ``count`` of the known names that look like ``name``, the nearest first.
@@ -26,7 +28,7 @@ def question(name: str, known: Iterable[str], count: int = 1) -> str:
 def hint(name: str, known: Iterable[str], label: str) -> str:
     """``Did you mean 'x'? LABEL: x, y.``: the nearest known name, if any, and all of them."""
     known = list(known)
-    return f"{question(name, known)}{label}: {', '.join(known) or 'none'}."
+    return f"{question(name, known)}{label}: {', '.join(map(one_line, known)) or 'none'}."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

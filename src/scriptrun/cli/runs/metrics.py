@@ -21,7 +21,7 @@ from scriptrun.cli.runs import metric_table
 from scriptrun.cli.terminal import charts, output
 from scriptrun.core.run import Run
 from scriptrun.runs import metric_history as histories
-from scriptrun.spec import ids
+from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import metric_summary
@@ -76,11 +76,16 @@ def _find(workspace: Workspace, args: argparse.Namespace) -> tuple[Run, list[str
     """The run and the metrics' names: a word that names no run may be a metric of the latest."""
     try:
         return Run.find(workspace, args.run_name), args.names
-    except UserErrorException:
+    except UserErrorException as error:
         latest = Run.find(workspace)
-        if args.run_name not in metric_summary.summarize(latest.path):
+        known = metric_summary.summarize(latest.path)
+        if args.run_name in known:
+            return latest, [args.run_name, *args.names]
+        near = suggestion.nearest(args.run_name, known)
+        if not near:
             raise
-        return latest, [args.run_name, *args.names]
+        hint = f"Did you mean {near[0]!r}, a metric of the latest run? {error.hint}"
+        raise UserErrorException(error.message, hint) from None
 
 
 def _parts(run: Run) -> list[Run]:
