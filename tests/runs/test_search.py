@@ -27,6 +27,13 @@ def logged(workspace, name, tags=None, **metrics):
     return run
 
 
+def add_parameter(run, name, value):
+    folder = run.path / "mlflow" / "0" / "abc" / "params"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(value)
+    run_folder.touch(run.path)
+
+
 def names(workspace, query, **more):
     return [found.row.display_name for found in search.search(workspace, query, **more)]
 
@@ -41,6 +48,23 @@ def test_names_without_a_space_are_looked_up(workspace):
     assert names(workspace, "alpha=0.3") == ["one"]
     assert names(workspace, "loss<2 or team=audio", sort="loss") == ["one", "two"]
     assert names(workspace, "", sort="-alpha", limit=1) == ["two"]
+
+
+def test_a_parameter_that_was_logged_too_is_not_ambiguous(workspace):
+    run = logged(workspace, "one", alpha=0.3)
+    add_parameter(run, "alpha", "0.30")
+    logged(workspace, "two", alpha=0.5)
+    assert names(workspace, "alpha=0.3") == ["one"]
+    assert names(workspace, "alpha>0", sort="alpha") == ["one", "two"]
+    logged(workspace, "three", alpha=[0.3, 0.4])
+    with pytest.raises(QueryException, match="ambiguous"):
+        search.search(workspace, "alpha=0.3")
+
+
+def test_a_property_of_git_may_be_missing(workspace):
+    run = logged(workspace, "one", alpha=0.3)
+    run.add_properties({"azureml.runsource": "experiment"})
+    assert names(workspace, "properties.azureml.git.branch=main") == []
 
 
 @pytest.mark.parametrize(
@@ -58,10 +82,7 @@ def test_names_without_a_space_are_looked_up(workspace):
 )
 def test_names_that_no_run_has(workspace, query, message, hint):
     run = logged(workspace, "one", {"team": "vision"}, alpha=0.3, loss=[3, 1], team=[1, 2], depth=1)
-    folder = run.path / "mlflow" / "0" / "abc" / "params"
-    folder.mkdir(parents=True)
-    (folder / "depth").write_text("1")
-    run_folder.touch(run.path)
+    add_parameter(run, "depth", "2")
     assert names(workspace, "team=2") == ["one"], "a metric comes before a tag"
     with pytest.raises(QueryException) as caught:
         search.search(workspace, query)

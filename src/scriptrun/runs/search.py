@@ -41,6 +41,8 @@ _NOUNS = {
 #: the spaces of a name without one; tags count where no parameter or metric has the name, as
 #: sweeps tag their runs with the parameters
 _GUESSED = (fields.PARAMS, fields.METRICS, fields.TAGS)
+#: how properties begin that not every run has, such as those of Git
+_OWN_PROPERTIES = ("azureml.", "mlflow.")
 _MAX_LISTED = 10
 
 
@@ -187,6 +189,8 @@ class Search:
         near = suggestion.nearest(field.name, known)
         if not known or (field.space in (fields.TAGS, fields.PROPERTIES) and not near):
             return field  # no run has any yet: nothing to mistype
+        if field.space == fields.PROPERTIES and field.name.startswith(_OWN_PROPERTIES):
+            return field
         noun = _NOUNS[field.space]
         message = f"No run has a {noun} named {field.name!r}."
         return Problem(message, mention.start, mention.end, _hint(near, known, noun))
@@ -199,6 +203,8 @@ class Search:
         found = [field for field in found if field.space != fields.TAGS] or found
         if len(found) == 1 or (found and not self.index.has_name(found[0], given=True)):
             return found[-1]
+        if found and not self.index.differs(found[0], found[1]):
+            return found[0]
         if not found:
             known = tuple(self.names(*_GUESSED))
             return language.unknown_field(name, mention.start, mention.end, known)

@@ -204,6 +204,10 @@ class Index:
         """Whether any run has this field; ``given``: as an argument, not logged as a metric."""
         return self._repaired(lambda: index_search.has_name(self._db, field, given))
 
+    def differs(self, param: Field, metric: Field) -> bool:
+        """Whether any run has another value of the metric than of the parameter, or several."""
+        return self._repaired(lambda: index_search.differs(self._db, param, metric))
+
     def unique_prefix(self, run_id: str, is_child: bool, at_least: int = 8) -> str:
         """The shortest prefix that names this run, of at least some characters."""
         return self._repaired(

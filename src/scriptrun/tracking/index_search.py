@@ -233,6 +233,25 @@ def has_name(database: sqlite3.Connection, field: Field, given: bool) -> bool:
     return database.execute(query, (source, to_sqlite(field.name))).fetchone() is not None
 
 
+def differs(database: sqlite3.Connection, param: Field, metric: Field) -> bool:
+    """Whether any run logged the metric several times, or as another value than the parameter's."""
+    query = """
+        select 1 from facts as logged where space = :metrics and key = :metric and (
+            count > 1 or exists (
+                select 1 from facts as given
+                where given.run = logged.run and given.space = :params and given.key = :param
+                and (given.number is not logged.number
+                     or given.number is null and given.text is not logged.text)
+            )
+        ) limit 1
+    """
+    values = {
+        **{"metrics": metric.space, "metric": to_sqlite(metric.name)},
+        **{"params": param.space, "param": to_sqlite(param.name)},
+    }
+    return database.execute(query, values).fetchone() is not None
+
+
 def unique_prefix(database: sqlite3.Connection, run_id: str, is_child: bool, at_least: int) -> str:
     """The shortest prefix of ``run_id`` that names this run, of ``at_least`` characters.
 
