@@ -121,6 +121,15 @@ def test_what_most_runs_have_comes_first_then_curves(workspace):
     assert order == ["zzz", "loss", "aaa"]
 
 
+def test_a_metric_that_repeats_a_parameter_is_left_out(workspace):
+    for name, alpha in (("one", 0.3), ("two", 0.5)):
+        add_parameter(logged(workspace, name, alpha=alpha), "alpha", str(alpha))
+    found = search.search(workspace)
+    assert search.differing_fields(found) == [Field("params", "alpha")]
+    add_parameter(logged(workspace, "three", alpha=0.7), "alpha", "7")
+    assert len(search.differing_fields(search.search(workspace))) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "goal"),
     [

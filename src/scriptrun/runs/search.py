@@ -22,7 +22,7 @@ from scriptrun.tracking.index_search import SortKey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from scriptrun.query.tree import Node
     from scriptrun.registry.workspace_files import WorkspaceFiles
@@ -235,7 +235,7 @@ def differing_fields(found: Sequence[FoundRun]) -> list[Field]:
     """The parameters, then the metrics, whose values are not equal in all of ``found``.
 
     Those of the most runs come first, then those logged several times. Those of a single run are
-    all that it has.
+    all that it has. A metric is left out if it only repeats the parameter of that name.
     """
     counts = Counter(Field(fields.PARAMS, name) for run in found for name in run.named.params)
     metrics = Counter(Field(fields.METRICS, name) for run in found for name in run.named.metrics)
@@ -247,8 +247,19 @@ def differing_fields(found: Sequence[FoundRun]) -> list[Field]:
     return [
         field
         for field in names
-        if len(found) == 1 or len({repr(run.typed(field, 0.0)) for run in found}) > 1
+        if not _repeats_parameter(found, field, counts)
+        and (len(found) == 1 or len({repr(run.typed(field, 0.0)) for run in found}) > 1)
     ]
+
+
+def _repeats_parameter(found: Sequence[FoundRun], field: Field, params: Container[Field]) -> bool:
+    """Whether a metric has the value of the parameter of that name in all of ``found``."""
+    param = Field(fields.PARAMS, fields.canonical(fields.PARAMS, field.name))
+    return (
+        field.space == fields.METRICS
+        and param in params
+        and all(run.typed(field, 0.0) == run.typed(param, 0.0) for run in found)
+    )
 
 
 def _is_about_children(node: Node) -> bool:
