@@ -272,6 +272,20 @@ def test_many_metrics_are_not_all_shown(types, workspace):
     assert types("metrics").count("layer") == 40
 
 
+def test_only_curves_are_plotted_unless_metrics_are_named(types, workspace):
+    logged(workspace, "big", layer=1, loss=[2, 1])
+    assert "layer" not in types("metrics", "--plot")
+    assert "layer" in types("metrics", "big", "layer", "--plot")
+    logged(workspace, "single", layer=1)
+    assert "layer" in types("metrics", "--plot")
+
+
+def test_text_of_metrics_runs_no_formula_in_a_spreadsheet(types, workspace):
+    logged(workspace, "odd", note="=1+2")
+    assert types("metrics", "--csv").splitlines()[1].split(",")[4] == "'=1+2"
+    assert types("metrics", "odd", "note", "--csv").splitlines()[1].endswith(",'=1+2")
+
+
 @pytest.mark.parametrize("width", [20, 40])
 def test_values_of_two_runs_fit_the_terminal(workspace, runs, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))

@@ -147,4 +147,4 @@ def test_errors_echo_arguments_cleaned(capsys):
     ],
 )
 def test_a_csv_holds_no_formulas(value, cell):
-    assert csv_text._cell(value, str) == cell
+    assert csv_text.cell(value, str) == cell

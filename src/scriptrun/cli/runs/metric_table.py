@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
-from scriptrun.cli.terminal import charts, output
+from scriptrun.cli.terminal import charts, csv_text, output
 from scriptrun.core.run import Run
 from scriptrun.spec.control_characters import one_line
 from scriptrun.tracking import metric_summary
@@ -155,11 +155,7 @@ def print_csv(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(heads)
     for row in rows:
-        writer.writerow([_csv_value(value) for value in row])
-
-
-def _csv_value(value: object) -> object:
-    return json.dumps(value) if isinstance(value, list | dict) else value
+        writer.writerow([csv_text.cell(value, json.dumps) for value in row])
 
 
 def choose(values: Sequence[T], count: int) -> list[T]:

@@ -139,7 +139,9 @@ def _history(run: Run, name: str) -> histories.MetricHistory:
 
 def _plottable(run: Run) -> list[str]:
     summaries = metric_summary.summarize(run.path).values()
-    return [item.name for item in summaries if item.kind == metric_summary.NUMBERS]
+    numbers = [item for item in summaries if item.kind == metric_summary.NUMBERS]
+    curves = [item.name for item in numbers if item.count > 1]
+    return curves or [item.name for item in numbers]
 
 
 def _show_values(args: argparse.Namespace, values: dict[str, list[Values]]) -> None:

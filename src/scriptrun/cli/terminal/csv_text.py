@@ -20,13 +20,13 @@ def as_csv(
     """``rows`` as CSV with the columns ``names``; ``as_text`` formats lists and dicts."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator=line_end)
-    writer.writerow({name: _cell(name, as_text) for name in names})
+    writer.writerow({name: cell(name, as_text) for name in names})
     for row in rows:
-        writer.writerow({name: _cell(value, as_text) for name, value in row.items()})
+        writer.writerow({name: cell(value, as_text) for name, value in row.items()})
     return buffer.getvalue()
 
 
-def _cell(value: object, as_text: Callable[[object], object]) -> object:
+def cell(value: object, as_text: Callable[[object], object]) -> object:
     """``value`` for a CSV file; text that a spreadsheet would run as a formula gets a ``'``."""
     text = as_text(value) if isinstance(value, list | dict) else value
     is_formula = isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
