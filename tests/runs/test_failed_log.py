@@ -37,6 +37,14 @@ def test_paths_are_those_of_the_source(failed):
     assert log.lines[-1] == f"ValueError: {source / 'train.py'}" and str(run.path) not in log.text
 
 
+def test_paths_of_a_child_are_those_of_the_source(failed):
+    source, run = failed
+    reason = f'run 0: ValueError: x\n  File "{run.path}_0/{WORK}/train.py", line 4'
+    status = run.standing.replace(reason=reason)
+    expected = f'run 0: ValueError: x\n  File "{source / "train.py"}", line 4'
+    assert failed_log.reason_of(run, status) == expected
+
+
 def test_paths_of_what_has_changed_are_those_of_the_snapshot(failed):
     source, run = failed
     part = source / "deep er" / "part.py"

@@ -24,6 +24,7 @@ from scriptrun.tracking import run_folder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.core.run import Run
+    from scriptrun.tracking.run_state import RunState
 
 #: files of the source above this size are not compared
 _LARGE = 4 << 20
@@ -71,6 +72,12 @@ def read(run: Run, count: int = 15) -> FailedLog:
     return FailedLog(lines, escape(location), rank if isinstance(rank, int) else 0)
 
 
+def reason_of(run: Run, status: RunState) -> str:
+    """The run's reason; that of a sweep has the end of a child's log, with paths that exist."""
+    text = status.reason
+    return escape(_with_real_paths(run, text)[0]) if f"/{run.id}_" in text else text
+
+
 def raise_if_failed(run: Run, raise_on_error: bool) -> None:
     """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set.
 
@@ -81,7 +88,7 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
     if raise_on_error and status.state == states.FAILED:
         tail = read(run).text
         excerpt = f"\nLast lines of its log:\n{tail}" if tail else ""
-        reason = status.reason.rstrip(".")
+        reason = reason_of(run, status).rstrip(".")
         raise ActivityFailedException(f"Run {run.id} failed: {reason}.{excerpt}")
 
 
@@ -97,11 +104,11 @@ def _with_real_paths(run: Run, text: str) -> tuple[str, str]:
 
 
 def _work_path(run_id: str) -> re.Pattern[str]:
-    """Paths below a working directory of the run: in its folder, or on a node's own disk.
+    """Paths below a working directory of the run or a child: in its folder, or on a node's disk.
 
     The group that matched is the path relative to the source: in quotes, or a word.
     """
-    folder = rf"{re.escape(run_id)}(?:/work(?:-node-\d+)?|\.\d+\.\d+)/"
+    folder = rf"{re.escape(run_id)}(?:_\d+)?(?:/work(?:-node-\d+)?|\.\d+\.\d+)/"
     quoted = rf"(?<=[\"'])/[^\"'\n]*?{folder}([^\"'\n]+)(?=[\"'])"
     return re.compile(rf"{quoted}|(?<![\w/])/[^\s\"':]*?{folder}({_IN_PATH}+)")
 

@@ -107,7 +107,8 @@ def _goal(index: Search, name: str, args: argparse.Namespace) -> tuple[str, str]
         return (metric_goals.MINIMIZE, "--min") if args.min else (metric_goals.MAXIMIZE, "--max")
     for sweep in _sweeps(index):
         if sweep.metric == name:
-            return sweep.goal, "the goal of a sweep"
+            other = "--min" if sweep.maximizes else "--max"
+            return sweep.goal, f"the goal of a sweep; for the opposite, use {other}"
     guessed = metric_goals.guess(name)
     if guessed is None:
         return metric_goals.MAXIMIZE, "assumed; for the lowest, use --min"

@@ -12,6 +12,7 @@ from pathlib import Path
 from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.config.sweeps import search_space
 from scriptrun.core.run import Run
+from scriptrun.runs import failed_log
 from scriptrun.runtime import disks
 from scriptrun.spec import ids, states
 from scriptrun.spec.control_characters import one_line
@@ -65,7 +66,7 @@ def show(run: HyperDriveRun) -> None:
         [
             ("sweep", run.id),
             ("state", output.state(status.state)),
-            ("reason", status.reason),
+            ("reason", failed_log.reason_of(run, status)),
             ("runs", _counts(children, limits.max_total_runs)),
             ("sampling", f"{sweep.sampling['name']}, seed {sweep.seed}"),
             ("policy", repr(sweep.create_policy())),

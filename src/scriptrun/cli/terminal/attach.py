@@ -249,10 +249,10 @@ def print_summary(run: Run, status: RunState, with_log: bool = False) -> None:
     if status.began is not None and status.ended is not None:
         duration = f" after {output.duration(status.ended - status.began)}"
     lines = [f"{output.state(status.state, sys.stderr)}{duration}: {run.id}"]
-    if status.reason:
-        lines.append(f"  {status.reason}")
     if status.state == states.FAILED:
-        lines += _failure_lines(run, with_log)
+        lines += _failure_lines(run, status, with_log)
+    elif status.reason:
+        lines.append(f"  {status.reason}")
     lines += _best_run_lines(run) if run_kind(run.type).has_children else []
     metrics = {} if run_kind(run.type).has_children else run.get_metrics()
     if metrics:
@@ -290,12 +290,13 @@ def _best_run_lines(run: Run) -> list[str]:
     return [*lines, f"  scriptrun sweep show {run.id}"]
 
 
-def _failure_lines(run: Run, with_log: bool) -> list[str]:
-    """Return where the error was raised, and the log's last lines if they were not printed."""
+def _failure_lines(run: Run, status: RunState, with_log: bool) -> list[str]:
+    """Return the reason, where the error was raised, and the log's end if it was not printed."""
     from scriptrun.runs import failed_log  # loaded only for runs that failed
 
     log = failed_log.read(run, TAIL_LINES)
-    lines = [f"  at {log.location}"] if log.location else []
+    lines = [f"  {line}" for line in failed_log.reason_of(run, status).split("\n") if line]
+    lines += [f"  at {log.location}"] if log.location else []
     if log.lines and (log.rank or with_log):
         whose = f"rank {log.rank}" if log.rank else "its log"
         lines += [f"  last lines of {whose}:", *(f"    {line}" for line in log.lines)]
