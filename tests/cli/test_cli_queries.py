@@ -181,6 +181,10 @@ def test_only_what_is_missing_is_asked_for(types):
     assert "arguments are required: METRIC.\n" in types("best", code=2)
 
 
+def test_a_suggestion_ends_the_error(types):
+    assert types("list", "--sort-by", "x", code=2).endswith("Did you mean '--sort'?\n")
+
+
 def test_how_many_are_shown(types, runs, capsys):
     for limit, words in (("1", "the latest run."), ("2", "the latest 2 runs.")):
         main(["list", "-l", limit])

@@ -93,6 +93,7 @@ def refused(text):
         ("exit_code=x", "'x' is not a number", "such as 1"),
         ("exit_code~1", "is a number", "Use ="),
         ("submitted>-2x", "'-2x' is not a time", "yesterday"),
+        ("submitted=-1d", "'-1d' is an instant", "write submitted>-1d."),
         ("duration>soon", "'soon' is not a duration", "1h30m"),
         ("metrics.loss<abc", "'abc' is not a number", "such as 1"),
         ("metrcs.loss<1", "Unknown field 'metrcs.loss'", "'metrics.loss'"),

@@ -72,7 +72,7 @@ class Parser(argparse.ArgumentParser):
         if self.takes_rest:
             hint += f"To pass arguments to the script, use --: {self.prog} ... train.py -- {text}"
         raise UserErrorException(
-            f"Unexpected argument {text!r} for `{self.prog}`.", hint or self._help_hint()
+            f"Unexpected argument {text!r} for `{self.prog}`.", hint.strip() or self._help_hint()
         )
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:

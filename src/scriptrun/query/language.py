@@ -371,6 +371,9 @@ class _Parser:
         number = moment = None
         if field.kind == fields.TIME:
             moment = moments.parse_time(value.text, self._now)
+            if operator not in tree.ORDERS and moment is not None and moment.start == moment.end:
+                hint = f"For runs since then, write {field.name}>{value.text}."
+                self._problem(f"{value.text!r} is an instant.", value, hint)
         elif field.kind == fields.DURATION:
             number = moments.parse_duration(value.text)
         else:

@@ -11,6 +11,7 @@ from scriptrun.cli.runs import metric_table
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
+from scriptrun.runs import failed_log
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
@@ -65,7 +66,7 @@ def _print(run: Run) -> None:
             ("name", "" if name == run.id else name),
             ("experiment", job.experiment),
             ("state", output.state(status.state)),
-            ("reason", _reason(run, status)),
+            ("reason", failed_log.reason_of(run, status)),
             ("command", command if command.strip() else "none (interactive run)"),
             ("target", job.target.name),
             (f"{job.target.kind} job", ", ".join(details["jobIds"])),
@@ -97,14 +98,6 @@ def _print_failure(status: RunState, last_lines: Sequence[str]) -> None:
     for line in last_lines:
         print(f"  {line}")
     print()
-
-
-def _reason(run: Run, status: RunState) -> str:
-    if status.state != states.FAILED:
-        return status.reason
-    from scriptrun.runs import failed_log  # loaded only for runs that failed
-
-    return failed_log.reason_of(run, status)
 
 
 def _quote(text: str) -> str:
