@@ -181,6 +181,11 @@ def test_only_what_is_missing_is_asked_for(types):
     assert "arguments are required: METRIC.\n" in types("best", code=2)
 
 
+def test_a_workspace_without_runs(types):
+    for words in ([], ["failed"], ["alpha=0.3"], ["--sort", "-loss"], ["foo"]):
+        assert types("list", *words) == "No runs.\n"
+
+
 def test_a_suggestion_ends_the_error(types):
     assert types("list", "--sort-by", "x", code=2).endswith("Did you mean '--sort'?\n")
 

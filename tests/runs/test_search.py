@@ -40,6 +40,9 @@ def names(workspace, query, **more):
 
 def test_an_empty_workspace_answers_every_question(workspace):
     assert names(workspace, "metrics.loss<1 and params.alpha=2 and tags.a=b and failed") == []
+    assert names(workspace, "alpha=0.3 or loss<1", sort="-loss") == []
+    with pytest.raises(QueryException, match="Unknown field 'sate'"):
+        search.search(workspace, "sate=failed")
 
 
 def test_names_without_a_space_are_looked_up(workspace):
@@ -77,6 +80,7 @@ def test_a_property_of_git_may_be_missing(workspace):
         ("los<1", "Unknown field 'los'", "'metrics.loss'"),
         ("depth=1", "'depth' is ambiguous", "params.depth or metrics.depth"),
         ("sate=failed", "Unknown field 'sate'", "'state'"),
+        ("zzz=1", "Unknown field 'zzz'", "No run has a parameter, metric or tag with this name."),
         ("params=1", "Unknown field 'params'", "Write params.NAME."),
     ],
 )

@@ -243,8 +243,11 @@ def conditions(draw):
         f"experiment{operator}{value}",
         f"submitted{draw(some.sampled_from(['=', '!=', *tree.ORDERS]))}"
         + draw(
-            some.sampled_from(["-9d", "2024-05-02", "2024-05", "today", "2024-05-03T10:00:02Z"])
+            some.sampled_from(
+                ["2024-05-04", "2024-05-02", "2024-05", "today", "2024-05-03T10:00:02Z"]
+            )
         ),
+        f"submitted{draw(some.sampled_from(tree.ORDERS))}-9d",
         f"ended{draw(some.sampled_from(['=', *tree.ORDERS]))}2024-05-01T10:02Z",
         f"duration{draw(some.sampled_from(['=', '!=', *tree.ORDERS]))}2m",
         draw(some.sampled_from(["digits", "RUN_1", "ö", "'failed'", "try", "日"])),

@@ -105,7 +105,8 @@ def unknown_field(name: str, start: int, end: int, names: tuple[str, ...] = ()) 
         full = [each for each in names if each.partition(".")[2] in last_near]
         meant = by_last or near or full[:1]
         hint = f"Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-    hint = hint or f"{_known_fields()[:-1]}, {', '.join(spaces)}."
+    none = "" if dot else "No run has a parameter, metric or tag with this name. "
+    hint = hint or f"{none}{_known_fields()[:-1]}, {', '.join(spaces)}."
     return Problem(f"Unknown field {name!r}.", start, end, hint)
 
 

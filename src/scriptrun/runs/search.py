@@ -207,6 +207,9 @@ class Search:
             return found[0]
         if not found:
             known = tuple(self.names(*_GUESSED))
+            own = [*fields.FIELDS, *fields.ALIASES]
+            if not known and "." not in name and not suggestion.nearest(name, own):
+                return candidates[0]  # no run has any yet: nothing to mistype
             return language.unknown_field(name, mention.start, mention.end, known)
         choices = " or ".join(field.text for field in found)
         message = f"{name!r} is ambiguous."

@@ -143,7 +143,7 @@ def check_limit(limit: int) -> None:
 
 def no_match(index: Search, question: Question, children: bool) -> str:
     """What to say when no run matches."""
-    if question.is_all:
+    if question.is_all or not index.runs(tree.And(), limit=1, children=True):
         return "No runs."
     if not children and index.runs(question.node, limit=1, children=True):
         return "No matching runs, but child runs match: to list them, use --children."
