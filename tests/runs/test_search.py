@@ -126,7 +126,7 @@ def test_what_most_runs_have_comes_first_then_curves(workspace):
 
 
 def test_a_metric_that_repeats_a_parameter_is_left_out(workspace):
-    for name, alpha in (("one", 0.3), ("two", 0.5)):
+    for name, alpha in (("one", 0.3), ("two", 0.5), ("odd", float("nan"))):
         add_parameter(logged(workspace, name, alpha=alpha), "alpha", str(alpha))
     found = search.search(workspace)
     assert search.differing_fields(found) == [Field("params", "alpha")]

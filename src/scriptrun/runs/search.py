@@ -255,13 +255,17 @@ def differing_fields(found: Sequence[FoundRun]) -> list[Field]:
     ]
 
 
+def _are_same(first: object, second: object) -> bool:
+    return first == second or (first != first and second != second)  # NaN is not equal to itself
+
+
 def _repeats_parameter(found: Sequence[FoundRun], field: Field, params: Container[Field]) -> bool:
     """Whether a metric has the value of the parameter of that name in all of ``found``."""
     param = Field(fields.PARAMS, fields.canonical(fields.PARAMS, field.name))
     return (
         field.space == fields.METRICS
         and param in params
-        and all(run.typed(field, 0.0) == run.typed(param, 0.0) for run in found)
+        and all(_are_same(run.typed(field, 0.0), run.typed(param, 0.0)) for run in found)
     )
 
 
