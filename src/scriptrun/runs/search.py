@@ -256,7 +256,7 @@ def differing_fields(found: Sequence[FoundRun]) -> list[Field]:
 
 
 def _are_same(first: object, second: object) -> bool:
-    return first == second or (first != first and second != second)  # NaN is not equal to itself
+    return first == second or str(first) == str(second) == "nan"
 
 
 def _repeats_parameter(found: Sequence[FoundRun], field: Field, params: Container[Field]) -> bool:
