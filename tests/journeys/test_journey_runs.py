@@ -99,7 +99,9 @@ def test_list_filters_and_json(user):
     assert len(shorter.out.splitlines()) == 2
     assert "--all" in shorter.err
     assert user.does("list", "-l", "2").err == ""
-    assert user.does("list", "-e", "nobody").out == "No matching runs.\n"
+    nothing = user.does("list", "-e", "nobody").out.splitlines()
+    assert nothing[0] == "No matching runs." and "Experiments: a, b." in nothing[1]
+    assert user.does("list", "-e", "nobody", "--json").json == []
 
 
 def test_show_and_download(user, tmp_path):
