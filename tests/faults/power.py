@@ -18,7 +18,8 @@ from machine import lacking
 
 #: EXT4_IOC_SHUTDOWN, and not to write out the journal first
 _SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2
-_SIZE = 96 << 20
+#: sparse, and more than a second and a half of submissions can fill
+_SIZE = 512 << 20
 
 
 class Disk:
