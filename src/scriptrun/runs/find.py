@@ -12,7 +12,7 @@ from scriptrun.spec.errors import ScriptrunError, UserErrorException, WorkspaceE
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
 from scriptrun.store.records import DamagedRecord
-from scriptrun.tracking import index, run_state
+from scriptrun.tracking import run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from scriptrun.core.run import Run
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.tracking import index
 
 
 def open_index(workspace: WorkspaceFiles) -> index.Index:
     """Open the workspace's index and refresh it."""
+    from scriptrun.tracking import index  # starting a run needs neither it nor queries
+
     try:
         queue = tickets.queue_of(workspace.id)
         waiting = wait_reasons.reasons_of(queue)
