@@ -17,7 +17,7 @@ from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.tracking import run_folder, run_state, unstarted
 from scriptrun.tracking.index import Index, epoch_seconds
-from scriptrun.tracking.index_tables import VERSION
+from scriptrun.tracking.index_tables import VERSION, open_database
 
 
 @pytest.fixture
@@ -341,9 +341,9 @@ def test_indexes_of_one_file_refresh_at_once(tmp_path, runs):
     seen: list[list[str]] = []
 
     def look():
+        barrier.wait()
         path = tmp_path / "cache" / "index.sqlite"
         found = Index(runs, path, lambda folder, job: run_state.read_status(folder))
-        barrier.wait()
         seen.append(listed(found))
         found.close()
 
@@ -353,6 +353,25 @@ def test_indexes_of_one_file_refresh_at_once(tmp_path, runs):
     for thread in threads:
         thread.join()
     assert [len(each) for each in seen] == [30] * 3
+
+
+def test_several_make_an_index_at_once(tmp_path):
+    """SQLite refuses a change of the journal mode at once while another connection makes it."""
+    barrier = threading.Barrier(4)
+    opened: list[int] = []
+
+    def make(number):
+        barrier.wait()
+        open_database(tmp_path / str(number) / "index.sqlite").close()
+        opened.append(number)
+
+    for number in range(40):
+        threads = [threading.Thread(target=make, args=(number,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(opened) == 160
 
 
 def test_a_run_that_never_began_is_ended_with_its_reason(index, runs):

@@ -36,6 +36,7 @@ from scriptrun.tracking.index_tables import (
     database_error,
     is_busy,
     open_database,
+    patiently,
     remove,
     to_sqlite,
 )
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
 
 #: seconds in which a directory may change again without a new modification time
 _RACY_SECONDS = 2.0
-#: seconds to wait for another process that indexes many runs
-_PATIENCE = 900.0
 #: the columns of a run that only the index itself uses
 _INTERNAL = ("day", "submitted", "final", "changed")
 _ROW_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _INTERNAL)
@@ -105,13 +104,7 @@ class Index:
 
         While another process indexes many runs, wait for it.
         """
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                return self._repaired(self._refresh)
-            except database_error() as error:
-                if not is_busy(error) or time.monotonic() > deadline:
-                    raise
+        patiently(lambda: self._repaired(self._refresh))
 
     def _repaired(self, operation: Callable[[], T]) -> T:
         """What ``operation`` returns; if the index is damaged in any way, it is built again.

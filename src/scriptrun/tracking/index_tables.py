@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
+    from typing import TypeVar
 
+    T = TypeVar("T")
     SqlValue = str | float | None
 
+#: seconds to wait for another process that indexes many runs, and between two attempts
+_PATIENCE, _PAUSE = 900.0, 0.02
 #: changes with the schema: an older file is deleted and rebuilt
 VERSION = 2
 #: the columns of a run, and their types: without one, SQLite uses no index to compare with text
@@ -70,7 +76,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     for _ in range(2):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return connect(path)
+            return patiently(lambda: connect(path))
         except sqlite3.DatabaseError as error:
             if is_busy(error):
                 raise
@@ -123,6 +129,21 @@ def database_error() -> type[sqlite3.DatabaseError]:
     import sqlite3
 
     return sqlite3.DatabaseError
+
+
+def patiently(operation: Callable[[], T]) -> T:
+    """What ``operation`` returns once no other process holds the database.
+
+    SQLite waits by itself, but not where one connection changes the journal mode.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return operation()
+        except database_error() as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
 
 
 def is_busy(error: Exception) -> bool:
