@@ -54,7 +54,7 @@ def write_atomic(path: "StrPath", data: bytes, mode: int = 0o644, *, durable: bo
         _write_new(temporary, data, mode, sync_handle if durable else None)
         os.replace(temporary, path)
     except BaseException:
-        _unlink_quietly(temporary)
+        unlink_quietly(temporary)
         raise
     if durable:
         sync_folder(os.path.dirname(str(path)))
@@ -98,7 +98,7 @@ def _link_new(
     except FileExistsError:
         return False
     finally:
-        _unlink_quietly(temporary)
+        unlink_quietly(temporary)
 
 
 #: bytes; longer paths would leave the folders up to there behind
@@ -327,7 +327,8 @@ def _write_new(path: str, data: bytes, mode: int, finish: "Callable[[int], None]
         os.close(handle)
 
 
-def _unlink_quietly(path: str) -> None:
+def unlink_quietly(path: str) -> None:
+    """Remove a file, if there is one and it can be removed."""
     try:
         os.unlink(path)
     except OSError:

@@ -9,7 +9,7 @@ or write, before the script starts, and removes it when nothing is left of the r
 import json
 import os
 
-from . import events, identity
+from . import events, files, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ProcessRecord:
 
     def remove(self) -> None:
         """Remove the record."""
-        _unlink(self.path)
+        files.unlink_quietly(self.path)
 
 
 def path_of(order: "LaunchOrder", guard: int) -> "str | None":
@@ -95,7 +95,7 @@ def begin(order: "LaunchOrder", guard: "Json") -> None:
     try:
         _append(path, KEEPER, fields)
     except OSError:
-        _unlink(path)  # not in part
+        files.unlink_quietly(path)  # not in part
 
 
 def add(order: "LaunchOrder", guard: "int | None", kind: str, **fields: object) -> None:
@@ -121,7 +121,7 @@ def end(order: "LaunchOrder", guard: int) -> None:
     """Remove the record: nothing is left of the run's processes."""
     path = path_of(order, guard)
     if path is not None:
-        _unlink(path)
+        files.unlink_quietly(path)
 
 
 def read(path: str) -> "ProcessRecord | None":
@@ -154,10 +154,3 @@ def _inode(folder: str) -> "list[int] | None":
     except OSError:
         return None
     return [status.st_dev, status.st_ino]
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

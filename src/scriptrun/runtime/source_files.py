@@ -85,15 +85,7 @@ def promote(staged: str, work: str) -> None:
 def forget(work: str) -> None:
     """Remove what was recorded beside the working directory ``work``."""
     for suffix in (_UPLOADS_SUFFIX, _RECORD_SUFFIX):
-        remove(work + suffix)
-
-
-def remove(path: str) -> None:
-    """Remove a file, if there is one."""
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+        files.unlink_quietly(work + suffix)
 
 
 def unchanged(work: str) -> "Names":
@@ -148,7 +140,7 @@ def decide(work: str, keeps: bool = True) -> None:
     for name in () if keeps else names:
         path = os.path.join(work, name)
         if os.path.realpath(os.path.dirname(path)) == os.path.dirname(os.path.join(root, name)):
-            remove(path)
+            files.unlink_quietly(path)
 
 
 def marked(folder: "StrPath") -> "Names":

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from .. import file_walk, source_files
+from .. import file_walk, files, source_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _mark_unchanged(folder: str, work: str, unchanged: "set[str]") -> None:
     marked = source_files.marked(folder)
     replaced = {name for name in unchanged - marked if os.path.lexists(os.path.join(folder, name))}
     for name in replaced:
-        source_files.remove(os.path.join(work, name))
+        files.unlink_quietly(os.path.join(work, name))
     written = artifact_names(work) if marked else set()
     source_files.mark(folder, (marked - written) | (unchanged - replaced))
 
@@ -128,7 +128,7 @@ def _remove_leftovers(folder: str) -> None:
     for name in os.listdir(folder):
         if name == "work" or name.startswith("work."):
             _remove(os.path.join(folder, name))
-            source_files.remove(os.path.join(folder, name))
+            files.unlink_quietly(os.path.join(folder, name))
     try:
         os.rmdir(checkpoints(folder))
     except OSError:

@@ -159,7 +159,7 @@ def _withdraw_claim(order: "LaunchOrder") -> None:
     """Withdraw the claim: another attempt has the run, or it is still queued."""
     folder = results.attempt_folder(order.folder, order.attempt)
     for name in ("reserve", "node-{}.start.json".format(order.node)):
-        _unlink(os.path.join(folder, name))
+        files.unlink_quietly(os.path.join(folder, name))
     _remove_if_empty(folder)
 
 
@@ -171,7 +171,8 @@ def _remove_if_empty(folder: str) -> None:
 
 
 def _canceled_result(order: "LaunchOrder") -> "Json":
-    _unlink(order.ticket)
+    if order.ticket:
+        files.unlink_quietly(order.ticket)
     reason = "canceled before it started"
     return results.result(results.CANCELED, reason, node=order.node, by="guard")
 
@@ -325,14 +326,6 @@ def start_detached(command: "list[str]", environ: "Mapping[str, str] | None" = N
         pass
     finally:
         os._exit(127)
-
-
-def _unlink(path: "str | None") -> None:
-    if path:
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
 
 
 if sys.version_info < (3, 8):

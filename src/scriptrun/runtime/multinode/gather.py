@@ -5,7 +5,7 @@ import itertools
 import os
 import shutil
 
-from .. import results, source_files
+from .. import files, results, source_files
 from ..launcher import collect
 from .peers import LOSS_DELAY, Peers
 
@@ -123,7 +123,7 @@ def _make_way(folder: str, work: str) -> None:
     marked = source_files.marked(folder)
     written = marked & collect.artifact_names(work) if marked else set()
     for name in written:
-        source_files.remove(os.path.join(folder, name))
+        files.unlink_quietly(os.path.join(folder, name))
     if written:
         source_files.mark(folder, marked - written)
 
@@ -208,11 +208,4 @@ def _keep_only_artifacts(work: str) -> None:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
-            _unlink(path)
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+            files.unlink_quietly(path)
