@@ -16,16 +16,16 @@ _VERSION = r"\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?"
 _CLAUSE = rf"(?:[=!]=\s*{_VERSION}(?:\.\*)?|[<>]=?\s*{_VERSION}|~=\s*\d+(?:\.\d+)+)"
 _TEST = r"[a-z_]+\s*(?:[<>=!~]=|[<>])\s*(?:\"[\w. -]*\"|'[\w. -]*')"
 #: what most requirements look like: these need no parser, which takes time to load
-_PLAIN = re.compile(
+_PLAIN = (
     rf"{_NAME}\s*(?:\[\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\])?"
     rf"\s*(?:{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)?\s*"
     r"(?:;\s*(?P<marker>.*))?$"
 )
 #: a name with versions of any form
-_VERSIONED = re.compile(
+_VERSIONED = (
     rf"{_NAME}\s*(?:\[[\w., -]*\])?\s*(?:(?:===?|[~!]=|[<>]=?)\s*[\w.*+!-]+\s*,?\s*)+(?:;.*)?$"
 )
-_MARKER = re.compile(rf"{_TEST}(?:\s+(?:and|or)\s+{_TEST})*$")
+_MARKER = rf"{_TEST}(?:\s+(?:and|or)\s+{_TEST})*$"
 _VARIABLES = {
     *["python_version", "python_full_version", "os_name", "sys_platform", "extra"],
     *["platform_release", "platform_system", "platform_version", "platform_machine"],
@@ -33,7 +33,7 @@ _VARIABLES = {
 }
 #: an operator that pip does not know, and the one that is meant
 _OPERATORS = {"=": "==", "~": "~=", "^": "~=", "=>": ">=", "=<": "<=", ">>": ">", "<<": "<"}
-_UNKNOWN_OPERATOR = re.compile(rf"({_NAME}(?:\[[^\]]*\])?)\s*([=<>~^!]+)\s*(\d[\w.*+!-]*)")
+_UNKNOWN_OPERATOR = rf"({_NAME}(?:\[[^\]]*\])?)\s*([=<>~^!]+)\s*(\d[\w.*+!-]*)"
 
 
 def problem(line: str, any_version: bool = False) -> str:
@@ -53,7 +53,7 @@ def problem(line: str, any_version: bool = False) -> str:
         return ""
     if re.search(r"@\s*\d", text):
         return _reason(text, "", "")
-    return "" if any_version and _VERSIONED.match(text) else _parse(text)
+    return "" if any_version and re.match(_VERSIONED, text) else _parse(text)
 
 
 def _parse(text: str) -> str:
@@ -76,11 +76,11 @@ def _is_location(text: str) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    match = _PLAIN.match(text)
+    match = re.match(_PLAIN, text)
     if match is None or match["marker"] is None:
         return match is not None
     names = re.findall(r"([a-z_]+)\s*[<>=!~]", match["marker"])
-    return _MARKER.match(match["marker"].strip()) is not None and _VARIABLES.issuperset(names)
+    return re.match(_MARKER, match["marker"].strip()) is not None and _VARIABLES.issuperset(names)
 
 
 def _reason(text: str, message: str, rest: str) -> str:
@@ -103,7 +103,7 @@ def _correction(text: str) -> str:
     name, at_sign, version = text.partition("@")
     if at_sign:
         return f"a URL or a path must follow @; for a version use {name.strip()}=={version.strip()}"
-    known = _UNKNOWN_OPERATOR.match(text)
+    known = re.match(_UNKNOWN_OPERATOR, text)
     if known and known[2] in _OPERATORS:
         return f"{known[2]!r} is not an operator; use {known[1]}{_OPERATORS[known[2]]}{known[3]}"
     words = text.partition(";")[0].split()
