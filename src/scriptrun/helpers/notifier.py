@@ -19,6 +19,7 @@ from scriptrun.registry import copies
 from scriptrun.registry.settings import keys
 from scriptrun.runs.status import RunMissing
 from scriptrun.runtime import identity
+from scriptrun.spec import ids
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.store.locks import flocks
 
@@ -108,6 +109,5 @@ def _execute(workspace: Workspace, run: Run, status: RunState, request: Request)
 
 
 def _log(workspace: Workspace, text: str) -> None:
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with open(notifications.log_path(workspace), "a", encoding="utf-8") as log:
-        log.write(f"{now} {text}\n")
+        log.write(f"{ids.now_to_the_second()} {text}\n")

@@ -209,8 +209,8 @@ def digests(folder: Path) -> dict[str, str]:
 def _output_differences(first: Path, second: Path) -> dict[str, Pair[str]]:
     """The outputs that differ.
 
-    Older runs, and those of old code, list files that the source had, too: one that the other run
-    has with the same content, but does not list, is no difference.
+    Older runs also list files that the source had: one that the other run has with the same
+    content, but does not list, is not a difference.
     """
     found = differences(digests(first), digests(second))
     for folder, number in ((first, 0), (second, 1)):

@@ -65,21 +65,20 @@ class Not(Value):
 
 def fields_of(node: Node) -> Iterator[Field]:
     """The fields that the query names, in order."""
-    if isinstance(node, Comparison | Has):
-        yield node.field
-    elif isinstance(node, Not):
-        yield from fields_of(node.item)
-    elif isinstance(node, And | Or):
-        for item in node.items:
-            yield from fields_of(item)
+    return (leaf.field for leaf in _leaves(node) if isinstance(leaf, Comparison | Has))
 
 
 def words_of(node: Node) -> Iterator[str]:
     """The words by themselves, in order."""
-    if isinstance(node, Word):
-        yield node.text
-    elif isinstance(node, Not):
-        yield from words_of(node.item)
+    return (leaf.text for leaf in _leaves(node) if isinstance(leaf, Word))
+
+
+def _leaves(node: Node) -> Iterator[Comparison | Has | Word]:
+    """The conditions that contain no other, in order."""
+    if isinstance(node, Not):
+        yield from _leaves(node.item)
     elif isinstance(node, And | Or):
         for item in node.items:
-            yield from words_of(item)
+            yield from _leaves(item)
+    else:
+        yield node

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -106,7 +105,7 @@ def _curve(item: MetricSummary, width: int) -> str:
 
 
 def _terminal_width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    return output.columns() if output.is_terminal() else 120
 
 
 def _fitting(
