@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
+from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,22 @@ def run_argument(parser: argparse.ArgumentParser, subject: str = "run") -> None:
     )
 
 
+def runs_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments RUN... and --query, which select several runs; see ``find_runs``."""
+    parser.add_argument(
+        "run_names",
+        metavar="RUN",
+        nargs="*",
+        help="IDs, unique ID prefixes or display names (default: latest)",
+    )
+    parser.add_argument(
+        "-q",
+        "--query",
+        metavar="QUERY",
+        help="select the runs that match a query; see scriptrun list --help",
+    )
+
+
 def json_argument(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -34,6 +51,20 @@ def json_argument(parser: argparse.ArgumentParser) -> None:
 def find_run(args: argparse.Namespace) -> Run:
     """Return the selected run. Raises UserErrorException if none matches, or several do."""
     return Run.find(workspace_here.require(), args.run_name)
+
+
+def find_runs(args: argparse.Namespace) -> list[Run]:
+    """Return the runs that ``runs_arguments`` select, each once; a query may select none.
+
+    Raises UserErrorException for RUN with --query, and if a RUN matches no run, or several.
+    """
+    workspace = workspace_here.require()
+    if args.query is None:
+        runs = [Run.find(workspace, name) for name in args.run_names or [None]]
+        return list({run.id: run for run in runs}.values())
+    if args.run_names:
+        raise UserErrorException("RUN and --query cannot be combined.", "Give one of them.")
+    return list(workspace.runs(args.query))
 
 
 def add_verbs(

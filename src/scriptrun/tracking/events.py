@@ -45,6 +45,7 @@ class RunFacts(Value, frozen=False):
     began: Json | None = None
     running: float | None = None
     environment: Json | None = None
+    marks: dict[str, float] = fresh(default_factory=dict)
     messages: list[Json] = fresh(default_factory=list)
 
 
@@ -106,6 +107,13 @@ def _uncaught(result: RunFacts, event: Json) -> None:
     result.uncaught = str(event.get("message") or "")
 
 
+def _mark(result: RunFacts, event: Json) -> None:
+    """Note since when the run has a mark; see ``run_marks``."""
+    result.marks.pop(event.get("name", ""), None)
+    if event.get("on"):
+        result.marks[event["name"]] = event["t"]
+
+
 def _environment(result: RunFacts, event: Json) -> None:
     result.environment = event
 
@@ -125,6 +133,7 @@ _FOLDS = {
     "complete": _complete,
     "uncaught": _uncaught,
     "environment": _environment,
+    "mark": _mark,
     "note": _message,
     "warning": _message,
     "late": _message,

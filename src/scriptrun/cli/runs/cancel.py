@@ -14,23 +14,17 @@ from scriptrun.core.run import Run
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "run_names",
-        metavar="RUN",
-        nargs="*",
-        help="IDs, unique ID prefixes or display names (default: latest)",
-    )
+    common_arguments.runs_arguments(parser)
     parser.add_argument("-a", "--all", action="store_true", help="cancel all active runs")
     common_arguments.json_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Cancel the runs and return the exit code."""
-    workspace = workspace_here.require()
     if args.all:
-        runs = list(Run.unfinished(workspace))
+        runs = list(Run.unfinished(workspace_here.require()))
     else:
-        runs = [Run.find(workspace, name) for name in args.run_names or [None]]
+        runs = common_arguments.find_runs(args)
     outcomes = [_cancel(selected) for selected in runs]
     if args.json:
         output.print_json(outcomes)
