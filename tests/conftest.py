@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from pods import podman, podman_store  # noqa: F401 (fixtures)
 
 from scriptrun.engines.local import engine as local_engine
+from scriptrun.registry.settings import keys
 from scriptrun.testing.jobs import log_of, until
 from scriptrun.testing.scripts import GATED
 
@@ -49,7 +50,9 @@ def own_places(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SLOTS", str(root / "slots"))
     monkeypatch.setenv("SCRIPTRUN_SETTINGS", str(root / "settings"))
     monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", "none")
-    monkeypatch.delenv("SCRIPTRUN_WORKSPACE", raising=False)
+    overrides = [each.variable for each in keys.SETTINGS.values() if each.variable]
+    for name in ("SCRIPTRUN_WORKSPACE", "SCRIPTRUN_NO_CONFIG", *overrides):
+        monkeypatch.delenv(name, raising=False)
     return root
 
 
