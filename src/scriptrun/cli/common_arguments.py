@@ -13,8 +13,10 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    #: a subcommand's JSON value, and its text or what prints it
-    VerbResult = tuple[object, str | Callable[[], None]]
+    from scriptrun.runtime.hints import Json
+
+    #: a subcommand's JSON document, and its text or what prints it
+    VerbResult = tuple[Json, str | Callable[[], None]]
 
 
 def run_argument(parser: argparse.ArgumentParser, subject: str = "run") -> None:
@@ -43,9 +45,10 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def json_argument(parser: argparse.ArgumentParser) -> None:
-    """Add --json."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
+def json_argument(parser: argparse._ActionsContainer, is_subcommand: bool = False) -> None:
+    """Add --json; a subcommand's keeps what was given before the subcommand."""
+    default = argparse.SUPPRESS if is_subcommand else False
+    parser.add_argument("--json", action="store_true", default=default, help="print JSON")
 
 
 def find_run(args: argparse.Namespace) -> Run:
@@ -74,27 +77,30 @@ def add_verbs(
     without_json: tuple[str, ...] = (),
 ) -> None:
     """Add a subcommand for each of ``verbs``; ``adders`` add the arguments of each."""
+    json_argument(parser)
     subparsers = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, (line, _) in verbs.items():
         verb = subparsers.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         adders[name](verb)
         if name not in without_json:
-            json_argument(verb)
+            json_argument(verb, is_subcommand=True)
 
 
-def run_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> object:
-    """Run the subcommand ``args.verb``, print its result, and return it as a JSON value.
+def run_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> Json | None:
+    """Run the subcommand ``args.verb``, print its result, and return it as a JSON document.
 
     ``verbs`` maps each subcommand to the module of this package that implements it. The function
-    has the subcommand's name (``list_all`` for ``list``, the default) and returns the JSON value
-    with its text, or with a function that prints it.
+    has the subcommand's name (``list_all`` for ``list``, the default) and returns the JSON document
+    with its text, or with a function that prints it; or None if it has printed all itself.
     """
     verb = args.verb or "list"
     module = importlib.import_module(f"scriptrun.cli.{verbs[verb][1]}")
-    value, text = getattr(module, "list_all" if verb == "list" else verb)(
-        workspace_here.current(), args
-    )
-    if getattr(args, "json", False):
+    function = getattr(module, "list_all" if verb == "list" else verb)
+    result: VerbResult | None = function(workspace_here.current(), args)
+    if result is None:
+        return None
+    value, text = result
+    if args.json:
         output.print_json(value)
     elif callable(text):
         text()

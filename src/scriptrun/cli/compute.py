@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
+    common_arguments.json_argument(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, line in _LINES.items():
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
@@ -68,7 +69,7 @@ def arguments(parser: Parser) -> None:
                     const=kind,
                     help=f"same as --class {kind}",
                 )
-        common_arguments.json_argument(verb)
+        common_arguments.json_argument(verb, is_subcommand=True)
     parser.takes_options = True
 
 
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
     verb = args.verb or "list"
     value, text = _VERBS[verb](workspace_here.current(), args)
-    if getattr(args, "json", False):
+    if args.json:
         output.print_json(value)
     elif callable(text):
         text()
@@ -136,7 +137,8 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         )
         for record in records
     ]
-    return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
+    heads = ("NAME", "CLASS", "DEFAULT", "OPTIONS")
+    return {"targets": records}, lambda: output.print_table(heads, rows)
 
 
 def _format_options(options: Json) -> str:
@@ -318,7 +320,7 @@ def _alias(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             workspace_here.create_if_missing(workspace), args.pattern, args.name
         )
     aliases = compute_targets.aliases(workspace)
-    return aliases, "\n".join(
+    return {"aliases": aliases}, "\n".join(
         f"{pattern} -> {name}" for pattern, name in aliases.items()
     ) or "No aliases."
 

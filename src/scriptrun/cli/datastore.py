@@ -45,6 +45,7 @@ REFUSED = 3
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    common_arguments.json_argument(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, line in _LINES.items():
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
@@ -61,14 +62,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             verb.add_argument(
                 "--read-only", action="store_true", help="skip the write and delete checks"
             )
-        common_arguments.json_argument(verb)
+        common_arguments.json_argument(verb, is_subcommand=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
     workspace = workspace_here.current()
     value, text = _VERBS[args.verb or "list"](workspace, args)
-    if getattr(args, "json", False):
+    if args.json:
         output.print_json(value)
     elif callable(text):
         text()
@@ -95,7 +96,8 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         )
         for record in records
     ]
-    return records, lambda: output.print_table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
+    heads = ("NAME", "CLASS", "DEFAULT", "SETTINGS")
+    return {"datastores": records}, lambda: output.print_table(heads, rows)
 
 
 def _format_settings(record: Json) -> str:

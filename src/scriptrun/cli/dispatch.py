@@ -12,6 +12,7 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import streams
 from scriptrun.runtime import standard_streams
 from scriptrun.spec import suggestion
+from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _dispatch(words: list[str]) -> int:
     if first == "runs":
         return _dispatch_runs(words[1:])
     if first not in cli_commands.COMMANDS:
-        return cli_errors.report_error(*describe_unknown(first, cli_commands.COMMANDS))
+        raise UserErrorException(*describe_unknown(first, cli_commands.COMMANDS))
     return run_command(first, words[1:])
 
 
@@ -62,7 +63,7 @@ def _dispatch_runs(words: list[str]) -> int:
         print(overview(cli_commands.RUNS))
         return 0
     if first not in cli_commands.RUNS:
-        return cli_errors.report_error(*describe_unknown(first, cli_commands.RUNS, "runs "))
+        raise UserErrorException(*describe_unknown(first, cli_commands.RUNS, "runs "))
     return run_command(first, words[1:])
 
 

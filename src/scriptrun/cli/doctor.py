@@ -40,5 +40,5 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             output.print_check(check)
     if args.json:
-        output.print_json([check.as_dict() for check in made])
+        output.print_json({"checks": [check.as_dict() for check in made]})
     return 1 if any(check.verdict == "bad" for check in made) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -34,12 +35,13 @@ _USER_ERRNOS = {
 
 def run_guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
     """Return what ``command(words)`` returns, or the exit code for the error it raises."""
+    as_json = is_json_requested(words)
     try:
         code = command(words)
         sys.stdout.flush()
         return code
     except ScriptrunError as error:
-        return report_error(error.message, error.hint, error.exit_code)
+        return report_error(error.message, error.hint, error.exit_code, as_json)
     except KeyboardInterrupt:
         _exit_despite_threads()
         return INTERRUPTED
@@ -47,7 +49,15 @@ def run_guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
         _discard_output()
         return PIPE
     except Exception as error:
-        return _report_unexpected(error, words)
+        return _report_unexpected(error, words, as_json)
+
+
+def is_json_requested(words: list[str]) -> bool:
+    """Whether ``words`` ask for JSON, as opposed to passing --json on to a program or script."""
+    own = words[: words.index("--")] if "--" in words else words
+    if own[:1] == ["exec"]:
+        own = list(itertools.takewhile(lambda word: word.startswith("-"), own[1:]))
+    return "--json" in own
 
 
 def _exit_despite_threads() -> None:
@@ -63,11 +73,26 @@ def _exit_despite_threads() -> None:
         os._exit(INTERRUPTED)
 
 
-def report_error(message: str, hint: str = "", code: int = USAGE_ERROR) -> int:
-    """Print ``message`` and ``hint`` to stderr and return the exit code."""
+def report_error(
+    message: str, hint: str = "", code: int = USAGE_ERROR, as_json: bool = False
+) -> int:
+    """Print ``message`` and ``hint`` to stderr and return the exit code.
+
+    With ``as_json``, stdout gets the same as a JSON document.
+    """
+    if as_json:
+        _print_as_json(message, hint, code)
     text = f"scriptrun: {message}" + (f"\n  {hint}" if hint else "")
     say("\n".join(map(_shortened, text.split("\n"))))
     return code
+
+
+def _print_as_json(message: str, hint: str, code: int) -> None:
+    output = importlib.import_module("scriptrun.cli.terminal.output")
+    try:
+        output.print_json({"error": {"message": message, "hint": hint or None, "exit_code": code}})
+    except (OSError, ValueError):
+        pass  # stdout cannot be written
 
 
 def _shortened(line: str) -> str:
@@ -98,16 +123,16 @@ def _discard_output() -> None:
         pass
 
 
-def _report_unexpected(error: Exception, words: list[str]) -> int:
+def _report_unexpected(error: Exception, words: list[str], as_json: bool) -> int:
     """Report a system error, or one of a path the user typed, as such; any other as a bug."""
     if isinstance(error, OSError) and (error.errno in _USER_ERRNOS or _is_typed(error, words)):
-        return _report_system_error(error)
+        return _report_system_error(error, as_json)
     if type(error).__module__ == "sqlite3" and (full := _full_disks()):
-        return report_error(f"{full[0].upper()}{full[1:]}.", _MAKE_ROOM, 1)
-    return _report_bug(error)
+        return report_error(f"{full[0].upper()}{full[1:]}.", _MAKE_ROOM, 1, as_json)
+    return _report_bug(error, as_json)
 
 
-def _report_system_error(error: OSError) -> int:
+def _report_system_error(error: OSError, as_json: bool) -> int:
     disks = importlib.import_module("scriptrun.runtime.disks")
     full = _full_disks() if error.filename is None and disks.is_about_disk(error) else ""
     if error.filename is None and not full:
@@ -117,7 +142,7 @@ def _report_system_error(error: OSError) -> int:
         prefix = "Standard output cannot be written: "
     is_full = disks.is_about_disk(error) and error.errno != errno.EROFS
     hint = _MAKE_ROOM if is_full and (full or error.filename) else ""
-    return report_error(f"{prefix}{full or disks.describe(error)}.", hint)
+    return report_error(f"{prefix}{full or disks.describe(error)}.", hint, USAGE_ERROR, as_json)
 
 
 def _full_disks() -> str:
@@ -130,10 +155,11 @@ def _is_typed(error: OSError, words: list[str]) -> bool:
     return any(path and path in (word, os.path.abspath(word)) for word in words if word)
 
 
-def _report_bug(error: BaseException) -> int:
+def _report_bug(error: BaseException, as_json: bool) -> int:
     path, text = importlib.import_module("scriptrun.cli.crash_report").write_down(error)
-    say(
-        f"scriptrun: internal error (this is a bug): {type(error).__name__}: {error}\n"
-        f"  {'Please report it and attach ' + path if path else text}"
-    )
+    message = f"internal error (this is a bug): {type(error).__name__}: {error}"
+    hint = f"Please report it and attach {path}" if path else text
+    if as_json:
+        _print_as_json(message, hint, BUG)
+    say(f"scriptrun: {message}\n  {hint}")
     return BUG

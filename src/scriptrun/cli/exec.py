@@ -26,7 +26,7 @@ from pathlib import Path
 
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.options import default_python
-from scriptrun.cli.terminal import streams
+from scriptrun.cli.terminal import output, streams
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import UserErrorException
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from scriptrun.cli.parsers import Parser
     from scriptrun.dropin.scan import UnsupportedName
+    from scriptrun.runtime.hints import Json
 
 
 def arguments(parser: Parser) -> None:
@@ -44,7 +45,7 @@ def arguments(parser: Parser) -> None:
     parser.usage = (
         "scriptrun exec [--python PYTHON] FILE [ARGS]\n"
         "       scriptrun exec [--python PYTHON] -m MODULE [ARGS]\n"
-        "       scriptrun exec --check PATH...\n"
+        "       scriptrun exec --check [--json] PATH...\n"
         "       scriptrun exec --install-kernel"
     )
     parser.add_argument(
@@ -64,6 +65,7 @@ def arguments(parser: Parser) -> None:
         action="store_true",
         help="list unsupported azureml names in files and directories; run nothing",
     )
+    parser.add_argument("--json", action="store_true", help="with --check, print JSON")
     parser.add_argument(
         "--install-kernel",
         action="store_true",
@@ -86,8 +88,12 @@ def run(args: argparse.Namespace) -> int:
         raise UserErrorException(
             f"--python and {option} cannot be used together.", "Use one of them."
         )
+    if args.json and not args.check:
+        raise UserErrorException(
+            "--json requires --check.", "Arguments of the script follow it: exec FILE --json"
+        )
     if args.check:
-        return _check(args.words)
+        return _check_as_json(args.words) if args.json else _check(args.words)
     if args.install_kernel:
         print(importlib.import_module("scriptrun.dropin.notebook.kernel").install())
         return 0
@@ -143,6 +149,27 @@ def _check(words: list[str]) -> int:
         used_names += filter(None, [sum(usage.is_used for usage in unsupported)])
     print(_summary(files, used_names, unreadable))
     return 2 if unreadable else int(bool(used_names))
+
+
+def _check_as_json(words: list[str]) -> int:
+    """As ``_check``, with one JSON document of all files."""
+    _first(words)
+    files: list[str] = []
+    unreadable: list[Json] = []
+    used: list[Json] = []
+    for path in _files(words):
+        files.append(path)
+        try:
+            used += map(_usage_record, _unsupported(path))
+        except UserErrorException as error:
+            unreadable.append({"path": path, "message": error.message, "hint": error.hint or None})
+    output.print_json({"files": files, "unsupported": used, "unreadable": unreadable})
+    return 2 if unreadable else int(any(each["used"] for each in used))
+
+
+def _usage_record(usage: UnsupportedName) -> Json:
+    place, name, instead = usage.place, usage.name, usage.instead
+    return {"place": place, "name": name, "instead": instead, "used": usage.is_used}
 
 
 def _files(words: list[str]) -> Iterator[str]:

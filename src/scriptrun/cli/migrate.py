@@ -47,6 +47,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--report", choices=("text", "json"), default="text", help="report format (default: text)"
     )
     parser.add_argument(
+        "--json", action="store_const", dest="report", const="json", help="same as --report json"
+    )
+    parser.add_argument(
         "--prove",
         action="store_true",
         help="run each file before and after, and compare submitted jobs",

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    common_arguments.json_argument(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
 
     def verb(name: str, line: str) -> argparse.ArgumentParser:
         subparser = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
-        common_arguments.json_argument(subparser)
+        common_arguments.json_argument(subparser, is_subcommand=True)
         return subparser
 
     list_parser = verb("list", "list the latest version of each model")
@@ -92,8 +93,8 @@ def _list(args: argparse.Namespace) -> int:
     run_id = Run.find(workspace, run_name).id if run_name else None
     tags = [text.split("=", 1) if "=" in text else text for text in getattr(args, "tag", ())]
     models = Model.list(workspace, name, tags, run_id=run_id, latest=name is None)
-    if getattr(args, "json", False):
-        output.print_json([model.serialize() for model in models])
+    if args.json:
+        output.print_json({"models": [_record(model) for model in models]})
     elif models:
         heads = ("NAME", "VERSION", "SIZE", "CREATED", "RUN", "TAGS")
         output.print_table(heads, [_row(model) for model in models])
@@ -102,6 +103,25 @@ def _list(args: argparse.Namespace) -> int:
     else:
         print("No models. To add one, run: scriptrun model register NAME PATH")
     return 0
+
+
+def _record(model: Model) -> Json:
+    """The model as a JSON document."""
+    return {
+        "id": model.id,
+        "name": model.name,
+        "version": model.version,
+        "created": model.serialize()["created"],
+        "description": model.description or "",
+        "framework": model.model_framework,
+        "framework_version": model.model_framework_version,
+        "run": model.run_id,
+        "run_state": model.run_state,
+        "experiment": model.experiment_name,
+        "tags": model.tags,
+        "properties": model.properties,
+        "files": model.files,
+    }
 
 
 def _row(model: Model) -> tuple[str, ...]:
@@ -122,7 +142,7 @@ def _tags(model: Model) -> str:
 def _show(args: argparse.Namespace) -> int:
     model = _find_model(args.model)
     if args.json:
-        output.print_json(model.serialize())
+        output.print_json(_record(model))
         return 0
     datasets = lineage.datasets_of(model)
     files = [f"{one_line(file['path'])}  {output.size(file['size'])}" for file in model.files]
@@ -207,7 +227,7 @@ def _remove(args: argparse.Namespace) -> int:
 
 def _print_result(args: argparse.Namespace, model: Model, line: str) -> int:
     if args.json:
-        output.print_json(model.serialize())
+        output.print_json(_record(model))
     else:
         print(line)
     return 0

@@ -36,6 +36,7 @@ _LINES = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    common_arguments.json_argument(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, line in _LINES.items():
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
@@ -44,13 +45,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             verb.add_argument(
                 "--workspace", action="store_true", help="use this workspace's secrets only"
             )
-        common_arguments.json_argument(verb)
+        common_arguments.json_argument(verb, is_subcommand=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
     value, text = _VERBS[args.verb or "list"](args)
-    if getattr(args, "json", False):
+    if args.json:
         output.print_json(value)
     else:
         print(text)
@@ -66,7 +67,7 @@ def _list(args: argparse.Namespace) -> VerbResult:
         secrets += [{"name": name, "from": location} for name in vault.names(workspace.id)]
     secrets += [{"name": name, "from": "the environment"} for name in vault.variables()]
     lines = [f"{secret['name']}  ({secret['from']})" for secret in secrets]
-    return secrets, "\n".join(lines) or "No secrets."
+    return {"secrets": secrets}, "\n".join(lines) or "No secrets."
 
 
 def _set(args: argparse.Namespace) -> VerbResult:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 def _print_trusted(as_json: bool) -> None:
     directories = trust.trusted()
     if as_json:
-        output.print_json(directories)
+        output.print_json({"directories": directories})
         return
     print("\n".join(directories) if directories else "No trusted directories.")
 

@@ -86,12 +86,12 @@ class MetricSummary(Value, frozen=False):
         """As a JSON value."""
         result: Json = {"kind": self.kind, "count": self.count, "last": self.last}
         if self.last_step is not None:
-            result["lastStep"] = self.last_step
+            result["last_step"] = self.last_step
         for name, extreme in (("min", self.lowest), ("max", self.highest)):
             if extreme is not None:
                 result[name] = extreme.value
                 step = extreme.step
-                result[f"{name}Step" if step is not None else f"{name}Position"] = (
+                result[f"{name}_step" if step is not None else f"{name}_position"] = (
                     extreme.position if step is None else step
                 )
         return {**result, "columns": list(self.columns)} if self.columns else result

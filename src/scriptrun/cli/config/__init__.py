@@ -69,4 +69,4 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the selected subcommand and return the exit code."""
     value = common_arguments.run_verb(args, _VERBS)
-    return 1 if args.verb == "get" and value is None else 0
+    return 1 if args.verb == "get" and value and value["value"] is None else 0

@@ -55,7 +55,7 @@ def unset(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     return {"key": args.key, "removed": is_removed, "path": str(path)}, text
 
 
-def edit(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
+def edit(workspace: Workspace, args: argparse.Namespace) -> None:
     """Open a settings file in the user's editor, and check it afterwards."""
     import subprocess
 
@@ -71,7 +71,6 @@ def edit(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     if code:
         raise UserErrorException(f"The editor {editor!r} failed with exit code {code}.")
     reader.read(Path.cwd(), workspace, (level,))
-    return None, ""
 
 
 def _file(workspace: Workspace, args: argparse.Namespace) -> tuple[Path, str]:

@@ -23,13 +23,13 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         for key, each in sorted(found.items())
     }
     if not found:
-        return value, "No settings. To set one, run: scriptrun config set SETTING VALUE"
+        return {"settings": {}}, "No settings. To set one, run: scriptrun config set SETTING VALUE"
     rows = [[key, _text(each.value)] for key, each in sorted(found.items())]
     titles = ["SETTING", "VALUE"]
     if getattr(args, "show_origin", False):
         titles += ["LEVEL", "ORIGIN"]
         rows = [[*row, found[row[0]].level, found[row[0]].origin] for row in rows]
-    return value, lambda: output.print_table(titles, rows)
+    return {"settings": value}, lambda: output.print_table(titles, rows)
 
 
 def get(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
@@ -44,17 +44,19 @@ def get(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             if key.startswith(f"{setting.key}.")
         }
         lines = "\n".join(f"{key}={_text(entry.value)}" for key, entry in entries.items())
-        return ({key: entry.value for key, entry in entries.items()} or None), lines
-    return (None, "") if each is None else (each.value, _text(each.value))
+        values = {key: entry.value for key, entry in entries.items()} or None
+        return {"key": args.key, "value": values}, lines
+    value = None if each is None else each.value
+    return {"key": args.key, "value": value}, "" if each is None else _text(value)
 
 
 def path(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """The paths of the settings files, whether they exist or not."""
     paths = {"user": files.user_path(), "project": writer.project_path(Path.cwd(), workspace)}
-    if args.user or args.project:
-        chosen = paths["user" if args.user else "project"]
-        return str(chosen), str(chosen)
     value = {level: {"path": str(each), "exists": each.is_file()} for level, each in paths.items()}
+    if args.user or args.project:
+        level = "user" if args.user else "project"
+        return {level: value[level]}, str(paths[level])
     lines = [
         f"{level:<8}{each}{'' if each.is_file() else '  (missing)'}"
         for level, each in paths.items()

@@ -34,7 +34,7 @@ TABULAR = ("delimited", "parquet", "json")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    common_arguments.add_verbs(parser, _VERBS, _ADDERS, without_json=("mount",))
+    common_arguments.add_verbs(parser, _VERBS, _ADDERS)
 
 
 def _no_arguments(verb: argparse.ArgumentParser) -> None:

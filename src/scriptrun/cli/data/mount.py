@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.options import data_names
+from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets.file import FileDataset, MountContext
 from scriptrun.data.errors import DatastoreException
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 
-def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
+def mount(workspace: Workspace, args: argparse.Namespace) -> None:
     """Mount the dataset as a folder until the command ends."""
     dataset = data_names.resolve_dataset(workspace, args.name)
     if not isinstance(dataset, FileDataset):
@@ -44,12 +46,11 @@ def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
         )
     dataset_mount.clear_stale()
     with _stop_on_signals() as stopped, dataset.mount(args.path) as context:
-        print(
-            f"Mounted {args.name} at {args.path} ({len(files):,} files). Press Ctrl-C to unmount.",
-            flush=True,
-        )
+        value = {"name": args.name, "path": args.path, "files": len(files)}
+        text = f"Mounted {args.name} at {args.path} ({len(files):,} files)"
+        output.print_json(value) if args.json else print(f"{text}. Press Ctrl-C to unmount.")
+        sys.stdout.flush()
         _wait(context, stopped)
-    return None, ""
 
 
 def _wait(context: MountContext, stopped: threading.Event) -> None:

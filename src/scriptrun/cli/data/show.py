@@ -28,7 +28,8 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """List the datasets with their latest versions."""
     records = dataset_versions.latest(workspace)
     if not records:
-        return [], "No datasets. To add one, run: scriptrun data register NAME SOURCE ..."
+        text = "No datasets. To add one, run: scriptrun data register NAME SOURCE ..."
+        return {"datasets": []}, text
     rows = [
         (
             dataset["name"],
@@ -42,7 +43,8 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         for dataset in records
     ]
     heads = ("NAME", "VERSION", "TYPE", "FILES", "SIZE", "CREATED", "DESCRIPTION")
-    return [_record(record) for record in records], lambda: output.print_table(heads, rows)
+    value = {"datasets": [_record(record) for record in records]}
+    return value, lambda: output.print_table(heads, rows)
 
 
 def _size(size: int) -> str:

@@ -122,4 +122,4 @@ def alias(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         )
     aliases = environment_registry.aliases(workspace)
     lines = [f"{name} -> {target}" for name, target in aliases.items()]
-    return aliases, "\n".join(lines) or "None."
+    return {"aliases": aliases}, "\n".join(lines) or "None."

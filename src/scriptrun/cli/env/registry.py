@@ -23,9 +23,10 @@ def registry(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         )
     settings = image_registries.workspace_registry(workspace)
     if not settings:
-        return settings, "No registry configured: images stay on the machine that builds them."
+        text = "No registry configured: images stay on the machine that builds them."
+        return {"registry": None}, text
     secret = container_tool.registry_secret(settings["address"])
-    return settings, (
+    return {"registry": settings}, (
         f"Built images are pushed to {settings['address']}. The password comes from the secret set "
         f"with `scriptrun secret set {secret}`, or else from the container tool's login."
     )

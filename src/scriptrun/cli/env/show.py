@@ -138,7 +138,13 @@ def _environment(workspace: Workspace, text: str) -> Environment | None:
 def _describe(workspace: Workspace, environment: Environment) -> tuple[Json, list[tuple[str, str]]]:
     spec = build_environment.spec_of(environment, _python(workspace))
     plan = build_environment.plan(workspace, spec)
-    value = {**environment.to_dict(), "spec": spec.to_dict(), "plan": plan.as_dict()}
+    value = {
+        "name": environment.name,
+        "version": environment.version,
+        "definition": environment.to_dict(),
+        "spec": spec.to_dict(),
+        "plan": plan.as_dict(),
+    }
     return value, [
         ("name", f"{environment.name or ''}"),
         ("version", str(environment.version or "")),

@@ -28,11 +28,16 @@ def finish(
     run = Run.at(workspace, folder)
     if args.detach:
         if args.json:
-            output.print_json(run.get_details())
+            _print_record(run)
         else:
             print(run.id)
         return 0
     code = attach.stream(run, quiet=args.json)
     if args.json:
-        output.print_json({**run.get_details(), "metrics": run.get_metrics()})
+        _print_record(run)
     return code
+
+
+def _print_record(run: Run) -> None:
+    record = importlib.import_module("scriptrun.cli.runs.record")  # the search is slow to load
+    output.print_json(record.in_full(run))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.runs import columns, question
+from scriptrun.cli.runs import columns, question, record
 from scriptrun.cli.runs import list as listing
 from scriptrun.cli.terminal import output
 from scriptrun.query import fields, tree
@@ -58,7 +58,9 @@ def arguments(parser: Parser) -> None:
         default=5,
         help="number of runs to show (default: 5)",
     )
-    common_arguments.json_argument(parser)
+    formats = parser.add_mutually_exclusive_group()
+    common_arguments.json_argument(formats)
+    formats.add_argument("--csv", action="store_true", help="print CSV")
     parser.set_defaults(sort=None, columns=None, group_by=None)
 
 
@@ -76,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
         found = index.runs(node, sort, args.limit, children=True)
         prefixes = question.prefixes(index, found) if output.is_terminal() else {}
     if args.json:
-        output.print_json([_record(each, field) for each in found])
+        records = [_record(each, field) for each in found]
+        output.print_json({"metric": name, "goal": goal, "runs": records})
+    elif args.csv:
+        print(listing.as_csv(found, first=[field]), end="")
     elif not found:
         print(f"No matching runs logged a number named {name!r}.")
     else:
@@ -128,4 +133,4 @@ def _sweeps(index: Search) -> Iterator[Sweep]:
 
 
 def _record(found: FoundRun, field: Field) -> Json:
-    return {**listing.record(found), "best": found.value(field, 0.0)}
+    return {**record.of_found(found), "best": found.value(field, 0.0)}

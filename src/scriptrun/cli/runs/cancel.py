@@ -10,6 +10,7 @@ import argparse
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
+from scriptrun.spec import states
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,18 +28,20 @@ def run(args: argparse.Namespace) -> int:
         runs = common_arguments.find_runs(args)
     outcomes = [_cancel(selected) for selected in runs]
     if args.json:
-        output.print_json(outcomes)
+        output.print_json({"runs": outcomes})
     elif not outcomes:
         print("No active runs.")
     for outcome in outcomes if not args.json else ():
-        print(f"{outcome['id']}: {outcome['did']}")
+        print(f"{outcome['id']}: {outcome['result']}")
     return 0
 
 
 def _cancel(run: Run) -> dict[str, str]:
     status = run.standing
     if status.is_final:
-        return {"id": run.id, "did": f"already finished: {status.state}"}
+        result = f"already finished: {status.state}"
+        return {"id": run.id, "state": status.state, "result": result}
     run.cancel()
     state = run.get_status()
-    return {"id": run.id, "did": "canceled" if state == "Canceled" else "cancellation requested"}
+    result = "canceled" if state == states.CANCELED else "cancellation requested"
+    return {"id": run.id, "state": state, "result": result}

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     selected, name = _select(args)
     copied = _copy(selected, name, args.output or ".")
     if args.json:
-        output.print_json([str(path) for path in copied])
+        output.print_json({"files": [str(path) for path in copied]})
     else:
         for path in copied:
             print(one_line(str(path)))

@@ -57,7 +57,8 @@ def _mean(each: RunGroup, name: str) -> float | None:
 def show(grouped: Groups, args: argparse.Namespace) -> None:
     """Print the groups in the format that ``args`` ask for."""
     if args.json:
-        output.print_json([_record(grouped, each) for each in grouped.groups])
+        records = [_record(grouped, each) for each in grouped.groups]
+        output.print_json({"field": grouped.field.text, "groups": records})
     elif args.csv:
         print(_as_csv(grouped), end="")
     elif not grouped.groups:
@@ -68,7 +69,6 @@ def show(grouped: Groups, args: argparse.Namespace) -> None:
 
 def _record(grouped: Groups, each: RunGroup) -> Json:
     return {
-        "field": grouped.field.text,
         "value": each.value,
         "runs": each.runs,
         "states": each.states,

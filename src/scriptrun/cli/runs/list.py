@@ -25,7 +25,7 @@ import time
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.runs import columns, groups, question
+from scriptrun.cli.runs import columns, groups, question, record
 from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.query import fields, tree
 from scriptrun.query.fields import Field
@@ -35,12 +35,11 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from scriptrun.cli.parsers import Parser
     from scriptrun.cli.runs.question import Question
     from scriptrun.core.workspace import Workspace
-    from scriptrun.runtime.hints import Json
 
 _ACTIVE = tree.Not(
     tree.Or(
@@ -132,9 +131,9 @@ def _show(index: Search, args: argparse.Namespace, clear: str = "") -> list[Foun
     found = fetched[:limit]
     streams.raw(sys.stdout).write(clear)
     if args.json:
-        output.print_json([record(each) for each in found])
+        output.print_json({"runs": [record.of_found(each) for each in found]})
     elif args.csv:
-        print(_as_csv(found, asked.columns), end="")
+        print(as_csv(found, asked.columns), end="")
     elif not found:
         print(question.no_match(index, asked, args.children))
     else:
@@ -154,25 +153,13 @@ def _print_table(index: Search, found: list[FoundRun], asked: Question) -> None:
         columns.table(found, asked.mentioned, prefixes).print()
 
 
-def record(found: FoundRun) -> Json:
-    """A run for --json: its row, its parameters and the last values of its metrics."""
-    spaces: dict[str, Mapping[str, object]] = {
-        fields.PARAMS: found.named.params,
-        fields.METRICS: found.named.metrics,
-    }
-    return {
-        **ids.with_iso_times(found.row.as_dict(), "began", "ended"),
-        **{
-            space: {name: found.typed(Field(space, name), 0.0) for name in names}
-            for space, names in spaces.items()
-        },
-    }
+def as_csv(found: list[FoundRun], chosen: Sequence[Field] = (), first: Sequence[Field] = ()) -> str:
+    """The runs as CSV: the columns ``chosen``, else all after those in ``first``.
 
-
-def _as_csv(found: list[FoundRun], chosen: Sequence[Field]) -> str:
-    """The runs as CSV: the columns ``chosen``, else all. Times are ISO 8601 in UTC."""
+    Times are ISO 8601 in UTC.
+    """
     now = time.time()
-    wanted = list(chosen) or [fields.known(name) for name in fields.FIELDS]
+    wanted = list(chosen) or [*first, *map(fields.known, fields.FIELDS)]
     if not chosen:
         spaces = {
             fields.PARAMS: [name for run in found for name in run.named.params],

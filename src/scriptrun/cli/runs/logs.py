@@ -11,6 +11,7 @@ import argparse
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.runs import log_lines
 from scriptrun.cli.terminal import attach
 from scriptrun.core.run import Run
 from scriptrun.runs import follow
@@ -29,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="print all ranks' logs, each line prefixed with its rank"
     )
     add("--raw", action="store_true", help="print the log's escape sequences to a terminal, too")
+    add("--json", action="store_true", help="print each line of the log as a JSON document")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,12 +44,14 @@ def run(args: argparse.Namespace) -> int:
     all_ranks = args.all and bool(selected.known_job.distribution.kind)
     if all_ranks:
         ranks = list(range(follow.count_ranks(selected.known_job)))
+    logs = follow.script_logs(selected.known_job, ranks)
+    if args.json:
+        return log_lines.print_as_json(selected, args.follow, args.tail, logs, ranks)
     writer = (
         attach.RankLogWriter(selected, args.raw)
         if all_ranks
         else attach.LogWriter(selected, raw=args.raw)
     )
-    logs = follow.script_logs(selected.known_job, ranks)
     if args.follow:
         return _follow(selected, args.tail, ranks, writer)
     stream = follow.LogStream(selected.path, writer.write, args.tail, logs)

@@ -100,7 +100,7 @@ def _show_summaries(args: argparse.Namespace, runs: Sequence[Run]) -> None:
     rows = [(run, summary) for run, by_name in summaries for summary in by_name.values()]
     if args.json:
         values = [{"run": run.id, "name": item.name, **item.as_dict()} for run, item in rows]
-        output.print_json(values)
+        output.print_json({"metrics": values})
     elif args.csv:
         metric_table.print_csv(
             metric_table.HEADS, [metric_table.csv_row(run.id, item) for run, item in rows]
@@ -146,13 +146,12 @@ def _plottable(run: Run) -> list[str]:
 
 def _show_values(args: argparse.Namespace, values: dict[str, list[Values]]) -> None:
     if args.json:
-        output.print_json(
-            [
-                {"run": run.id, "name": name, "values": [_as_dict(point) for point in history]}
-                for name, found in values.items()
-                for run, history in found
-            ]
-        )
+        records = [
+            {"run": run.id, "name": name, "values": [_as_dict(point) for point in history]}
+            for name, found in values.items()
+            for run, history in found
+        ]
+        output.print_json({"metrics": records})
     elif args.csv:
         rows = (
             [run.id, name, point.step, _iso(point), point.value]

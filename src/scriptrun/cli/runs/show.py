@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from scriptrun.cli import common_arguments
-from scriptrun.cli.runs import metric_table
+from scriptrun.cli.runs import metric_table, record
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
@@ -35,21 +35,10 @@ def run(args: argparse.Namespace) -> int:
     """Print the run's details and return the exit code."""
     selected = common_arguments.find_run(args)
     if args.json:
-        output.print_json(record(selected))
+        output.print_json(record.in_full(selected))
     else:
         _print(selected)
     return 0
-
-
-def record(run: Run) -> Json:
-    """Return the run's details with its metrics and files, for --json."""
-    summaries = metric_summary.summarize(run.path)
-    return {
-        **run.get_details(),
-        "metrics": run.get_metrics(),
-        "metricSummaries": {name: item.as_dict() for name, item in summaries.items()},
-        "files": run.get_file_names(),
-    }
 
 
 def _print(run: Run) -> None:

@@ -229,15 +229,13 @@ def _warnings(args: argparse.Namespace) -> list[str]:
 def _finish(args: argparse.Namespace, run: Run) -> int:
     if args.detach:
         if args.json:
-            output.print_json(run.get_details())
+            output.print_json(importlib.import_module("scriptrun.cli.sweep.show").record(run))
         else:
             print(run.id)
         return 0
     code = attach.stream(run, quiet=args.json)
     if args.json:
-        output.print_json(
-            {**run.get_details(), "runs": run.get_children_sorted_by_primary_metric()}
-        )
+        output.print_json(importlib.import_module("scriptrun.cli.sweep.show").record(run))
     return code
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from scriptrun.cli.runs import record as run_record
 from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.config.sweeps import search_space
 from scriptrun.core.run import Run
@@ -33,16 +34,37 @@ MAX_ROWS, CURVE_WIDTH, CURVE_HEIGHT = 20, 60, 8
 def run(args: argparse.Namespace, sweep_run: HyperDriveRun) -> int:
     """Show the sweep or write it to files, and return the exit code."""
     if args.html:
-        _write(args.html, sweep_plot.page(sweep_run))
+        _write(args.html, sweep_plot.page(sweep_run), args.json)
     if args.csv:
-        _write(args.csv, _as_csv(sweep_run))
+        _write(args.csv, _as_csv(sweep_run), args.json)
     if args.json:
-        rows = _rows(sweep_run)
-        metrics = Run.get_metrics(sweep_run)
-        output.print_json({**sweep_run.get_details(), "metrics": metrics, "runs": rows})
+        output.print_json(record(sweep_run))
     elif not (args.html or args.csv):
         _follow(sweep_run) if args.follow else show(sweep_run)
     return 0
+
+
+def record(run: HyperDriveRun) -> Json:
+    """The sweep as a JSON document: as any run, with its goal and its runs, best first."""
+    sweep, children = run.sweep, ranking.ordered(run.sweep, ranking.children(run))
+    goal = {"metric": sweep.metric, "goal": sweep.goal, "seed": sweep.seed}
+    return {
+        **run_record.in_full(run),
+        "sweep": {**goal, "sampling": sweep.sampling["name"], "space": sweep.space},
+        "runs": [_child_record(child) for child in children],
+    }
+
+
+def _child_record(child: ChildRun) -> Json:
+    times = ids.with_iso_times({"started": child.began, "ended": child.ended}, "started", "ended")
+    return {
+        "id": child.id,
+        "state": child.state,
+        "reason": child.reason or None,
+        **times,
+        "params": child.parameters,
+        "best": child.best,
+    }
 
 
 def _follow(run: HyperDriveRun) -> None:
@@ -174,10 +196,11 @@ def _as_csv(run: HyperDriveRun) -> str:
     return csv_text.as_csv(names, rows, search_space.text, "\r\n")
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, text: str, as_json: bool) -> None:
+    """Write a file and print its path, to stderr beside a JSON document."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, "utf-8", newline="")
     except OSError as error:
         raise UserErrorException(f"Cannot write {path!r}: {disks.describe(error, path)}.") from None
-    print(path)
+    print(path, file=sys.stderr if as_json else sys.stdout)

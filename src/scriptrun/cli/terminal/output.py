@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scriptrun.cli.terminal import streams
 from scriptrun.spec import text_width
@@ -31,9 +31,14 @@ _COLOURS = {
 }
 
 
-def print_json(value: object) -> None:
-    """Print ``value`` as indented JSON; infinities and NaN become strings."""
-    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
+def print_json(document: Mapping[str, object], schema: int = 1, indent: int | None = 2) -> None:
+    """Print a document with the number of its schema; infinities and NaN become strings.
+
+    ``cli/schemas`` describes the document of each command, and when the number goes up. Without
+    ``indent``, the document is one line, as in a stream of several.
+    """
+    numbered = {"schema": schema, **document}
+    text = json.dumps(_plain(numbered), indent=indent, ensure_ascii=False, default=str)
     if escape(text) != text:  # JSON itself escapes only what is below U+0020
         text = "".join(c if escape(c) == c else f"\\u{ord(c):04x}" for c in text)
     print(text)

@@ -1,0 +1,57 @@
+"""Runs as JSON documents: the fields that queries name, in the same words."""
+
+from __future__ import annotations
+
+import time
+
+from scriptrun.core.run import Run
+from scriptrun.query import fields, tree
+from scriptrun.query.fields import Field
+from scriptrun.runs.search import FoundRun, Search
+from scriptrun.spec import ids
+from scriptrun.tracking import metric_summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scriptrun.runtime.hints import Json
+
+
+def of_found(found: FoundRun) -> Json:
+    """A run that a search found: every field, and its folder, tags, parameters and metrics."""
+    now = time.time()
+    result: Json = {name: _value(found, fields.known(name), now) for name in fields.FIELDS}
+    result["submitted"] = found.row.created
+    result |= {"folder": found.row.folder, "tags": dict(found.row.tags)}
+    for space in (fields.PARAMS, fields.METRICS):
+        names: Iterable[str] = getattr(found.named, space)
+        result[space] = {name: found.typed(Field(space, name), now) for name in names}
+    return result
+
+
+def _value(found: FoundRun, field: Field, now: float) -> object:
+    value = found.value(field, now)
+    if isinstance(value, float) and field.kind == fields.TIME:
+        return ids.utc(value)
+    return value
+
+
+def of_run(run: Run) -> Json:
+    """As ``of_found``, for a run."""
+    is_run = tree.Comparison(fields.known("id"), tree.EQUAL, run.id)
+    with Search(run.workspace) as index:
+        (found,) = index.runs(is_run, limit=1, children=True)
+    return of_found(found)
+
+
+def in_full(run: Run) -> Json:
+    """A run with all values of its metrics, its files, and ``Run.get_details``."""
+    summaries = metric_summary.summarize(run.path)
+    return {
+        **of_run(run),
+        "metric_values": Run.get_metrics(run),
+        "metric_summaries": {name: item.as_dict() for name, item in summaries.items()},
+        "files": run.get_file_names(),
+        "details": run.get_details(),
+    }

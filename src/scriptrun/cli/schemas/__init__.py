@@ -1,0 +1,1 @@
+"""What commands print with --json: a JSON Schema for each."""
