@@ -81,7 +81,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _record(workspace: Workspace, name: str) -> Json:
     record = datastore_records.get(workspace, name)
-    return {"name": name, **record, "default": datastore_records.default(workspace) == name}
+    return {
+        "name": name,
+        "class": record["class"],
+        "default": datastore_records.default(workspace) == name,
+        "settings": {key: value for key, value in record.items() if key != "class"},
+    }
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
@@ -101,8 +106,7 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
 
 
 def _format_settings(record: Json) -> str:
-    hidden = ("name", "class", "default")
-    return ", ".join(f"{name}={value}" for name, value in record.items() if name not in hidden)
+    return ", ".join(f"{name}={value}" for name, value in record["settings"].items())
 
 
 def _get_datastore(workspace: Workspace, args: argparse.Namespace) -> AbstractDatastore:
@@ -111,7 +115,9 @@ def _get_datastore(workspace: Workspace, args: argparse.Namespace) -> AbstractDa
 
 def _show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     record = _record(workspace, _get_datastore(workspace, args).name)
-    pairs = [(name, "yes" if value is True else str(value)) for name, value in record.items()]
+    facts = {"name": record["name"], "class": record["class"], **record["settings"]}
+    facts["default"] = record["default"]
+    pairs = [(name, "yes" if value is True else str(value)) for name, value in facts.items()]
     return record, lambda: output.print_facts([pair for pair in pairs if pair[1] != "False"])
 
 

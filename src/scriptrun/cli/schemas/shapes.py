@@ -41,15 +41,9 @@ class Document(Value):
         }
 
 
-def document(
-    summary: str,
-    number: int = 1,
-    optional: tuple[str, ...] = (),
-    is_stream: bool = False,
-    **properties: Json,
-) -> Document:
+def document(summary: str, optional: tuple[str, ...] = (), /, **properties: Json) -> Document:
     """The document with ``properties``; all but those named in ``optional`` are always there."""
-    return Document(summary, properties, number, optional, is_stream)
+    return Document(summary, properties, optional=optional)
 
 
 def text(description: str = "", *choices: str) -> Json:
@@ -110,12 +104,19 @@ def mapping(values: Json, description: str = "") -> Json:
     return _described({"type": "object", "additionalProperties": values}, description)
 
 
-def record(description: str = "", optional: tuple[str, ...] = (), **properties: Json) -> Json:
+def record(description: str = "", optional: tuple[str, ...] = (), /, **properties: Json) -> Json:
     """An object with ``properties``; all but those named in ``optional`` are always there."""
     required = [name for name in properties if name not in optional]
     return _described(
         {"type": "object", "properties": properties, "required": required}, description
     )
+
+
+def named(
+    title: str, description: str, optional: tuple[str, ...] = (), /, **properties: Json
+) -> Json:
+    """As ``record``, with a name under which the documentation describes it once."""
+    return {"title": title, **record(description, optional, **properties)}
 
 
 def _described(shape: Json, description: str) -> Json:

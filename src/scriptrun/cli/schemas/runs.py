@@ -1,0 +1,233 @@
+"""The documents of commands that act on runs."""
+
+from __future__ import annotations
+
+from scriptrun.cli.schemas.shapes import (
+    anything,
+    array,
+    document,
+    integer,
+    mapping,
+    named,
+    nullable,
+    number,
+    pair,
+    record,
+    text,
+    time,
+)
+from scriptrun.query import fields
+from scriptrun.spec import states
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
+#: the fields that every run has
+_ALWAYS = ("id", "name", "experiment", "state", "submitted", "target", "kind")
+
+
+def _field(name: str, field: fields.KnownField) -> Json:
+    kinds = {fields.TIME: time, fields.DURATION: number, fields.NUMBER: integer}
+    line = f"{field.line}, in seconds" if field.kind == fields.DURATION else field.line
+    if field.kind == fields.STATE:
+        line = f"the state: {', '.join(states.ORDER)}"
+    shape = kinds.get(field.kind, text)(line)
+    return shape if name in _ALWAYS else nullable(shape)
+
+
+SCALAR: Json = {"type": ["string", "number", "boolean", "null"]}
+_RUN: Json = {
+    **{name: _field(name, field) for name, field in fields.FIELDS.items()},
+    "folder": text("the run's folder"),
+    "tags": mapping({"type": ["string", "null"]}, "tags by name; null without a value"),
+    "params": mapping(SCALAR, "parameters by name"),
+    "metrics": mapping(SCALAR, "the last value of each metric by name"),
+}
+RUN = named("run", "A run: the fields that queries name.", **_RUN)
+_STEPS = ("last_step", "min", "min_step", "min_position", "max", "max_step", "max_position")
+_SUMMARY: Json = {
+    "kind": text("kind of values: `numbers`, `table`, `text`, ..."),
+    "count": integer("how many values were logged"),
+    "last": anything("the last value"),
+    "last_step": number("its step"),
+    "min": number("the lowest value"),
+    "min_step": number("its step"),
+    "min_position": integer("without steps: its place, from 1"),
+    "max": number("the highest value"),
+    "max_step": number("its step"),
+    "max_position": integer("without steps: its place, from 1"),
+    "columns": array(text(), "the columns of a table"),
+}
+SUMMARY = named("summary of a metric", "", (*_STEPS, "columns"), **_SUMMARY)
+_IN_FULL: Json = {
+    **_RUN,
+    "metric_values": mapping(anything(), "all values of each metric, as `Run.get_metrics`"),
+    "metric_summaries": mapping(SUMMARY, "a summary of each metric by name"),
+    "files": array(text(), "the run's files, for `scriptrun download`"),
+    "details": mapping(anything(), "`Run.get_details`, with the keys of SDK v1"),
+}
+IN_FULL = named("run in full", "A run with everything that is known about it.", **_IN_FULL)
+_POINT = record(
+    "", step=nullable(number("the step")), time=time("when it was logged"), value=anything("value")
+)
+_SWEEP: Json = {
+    **_IN_FULL,
+    "sweep": record(
+        "what is searched, and for what",
+        metric=text("the metric to optimize"),
+        goal=text("", "maximize", "minimize"),
+        seed=integer("seed of the sampling"),
+        sampling=text("how values are chosen: `grid`, `random`, ..."),
+        space=mapping(anything(), "the search space: an expression for each parameter"),
+    ),
+    "runs": array(
+        record(
+            "",
+            id=text("the run's ID"),
+            state=text("the state"),
+            reason=nullable(text("why the run failed, was canceled or waits")),
+            started=nullable(time("when the script started")),
+            ended=nullable(time("when the run ended")),
+            params=mapping(anything(), "the values tried, by parameter"),
+            best=nullable(number("the best value of the metric")),
+        ),
+        "the sweep's runs, best first",
+    ),
+}
+PLAN: Json = {
+    "source": text("the source directory"),
+    "files": mapping(integer(), "size in bytes of each file of the snapshot, by path"),
+    "ignored": mapping(text(), "the rule that ignores a file, by path"),
+    "size": integer("size of the snapshot in bytes"),
+    "environment": mapping(anything(), "the environment, and the steps to build it"),
+    "execution": text("what the engine will execute"),
+    "run": mapping(anything(), "the run: experiment, target, script, arguments, variables, ..."),
+    "data": mapping(text(), "how each input and output is delivered, by name"),
+    "warnings": array(text(), "warnings"),
+    "notes": array(text(), "notes"),
+}
+_PAIRS = mapping(pair(anything()), "what differs, by name: the first run's value, the second's")
+_OUTCOME = record(
+    "", id=text("the run's ID"), state=text("its state"), result=text("what was done, in words")
+)
+
+DOCUMENTS = {
+    "run": document("The run when it has ended, or with --detach when submitted.", **_IN_FULL),
+    "run (--dry-run)": document("What a run would upload, build and execute.", **PLAN),
+    "sweep": document("The sweep when it has ended, or with --detach when submitted.", **_SWEEP),
+    "sweep (show)": document("The sweep and its runs.", **_SWEEP),
+    "sweep (--dry-run)": document(
+        "What a sweep would upload, build and execute.",
+        **PLAN,
+        sweep=array(text(), "the search in words"),
+    ),
+    "list": document("The runs that match, in the order shown.", runs=array(RUN, "the runs")),
+    "list (--group-by)": document(
+        "The runs that match, by the values of a field.",
+        field=text("the field"),
+        groups=array(
+            record(
+                "",
+                value=SCALAR,
+                runs=integer("how many runs have the value"),
+                states=mapping(integer(), "how many runs are in each state"),
+                metrics=mapping(
+                    record("", best=nullable(number()), mean=nullable(number())),
+                    "the best and the mean value of each metric",
+                ),
+            ),
+            "the groups, the largest first; `value` is null for runs without the field",
+        ),
+    ),
+    "best": document(
+        "The best runs by a metric.",
+        metric=text("the metric"),
+        goal=text("what counts as best", "maximize", "minimize"),
+        runs=array(
+            named("best run", "A run, with its best value.", **_RUN, best=number("the best value")),
+            "the runs, best first",
+        ),
+    ),
+    "show": document("A run in full.", **_IN_FULL),
+    "metrics": document(
+        "A summary of each metric.",
+        metrics=array(
+            named(
+                "metric",
+                "",
+                (*_STEPS, "columns"),
+                run=text("the run's ID"),
+                name=text("the metric"),
+                **_SUMMARY,
+            ),
+            "one for each run and metric",
+        ),
+    ),
+    "metrics (NAME)": document(
+        "All values of the metrics named.",
+        metrics=array(
+            record(
+                "",
+                run=text("the run's ID"),
+                name=text("the metric"),
+                values=array(_POINT, "the values, in the order logged"),
+            ),
+            "one for each run and metric",
+        ),
+    ),
+    "logs": document(
+        "A line of the log.",
+        log=text("the log's name, as in the run's files"),
+        rank=nullable(integer("the rank that wrote it; null if the run is not distributed")),
+        text=text("the line, without its end"),
+    ).replace(is_stream=True),
+    "logs (last line)": document(
+        "The run, after all lines of the log.",
+        run=record(
+            "",
+            id=text("the run's ID"),
+            state=text("the state"),
+            reason=nullable(text("why it failed, was canceled or waits")),
+            exit_code=nullable(integer("the script's exit code")),
+        ),
+    ).replace(is_stream=True),
+    "cancel": document("What became of each run.", runs=array(_OUTCOME, "the runs")),
+    "download": document("The files downloaded.", files=array(text(), "their paths")),
+    "rerun": document("The new run, as `run` prints it.", **_IN_FULL),
+    "rerun (--verify)": document(
+        "Whether the new run gave the same results.",
+        run=text("the new run's ID"),
+        rerun_of=text("the original's ID"),
+        answer=text("`cannot`: it could not be verified", "same", "drifted", "cannot"),
+        what=array(text(), "what differs, in words"),
+        metrics=_PAIRS,
+        outputs=_PAIRS,
+    ),
+    "diff": document(
+        "What differs between two runs.",
+        a=text("the first run's ID"),
+        b=text("the second run's ID"),
+        code=array(
+            record(
+                "",
+                path=text("the file"),
+                how=text("", "added", "removed", "changed"),
+                diff=text("a unified diff, if the file is text"),
+            ),
+            "the files of the snapshots that differ",
+        ),
+        job=_PAIRS,
+        arguments=nullable(pair(array(text()), "the arguments of both; null if they are equal")),
+        data=_PAIRS,
+        packages=_PAIRS,
+        variables=_PAIRS,
+        metrics=_PAIRS,
+        outputs=_PAIRS,
+    ),
+    "export": document(
+        "The exported files.",
+        files=mapping(text(), "the content of each file by name"),
+        lost=array(text(), "what the format cannot express"),
+    ),
+}
