@@ -43,7 +43,7 @@ class User:
             self.argv(*words),
             cwd=cwd or self.here,
             env={**self.environ, **environ},
-            stdin=subprocess.DEVNULL,
+            input=(stdin or "").encode(),
             capture_output=True,
             timeout=PATIENCE,
         )

@@ -51,6 +51,7 @@ OTHERS = {
     "trust": Command("trust", "Trust a workspace of somebody else, or one that others can write"),
     "doctor": Command("doctor", "Check this machine for problems"),
     "completion": Command("completion", "Print a completion script for bash, zsh or fish"),
+    "help": Command("help", "Show help for a command, or describe all commands as JSON"),
     "version": Command("version", "Print the version"),
 }
 COMMANDS = {**RUNS, **OTHERS}

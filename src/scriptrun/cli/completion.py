@@ -148,7 +148,7 @@ def _complete(before: list[str], prefix: str) -> dict[str, str]:
     elif before[:1] == ["runs"]:
         before, choices = before[1:], _summaries(commands.RUNS)
     else:
-        choices = _summaries(commands.COMMANDS) | {"runs": "Work with runs", "help": "Show help"}
+        choices = _summaries(commands.COMMANDS) | {"runs": "Work with runs"}
         choices |= {"--help": "", "--version": ""} if prefix.startswith("-") else {}
     if before:
         name = commands.ALIASES.get(before[0], before[0])

@@ -44,8 +44,6 @@ def _dispatch(words: list[str]) -> int:
     if first in ("-h", "--help", "help") and len(words) <= 1:
         print(overview())
         return 0 if words else 2
-    if first == "help":
-        return _dispatch([words[1], "--help"])
     if first in ("-V", "--version"):
         print(f"scriptrun {scriptrun.__version__}")
         return 0

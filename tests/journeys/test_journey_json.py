@@ -1,0 +1,213 @@
+"""Every command with --json in a real workspace: what it prints is as its schema says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from scriptrun.cli import schemas
+from scriptrun.testing.jobs import PATIENCE
+
+SCRIPT = """
+import argparse, sys
+from scriptrun import Run
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--fail", action="store_true")
+args = parser.parse_args()
+run = Run.get_context()
+for step in range(3):
+    run.log("loss", args.lr / (step + 1), step=step)
+run.log("name", "a text")
+run.log("odd", float("inf"))
+run.log_row("table", a=1, b=2.5)
+open("outputs/model.txt", "w").write("m")
+print("a line")
+if args.fail:
+    sys.exit("no luck")
+"""
+OLD = "import azureml.core\nfrom azureml.core import Nothing\n\nprint(Nothing)\n"
+#: the document, the words, and the exit code, in this order in one workspace
+COMMANDS = [
+    ("init", "init mine", 0),
+    ("run (--dry-run)", "run --dry-run train.py", 0),
+    ("run", "run -n one --tag team=vision --tag plain train.py -- --lr 0.5", 0),
+    ("run", "run -n two train.py -- --fail", 1),
+    ("run", "run --detach -n three --requirements requirements.txt train.py", 0),
+    ("logs", "logs three --follow", 0),
+    ("logs", "logs one", 0),
+    ("list", "list", 0),
+    ("list", "list nothing-like-it", 0),
+    ("list (--group-by)", "list --group-by params.lr", 0),
+    ("best", "best loss", 0),
+    ("best", "best loss one.two.three", 1),
+    ("show", "show one", 0),
+    ("show", "show two", 0),
+    ("metrics", "metrics one", 0),
+    ("metrics (NAME)", "metrics one loss table", 0),
+    ("cancel", "cancel one two", 0),
+    ("download", "download one -o files", 0),
+    ("rerun (--verify)", "rerun one --verify", 0),
+    ("rerun", "rerun one", 0),
+    ("diff", "diff one two", 0),
+    ("export", "export one --to shell", 0),
+    ("sweep (--dry-run)", "sweep train.py --param lr=0.1,0.2 --metric loss --dry-run", 0),
+    ("sweep", "sweep train.py --param lr=0.1,0.2 --metric loss --max-runs 2", 0),
+    ("sweep (show)", "sweep show", 0),
+    ("show", "show", 0),
+    ("env list", "env list", 0),
+    ("env build (--dry-run)", "env build --requirements requirements.txt --dry-run", 0),
+    ("env build", "env build --requirements requirements.txt", 0),
+    ("env show", "env show three", 0),
+    ("env show", "env show scriptrun-minimal", 0),
+    ("env diff", "env diff three three", 0),
+    ("env alias", "env alias mine scriptrun-minimal", 0),
+    ("env registry", "env registry registry.example.org/team --username me", 0),
+    ("env registry", "env registry --remove", 0),
+    ("env prune", "env prune --dry-run --keep 0", 0),
+    ("data register", "data register rows rows.csv --tag source=lab", 0),
+    ("data list", "data list", 0),
+    ("data show", "data show rows", 0),
+    ("data show", "data show workspaceblobstore:nowhere/**", 2),
+    ("data download", "data download rows copies", 0),
+    ("data upload", "data upload rows.csv workspaceblobstore:tables", 0),
+    ("data show", "data show workspaceblobstore:tables", 0),
+    ("data cache", "data cache", 0),
+    ("data cache (prune)", "data cache prune --older-than 30d", 0),
+    ("datastore add", "datastore add shelf --local shelf", 0),
+    ("datastore list", "datastore list", 0),
+    ("datastore show", "datastore show shelf", 0),
+    ("datastore check", "datastore check shelf", 0),
+    ("datastore default", "datastore default shelf", 0),
+    ("datastore remove", "datastore remove shelf", 0),
+    ("secret set", "secret set key", 0),
+    ("secret list", "secret list", 0),
+    ("secret remove", "secret remove key", 0),
+    ("model register", "model register net outputs/model.txt --run one --tag a=b", 0),
+    ("model list", "model list", 0),
+    ("model show", "model show net", 0),
+    ("model download", "model download net elsewhere", 0),
+    ("lineage", "lineage net", 0),
+    ("model remove", "model remove net:1", 0),
+    ("compute add", "compute add small --local --max-runs 1", 0),
+    ("compute set", "compute set small --max-runs 2", 0),
+    ("compute list", "compute list", 0),
+    ("compute show", "compute show small", 0),
+    ("compute check", "compute check small", 0),
+    ("compute alias", "compute alias gpu-* small", 0),
+    ("compute default", "compute default small", 0),
+    ("compute default", "compute default local", 0),
+    ("compute remove", "compute remove small", 0),
+    ("exec (--check)", "exec --check old.py", 1),
+    ("migrate", "migrate old.py", 0),
+    ("import", "import job.yml", 0),
+    ("config set", "config set tags.team vision", 0),
+    ("config list", "config list", 0),
+    ("config get", "config get tags.team", 0),
+    ("config get", "config get compute", 1),
+    ("config path", "config path", 0),
+    ("config path", "config path --user", 0),
+    ("config unset", "config unset tags.team", 0),
+    ("trust", "trust .", 0),
+    ("trust (--list)", "trust --list", 0),
+    ("doctor", "doctor", None),
+    ("doctor", "doctor --fsck", 0),
+    ("version", "version", 0),
+    ("help", "help", 0),
+    ("help", "help data show", 0),
+    ("env list", "env", 0),
+    ("compute list", "compute", 0),
+]
+#: tested apart
+APART = {"data mount", "env remove", "logs (last line)"}
+
+
+def strict(schema):
+    """The schema without fields that it does not describe."""
+    if isinstance(schema, dict):
+        schema = {key: strict(value) for key, value in schema.items()}
+        if isinstance(schema.get("properties"), dict) and "type" in schema:
+            return {"additionalProperties": False, **schema}
+    elif isinstance(schema, list):
+        return [strict(each) for each in schema]
+    return schema
+
+
+def problems(document, schema) -> list[str]:
+    found = Draft202012Validator(strict(schema)).iter_errors(document)
+    return [f"{error.json_path}: {error.message[:300]}" for error in found]
+
+
+@pytest.fixture
+def equipped(user):
+    user.writes("train.py", SCRIPT)
+    user.writes("requirements.txt", "")
+    user.writes("rows.csv", "a,b\n1,2\n")
+    user.writes("old.py", OLD)
+    user.writes("shelf/file.txt", "")
+    user.writes("job.yml", "command: python train.py\nenvironment: azureml:e@latest\n")
+    return user
+
+
+@pytest.mark.slow
+def test_every_document_is_as_its_schema_says(equipped):
+    wrong, seen = [], set()
+    for key, line, code in COMMANDS:
+        words = line.split()
+        done = equipped.types(*words[:1], "--json", *words[1:], stdin="value")
+        assert code in (None, done.code), (line, done)
+        document = schemas.DOCUMENTS[key]
+        printed = done.out.splitlines() if document.is_stream else [done.out]
+        last = printed.pop() if document.is_stream else None
+        for text in printed:
+            value = json.loads(text)
+            is_error = code == 2 and "error" in value
+            schema = (schemas.ERROR if is_error else document).schema(key)
+            wrong += [f"{line}: {each}" for each in problems(value, schema)]
+            seen |= set() if is_error else {key}
+        if last is not None:
+            end = schemas.DOCUMENTS["logs (last line)"].schema("end")
+            wrong += [f"{line}: {each}" for each in problems(json.loads(last), end)]
+    assert not wrong, "\n".join(wrong)
+    assert sorted(seen) == sorted({*schemas.DOCUMENTS} - APART)
+
+
+def test_the_rest(equipped):
+    equipped.does("data", "register", "rows", "rows.csv")
+    equipped.does("env", "build", "--requirements", "requirements.txt")
+    (entry,) = equipped.does("env", "list", "--json", "--built").json["built"]
+    removed = equipped.does("env", "remove", entry["key"], "--json").json
+    assert not problems(removed, schemas.DOCUMENTS["env remove"].schema(""))
+    words = equipped.argv("data", "mount", "rows", "mounted", "--json")
+    process = subprocess.Popen(
+        words, cwd=equipped.here, env=equipped.environ, stdout=subprocess.PIPE, text=True
+    )
+    text = "".join(iter(process.stdout.readline, "}\n")) + "}"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    process.stdout.close()
+    assert not problems(json.loads(text), schemas.DOCUMENTS["data mount"].schema(""))
+
+
+def test_an_error_is_a_document_beside_its_text(equipped):
+    for line in (
+        "lst --json",
+        "show nothing --json",
+        "run --json nothing.py",
+        "list --json --jsn",
+        "compute --json show nothing",
+        "list (a --json",
+    ):
+        done = equipped.types(*line.split())
+        assert not problems(done.json, schemas.ERROR.schema("")), done
+        error = done.json["error"]
+        assert error["exit_code"] == done.code == 2
+        assert error["message"].splitlines()[0] in done.err
+        assert (error["hint"] or "").splitlines()[:1] == [] or error["hint"].split("\n")[0] in done.err
+    script = equipped.writes("own.py", "import sys\nprint(sys.argv[1:])\nsys.exit('no')\n")
+    done = equipped.types("exec", script, "--json")
+    assert (done.code, done.out) == (1, "['--json']\n")
