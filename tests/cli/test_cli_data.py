@@ -35,7 +35,9 @@ class Typed:
 
     @property
     def json(self):
-        return json.loads(self.out)
+        value = json.loads(self.out)
+        assert value.pop("schema") == 1
+        return value
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_a_bucket_is_added_checked_and_removed(types, does, s3):
     does(*add, "--root", "checked", "--secret", "keys")
     found = does("datastore", "check", "bucket", "--json").json
     assert found["may"] == {"list": True, "write": True, "read": True, "delete": True}
-    assert does("datastore", "list", "--json").json[-1]["class"] == "S3"
+    assert does("datastore", "list", "--json").json["datastores"][-1]["class"] == "S3"
     does("secret", "set", "keys", stdin="wrong:wrong")
     wrong = types("datastore", "check", "bucket")
     assert wrong.code == 3 and "access key" in wrong.err and "wrong:wrong" not in wrong.err
@@ -240,7 +242,7 @@ def test_versions_are_numbered_and_what_is_the_same_keeps_its_number(types, does
     assert "(unchanged)" in does(*register, "--tag", "k=v").out
     write({"in/2.csv": "a;b\n3;4\n"})
     assert "version 2: 2 files" in does(*register).out
-    assert does("data", "list", "--json").json[0]["version"] == 2
+    assert does("data", "list", "--json").json["datasets"][0]["version"] == 2
     shown = does("data", "show", "t@1")
     assert "1 of 1, 2" in shown.out and "separator: ;" in shown.out and "k=v" in shown.out
     assert "use t@2" in types("data", "show", "t:2").err
@@ -355,7 +357,7 @@ def test_a_run_gets_inputs_and_leaves_outputs(types, does):
                 "$AZUREML_DATAREFERENCE_out")  # fmt: skip
     assert done.out == "one {other} True\nTrue\n"
     assert Path(".scriptrun/datastores/workspaceblobstore/models/model").read_text() == "model"
-    run = does("list", "--json").json[0]["id"]
+    run = does("list", "--json").json["runs"][0]["id"]
     assert does("data", "show", "digits", "--json").json["used_by"] == [run]
     for words, part in [
         (("--input", "x=none"), "Dataset 'none' not found"),
@@ -368,7 +370,7 @@ def test_a_run_gets_inputs_and_leaves_outputs(types, does):
     ]:
         refused = types("run", *words, "train.py")
         assert refused.code == 2 and part in refused.err, (words, refused.err)
-    assert len(does("list", "--json", "--all").json) == 1
+    assert len(does("list", "--json", "--all").json["runs"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,12 @@ def workspace(tmp_path, monkeypatch):
     return Workspace.create("w", path=root)
 
 
+def _unnumbered(text):
+    value = json.loads(text)
+    assert value.pop("schema") == 1
+    return value
+
+
 def parsed(name, *words):
     return dispatch.parser_of(name, list(words)).parse(list(words))
 
@@ -65,7 +71,7 @@ def does(capsys):
         capsys.readouterr()
         code = module.run(parsed(name, *words))
         out = capsys.readouterr().out
-        return code, out, json.loads(out) if "--json" in words else None
+        return code, out, _unnumbered(out) if "--json" in words else None
 
     return run
 
@@ -84,6 +90,7 @@ def test_the_module_is_the_command(words, code, said):
 def test_small_commands(workspace, does, tmp_path, monkeypatch):
     assert does(version, "version")[:2] == (0, f"scriptrun {scriptrun.__version__}\n")
     code, _, found = does(doctor, "doctor", "--json")
+    found = found["checks"]
     assert code == (1 if any(each["verdict"] == "bad" for each in found) else 0) and found
     assert len(does(doctor, "doctor")[1].splitlines()) >= len(found)
     assert does(init, "init", "w", "--json")[2]["id"] == workspace.id
@@ -161,7 +168,7 @@ def test_datasets_are_registered_listed_shown_and_moved(workspace, tmp_path, cap
     assert register.register(workspace, delimited)[0]["version"] == 2
     listed, printed = show.list_all(workspace, parsed("data", "list"))
     printed()
-    assert [(each["name"], each["version"]) for each in listed] == [("t", 2)]
+    assert [(each["name"], each["version"]) for each in listed["datasets"]] == [("t", 2)]
     assert "t" in capsys.readouterr().out
     transfer.download(workspace, parsed("data", "download", "t@1", str(tmp_path / "to")))
     assert [path.name for path in (tmp_path / "to").rglob("*.csv")] == ["one.csv"]
@@ -174,7 +181,7 @@ def test_datasets_are_registered_listed_shown_and_moved(workspace, tmp_path, cap
 def does_verb(module, capsys, name, *words):
     capsys.readouterr()
     assert module.run(parsed(name, *words)) == 0
-    return json.loads(capsys.readouterr().out)
+    return _unnumbered(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
@@ -228,16 +235,16 @@ def test_environments_are_listed_planned_aliased_and_shared(workspace, does, cap
     with pytest.raises(UserErrorException, match="missing the environment"):
         env_build.alias(workspace, parsed("env", "alias", "a"))
     aliases = env_build.alias(workspace, parsed("env", "alias", "a", "scriptrun-pytorch"))[0]
-    assert aliases == {"a": "scriptrun-pytorch"}
+    assert aliases == {"aliases": {"a": "scriptrun-pytorch"}}
     named = {each["name"]: each["kind"] for each in does(env, "env", "list", "--json")[2]["named"]}
     assert named["a"].startswith("alias of")
-    assert env_build.alias(workspace, parsed("env", "alias", "a", "--remove")) == ({}, "None.")
+    assert env_build.alias(workspace, parsed("env", "alias", "a", "--remove")) == ({"aliases": {}}, "None.")
     with pytest.raises(ScriptrunError, match="is not locked"):
         env_show.diff(workspace, parsed("env", "diff", "scriptrun-pytorch", "scriptrun-pytorch"))
     assert "No registry" in env_registry.registry(workspace, parsed("env", "registry"))[1]
     words = parsed("env", "registry", "r.example.org/team", "--username", "u")
     value, text = env_registry.registry(workspace, words)
-    assert value["address"] == "r.example.org/team" and "scriptrun secret set" in text
+    assert value["registry"]["address"] == "r.example.org/team" and "scriptrun secret set" in text
     assert not env_registry.registry(workspace, parsed("env", "registry", "--remove"))[0]
 
 
@@ -245,8 +252,8 @@ def test_models_are_removed_by_version_only(workspace, does, tmp_path):
     (tmp_path / "m.bin").write_text("x")
     words = ("register", "m", str(tmp_path / "m.bin"), "--tag", "a=b=c", "--json")
     assert does(model, "model", *words)[2]["tags"] == {"a": "b=c"}
-    assert does(model, "model", "list", "--tag", "a=b=c", "--json")[2][0]["name"] == "m"
-    assert does(model, "model", "list", "--tag", "a=b", "--json")[2] == []
+    assert does(model, "model", "list", "--tag", "a=b=c", "--json")[2]["models"][0]["name"] == "m"
+    assert does(model, "model", "list", "--tag", "a=b", "--json")[2] == {"models": []}
     with pytest.raises(UserErrorException, match="requires a version"):
         model.run(parsed("model", "remove", "m"))
     with pytest.raises(UserErrorException, match="Invalid tag 'a'"):
@@ -258,7 +265,7 @@ def test_secrets_of_a_workspace_are_its_own(workspace, does, monkeypatch):
     for words, value in ((["both"], "mine\n"), (["both", "--workspace"], "ours\n")):
         monkeypatch.setattr(sys, "stdin", io.StringIO(value))
         assert secret.run(parsed("secret", "set", *words)) == 0
-    assert [each["name"] for each in does(secret, "secret", "list", "--json")[2]] == ["both"] * 2
+    assert [each["name"] for each in does(secret, "secret", "list", "--json")[2]["secrets"]] == ["both"] * 2
     assert does(secret, "secret", "remove", "both")[0] == 0
     with pytest.raises(UserErrorException, match="'both' not found") as caught:
         secret.run(parsed("secret", "remove", "both"))
@@ -294,7 +301,7 @@ def test_a_run_that_is_over(ran, does, tmp_path, capsys):
     assert does(logs, "logs", ran.id, "-t", "1")[1] == "two\n"
     assert does(logs, "logs", ran.id, "-f")[0] == 0
     assert does(cancel, "cancel", ran.id)[1] == f"{ran.id}: already finished: Completed\n"
-    assert does(cancel, "cancel", "--all", "--json")[2] == []
+    assert does(cancel, "cancel", "--all", "--json")[2] == {"runs": []}
     code, _, found = does(run_show, "show", ran.id, "--json")
     assert code == 0 and ran.id in json.dumps(found)
     assert does(download, "download", ran.id, "-o", str(tmp_path / "to"))[0] == 0
@@ -305,7 +312,7 @@ def test_a_run_that_is_over(ran, does, tmp_path, capsys):
     capsys.readouterr()
     assert after_submit.finish(ran.workspace, ran.path, ["mind this"], args) == 0
     told = capsys.readouterr()
-    assert json.loads(told.out)["runId"] == ran.id and "mind this" in told.err
+    assert json.loads(told.out)["id"] == ran.id and "mind this" in told.err
 
 
 def test_a_shell_has_the_snapshot_and_gives_its_own_exit_code(ran, does, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -350,5 +351,5 @@ def test_a_verb_is_done_by_the_function_of_its_name():
 
 def test_no_verb_means_list(workspace, capsys):
     args = SimpleNamespace(verb=None, json=True)
-    assert common_arguments.run_verb(args, {"list": ("", "data.show")}) == []
-    assert capsys.readouterr().out == "[]\n"
+    assert common_arguments.run_verb(args, {"list": ("", "data.show")}) == {"datasets": []}
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, "datasets": []}

@@ -266,7 +266,8 @@ def test_json_without_what_json_lacks(capsys):
         {"a": float("nan"), "b": [float("-inf"), 1.5, {"c": float("inf")}], 3: Path("x")}
     )
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-    assert found == {"a": "NaN", "b": ["-Infinity", 1.5, {"c": "Infinity"}], "3": "x"}
+    numbers = {"a": "NaN", "b": ["-Infinity", 1.5, {"c": "Infinity"}], "3": "x"}
+    assert found == {"schema": 1, **numbers}
 
 
 # the last lines

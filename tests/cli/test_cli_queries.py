@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from scriptrun.cli import main
-from scriptrun.cli.runs import best, columns, groups, question
+from scriptrun.cli.runs import best, columns, groups, question, record
 from scriptrun.cli.runs import list as listing
 from scriptrun.cli.terminal import csv_text, output
 from scriptrun.core.experiment import Experiment
@@ -106,10 +106,11 @@ def test_nothing_matches(types, runs, workspace):
 
 
 def test_json_and_csv(types, runs, workspace):
-    (row,) = json.loads(types("list", "failed", "--json"))
+    (row,) = json.loads(types("list", "failed", "--json"))["runs"]
     with Search(workspace) as index:
         (found,) = index.runs(question.tree.Word("three"))
-    assert listing.record(found)["id"] == row["id"]
+    assert {**record.of_found(found), "metrics": row["metrics"]} == row
+    assert listing.as_csv([found]).splitlines()[1].startswith(f"{row['id']},three,")
     assert row["metrics"] == {"loss": "NaN", "same": 1.0} and row["params"] == {}
     rows = list(csv.DictReader(io.StringIO(types("list", "--csv", "--sort", "name"))))
     assert [row["metrics.accuracy"] for row in rows] == ["0.9", "", "0.6"]
@@ -122,7 +123,7 @@ def test_groups(types, runs):
     table = types("list", "--group-by", "tags.team").splitlines()
     assert table[0].split()[:3] == ["team", "RUNS", "STATES"]
     assert len(table) == 4 and any(line.startswith("(none)") for line in table)
-    grouped = json.loads(types("list", "--group-by", "state", "--json"))
+    grouped = json.loads(types("list", "--group-by", "state", "--json"))["groups"]
     assert grouped[0]["value"] == "Completed" and grouped[0]["runs"] == 2
     assert grouped[0]["metrics"]["loss"] == {"best": 0.1, "mean": 0.3}
     assert grouped[0]["metrics"]["accuracy"]["best"] == 0.9
@@ -136,7 +137,9 @@ def test_the_best(types, runs, capsys):
     assert names(types("best", "loss")) == ["one", "two", "three"]
     assert names(types("best", "loss", "--max", "-l", "1")) == ["one"]
     assert names(types("best", "metrics.accuracy", "not", "failed")) == ["one", "two"]
-    assert [row["best"] for row in json.loads(types("best", "accuracy", "--json"))] == [0.9, 0.6]
+    assert [row["best"] for row in json.loads(types("best", "accuracy", "--json"))["runs"]] == [0.9, 0.6]
+    rows = list(csv.DictReader(io.StringIO(types("best", "accuracy", "--csv"))))
+    assert [(row["max.accuracy"], row["name"]) for row in rows] == [("0.9", "one"), ("0.6", "two")]
     assert "No matching runs logged" in types("best", "accuracy", "failed", code=1)
     main(["best", "loss"])
     assert "Best loss: lowest (guessed" in capsys.readouterr().err

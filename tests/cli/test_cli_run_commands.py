@@ -25,7 +25,9 @@ class Typed:
 
     @property
     def json(self):
-        return json.loads(self.out)
+        value = json.loads(self.out)
+        assert value.pop("schema") == 1
+        return value
 
 
 @pytest.fixture
@@ -69,8 +71,8 @@ def logged(workspace, name="", experiment="first", files=(), **metrics):
 
 def test_the_newest_run_is_first(workspace, types):
     ids = [logged(workspace).id for _ in range(3)]
-    assert [row["id"] for row in types("list", "--json").json] == ids[::-1]
-    assert [row["id"] for row in types("list", "-l", "2", "--json").json] == ids[:0:-1]
+    assert [row["id"] for row in types("list", "--json").json["runs"]] == ids[::-1]
+    assert [row["id"] for row in types("list", "-l", "2", "--json").json["runs"]] == ids[:0:-1]
 
 
 def test_a_cut_list_says_that_there_are_more(workspace, types):
@@ -88,7 +90,7 @@ def test_runs_are_listed_by_experiment_and_state(workspace, types):
     second.fail()
 
     def listed(*words):
-        return [row["id"] for row in types("list", "--json", *words).json]
+        return [row["id"] for row in types("list", "--json", *words).json["runs"]]
 
     assert listed("-e", "first") == [first.id]
     assert listed("-e", "none such") == []
@@ -115,7 +117,7 @@ def test_a_run_is_shown_with_its_metrics_and_files(workspace, types):
     for word in (run.id, "my try", "first", "0.912346", "outputs/a.txt", "outputs/deep/b.txt"):
         assert word in text
     shown = types("show", "my try", "--json").json
-    assert shown["runId"] == run.id
+    assert shown["id"] == run.id
     assert shown["metrics"] == {"accuracy": 0.912345678}
     assert {"outputs/a.txt", "outputs/deep/b.txt"} <= set(shown["files"])
 
@@ -146,9 +148,9 @@ def test_a_run_that_is_not_there_is_named(workspace, types, verb):
 def test_outputs_are_copied_with_their_folders(workspace, types, tmp_path):
     logged(workspace, files=["a.txt", "deep/b.txt"])
     done = types("download", "-o", str(tmp_path / "to"), "--json")
-    copied = sorted(path.relative_to(tmp_path / "to") for path in map(Path, done.json))
+    copied = sorted(path.relative_to(tmp_path / "to") for path in map(Path, done.json["files"]))
     assert [path.name for path in copied] == ["a.txt", "b.txt"]
-    assert {path.read_text() for path in map(Path, done.json)} == {
+    assert {path.read_text() for path in map(Path, done.json["files"])} == {
         "content of a.txt",
         "content of deep/b.txt",
     }
@@ -165,7 +167,7 @@ def test_a_single_file_keeps_its_last_name(workspace, types, tmp_path):
 def test_a_beginning_copies_all_that_begin_so(workspace, types, tmp_path):
     run = logged(workspace, files=["a.txt", "deep/b.txt", "deep/c.txt"])
     done = types("download", run.id, "outputs/deep/", "-o", str(tmp_path / "to"), "--json")
-    assert sorted(Path(path).name for path in done.json) == ["b.txt", "c.txt"]
+    assert sorted(Path(path).name for path in done.json["files"]) == ["b.txt", "c.txt"]
 
 
 def test_a_file_that_the_run_lacks_is_refused_with_those_it_has(workspace, types, tmp_path):
@@ -189,11 +191,11 @@ def test_a_log_is_asked_for_in_one_way(workspace, types, words):
 def test_what_has_ended_is_not_cancelled(workspace, types):
     run = logged(workspace)
     assert run.id in types("cancel").out
-    (told,) = types("cancel", run.id, "--json").json
+    (told,) = types("cancel", run.id, "--json").json["runs"]
     assert told["id"] == run.id
-    assert "Completed" in told["did"]
-    assert types("show", "--json").json["status"] == "Completed"
-    assert types("cancel", "--all", "--json").json == []
+    assert "Completed" in told["result"]
+    assert types("show", "--json").json["state"] == "Completed"
+    assert types("cancel", "--all", "--json").json["runs"] == []
 
 
 # diff
@@ -272,13 +274,13 @@ def test_a_model_is_registered_listed_shown_and_copied(workspace, types, tmp_pat
     done = types("model", "register", "digits", kept("w"), "--tag", "a=b=c", "--json").json
     assert (done["name"], done["version"], done["tags"]) == ("digits", 1, {"a": "b=c"})
     types("model", "register", "digits", kept("w2"))
-    (latest,) = types("model", "list", "--json").json
+    (latest,) = types("model", "list", "--json").json["models"]
     assert latest["version"] == 2
-    assert len(types("models", "list", "digits", "--json").json) == 2
+    assert len(types("models", "list", "digits", "--json").json["models"]) == 2
     assert [
-        e["version"] for e in types("model", "list", "digits", "--tag", "a", "--json").json
+        e["version"] for e in types("model", "list", "digits", "--tag", "a", "--json").json["models"]
     ] == [1]
-    assert types("model", "list", "digits", "--tag", "a=x", "--json").json == []
+    assert types("model", "list", "digits", "--tag", "a=x", "--json").json["models"] == []
     text = types("model", "show", "digits:1").out
     assert "a=b=c" in text
     assert "model.bin" in text
@@ -317,7 +319,7 @@ def test_a_deleted_version_is_gone(workspace, types):
     types("model", "register", "digits", kept("1"))
     types("model", "register", "digits", kept("2"))
     assert types("model", "remove", "digits:2").code == 0
-    assert [each["version"] for each in types("model", "list", "--json").json] == [1]
+    assert [each["version"] for each in types("model", "list", "--json").json["models"]] == [1]
 
 
 def test_a_refused_model_makes_no_workspace(tmp_path, monkeypatch, capsys):
@@ -330,7 +332,7 @@ def test_a_model_knows_the_run_that_left_it(workspace, types):
     run = logged(workspace, files=["model.bin"])
     types("model", "register", "digits", "outputs/model.bin", "--run", run.id)
     types("model", "register", "other", kept())
-    assert [m["name"] for m in types("model", "list", "--run", run.id, "--json").json] == ["digits"]
+    assert [m["name"] for m in types("model", "list", "--run", run.id, "--json").json["models"]] == ["digits"]
     assert run.id in types("lineage", "digits").out
     assert types("lineage", "digits:1", "--json").json["run"]["id"] == run.id
     assert types("lineage", "other", "--json").json["run"] is None
@@ -545,14 +547,14 @@ def test_a_secret_is_named_and_its_value_never_shown(workspace, types, monkeypat
     assert (done.code, "s3cr3t" in done.out + done.err) == (0, False)
     monkeypatch.setattr(sys, "stdin", io.StringIO("own"))
     assert types("secret", "set", "mine", "--workspace").code == 0
-    assert {each["name"] for each in types("secret", "list", "--json").json} == {
+    assert {each["name"] for each in types("secret", "list", "--json").json["secrets"]} == {
         "storage-key",
         "mine",
     }
     assert types("secret", "remove", "mine").code == 2
     assert types("secret", "remove", "mine", "--workspace").code == 0
     assert types("secret", "remove", "storage-key").code == 0
-    assert types("secret", "list", "--json").json == []
+    assert types("secret", "list", "--json").json["secrets"] == []
     kept = [p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()]
     assert not any(b"s3cr3t" in each for each in kept)
 
@@ -564,7 +566,7 @@ def test_an_empty_secret_is_refused(workspace, types, monkeypatch):
     for value in ("", " \n"):
         monkeypatch.setattr(sys, "stdin", io.StringIO(value))
         assert types("secret", "set", "x").code == 2
-    assert types("secret", "list", "--json").json == []
+    assert types("secret", "list", "--json").json["secrets"] == []
 
 
 def test_a_workspace_is_made_once(tmp_path, monkeypatch, capsys):
@@ -596,7 +598,9 @@ def test_targets_are_added_set_shown_and_removed(workspace, types):
     told = types("compute", "show", "small", "--json").json
     assert (told["class"], told["options"]) == ("Local", {"max_runs": 3})
     assert types("compute", "default", "small", "--json").json == {"default": "small"}
-    assert types("compute", "alias", "gpu-*", "small", "--json").json == {"gpu-*": "small"}
+    assert types("compute", "alias", "gpu-*", "small", "--json").json == {
+        "aliases": {"gpu-*": "small"}
+    }
     assert types("compute", "show", "gpu-9", "--json").json["name"] == "small"
     assert types("compute", "alias", "cpu-*").code == 2
     assert types("compute", "alias", "cpu-*", "nowhere").code == 2

@@ -86,7 +86,7 @@ def test_json_is_escaped_as_json(monkeypatch):
     value = {HOSTILE: [HOSTILE + "\x7f\x85 ä"]}
     with streams.cleaned_output():
         output.print_json(value)
-    assert json.loads(terminal.getvalue()) == value
+    assert json.loads(terminal.getvalue()) == {"schema": 1, **value}
     assert not set("\x1b\x07\x9b\u202e\x7f\x85") & set(terminal.getvalue())
 
 

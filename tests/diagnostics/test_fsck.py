@@ -96,7 +96,7 @@ def test_a_whole_workspace(bench, capsys):
     assert [line.split()[:2] for line in text.splitlines()] == [["ok", name] for name in KINDS]
     assert "1 run\n" in text and "1 model version" in text
     code, text = command(bench, capsys, "doctor", "--fsck", "--json")
-    assert [check["verdict"] for check in json.loads(text)] == ["ok"] * len(KINDS)
+    assert [check["verdict"] for check in json.loads(text)["checks"]] == ["ok"] * len(KINDS)
 
 
 DAMAGES = {

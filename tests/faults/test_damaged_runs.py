@@ -116,7 +116,7 @@ def test_a_run_whose_job_is_damaged_is_followed_to_its_end(bench, gated_run, gat
     damage.apply(kind, gated_run.path / "job.json")
     code, out, _ = command(bench, "list")
     assert code == 0 and gated_run.id in out and other.id in out
-    rows = {row["id"]: row for row in json.loads(command(bench, "list", "--json")[1])}
+    rows = {row["id"]: row for row in json.loads(command(bench, "list", "--json")[1])["runs"]}
     assert rows[gated_run.id]["state"] == "Running"
     assert str(gated_run.path / "job.json") in rows[gated_run.id]["reason"]
     follower = start(bench, "logs", gated_run.id, "-f")

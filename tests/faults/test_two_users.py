@@ -108,7 +108,7 @@ def test_trusted_once_it_is_used_until_that_is_taken_back(trap):
     done = scriptrun("trust", "--remove", str(below.parent), cwd=below)
     assert (done.returncode, scriptrun("list", cwd=below).returncode) == (0, 2)
     said = json.loads(scriptrun("trust", str(below.parent), "--json", cwd=below).stdout)
-    assert said == {"path": str(below.parent), "trusted": True}
+    assert said == {"schema": 1, "path": str(below.parent), "trusted": True}
     assert scriptrun("trust", str(below / "missing"), cwd=below).returncode == 2
 
 

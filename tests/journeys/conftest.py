@@ -64,7 +64,7 @@ class User:
         return path
 
     def runs(self) -> list[dict]:
-        return self.does("list", "--json", "--all").json
+        return self.does("list", "--json", "--all").json["runs"]
 
     def run_folders(self) -> list[Path]:
         return sorted(self.here.glob(".scriptrun/runs/*/*"))
@@ -74,9 +74,9 @@ class User:
 
         def there():
             found = self.does("show", *([run] if run else []), "--json").json
-            if found["status"] == state:
+            if found["state"] == state:
                 return found
-            assert found["status"] not in ("Completed", "Failed", "Canceled"), found
+            assert found["state"] not in ("Completed", "Failed", "Canceled"), found
             return None
 
         return until(there, f"not {state}")

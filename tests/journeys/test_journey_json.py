@@ -207,7 +207,9 @@ def test_an_error_is_a_document_beside_its_text(equipped):
         error = done.json["error"]
         assert error["exit_code"] == done.code == 2
         assert error["message"].splitlines()[0] in done.err
-        assert (error["hint"] or "").splitlines()[:1] == [] or error["hint"].split("\n")[0] in done.err
+        assert (error["hint"] or "").splitlines()[:1] == [] or error["hint"].split("\n")[
+            0
+        ] in done.err
     script = equipped.writes("own.py", "import sys\nprint(sys.argv[1:])\nsys.exit('no')\n")
     done = equipped.types("exec", script, "--json")
     assert (done.code, done.out) == (1, "['--json']\n")

@@ -18,7 +18,7 @@ def test_the_workspace_is_found_upwards_and_by_its_variable(user, tmp_path):
     user.writes("deep/train.py", "")
     user.does("run", "train.py", cwd=user.here / "deep")
     assert len(user.runs()) == 1
-    assert user.does("list", "--json", cwd=tmp_path, SCRIPTRUN_WORKSPACE=str(user.here)).json
+    assert user.does("list", "--json", cwd=tmp_path, SCRIPTRUN_WORKSPACE=str(user.here)).json["runs"]
     assert not (user.here / "deep" / ".scriptrun").exists()
 
 
@@ -30,7 +30,7 @@ def test_the_workspace_is_made_at_the_root_of_a_repository(user):
 
 
 def test_compute_targets(user):
-    assert [each["name"] for each in user.does("compute", "list", "--json").json] == ["local"]
+    assert [each["name"] for each in user.does("compute", "list", "--json").json["targets"]] == ["local"]
     assert not (user.here / ".scriptrun").exists()
     refused = user.types("compute", "add", "small", "--max-runs", "1")
     assert refused.code == 2 and "compute add small --class Local --max-runs 1" in refused.err
@@ -99,7 +99,7 @@ def test_a_registered_environment_runs_a_job(user):
 
 
 def test_the_doctor(user):
-    checks = {each["name"]: each for each in user.does("doctor", "--json").json}
+    checks = {each["name"]: each for each in user.does("doctor", "--json").json["checks"]}
     assert {"python", "uv", "git", "workspace", "cache", "slots", "compute"} <= set(checks)
     assert not (user.here / ".scriptrun").exists()
     path = user.here / "not-a-folder"

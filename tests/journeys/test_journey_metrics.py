@@ -40,9 +40,9 @@ def test_a_table_of_the_metrics(user):
     assert loss.strip() in shown.out
     plain = user.does("metrics", "one", PYTHONIOENCODING="ascii").out
     assert plain.isascii() and "step 49" in plain
-    summaries = user.does("show", "one", "--json").json["metricSummaries"]
-    assert summaries["loss"]["maxStep"] == 0 and summaries["loss"]["count"] == 50
-    names = [row["name"] for row in user.does("metrics", "one", "--json").json]
+    summaries = user.does("show", "one", "--json").json["metric_summaries"]
+    assert summaries["loss"]["max_step"] == 0 and summaries["loss"]["count"] == 50
+    names = [row["name"] for row in user.does("metrics", "one", "--json").json["metrics"]]
     assert names == ["loss", "accuracy", "rate", "odd", "roc"]
     rows = list(csv.DictReader(io.StringIO(user.does("metrics", "one", "--csv").out)))
     assert rows[0]["min_step"] == "49" and rows[2]["last"] == "0.1"
@@ -55,7 +55,7 @@ def test_the_values_of_a_metric(user):
     assert "Showing 40 of 50 values. Use --csv or --json for all." in done.err
     rows = list(csv.DictReader(io.StringIO(user.does("metrics", run, "loss", "--csv").out)))
     assert len(rows) == 50 and (rows[1]["step"], rows[1]["value"]) == ("1", "0.5")
-    (value,) = user.does("metrics", run, "rate", "--json").json
+    (value,) = user.does("metrics", run, "rate", "--json").json["metrics"]
     assert value["name"] == "rate" and value["values"][0]["value"] == 0.5
     assert "fpr=0.1, tpr=0.5" in user.does("metrics", run, "roc").out
     assert user.does("metrics", "rate", "loss").out == user.does("metrics", run, "rate", "loss").out
@@ -86,7 +86,7 @@ def test_the_runs_of_a_sweep(user):
     plot = user.does("metrics", "tune", "loss", "--plot")
     assert plot.out.count("  * tune_0") == 1 and "tune_7" in plot.out
     assert "Plotting 8 of 9 runs." in plot.err
-    assert len({row["run"] for row in user.does("metrics", "tune", "--json").json}) == 9
+    assert len({row["run"] for row in user.does("metrics", "tune", "--json").json["metrics"]}) == 9
     assert "metrics (*: best)" in user.does("show", "tune_0").out
 
 
@@ -94,7 +94,7 @@ def test_a_run_without_metrics(user):
     user.writes("train.py", "pass")
     user.does("run", "train.py")
     assert user.does("metrics").out.endswith("logged no metrics.\n")
-    assert user.does("metrics", "--json").json == []
+    assert user.does("metrics", "--json").json["metrics"] == []
     assert "Nothing to plot" in user.types("metrics", "--plot").err
 
 
@@ -121,8 +121,8 @@ def test_a_failed_run_says_why_first(user):
         f'File "{helper}", line 2, in load' in shown
         and record["folder"] not in shown.partition("\nrun ")[0]
     )
-    assert record["reason"] == record["error"]["error"]["message"] == cause
-    assert record["lastLines"][-1] == cause and record["exitCode"] == 1
+    assert record["reason"] == record["details"]["error"]["error"]["message"] == cause
+    assert record["last_lines"][-1] == cause and record["exit_code"] == 1
 
     helper.write_text("# changed\n" + helper.read_text())
     shown = user.does("show").out

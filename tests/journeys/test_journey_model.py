@@ -16,8 +16,8 @@ def test_a_model_is_registered_shown_and_brought(user):
         "Registered net:1\n"
     )
     user.does("models", "register", "net", "train.py")  # as some people say it
-    (latest,) = user.does("models", "list", "--json").json
-    assert (latest["id"], latest["run_id"]) == ("net:2", None)
+    (latest,) = user.does("models", "list", "--json").json["models"]
+    assert (latest["id"], latest["run"]) == ("net:2", None)
     rows = user.does("model", "list", "net").out.splitlines()
     assert len(rows) == 3 and run in rows[2] and "by=hand" in rows[2]
     assert "no matching models" in user.does("model", "list", "--tag", "by=me").out.lower()

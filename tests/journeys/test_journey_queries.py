@@ -56,7 +56,7 @@ def test_one_command_for_each_question(trained):
     assert rows[0].split()[1] == "alpha-0.9"
     grouped = trained.does("list", "--group-by", "state").out
     assert "2 Completed" in grouped and "1 Failed" in grouped
-    (row,) = trained.does("list", "params.alpha=0.1", "--json").json
+    (row,) = trained.does("list", "params.alpha=0.1", "--json").json["runs"]
     assert (row["params"], row["metrics"]["accuracy"]) == ({"alpha": 0.1}, 0.9)
 
 

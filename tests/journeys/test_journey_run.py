@@ -55,7 +55,7 @@ def test_a_failing_script(user):
     assert done.code == 1
     assert done.out == "out\nerr\n"
     assert "train.py exited with code 7" in done.err
-    assert user.does("show", "--json").json["exitCode"] == 7
+    assert user.does("show", "--json").json["exit_code"] == 7
 
 
 def test_a_script_below_keeps_its_path_and_one_elsewhere_brings_its_directory(user, tmp_path):
@@ -121,7 +121,7 @@ def test_names_tags_and_settings(user):
     done = user.types("run", *words, "--set", "max_run_duration_seconds=1", "--json", "train.py")
     assert done.code == 1
     record = done.json
-    assert record["displayName"] == "first try"
+    assert record["name"] == "first try"
     assert record["tags"] == {"a": "1", "b": None}
     assert "max_run_duration_seconds=1" in record["reason"]
     assert user.runs()[0]["experiment"] == "mine"

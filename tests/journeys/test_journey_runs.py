@@ -88,9 +88,9 @@ def test_list_filters_and_json(user):
     user.writes("bad.py", "raise SystemExit(3)")
     user.does("run", "-e", "a", "good.py")
     user.types("run", "-e", "b", "bad.py")
-    assert [run["experiment"] for run in user.does("list", "--json", "-s", "failed").json] == ["b"]
-    assert [run["state"] for run in user.does("list", "--json", "-e", "a").json] == ["Completed"]
-    assert len(user.does("runs", "list", "--json", "-l", "1").json) == 1
+    assert [run["experiment"] for run in user.does("list", "--json", "-s", "failed").json["runs"]] == ["b"]
+    assert [run["state"] for run in user.does("list", "--json", "-e", "a").json["runs"]] == ["Completed"]
+    assert len(user.does("runs", "list", "--json", "-l", "1").json["runs"]) == 1
     table = user.does("runs").out.splitlines()
     assert table[0].split()[:2] == ["RUN", "STATE"]
     assert table[1].split()[-5:] == ["bad.py", "exited", "with", "code", "3"]
@@ -101,14 +101,14 @@ def test_list_filters_and_json(user):
     assert user.does("list", "-l", "2").err == ""
     nothing = user.does("list", "-e", "nobody").out.splitlines()
     assert nothing[0] == "No matching runs." and "Experiments: a, b." in nothing[1]
-    assert user.does("list", "-e", "nobody", "--json").json == []
+    assert user.does("list", "-e", "nobody", "--json").json["runs"] == []
 
 
 def test_show_and_download(user, tmp_path):
     user.writes("train.py", MODEL)
     user.does("run", "train.py", "--", "0.5")
     record = user.does("show", "--json").json
-    assert record["metrics"] == {"alpha": 0.5, "loss": [1.0, 0.5, 1 / 3]}
+    assert record["metric_values"] == {"alpha": 0.5, "loss": [1.0, 0.5, 1 / 3]}
     assert "outputs/model.txt" in record["files"]
     shown = user.does("show").out
     assert "train.py 0.5" in shown
@@ -118,9 +118,9 @@ def test_show_and_download(user, tmp_path):
     assert (place / "outputs/deep/more.txt").read_text() == "more"
     user.does("download", "outputs/model.txt", "-o", place)
     assert (place / "model.txt").read_text() == "0.5"
-    user.does("download", record["runId"], "user_logs", "-o", place)
+    user.does("download", record["id"], "user_logs", "-o", place)
     assert (place / "user_logs/std_log.txt").read_text() == "trained 0.5\n"
-    missing = user.types("download", record["runId"], "outputs/nothing")
+    missing = user.types("download", record["id"], "outputs/nothing")
     assert missing.code == 2
     assert "outputs/deep/more.txt" in missing.err
 
@@ -132,11 +132,11 @@ def test_rerun_is_the_same_whatever_became_of_the_source(user):
     done = user.does("rerun", "mine", "--verify", "--json")
     assert done.json["answer"] == "same"
     first, again = user.does("show", done.json["rerun_of"], "--json"), user.does("show", "--json")
-    assert again.json["snapshotId"] == first.json["snapshotId"]
+    assert again.json["snapshot"] == first.json["snapshot"]
     job = [json.loads((folder / "job.json").read_text()) for folder in user.run_folders()]
     for key in ("arguments", "variables", "environment", "snapshot", "script", "target"):
         assert job[0][key] == job[1][key]
-    assert {each["rerun_of"] for each in job} == {None, first.json["runId"]}
+    assert {each["rerun_of"] for each in job} == {None, first.json["id"]}
 
 
 def test_rerun_tells_what_drifted(user, tmp_path):
@@ -152,7 +152,7 @@ def test_rerun_tells_what_drifted(user, tmp_path):
 def test_rerun_that_cannot_tell(user):
     user.writes("train.py", SLEEPY)
     first = user.does("run", "-d", "train.py").out.strip()
-    user.does("cancel", user.waits_for("Running", first)["runId"])
+    user.does("cancel", user.waits_for("Running", first)["id"])
     again = user.does("rerun", first, "-d").out.strip()
     user.waits_for("Running", again)
     user.does("cancel", again)
@@ -246,8 +246,8 @@ def test_the_latest_run_is_no_child_of_another(user):
         "print('parent')\n",
     )
     user.does("run", "train.py")
-    (parent,) = user.does("list", "--json").json
-    both = user.does("list", "--children", "--json").json
+    (parent,) = user.does("list", "--json").json["runs"]
+    both = user.does("list", "--children", "--json").json["runs"]
     assert [run["parent"] for run in both] == [parent["id"], None]
     assert user.does("logs").out == "parent\n"
     assert user.does("show", "fold", "--json").json["metrics"] == {"x": 1}

@@ -39,12 +39,12 @@ def test_defaults_of_a_run_and_where_they_come_from(mine):
     assert f"compute 'small' comes from {mine.settings}:1" in plan
     mine.does("run", "--tag", "team=speech", "train.py")
     shown = mine.does("show", "--json").json
-    assert shown["target"] == "small" and shown["runId"].startswith("digits_")
+    assert shown["target"] == "small" and shown["id"].startswith("digits_")
     assert shown["tags"] == {"team": "speech"}
     assert f"experiment 'digits' comes from {mine.here}/scriptrun.toml:1" in shown["notes"]
     mine.does("run", "--compute", "local", "-e", "other", "train.py")
     shown = mine.does("show", "--json").json
-    assert shown["target"] == "local" and shown["runId"].startswith("other_")
+    assert shown["target"] == "local" and shown["id"].startswith("other_")
     mine.does("run", "train.py", SCRIPTRUN_COMPUTE="local")
     assert mine.does("show", "--json").json["target"] == "local"
 

@@ -36,10 +36,10 @@ def test_a_sweep_is_run_shown_and_extended(user, swept):
     assert "best       accuracy" in shown.out or "best " in shown.out
     assert "seed 4" in shown.out and "so far, by run (1 to 6)" in shown.out
     record = user.types("sweep", "show", "--json").json
-    assert len(record["runs"]) == 6 and record["status"] == "Completed"
-    again = user.types("sweep", "resume", record["runId"], "--max-runs", 8, "--detach")
+    assert len(record["runs"]) == 6 and record["state"] == "Completed"
+    again = user.types("sweep", "resume", record["id"], "--max-runs", 8, "--detach")
     assert again.code == 0
-    user.types("logs", record["runId"], "--follow")
+    user.types("logs", record["id"], "--follow")
     assert len(user.types("sweep", "show", "--json").json["runs"]) == 8
     listed = user.types("list")
     assert listed.out.count("HD_") == 1 and "train.py" in listed.out
@@ -114,6 +114,6 @@ def test_a_sweep_is_canceled_and_its_plan_starts_nothing(user):
     run_id = user.types(*words, "-j", 2, "--detach").out.strip()
     user.types("cancel", run_id)
     user.types("logs", run_id, "--follow")
-    assert user.types("show", run_id, "--json").json["status"] == "Canceled"
+    assert user.types("show", run_id, "--json").json["state"] == "Canceled"
     again = user.types("rerun", run_id)
     assert again.code == 2 and "is a sweep" in again.err

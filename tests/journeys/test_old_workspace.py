@@ -198,14 +198,14 @@ def facts(shown: str) -> dict[str, str]:
 
 
 def test_all_runs_are_listed(old):
-    rows = old.does("list", "--json", "--all", "--children").json
-    named = {row["display_name"].replace(row["id"], ""): row["state"] for row in rows}
+    rows = old.does("list", "--json", "--all", "--children").json["runs"]
+    named = {row["name"].replace(row["id"], ""): row["state"] for row in rows}
     assert named == {**LISTED, **CHILDREN}
     assert len(rows) == len(named)
-    assert [row["display_name"] for row in old.runs()] == list(LISTED)[::-1]
+    assert [row["name"] for row in old.runs()] == list(LISTED)[::-1]
     failed = [name for name, state in LISTED.items() if state == "Failed"]
-    found = old.does("list", "--json", "-s", "failed").json
-    assert [row["display_name"] for row in found] == failed[::-1]
+    found = old.does("list", "--json", "-s", "failed").json["runs"]
+    assert [row["name"] for row in found] == failed[::-1]
     table = old.does("list", "-e", "digits", "-s", "completed").out.splitlines()
     names = [re.split(" {2,}", line)[1] for line in table]
     assert names == ["NAME", "resumed", "second", "first again", "first"]
@@ -216,23 +216,23 @@ def test_each_run_is_shown_as_it_ended_or_was_left(old):
         shown = facts(old.does("show", name).out)
         assert {key: shown[key] for key in told} == told, name
     lost = old.does("show", "all killed", "--json").json
-    assert lost["status"] == "Failed"
+    assert lost["state"] == "Failed"
     assert lost["reason"].startswith(LOST)
     assert lost["reason"].endswith(" on lab-1) is gone")
 
 
 def test_a_run_is_shown_whole(old):
     first, again = (old.does("show", name, "--json").json for name in ("first", "first again"))
-    image = first["metrics"].pop("dot")
-    assert image.startswith(f"aml://artifactId/ExperimentRun/dcid.{first['runId']}/dot_")
-    assert first["metrics"] == METRICS
+    image = first["metric_values"].pop("dot")
+    assert image.startswith(f"aml://artifactId/ExperimentRun/dcid.{first['id']}/dot_")
+    assert first["metric_values"] == METRICS
     picture = image.rpartition("/")[2]
     kept = "kept/settings.json outputs/deep/notes.txt outputs/model.txt user_logs/std_log.txt"
     assert first["files"] == [picture, *kept.split()]
-    assert first["properties"]["layers"] == "2"
-    assert first["properties"]["azureml.git.branch"] == "trunk"
-    assert (first["exitCode"], first["attempts"], first["submittedBy"]) == (0, 1, "ada")
-    assert first["runDefinition"]["environment"]["python"]["interpreterPath"] == "lab-python"
+    assert first["details"]["properties"]["layers"] == "2"
+    assert first["details"]["properties"]["azureml.git.branch"] == "trunk"
+    assert (first["exit_code"], first["attempts"], first["user"]) == (0, 1, "ada")
+    assert first["details"]["runDefinition"]["environment"]["python"]["interpreterPath"] == "lab-python"
     assert first["tags"] == {
         "by": "ada",
         "draft": None,
@@ -240,8 +240,8 @@ def test_a_run_is_shown_whole(old):
         "seen": None,
         "kept": "for good",
     }
-    assert again["snapshotId"] == first["snapshotId"]
-    assert f"rerun of     {first['runId']}\n" in old.does("show", "first again").out
+    assert again["snapshot"] == first["snapshot"]
+    assert f"rerun of     {first['id']}\n" in old.does("show", "first again").out
     assert old.does("show", "tried twice", "--json").json["attempts"] == 2
 
 
@@ -329,11 +329,11 @@ def test_two_runs_are_compared(old):
 def test_a_run_is_started_again(old):
     assert old.does("rerun", "first", "-n", "third time").out == LOGGED["first"]
     first, third = (old.does("show", name, "--json").json for name in ("first", "third time"))
-    assert third["status"] == "Completed"
-    assert third["snapshotId"] == first["snapshotId"]
-    assert first["metrics"].pop("dot") and third["metrics"].pop("dot")
-    assert third["metrics"] == METRICS
-    assert facts(old.does("show", "third time").out)["rerun of"] == first["runId"]
+    assert third["state"] == "Completed"
+    assert third["snapshot"] == first["snapshot"]
+    assert first["metric_values"].pop("dot") and third["metric_values"].pop("dot")
+    assert third["metric_values"] == METRICS
+    assert facts(old.does("show", "third time").out)["rerun of"] == first["id"]
     assert old.does("rerun", "tuned_0", "--verify", "--json").json["answer"] == "same"
     assert old.does("rerun", "tried twice").out == LOGGED["tried twice"]
     assert old.types("rerun", "line").code == 2  # its interpreter was that of another place
@@ -350,7 +350,7 @@ def test_a_run_with_packages_is_started_again(old, tmp_path):
     old.environ.update(UV_FIND_LINKS=str(tmp_path / "packages"))
     assert old.does("rerun", "packaged", "-n", "again").out == LOGGED["packaged"]
     first, again = (old.does("show", name, "--json").json for name in ("packaged", "again"))
-    assert (again["status"], again["metrics"]) == ("Completed", {"red": "1.0"})
+    assert (again["state"], again["metric_values"]) == ("Completed", {"red": "1.0"})
     assert again["environment"]["key"] == first["environment"]["key"]
 
 
@@ -368,9 +368,15 @@ def test_a_new_run_stands_beside_the_old_ones(old):
     words = ("-e", "digits", "--environment", "plain", "--source", "train", "train/train.py")
     done = old.does("run", "-n", "new", *words, "--", "--alpha", "1")
     assert done.out == "good day trained with 1.0\nno GPU\n"
-    assert {run["display_name"] for run in old.runs()} == {*LISTED, "new"}
+    assert {run["name"] for run in old.runs()} == {*LISTED, "new"}
     assert old.does("show", "new", "--json").json["target"] == "small"
     assert old.does("diff", "second", "new", "--json").json["code"] == []
+
+
+def points_of(rows):
+    """The parameters and the best value of a sweep's runs, in the order they were sampled."""
+    ordered = sorted(rows, key=lambda row: row["number"])
+    return [(*row["params"].values(), row["best"]) for row in ordered]
 
 
 def test_a_sweep_is_read_back(old, workspace):
@@ -378,7 +384,7 @@ def test_a_sweep_is_read_back(old, workspace):
     assert "4/4: 4 Completed" in shown and "RANDOM, seed 7" in shown
     assert "--lr 0.8892400876499108 --batch_size 64" in shown
     rows = old.does("sweep", "show", "tuned", "--json").json["runs"]
-    assert [(row["lr"], row["batch_size"], row["accuracy"]) for row in rows] == POINTS
+    assert points_of(rows) == POINTS
     tuned, grid = run_of(workspace, "tuned"), run_of(workspace, "grid")
     best = tuned.get_best_run_by_primary_metric()
     assert best.display_name == "tuned_1"
@@ -392,8 +398,8 @@ def test_a_sweep_is_read_back(old, workspace):
 def test_a_sweep_goes_on(old):
     old.does("sweep", "resume", "tuned", "--max-runs", 5)
     record = old.does("sweep", "show", "tuned", "--json").json
-    assert record["status"] == "Completed"
-    rows = [(row["lr"], row["batch_size"], row["accuracy"]) for row in record["runs"]]
+    assert record["state"] == "Completed"
+    rows = points_of(record["runs"])
     assert rows[:4] == POINTS
     assert rows[4][:2] == (0.41831755076201316, 64)
 
@@ -401,13 +407,13 @@ def test_a_sweep_goes_on(old):
 def test_a_sweep_that_was_left(old):
     assert "1/2: 1 Running" in old.does("sweep", "show", "left sweeping").out
     (row,) = old.does("sweep", "show", "left sweeping", "--json").json["runs"]
-    assert (row["lr"], row["batch_size"], row["status"]) == (0.25, 32, "Running")
+    assert (*row["params"].values(), row["state"]) == (0.25, 32, "Running")
     resumed = old.types("sweep", "resume", "left sweeping")
     assert resumed.code == 2 and "runs on lab-1" in resumed.err
 
 
 def test_models_are_read_back(old, workspace, tmp_path):
-    listed = old.does("model", "list", "--json").json
+    listed = old.does("model", "list", "--json").json["models"]
     assert [each["id"] for each in listed] == ["digits:2", "notes:1"]
     shown = old.does("model", "show", "digits:1").out
     for said in ("reads digits", "Custom 1.5", "training data: photos:2", "by=sweep, stage=trial", "layers=2"):  # fmt: skip
@@ -439,7 +445,7 @@ def test_lineage_leads_back_to_the_data(old):
 
 
 def test_datasets_are_listed(old):
-    listed = old.does("data", "list", "--json").json
+    listed = old.does("data", "list", "--json").json["datasets"]
     assert [(each["name"], each["version"], each["type"], each["files"]) for each in listed] == [
         ("features", 1, "file", 1),
         ("labels", 1, "file", 1),
@@ -449,7 +455,7 @@ def test_datasets_are_listed(old):
     shown = old.does("data", "show", "photos@1", "--json").json
     assert (shown["versions"], shown["bytes"], shown["description"]) == ([1, 2], 7, "of digits")
     assert shown["tags"] == {"source": "camera"}
-    assert shown["used_by"] == [old.does("show", "with data", "--json").json["runId"]]
+    assert shown["used_by"] == [old.does("show", "with data", "--json").json["id"]]
     same = ("workspaceblobstore:photos/**", "--tag", "source=scanner")
     assert "photos, version 2: 3 files, 12 B" in old.does("data", "register", "photos", *same).out
 
@@ -467,9 +473,9 @@ def test_datasets_are_read_back(old, workspace, tmp_path):
 
 
 def test_a_datastore_that_was_moved(old, tmp_path):
-    stores = {each["name"]: each for each in old.does("datastore", "list", "--json").json}
-    assert stores["shared"]["path"] == "/srv/lab/shared"
-    assert stores["results"]["endpoint"] == "https://s3.lab.test"
+    stores = {each["name"]: each for each in old.does("datastore", "list", "--json").json["datastores"]}
+    assert stores["shared"]["settings"]["path"] == "/srv/lab/shared"
+    assert stores["results"]["settings"]["endpoint"] == "https://s3.lab.test"
     assert stores["workspaceblobstore"]["default"] is True
     old.does("datastore", "add", "shared", "--local", tmp_path / "shared", "--overwrite")
     old.does("data", "download", "labels", tmp_path / "labels")
@@ -496,7 +502,7 @@ def test_environments_are_read_back(old, workspace):
 
 
 def test_compute_targets_are_read_back(old):
-    listed = {each["name"]: each for each in old.does("compute", "list", "--json").json}
+    listed = {each["name"]: each for each in old.does("compute", "list", "--json").json["targets"]}
     assert {name: each["class"] for name, each in listed.items()} == {
         "cpu-cluster": "Local",
         "gpu": "Slurm",
@@ -567,7 +573,7 @@ def test_what_was_left_is_settled_on_its_own_host(old, name, reason):
         owner.update(host=os.uname().nodename, boot="an earlier one")
         path.write_text(json.dumps(told))
     shown = old.does("show", name, "--json").json
-    assert shown["status"] == "Failed"
+    assert shown["state"] == "Failed"
     assert shown["reason"].startswith(reason)
     assert json.loads((folder / "attempts/1/result.json").read_text())["state"] == "Failed"
-    assert name in [row["display_name"] for row in old.does("list", "-s", "failed", "--json").json]
+    assert name in [row["name"] for row in old.does("list", "-s", "failed", "--json").json["runs"]]

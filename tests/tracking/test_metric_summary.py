@@ -38,17 +38,17 @@ def test_numbers_with_steps(summary):
         "kind": "numbers",
         "count": 3,
         "last": 2,
-        "lastStep": 20,
+        "last_step": 20,
         "min": 1.5,
-        "minStep": 10,
+        "min_step": 10,
         "max": 3,
-        "maxStep": 0,
+        "max_step": 0,
     }
 
 
 def test_without_steps_a_value_s_place_is_its_number(summary):
     item = summary({"v": 3}, {"v": 1})
-    assert item.as_dict()["minPosition"] == 2 and item.as_dict()["maxPosition"] == 1
+    assert item.as_dict()["min_position"] == 2 and item.as_dict()["max_position"] == 1
 
 
 def test_nan_is_neither_smallest_nor_largest_and_infinity_is(summary):

@@ -48,10 +48,20 @@ def of_run(run: Run) -> Json:
 def in_full(run: Run) -> Json:
     """A run with all values of its metrics, its files, and ``Run.get_details``."""
     summaries = metric_summary.summarize(run.path)
+    details = run.get_details()
     return {
         **of_run(run),
+        "rerun_of": run.known_job.rerun_of,
+        "attempts": details["attempts"],
+        "job_ids": details["jobIds"],
+        "nodes": details["nodes"],
+        "snapshot": details["snapshotId"],
+        "environment": details["environment"],
+        "warnings": details["warnings"],
+        "notes": details["notes"],
+        "last_lines": details.get("lastLines", []),
         "metric_values": Run.get_metrics(run),
         "metric_summaries": {name: item.as_dict() for name, item in summaries.items()},
         "files": run.get_file_names(),
-        "details": run.get_details(),
+        "details": details,
     }

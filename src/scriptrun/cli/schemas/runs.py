@@ -62,6 +62,15 @@ _SUMMARY: Json = {
 SUMMARY = named("summary of a metric", "", (*_STEPS, "columns"), **_SUMMARY)
 _IN_FULL: Json = {
     **_RUN,
+    "rerun_of": nullable(text("the ID of the run that this one repeats")),
+    "attempts": integer("how often it was started"),
+    "job_ids": array(text(), "IDs of the engine's job, such as Slurm's"),
+    "nodes": array(text(), "the nodes it ran on"),
+    "snapshot": nullable(text("digest of the source snapshot")),
+    "environment": nullable(mapping(anything(), "the environment, once it is ready")),
+    "warnings": array(text(), "warnings"),
+    "notes": array(text(), "notes"),
+    "last_lines": array(text(), "the end of the log of a failed run"),
     "metric_values": mapping(anything(), "all values of each metric, as `Run.get_metrics`"),
     "metric_summaries": mapping(SUMMARY, "a summary of each metric by name"),
     "files": array(text(), "the run's files, for `scriptrun download`"),
@@ -85,6 +94,7 @@ _SWEEP: Json = {
         record(
             "",
             id=text("the run's ID"),
+            number=integer("its place in the order of the sampling"),
             state=text("the state"),
             reason=nullable(text("why the run failed, was canceled or waits")),
             started=nullable(time("when the script started")),
@@ -185,7 +195,7 @@ DOCUMENTS = {
     "logs (last line)": document(
         "The run, after all lines of the log.",
         run=record(
-            "",
+            "the run",
             id=text("the run's ID"),
             state=text("the state"),
             reason=nullable(text("why it failed, was canceled or waits")),

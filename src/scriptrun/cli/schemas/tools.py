@@ -20,7 +20,7 @@ from scriptrun.cli.schemas.workspaces import CHECK
 ERROR = document(
     "Why the command failed; the same text is on stderr.",
     error=record(
-        "",
+        "the error",
         message=text("what failed, and why"),
         hint=nullable(text("what to do")),
         exit_code=integer("the exit code"),
@@ -36,7 +36,7 @@ _UNSUPPORTED = record(
 _UNREADABLE = record("", path=text("path"), message=text("why"), hint=nullable(text("what to do")))
 _FINDING = mapping(anything(), "`path`, `cell`, `line`, `kind`, `what`, `reason`, `advice`")
 _PROOF = mapping(anything(), "`path`, `standing`, and what the file submits before and after")
-_PLACE = record("", path=text("the path"), exists=boolean("whether the file exists"))
+_PLACE = record("a settings file", path=text("the path"), exists=boolean("whether the file exists"))
 _ARGUMENT = record(
     "",
     name=text("the name, as in the usage"),

@@ -187,7 +187,12 @@ DOCUMENTS = {
     "env registry": document(
         "The registry for built images.",
         registry=nullable(
-            record("", ("username",), address=text("HOST[:PORT][/PATH]"), username=text("user"))
+            record(
+                "null without one",
+                ("username",),
+                address=text("HOST[:PORT][/PATH]"),
+                username=text("user"),
+            )
         ),
     ),
     "data list": document(
