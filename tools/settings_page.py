@@ -1,43 +1,17 @@
-"""Writes the generated tables of docs/reference/settings.md, or with --check compares them.
-
-Each stands between two comments: ``<!-- generated: NAME -->`` and ``<!-- end -->``.
-"""
+"""Writes the generated tables of docs/reference/settings.md, or with --check compares them."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
+
+import generated_blocks
 
 from scriptrun.registry.settings import keys, variables
 from scriptrun.registry.settings.files import NO_FILES_VARIABLE
 from scriptrun.registry.settings.variables import BY_USER, IN_JOBS, INTERNAL
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
-_BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def main(words: list[str]) -> int:
-    """Write the page; with --check write nothing, and return 1 if it would change."""
-    old = PAGE.read_text("utf-8")
-    new = filled(old)
-    if "--check" not in words:
-        PAGE.write_text(new, "utf-8")
-    elif new != old:
-        print(f"{PAGE} is out of date; run: python tools/settings_page.py", file=sys.stderr)
-        return 1
-    return 0
-
-
-def filled(text: str) -> str:
-    """The page with its tables as they should be."""
-    return _BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+PAGE = generated_blocks.ROOT / "docs" / "reference" / "settings.md"
 
 
 def _settings() -> str:
@@ -49,7 +23,9 @@ def _settings() -> str:
         rows.append(
             [f"`{setting.key}`", setting.kind, help_text, setting.default, variable, example]
         )
-    return _table(["setting", "type", "meaning", "default", "variable", "example"], rows)
+    return generated_blocks.table(
+        ["setting", "type", "meaning", "default", "variable", "example"], rows
+    )
 
 
 def _quoted(setting: keys.Setting) -> str:
@@ -68,8 +44,8 @@ def _variables(set_by: str) -> Callable[[], str]:
                 for s in keys.SETTINGS.values()
                 if s.variable
             ]
-            return _table(["variable", "meaning", "default"], sorted(rows))
-        return _table(["variable", "meaning"], [row[:2] for row in rows])
+            return generated_blocks.table(["variable", "meaning", "default"], sorted(rows))
+        return generated_blocks.table(["variable", "meaning"], [row[:2] for row in rows])
 
     return table
 
@@ -92,4 +68,4 @@ TABLES = {
 }
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated_blocks.update(PAGE, TABLES, sys.argv[1:]))

@@ -22,6 +22,8 @@ SYSTEM = {
     "mandoc": "mandoc",
     "ps": "procps",
     "xargs": "findutils",
+    "jq": "jq",
+    "make": "make",
     "mount": "mount",
     "faketime": "faketime",
     "slurmctld": "slurmctld",

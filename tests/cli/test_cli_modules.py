@@ -238,14 +238,16 @@ def test_environments_are_listed_planned_aliased_and_shared(workspace, does, cap
     assert aliases == {"aliases": {"a": "scriptrun-pytorch"}}
     named = {each["name"]: each["kind"] for each in does(env, "env", "list", "--json")[2]["named"]}
     assert named["a"].startswith("alias of")
-    assert env_build.alias(workspace, parsed("env", "alias", "a", "--remove")) == ({"aliases": {}}, "None.")
+    removed = env_build.alias(workspace, parsed("env", "alias", "a", "--remove"))
+    assert removed == ({"aliases": {}}, "None.")
     with pytest.raises(ScriptrunError, match="is not locked"):
         env_show.diff(workspace, parsed("env", "diff", "scriptrun-pytorch", "scriptrun-pytorch"))
     assert "No registry" in env_registry.registry(workspace, parsed("env", "registry"))[1]
     words = parsed("env", "registry", "r.example.org/team", "--username", "u")
     value, text = env_registry.registry(workspace, words)
     assert value["registry"]["address"] == "r.example.org/team" and "scriptrun secret set" in text
-    assert not env_registry.registry(workspace, parsed("env", "registry", "--remove"))[0]
+    removed = env_registry.registry(workspace, parsed("env", "registry", "--remove"))
+    assert removed[0] == {"registry": None}
 
 
 def test_models_are_removed_by_version_only(workspace, does, tmp_path):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
+from conftest import COMMAND
 from jsonschema import Draft202012Validator
 
 from scriptrun.cli import schemas
@@ -213,3 +216,57 @@ def test_an_error_is_a_document_beside_its_text(equipped):
     script = equipped.writes("own.py", "import sys\nprint(sys.argv[1:])\nsys.exit('no')\n")
     done = equipped.types("exec", script, "--json")
     assert (done.code, done.out) == (1, "['--json']\n")
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "scripting.md"
+
+
+def block(language: str, mark: str) -> str:
+    """The block of the page in ``language`` after the comment ``mark``."""
+    text = PAGE.read_text("utf-8")
+    return text.partition(f"<!-- {mark} -->\n```{language}\n")[2].partition("```")[0]
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="this machine has no jq")
+def test_the_recipes_with_jq(equipped):
+    equipped.types("run", "-n", "one", "train.py", "--", "--lr", "0.5")
+    equipped.types("run", "-n", "two", "train.py", "--", "--lr", "0.4", "--fail")
+    one, two = (equipped.does("show", name, "--json").json["id"] for name in ("one", "two"))
+    equipped.does("compute", "add", "off", "--local")
+    recipes = block("sh", "not run: jq may be missing").replace("RUN ", "one ")
+    recipes = recipes.replace("accuracy", "loss")
+    path = f"{COMMAND.parent}:{equipped.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", recipes],
+        cwd=equipped.here,
+        env={**equipped.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == two  # the lowest loss, although it failed
+    assert lines[1].split("\t")[0] == one
+    assert lines[2:] == [f"{two}: train.py exited with code 1: no luck", "0.5"]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="this machine has no make")
+def test_the_makefile(user):
+    text = PAGE.read_text("utf-8")
+    user.writes("train.py", text.partition("```python\n")[2].partition("```")[0])
+    user.writes("Makefile", block("make", "file: Makefile"))
+    user.writes("params.txt", block("text", "file: params.txt"))
+    environ = {**user.environ, "PATH": f"{COMMAND.parent}:{user.environ['PATH']}"}
+
+    def makes(*targets):
+        done = subprocess.run(
+            ["make", *targets], cwd=user.here, env=environ, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    makes("plan", "build/model.txt")
+    assert (user.here / "build" / "model.txt").read_text() == "0.7\n"
+    assert "up to date" in makes("build/model.txt")
+    assert [run["tags"] for run in user.runs()] == [{"make": None}]

@@ -40,8 +40,9 @@ def test_no_name_is_listed_twice():
     assert len(names) == len(set(names))
 
 
-def test_the_page_is_up_to_date():
-    command = [sys.executable, ROOT / "tools" / "settings_page.py", "--check"]
+@pytest.mark.parametrize("tool", ["settings_page.py", "json_page.py"])
+def test_the_page_is_up_to_date(tool):
+    command = [sys.executable, ROOT / "tools" / tool, "--check"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -62,6 +63,6 @@ def test_the_page_lists_every_exit_code():
     codes = set(re.findall(r"^ +exit_code = (\d+)$", code, re.MULTILINE))
     line = re.search(r"^USAGE_ERROR, BUG, INTERRUPTED, PIPE = (.*)$", code, re.MULTILINE)
     codes |= {"0", "1", *line[1].split(", ")}
-    page = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
-    table = page.partition("## Exit codes")[2].partition("\n## ")[0]
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text("utf-8")
+    table = page.partition("<!-- end -->")[0]
     assert codes == set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE))

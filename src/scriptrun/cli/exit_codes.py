@@ -12,6 +12,11 @@ GENERAL = {
     INTERRUPTED: "interrupted with Ctrl-C",
     PIPE: "the reader of the output has closed it",
 }
+#: codes of some commands
+FURTHER = {
+    1: "the run failed or was canceled, or a check found something",
+    3: "the compute target or the datastore refused, or was unreachable",
+}
 REFUSED = "the compute target refused or lost the job"
 _RUN = {
     0: "the run completed; with `--detach`, it was submitted",

@@ -105,7 +105,8 @@ _SWEEP: Json = {
         "the sweep's runs, best first",
     ),
 }
-PLAN: Json = {
+SWEEP_IN_FULL = named("sweep in full", "A sweep with its runs.", **_SWEEP)
+_PLAN: Json = {
     "source": text("the source directory"),
     "files": mapping(integer(), "size in bytes of each file of the snapshot, by path"),
     "ignored": mapping(text(), "the rule that ignores a file, by path"),
@@ -117,19 +118,20 @@ PLAN: Json = {
     "warnings": array(text(), "warnings"),
     "notes": array(text(), "notes"),
 }
+PLAN = named("plan", "What would be uploaded, built and executed.", **_PLAN)
 _PAIRS = mapping(pair(anything()), "what differs, by name: the first run's value, the second's")
 _OUTCOME = record(
     "", id=text("the run's ID"), state=text("its state"), result=text("what was done, in words")
 )
 
 DOCUMENTS = {
-    "run": document("The run when it has ended, or with --detach when submitted.", **_IN_FULL),
-    "run (--dry-run)": document("What a run would upload, build and execute.", **PLAN),
-    "sweep": document("The sweep when it has ended, or with --detach when submitted.", **_SWEEP),
+    "run": document("The run when it has ended, or with `--detach` when submitted.", **_IN_FULL),
+    "run (--dry-run)": document("What a run would upload, build and execute.", **_PLAN),
+    "sweep": document("The sweep when it has ended, or with `--detach` when submitted.", **_SWEEP),
     "sweep (show)": document("The sweep and its runs.", **_SWEEP),
     "sweep (--dry-run)": document(
         "What a sweep would upload, build and execute.",
-        **PLAN,
+        **_PLAN,
         sweep=array(text(), "the search in words"),
     ),
     "list": document("The runs that match, in the order shown.", runs=array(RUN, "the runs")),

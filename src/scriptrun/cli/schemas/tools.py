@@ -63,8 +63,8 @@ _COMMAND = named(
     takes_rest=boolean("whether words after `--` are passed on"),
     exit_codes=array(_EXIT_CODE, "its exit codes"),
     json=record(
-        "its output with --json",
-        accepted=boolean("whether it accepts --json"),
+        "its output with `--json`",
+        accepted=boolean("whether it accepts `--json`"),
         reason=nullable(text("why not")),
         stream=boolean("whether it prints one document per line"),
         schemas=mapping(anything(), "a JSON Schema of each of its documents"),
@@ -90,7 +90,7 @@ DOCUMENTS = {
         looked_at=integer("the number of files inspected"),
         changed=array(text(), "the files that change"),
         findings=array(_FINDING, "what was found"),
-        proofs=array(_PROOF, "with --prove: whether the files still submit the same jobs"),
+        proofs=array(_PROOF, "with `--prove`: whether the files still submit the same jobs"),
         diffs=mapping(text(), "a unified diff of each file that changes"),
     ),
     "import": document(

@@ -178,7 +178,7 @@ DOCUMENTS = {
     "env build (--dry-run)": document("What a build would do.", **_PLAN),
     "env remove": document("The environment that was removed.", removed=text("its key")),
     "env prune": document(
-        "What was removed, or with --dry-run would be.",
+        "What was removed, or with `--dry-run` would be.",
         removed=array(_BUILT, "removed environments"),
         kept=array(_KEPT, "environments that could not be removed"),
         freed=integer("bytes"),
