@@ -302,7 +302,9 @@ def test_a_run_that_is_over(ran, does, tmp_path, capsys):
     assert does(logs, "logs", ran.id)[:2] == (0, "one\ntwo\n")
     assert does(logs, "logs", ran.id, "-t", "1")[1] == "two\n"
     assert does(logs, "logs", ran.id, "-f")[0] == 0
-    assert does(cancel, "cancel", ran.id)[1] == f"{ran.id}: already finished: Completed\n"
+    assert does(cancel, "cancel", ran.id)[1] == (
+        f"{ran.short_name} ({ran.id}): already finished: Completed\n"
+    )
     assert does(cancel, "cancel", "--all", "--json")[2] == {"runs": []}
     code, _, found = does(run_show, "show", ran.id, "--json")
     assert code == 0 and ran.id in json.dumps(found)

@@ -210,7 +210,8 @@ def test_two_runs_are_compared_metric_by_metric(workspace, types):
     text = types("diff", first.id, second.id).out
     assert "- loss 0.5" in text
     assert "+ loss 0.25" in text
-    assert text.index(f"--- {first.id}") < text.index(f"+++ {second.id}")
+    titles = [f"{run.short_name} ({run.id})" for run in (first, second)]
+    assert text.index(f"--- {titles[0]}") < text.index(f"+++ {titles[1]}")
 
 
 def test_runs_that_are_alike_end_with_zero(workspace, types):

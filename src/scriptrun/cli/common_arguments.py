@@ -25,7 +25,7 @@ def run_argument(parser: argparse.ArgumentParser, subject: str = "run") -> None:
         "run_name",
         metavar="RUN",
         nargs="?",
-        help=f"{subject}: ID, unique ID prefix or display name (default: latest)",
+        help=f"{subject}: ID, unique ID prefix, display or short name (default: latest)",
     )
 
 
@@ -35,7 +35,7 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
         "run_names",
         metavar="RUN",
         nargs="*",
-        help="IDs, unique ID prefixes or display names (default: latest)",
+        help="IDs, unique ID prefixes, display or short names (default: latest)",
     )
     parser.add_argument(
         "-q",

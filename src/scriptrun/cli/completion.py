@@ -257,9 +257,9 @@ def _names(kind: str) -> dict[str, str]:
         return dict.fromkeys(_field_names(workspace, kind), "")
     rows = find_runs.rows(workspace, limit=100)
     found = {row.id: f"{row.state} {row.script or ''}".rstrip() for row in rows}
-    named = [row for row in rows if row.display_name != row.id]
-    for row in named:
-        found.setdefault(row.display_name, f"{row.state} {row.id}")
+    for row in rows:
+        for name in (row.name, row.short_name):
+            found.setdefault(name, f"{row.state} {row.id}")
     return found
 
 

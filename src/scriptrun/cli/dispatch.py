@@ -98,7 +98,7 @@ def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
             "",
             USAGE,
             "",
-            "Runs (RUN is an ID, unique ID prefix or display name; default: latest):",
+            "Runs (RUN is an ID, unique ID prefix, display or short name; default: latest):",
             *_lines(cli_commands.RUNS),
             "",
             "More:",

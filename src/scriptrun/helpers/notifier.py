@@ -17,6 +17,7 @@ from scriptrun.queue import notifications
 from scriptrun.queue.notifications import Request
 from scriptrun.registry import copies
 from scriptrun.registry.settings import keys
+from scriptrun.runs import details
 from scriptrun.runs.status import RunMissing
 from scriptrun.runtime import identity
 from scriptrun.spec import ids
@@ -79,7 +80,7 @@ def _report_if_ended(workspace: Workspace, folder: Path, request: Request) -> bo
 def _execute(workspace: Workspace, run: Run, status: RunState, request: Request) -> None:
     values = {
         "run": run.id,
-        "name": run.known_job.display_name,
+        "name": details.shown_name(run),
         "experiment": run.known_job.experiment,
         "state": status.state,
         "workspace": str(workspace.root),
@@ -89,7 +90,7 @@ def _execute(workspace: Workspace, run: Run, status: RunState, request: Request)
     try:
         done = subprocess.run(
             command,
-            input=json.dumps({**values, "reason": status.reason}),
+            input=json.dumps({**values, "short_name": run.short_name, "reason": status.reason}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=request.environ,

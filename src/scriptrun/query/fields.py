@@ -41,7 +41,8 @@ class KnownField(Value):
 #: what every run has
 FIELDS = {
     "id": KnownField(TEXT, "the run's ID"),
-    "name": KnownField(TEXT, "the display name"),
+    "name": KnownField(TEXT, "the display name; of a run without one, the short name"),
+    "short_name": KnownField(TEXT, "the short name, such as `brisk-otter-12`"),
     "experiment": KnownField(TEXT, "the experiment"),
     "state": KnownField(STATE, "the state, such as `failed` or `running`"),
     "reason": KnownField(TEXT, "why the run failed, was canceled or waits"),

@@ -40,7 +40,7 @@ class Has(Value):
 
 
 class Word(Value):
-    """A word by itself: in the ID, display name, experiment or script, in any case."""
+    """A word by itself: in the ID, name, experiment or script, in any case."""
 
     text: str
 

@@ -78,6 +78,7 @@ def details(run: Run) -> dict[str, Any]:
         "logFiles": log_files(run),
         "submittedBy": job.submitted_by.get("user", ""),
         "displayName": run.display_name,
+        "shortName": run.short_name,
         "tags": run.get_tags(),
         "warnings": [
             warning["message"] for warning in facts.messages if warning["kind"] == "warning"
@@ -130,6 +131,17 @@ def _utc(seconds: float | None) -> str | None:
     return None if seconds is None else ids.utc(seconds)
 
 
+def shown_name(run: Run) -> str:
+    """The run's display name, if one was given, else its short name: either finds it."""
+    name = str(run.display_name)
+    return run.short_name if name == run.id else name
+
+
+def title(run: Run) -> str:
+    """The run's name, with its ID in parentheses."""
+    return f"{shown_name(run)} ({run.id})"
+
+
 def as_line(run: Run) -> str:
     """The run in one line, for ``repr``."""
     status = run.standing
@@ -176,7 +188,7 @@ def _summary(run: Run) -> dict[str, str]:
     rows = {
         "Experiment": run.job.experiment,
         "Id": run.id,
-        "Name": str(run.display_name),
+        "Name": shown_name(run),
         "Status": status.state,
     }
     rows |= {"Reason": str(status.reason)} if status.reason else {}

@@ -68,10 +68,10 @@ def rows(
 
 
 def find(workspace: Workspace, query: str | None = None) -> Path:
-    """The folder of a run, by ID, ID prefix or display name; by default, of the latest run.
+    """The folder of a run, by ID, display name, short name or ID prefix; by default, the latest.
 
-    The latest is that of runs without a parent. A prefix that matches several runs means the only
-    one without a parent. Raises UserErrorException if none matches, or several do.
+    The latest is that of runs without a parent. A short name or prefix that matches several runs
+    means the only one without a parent. Raises UserErrorException if none matches, or several do.
     """
     if query:
         folder = workspace.find_run(query)
@@ -93,20 +93,20 @@ def find(workspace: Workspace, query: str | None = None) -> Path:
     if not ids:
         raise UserErrorException(
             f"Run {query!r} not found in workspace {workspace.name!r}.",
-            f"{did_you_mean}Give an ID, a unique ID prefix or a display "
+            f"{did_you_mean}Give an ID, a unique ID prefix, a display name or a short "
             "name. To list runs, run: scriptrun list",
         )
     raise UserErrorException(
         f"Run {query!r} is ambiguous; it matches {', '.join(ids[:5])}.",
-        "Use a longer ID prefix.",
+        "Use an ID or a longer ID prefix.",
     )
 
 
 def _suggestion(run_index: index.Index, query: str) -> str:
-    """Ask whether the nearest ID or display name among the latest runs was meant."""
+    """Ask whether the nearest ID or name among the latest runs was meant."""
     latest = run_index.rows(limit=200)
     return suggestion.question(
-        query, {name for row in latest for name in (row.id, row.display_name)}
+        query, {name for row in latest for name in (row.id, row.display_name, row.short_name)}
     )
 
 
@@ -116,11 +116,14 @@ def _candidates(run_index: index.Index, query: str | None) -> list[str]:
     named_ids = run_index.ids_named(query)
     if named_ids:
         return named_ids[:1]
-    ids = run_index.ids_with_prefix(query)
-    if len(ids) > 1:  # a sweep's ID is a prefix of its runs' IDs
-        top_level = run_index.ids_with_prefix(query, limit=2, children=False)
-        return top_level if len(top_level) == 1 else ids
-    return ids
+    for matching in (run_index.ids_short_named, run_index.ids_with_prefix):
+        ids = matching(query)
+        if len(ids) > 1:  # a sweep's ID is a prefix of its runs' IDs
+            top_level = matching(query, limit=2, children=False)
+            return top_level if len(top_level) == 1 else ids
+        if ids:
+            return ids
+    return []
 
 
 def matches(

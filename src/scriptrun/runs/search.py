@@ -101,7 +101,8 @@ def _duration(row: RunRow, now: float) -> float | None:
 
 _VALUES: dict[str, Callable[[RunRow, float], FieldValue]] = {
     "id": lambda row, now: row.id,
-    "name": lambda row, now: row.display_name,
+    "name": lambda row, now: row.name,
+    "short_name": lambda row, now: row.short_name,
     "experiment": lambda row, now: row.experiment,
     "state": lambda row, now: row.state,
     "reason": lambda row, now: row.reason or None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scriptrun.core.run import Run
 from scriptrun.runs import status as run_status
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
 from scriptrun.store.records import DamagedRecord
 from scriptrun.sweeps import children as child_runs
@@ -126,6 +127,7 @@ def as_frame(run: HyperDriveRun) -> Any:
 
 def as_row(sweep: record.Sweep, child: ChildRun) -> Json:
     """One run as a flat dict."""
-    facts = {"run_id": child.id, "status": child.state, sweep.metric: child.best}
+    names = {"run_id": child.id, "short_name": short_name(child.id)}
+    facts = {**names, "status": child.state, sweep.metric: child.best}
     times = {"began": child.began, "ended": child.ended, "reason": child.reason}
     return {**facts, **child.parameters, **times}

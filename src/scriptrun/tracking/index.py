@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scriptrun.query import tree
 from scriptrun.query.fields import Field
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.records import DamagedRecord
@@ -65,6 +66,7 @@ class RunRow(Value):
     created: str
     experiment: str
     display_name: str
+    short_name: str
     state: str
     reason: str = ""
     began: float | None = None
@@ -77,6 +79,11 @@ class RunRow(Value):
     tags: dict[str, str | None] = fresh(default_factory=dict)
     arguments: str = ""
     user: str = ""
+
+    @property
+    def name(self) -> str:
+        """The display name, if one was given, else the short name."""
+        return self.short_name if self.display_name == self.id else self.display_name
 
 
 class Index:
@@ -222,6 +229,14 @@ class Index:
         query = "select id from runs where display_name = ? order by created desc limit ?"
         return self._ids(query, to_sqlite(display_name), limit)
 
+    def ids_short_named(self, name: str, limit: int = 10, children: bool = True) -> list[str]:
+        """IDs of runs with this short name, newest first; ``children`` as in ``rows``."""
+        parent_clause = "" if children else "and parent is null "
+        query = (
+            f"select id from runs where short_name = ? {parent_clause}order by created desc limit ?"
+        )
+        return self._ids(query, to_sqlite(name), limit)
+
     def _ids(self, query: str, *values: SqlValue) -> list[str]:
         return self._repaired(lambda: [record[0] for record in self._db.execute(query, values)])
 
@@ -329,6 +344,7 @@ def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> 
         "submitted": epoch_seconds(job.created),
         "experiment": job.experiment,
         "display_name": facts.display_name or job.display_name or folder.name,
+        "short_name": short_name(folder.name),
         "target": job.target.name,
         "parent": job.parent,
         "kind": job.kind,

@@ -25,7 +25,8 @@ _OTHER_KINDS = " ".join(
 #: the fields that every run has, as expressions on the table ``runs``; ``:now`` is a time
 _EXPRESSIONS = {
     "id": "runs.id",
-    "name": "runs.display_name",
+    "name": "(case runs.display_name when runs.id then runs.short_name else runs.display_name end)",
+    "short_name": "runs.short_name",
     "experiment": "runs.experiment",
     "state": "runs.state",
     "reason": "nullif(runs.reason, '')",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: seconds to wait for another process that indexes many runs, and between two attempts
 _PATIENCE, _PAUSE = 900.0, 0.02
 #: changes with the schema: an older file is deleted and rebuilt
-VERSION = 2
+VERSION = 3
 #: the columns of a run, and their types: without one, SQLite uses no index to compare with text
 RUN_COLUMNS = {
     "id": "text",
@@ -27,6 +27,7 @@ RUN_COLUMNS = {
     "submitted": "real",
     "experiment": "text",
     "display_name": "text",
+    "short_name": "text",
     "state": "text",
     "reason": "text",
     "began": "real",
@@ -53,6 +54,7 @@ create index unfinished on runs (final) where final = 0;
 create index by_experiment on runs (experiment, created desc);
 create index by_day on runs (day);
 create index by_name on runs (display_name);
+create index by_short_name on runs (short_name);
 create index by_parent on runs (parent) where parent is not null;
 create table facts (
     space text, key text, run integer, number real, text text, low real, high real,

@@ -32,6 +32,7 @@ def finish(
         else:
             print(run.id)
         return 0
+    attach.announce(run)
     code = attach.stream(run, quiet=args.json)
     if args.json:
         _print_record(run)

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         node = tree.And((asked.node, tree.Has(field)))
         sort = [SortKey(field, goal == metric_goals.MAXIMIZE)]
         found = index.runs(node, sort, args.limit, children=True)
-        prefixes = question.prefixes(index, found) if output.is_terminal() else {}
+        handles = question.handles(index, found) if output.is_terminal() else columns.Handles()
     if args.json:
         records = [_record(each, field) for each in found]
         output.print_json({"metric": name, "goal": goal, "runs": records})
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         adjective = "highest" if goal == metric_goals.MAXIMIZE else "lowest"
         cli_errors.say(f"Best {name}: {adjective} ({why}).")
-        columns.ranked(found, field, asked.mentioned, prefixes).print()
+        columns.ranked(found, field, asked.mentioned, handles).print()
     return 0 if found else 1
 
 

@@ -10,6 +10,7 @@ import argparse
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
+from scriptrun.runs import details
 from scriptrun.spec import states
 
 
@@ -26,13 +27,13 @@ def run(args: argparse.Namespace) -> int:
         runs = list(Run.unfinished(workspace_here.require()))
     else:
         runs = common_arguments.find_runs(args)
-    outcomes = [_cancel(selected) for selected in runs]
+    outcomes = {details.title(selected): _cancel(selected) for selected in runs}
     if args.json:
-        output.print_json({"runs": outcomes})
+        output.print_json({"runs": list(outcomes.values())})
     elif not outcomes:
         print("No active runs.")
-    for outcome in outcomes if not args.json else ():
-        print(f"{outcome['id']}: {outcome['result']}")
+    for title, outcome in outcomes.items() if not args.json else ():
+        print(f"{title}: {outcome['result']}")
     return 0
 
 

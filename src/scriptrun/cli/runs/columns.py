@@ -12,12 +12,7 @@ from scriptrun.query import fields, numbers
 from scriptrun.query.fields import Field
 from scriptrun.runs import search
 from scriptrun.runs.search import FoundRun
-from scriptrun.spec.values import Value
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    #: the shortest prefix that names a run, by its ID
-    Prefixes = Mapping[str, str]
+from scriptrun.spec.values import Value, fresh
 
 #: the columns that are shown unless others are chosen, those with parameters and metrics apart
 _FIRST = ("id", "name", "state", "submitted", "duration")
@@ -25,9 +20,21 @@ _LAST = ("script", "reason")
 #: those that stay, and those that shrink, where a terminal is narrow
 _KEPT = ("id", "state", "reason")
 _SHRINKABLE = ("name", "script", "reason", "arguments", "experiment")
-_HEADS = {"id": "RUN", "duration": "TOOK", "exit_code": "EXIT CODE"}
-#: the longest parameter in a table, and how many columns come by themselves without a terminal
-_MAX_LENGTH, MAX_AUTOMATIC = 24, 8
+_HEADS = {"id": "RUN", "short_name": "SHORT NAME", "duration": "TOOK", "exit_code": "EXIT CODE"}
+#: the longest parameter, and name that is always whole; and how many columns come by themselves
+#: without a terminal
+MAX_LENGTH, MAX_AUTOMATIC = 24, 8
+_NAME = fields.known("name")
+
+
+class Handles(Value):
+    """How to type the runs of a table: the shortest prefix of each, by its ID.
+
+    ``names_suffice``: the name of each run finds it, too.
+    """
+
+    prefixes: Mapping[str, str] = fresh(default_factory=dict)
+    names_suffice: bool = False
 
 
 class Table(Value):
@@ -46,7 +53,7 @@ class Table(Value):
 def table(
     found: Sequence[FoundRun],
     mentioned: Iterable[Field],
-    prefixes: Prefixes,
+    handles: Handles,
     without: Field | None = None,
 ) -> Table:
     """The table of ``found``: what every run has, and what the runs differ in.
@@ -64,15 +71,15 @@ def table(
     order = sorted(automatic, key=lambda field: field.space != fields.PARAMS)
     drop = [last[0], *reversed(automatic[2:]), first[-1], *reversed(automatic[:2])]
     drop += [*reversed(more), *reversed(first[:-1])]
-    return _table(found, [*first, *more, *order, *last], drop, prefixes)
+    return _table(found, [*first, *more, *order, *last], drop, handles)
 
 
 def ranked(
-    found: Sequence[FoundRun], by: Field, mentioned: Iterable[Field], prefixes: Prefixes
+    found: Sequence[FoundRun], by: Field, mentioned: Iterable[Field], handles: Handles
 ) -> Table:
     """The table of the best runs ``by`` a metric, which is their first column after the name."""
     last = Field(fields.METRICS, by.name)
-    ordered = table(found, [by, *mentioned], prefixes, without=last)
+    ordered = table(found, [by, *mentioned], handles, without=last)
     head = by.text
     place = ordered.heads.index(head)
     after = 1 + ("NAME" in ordered.heads)
@@ -81,9 +88,9 @@ def ranked(
     return ordered.replace(droppable=[each for each in ordered.droppable if each != head])
 
 
-def chosen(found: Sequence[FoundRun], given: Sequence[Field], prefixes: Prefixes) -> Table:
+def chosen(found: Sequence[FoundRun], given: Sequence[Field], handles: Handles) -> Table:
     """The table of ``found`` with the columns ``given``."""
-    return _table(found, list(dict.fromkeys(given)), list(reversed(given)), prefixes, keep=True)
+    return _table(found, list(dict.fromkeys(given)), list(reversed(given)), handles, keep=True)
 
 
 def _by_turns(differing: Sequence[Field]) -> list[Field]:
@@ -97,7 +104,7 @@ def _table(
     found: Sequence[FoundRun],
     wanted: Sequence[Field],
     drop: Sequence[Field],
-    prefixes: Prefixes,
+    handles: Handles,
     keep: bool = False,
 ) -> Table:
     now = time.time()
@@ -109,11 +116,15 @@ def _table(
     identity = fields.known("id")
     if identity in shown and not output.fits(titles, rows):
         for row, run in zip(rows, found, strict=True):
-            row[shown.index(identity)] = prefixes.get(run.row.id, run.row.id)
+            row[shown.index(identity)] = handles.prefixes.get(run.row.id, run.row.id)
     shrinkable = [heads[field] for field in shown if not field.space and field.name in _SHRINKABLE]
     kept = [field for field in wanted if not field.space and field.name in _KEPT]
+    if handles.names_suffice and not keep:
+        drop = [identity, *drop]
+        kept = [field for field in kept if field != identity] + [_NAME]
+        shrinkable.remove(heads[_NAME])
     droppable = [heads[field] for field in drop if field in shown and field not in kept]
-    return Table(titles, rows, shrinkable, droppable)
+    return Table(titles, rows, shrinkable, list(dict.fromkeys(droppable)))
 
 
 def _heads(wanted: Sequence[Field]) -> dict[Field, str]:
@@ -144,8 +155,6 @@ def _cell(run: FoundRun, field: Field, now: float) -> str:
 
 def _cell_of_run(run: FoundRun, field: Field, value: float | str) -> str:
     if isinstance(value, str):
-        if field.name == "name" and value == run.row.id:
-            return ""
         if field.name == "reason":
             return value.removeprefix(f"{run.row.script} ").partition("\n")[0]
         return value
@@ -161,5 +170,5 @@ def shown_value(value: float | str) -> str:
         number = numbers.parse_number(value)
         value = value if number is None or math.isinf(number) else number
     if isinstance(value, str):
-        return value if len(value) <= _MAX_LENGTH else f"{value[: _MAX_LENGTH - 1]}…"
+        return value if len(value) <= MAX_LENGTH else f"{value[: MAX_LENGTH - 1]}…"
     return f"{value:.5g}"

@@ -12,6 +12,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.history import compare as compare_runs
+from scriptrun.runs import details
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
@@ -64,10 +65,10 @@ def _latest_two(workspace: Workspace) -> tuple[Run, Run]:
 
 def _print(first: Run, second: Run, comparison: compare_runs.Comparison) -> None:
     if not comparison:
-        print(f"No differences between {first.id} and {second.id}.")
+        print(f"No differences between {details.title(first)} and {details.title(second)}.")
         return
-    print(output.paint(f"--- {first.id}", "31"))
-    print(output.paint(f"+++ {second.id}", "32"))
+    print(output.paint(f"--- {details.title(first)}", "31"))
+    print(output.paint(f"+++ {details.title(second)}", "32"))
     _print_section("job", comparison.job)
     if comparison.arguments is not None:
         _print_section(

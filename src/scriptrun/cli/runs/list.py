@@ -146,11 +146,11 @@ def _show(index: Search, args: argparse.Namespace, clear: str = "") -> list[Foun
 
 
 def _print_table(index: Search, found: list[FoundRun], asked: Question) -> None:
-    prefixes = question.prefixes(index, found) if output.is_terminal() else {}
+    handles = question.handles(index, found) if output.is_terminal() else columns.Handles()
     if asked.columns:
-        columns.chosen(found, asked.columns, prefixes).print()
+        columns.chosen(found, asked.columns, handles).print()
     else:
-        columns.table(found, asked.mentioned, prefixes).print()
+        columns.table(found, asked.mentioned, handles).print()
 
 
 def as_csv(found: list[FoundRun], chosen: Sequence[Field] = (), first: Sequence[Field] = ()) -> str:

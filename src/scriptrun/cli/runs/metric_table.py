@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from scriptrun.cli.terminal import charts, csv_text, output
 from scriptrun.core.run import Run
+from scriptrun.runs import details
 from scriptrun.spec.control_characters import one_line
 from scriptrun.tracking import metric_summary
 
@@ -56,7 +57,7 @@ def print_comparison(rows: Sequence[tuple[Run, MetricSummary]]) -> None:
     heads = ["METRIC", "RUN", "CURVE", "LAST", "MIN", "MAX", "COUNT"]
     table = [_cells(item, None) for _, item in rows]
     table = [
-        [row[0], run.display_name or run.id, *row[1:]]
+        [row[0], details.shown_name(run), *row[1:]]
         for (run, _), row in zip(rows, table, strict=True)
     ]
     columns = _fitting(heads, table, [0, 1, 2, 3, 4, 5, 6], _terminal_width())

@@ -20,6 +20,7 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.runs import metric_table
 from scriptrun.cli.terminal import charts, output
 from scriptrun.core.run import Run
+from scriptrun.runs import details
 from scriptrun.runs import metric_history as histories
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
@@ -114,7 +115,7 @@ def _show_summaries(args: argparse.Namespace, runs: Sequence[Run]) -> None:
 
 
 def _no_metrics(run: Run) -> str:
-    return f"{run.id} logged no metrics{'' if run.standing.is_final else ' yet'}."
+    return f"{details.title(run)} logged no metrics{'' if run.standing.is_final else ' yet'}."
 
 
 def _values_of(runs: Sequence[Run], names: Sequence[str]) -> dict[str, list[Values]]:
@@ -185,7 +186,8 @@ def _print_values(values: dict[str, list[Values]]) -> None:
             for point in chosen:
                 step = "" if point.step is None else f"{point.step:.15g}"
                 time = f"{point.time:%Y-%m-%d %H:%M:%S}"
-                rows.append((run.id, name, step, time, metric_table.value_text(point.value)))
+                value = metric_table.value_text(point.value)
+                rows.append((details.shown_name(run), name, step, time, value))
     heads = ("RUN", "METRIC", "STEP", "TIME (UTC)", "VALUE")
     columns = [0] * several_runs + [1] * (len(values) > 1) + [2, 3, 4]
     columns = [n for n in columns if n != 2 or any(row[2] for row in rows)]
@@ -224,7 +226,7 @@ def _plot(values: dict[str, list[Values]]) -> None:
 
 def _lines(run: Run, history: histories.MetricHistory, several: bool) -> list[charts.Line]:
     """The line of a metric, or one for each column of a table; the x axis has its steps, if any."""
-    label = run.display_name or run.id
+    label = details.shown_name(run)
     columns = metric_table.numbers_by_column([point.value for point in history])
     steps = [point.step for point in history if point.step is not None]
     places = steps if len(steps) == len(history) else range(1, len(history) + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from scriptrun.cli.runs import columns
 from scriptrun.query import fields, tree
 from scriptrun.query.fields import Field
 from scriptrun.query.problem import QueryException
@@ -159,7 +160,7 @@ def _word_hint(index: Search, word: str) -> str:
         for space in (fields.PARAMS, fields.METRICS, fields.TAGS)
     ]
     having = [field.text for field in given if index.index.has_name(field)]
-    hint = f"{word!r} is searched in IDs, display names, experiments and scripts."
+    hint = f"{word!r} is searched in IDs, names, experiments and scripts."
     if having:
         return f"{hint} For the runs that have it, write {having[0]}."
     return f"{hint} {suggestion.question(word, map(str.lower, states.ORDER))}".rstrip()
@@ -181,9 +182,17 @@ def _filter_hints(index: Search, node: Node) -> Iterator[str]:
                 yield f"No run has the experiment {item.text!r}. {hint}"
 
 
-def prefixes(index: Search, found: list[FoundRun]) -> dict[str, str]:
-    """The shortest prefix that names each run, by its ID."""
-    return {
+def handles(index: Search, found: list[FoundRun]) -> columns.Handles:
+    """How to type the runs."""
+    prefixes = {
         run.row.id: index.index.unique_prefix(run.row.id, run.row.parent is not None)
         for run in found
     }
+    return columns.Handles(prefixes, all(_is_found_by_name(index, run) for run in found))
+
+
+def _is_found_by_name(index: Search, run: FoundRun) -> bool:
+    """Whether the run's name finds it; one that is too long to be shown whole does not count."""
+    name = run.row.name
+    ids = index.index.ids_named(name, limit=1) or index.index.ids_short_named(name, limit=2)
+    return ids == [run.row.id] and len(name) <= columns.MAX_LENGTH

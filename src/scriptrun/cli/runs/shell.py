@@ -13,6 +13,7 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.history import reopen
+from scriptrun.runs import details
 from scriptrun.store import scratch
 
 TYPE_CHECKING = False
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
 def _greeting(run: Run, folder: Path) -> str:
     job = run.job
     line = job.command or " ".join(["python", job.script or "", *map(_quote, job.arguments)])
-    return f"Copied the snapshot of {run.id} to {folder} (removed on exit).\n  Command: {line}"
+    title = details.title(run)
+    return f"Copied the snapshot of {title} to {folder} (removed on exit).\n  Command: {line}"
 
 
 def _quote(text: str) -> str:

@@ -11,6 +11,7 @@ from scriptrun.cli.runs import metric_table, record
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
+from scriptrun.runs import details as run_details
 from scriptrun.runs import failed_log
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import one_line
@@ -46,13 +47,14 @@ def _print(run: Run) -> None:
     kind = run_kind(job.kind)
     command = job.command or " ".join([job.script or "", *map(_quote, job.arguments)])
     command = f"{kind.title} of {command}" if kind.has_children else command
-    name = details["displayName"]
+    name = run_details.shown_name(run)
     if details.get("lastLines"):
         _print_failure(status, details["lastLines"])
     output.print_facts(
         [
             ("run", run.id),
-            ("name", "" if name == run.id else name),
+            ("name", name),
+            ("short name", "" if name == run.short_name else run.short_name),
             ("experiment", job.experiment),
             ("state", output.state(status.state)),
             ("reason", failed_log.reason_of(run, status)),
@@ -135,7 +137,7 @@ def _tag(name: str, value: str | None) -> str:
 def _print_metrics(run: Run) -> None:
     summaries = metric_summary.summarize(run.path)  # of a sweep: its own, beside those of its runs
     if run_kind(run.type).has_children:
-        print(f"\nTo show its runs: scriptrun sweep show {run.id}")
+        print(f"\nTo show its runs: scriptrun sweep show {run.short_name}")
     if summaries:
         goals = _goals(run)
         print("\nmetrics" + (" (*: best)" if goals.keys() & summaries.keys() else ""))
@@ -143,7 +145,7 @@ def _print_metrics(run: Run) -> None:
         metric_table.print_summaries(shown[:_MAX_METRICS], goals, "  ")
         if len(shown) > _MAX_METRICS:
             rest = len(shown) - _MAX_METRICS
-            print(f"  and {rest} more (to list all: scriptrun metrics {run.id})")
+            print(f"  and {rest} more (to list all: scriptrun metrics {run.short_name})")
 
 
 def _goals(run: Run) -> dict[str, bool]:

@@ -233,6 +233,7 @@ def _finish(args: argparse.Namespace, run: Run) -> int:
         else:
             print(run.id)
         return 0
+    attach.announce(run)
     code = attach.stream(run, quiet=args.json)
     if args.json:
         output.print_json(importlib.import_module("scriptrun.cli.sweep.show").record(run))

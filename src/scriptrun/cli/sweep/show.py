@@ -13,8 +13,9 @@ from scriptrun.cli.runs import record as run_record
 from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.config.sweeps import search_space
 from scriptrun.core.run import Run
-from scriptrun.runs import failed_log
+from scriptrun.runs import details, failed_log
 from scriptrun.runtime import disks
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import ids, states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
@@ -87,7 +88,7 @@ def show(run: HyperDriveRun) -> None:
     ranked = ranking.ordered(sweep, children)
     output.print_facts(
         [
-            ("sweep", run.id),
+            ("sweep", details.title(run)),
             ("state", output.state(status.state)),
             ("reason", failed_log.reason_of(run, status)),
             ("runs", _counts(children, limits.max_total_runs)),
@@ -131,15 +132,15 @@ def _best(metric: str, ranked: Sequence[ChildRun]) -> str:
         f"{search_space.flag(name)} {search_space.text(value)}"
         for name, value in best.parameters.items()
     )
-    return f"{best.id} ({metric} {output.number(best.best)})\n{flags}"
+    return f"{short_name(best.id)} ({metric} {output.number(best.best)})\n{flags}"
 
 
 def _table(metric: str, names: Sequence[str], ranked: Sequence[ChildRun]) -> None:
-    heads = ["#", metric, *(name.lstrip("-") for name in names), "STATE", "TOOK", "REASON"]
+    heads = ["#", "NAME", metric, *(name.lstrip("-") for name in names), "STATE", "TOOK", "REASON"]
     rows = [_row(child, names) for child in ranked[:MAX_ROWS]]
     if not any(row[-1] for row in rows):
         heads, rows = heads[:-1], [row[:-1] for row in rows]
-    output.print_table(heads, rows)
+    output.print_table(heads, rows, droppable=("TOOK", "NAME"))
     if len(ranked) > MAX_ROWS:
         print(f"and {len(ranked) - MAX_ROWS} more (use --json or --csv to list all)")
 
@@ -151,6 +152,7 @@ def _row(child: ChildRun, names: Sequence[str]) -> list[str]:
         duration = output.duration(end - child.began)
     return [
         str(child.number),
+        short_name(child.id),
         sweep_plot.best_text(child),
         *(_short(child.parameters.get(name)) for name in names),
         child.state,
@@ -193,7 +195,7 @@ def _rows(run: HyperDriveRun) -> list[Json]:
 
 def _as_csv(run: HyperDriveRun) -> str:
     rows = _rows(run)
-    names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
+    names = list(rows[0]) if rows else ["run_id", "short_name", "status", run.sweep.metric]
     return csv_text.as_csv(names, rows, search_space.text, "\r\n")
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output, streams
 from scriptrun.core.run import Run
-from scriptrun.runs import follow
+from scriptrun.runs import details, follow
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import LogCleaner
 from scriptrun.spec.run_kinds import run_kind
@@ -30,6 +30,12 @@ GRACE = 3.0
 QUIET_SECONDS = 1.0
 #: number of lines of a failed rank's log in the summary
 TAIL_LINES = 8
+
+
+def announce(run: Run) -> None:
+    """Print the run's name and ID to a terminal, before its log."""
+    if sys.stderr.isatty():
+        cli_errors.say(f"Run {details.title(run)}")
 
 
 def stream(run: Run, quiet: bool = False) -> int:
@@ -141,9 +147,8 @@ class LogWriter:
     def _report_queued(self, status: RunState) -> None:
         """Report once that the run is queued, and why, if stderr is not a terminal."""
         if status.state == states.QUEUED:
-            cli_errors.say(
-                f"{self._run.id} is queued{': ' if status.reason else '.'}{status.reason}"
-            )
+            reason = f": {status.reason}" if status.reason else "."
+            cli_errors.say(f"{details.title(self._run)} is queued{reason}")
         self._last_output = time.monotonic() + 3600.0
 
     def end_line(self) -> None:
@@ -224,12 +229,12 @@ def _handle_interrupt(run: Run, writer: LogWriter, interrupts: _InterruptCounter
 def _cancel_and_follow(run: Run, writer: LogWriter, interrupts: _InterruptCounter) -> None:
     try:
         interrupts.canceled = True
-        cli_errors.say(f"\nCanceling {run.id} ...")
+        cli_errors.say(f"\nCanceling {details.title(run)} ...")
         status = follow.follow(run, lambda name, data: None, writer.pause)
     except KeyboardInterrupt:
         cli_errors.say(
-            f"Cancellation of run {run.id} is requested; it has not finished yet.\n"
-            f"  To follow its log:  scriptrun logs {run.id} -f"
+            f"Cancellation of run {details.title(run)} is requested; it has not finished yet.\n"
+            f"  To follow its log:  scriptrun logs {run.short_name} -f"
         )
         return
     print_summary(run, status)
@@ -237,9 +242,9 @@ def _cancel_and_follow(run: Run, writer: LogWriter, interrupts: _InterruptCounte
 
 def _print_next_steps(run: Run) -> None:
     cli_errors.say(
-        f"Run {run.id} keeps running.\n"
-        f"  To follow its log:  scriptrun logs {run.id} -f\n"
-        f"  To cancel it:       scriptrun cancel {run.id}"
+        f"Run {details.title(run)} keeps running.\n"
+        f"  To follow its log:  scriptrun logs {run.short_name} -f\n"
+        f"  To cancel it:       scriptrun cancel {run.short_name}"
     )
 
 
@@ -248,7 +253,7 @@ def print_summary(run: Run, status: RunState, with_log: bool = False) -> None:
     duration = ""
     if status.began is not None and status.ended is not None:
         duration = f" after {output.duration(status.ended - status.began)}"
-    lines = [f"{output.state(status.state, sys.stderr)}{duration}: {run.id}"]
+    lines = [f"{output.state(status.state, sys.stderr)}{duration}: {details.title(run)}"]
     if status.state == states.FAILED:
         lines += _failure_lines(run, status, with_log)
     elif status.reason:
@@ -279,15 +284,17 @@ def _warning_lines(run: Run, status: RunState) -> list[str]:
 
 def _best_run_lines(run: Run) -> list[str]:
     """Describe the best run of a sweep, and the command that shows all runs."""
+    from scriptrun.runtime.injob.short_names import short_name  # loaded only for sweeps
+
     rows = run.get_children_sorted_by_primary_metric(1, False, True)
     lines = [
-        f"  best run: {row['run_id']} ({run.sweep.metric} "
+        f"  best run: {short_name(row['run_id'])} ({run.sweep.metric} "
         f"{output.number(row['best_primary_metric'])}; {row['hyperparameters']})"
         for row in rows
     ]
     if not rows:
         lines = [f"  {warning}" for warning in run.get_details()["warnings"][-1:]]
-    return [*lines, f"  scriptrun sweep show {run.id}"]
+    return [*lines, f"  scriptrun sweep show {run.short_name}"]
 
 
 def _failure_lines(run: Run, status: RunState, with_log: bool) -> list[str]:

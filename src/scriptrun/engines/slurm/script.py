@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from scriptrun.engines.slurm.options import SlurmOptions
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.runtime.schedulers import slurm_launch
 from scriptrun.spec.job import JobSpec
 
@@ -144,8 +145,9 @@ def _options(
 
 
 def job_name(job: JobSpec) -> str:
-    """The name of the run's job in squeue: its display name."""
-    return valid_name(job.display_name, job.id)
+    """The name of the run's job in squeue: its display name, else its short name."""
+    name = "" if job.display_name == job.id else job.display_name
+    return valid_name(name or short_name(job.id), job.id)
 
 
 def valid_name(name: str, default: str) -> str:

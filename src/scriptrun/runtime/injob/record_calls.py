@@ -80,6 +80,13 @@ class RecordCalls(object):
     name = display_name
 
     @property
+    def short_name(self) -> str:
+        """The short name, such as brisk-otter-12. It follows from the ID and never changes."""
+        from scriptrun.runtime.injob import short_names
+
+        return short_names.short_name(self.id)
+
+    @property
     def description(self) -> "str | None":
         """The run's description, or None."""
         latest_text: "str | None" = record.latest(self.folder, "description", None)
