@@ -239,7 +239,26 @@ def test_no_row_is_wider_than_the_terminal(workspace, runs, monkeypatch, width, 
     if kind == "list" and width >= 60:
         assert "REASON" in lines[0] and "ValueError" in lines[1]
         first = lines[1].split()[0]
-        assert first == "three" if width < 120 else runs[2].id.startswith(first)
+        assert first == "three" if width == 60 else runs[2].id.startswith(first)
+
+
+def test_a_narrow_list_has_ids_only_where_names_do_not_find_the_runs(workspace, monkeypatch):
+    first = logged(workspace, "one", loss=[0.9, 0.1])
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def first_words(width):
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr("sys.stdout", Terminal())
+        assert main(["list", "completed"]) == 0
+        return [line.split()[0] for line in sys.stdout.getvalue().splitlines()]
+
+    unnamed = logged(workspace, "", loss=[0.9, 0.1])
+    assert first_words(40) == ["NAME", unnamed.short_name, "one"]
+    assert first_words(200) == ["RUN", unnamed.id, first.id]
+    logged(workspace, "one", failed="bad")  # the name finds it, though it is not listed
+    assert first_words(40)[0] == "RUN"
+    first.display_name = "a name that is too long to be shown whole"
+    assert first_words(40)[0] == "RUN"
 
 
 def test_columns_with_odd_names_are_dropped_too(workspace, monkeypatch):

@@ -175,7 +175,7 @@ def test_the_log_is_named_as_slurms_pattern(log, said):
 
 def test_options_that_say_nothing_are_left_out():
     made = options_in(lines_of(SlurmOptions(), job(), Path("/p")))
-    assert made["job-name"] == "try_1_abc"
+    assert made["job-name"] == "balmy-orbit-81", "the short name"
     assert made["nodes"] == made["cpus-per-task"] == "1"
     for name in ("mem", "gres", "time", "partition", "account", "qos", "array", "signal"):
         assert name not in made
@@ -555,15 +555,16 @@ def test_a_job_is_found_again_by_its_comment(program, said, job_id):
 @pytest.mark.parametrize(
     ("display_name", "name"),
     [
-        ("try_1_abc", "try_1_abc"),
+        ("try_1_abc", "balmy-orbit-81"),
+        ("", "balmy-orbit-81"),
         ("the first, with lr=0.1", "the_first_with_lr=0.1"),
         ("größe/ü\nx", "größe_ü_x"),
         ("%j --time=9", "j_--time=9"),
-        (",;'\"$", "try_1_abc"),
+        (",;'\"$", "balmy-orbit-81"),
         ("x" * 200, "x" * 64),
     ],
 )
-def test_a_job_s_name_in_slurm_is_its_display_name(display_name, name):
+def test_a_job_s_name_in_slurm_is_its_display_name_or_short_name(display_name, name):
     made = options_in(lines_of(SlurmOptions(), job(display_name=display_name), Path("/p")))
     assert made["job-name"].strip('"') == name and made["comment"] == "scriptrun:try_1_abc"
 

@@ -33,7 +33,7 @@ def submit(workspace, text="print(1)\n"):
 
 def test_each_run_is_reported_once(workspace, tmp_path):
     out = tmp_path / "out"
-    words = ("{run}", "{experiment} {state}", "{workspace}", "{{other}}")
+    words = ("{run}", "{name}", "{experiment} {state}", "{workspace}", "{{other}}")
     for text, state in (("print(1)\n", "Completed"), ("raise SystemExit(3)\n", "Failed")):
         run = submit(workspace, text)
         command = [sys.executable, "-c", RECORD, str(out), *words]
@@ -43,9 +43,10 @@ def test_each_run_is_reported_once(workspace, tmp_path):
         (line,) = out.read_text().splitlines()
         details, _, arguments = line.partition("}")
         assert arguments.split("|") == [
-            *(run.id, f"e {state}", str(workspace.root), "{{other}}"),
+            *(run.id, run.short_name, f"e {state}", str(workspace.root), "{{other}}"),
         ]
         assert json.loads(details + "}")["state"] == state
+        assert json.loads(details + "}")["short_name"] == run.short_name
         assert json.loads(details + "}")["reason"] == (run.standing.reason or "")
         out.unlink()
     assert notifications.pending(workspace) == []

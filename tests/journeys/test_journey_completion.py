@@ -33,11 +33,14 @@ def test_bash_completes_commands_options_and_names(user):
     user.writes("train.py", "")
     user.does("run", "-n", "wonder", "-e", "trial", "train.py")
     run = user.runs()[0]["id"]
+    assert bash(user, "show", "tri") == [run]
     assert bash(user, "can") == ["cancel"]
     assert bash(user, "runs", "dow") == ["download"]
     assert bash(user, "run", "--det") == ["--detach"]
-    assert bash(user, "show", "tri") == [run]
     assert bash(user, "show", "won") == ["wonder"]
+    user.does("run", "-e", "trial", "train.py")
+    name = user.runs()[0]["short_name"]
+    assert bash(user, "show", name[:-1]) == [name]
     assert bash(user, "list", "-s", "Comp") == ["Completed"]
     assert bash(user, "list", "--experiment", "t") == ["trial"]
     assert bash(user, "run", "--compute", "l") == ["local"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -42,7 +43,7 @@ def test_detach_follow_and_cancel(user):
         stderr=subprocess.PIPE,
     )
     assert follower.stdout.readline() == b"started\n"
-    assert user.does("cancel", run).out == f"{run}: cancellation requested\n"
+    assert user.does("cancel", run).out.endswith(f" ({run}): cancellation requested\n")
     out, err = follower.communicate(timeout=PATIENCE)
     assert out == b"saved\n"
     assert b"Canceled" in err
@@ -74,6 +75,32 @@ def test_a_run_is_meant_by_id_prefix_name_or_nothing(user):
     assert ids[1] in many.err
 
 
+def test_a_run_is_meant_by_the_short_name_that_the_list_shows(user):
+    user.writes("train.py", "from scriptrun import Run; print(Run.get_context().short_name)\n")
+    ended = user.does("run", "train.py").err
+    (row,) = user.does("list").out.splitlines()[1:]
+    run_id, name = row.split()[:2]
+    assert f": {name} ({run_id})" in ended
+    assert user.does("logs", name).out == f"{name}\n"
+    assert re.search(rf"^name +{name}$", user.does("show", name).out, re.M)
+    record = user.does("show", name, "--json").json
+    assert (record["runId"], record["shortName"]) == (run_id, name)
+    user.does("run", "-n", "given", "train.py")
+    words = name.split("-")
+    for query in (
+        f"name={name}",
+        f"name~{words[1]}-",
+        f"short_name={name}",
+        f"{words[0]}-{words[1]}",
+    ):
+        assert [run["short_name"] for run in user.does("list", query, "--json").json] == [name]
+    assert re.search(rf"^short name +{user.does('logs').out}", user.does("show", "given").out, re.M)
+    mistyped = user.types("show", f"{name}0")
+    assert mistyped.code == 2 and f"Did you mean '{name}'?" in mistyped.err
+    assert f"between {name} ({run_id}) and given (" in user.does("diff", name, "given").out
+    assert user.does("cancel", name).out == f"{name} ({run_id}): already finished: Completed\n"
+
+
 def test_the_last_lines_of_a_log(user):
     user.writes("train.py", "for n in range(1000): print(n)\n")
     user.does("run", "train.py")
@@ -92,7 +119,7 @@ def test_list_filters_and_json(user):
     assert [run["state"] for run in user.does("list", "--json", "-e", "a").json["runs"]] == ["Completed"]
     assert len(user.does("runs", "list", "--json", "-l", "1").json["runs"]) == 1
     table = user.does("runs").out.splitlines()
-    assert table[0].split()[:2] == ["RUN", "STATE"]
+    assert table[0].split()[:3] == ["RUN", "NAME", "STATE"]
     assert table[1].split()[-5:] == ["bad.py", "exited", "with", "code", "3"]
     assert "\x1b" not in "".join(table)
     shorter = user.does("list", "-l", "1")

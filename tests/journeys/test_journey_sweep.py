@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html.parser
+import re
 
 import pytest
 
@@ -30,12 +31,15 @@ def swept(user):
 
 
 def test_a_sweep_is_run_shown_and_extended(user, swept):
-    assert "Completed" in swept.err and "best run: HD_" in swept.err
+    assert "Completed" in swept.err
+    (best,) = re.findall(r"best run: (\S+) \(accuracy ", swept.err)
     shown = user.types("sweep", "show")
     assert shown.code == 0 and "6/6: 6 Completed" in shown.out
-    assert "best       accuracy" in shown.out or "best " in shown.out
     assert "seed 4" in shown.out and "so far, by run (1 to 6)" in shown.out
+    assert f"best       {best} (accuracy " in shown.out or f"best      {best} (" in shown.out
     record = user.types("sweep", "show", "--json").json
+    assert best in [row["short_name"] for row in record["runs"]]
+    assert user.types("show", best, "--json").json["id"].startswith(record["id"])
     assert len(record["runs"]) == 6 and record["state"] == "Completed"
     again = user.types("sweep", "resume", record["id"], "--max-runs", 8, "--detach")
     assert again.code == 0

@@ -120,7 +120,11 @@ def test_ctrl_c_twice_cancels_the_run(user):
     terminal.types(b"\x03")
     assert terminal.ends() == 130
     assert b"Canceled" in terminal.seen
-    assert user.runs()[0]["state"] == "Canceled"
+    (run,) = user.runs()
+    assert run["state"] == "Canceled"
+    assert terminal.seen.startswith(b"Created workspace")
+    first = terminal.seen.partition(b"started")[0]
+    assert f"Run {run['short_name']} ({run['id']})\r\n".encode() in first
 
 
 def test_a_third_ctrl_c_does_not_say_that_the_run_goes_on(user):

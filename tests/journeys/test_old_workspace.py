@@ -211,6 +211,19 @@ def test_all_runs_are_listed(old):
     assert names == ["NAME", "resumed", "second", "first again", "first"]
 
 
+def test_each_run_has_a_short_name_that_finds_it(old, workspace):
+    rows = old.does("list", "--json", "--all", "--children").json
+    names = {row["id"]: row["short_name"] for row in rows}
+    assert len(set(names.values())) == len(LISTED) + len(CHILDREN)
+    assert {run_id: Run.find(workspace, name).id for run_id, name in names.items()} == {
+        run_id: run_id for run_id in names
+    }
+    first = run_of(workspace, "first")
+    assert facts(old.does("show", first.short_name).out)["name"] == "first"
+    for row in old.does("sweep", "show", "tuned", "--json").json["runs"]:
+        assert row["short_name"] == names[row["run_id"]]
+
+
 def test_each_run_is_shown_as_it_ended_or_was_left(old):
     for name, told in SHOWN.items():
         shown = facts(old.does("show", name).out)

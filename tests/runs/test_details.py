@@ -38,6 +38,18 @@ def test_a_definition_answers_to_earlier_names_too():
             made[name]
 
 
+def test_a_run_is_named_by_its_display_name_else_its_short_name(run):
+    assert details.details(run)["shortName"] == run.short_name == "epic-fox-21"
+    assert details.shown_name(run) == "a & b"
+    assert details.title(run) == "a & b (r)"
+    assert "<td>a &amp; b</td>" in details.as_html(run)
+    run.display_name = run.id
+    assert details.shown_name(run) == run.short_name
+    assert details.title(run) == "epic-fox-21 (r)"
+    assert "<td>epic-fox-21</td>" in details.as_html(run)
+    assert run.display_name == run.name == "r"
+
+
 def test_an_error_stands_where_the_run_failed_and_nowhere_else(run):
     before = details.details(run)
     assert before["endTimeUtc"] is None and not {"error", "reason"} & set(before)

@@ -9,7 +9,15 @@ import pytest
 from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
 from scriptrun.runs import find as find_runs
+from scriptrun.runtime.injob.short_names import short_name
+from scriptrun.spec import ids
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.job import JobSpec
 from scriptrun.testing.jobs import Bench
+from scriptrun.tracking import run_folder
+
+#: IDs of the same short name
+SAME = ("same_19151", "same_43589", "same_49970")
 
 
 @pytest.fixture
@@ -122,3 +130,39 @@ def test_finding_by_the_beginning_of_an_id(bench, runs):
         Run.find(bench.workspace, "bench_")
     with pytest.raises(Exception, match="Run 'nothing' not found"):
         Run.find(bench.workspace, "nothing")
+
+
+def put(workspace, run_id, **facts):
+    job = JobSpec(id=run_id, created=ids.now(), experiment="e", workspace="w", **facts)
+    folder = run_folder.make(workspace.runs_folder, job)
+    run_folder.publish(folder, job)
+    return Run.get(workspace, run_id)
+
+
+def test_finding_by_a_short_name(bench):
+    run, other = put(bench.workspace, "a_1"), put(bench.workspace, "a_2")
+    assert Run.find(bench.workspace, run.short_name).id == run.id
+    other.display_name = run.short_name
+    assert Run.find(bench.workspace, run.short_name).id == other.id, "a display name comes first"
+    found = put(bench.workspace, other.short_name)
+    assert Run.find(bench.workspace, other.short_name).id == found.id, "and an ID before it"
+    put(bench.workspace, f"{found.short_name}-more")
+    assert Run.find(bench.workspace, found.short_name).id == found.id, "a prefix comes last"
+
+
+def test_a_short_name_of_several_runs(bench):
+    put(bench.workspace, SAME[0], parent="a_1")
+    assert Run.find(bench.workspace, short_name(SAME[0])).id == SAME[0]
+    put(bench.workspace, SAME[1])
+    assert Run.find(bench.workspace, short_name(SAME[0])).id == SAME[1], "a child comes last"
+    put(bench.workspace, SAME[2])
+    with pytest.raises(UserErrorException) as raised:
+        Run.find(bench.workspace, short_name(SAME[0]))
+    assert "is ambiguous" in raised.value.message
+    assert all(each in raised.value.message for each in SAME)
+
+
+def test_a_mistyped_short_name(bench):
+    name = put(bench.workspace, "a_1").short_name
+    with pytest.raises(UserErrorException, match=f"Did you mean '{name}'?"):
+        Run.find(bench.workspace, name[1:])

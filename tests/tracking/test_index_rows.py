@@ -13,11 +13,15 @@ import time
 import pytest
 
 from scriptrun.runtime import events, results
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.tracking import run_folder, run_state, unstarted
 from scriptrun.tracking.index import Index, epoch_seconds
 from scriptrun.tracking.index_tables import VERSION, open_database
+
+#: IDs of the same short name
+SAME = ("same_19151", "same_43589")
 
 
 @pytest.fixture
@@ -98,6 +102,7 @@ def test_a_run_without_a_display_name_is_shown_by_its_id_and_a_command_as_its_sc
     found.refresh()
     (row,) = found.rows()
     assert (row.display_name, row.script, row.state) == ("one", "make all", states.NOT_STARTED)
+    assert row.name == row.short_name == "keen-oasis-72"
 
 
 def test_newest_first_across_days_and_filtered(index, runs):
@@ -154,6 +159,20 @@ def test_display_names_are_found_exactly(index, runs):
     assert found.ids_named("best") == ["r1", "r0"]
     assert found.ids_named("it's; drop table runs") == ["r4"]
     assert found.ids_named("nothing") == []
+
+
+def test_short_names_are_found_exactly_and_of_whole_runs_only_where_asked_for(index, runs):
+    put(runs, "one", "2024-05-01T10:00:00.000000Z", display_name="given")
+    put(runs, SAME[0], "2024-05-01T10:00:01.000000Z")
+    put(runs, SAME[1], "2024-05-01T10:00:02.000000Z", parent="one")
+    found = index()
+    found.refresh()
+    name = short_name(SAME[0])
+    assert found.ids_short_named(short_name("one")) == ["one"]
+    assert found.ids_short_named(name) == [SAME[1], SAME[0]]
+    assert found.ids_short_named(name, limit=1) == [SAME[1]]
+    assert found.ids_short_named(name, children=False) == [SAME[0]]
+    assert found.ids_short_named(name[:-1]) == found.ids_short_named("") == []
 
 
 def test_bytes_that_are_no_text_do_not_stand_in_the_way(index, runs):

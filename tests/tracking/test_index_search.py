@@ -19,6 +19,7 @@ from hypothesis import strategies as some
 from scriptrun.query import fields, language, tree
 from scriptrun.query.fields import Field
 from scriptrun.runtime import events, results
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec
 from scriptrun.tracking import (
@@ -121,7 +122,7 @@ def plain(folder: Path, node) -> bool:
     job = run_folder.read_job(folder)
     assert job is not None
     if isinstance(node, tree.Word):
-        texts = (job.id, job.display_name or job.id, job.experiment, job.script or "")
+        texts = (job.id, job.display_name or short_name(job.id), job.experiment, job.script or "")
         return any(node.text.lower() in text.lower() for text in texts)
     value = value_of(folder, job, node.field)
     if isinstance(node, tree.Has):

@@ -258,8 +258,7 @@ def _names(kind: str) -> dict[str, str]:
     rows = find_runs.rows(workspace, limit=100)
     found = {row.id: f"{row.state} {row.script or ''}".rstrip() for row in rows}
     for row in rows:
-        for name in (row.name, row.short_name):
-            found.setdefault(name, f"{row.state} {row.id}")
+        found.setdefault(row.name, f"{row.state} {row.id}")
     return found
 
 

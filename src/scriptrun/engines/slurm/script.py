@@ -146,8 +146,8 @@ def _options(
 
 def job_name(job: JobSpec) -> str:
     """The name of the run's job in squeue: its display name, else its short name."""
-    name = "" if job.display_name == job.id else job.display_name
-    return valid_name(name or short_name(job.id), job.id)
+    default = short_name(job.id)
+    return valid_name(default if job.display_name == job.id else job.display_name, default)
 
 
 def valid_name(name: str, default: str) -> str:
