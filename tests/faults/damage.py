@@ -28,6 +28,7 @@ from scriptrun.registry import compute_targets
 from scriptrun.store.secrets import vault
 from scriptrun.sweeps import record as sweep_record
 from scriptrun.testing.jobs import wait
+from scriptrun.tracking import events
 
 SCRIPT = """
 import argparse, os
@@ -198,7 +199,7 @@ def _register(workspace: Workspace, root: Path) -> None:
     Datastore.register_azure_blob_container(
         workspace, "vaulted", "data", "me", skip_validation=True, secret="token"
     )
-    victim.add_note("noted")
+    events.later_writer(victim.path).write("note", message="noted")
     metric = victim.path / "mlflow" / "0" / "abc" / "metrics" / "loss"
     metric.parent.mkdir(parents=True)
     metric.write_text("1700000000000 0.5 1\n1700000000001 0.25 2\n")

@@ -98,7 +98,7 @@ SHOWN = {
         "target": "local",
         "variables": "MESSAGE",
         "tags": "by=ada, draft, converged=yes, seen, kept=for good",
-        "notes": "looked at",
+        "messages": "looked at",
     },
     "second": {"command": "train.py --alpha 0.75", "variables": "MESSAGE, SEED"},
     "broken": {"state": "Failed", "reason": "broken.py ended with exit code 1"},
@@ -117,7 +117,7 @@ SHOWN = {
     "fold 2": {"state": "Failed", "reason": "RuntimeError: an empty fold"},
     "tried twice": {
         "state": "Completed",
-        "notes": "attempt 1 failed (tries.py ended with exit code 75); "
+        "messages": "attempt 1 failed (tries.py ended with exit code 75); "
         "it is started again, at most 2 times",
     },
     "old code": {"target": "cpu-cluster", "tags": "by=old code", "experiment": "legacy"},
@@ -374,7 +374,7 @@ def test_a_run_with_data_is_started_again(old):
     old.does("rerun", "with data", "-n", "again")
     again = old.does("show", "again", "--json").json
     assert again["metrics"] == {"photos": 2, "sales": 2}
-    assert again["notes"] == ["registered dataset 'features', version 2"]
+    assert again["messages"] == ["registered dataset 'features', version 2"]
 
 
 def test_a_new_run_stands_beside_the_old_ones(old):

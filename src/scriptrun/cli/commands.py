@@ -32,6 +32,12 @@ RUNS = {
     ),
     "diff": Command("runs.diff", "Compare two runs"),
     "shell": Command("runs.shell", "Open a shell in a run's snapshot and environment"),
+    "tag": Command("tidy.tag", "Show, set and remove the tags of runs"),
+    "rename": Command("tidy.rename", "Change a run's display name"),
+    "note": Command("tidy.note", "Show or write a run's note"),
+    "archive": Command("tidy.archive", "Hide runs from lists"),
+    "pin": Command("tidy.pin", "Protect runs from prune and remove"),
+    "remove": Command("tidy.remove", "Remove runs; --undo restores them"),
 }
 #: commands for everything else in a workspace, and for scriptrun itself
 OTHERS = {

@@ -14,7 +14,7 @@ import importlib
 from scriptrun.cli import commands, workspace_here
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datastores import records as datastore_records
-from scriptrun.query import fields
+from scriptrun.query import fields, tree
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry import models as model_registry
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from scriptrun.cli.parsers import Parser
     from scriptrun.core.workspace import Workspace
+    from scriptrun.tracking.index import RunRow
 
 # names are data: bash neither expands them here nor, quoted, when the line is executed
 _BASH = r"""_scriptrun() {
@@ -77,6 +78,8 @@ _VALUES = {"RUN": "runs", "A": "runs", "B": "runs", "T": "targets", "S": "states
 _VALUES |= {"NAME[@VERSION]": "datasets", "DATASTORE:PATH": "places", "SWEEP": "runs"}
 _VALUES |= {"DATASTORE": "datastores", "SETTING": "settings"}
 _VALUES |= {"QUERY": "fields", "FIELD": "fields", "FIELDS": "fields", "METRIC": "metrics"}
+#: the marks that commands with --undo set
+_MARKS = {"archive": "archived", "pin": "pinned", "remove": "removed"}
 _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "experiments"}
 #: what a metavar means to one command alone
 _VALUES_OF = {
@@ -182,7 +185,28 @@ def _complete_arguments(
         return {}  # the words of what is run
     if prefix.startswith("-"):
         return {text: _help(action) for text, action in options.items() if text.startswith("--")}
+    if "--undo" in before and (mark := _MARKS.get(parser.prog.removeprefix("scriptrun "))):
+        with contextlib.suppress(ScriptrunError):
+            return _marked_runs(mark)
+        return {}
     return _positional_values(parser, positionals, given)
+
+
+def _marked_runs(mark: str) -> dict[str, str]:
+    """The latest runs that `archive --undo` and the like may be about."""
+    node = tree.flag(fields.known(mark), True)
+    with search.Search(workspace_here.require()) as index:
+        found = index.runs(node, limit=100, children=True)
+    return _named(each.row for each in found)
+
+
+def _named(rows: Iterable[RunRow]) -> dict[str, str]:
+    """The IDs of runs, then the display or short names, each with what it is."""
+    named = list(rows)
+    found = {row.id: f"{row.state} {row.script or ''}".rstrip() for row in named}
+    for row in named:
+        found.setdefault(row.name, f"{row.state} {row.id}")
+    return found
 
 
 def _positional_values(
@@ -255,11 +279,7 @@ def _names(kind: str) -> dict[str, str]:
         return dict.fromkeys(_NAMES[kind](workspace), "")
     if kind in ("fields", "metrics"):
         return dict.fromkeys(_field_names(workspace, kind), "")
-    rows = find_runs.rows(workspace, limit=100)
-    found = {row.id: f"{row.state} {row.script or ''}".rstrip() for row in rows}
-    for row in rows:
-        found.setdefault(row.name, f"{row.state} {row.id}")
-    return found
+    return _named(find_runs.rows(workspace, limit=100))
 
 
 def _field_names(workspace: Workspace, kind: str) -> list[str]:

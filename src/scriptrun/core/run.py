@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scriptrun import remote
+from scriptrun.core.editable_run import EditableRun
 from scriptrun.runs import details as run_details
 from scriptrun.runs import find as find_runs
 from scriptrun.runs import follow, results
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 @absent("add_type_provider", "scriptrun has only one run type.")
 @absent("get_docs_url", "See help(Run).")
-class Run(ScriptRun):
+class Run(EditableRun):
     """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` return it.
 
     Logging, tagging and uploading have the same effect as in the script itself. Raises
@@ -97,12 +98,13 @@ class Run(ScriptRun):
         return Run.at(workspace, workspace.folder_of(run_id))
 
     @staticmethod
-    def find(workspace: Workspace, wanted: str | None = None) -> Run:
+    def find(workspace: Workspace, wanted: str | None = None, removed: bool = False) -> Run:
         """The run with the id, ID prefix or display name ``wanted``; the latest for None.
 
-        Raises UserErrorException if there is none, or several.
+        A removed run is only found by its whole ID, unless ``removed``. Raises UserErrorException
+        if there is none, or several.
         """
-        return Run.at(workspace, find_runs.find(workspace, wanted))
+        return Run.at(workspace, find_runs.find(workspace, wanted, removed))
 
     @staticmethod
     def list(  # the SDK's name for it
@@ -113,7 +115,7 @@ class Run(ScriptRun):
         status: str | None = None,
         include_children: bool = False,
     ) -> Iterator[Run]:
-        """The experiment's runs, newest first.
+        """The experiment's runs, newest first, without archived and removed ones.
 
         ``tags`` and ``properties`` filter: a dict requires all its values, a string its presence.
         """
@@ -126,7 +128,7 @@ class Run(ScriptRun):
     @staticmethod
     def unfinished(workspace: Workspace) -> Iterator[Run]:
         """The workspace's runs that have not ended, newest first."""
-        for row in find_runs.rows(workspace):
+        for row in find_runs.rows(workspace, hidden=True):
             if not states.is_terminal(row.state):
                 yield Run.at(workspace, Path(row.folder))
 
@@ -183,7 +185,7 @@ class Run(ScriptRun):
     @property
     def number(self) -> int:
         """The run's number in its experiment; the oldest is 1."""
-        rows = find_runs.rows(self.workspace, experiment=self.job.experiment)
+        rows = find_runs.rows(self.workspace, experiment=self.job.experiment, hidden=True)
         ids = [row.id for row in rows]
         return len(ids) - ids.index(self.id) if self.id in ids else len(ids) + 1
 
@@ -471,10 +473,6 @@ class Run(ScriptRun):
         return self.path.as_uri()
 
     portal_url = property(get_portal_url)
-
-    def add_note(self, message: str) -> None:
-        """Add a note to the run's record."""
-        events.later_writer(self.path).write("note", message=message)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"'Run' object has no attribute {name!r}")

@@ -93,4 +93,6 @@ def _as_dict(found: FoundRun, now: float) -> dict[str, object]:
 def _converted(value: object, kind: str) -> object:
     if kind == fields.TIME and isinstance(value, int | float):
         return datetime.datetime.fromtimestamp(value, datetime.UTC)
+    if kind == fields.FLAG:
+        return value == "true"
     return value

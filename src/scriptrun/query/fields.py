@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from scriptrun.spec.values import Value
 
-#: the kinds of values of fields; ANY is a number or text, as the run has it
+#: the kinds of values of fields; a FLAG is true or false, ANY is a number or text, as the run has it
 TEXT, NUMBER, TIME, DURATION, STATE, ANY = "text", "number", "time", "duration", "state", "any"
+FLAG = "flag"
 
 PARAMS, METRICS, TAGS, PROPERTIES = "params", "metrics", "tags", "properties"
 #: the lowest and the highest value that a run logged of a metric
@@ -57,6 +58,10 @@ FIELDS = {
     "user": KnownField(TEXT, "who submitted the run"),
     "kind": KnownField(TEXT, "`run` or `sweep`"),
     "parent": KnownField(TEXT, "the ID of the parent run, of child runs"),
+    "note": KnownField(TEXT, "the note; see `scriptrun note`"),
+    "archived": KnownField(FLAG, "whether the run is archived; lists hide archived runs otherwise"),
+    "pinned": KnownField(FLAG, "whether the run is pinned"),
+    "removed": KnownField(FLAG, "whether the run is removed; lists hide removed runs otherwise"),
 }
 #: what a run may have, by name
 SPACES = {
@@ -79,6 +84,7 @@ ALIASES = {
     "command": "script",
     "args": "arguments",
     "run": "id",
+    "description": "note",
 }
 _SPACE_ALIASES = {
     "param": PARAMS,

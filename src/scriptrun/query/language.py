@@ -319,9 +319,9 @@ class _Parser:
         if not token.quoted and state is not None:
             return tree.Comparison(Field("", "state", fields.STATE), tree.EQUAL, state)
         field = None if token.quoted else fields.parse(token.text)
-        if field is not None and field.space:
+        if field is not None and (field.space or field.kind == fields.FLAG):
             self.mentions.append(Mention(field, token.start, token.end))
-            return tree.Has(field)
+            return tree.Has(field) if field.space else tree.flag(field, True)
         if not token.quoted and token.text.lower() in fields.FIELDS:
             message = f"{token.text!r} is not compared with anything."
             example = _EXAMPLES.get(fields.FIELDS[token.text.lower()].kind, "~TEXT")
@@ -344,6 +344,8 @@ class _Parser:
 
     def _compare(self, field: Field, name: Token, operator: str, value: Token) -> Node:
         is_partial = operator in (tree.CONTAINS, tree.LACKS)
+        if field.kind == fields.FLAG:
+            return self._of_flag(field, name, operator, value)
         if is_partial and field.kind in (fields.NUMBER, fields.TIME, fields.DURATION):
             hint = "Use =, !=, <, <=, > or >=."
             self._problem(f"{name.text!r} is a {field.kind}: it contains no text.", name, hint)
@@ -366,6 +368,16 @@ class _Parser:
             hint = suggestion.hint(value.text, states.ORDER, "States")
             self._problem(f"Unknown state {value.text!r}.", value, hint)
         return tree.Comparison(field, operator, state or value.text)
+
+    def _of_flag(self, field: Field, name: Token, operator: str, value: Token) -> Node:
+        """``archived=true``; what else is written is refused."""
+        if operator not in (tree.EQUAL, tree.UNEQUAL):
+            self._problem(f"{name.text!r} is true or false.", name, "Use = or !=.")
+        is_on = _FLAGS.get(value.text.lower())
+        if is_on is None:
+            hint = f"Write {field.name}=true or {field.name}=false."
+            self._problem(f"{value.text!r} is neither true nor false.", value, hint)
+        return tree.flag(field, bool(is_on) == (operator == tree.EQUAL))
 
     def _of_kind(self, field: Field, operator: str, value: Token) -> Node:
         """A comparison with a number, time or duration."""
@@ -390,6 +402,8 @@ _VALUES = {
     fields.TIME: moments.TIME_HINT,
     fields.DURATION: moments.DURATION_HINT,
 }
+#: how a flag may be written
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 #: the spaces whose values are ordered as numbers
 _NUMERIC = (fields.METRICS, fields.LOWEST, fields.HIGHEST)
 #: what may follow a field of each kind

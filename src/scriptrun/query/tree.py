@@ -33,6 +33,11 @@ class Comparison(Value):
     moment: Moment | None = None
 
 
+def flag(field: Field, is_on: bool) -> Comparison:
+    """The condition that the field, a flag, is true, or that it is false."""
+    return Comparison(field, EQUAL, "true" if is_on else "false", float(is_on))
+
+
 class Has(Value):
     """Whether a run has the field at all."""
 

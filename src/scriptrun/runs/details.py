@@ -10,7 +10,7 @@ from scriptrun.runs import run_datasets
 from scriptrun.runtime import files
 from scriptrun.spec import ids
 from scriptrun.spec.later import later
-from scriptrun.tracking import artifacts, events, run_folder
+from scriptrun.tracking import artifacts, events, run_folder, run_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def details(run: Run) -> dict[str, Any]:
         "warnings": [
             warning["message"] for warning in facts.messages if warning["kind"] == "warning"
         ],
-        "notes": [note["message"] for note in facts.messages if note["kind"] == "note"],
+        "messages": [note["message"] for note in facts.messages if note["kind"] == "note"],
+        "note": facts.description,
+        **{name: _utc(facts.marks.get(name)) for name in run_marks.NAMES},
         "environment": facts.environment and ids.with_iso_times(facts.environment, "t"),
         "snapshotId": job.snapshot,
         "folder": str(run.path),

@@ -58,20 +58,25 @@ def rows(
     status: str | None = None,
     limit: int | None = None,
     children: bool = True,
+    hidden: bool = False,
 ) -> list[index.RunRow]:
-    """The workspace's runs, newest first; without ``children``, only those without a parent."""
+    """The workspace's runs, newest first; without ``children``, only those without a parent.
+
+    Archived and removed runs only if ``hidden``.
+    """
     run_index = open_index(workspace)
     try:
-        return list(run_index.rows(experiment, status, limit, children))
+        return list(run_index.rows(experiment, status, limit, children, hidden))
     finally:
         run_index.close()
 
 
-def find(workspace: Workspace, query: str | None = None) -> Path:
+def find(workspace: Workspace, query: str | None = None, removed: bool = False) -> Path:
     """The folder of a run, by ID, display name, short name or ID prefix; by default, the latest.
 
     The latest is that of runs without a parent. A short name or prefix that matches several runs
-    means the only one without a parent. Raises UserErrorException if none matches, or several do.
+    means the only one without a parent. A removed run has only its ID, unless ``removed``: then
+    removed runs come first. Raises UserErrorException if none matches, or several do.
     """
     if query:
         folder = workspace.find_run(query)
@@ -79,17 +84,22 @@ def find(workspace: Workspace, query: str | None = None) -> Path:
             return folder
     run_index = open_index(workspace)
     try:
-        ids = _candidates(run_index, query)
+        ids = _candidates(run_index, query, removed)
+        others = [] if ids else _candidates(run_index, query, not removed)
+        ids = others if removed and not ids else ids
         did_you_mean = _suggestion(run_index, query) if query and not ids else ""
     finally:
         run_index.close()
     if len(ids) == 1 or (ids and not query):
         return workspace.folder_of(ids[0])
     if not ids and not query:
+        visible = " that are neither archived nor removed" if others else ""
         raise UserErrorException(
-            f"Workspace {workspace.name!r} has no runs.",
+            f"Workspace {workspace.name!r} has no runs{visible}.",
             "To start one, run: scriptrun run train.py",
         )
+    if not ids and others:
+        raise _is_removed(workspace, str(query), others)
     if not ids:
         raise UserErrorException(
             f"Run {query!r} not found in workspace {workspace.name!r}.",
@@ -110,16 +120,26 @@ def _suggestion(run_index: index.Index, query: str) -> str:
     )
 
 
-def _candidates(run_index: index.Index, query: str | None) -> list[str]:
+def _is_removed(workspace: Workspace, query: str, ids: list[str]) -> UserErrorException:
+    return UserErrorException(
+        f"Run {query!r} was removed from workspace {workspace.name!r}.",
+        f"To restore it, run: scriptrun remove --undo {ids[0]}"
+        if len(ids) == 1
+        else "To list removed runs, run: scriptrun list --removed",
+    )
+
+
+def _candidates(run_index: index.Index, query: str | None, removed: bool = False) -> list[str]:
+    """IDs of the runs that ``query`` may mean, among those that are not removed, or that are."""
     if not query:
-        return [row.id for row in run_index.rows(limit=1, children=False)]
-    named_ids = run_index.ids_named(query)
+        return [row.id for row in run_index.rows(limit=1, children=False, hidden=removed)]
+    named_ids = run_index.ids_named(query, removed=removed)
     if named_ids:
         return named_ids[:1]
     for matching in (run_index.ids_short_named, run_index.ids_with_prefix):
-        ids = matching(query)
+        ids = matching(query, removed=removed)
         if len(ids) > 1:  # a sweep's ID is a prefix of its runs' IDs
-            top_level = matching(query, limit=2, children=False)
+            top_level = matching(query, limit=2, children=False, removed=removed)
             return top_level if len(top_level) == 1 else ids
         if ids:
             return ids

@@ -15,6 +15,7 @@ from scriptrun.spec import states, suggestion
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value
+from scriptrun.tracking import index_search
 from scriptrun.tracking.index import Index, RunRow, epoch_seconds
 from scriptrun.tracking.index_facts import Metric, NamedValues
 from scriptrun.tracking.index_groups import RunGroup
@@ -99,6 +100,10 @@ def _duration(row: RunRow, now: float) -> float | None:
     return None if row.began is None or ended is None else ended - row.began
 
 
+def _flag(since: float | None) -> str:
+    return "false" if since is None else "true"
+
+
 _VALUES: dict[str, Callable[[RunRow, float], FieldValue]] = {
     "id": lambda row, now: row.id,
     "name": lambda row, now: row.name,
@@ -117,6 +122,10 @@ _VALUES: dict[str, Callable[[RunRow, float], FieldValue]] = {
     "user": lambda row, now: row.user or None,
     "kind": lambda row, now: run_kind(row.kind).title,
     "parent": lambda row, now: row.parent,
+    "note": lambda row, now: row.note,
+    "archived": lambda row, now: _flag(row.archived),
+    "pinned": lambda row, now: _flag(row.pinned),
+    "removed": lambda row, now: _flag(row.removed),
 }
 
 
@@ -165,15 +174,18 @@ class Search:
     ) -> list[FoundRun]:
         """The runs for which ``node`` is true, in the order ``sort``, then newest first.
 
-        Child runs are left out unless ``children``, or if the query is about ``parent``.
+        Child runs are left out unless ``children``, or if the query is about ``parent``; archived
+        and removed runs unless it is about them.
         """
-        found = self.index.search(node, sort, limit, children or _is_about_children(node))
+        children = children or _is_about_children(node)
+        found = self.index.search(index_search.visible(node), sort, limit, children)
         named = self.index.named_values([run for run, _ in found])
         return [FoundRun(row, named[run]) for run, row in found]
 
     def groups(self, node: Node, by: Field, children: bool = False) -> list[RunGroup]:
         """The runs for which ``node`` is true, by the values of a field; see ``runs``."""
-        return self.index.group(node, by, children or _is_about_children(node))
+        children = children or _is_about_children(node)
+        return self.index.group(index_search.visible(node), by, children)
 
     def names(self, *spaces: str) -> list[str]:
         """All names in ``spaces``, as a query has them."""

@@ -26,6 +26,7 @@ from scriptrun.tracking import (
     index_search,
     parameters,
     run_folder,
+    run_marks,
     run_state,
 )
 from scriptrun.tracking.index_facts import NamedValues
@@ -79,6 +80,10 @@ class RunRow(Value):
     tags: dict[str, str | None] = fresh(default_factory=dict)
     arguments: str = ""
     user: str = ""
+    note: str | None = None
+    archived: float | None = None
+    pinned: float | None = None
+    removed: float | None = None
 
     @property
     def name(self) -> str:
@@ -158,13 +163,19 @@ class Index:
         state: str | None = None,
         limit: int | None = None,
         children: bool = True,
+        hidden: bool = False,
     ) -> Iterator[RunRow]:
-        """The runs as of the last ``refresh``, newest first, optionally without child runs."""
+        """The runs as of the last ``refresh``, newest first, optionally without child runs.
+
+        Archived and removed ones only if ``hidden``.
+        """
         given = (("experiment", experiment), ("state", state))
         conditions: list[Node] = [
             tree.Comparison(Field("", name), tree.EQUAL, value) for name, value in given if value
         ]
-        found = self.search(tree.And(tuple(conditions)), limit=limit, children=children)
+        node: Node = tree.And(tuple(conditions))
+        node = node if hidden else index_search.visible(node)
+        found = self.search(node, limit=limit, children=children)
         yield from (row for _, row in found)
 
     def search(
@@ -214,26 +225,54 @@ class Index:
             lambda: index_search.unique_prefix(self._db, run_id, is_child, at_least)
         )
 
-    def ids_with_prefix(self, prefix: str, limit: int = 10, children: bool = True) -> list[str]:
-        """IDs of runs that start with ``prefix``, newest first; ``children`` as in ``rows``."""
+    def descendants(self, run_id: str) -> list[RunRow]:
+        """The runs below a run: its children, their children, and so on; the oldest first."""
+        query = """
+            with recursive below(id) as (
+                select id from runs where parent = :run
+                union select runs.id from below join runs on runs.parent = below.id
+            )
+            select id from below
+        """
+        rows = map(self.row, self._ids(query, to_sqlite(run_id)))
+        return sorted((row for row in rows if row is not None), key=lambda row: row.created)
+
+    def row(self, run_id: str) -> RunRow | None:
+        """The run with exactly this ID; None if there is none."""
+        found = self.search(tree.Comparison(Field("", "id"), tree.EQUAL, run_id), limit=1)
+        return found[0][1] if found else None
+
+    def ids_with_prefix(
+        self, prefix: str, limit: int = 10, children: bool = True, removed: bool = False
+    ) -> list[str]:
+        """IDs of runs that start with ``prefix``, newest first; ``children`` as in ``rows``.
+
+        Those of runs that are not removed, or of the ``removed`` ones.
+        """
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else chr(0x10FFFF)
         parent_clause = "" if children else "and parent is null "
         query = (
-            f"select id from runs where id >= ? and id < ? {parent_clause}"
+            f"select id from runs where id >= ? and id < ? {parent_clause}{_among(removed)}"
             "order by created desc limit ?"
         )
         return self._ids(query, to_sqlite(prefix), to_sqlite(end), limit)
 
-    def ids_named(self, display_name: str, limit: int = 10) -> list[str]:
-        """IDs of runs with this display name, newest first."""
-        query = "select id from runs where display_name = ? order by created desc limit ?"
+    def ids_named(self, display_name: str, limit: int = 10, removed: bool = False) -> list[str]:
+        """IDs of runs with this display name, newest first; ``removed`` as in the prefixes."""
+        query = (
+            f"select id from runs where display_name = ? {_among(removed)}"
+            "order by created desc limit ?"
+        )
         return self._ids(query, to_sqlite(display_name), limit)
 
-    def ids_short_named(self, name: str, limit: int = 10, children: bool = True) -> list[str]:
-        """IDs of runs with this short name, newest first; ``children`` as in ``rows``."""
+    def ids_short_named(
+        self, name: str, limit: int = 10, children: bool = True, removed: bool = False
+    ) -> list[str]:
+        """IDs of runs with this short name, newest first; else as ``ids_with_prefix``."""
         parent_clause = "" if children else "and parent is null "
         query = (
-            f"select id from runs where short_name = ? {parent_clause}order by created desc limit ?"
+            f"select id from runs where short_name = ? {parent_clause}{_among(removed)}"
+            "order by created desc limit ?"
         )
         return self._ids(query, to_sqlite(name), limit)
 
@@ -281,6 +320,7 @@ class Index:
 
     def _write(self, day: str, folder: Path, stamp: int, record: JobSpec | DamagedRecord) -> None:
         """Write what the run's folder says: its row, and its named values."""
+        is_racy = time.time() - stamp / 1e9 <= _RACY_SECONDS  # read it again the next time
         is_damaged = isinstance(record, DamagedRecord)
         job = run_folder.stand_in(folder) if isinstance(record, DamagedRecord) else record
         facts = events.collect_facts(events.read(folder))
@@ -296,7 +336,8 @@ class Index:
             **_described(day, folder, job, facts),
             "arguments": arguments,
             **{"state": status.state, "reason": status.reason, "began": status.began},
-            **{"ended": status.ended, "exit_code": status.exit_code, "changed": stamp},
+            **{"ended": status.ended, "exit_code": status.exit_code},
+            "changed": 0 if is_racy else stamp,
             # a damaged one is read each time
             "final": int(status.is_final and not is_damaged),
         }
@@ -330,6 +371,10 @@ _UPSERT = (
 )
 
 
+def _among(removed: bool) -> str:
+    return f"and removed is {'not ' if removed else ''}null "
+
+
 def _without_children(node: Node) -> Node:
     is_child = tree.Comparison(Field("", "parent"), tree.UNEQUAL, "")
     return tree.And((node, tree.Not(is_child)))
@@ -351,6 +396,8 @@ def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> 
         "script": job.script or job.command,
         "tags": json.dumps({**job.tags, **facts.tags}),
         "user": str(job.submitted_by.get("user") or ""),
+        "note": facts.description or None,
+        **{name: facts.marks.get(name) for name in run_marks.NAMES},
     }
 
 

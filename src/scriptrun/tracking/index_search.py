@@ -9,6 +9,7 @@ from scriptrun.query.fields import Field
 from scriptrun.spec import states
 from scriptrun.spec.run_kinds import RUN_KINDS
 from scriptrun.spec.values import Value
+from scriptrun.tracking import run_marks
 from scriptrun.tracking.index_tables import to_sqlite
 
 TYPE_CHECKING = False
@@ -41,6 +42,11 @@ _EXPRESSIONS = {
     "user": "nullif(runs.user, '')",
     "kind": f"(case runs.kind {_OTHER_KINDS} else 'run' end)",
     "parent": "runs.parent",
+    "note": "runs.note",
+    **{
+        name: f"(case when runs.{name} is null then 'false' else 'true' end)"
+        for name in run_marks.NAMES
+    },
 }
 #: of min.NAME and max.NAME: the column of the metric
 _EXTREMES = {fields.LOWEST: "low", fields.HIGHEST: "high"}
@@ -86,6 +92,8 @@ class _Sql(Value, frozen=False):
 
     def _of_run(self, node: Comparison) -> str:
         expression = _EXPRESSIONS[node.field.name]
+        if node.field.kind == fields.FLAG:
+            return f"(runs.{node.field.name} is {'not ' if node.number else ''}null)"
         if node.moment is not None:
             compared = self._moment_condition(expression, node)
         elif node.operator in (tree.CONTAINS, tree.LACKS):
@@ -136,6 +144,19 @@ class _Sql(Value, frozen=False):
         compared, value = (text, node.text) if node.number is None else (column, node.number)
         operator = {"=": "is", "!=": "is not"}.get(node.operator, node.operator)
         return f"{compared} {operator} {self.value(value)}"
+
+
+def visible(node: Node) -> Node:
+    """``node`` without the runs that are hidden: removed and archived ones.
+
+    Unless it is about them. A query for removed runs finds those that are archived, too.
+    """
+    named = {field.name for field in tree.fields_of(node) if not field.space}
+    hidden = [] if run_marks.REMOVED in named else [run_marks.REMOVED]
+    if not named & {run_marks.REMOVED, run_marks.ARCHIVED}:
+        hidden.append(run_marks.ARCHIVED)
+    conditions = [tree.flag(fields.known(name), False) for name in hidden]
+    return tree.And((node, *conditions)) if conditions else node
 
 
 def select(

@@ -40,6 +40,10 @@ RUN_COLUMNS = {
     "tags": "text",
     "arguments": "text",
     "user": "text",
+    "note": "text",
+    "archived": "real",
+    "pinned": "real",
+    "removed": "real",
     "final": "integer",
     "changed": "integer",
 }

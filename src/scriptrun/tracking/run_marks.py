@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from scriptrun.tracking import events, run_folder
+from scriptrun.tracking import events, run_edits
 
 #: hidden from lists; kept by ``prune``, with all that the run stands on; in the trash
 ARCHIVED, PINNED, REMOVED = "archived", "pinned", "removed"
@@ -18,8 +19,14 @@ def read(folder: Path) -> dict[str, float]:
 
 def write(folder: Path, name: str, on: bool = True) -> bool:
     """Set the mark ``name``, or remove it; return whether that changed anything."""
-    if (name in read(folder)) == on:
-        return False
-    events.later_writer(folder).write("mark", name=name, on=on)
-    run_folder.touch(folder)
-    return True
+    return bool(write_all([folder], name, on))
+
+
+def write_all(folders: Iterable[Path], name: str, on: bool = True) -> list[Path]:
+    """Set the mark ``name`` of several runs, or remove it; return those that it changed.
+
+    Once it returns, the marks survive a power cut.
+    """
+    changed = [folder for folder in folders if (name in read(folder)) != on]
+    run_edits.write(changed, "mark", name=name, on=on)
+    return changed

@@ -13,8 +13,10 @@ are special in a shell:
 
 Operators: = != < <= > >= ~ (contains) !~ and or not in (A, B). A time is -2d, -3h, today, yesterday
 or 2024-05-01. Fields: id, name, experiment, state, reason, exit_code, submitted, started, ended,
-duration, script, arguments, target, user, kind, parent, params.NAME, metrics.NAME (the last value),
-min.NAME, max.NAME, tags.NAME, properties.NAME.
+duration, script, arguments, target, user, kind, parent, note, archived, pinned, removed (true or
+false), params.NAME, metrics.NAME (the last value), min.NAME, max.NAME, tags.NAME, properties.NAME.
+
+Archived and removed runs are hidden, unless the query is about them.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from scriptrun.query.fields import Field
 from scriptrun.runs.search import FoundRun, Search
 from scriptrun.spec import ids, states
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.tracking import run_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +74,9 @@ def arguments(parser: Parser) -> None:
     )
     add("-a", "--all", action="store_true", help="show all runs")
     add("--children", action="store_true", help="include child runs")
+    hidden = parser.add_mutually_exclusive_group()
+    hidden.add_argument("--archived", action="store_true", help="list the archived runs")
+    hidden.add_argument("--removed", action="store_true", help="list the removed runs")
     add("--watch", action="store_true", help="refresh until all runs have ended")
     common_arguments.json_argument(parser)
     add("--csv", action="store_true", help="print CSV")

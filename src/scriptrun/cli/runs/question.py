@@ -12,6 +12,7 @@ from scriptrun.runs.search import FoundRun, Search, sort_keys
 from scriptrun.spec import states, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
+from scriptrun.tracking import run_marks
 from scriptrun.tracking.index_search import SortKey
 
 TYPE_CHECKING = False
@@ -119,7 +120,8 @@ def _filters(args: argparse.Namespace) -> list[Node]:
         field = Field(fields.TAGS, name)
         has_value = tree.Comparison(field, tree.EQUAL, value)
         found.append(has_value if equals else tree.Has(field))
-    return found
+    given = [name for name in run_marks.NAMES if getattr(args, name, False)]
+    return [*found, *(tree.flag(fields.known(name), True) for name in given)]
 
 
 def _equal(name: str, value: str) -> Node:
@@ -144,7 +146,13 @@ def check_limit(limit: int) -> None:
 
 def no_match(index: Search, question: Question, children: bool) -> str:
     """What to say when no run matches."""
-    if question.is_all or not index.runs(tree.And(), limit=1, children=True):
+    is_empty = question.is_all or not index.runs(tree.And(), limit=1, children=True)
+    for name in (run_marks.ARCHIVED, run_marks.REMOVED):
+        node = tree.And((question.node, tree.flag(fields.known(name), True)))
+        if index.runs(node, limit=1, children=children):
+            none = "No runs" if is_empty else "No matching runs"
+            return f"{none}, but {name} runs match: to list them, use --{name}."
+    if is_empty:
         return "No runs."
     if not children and index.runs(question.node, limit=1, children=True):
         return "No matching runs, but child runs match: to list them, use --children."

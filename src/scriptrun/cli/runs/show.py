@@ -16,7 +16,7 @@ from scriptrun.runs import failed_log
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
-from scriptrun.tracking import artifacts, metric_summary
+from scriptrun.tracking import artifacts, metric_summary, run_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def _print(run: Run) -> None:
             ("short name", "" if name == run.short_name else run.short_name),
             ("experiment", job.experiment),
             ("state", output.state(status.state)),
+            *_marks(run.id, details),
             ("reason", failed_log.reason_of(run, status)),
             ("command", command if command.strip() else "none (interactive run)"),
             ("target", job.target.name),
@@ -71,14 +72,25 @@ def _print(run: Run) -> None:
             ("parent", job.parent or ""),
             ("data", "\n".join(summary.delivery_line(entry) for entry in details["data"])),
             ("variables", ", ".join(sorted({*job.variables, *job.passed}))),
+            ("note", details["note"] or ""),
             ("tags", ", ".join(_tag(*tag) for tag in details["tags"].items())),
-            ("notes", "\n".join(details["notes"])),
+            ("messages", "\n".join(details["messages"])),
             ("warnings", "\n".join(details["warnings"])),
             ("folder", str(run.path)),
         ]
     )
     _print_metrics(run)
     _print_files(run)
+
+
+def _marks(run_id: str, details: Json) -> list[tuple[str, str]]:
+    """Since when the run is archived, pinned or removed, and how a removed one is restored."""
+    since = [(name, details[name]) for name in run_marks.NAMES if details[name]]
+    restore = f"; to restore it: scriptrun remove --undo {run_id}"
+    return [
+        (name, f"since {_format_time(iso)}{restore if name == run_marks.REMOVED else ''}")
+        for name, iso in since
+    ]
 
 
 def _print_failure(status: RunState, last_lines: Sequence[str]) -> None:

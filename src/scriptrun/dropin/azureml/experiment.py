@@ -112,7 +112,7 @@ class Experiment(experiment.Experiment):
     def delete(workspace: Workspace, experiment_id: str) -> None:
         """Delete an experiment without runs. Raises UserErrorException if it has any."""
         name = experiment_id
-        if find_runs.rows(Workspace(workspace.root), experiment=name, limit=1):
+        if find_runs.rows(Workspace(workspace.root), experiment=name, limit=1, hidden=True):
             raise UserErrorException(
                 f"Cannot delete experiment {name!r}: it has runs.",
                 "To hide it from lists, use Experiment(workspace, name).archive().",

@@ -30,15 +30,21 @@ def write_event(folder: "StrPath", kind: str, **fields: object) -> bool:
     A full or read-only disk only causes a warning on stderr, so that it never ends a training.
     """
     try:
-        with _lock:
-            writer = _writer(folder)
-            writer.write(kind, **fields)
+        writer = append_event(folder, kind, fields)
         if _touch_if_ended(folder) or kind in ("complete", "fail"):
             writer.sync()  # the launcher syncs the others at the end
         return True
     except OSError as error:
         warn("cannot write the run's {}".format(kind.replace("_", " ")), error)
         return False
+
+
+def append_event(folder: "StrPath", kind: str, fields: "Json") -> "EventWriter":
+    """Append an event with this process's own writer, and return the writer. Raises OSError."""
+    with _lock:
+        writer = _writer(folder)
+        writer.write(kind, **fields)
+    return writer
 
 
 def _touch_if_ended(folder: "StrPath") -> bool:
@@ -66,7 +72,8 @@ def warn(message: str, error: object) -> None:
 def _writer(folder: "StrPath") -> "EventWriter":
     key = (str(folder), os.getpid())  # a forked child writes its own file
     if key not in _writers:
-        name = "script-{}-{}-{}".format(identity.host(), os.getpid(), files.unique(8))
+        who = "script" if os.environ.get("SCRIPTRUN_RUN_ID") else "user"
+        name = "{}-{}-{}-{}".format(who, identity.host(), os.getpid(), files.unique(8))
         _writers[key] = events.EventWriter(folder, name)
     return _writers[key]
 

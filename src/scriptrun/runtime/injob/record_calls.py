@@ -14,6 +14,9 @@ class RecordCalls(object):
     folder: str
     id: str
 
+    def _write_event(self, kind: str, **fields: object) -> None:
+        record.write_event(self.folder, kind, **fields)
+
     def tag(self, key: object, value: object = None) -> None:
         """Set the tag ``key`` to ``value`` as text; without a value, just the tag."""
         self.set_tags({values.text(key): value})
@@ -21,13 +24,11 @@ class RecordCalls(object):
     def set_tags(self, tags: "Mapping[str, object] | Iterable[object] | str") -> None:
         """Set the tags in the dict ``tags`` (or one tag without a value), and keep the others."""
         tags = tags if isinstance(tags, dict) else dict.fromkeys(_tag_names(tags))
-        record.write_event(
-            self.folder, "tag", set={values.text(key): _text(tags[key]) for key in tags}
-        )
+        self._write_event("tag", set={values.text(key): _text(tags[key]) for key in tags})
 
     def remove_tags(self, tags: "Iterable[object] | str") -> None:
         """Remove the named tags (or a single one)."""
-        record.write_event(self.folder, "tag", remove=_tag_names(tags))
+        self._write_event("tag", remove=_tag_names(tags))
 
     def get_tags(self) -> "dict[str, str | None]":
         """The current tags by name; a tag without a value is None."""
@@ -52,7 +53,7 @@ class RecordCalls(object):
                     ),
                     "Use a tag for values that change.",
                 )
-        record.write_event(self.folder, "properties", set=new)
+        self._write_event("properties", set=new)
 
     def get_properties(self) -> "dict[str, str | None]":
         """The run's properties, by name."""
@@ -75,7 +76,7 @@ class RecordCalls(object):
 
     @display_name.setter
     def display_name(self, value: object) -> None:
-        record.write_event(self.folder, "display_name", value=str(value))
+        self._write_event("display_name", value=str(value))
 
     name = display_name
 
@@ -88,13 +89,15 @@ class RecordCalls(object):
 
     @property
     def description(self) -> "str | None":
-        """The run's description, or None."""
+        """The run's note, or None; assigning it replaces the note. SDK v1's name for ``note``."""
         latest_text: "str | None" = record.latest(self.folder, "description", None)
         return latest_text
 
     @description.setter
     def description(self, value: object) -> None:
-        record.write_event(self.folder, "description", value=None if value is None else str(value))
+        self._write_event("description", value=None if value is None else str(value))
+
+    note = description
 
     @property
     def type(self) -> "str | None":

@@ -1,0 +1,1 @@
+"""Commands that keep a workspace tidy: tag, rename, note, archive, pin, remove."""

@@ -1,0 +1,133 @@
+"""Archive, pin and remove runs, each with its child runs; refuse to remove what is protected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from scriptrun.registry import models
+from scriptrun.runs import find
+from scriptrun.spec import states
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.values import Value
+from scriptrun.tracking import run_marks
+from scriptrun.tracking.run_marks import PINNED, REMOVED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.tracking.index import Index, RunRow
+
+
+class Family(Value):
+    """A run with its descendants: they are archived, pinned and removed with it."""
+
+    run: RunRow
+    below: tuple[RunRow, ...] = ()
+
+    @property
+    def members(self) -> tuple[RunRow, ...]:
+        """The run, then its descendants, the oldest first."""
+        return (self.run, *self.below)
+
+
+class Objection(Value):
+    """Why a run cannot be marked, and what to do; ``force`` overrides a protection."""
+
+    why: str
+    hint: str
+    can_force: bool = False
+
+
+def families(index: Index, rows: Iterable[RunRow]) -> list[Family]:
+    """The runs in ``rows`` with their descendants; none that is a descendant of another."""
+    found = [Family(row, tuple(index.descendants(row.id))) for row in rows]
+    below = {member.id for family in found for member in family.below}
+    return [family for family in found if family.run.id not in below]
+
+
+def family_of(workspace: WorkspaceFiles, run_id: str) -> Family:
+    """The run with this ID, with its descendants. Raises UserErrorException if there is none."""
+    index = find.open_index(workspace)
+    try:
+        row = index.row(run_id)
+        if row is None:
+            workspace.folder_of(run_id)
+            raise UserErrorException(f"Run {run_id!r} cannot be read.")
+        return families(index, [row])[0]
+    finally:
+        index.close()
+
+
+def models_by_run(workspace: WorkspaceFiles) -> dict[str, list[str]]:
+    """The models that were registered from each run, as ``NAME:VERSION``, by the run's ID."""
+    found: dict[str, list[str]] = {}
+    for version in models.readable_versions(workspace):
+        if version.get("run_id"):
+            name = f"{version['name']}:{version['version']}"
+            found.setdefault(str(version["run_id"]), []).append(name)
+    return found
+
+
+def objection(
+    family: Family, name: str, on: bool, registered: Mapping[str, list[str]]
+) -> Objection | None:
+    """Why the mark ``name`` cannot be set; ``registered`` is from ``models_by_run``."""
+    run = family.run
+    if not on or (name == REMOVED and run.removed is not None):
+        return None
+    if name != REMOVED and run.removed is not None:
+        return Objection("it is removed", f"To restore it, run: scriptrun remove --undo {run.id}")
+    if name == PINNED:
+        return None
+    for member in family.members:
+        if not states.is_terminal(member.state):
+            return Objection(
+                f"{_subject(family, member)} is active ({member.state})",
+                f"To cancel it, run: scriptrun cancel {run.id}",
+            )
+    return _protection(family, registered) if name == REMOVED else None
+
+
+def _protection(family: Family, registered: Mapping[str, list[str]]) -> Objection | None:
+    for member in family.members:
+        if member.id in registered:
+            names = ", ".join(registered[member.id])
+            plural = "s" if len(registered[member.id]) > 1 else ""
+            why = f"model{plural} {names} came from {_subject(family, member)}"
+            return Objection(why, "To remove it anyway, use --force.", can_force=True)
+        if member.pinned is not None:
+            hint = f"To unpin it, run: scriptrun pin --undo {member.id}; or use --force."
+            return Objection(f"{_subject(family, member)} is pinned", hint, can_force=True)
+    return None
+
+
+def _subject(family: Family, member: RunRow) -> str:
+    return "it" if member.id == family.run.id else f"its run {member.id}"
+
+
+def apply(family: Family, name: str, on: bool = True) -> bool:
+    """Set the mark ``name`` of a run and its descendants, or remove it; whether that changed it.
+
+    Removing a run unpins it. What was removed before its parent stays so when the parent returns.
+    """
+    folders = [Path(member.folder) for member in family.members]
+    if on:
+        if name == REMOVED:
+            run_marks.write_all(folders, PINNED, on=False)
+        return folders[0] in run_marks.write_all(folders, name)
+    since = run_marks.read(folders[0]).get(name)
+    if since is None:
+        return False
+    with_it = [folder for folder in folders[1:] if run_marks.read(folder).get(name, 0.0) >= since]
+    # the run itself comes last: if this is interrupted, it can be done again
+    return folders[0] in run_marks.write_all([*with_it, folders[0]], name, on=False)
+
+
+def refuse_removed(folder: Path, action: str) -> None:
+    """Raise UserErrorException if the run in ``folder`` is removed: it cannot be ``action``."""
+    if REMOVED in run_marks.read(folder):
+        raise UserErrorException(
+            f"Run {folder.name!r} was removed and cannot be {action}.",
+            f"To restore it, run: scriptrun remove --undo {folder.name}",
+        )
