@@ -185,19 +185,15 @@ def _complete_arguments(
         return {}  # the words of what is run
     if prefix.startswith("-"):
         return {text: _help(action) for text, action in options.items() if text.startswith("--")}
-    if "--undo" in before and (mark := _MARKS.get(parser.prog.removeprefix("scriptrun "))):
-        with contextlib.suppress(ScriptrunError):
-            return _marked_runs(mark)
-        return {}
-    return _positional_values(parser, positionals, given)
+    return _positional_values(parser, positionals, given, undoes="--undo" in before)
 
 
 def _marked_runs(mark: str) -> dict[str, str]:
     """The latest runs that `archive --undo` and the like may be about."""
     node = tree.flag(fields.known(mark), True)
-    with search.Search(workspace_here.require()) as index:
-        found = index.runs(node, limit=100, children=True)
-    return _named(each.row for each in found)
+    with contextlib.suppress(ScriptrunError), search.Search(workspace_here.require()) as index:
+        return _named(each.row for each in index.runs(node, limit=100, children=True))
+    return {}
 
 
 def _named(rows: Iterable[RunRow]) -> dict[str, str]:
@@ -210,8 +206,14 @@ def _named(rows: Iterable[RunRow]) -> dict[str, str]:
 
 
 def _positional_values(
-    parser: argparse.ArgumentParser, positionals: list[argparse.Action], given: list[str]
+    parser: argparse.ArgumentParser,
+    positionals: list[argparse.Action],
+    given: list[str],
+    undoes: bool,
 ) -> dict[str, str]:
+    mark = _MARKS.get(parser.prog.removeprefix("scriptrun "))
+    if undoes and mark:
+        return _marked_runs(mark)
     if parser.prog.startswith("scriptrun config ") and given:
         return _setting_values(given[0]) if parser.prog.endswith(" set") else {}
     found: dict[str, str] = {}

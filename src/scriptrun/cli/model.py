@@ -165,11 +165,13 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _run(model: Model) -> str:
-    """The run's ID, and its state at registration if it had not completed."""
+    """The run's ID, its state at registration if it had not completed, and whether it is gone."""
     state = model.run_state or states.COMPLETED
-    return (
-        f"{model.run_id or ''}{'' if state == states.COMPLETED else f' ({state} at registration)'}"
-    )
+    registered_in = "" if state == states.COMPLETED else f"{state} at registration"
+    run = model.run
+    now = "missing from the workspace" if run is None else "removed" if run.removed else ""
+    remarks = ", ".join(filter(None, (registered_in, now)))
+    return (model.run_id or "") + (f" ({remarks})" if model.run_id and remarks else "")
 
 
 def _version(model: Model) -> str:

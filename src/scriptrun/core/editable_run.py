@@ -64,6 +64,10 @@ class EditableRun(ScriptRun):
         """Since when the run is removed; None if it is not."""
         return self._since(run_marks.REMOVED)
 
+    def _hides(self, child: EditableRun) -> bool:
+        """Whether a child is removed, but not this run."""
+        return child.removed is not None and self.removed is None
+
     def _since(self, name: str) -> datetime.datetime | None:
         seconds = run_marks.read(self.path).get(name)
         return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)

@@ -16,6 +16,7 @@ from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import models as model_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
+from scriptrun.runs import marks
 from scriptrun.spec.absent import absent
 from scriptrun.spec.control_characters import escape
 from scriptrun.spec.errors import UserErrorException
@@ -139,6 +140,7 @@ class Model:
         was canceled or is still active, or did not write them.
         """
         path = model_path or model_name
+        marks.refuse_removed(run.path, "the origin of a model")
         files, root = model_metadata.artifacts_of(run, path)
         doubt = model_metadata.doubt(run, path)
         if doubt:

@@ -336,13 +336,15 @@ class Run(EditableRun):
         status: str | None = None,
         **kwargs: object,
     ) -> Iterator[Run]:
-        """The child runs, in the order in which they started."""
+        """The child runs, in the order in which they started, without those that are removed.
+
+        Those of a removed run are all returned.
+        """
         for child in super().get_children(recursive):
             run = Run.at(self.workspace, Path(child.folder))
-            if find_runs.matches(run, type, tags, properties, True) and status in (
-                None,
-                run.status,
-            ):
+            if not find_runs.matches(run, type, tags, properties, True) or self._hides(run):
+                continue
+            if status in (None, run.status):
                 yield run
 
     def child_run(

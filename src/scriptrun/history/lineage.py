@@ -7,6 +7,7 @@ from scriptrun.core.model import Model
 from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.history import compare as compare_runs
+from scriptrun.spec import ids
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.snapshots import snapshots
@@ -60,6 +61,7 @@ def run_lineage(run: Run) -> Json:
         "script": job.script or job.command,
         "arguments": list(job.arguments),
         "rerun_of": job.rerun_of,
+        "removed": None if run.removed is None else ids.utc(run.removed.timestamp()),
         "parent": None if parent is None else {"id": parent.id, "kind": parent.job.kind},
         "snapshot": {"digest": job.snapshot, "kept": snapshot_exists},
         "commit": properties.get("azureml.git.commit"),

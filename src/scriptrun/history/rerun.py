@@ -9,6 +9,7 @@ from scriptrun.core.run import Run
 from scriptrun.environments import builder, ensure
 from scriptrun.history import compare as compare_runs
 from scriptrun.registry import compute_targets, wheels
+from scriptrun.runs import marks
 from scriptrun.runtime import identity
 from scriptrun.spec import ids, states
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
@@ -50,6 +51,7 @@ def start(run: Run, display_name: str = "") -> StartedRerun:
 
     Raises RunConfigurationException with all problems.
     """
+    marks.refuse_removed(run.path, "rerun")
     workspace, job = run.workspace, _new_job(run, display_name)
     refuse(_problems(job, workspace), f"Cannot rerun {run.id}")
     lockfile, warnings = _choose_lockfile(run, job, workspace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scriptrun.spec.values import Value
 
-#: the kinds of values of fields; a FLAG is true or false, ANY is a number or text, as the run has it
+#: the kinds of values of fields; a FLAG is true or false, ANY is a number or text as the run has it
 TEXT, NUMBER, TIME, DURATION, STATE, ANY = "text", "number", "time", "duration", "state", "any"
 FLAG = "flag"
 

@@ -9,6 +9,7 @@ from scriptrun import remote
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.job_data import JobData
+from scriptrun.tracking import run_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def problems(source: object, target: Target) -> list[str]:
 
 def access_problems(run: Any, target: Target) -> list[str]:
     """Why the run's outputs are not accessible on ``target``; empty if they are."""
+    if run_marks.REMOVED in run_marks.read(run.path):
+        hint = f"to restore it, run: scriptrun remove --undo {run.id}"
+        return [f"run {run.id}, to resume from, was removed; {hint}"]
     remote_runs = remote.for_target(target)
     if remote_runs is None and compute_targets.engine_of(target).traits.shared_files:
         return []

@@ -12,6 +12,7 @@ from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGo
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.runs import find as find_runs
+from scriptrun.runs import marks
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException, refuse
@@ -105,7 +106,7 @@ class HyperDriveRun(Run):
         status: str | None = None,
         **kwargs: object,
     ) -> Iterator[Run]:
-        """The sweep's runs, in the order in which they started."""
+        """The sweep's runs, in the order in which they started, without removed ones."""
         if recursive:
             yield from super().get_children(True, tags, properties, type, status)
             return
@@ -113,10 +114,9 @@ class HyperDriveRun(Run):
             folder = child.folder(self.workspace.runs_folder)
             if (folder / "job.json").exists():
                 run = Run.at(self.workspace, folder)
-                if find_runs.matches(run, type, tags, properties, True) and status in (
-                    None,
-                    run.get_status(),
-                ):
+                if not find_runs.matches(run, type, tags, properties, True) or self._hides(run):
+                    continue
+                if status in (None, run.get_status()):
                     yield run
 
     def get_best_run_by_primary_metric(
@@ -204,6 +204,7 @@ class HyperDriveRun(Run):
             limits.max_total_runs, limits.max_concurrent_runs, limits.max_duration_minutes
         )
         refuse(problems, "Cannot set these limits")
+        marks.refuse_removed(self.path, "extended")
         had_ended = self.standing.is_final
         if had_ended:
             self._check_runs_left(limits)
@@ -219,6 +220,7 @@ class HyperDriveRun(Run):
         is taken over once this host has seen no heartbeat for 5 minutes (reading ``standing``
         checks it); until then UserErrorException is raised.
         """
+        marks.refuse_removed(self.path, "resumed")
         remote = ensure_driver.remote_driver(self.path, self.job.submitted_by)
         is_over = self.standing.is_final
         if (

@@ -28,7 +28,7 @@ from scriptrun.submission import check as submission_check
 from scriptrun.submission import remarks, resume_from
 from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import bayesian, ensure_driver, record
-from scriptrun.tracking import run_folder
+from scriptrun.tracking import run_folder, run_marks
 from scriptrun.tracking.events import later_writer
 
 
@@ -190,6 +190,11 @@ def _resume_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str
         f"resume_from expects sweeps, but {_label(sweep)} is not a sweep"
         for sweep in _as_list(config.resume_from)
         if not (hasattr(sweep, "path") and (sweep.path / record.FILE).exists())
+    ]
+    problems += [
+        f"run {run.id} was removed; to restore it, run: scriptrun remove --undo {run.id}"
+        for run in _as_list(config.resume_from)
+        if hasattr(run, "path") and run_marks.REMOVED in run_marks.read(run.path)
     ]
     problems += [
         f"resume_child_runs expects child runs of a sweep, but {_label(run)} is not one"

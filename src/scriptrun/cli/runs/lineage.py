@@ -76,6 +76,7 @@ def _run_facts(run: Json | None) -> list[tuple[str, str]]:
     missing = "" if snapshot["kept"] else " (missing from the workspace)"
     return [
         ("run", f"{run['id']}, {run['state']}, in {run['experiment']} on {run['target']}"),
+        ("removed", _removed(run)),
         (parent_label, parent.get("id", "")),
         ("rerun of", run["rerun_of"] or ""),
         ("command", " ".join([run["script"] or "", *map(shlex.quote, run["arguments"])])),
@@ -89,6 +90,13 @@ def _run_facts(run: Json | None) -> list[tuple[str, str]]:
             ),
         ),
     ]
+
+
+def _removed(run: Json) -> str:
+    """Since when the run is removed, and how to restore it; "" if it is not."""
+    since = run["removed"]
+    restore = f"to restore it: scriptrun remove --undo {run['id']}"
+    return f"since {since[:10]} {since[11:19]} UTC; {restore}" if since else ""
 
 
 def _warning(trace: Json) -> str:

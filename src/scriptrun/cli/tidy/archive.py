@@ -1,7 +1,7 @@
 """Hide runs from lists.
 
-Archived runs, with their child runs, appear neither in `scriptrun list` nor in `scriptrun best`, and
-are never the latest run. They keep their files, and commands still find them by ID or name.
+Archived runs, with their child runs, appear neither in `scriptrun list` nor in `scriptrun best`,
+and are never the latest run. They keep their files, and commands still find them by ID or name.
 
   scriptrun archive RUN
   scriptrun archive --query "experiment=digits and submitted<-30d"

@@ -90,7 +90,7 @@ def _outcome(old: str | None, new: str | None) -> str:
 
 
 def _text(words: list[str]) -> str:
-    """The text that the words make, or standard input. Raises UserErrorException for an empty one."""
+    """The words as a text, or standard input. Raises UserErrorException for an empty one."""
     text = " ".join(words)
     if words == ["-"]:
         text = sys.stdin.buffer.read().decode("utf-8", "replace") if sys.stdin else ""
@@ -115,7 +115,7 @@ def _edited(old: str) -> str | None:
             reason = getattr(error, "strerror", None) or str(error)
             raise UserErrorException(
                 f"Cannot start the editor {editor!r}: {reason}.",
-                "Set EDITOR to a command that opens a file, or give the text: scriptrun note RUN TEXT",
+                "Set EDITOR to a command that opens a file, or write: scriptrun note RUN TEXT",
             ) from None
         if code != 0:
             raise UserErrorException(

@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         _print_plan(selected, args)
         return 0
-    if args.query is not None and len(selected.families) > 1 and not args.yes:
-        if not _confirms(selected.families, args):
-            print("Nothing removed." if not args.undo else "Nothing restored.")
-            return 1
+    asks = args.query is not None and len(selected.families) > 1 and not args.yes
+    if asks and not _confirms(selected.families, args):
+        print(f"Nothing {_WORDS.undone if args.undo else _WORDS.done}.")
+        return 1
     marking.carry_out(selected, args, run_marks.REMOVED, _WORDS, _say_where)
     return 0
 
