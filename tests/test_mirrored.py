@@ -32,7 +32,6 @@ ELSEWHERE = {
     "history.rerun": "delivery/test_delivery.py",
     "preparation.environment_record": "queue/test_queue_start.py",
     "preparation.prepare_run": "submission/test_submission_parts.py",
-    "runs.find": "tracking/test_index.py",
     "runs.follow": "cli/test_cli_parts.py",
     "runs.status": "conformance/test_toy_engine.py",
     "runtime.conda_prefix": "preparation/test_conda_runs.py",

@@ -77,6 +77,14 @@ class Work:
         environment.environment_variables = {"NUMBER": str(number)}
         return {"version": environment.register(self.workspace).version, "number": number}
 
+    def edit(self, number: int) -> dict:
+        """Tag and annotate the run that has ended, and pin it, or no longer."""
+        (run,) = self.workspace.runs()
+        run.tag(f"edit-{number}")
+        run.note = str(number)
+        run.pin(undo=number % 2 == 0)
+        return {"run": run.id, "number": number}
+
     def migrate(self, number: int) -> dict:
         file = Path(self.order["disk"]) / f"{number}.py"
         file.write_text(f"from azureml.core import Workspace, Run\nprint({number})\n")

@@ -29,7 +29,7 @@ from scriptrun.testing.jobs import Bench, log_of, until, wait
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "10"))
-KINDS = ("submit", "run", "model", "dataset", "build", "secret", "environment", "migrate")
+KINDS = ("submit", "run", "model", "dataset", "build", "secret", "environment", "migrate", "edit")
 
 
 @pytest.fixture
@@ -131,6 +131,15 @@ def check_environment(workspace: Workspace, acknowledged: dict) -> None:
     assert environment.environment_variables["NUMBER"] == str(acknowledged["number"])
 
 
+def check_edited(workspace: Workspace, acknowledged: dict) -> None:
+    run, number = Run.get(workspace, acknowledged["run"]), acknowledged["number"]
+    assert int(run.note) >= number
+    assert [each.id for each in workspace.runs(f"tags.edit-{number}")] == [run.id]
+    assert [each.id for each in workspace.runs(f"note={run.note}")] == [run.id]
+    assert bool(workspace.runs("pinned")) == (run.pinned is not None)
+    assert (run.pinned is not None) == (int(run.note) % 2 == 1) or int(run.note) > number
+
+
 def check_migrated(workspace: Workspace, acknowledged: dict) -> None:
     assert Path(acknowledged["file"]).read_text() == acknowledged["text"]
     assert "azureml" not in acknowledged["text"]
@@ -145,6 +154,7 @@ CHECKS = {
     "secret": check_secret,
     "environment": check_environment,
     "migrate": check_migrated,
+    "edit": check_edited,
 }
 
 

@@ -24,6 +24,10 @@ def state(name):
     return compared(fields.known("state"), "=", name)
 
 
+def flag(name, is_on):
+    return tree.flag(fields.known(name), is_on)
+
+
 def test_the_query_of_the_first_page():
     found = node(
         "state=failed and params.alpha>0.1 and metrics.loss<0.5 and tags.team~vis and submitted>-2d"
@@ -46,6 +50,13 @@ def test_the_query_of_the_first_page():
         ("failed", state("Failed")),
         ("Not_Started", state("NotStarted")),
         ("digits", Word("digits")),
+        ("archived", flag("archived", True)),
+        ("Pinned=YES", flag("pinned", True)),
+        ("removed!=true", flag("removed", False)),
+        ("removed=0", flag("removed", False)),
+        ("not archived", Not(flag("archived", True))),
+        ("'archived'", Word("archived")),
+        ("description~x", compared(fields.known("note"), "~", "x")),
         ("'failed'", Word("failed")),
         ("params.alpha", Has(ALPHA)),
         ("param.alpha", Has(ALPHA)),
@@ -90,6 +101,9 @@ def refused(text):
     [
         ("state=faild", "Unknown state 'faild'", "Did you mean 'Failed'?"),
         ("state<failed", "no order", "in (failed, canceled)"),
+        ("archived=maybe", "'maybe' is neither true nor false", "Write archived=true"),
+        ("archived>1", "'archived' is true or false", "Use = or !="),
+        ("note", "'note' is not compared", "note~TEXT"),
         ("exit_code=x", "'x' is not a number", "such as 1"),
         ("exit_code~1", "is a number", "Use ="),
         ("submitted>-2x", "'-2x' is not a time", "yesterday"),

@@ -6,10 +6,12 @@ import contextlib
 import itertools
 import json
 import math
+import os
 import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,15 +21,19 @@ from hypothesis import strategies as some
 from scriptrun.query import fields, language, tree
 from scriptrun.query.fields import Field
 from scriptrun.runtime import events, results
+from scriptrun.runtime.injob import record
 from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec
 from scriptrun.tracking import (
     index_facts,
     index_groups,
+    index_search,
     index_tables,
     metric_series,
+    run_edits,
     run_folder,
+    run_marks,
     run_state,
 )
 from scriptrun.tracking.index import Index, epoch_seconds
@@ -49,8 +55,11 @@ def index_of(runs: Path):
         found.close()
 
 
-def put(runs, number=0, state="Completed", metrics=(), **facts):
-    """A run with ``facts`` of its job; ``metrics`` are (name, value) in the order of logging."""
+def put(runs, number=0, state="Completed", metrics=(), note=None, marks=(), **facts):
+    """A run with ``facts`` of its job; ``metrics`` are (name, value) in the order of logging.
+
+    ``marks`` are set or removed in their order: ``("pinned", True)``.
+    """
     words = {"experiment": "e", "workspace": "w", **facts}
     day = number % 5
     created = f"2024-05-0{1 + day}T10:00:{number:02}.000000Z"
@@ -60,6 +69,10 @@ def put(runs, number=0, state="Completed", metrics=(), **facts):
     log(folder, *metrics)
     if state:
         end(folder, state, number)
+    if note is not None:
+        run_edits.write([folder], "description", value=note)
+    for name, on in marks:
+        run_marks.write(folder, name, on)
     return folder
 
 
@@ -148,7 +161,13 @@ def value_of(folder, job, field):
         series = metric_series.series(folder, field.name).values
         return series[0] if len(series) == 1 else None
     status = run_state.read_status(folder)
+    if field.kind == fields.FLAG:
+        is_set = False
+        for event in events.read_all(folder):
+            is_set = event["on"] if event.get("name") == field.name else is_set
+        return str(is_set).lower()
     return {
+        "note": record.latest(folder, "description", None) or None,
         "state": status.state,
         "exit_code": status.exit_code,
         "experiment": job.experiment,
@@ -167,6 +186,8 @@ def compare(value, node):
         text = "nan" if isinstance(value, float) and math.isnan(value) else value
         found = isinstance(text, str) and node.text.lower() in text.lower()
         return found == (node.operator == "~")
+    if node.field.kind == fields.FLAG:
+        return ORDERED[node.operator](value, "true" if node.number else "false")
     if node.number is not None:
         number = as_number(value)
         if number is None:
@@ -223,6 +244,10 @@ def described_runs(draw):
             )
         ),
         "metrics": draw(some.lists(some.tuples(some.sampled_from(NAMES), number), max_size=5)),
+        "note": draw(some.sampled_from([None, "", "lost power\nat 日本", "Big"])),
+        "marks": draw(
+            some.lists(some.tuples(some.sampled_from(run_marks.NAMES), some.booleans()), max_size=4)
+        ),
     }
 
 
@@ -252,6 +277,10 @@ def conditions(draw):
         f"ended{draw(some.sampled_from(['=', *tree.ORDERS]))}2024-05-01T10:02Z",
         f"duration{draw(some.sampled_from(['=', '!=', *tree.ORDERS]))}2m",
         draw(some.sampled_from(["digits", "RUN_1", "ö", "'failed'", "try", "日"])),
+        f"note{operator}{value}",
+        draw(some.sampled_from(run_marks.NAMES)),
+        draw(some.sampled_from(run_marks.NAMES))
+        + draw(some.sampled_from(["=true", "!=true", "=FALSE", "!=no", " in (yes)"])),
         f"{name} in (7, {value})",
         f"{name} not in (7, {value})",
         name,
@@ -280,6 +309,57 @@ def test_the_index_answers_as_the_folders_do(described, texts):
                 node = language.parse(text, NOW).node
                 expected = {folder.name for folder in folders if plain(folder, node)}
                 assert set(asked(index, text)) == expected, text
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(some.lists(described_runs(), max_size=5), some.lists(queries, min_size=5, max_size=15))
+def test_what_is_archived_or_removed_is_hidden_unless_the_query_is_about_it(described, texts):
+    with tempfile.TemporaryDirectory() as place:
+        runs = Path(place) / "runs"
+        folders = [put(runs, number, **facts) for number, facts in enumerate(described)]
+        with index_of(runs) as index:
+            for text in texts:
+                node = language.parse(text, NOW).node
+                shown = {row.id for _, row in index.search(index_search.visible(node))}
+                named = {field.name for field in tree.fields_of(node)}
+                hidden = {"removed": {"removed"}, "archived": {"archived", "removed"}}
+                expected = {
+                    folder.name
+                    for folder in folders
+                    if plain(folder, node)
+                    and not any(
+                        mark in run_marks.read(folder) and not names & named
+                        for mark, names in hidden.items()
+                    )
+                }
+                assert shown == expected, text
+
+
+def test_each_change_shows_however_fast_they_follow(runs):
+    folder = put(runs, 1)
+    with index_of(runs) as index:
+        for number in range(30):
+            run_marks.write(folder, run_marks.ARCHIVED, on=number % 2 == 0)
+            index.refresh()
+            assert bool(asked(index, "archived")) == (number % 2 == 0)
+            run_edits.write([folder], "tag", set={"n": str(number)})
+            index.refresh()
+            assert asked(index, f"tags.n={number}") == ["run_1"]
+
+
+def test_a_change_shows_in_a_folder_whose_times_did_not_change(runs):
+    """As on file systems that keep whole seconds."""
+    folder = put(runs, 1)
+    just_now = time.time() + 3600  # whenever the index looks, the last change is recent
+    for path in (folder, folder.parent):
+        os.utime(path, (just_now, just_now))
+    with index_of(runs) as index:
+        assert asked(index, "not pinned") == ["run_1"]
+        run_marks.write(folder, run_marks.PINNED)
+        for path in (folder, folder.parent):
+            os.utime(path, (just_now, just_now))
+        index.refresh()
+        assert asked(index, "pinned") == ["run_1"]
 
 
 @pytest.fixture

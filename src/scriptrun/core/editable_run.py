@@ -6,6 +6,7 @@ import datetime
 import os
 from pathlib import Path
 
+from scriptrun.runs import marks
 from scriptrun.runtime.injob.run import Run as ScriptRun
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import run_edits, run_marks
@@ -73,8 +74,6 @@ class EditableRun(ScriptRun):
         return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
     def _mark(self, name: str, on: bool, force: bool = False) -> None:
-        from scriptrun.runs import marks  # needs the index
-
         family = marks.family_of(self.workspace, self.id)
         registered = marks.models_by_run(self.workspace) if name == run_marks.REMOVED else {}
         objection = marks.objection(family, name, on, registered)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from scriptrun.registry import models
 from scriptrun.runs import find
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
@@ -61,6 +61,7 @@ def family_of(workspace: WorkspaceFiles, run_id: str) -> Family:
 
 def models_by_run(workspace: WorkspaceFiles) -> dict[str, list[str]]:
     """The models that were registered from each run, as ``NAME:VERSION``, by the run's ID."""
+    models = importlib.import_module("scriptrun.registry.models")  # only removing runs needs it
     found: dict[str, list[str]] = {}
     for version in models.readable_versions(workspace):
         if version.get("run_id"):

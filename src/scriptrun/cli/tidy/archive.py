@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import argparse
 
-from scriptrun.cli.tidy import marking
+from scriptrun.cli.tidy import selection
 from scriptrun.tracking import run_marks
 
-_WORDS = marking.Words("archive", "archived", "unarchived")
+_WORDS = selection.Words("archive", "archived", "unarchived")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    marking.arguments(parser, _WORDS, "show the runs in lists again")
+    selection.arguments(parser, _WORDS, "show the runs in lists again")
 
 
 def run(args: argparse.Namespace) -> int:
     """Archive the runs and return the exit code."""
-    return marking.run(args, run_marks.ARCHIVED, _WORDS)
+    return selection.run(args, run_marks.ARCHIVED, _WORDS)

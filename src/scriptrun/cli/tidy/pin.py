@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import argparse
 
-from scriptrun.cli.tidy import marking
+from scriptrun.cli.tidy import selection
 from scriptrun.tracking import run_marks
 
-_WORDS = marking.Words("pin", "pinned", "unpinned")
+_WORDS = selection.Words("pin", "pinned", "unpinned")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    marking.arguments(parser, _WORDS, "no longer protect the runs")
+    selection.arguments(parser, _WORDS, "no longer protect the runs")
 
 
 def run(args: argparse.Namespace) -> int:
     """Pin the runs and return the exit code."""
-    return marking.run(args, run_marks.PINNED, _WORDS)
+    return selection.run(args, run_marks.PINNED, _WORDS)

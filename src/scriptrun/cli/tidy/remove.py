@@ -20,21 +20,21 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli import workspace_here
 from scriptrun.cli.runs import columns
 from scriptrun.cli.terminal import output
-from scriptrun.cli.tidy import marking
+from scriptrun.cli.tidy import selection
 from scriptrun.runs.marks import Family
 from scriptrun.runs.search import FoundRun
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import run_marks
 from scriptrun.tracking.index_facts import NamedValues
 
-_WORDS = marking.Words("remove", "removed", "restored")
+_WORDS = selection.Words("remove", "removed", "restored")
 #: how many runs are shown before the question
 _SHOWN = 5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    marking.arguments(parser, _WORDS, "restore removed runs")
+    selection.arguments(parser, _WORDS, "restore removed runs")
     add = parser.add_argument
     add("--dry-run", "--plan", action="store_true", help="show the runs; remove nothing")
     add("-y", "--yes", action="store_true", help="do not ask for confirmation")
@@ -43,17 +43,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Remove or restore the runs and return the exit code: 1 if the answer is no."""
-    selected = marking.select(
+    selected = selection.select(
         workspace_here.require(), args, run_marks.REMOVED, _WORDS, force=args.force
     )
     if args.dry_run:
         _print_plan(selected, args)
         return 0
-    asks = args.query is not None and len(selected.families) > 1 and not args.yes
-    if asks and not _confirms(selected.families, args):
-        print(f"Nothing {_WORDS.undone if args.undo else _WORDS.done}.")
+    is_large = args.query is not None and len(selected.families) > 1
+    if is_large and not (args.undo or args.yes) and not _confirms(selected.families, args):
+        print("Nothing removed.")
         return 1
-    marking.carry_out(selected, args, run_marks.REMOVED, _WORDS, _say_where)
+    selection.carry_out(selected, args, run_marks.REMOVED, _WORDS, _say_where)
     return 0
 
 
@@ -62,7 +62,7 @@ def _say_where(changed: list[Family]) -> None:
     cli_errors.say(f"{its} on the disk until: scriptrun prune")
 
 
-def _print_plan(selected: marking.Selected, args: argparse.Namespace) -> None:
+def _print_plan(selected: selection.Selected, args: argparse.Namespace) -> None:
     verb = "restore" if args.undo else "remove"
     if args.json:
         plan = [
@@ -83,7 +83,7 @@ def _print_plan(selected: marking.Selected, args: argparse.Namespace) -> None:
 
 def _summary(families: list[Family]) -> str:
     below = sum(len(family.below) for family in families)
-    return marking.count(len(families), "run") + marking.children(below)
+    return selection.count(len(families), "run") + selection.children(below)
 
 
 def _print_table(families: list[Family]) -> None:
@@ -94,15 +94,14 @@ def _print_table(families: list[Family]) -> None:
 
 def _confirms(families: list[Family], args: argparse.Namespace) -> bool:
     """Show the first runs and ask. Raises UserErrorException where nobody can answer."""
-    verb = "restore" if args.undo else "remove"
     is_terminal = sys.stdin is not None and sys.stdin.isatty() and output.is_terminal()
     if args.json or not is_terminal:
         raise UserErrorException(
-            f"The query matches {_summary(families)}, and nobody can confirm to {verb} them.",
+            f"The query matches {_summary(families)}, and nobody can confirm to remove them.",
             "To see them, use --dry-run. To go ahead, use --yes.",
         )
     _print_table(families[:_SHOWN])
     if len(families) > _SHOWN:
         print(f"and {len(families) - _SHOWN:,} more")
-    print(f"{verb.capitalize()} {_summary(families)}? [y/N] ", end="", flush=True)
+    print(f"Remove {_summary(families)}? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
