@@ -111,6 +111,28 @@ def test_a_run_survives_the_submitter(bench, login):
     assert wait(run) == "Completed"
 
 
+def test_what_is_said_of_a_run_here_stays_beside_what_comes_from_there(bench, login):
+    gate = login.home / uuid.uuid4().hex
+    code = "from scriptrun import Run\nrun = Run.get_context()\nrun.tag('there', '1')\n" + GATED
+    run = submit(bench, f"{code}run.note = 'by the script'\n", gate)
+    until(lambda: run.standing and "began" in log_of(run))
+    run.tag("here", "2")
+    run.pin()
+    with pytest.raises(UserErrorException, match="it is active"):
+        run.archive()
+    gate.touch()
+    assert wait(run) == "Completed"
+    assert run.get_tags() == {"there": "1", "here": "2"} and run.note == "by the script"
+    assert [each.id for each in bench.workspace.runs("pinned and tags.here=2")] == [run.id]
+    run.note = "changed here"
+    run.archive()
+    remote_client.mirror.refresh(
+        run.path, remote_client.RemoteRuns(run.job.target).home(run.path, run.id)
+    )
+    assert [each.id for each in bench.workspace.runs('archived note="changed here"')] == [run.id]
+    run.archive(undo=True)
+
+
 def test_an_unreachable_login_node_is_an_error_and_no_failed_job(bench, login):
     gate = login.home / uuid.uuid4().hex
     run = submit(bench, GATED, gate)
