@@ -34,7 +34,6 @@ from scriptrun.query.fields import Field
 from scriptrun.runs.search import FoundRun, Search
 from scriptrun.spec import ids, states
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.tracking import run_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
