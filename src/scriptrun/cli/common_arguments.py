@@ -25,7 +25,7 @@ def run_argument(parser: argparse.ArgumentParser, subject: str = "run") -> None:
         "run_name",
         metavar="RUN",
         nargs="?",
-        help=f"{subject}: ID, unique ID prefix, display or short name (default: latest)",
+        help=f"{subject}: ID, unique ID prefix, name, latest or best:METRIC (default: latest)",
     )
 
 
@@ -35,7 +35,7 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
         "run_names",
         metavar="RUN",
         nargs="*",
-        help="IDs, unique ID prefixes, display or short names (default: latest)",
+        help="IDs, unique ID prefixes, names, latest or best:METRIC (default: latest)",
     )
     parser.add_argument(
         "-q",

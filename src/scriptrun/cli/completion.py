@@ -20,7 +20,7 @@ from scriptrun.registry import environments as environment_registry
 from scriptrun.registry import models as model_registry
 from scriptrun.registry.settings import keys as settings_keys
 from scriptrun.runs import find as find_runs
-from scriptrun.runs import search
+from scriptrun.runs import search, selectors
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 
@@ -136,11 +136,23 @@ def candidates(words: list[str]) -> dict[str, str]:
     *before, prefix = words
     if prefix == "=" or before[-1:] == ["="]:
         before, prefix = (before, "") if prefix == "=" else (before[:-1], prefix)
+    selector = _selector_begun(before, prefix)
+    if selector:  # bash splits at the colon, and inserts what follows it
+        before, prefix = before[: -2 if before[-1] == ":" else -1], prefix.lstrip(":")
+        found = _complete(before, f"{selector}:{prefix}")
+        return {word.partition(":")[2]: text for word, text in found.items()}
     stem, separator, value = prefix.partition("=")
     if separator and stem.startswith("--"):
         found = _complete([*before, stem], value)
         return {f"{stem}={word}": description for word, description in found.items()}
     return _complete(before, prefix)
+
+
+def _selector_begun(before: list[str], prefix: str) -> str:
+    """``best`` in the words ``best``, ``:``, ``acc`` or ``best``, ``:``; else ""."""
+    words = before[-2:] if before[-1:] == [":"] else [*before[-1:], prefix]
+    is_begun = len(words) == 2 and words[0] in selectors.BY_METRIC and words[1] == ":"
+    return words[0] if is_begun else ""
 
 
 def _complete(before: list[str], prefix: str) -> dict[str, str]:
@@ -281,7 +293,11 @@ def _names(kind: str) -> dict[str, str]:
         return dict.fromkeys(_NAMES[kind](workspace), "")
     if kind in ("fields", "metrics"):
         return dict.fromkeys(_field_names(workspace, kind), "")
-    return _named(find_runs.rows(workspace, limit=100))
+    rows = find_runs.rows(workspace, limit=100)
+    metrics = _field_names(workspace, "metrics") if rows else []
+    selected = {selectors.LATEST: "the latest run"} if rows else {}
+    selected |= {f"best:{name}": f"the best run by {name}" for name in metrics}
+    return selected | _named(rows)
 
 
 def _field_names(workspace: Workspace, kind: str) -> list[str]:

@@ -99,10 +99,11 @@ class Run(EditableRun):
 
     @staticmethod
     def find(workspace: Workspace, wanted: str | None = None, removed: bool = False) -> Run:
-        """The run with the id, ID prefix or display name ``wanted``; the latest for None.
+        """The run with the ID, ID prefix, display name or short name ``wanted``; None: the latest.
 
-        A removed run is only found by its whole ID, unless ``removed``. Raises UserErrorException
-        if there is none, or several.
+        ``wanted`` may also be ``latest``, ``latest~1`` (the one before), ``best:METRIC``,
+        ``lowest:METRIC`` or ``highest:METRIC``. A removed run is only found by its whole ID, unless
+        ``removed``. Raises UserErrorException if there is none, or several.
         """
         return Run.at(workspace, find_runs.find(workspace, wanted, removed))
 

@@ -72,12 +72,16 @@ def rows(
 
 
 def find(workspace: Workspace, query: str | None = None, removed: bool = False) -> Path:
-    """The folder of a run, by ID, display name, short name or ID prefix; by default, the latest.
+    """The folder of a run, by ID, name, ID prefix or selector; by default, of the latest.
 
-    The latest is that of runs without a parent. A short name or prefix that matches several runs
-    means the only one without a parent. A removed run has only its ID, unless ``removed``: then
-    removed runs come first. Raises UserErrorException if none matches, or several do.
+    The latest is that of runs without a parent. Selectors (``latest``, ``best:METRIC``) come before
+    display names, these before short names, and these before prefixes. A short name or prefix that
+    matches several runs means the only one without a parent. A removed run has only its ID, unless
+    ``removed``: then removed runs come first. Raises UserErrorException if none matches, or several
+    do.
     """
+    if query and (query.startswith("latest") or ":" in query):
+        query = _selected(workspace, query)
     if query:
         folder = workspace.find_run(query)
         if folder is not None:
@@ -103,8 +107,8 @@ def find(workspace: Workspace, query: str | None = None, removed: bool = False) 
     if not ids:
         raise UserErrorException(
             f"Run {query!r} not found in workspace {workspace.name!r}.",
-            f"{did_you_mean}Give an ID, a unique ID prefix, a display name or a short "
-            "name. To list runs, run: scriptrun list",
+            f"{did_you_mean}Give an ID, a unique ID prefix, a display or short name, latest or "
+            "best:METRIC. To list runs, run: scriptrun list",
         )
     raise UserErrorException(
         f"Run {query!r} is ambiguous; it matches {', '.join(ids[:5])}.",
@@ -112,11 +116,19 @@ def find(workspace: Workspace, query: str | None = None, removed: bool = False) 
     )
 
 
+def _selected(workspace: Workspace, query: str) -> str | None:
+    """The ID of the run that a selector selects, None for that of no run; else ``query``."""
+    from scriptrun.runs import selectors  # which searches the index that this module opens
+
+    return selectors.run_id(workspace, query) if selectors.is_selector(query) else query
+
+
 def _suggestion(run_index: index.Index, query: str) -> str:
     """Ask whether the nearest ID or name among the latest runs was meant."""
     latest = run_index.rows(limit=200)
     return suggestion.question(
-        query, {name for row in latest for name in (row.id, row.display_name, row.short_name)}
+        query,
+        {"latest", *(name for row in latest for name in (row.id, row.display_name, row.short_name))},
     )
 
 

@@ -21,7 +21,8 @@ class RunKind(Value):
     """One kind of run: the value of ``kind`` in job.json, and its handlers.
 
     ``title`` is the word for such a run in messages. ``run_class`` is its public class, ``status``
-    the function that determines its state from (workspace, folder, job). ``record`` is an extra
+    the function that determines its state from (workspace, folder, job), ``goal`` the one that
+    reads the metric that a run is about and its goal from (folder). ``record`` is an extra
     file in the run's folder, ``log`` its log if it is not a script's. ``has_children``: child runs
     do the work and log the metrics. If such a run has its own worker, ``queue`` is the folder of
     tickets in the user's runtime directory, and ``ensure_workers`` the function that starts a
@@ -37,6 +38,7 @@ class RunKind(Value):
     has_children: bool = False
     queue: str = ""
     ensure_workers: str = ""
+    goal: str = ""
 
 
 RUN_KINDS = {
@@ -53,6 +55,7 @@ RUN_KINDS = {
             has_children=True,
             queue="sweeps",
             ensure_workers="scriptrun.sweeps.ensure_driver:ensure_all",
+            goal="scriptrun.sweeps.record:goal_of",
         ),
     )
 }

@@ -114,6 +114,12 @@ def read(folder: Path) -> Sweep:
     return sweep
 
 
+def goal_of(folder: Path) -> tuple[str, str]:
+    """The metric of the sweep in ``folder``, and its goal; raises what ``read`` does."""
+    sweep = read(folder)
+    return sweep.metric, sweep.goal
+
+
 def _checked(value: Json) -> Sweep:
     """The sweep that ``value`` describes. Raises ValueError, naming the field, if it cannot."""
     for name in ("sampling", "policy", "metric", "goal", "limits", "seed"):

@@ -22,6 +22,7 @@ from scriptrun.cli.terminal import charts, output
 from scriptrun.core.run import Run
 from scriptrun.runs import details
 from scriptrun.runs import metric_history as histories
+from scriptrun.runs import selectors
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.run_kinds import run_kind
@@ -83,7 +84,7 @@ def _find(workspace: Workspace, args: argparse.Namespace) -> tuple[Run, list[str
         if args.run_name in known:
             return latest, [args.run_name, *args.names]
         near = suggestion.nearest(args.run_name, known)
-        if not near:
+        if not near or selectors.is_selector(args.run_name):
             raise
         hint = f"Did you mean {near[0]!r}, a metric of the latest run? {error.hint}"
         raise UserErrorException(error.message, hint) from None

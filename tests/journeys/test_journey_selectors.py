@@ -1,0 +1,93 @@
+"""A user names runs by what they are: the latest, the one before, the best by a metric."""
+
+from __future__ import annotations
+
+import pytest
+from test_journey_completion import bash
+
+TRAIN = """
+import argparse
+from scriptrun import Run
+parser = argparse.ArgumentParser()
+parser.add_argument("--alpha", type=float)
+alpha = parser.parse_args().alpha
+run = Run.get_context()
+run.log("loss", alpha)
+run.log("accuracy", 1 - alpha)
+run.log("widgets", alpha * 10)
+"""
+
+
+@pytest.fixture
+def trained(user):
+    user.writes("train.py", TRAIN)
+    for alpha in ("0.3", "0.1", "0.7"):
+        user.does("run", "-n", f"alpha-{alpha}", "train.py", "--", "--alpha", alpha)
+    return user
+
+
+def named(user, run):
+    return user.does("show", run, "--json").json["displayName"]
+
+
+def test_the_latest_and_the_best(trained):
+    assert named(trained, "latest") == "alpha-0.7"
+    assert named(trained, "latest~0") == "alpha-0.7"
+    assert named(trained, "latest~2") == "alpha-0.3"
+    assert named(trained, "best:accuracy") == named(trained, "best:loss") == "alpha-0.1"
+    assert named(trained, "best:metrics.loss") == "alpha-0.1"
+    assert named(trained, "highest:widgets") == named(trained, "highest:loss") == "alpha-0.7"
+    assert "alpha 0.1" in trained.does("diff", "best:accuracy", "latest").out.replace("--", "")
+    assert '"alpha-0.1"' in trained.does("show", "lowest:widgets", "--json").out
+    assert "0.9" in trained.does("metrics", "best:accuracy", "--with", "latest").out
+    trained.does("logs", "best:accuracy")
+    assert trained.types("cancel", "best:accuracy", "latest~2").code != 2
+
+
+def test_a_run_called_latest_has_an_id_still(trained):
+    trained.does("run", "-n", "latest", "train.py", "--", "--alpha", "0.5")
+    trained.does("run", "-n", "later", "train.py", "--", "--alpha", "0.6")
+    (run_id,) = [run["id"] for run in trained.runs() if run["display_name"] == "latest"]
+    assert named(trained, run_id) == "latest"
+    assert named(trained, "latest") == "later"
+
+
+def test_the_goal_of_a_sweep_decides(user):
+    user.writes("train.py", TRAIN.replace("widgets", "score"))
+    words = ["--param", "alpha=0.3,0.2,0.4", "--metric", "score", "--sampling", "grid"]
+    user.does("sweep", "train.py", *words, "--minimize")
+    assert user.does("show", "best:score", "--json").json["metrics"]["score"] == 2.0
+    assert user.does("show", "highest:score", "--json").json["metrics"]["score"] == 4.0
+    (best, *_) = user.does("best", "score", "--json").json
+    assert best["id"] == user.does("show", "best:score", "--json").json["runId"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "message", "hint"),
+    [
+        ("best:acuracy", "No run has a metric named 'acuracy'", "Did you mean 'accuracy'?"),
+        ("best:widgets", "high or low values", "highest:widgets or lowest:widgets"),
+        ("best:", "lacks a metric", "Use best:METRIC. Metrics: accuracy, loss, widgets."),
+        ("latest~3", "the workspace has 3 runs", "scriptrun list"),
+        ("lastest", "not found", "Did you mean 'latest'?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "metrics", "download"])
+def test_a_selector_that_selects_nothing(trained, command, selector, message, hint):
+    done = trained.types(command, selector)
+    assert done.code == 2
+    assert message in done.err and hint in done.err
+
+
+def test_a_workspace_without_runs(user):
+    user.does("init")
+    assert "has no runs" in user.types("show", "latest").err
+    assert "'loss'" in user.types("show", "best:loss").err
+
+
+def test_completion(trained):
+    assert bash(trained, "show", "lat") == ["latest"]
+    assert bash(trained, "show", "best") == ["best:accuracy", "best:loss", "best:widgets"]
+    assert bash(trained, "show", "best", ":") == ["accuracy", "loss", "widgets"]
+    assert bash(trained, "diff", "best", ":", "acc") == ["accuracy"]
+    assert "best:METRIC" in trained.does("show", "--help").out
