@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scriptrun import remote
 from scriptrun.core.editable_run import EditableRun
+from scriptrun.core.rerunnable import Rerunnable
 from scriptrun.runs import details as run_details
 from scriptrun.runs import find as find_runs
 from scriptrun.runs import follow, results
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 @absent("add_type_provider", "scriptrun has only one run type.")
 @absent("get_docs_url", "See help(Run).")
-class Run(EditableRun):
+class Run(Rerunnable, EditableRun):
     """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` return it.
 
     Logging, tagging and uploading have the same effect as in the script itself. Raises

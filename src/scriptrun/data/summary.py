@@ -51,6 +51,14 @@ def readable_arguments(job: JobSpec) -> list[str]:
     ]
 
 
+def fill_references(text: str, names: Iterable[str]) -> str:
+    """Replace each ``{NAME}`` in ``text`` by a reference that expands to the path on the node."""
+    alternatives = "|".join(map(re.escape, names))
+    if not alternatives:
+        return text
+    return re.sub(rf"\{{({alternatives})\}}", r"${AZUREML_DATAREFERENCE_\1}", text)
+
+
 _RANDOM_REFERENCE = r"\$AZUREML_DATAREFERENCE_(\w+)"
 
 

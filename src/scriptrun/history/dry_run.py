@@ -6,6 +6,9 @@ from scriptrun import remote
 from scriptrun.core.workspace import Workspace
 from scriptrun.data import summary
 from scriptrun.preparation import build as build_environment
+from scriptrun.registry import compute_targets
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission.check import Submission
@@ -40,21 +43,33 @@ def plan(submission: Submission, workspace: Workspace) -> SubmissionPlan:
     """Plan ``submission``. Raises SnapshotException for an unreadable source."""
     job = submission.job
     inspection = snapshots.inspect(submission.source or job.source_directory)
-    ignored = {path: str(reason) for path, reason in inspection.ignored.items()}
+    warnings = [*submission.warnings, *inspection.warnings]
+    return _plan(job, workspace, inspection.files, warnings).replace(
+        ignored={path: str(reason) for path, reason in inspection.ignored.items()},
+        size=inspection.size,
+    )
+
+
+def plan_rerun(job: JobSpec, workspace: Workspace, warnings: list[str]) -> SubmissionPlan:
+    """Plan a job whose snapshot the workspace has. Raises SnapshotException if it is damaged."""
+    entries = snapshots.manifest(workspace.snapshots_folder, job.snapshot or "")
+    files = {entry.path: entry.size for entry in entries if entry.kind != "folder"}
+    return _plan(job, workspace, files, warnings)
+
+
+def _plan(
+    job: JobSpec, workspace: Workspace, files: dict[str, int], warnings: list[str]
+) -> SubmissionPlan:
     remote_runs = remote.for_target(job.target)
     folder = run_folder.folder_of(workspace.runs_folder, job)
     folder = remote_runs.folder_of(job) if remote_runs is not None else folder
-    warnings = [
-        *submission.warnings,
-        *inspection.warnings,
-    ]
     return SubmissionPlan(
         source=job.source_directory,
-        files=inspection.files,
-        ignored=ignored,
-        size=inspection.size,
-        environment=_plan_environment(submission, workspace),
-        execution=submission.engine.render(job, folder),
+        files=files,
+        ignored={},
+        size=sum(files.values()),
+        environment=_plan_environment(job.environment, workspace),
+        execution=compute_targets.engine_of(job.target).render(job, folder),
         run={
             "experiment": job.experiment,
             "workspace": str(workspace.directory),
@@ -70,8 +85,7 @@ def plan(submission: Submission, workspace: Workspace) -> SubmissionPlan:
     )
 
 
-def _plan_environment(submission: Submission, workspace: Workspace) -> Json:
-    spec = submission.job.environment
+def _plan_environment(spec: EnvironmentSpec, workspace: Workspace) -> Json:
     build_plan = build_environment.plan(workspace, spec)
     return {
         "kind": spec.kind,

@@ -1,4 +1,4 @@
-"""Rerun a run with the same snapshot, lockfile, arguments and variables, and verify it."""
+"""Rerun a run with the same snapshot and lockfile, with or without changes, and verify it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from scriptrun import remote
 from scriptrun.core.run import Run
 from scriptrun.environments import builder, ensure
 from scriptrun.history import compare as compare_runs
-from scriptrun.registry import compute_targets, wheels
+from scriptrun.history import job_changes
+from scriptrun.history.job_changes import Changes
+from scriptrun.registry import compute_targets, experiments, wheels
 from scriptrun.runs import marks
 from scriptrun.runtime import identity
 from scriptrun.spec import ids, states
@@ -25,6 +27,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
     from scriptrun.runtime.hints import Json
+
+
+class PreparedRerun(Value):
+    """A rerun that can be started.
+
+    ``changes`` are phrases about what differs from the original's job, ``warnings`` about what has
+    changed around it.
+    """
+
+    workspace: Workspace
+    job: JobSpec
+    lockfile: Json | None
+    warnings: list[str] = fresh(default_factory=list)
+    changes: list[str] = fresh(default_factory=list)
 
 
 class StartedRerun(Value):
@@ -46,21 +62,35 @@ class Verdict(Value):
     outputs: dict[str, compare_runs.Pair[str]] = fresh(default_factory=dict)
 
 
-def start(run: Run, display_name: str = "") -> StartedRerun:
-    """Rerun ``run`` and return at once.
+def start(run: Run, changes: Changes | None = None) -> StartedRerun:
+    """Rerun ``run``, with ``changes``, and return at once; raises what ``prepare`` does."""
+    return start_prepared(prepare(run, changes))
 
-    Raises RunConfigurationException with all problems.
+
+def prepare(run: Run, changes: Changes | None = None) -> PreparedRerun:
+    """Check a rerun of ``run`` with ``changes``; starts nothing.
+
+    Raises RunConfigurationException with all problems, UserErrorException for impossible changes.
     """
     marks.refuse_removed(run.path, "rerun")
-    workspace, job = run.workspace, _new_job(run, display_name)
+    workspace, changes = run.workspace, changes or Changes()
+    changed = job_changes.apply(_rerunnable(run), changes, workspace)
+    job = _new_job(run, changed.job, changes.display_name)
     refuse(_problems(job, workspace), f"Cannot rerun {run.id}")
     lockfile, warnings = _choose_lockfile(run, job, workspace)
-    folder = submit.submit_job(job, workspace, warnings, lockfile=lockfile)
-    return StartedRerun(Run.at(workspace, folder), warnings)
+    return PreparedRerun(workspace, job, lockfile, warnings, changed.phrases)
 
 
-def _new_job(run: Run, display_name: str) -> JobSpec:
-    """The same job with a new ID; everything that affects its outcome is unchanged."""
+def start_prepared(prepared: PreparedRerun) -> StartedRerun:
+    """Record a prepared rerun and start or queue it."""
+    job, workspace = prepared.job, prepared.workspace
+    experiments.make(workspace, job.experiment)
+    folder = submit.submit_job(job, workspace, prepared.warnings, lockfile=prepared.lockfile)
+    return StartedRerun(Run.at(workspace, folder), prepared.warnings)
+
+
+def _rerunnable(run: Run) -> JobSpec:
+    """The run's job. Raises UserErrorException if it is of a kind that cannot be rerun."""
     original = run.job
     if original.kind == SWEEP:
         raise UserErrorException(
@@ -72,18 +102,23 @@ def _new_job(run: Run, display_name: str) -> JobSpec:
             f"Run {run.id} is an interactive run and cannot be rerun.",
             "Only runs of a script or a command can be rerun.",
         )
-    new_id = ids.new_id(original.experiment)
-    name = "" if original.display_name == original.id else original.display_name
-    environment = wheels.of_workspace(run.workspace, original.environment.to_dict())
-    return original.replace(
+    return original
+
+
+def _new_job(run: Run, job: JobSpec, display_name: str) -> JobSpec:
+    """``job`` with a new ID; everything that affects its outcome is unchanged."""
+    new_id = ids.new_id(job.experiment)
+    name = "" if job.display_name == job.id else job.display_name
+    environment = wheels.of_workspace(run.workspace, job.environment.to_dict())
+    return job.replace(
         id=new_id,
         environment=EnvironmentSpec.from_dict(environment),
         created=ids.now(),
         display_name=display_name or name or new_id,
         parent=None,
         root=new_id,
-        submitted_by={**identity.identify(), "user": original.submitted_by.get("user", "")},
-        rerun_of=original.id,
+        submitted_by={**identity.identify(), "user": job.submitted_by.get("user", "")},
+        rerun_of=run.id,
     )
 
 

@@ -17,6 +17,7 @@ from scriptrun.runtime import files
 from scriptrun.runtime.injob.metrics import mlflow_reader
 from scriptrun.spec import url_logins
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.values import Value
 
 MASK = "***"
 #: the longest value that is stored of a parameter
@@ -49,7 +50,8 @@ def of_mlflow(folder: Path) -> dict[str, str]:
         if len(parts) >= 3 and parts[2] == "params":
             for name in sorted(names):
                 value = _first_characters(os.path.join(current, name))
-                _add(found, "/".join([*parts[3:], name]), value)
+                path = "/".join([*parts[3:], name])
+                _add(found, fields.canonical(fields.PARAMS, path), value)
     return found
 
 
@@ -61,27 +63,58 @@ def _first_characters(path: str) -> str:
         return ""
 
 
+class Argument(Value):
+    """An argument with a name, which ``words[start:end]`` are.
+
+    ``head`` is what its first value follows: ``--lr``, or with ``joined``, in the same word,
+    ``--lr=``, ``-b`` (of ``-b32``) or ``lr=``. An option without values is a flag.
+    """
+
+    name: str
+    head: str
+    values: tuple[str, ...]
+    start: int
+    end: int
+    joined: bool = False
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it begins with a dash; an override (``lr=0.1``) does not."""
+        return self.head.startswith("-")
+
+
 def of_arguments(words: Sequence[str]) -> dict[str, str]:
     """The parameters in ``words``, by name, in their order."""
     found: dict[str, str] = {}
-    position = 0
-    while position < len(words):
-        word = words[position]
-        position += 1
-        if word == "--":
-            continue
-        short = re.fullmatch(_SHORT_WITH_NUMBER, word)
-        option = short or re.fullmatch(_OPTION, word, re.DOTALL)
-        override = None if option else re.fullmatch(_OVERRIDE, word, re.DOTALL)
-        if option is not None and option[2] is None:
-            values = _values(words, position)
-            position += len(values)
-            _add(found, option[1], " ".join(values) if values else "true")
-        elif option is not None:
-            _add(found, option[1], option[2])
-        elif override is not None:
-            _add(found, override[1], override[2])
+    for argument in parse(words):
+        _add(found, argument.name, " ".join(argument.values) if argument.values else "true")
     return found
+
+
+def parse(words: Sequence[str]) -> list[Argument]:
+    """The arguments with a name in ``words``, in their order."""
+    found: list[Argument] = []
+    start = 0
+    while start < len(words):
+        argument = None if words[start] == "--" else _parse_word(words, start)
+        found += [argument] if argument is not None else []
+        start = start + 1 if argument is None else argument.end
+    return found
+
+
+def _parse_word(words: Sequence[str], start: int) -> Argument | None:
+    word = words[start]
+    short = re.fullmatch(_SHORT_WITH_NUMBER, word)
+    option = short or re.fullmatch(_OPTION, word, re.DOTALL)
+    match = option or re.fullmatch(_OVERRIDE, word, re.DOTALL)
+    if match is None:
+        return None
+    name, value = fields.canonical(fields.PARAMS, match[1]), match[2]
+    if value is not None:
+        head = word[: len(word) - len(value)]
+        return Argument(name, head, (value,), start, start + 1, joined=True)
+    values = tuple(_values(words, start + 1))
+    return Argument(name, word, values, start, start + 1 + len(values))
 
 
 def shown_arguments(words: Sequence[str]) -> str:
@@ -90,7 +123,7 @@ def shown_arguments(words: Sequence[str]) -> str:
     for number, word in enumerate(words):
         option = re.fullmatch(_OPTION, word, re.DOTALL) or re.fullmatch(_OVERRIDE, word, re.DOTALL)
         before = re.fullmatch(_OPTION, words[number - 1], re.DOTALL) if number else None
-        if before is not None and before[2] is None and is_secret(before[1]) and _is_value(word):
+        if before is not None and before[2] is None and is_secret(before[1]) and is_value(word):
             shown.append(MASK)
         elif option is not None and option[2] is not None and is_secret(option[1]):
             shown.append(word[: len(word) - len(option[2])] + MASK)
@@ -102,7 +135,7 @@ def shown_arguments(words: Sequence[str]) -> str:
 def _values(words: Sequence[str], start: int) -> list[str]:
     """The values of an option: the next word, and more numbers after a number; none, of a flag."""
     end = start
-    while end < len(words) and _is_value(words[end]):
+    while end < len(words) and is_value(words[end]):
         end += 1
         if numbers.parse_number(words[end - 1]) is None or not _is_number(words, end):
             break
@@ -113,14 +146,14 @@ def _is_number(words: Sequence[str], index: int) -> bool:
     return index < len(words) and numbers.parse_number(words[index]) is not None
 
 
-def _is_value(word: str) -> bool:
-    if numbers.parse_number(word) is not None:
+def is_value(word: str) -> bool:
+    """Whether ``word`` may be the value of an option before it."""
+    if word == "-" or numbers.parse_number(word) is not None:
         return True  # a negative number begins with a dash, too
     return not word.startswith("-") and not re.fullmatch(_OVERRIDE, word, re.DOTALL)
 
 
 def _add(found: dict[str, str], name: str, value: str) -> None:
-    name = fields.canonical(fields.PARAMS, name)
     found.pop(name, None)
     found[name] = MASK if is_secret(name) else url_logins.mask(value)[:MAX_LENGTH]
 

@@ -51,12 +51,6 @@ def apply(
     return names
 
 
-def fill_references(text: str, names: list[str]) -> str:
-    """Replace each ``{NAME}`` in ``text`` by a reference that expands to the path on the node."""
-    alternatives = "|".join(map(re.escape, names))
-    return re.sub(rf"\{{({alternatives})\}}", r"${AZUREML_DATAREFERENCE_\1}", text)
-
-
 def _parse_name(text: str, usage: str, used_names: set[str]) -> str:
     name = text.partition("=")[0]
     if name in used_names:

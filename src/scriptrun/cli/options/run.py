@@ -84,7 +84,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
         config.retry_on = tuple(args.retry_on.split(","))
     if loaded is not None and script and not args.script:
         configuration.script = script
-    variables, passed_through = _parse_variables(env_texts)
+    variables, passed_through = parse_variables(env_texts)
     python, warnings = filled.interpreter, list(settings.warnings)
     if python is None:
         python, more_warnings = default_python.choose(source_folder(source), workspace.root)
@@ -146,12 +146,9 @@ def _fill_data_names(
         add = partial(data_options.apply, configuration, [text], [], workspace)
         names += defaults.with_origin(found, UserErrorException, add)
     names += data_options.apply(configuration, args.inputs, args.outputs, workspace)
-    command = args.command and data_options.fill_references(args.command, names)
-    return (
-        [data_options.fill_references(text, names) for text in rest],
-        command,
-        [data_options.fill_references(text, names) for text in args.env],
-    )
+    fill = importlib.import_module("scriptrun.data.summary").fill_references
+    command = args.command and fill(args.command, names)
+    return [fill(text, names) for text in rest], command, [fill(text, names) for text in args.env]
 
 
 def split_source(source: str | None, script: str | None) -> tuple[str, str | None]:
@@ -300,7 +297,7 @@ def resolve_environment(args: argparse.Namespace, workspace: Workspace) -> Envir
     return environment
 
 
-def _parse_variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def parse_variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Parse --env into values by name, and the names of variables to pass through."""
     values, passed_through = {}, []
     for text in texts:

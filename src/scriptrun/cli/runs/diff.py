@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
     first, second = _find_runs(workspace, args.first, args.second)
     comparison = compare_runs.compare(first, second)
     if args.json:
-        output.print_json({"a": first.id, "b": second.id, **comparison.as_dict()})
+        originals = {"a": first.known_job.rerun_of, "b": second.known_job.rerun_of}
+        ids = {"a": first.id, "b": second.id, "rerun_of": originals}
+        output.print_json({**ids, **comparison.as_dict()})
     else:
         _print(first, second, comparison)
     return 1 if comparison and args.exit_code else 0
@@ -69,6 +71,7 @@ def _print(first: Run, second: Run, comparison: compare_runs.Comparison) -> None
         return
     print(output.paint(f"--- {details.title(first)}", "31"))
     print(output.paint(f"+++ {details.title(second)}", "32"))
+    _print_originals(first, second)
     _print_section("job", comparison.job)
     if comparison.arguments is not None:
         _print_section(
@@ -86,6 +89,14 @@ def _print(first: Run, second: Run, comparison: compare_runs.Comparison) -> None
     }
     _print_section("outputs", outputs)
     _print_code(comparison.code)
+
+
+def _print_originals(first: Run, second: Run) -> None:
+    for run, name in ((first, "A"), (second, "B")):
+        original = run.known_job.rerun_of
+        names = {first.id: "A", second.id: "B"}
+        if original:
+            print(f"{name} is a rerun of {names.get(original, original)}.")
 
 
 def _print_section(title: str, pairs: Mapping[str, tuple[object, ...]]) -> None:

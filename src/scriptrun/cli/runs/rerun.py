@@ -1,31 +1,84 @@
-"""Rerun with the same snapshot, lockfile, arguments and variables.
+"""Rerun with the same snapshot and environment, with or without changes.
+
+Arguments after -- change those of the original: one that it has gets the new value, in its place;
+one that it lacks is appended; all others stay. What changes is shown before the run starts.
 
 --verify waits for the new run and compares its metrics and outputs/ with the original's. The
 verdict is "same" (exit code 0), "drifted" (1) or "cannot" (2: it could not be verified).
+
+examples:
+  scriptrun rerun best:accuracy -- --seed 2
+  scriptrun rerun RUN --remove-arg fast --env THREADS=4
+  scriptrun rerun RUN --replace-args -- --alpha 0.5 data.csv
+  scriptrun rerun RUN --compute gpu --dry-run
+  scriptrun rerun RUN --verify
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 from pathlib import Path
 
 from scriptrun.cli import common_arguments
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.options import run as run_options
+from scriptrun.cli.options import set_field
 from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
+from scriptrun.core.run import Run
 from scriptrun.engines.local import engine as local_engine
+from scriptrun.history import job_changes
 from scriptrun.history import rerun as rerun_runs
+from scriptrun.history.job_changes import Changes
+from scriptrun.history.rerun import PreparedRerun
 from scriptrun.registry.settings import reader
 from scriptrun.spec.control_characters import one_line
+from scriptrun.spec.errors import UserErrorException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.cli.parsers import Parser
 
 _EXIT_CODES = {"same": 0, "drifted": 1, "cannot": 2}
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
+    parser.takes_rest = True
+    parser.usage = "scriptrun rerun [options] [RUN] [-- ARGS]"
+    parser.signed_options = ("--remove-arg",)
     common_arguments.run_argument(parser)
     add = parser.add_argument
+    add("--replace-args", action="store_true", help="replace all arguments by those after --")
+    add(
+        "--remove-arg",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="remove an argument and its values (repeatable)",
+    )
+    add("-e", "--experiment", metavar="E", default="", help="experiment for the new run")
     add("-n", "--name", metavar="NAME", default="", help="display name for the new run")
+    add("--compute", "--target", metavar="T", help="compute target for the new run")
+    add(
+        "--env",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        help="set an environment variable, or pass one through",
+    )
+    add(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        dest="settings",
+        help="set a run configuration field, e.g. max_run_duration_seconds=600",
+    )
+    add("--tag", metavar="NAME[=VALUE]", action="append", default=[], dest="tags", help="add a tag")
     add("-d", "--detach", action="store_true", help="print the new run's ID and return immediately")
+    add("--dry-run", "--plan", dest="plan", action="store_true", help="show what would happen")
     add("--verify", action="store_true", help="compare metrics and outputs with the original run")
     common_arguments.json_argument(parser)
 
@@ -34,8 +87,19 @@ def run(args: argparse.Namespace) -> int:
     """Rerun the run and return the exit code."""
     local_engine.allow_fork()
     original = common_arguments.find_run(args)
+    changes = _changes(args, original)
+    if args.verify and changes.changes_outcome:
+        raise UserErrorException(
+            "--verify cannot be combined with other arguments or variables, or with --set.",
+            "Such a run has other results. To compare them, run: scriptrun diff",
+        )
+    prepared = rerun_runs.prepare(original, changes)
+    if args.plan:
+        return _show_plan(args, original, prepared)
+    if prepared.changes:
+        cli_errors.say(one_line(f"Changed: {'; '.join(prepared.changes)}"))
     settings = reader.read(Path.cwd(), original.workspace)
-    rerun = rerun_runs.start(original, args.name)
+    rerun = rerun_runs.start_prepared(prepared)
     after_submit.notify(original.workspace, rerun.run.path, settings.notify)
     if not args.verify:
         return after_submit.finish(original.workspace, rerun.run.path, rerun.warnings, args)
@@ -50,3 +114,35 @@ def run(args: argparse.Namespace) -> int:
         for line in verdict.what:
             print(one_line(f"  {line}"))
     return _EXIT_CODES[verdict.answer]
+
+
+def _changes(args: argparse.Namespace, original: Run) -> Changes:
+    if args.replace_args and args.rest is None:
+        raise UserErrorException(
+            "--replace-args needs the new arguments.", "Give them after --, or -- alone for none."
+        )
+    variables, passed = run_options.parse_variables(args.env)
+    configuration = job_changes.configuration_of(original.job) if args.settings else None
+    if configuration is not None:
+        for text in args.settings:
+            set_field.apply(configuration, text)
+    return Changes(
+        display_name=args.name,
+        arguments=tuple(args.rest or ()),
+        replace_arguments=args.replace_args,
+        remove_arguments=tuple(args.remove_arg),
+        variables=variables,
+        passed=passed,
+        experiment=args.experiment,
+        tags=run_options.parse_tags(args.tags),
+        compute_target=args.compute,
+        configuration=configuration,
+    )
+
+
+def _show_plan(args: argparse.Namespace, original: Run, prepared: PreparedRerun) -> int:
+    plan_view = importlib.import_module("scriptrun.cli.terminal.plan_view")
+    dry_run = importlib.import_module("scriptrun.history.dry_run")
+    plan = dry_run.plan_rerun(prepared.job, prepared.workspace, prepared.warnings)
+    extra = {"rerun_of": [original.id], "changes": prepared.changes}
+    return int(plan_view.show_plan(plan, args.json, extra))

@@ -25,9 +25,15 @@ def show(
     extra_sections: Mapping[str, list[str]] | None = None,
 ) -> int:
     """Print the plan, then the sections in ``extra_sections`` by title; return the exit code."""
-    plan = dry_run.plan(submission, workspace)
+    return show_plan(dry_run.plan(submission, workspace), as_json, extra_sections or {})
+
+
+def show_plan(
+    plan: dry_run.SubmissionPlan, as_json: bool, extra_sections: Mapping[str, list[str]]
+) -> int:
+    """Print a plan as ``show`` does."""
     if as_json:
-        output.print_json({**plan.as_dict(), **(extra_sections or {})})
+        output.print_json({**plan.as_dict(), **extra_sections})
         return 0
     files = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
     print(f"snapshot of {plan.source}: {files}, {output.size(plan.size)}")
@@ -42,12 +48,12 @@ def show(
         _print_lines([f"{name}: {description}" for name, description in plan.data.items()])
     print(f"\nexecution: {plan.execution}")
     for title, lines in {
-        **(extra_sections or {}),
+        **extra_sections,
         "notes": plan.notes,
         "warnings": plan.warnings,
     }.items():
         if lines:
-            print(f"\n{title}")
+            print(f"\n{title.replace('_', ' ')}")
             _print_lines(lines)
     print("\nPlan only: nothing was written or started.")
     return 0
