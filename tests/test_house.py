@@ -211,6 +211,7 @@ def test_only_engines_and_remote_know_engines_apart():
 
 #: what says slurm in code, and is none of an engine's or a scheduler's
 NAMES_SLURM = {
+    "cli/options/target_options.py": "says in its help which options are for Slurm",
     "migration/formats/scripts.py": "writes a job as a script for Slurm",
     "runtime/ranks/mpi.py": "how variables begin that an mpirun would heed",
     "runtime/schedulers/__init__.py": "loads a scheduler by its name",

@@ -20,6 +20,7 @@ import importlib
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import environment as environment_options
 from scriptrun.cli.options import run as run_options
+from scriptrun.cli.options import target_options
 from scriptrun.cli.terminal import spinner
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.submission import check, submit
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
+    parser.signed_options = target_options.SIGNED
     parser.usage = "scriptrun run [options] train.py [-- ARGS]"
     parser.add_argument("script", nargs="?", help="script to run")
     add = parser.add_argument
@@ -54,6 +56,7 @@ def arguments(parser: Parser) -> None:
     _data_arguments(add)
     _rank_arguments(parser)
     _retry_arguments(add)
+    target_options.arguments(add)
     add("--source", metavar="DIR", help="source directory (default: current directory)")
     add("--command", metavar="LINE", help="shell command to run instead of a script")
     add("-d", "--detach", action="store_true", help="print the run ID and return immediately")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from scriptrun.config import distribution_spec, process_limits, resources
 from scriptrun.config.distributed import (
@@ -23,6 +23,8 @@ from scriptrun.spec.library_values import plain_value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from scriptrun.runtime.hints import Json
 
 #: returns the text of an argument that is data, or None for any other argument
 Resolve = Callable[[object], str | None]
@@ -62,6 +64,12 @@ class ConfigReader:
         return any(not is_plain(value) or _has_data_reference(value) for value in values)
 
     @property
+    def target_options(self) -> Json:
+        """The options that the run sets for its compute target."""
+        options = self.config.target_options
+        return dict(options) if isinstance(options, Mapping) else {}
+
+    @property
     def values(self) -> list[object]:
         """What may be data or refer to it: arguments, the command's words and variables."""
         values: list[object] = []
@@ -87,6 +95,10 @@ class ConfigReader:
         messages += self._distribution_problems() + _duration_problems(run)
         messages += self._retry_problems() + resources.problems(self.requested_resources)
         messages += _variable_problems(run)
+        options = self.config.target_options
+        if options is not None and not isinstance(options, Mapping):
+            actual = _describe_value(options)
+            messages.append(f"target_options must be a dict of names to values, not {actual}")
         docker = run.docker if isinstance(run.docker, DockerConfiguration) else None
         if docker is None:
             actual = _describe_value(run.docker)

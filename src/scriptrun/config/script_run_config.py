@@ -19,6 +19,7 @@ from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 Distributed = MpiConfiguration | PyTorchConfiguration | TensorflowConfiguration
@@ -87,6 +88,9 @@ class ScriptRunConfig:
     memory_per_process: int | str | None = None
     #: which GPUs of its node a rank sees: all ("node"), or its own share ("process")
     gpu_binding: str = "node"
+    #: options of the compute target for this run alone; on Slurm ``time``, ``partition``,
+    #: ``account``, ``qos``, ``gres``, ``constraint`` and ``extra``, a list of sbatch options
+    target_options: Mapping[str, object] | None = None
     #: the SDK v1's default duration; scriptrun has no default limit
     MAX_DURATION_SECONDS_DEFAULT = 2592000
 

@@ -27,14 +27,16 @@ class Rerunnable:
         compute_target: object = None,
         environment_variables: Mapping[str, object] | None = None,
         tags: Mapping[str, str | None] | None = None,
+        target_options: Mapping[str, object] | None = None,
     ) -> Run:
         """Start the run again with the same snapshot and environment, and return the new run.
 
         ``arguments`` change those of this run: ``run.rerun(["--alpha", 0.9])`` gives ``--alpha``
         another value, or appends it if this run has none; all others stay. With
         ``replace_arguments`` they replace them all. ``remove_arguments`` are names of arguments to
-        leave out. ``environment_variables`` and ``tags`` are added to this run's. The new run's
-        ``job.rerun_of`` is this run's ID. Raises RunConfigurationException with all problems.
+        leave out. ``environment_variables``, ``tags`` and ``target_options`` (those of
+        ScriptRunConfig) are added to this run's. The new run's ``job.rerun_of`` is this run's ID.
+        Raises RunConfigurationException with all problems.
         """
         variables = environment_variables or {}
         changes = handler("scriptrun.history.job_changes:Changes")(
@@ -46,6 +48,7 @@ class Rerunnable:
             compute_target=compute_target,
             variables={name: str(value) for name, value in variables.items()},
             tags=tags or {},
+            target_options=dict(target_options or {}),
         )
         started = handler("scriptrun.history.rerun:start")(self, changes)
         for message in started.warnings:

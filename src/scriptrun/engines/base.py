@@ -106,7 +106,7 @@ class Traits(Value):
     here, else nothing does). ``builds_on_nodes``: a job's environment is built again on its node.
     ``arrays``: several jobs may be submitted at once (``submit_together``). ``through`` is the
     host by way of which jobs are submitted, whose files alone the nodes see. Runs are looked at
-    every ``poll_seconds``.
+    every ``poll_seconds``. ``run_options`` are the options that a run may set for itself.
     """
 
     here: bool
@@ -117,6 +117,7 @@ class Traits(Value):
     arrays: bool = False
     through: str | None = None
     poll_seconds: float = 1.0
+    run_options: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

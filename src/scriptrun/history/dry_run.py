@@ -74,6 +74,7 @@ def _plan(
             "experiment": job.experiment,
             "workspace": str(workspace.directory),
             "compute_target": job.target.name,
+            "target_options": dict(job.target.run_options),
             "script": job.script,
             "command": job.command,
             "arguments": list(job.arguments),

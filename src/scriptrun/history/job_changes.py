@@ -14,10 +14,14 @@ from scriptrun.query import numbers
 from scriptrun.registry import compute_targets, experiments
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.values import Value, fresh
 from scriptrun.tracking import argument_changes, parameters
 from scriptrun.tracking.argument_changes import NamedChange
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 #: the sections of the run configuration that a rerun may change, as a .runconfig file names them
 CHANGEABLE = (
@@ -33,7 +37,8 @@ class Changes(Value):
 
     ``arguments`` change those of the original, or with ``replace_arguments`` replace them all;
     ``remove_arguments`` are names. ``passed`` are variables to pass through. ``configuration`` is
-    the original's, as ``configuration_of`` returns it, with other values.
+    the original's, as ``configuration_of`` returns it, with other values. ``target_options`` are
+    added to those that the original set for its target.
     """
 
     display_name: str = ""
@@ -46,6 +51,7 @@ class Changes(Value):
     tags: Mapping[str, str | None] = fresh(default_factory=dict)
     compute_target: object = None
     configuration: RunConfiguration | None = None
+    target_options: Json = fresh(default_factory=dict)
 
     @property
     def changes_outcome(self) -> bool:
@@ -188,9 +194,14 @@ def _with_configuration(job: JobSpec, changes: Changes) -> JobSpec:
 
 def _with_target(job: JobSpec, changes: Changes, workspace: Workspace) -> JobSpec:
     if changes.compute_target is None:
-        return job
+        return job.replace(
+            target=compute_targets.with_run_options(job.target, changes.target_options)
+        )
     engine = compute_targets.resolve(workspace, changes.compute_target)
     target = compute_targets.target_of(engine)
+    kept = {k: v for k, v in job.target.run_options.items() if k in engine.traits.run_options}
+    for options in (kept, changes.target_options):
+        target = compute_targets.with_run_options(target, options)
     before, after = (
         compute_targets.engine_of(each).traits.through for each in (job.target, target)
     )
@@ -206,7 +217,7 @@ def _with_target(job: JobSpec, changes: Changes, workspace: Workspace) -> JobSpe
 
 def _phrases(before: JobSpec, after: JobSpec) -> list[str]:
     """What differs beside the arguments, a phrase each; values of variables are not shown."""
-    pairs = {
+    pairs: dict[str, tuple[object, object]] = {
         "experiment": (before.experiment, after.experiment),
         "compute target": (before.target.name, after.target.name),
         "max_run_duration_seconds": (
@@ -219,6 +230,8 @@ def _phrases(before: JobSpec, after: JobSpec) -> list[str]:
             after.distribution.processes_per_node,
         ),
     }
+    names = sorted({*before.target.run_options, *after.target.run_options})
+    pairs |= {n: (_shown(before.target, n), _shown(after.target, n)) for n in names}
     phrases = [
         f"{name} {'none' if old is None else old} -> {'none' if new is None else new}"
         for name, (old, new) in pairs.items()
@@ -233,3 +246,8 @@ def _phrases(before: JobSpec, after: JobSpec) -> list[str]:
     tags = [name for name in after.tags if before.tags.get(name, ...) != after.tags[name]]
     phrases += [f"variables {', '.join(variables)}"] if variables else []
     return phrases + ([f"tags {', '.join(tags)}"] if tags else [])
+
+
+def _shown(target: Target, option: str) -> object:
+    value = target.options.get(option)
+    return " ".join(value) if isinstance(value, list | tuple) else value

@@ -71,6 +71,43 @@ def target_of(engine: Engine) -> Target:
     return Target(engine.name, kind, options)
 
 
+def with_run_options(target: Target, options: Json) -> Target:
+    """``target`` with the options that a run sets; lists are added, and other values replaced.
+
+    Raises ComputeTargetException if the target's class does not let runs set them.
+    """
+    if not options:
+        return target
+    engine = engine_of(target)
+    valid = engine.traits.run_options
+    unknown = sorted(set(options) - set(valid))
+    if unknown:
+        hint = suggestion.hint(unknown[0], valid, "Options that it accepts") if valid else ""
+        raise ComputeTargetException(
+            f"Compute target {target.name!r} ({target.kind}) does not accept the option"
+            f"{'s' if len(unknown) > 1 else ''} {', '.join(unknown)} from a run.",
+            hint or "Remove them, or choose another target with --compute.",
+        )
+    try:
+        field_types.check(values.types_of(type(engine)), options)
+    except ValueError as error:
+        raise ComputeTargetException(
+            f"The run's options for compute target {target.name!r} are invalid: {error}."
+        ) from None
+    given = target.run_options
+    return target.replace(
+        options={**target.options, **_added(target.options, options)},
+        run_options={**given, **_added(given, options)},
+    )
+
+
+def _added(before: Json, options: Json) -> Json:
+    return {
+        name: [*before.get(name, ()), *value] if isinstance(value, list | tuple) else value
+        for name, value in options.items()
+    }
+
+
 def resolve(workspace: WorkspaceFiles, requested: object) -> Engine:
     """The engine for ``requested``: a name, an engine object, or None for the default.
 

@@ -185,7 +185,7 @@ def _as_remote(job: JobSpec, remote_paths: dict[str, str]) -> JobSpec:
     options = {key: value for key, value in job.target.options.items() if key not in _LOCAL_OPTIONS}
     if remote_paths:
         job = job.replace(environment=wheels.replace_local_paths(job.environment, remote_paths))
-    return job.replace(target=Target(job.target.name, job.target.kind, options))
+    return job.replace(target=job.target.replace(options=options))
 
 
 _LOCAL_OPTIONS = ("ssh", "tool")

@@ -65,6 +65,7 @@ def details(run: Run) -> dict[str, Any]:
     result: dict[str, Any] = {
         "runId": run.id,
         "target": job.target.name,
+        "targetOptions": dict(job.target.run_options),
         "status": status.state,
         "createdTimeUtc": job.created,
         "startTimeUtc": _utc(status.began),

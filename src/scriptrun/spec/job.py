@@ -68,11 +68,22 @@ class Resources(Value):
 
 
 class Target(Value):
-    """The compute target: the user's name for it, its class and the options of that class."""
+    """The compute target: the user's name for it, its class and the options of that class.
+
+    ``run_options`` are those that the run itself has set; ``options`` include them.
+    """
 
     name: str = "local"
     kind: str = "Local"
     options: Json = fresh(default_factory=dict)
+    run_options: Json = fresh(default_factory=dict)
+
+    def as_dict(self) -> Json:
+        """As a JSON value, without the run's own options where it has none."""
+        value = super().as_dict()
+        if not self.run_options:
+            del value["run_options"]
+        return value
 
 
 class JobSpec(Value):

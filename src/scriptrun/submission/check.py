@@ -17,7 +17,7 @@ from scriptrun.runtime.injob.artifacts import SCRIPT_AREAS
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.environment import EXACT, RELAX
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.secrets import vault
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
     from scriptrun.submission import data_binding
 else:
     data_binding = later("scriptrun.submission.data_binding")
@@ -107,9 +108,7 @@ def check(
     described = describe.description_of(reader, resolve)
     problems = process_limits.argument_problems("the command", described.command or "")
     source = source_folder(described.source_directory or ".")
-    problems += _source_problems(source, described.script) or entry_files.problems(
-        source, described.script, described.command
-    )
+    problems += _source_problems(source, described.script, described.command)
     target_name, target_notes = _target(workspace, described.target, origin.pins)
     engine = _engine(workspace, target_name, problems)
     is_remote = engine is not None and engine.traits.through is not None
@@ -120,9 +119,10 @@ def check(
     problems += _origin_problems(origin)
     refuse(problems if engine is None else [])
     assert engine is not None
+    target, engine = _with_run_options(engine, reader.target_options, problems)
     job = _job(described, workspace, experiment, origin, source, tags or {})
     problems += [] if problems else process_limits.total_problems(job.arguments, job.variables)
-    resume_source, target = described.resume_from, compute_targets.target_of(engine)
+    resume_source = described.resume_from
     problems += resume_from.problems(resume_source, target)
     job = job.replace(
         environment=environment, target=target, data=resume_from.data_of(resume_source, target)
@@ -169,9 +169,9 @@ def _script_path(script: str) -> str:
     return f"./{path}" if path.startswith("-") else path  # else Python takes it for an option
 
 
-def _source_problems(source: Path, script: str | None) -> list[str]:
-    problems = _script_problems(source, script)
-    return [*problems, *_artifact_folder_problems(str(source))]
+def _source_problems(source: Path, script: str | None, command: str | None) -> list[str]:
+    problems = [*_script_problems(source, script), *_artifact_folder_problems(str(source))]
+    return problems or entry_files.problems(source, script, command)
 
 
 def _script_problems(source: Path, script: str | None) -> list[str]:
@@ -262,6 +262,18 @@ def _engine(workspace: WorkspaceFiles, target: object, problems: list[str]) -> E
     except UserErrorException as error:
         problems.append(str(error))
         return None
+
+
+def _with_run_options(engine: Engine, options: Json, problems: list[str]) -> tuple[Target, Engine]:
+    """The target and its engine with the run's own options."""
+    target = compute_targets.target_of(engine)
+    if not options:
+        return target, engine
+    try:
+        target = compute_targets.with_run_options(target, options)
+    except UserErrorException as error:
+        problems.append(str(error))
+    return target, compute_targets.engine_of(target)
 
 
 def _job(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from scriptrun.cli.options import default_python, set_field
+from scriptrun.cli.options import default_python, set_field, target_options
 from scriptrun.cli.options import distribution as distribution_options
 from scriptrun.cli.options import environment as environment_options
 from scriptrun.config import runconfig_file
@@ -17,6 +17,7 @@ from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.core.workspace import Workspace
+from scriptrun.registry import compute_targets
 from scriptrun.registry.settings import keys as settings_keys
 from scriptrun.registry.settings import reader as settings_reader
 from scriptrun.spec.errors import UserErrorException, refuse
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from scriptrun.cli.options import data as data_options
     from scriptrun.registry.settings.reader import Found, Settings
+    from scriptrun.runtime.hints import Json
     from scriptrun.submission.defaults import Defaults
 
     T = TypeVar("T")
@@ -65,9 +67,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
     _apply(args, configuration, workspace)
     path = os.path.join(source, script) if script and not args.command else None
     filled = _fill_defaults(args, configuration, settings, workspace, path)
-    distribution_options.apply(args, configuration)
-    for text in args.settings:
-        set_field.apply(configuration, text)
+    options = _apply_fields(args, configuration, workspace)
     script = args.script or configuration.script
     source, script = split_source(args.source or project, script)
     rest, command, env_texts = _fill_data_names(args, configuration, workspace, filled.inputs)
@@ -79,6 +79,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
         command=command,
     )
     distribution_options.request_resources(args, config)
+    config.target_options = options
     config.retries, config.warn_before_seconds = args.retries, args.warn_before
     if args.retry_on:
         config.retry_on = tuple(args.retry_on.split(","))
@@ -99,6 +100,22 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
         *(config, experiment, origin, parse_tags(args.tags), warnings),
         notify=settings.notify,
     )
+
+
+def _apply_fields(
+    args: argparse.Namespace, configuration: RunConfiguration, workspace: Workspace
+) -> Json | None:
+    """Apply --nodes, --set, --time and the like; return the options for the compute target."""
+    distribution_options.apply(args, configuration)
+    for text in args.settings:
+        set_field.apply(configuration, text)
+    if not target_options.is_given(args):
+        return None
+    engine = compute_targets.resolve(workspace, configuration.target or "local")
+    parsed = target_options.parse(args, engine)
+    if parsed.seconds is not None:  # the target has no time limit of its own
+        configuration.max_run_duration_seconds = parsed.seconds
+    return parsed.options
 
 
 def _fill_defaults(

@@ -23,7 +23,7 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.options import run as run_options
-from scriptrun.cli.options import set_field
+from scriptrun.cli.options import set_field, target_options
 from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
 from scriptrun.core.run import Run
@@ -32,6 +32,7 @@ from scriptrun.history import job_changes
 from scriptrun.history import rerun as rerun_runs
 from scriptrun.history.job_changes import Changes
 from scriptrun.history.rerun import PreparedRerun
+from scriptrun.registry import compute_targets
 from scriptrun.registry.settings import reader
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
@@ -47,7 +48,7 @@ def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
     parser.usage = "scriptrun rerun [options] [RUN] [-- ARGS]"
-    parser.signed_options = ("--remove-arg",)
+    parser.signed_options = ("--remove-arg", *target_options.SIGNED)
     common_arguments.run_argument(parser)
     add = parser.add_argument
     add("--replace-args", action="store_true", help="replace all arguments by those after --")
@@ -77,6 +78,7 @@ def arguments(parser: Parser) -> None:
         help="set a run configuration field, e.g. max_run_duration_seconds=600",
     )
     add("--tag", metavar="NAME[=VALUE]", action="append", default=[], dest="tags", help="add a tag")
+    target_options.arguments(add)
     add("-d", "--detach", action="store_true", help="print the new run's ID and return immediately")
     add("--dry-run", "--plan", dest="plan", action="store_true", help="show what would happen")
     add("--verify", action="store_true", help="compare metrics and outputs with the original run")
@@ -122,10 +124,14 @@ def _changes(args: argparse.Namespace, original: Run) -> Changes:
             "--replace-args needs the new arguments.", "Give them after --, or -- alone for none."
         )
     variables, passed = run_options.parse_variables(args.env)
-    configuration = job_changes.configuration_of(original.job) if args.settings else None
-    if configuration is not None:
+    options = _target_options(args, original)
+    configuration = None
+    if args.settings or options.seconds is not None:
+        configuration = job_changes.configuration_of(original.job)
         for text in args.settings:
             set_field.apply(configuration, text)
+        if options.seconds is not None:
+            configuration.max_run_duration_seconds = options.seconds
     return Changes(
         display_name=args.name,
         arguments=tuple(args.rest or ()),
@@ -137,7 +143,16 @@ def _changes(args: argparse.Namespace, original: Run) -> Changes:
         tags=run_options.parse_tags(args.tags),
         compute_target=args.compute,
         configuration=configuration,
+        target_options=options.options,
     )
+
+
+def _target_options(args: argparse.Namespace, original: Run) -> target_options.RunOptions:
+    if args.compute is None:
+        engine = compute_targets.engine_of(original.job.target)
+    else:
+        engine = compute_targets.resolve(original.workspace, args.compute)
+    return target_options.parse(args, engine)
 
 
 def _show_plan(args: argparse.Namespace, original: Run, prepared: PreparedRerun) -> int:

@@ -21,6 +21,7 @@ from scriptrun.tracking import artifacts, metric_summary, run_marks
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
+    from scriptrun.spec.job import JobSpec
     from scriptrun.tracking.run_state import RunState
 
 _MAX_FILES, _MAX_METRICS = 15, 30
@@ -61,6 +62,7 @@ def _print(run: Run) -> None:
             ("reason", failed_log.reason_of(run, status)),
             ("command", command if command.strip() else "none (interactive run)"),
             ("target", job.target.name),
+            (f"{job.target.kind} options", _target_options(job)),
             (f"{job.target.kind} job", ", ".join(details["jobIds"])),
             ("nodes", _nodes(details)),
             ("submitted", _format_time(details["createdTimeUtc"])),
@@ -111,6 +113,13 @@ def _quote(text: str) -> str:
 
 def _format_time(iso: str) -> str:
     return f"{iso[:10]} {iso[11:19]} UTC"
+
+
+def _target_options(job: JobSpec) -> str:
+    """The options of the target that the run itself set."""
+    options = job.target.run_options.items()
+    texts = {n: " ".join(v) if isinstance(v, list | tuple) else str(v) for n, v in options}
+    return ", ".join(text if name == "extra" else f"{name}={text}" for name, text in texts.items())
 
 
 def _nodes(details: Json) -> str:

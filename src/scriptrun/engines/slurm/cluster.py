@@ -11,8 +11,10 @@ import time
 from scriptrun.engines import containers, mpirun
 from scriptrun.engines.base import Order
 from scriptrun.engines.slurm import commands as slurm_commands
+from scriptrun.engines.slurm import reserved_options
 from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
+from scriptrun.engines.time_limits import minutes_of
 from scriptrun.runtime.schedulers import slurm_launch
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
@@ -71,7 +73,7 @@ def _parse_node_type(fields: list[str]) -> NodeType:
     return NodeType(
         partition=fields[0],
         up=fields[1] == "up",
-        limit=slurm_script.minutes_of(fields[2]),
+        limit=minutes_of(fields[2]),
         nodes=int(fields[3]),
         cpus=int(fields[4].rstrip("+")),
         memory=int(fields[5].rstrip("+")) << 20,
@@ -119,10 +121,10 @@ def _option_problems(target: SlurmOptions) -> list[str]:
     if target.containers not in (None, *containers.NODE_TOOLS):
         valid = ", ".join(containers.NODE_TOOLS)
         problems.append(f"invalid containers={target.containers!r}; use one of {valid}")
-    if target.time and slurm_script.minutes_of(target.time) is None:
+    if target.time and minutes_of(target.time) is None:
         problems.append(
-            f"invalid time limit time={target.time!r}; use minutes, hours:minutes:seconds or "
-            "days-hours"
+            f"invalid time limit time={target.time!r}; use minutes, hours:minutes:seconds, "
+            "days-hours, or units, e.g. 2h"
         )
     if target.warn is not None and not target.time:
         problems.append("warn requires a time limit; set time")
@@ -133,8 +135,11 @@ def _option_problems(target: SlurmOptions) -> list[str]:
             "own_environments builds on each node's own disk; set its path with scratch"
         )
     for option in target.extra:
-        if not option.startswith("-") or "\n" in option:
-            problems.append(f"invalid sbatch option {option!r} in extra; use e.g. --exclusive")
+        problems += reserved_options.problems(option)
+    for name in ("partition", "account", "qos", "gres", "constraint"):
+        value = getattr(target, name)
+        if value is not None and not (value and value.isprintable()):
+            problems.append(f"invalid {name} {value!r}")
     if target.mpi not in (None, "mpirun", "pmi2", "pmix", "openmpi", "none"):
         problems.append(f"invalid mpi={target.mpi!r}; use mpirun, pmix or pmi2")
     return problems
@@ -154,7 +159,7 @@ def _capacity_problems(target: SlurmOptions, job: JobSpec, available: list[NodeT
             f"{job.distribution.nodes} nodes requested, but partition {name!r} has {count}"
         )
     limit = matching[0].limit
-    requested_minutes = slurm_script.minutes_of(target.time) if target.time else None
+    requested_minutes = minutes_of(target.time) if target.time else None
     if limit is not None and requested_minutes is not None and requested_minutes > limit:
         problems.append(
             f"time={target.time} exceeds the limit of partition {name!r} ({limit:g} minutes)"

@@ -50,6 +50,7 @@ class Slurm(SlurmOptions):
             arrays=True,
             through=self.ssh,
             poll_seconds=5.0,
+            run_options=("time", "partition", "account", "qos", "gres", "constraint", "extra"),
         )
 
     def home(self, folder: Path) -> None:

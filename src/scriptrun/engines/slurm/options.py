@@ -9,7 +9,7 @@ class SlurmOptions(Value):
     """The options of a Slurm cluster.
 
     ``partition``, ``account``, ``qos``, ``constraint`` and ``gres`` (as ``gpu:2``) are sbatch's.
-    ``time`` is a limit in Slurm's words (``90``, ``1:30:00``, ``2-0``). ``cpus`` and ``memory`` (as
+    ``time`` is a limit (``90``, ``1:30:00``, ``2-0``, ``2h``). ``cpus`` and ``memory`` (as
     ``16G``) are what each node of a job gets that asks for nothing; ``max_nodes`` bounds a job's
     nodes. ``extra`` are further sbatch options (``--exclusive``), ``setup`` shell lines run before
     the job (``module load cuda``). ``python`` is a Python 3.8+ on the nodes for the launcher

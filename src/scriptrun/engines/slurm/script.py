@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from scriptrun.engines.slurm.options import SlurmOptions
+from scriptrun.engines.time_limits import minutes_of, slurm_text
 from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.runtime.schedulers import slurm_launch
 from scriptrun.spec.job import JobSpec
@@ -204,35 +205,20 @@ def gres(target: SlurmOptions, job: JobSpec) -> str | None:
 def _time(target: SlurmOptions, job: JobSpec) -> str | None:
     """The smaller of the target's limit and the job's own, which the launcher keeps exactly."""
     limit = job.max_run_duration_seconds
+    own = slurm_text(target.time) if target.time else None
     if limit is None:
-        return target.time
+        return own
     minutes = math.ceil((limit + job.grace_seconds + MARGIN) / 60)
     target_minutes = minutes_of(target.time) if target.time else None
-    return target.time if target_minutes is not None and target_minutes <= minutes else str(minutes)
+    return own if target_minutes is not None and target_minutes <= minutes else str(minutes)
 
 
 def final_limit(target: SlurmOptions, job: JobSpec) -> float | None:
     """Seconds after which Slurm ends a job for good, unless its launcher ends it first."""
-    if target.warn or not target.time or _time(target, job) != target.time:
+    if target.warn or not target.time or _time(target, job) != slurm_text(target.time):
         return None
     minutes = minutes_of(target.time)
     return minutes * 60 if minutes else None
-
-
-def minutes_of(text: str) -> float | None:
-    """A Slurm time limit ("90", "1:30:00", "2-12") in minutes; None if invalid."""
-    days, dash, rest = text.partition("-")
-    try:
-        parts = [int(part) for part in (rest if dash else text).split(":")]
-        if dash:
-            hours = zip((60.0, 1.0, 1 / 60), parts, strict=False)
-            return int(days) * 1440 + sum(w * n for w, n in hours)
-    except ValueError:
-        return None
-    weights: tuple[float, ...] = {1: (1.0,), 2: (1.0, 1 / 60), 3: (60.0, 1.0, 1 / 60)}.get(
-        len(parts), ()
-    )
-    return sum(w * n for w, n in zip(weights, parts, strict=True)) if weights else None
 
 
 def _header_lines(job: JobSpec, array: int) -> list[str]:
