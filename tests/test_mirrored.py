@@ -50,6 +50,8 @@ ELSEWHERE = {
 #: reached by its public names (``from scriptrun import Run``), by the command line, or in a process
 #: of its own: a job, a node, a container
 NOT_IMPORTED = {
+    "cli.runs.open": "journeys/test_journey_wait_and_open.py",
+    "cli.runs.wait": "journeys/test_journey_wait_and_open.py",
     "cli.trust": "faults/test_two_users.py",
     "config.environments.conda_dependencies": "config/test_conda_dependencies.py",
     "config.run_configuration": "config/test_runconfig_file.py",

@@ -25,7 +25,9 @@ RUNS = {
     "show": Command("runs.show", "Show a run: state, metrics, files and environment"),
     "metrics": Command("runs.metrics", "Show, plot or export a run's metrics"),
     "logs": Command("runs.logs", "Print or follow a run's log"),
+    "wait": Command("runs.wait", "Wait until runs have ended"),
     "cancel": Command("runs.cancel", "Cancel active runs"),
+    "open": Command("runs.open", "Open a run's folder, or one of its files"),
     "download": Command("runs.download", "Download a run's files"),
     "rerun": Command(
         "runs.rerun", "Rerun with the same snapshot, lockfile, arguments and variables"
