@@ -15,9 +15,10 @@ import pytest
 from scriptrun.runtime import events, results
 from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
+from scriptrun.spec.ids import epoch_seconds
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.tracking import run_folder, run_state, unstarted
-from scriptrun.tracking.index import Index, epoch_seconds
+from scriptrun.tracking.index import Index
 from scriptrun.tracking.index_tables import VERSION, open_database
 
 #: IDs of the same short name

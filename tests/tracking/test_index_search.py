@@ -24,6 +24,7 @@ from scriptrun.runtime import events, results
 from scriptrun.runtime.injob import record
 from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
+from scriptrun.spec.ids import epoch_seconds
 from scriptrun.spec.job import JobSpec
 from scriptrun.tracking import (
     index_facts,
@@ -36,7 +37,7 @@ from scriptrun.tracking import (
     run_marks,
     run_state,
 )
-from scriptrun.tracking.index import Index, epoch_seconds
+from scriptrun.tracking.index import Index
 from scriptrun.tracking.index_search import SortKey
 
 DAY = 86400.0

@@ -52,6 +52,7 @@ FIELDS = {
     "started": KnownField(TIME, "when the script started"),
     "ended": KnownField(TIME, "when the run ended"),
     "duration": KnownField(DURATION, "how long the run took, or has been running"),
+    "waited": KnownField(DURATION, "how long it took until the script started, or takes so far"),
     "script": KnownField(TEXT, "the script or command"),
     "arguments": KnownField(TEXT, "the script's arguments, separated by spaces"),
     "target": KnownField(TEXT, "the compute target"),

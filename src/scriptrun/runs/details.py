@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from scriptrun.registry import compute_targets
-from scriptrun.runs import run_datasets
+from scriptrun.runs import phases, run_datasets
 from scriptrun.runtime import files
 from scriptrun.spec import ids
 from scriptrun.spec.later import later
@@ -94,6 +94,9 @@ def details(run: Run) -> dict[str, Any]:
         "attempts": len(run_folder.attempts(run.path)),
         "jobIds": compute_targets.engine_of(job.target).job_ids(run.path),
         "nodes": run_folder.node_names(run.path, all_events),
+        "times": [
+            attempt.as_dict() for attempt in phases.attempts(run.path, job, all_events, status)
+        ],
     }
     if status.reason:
         result["reason"] = status.reason

@@ -11,12 +11,12 @@ from scriptrun.query.fields import Field
 from scriptrun.query.language import UNKNOWN, Mention, Query
 from scriptrun.query.problem import Problem, refuse
 from scriptrun.runs import find
-from scriptrun.spec import states, suggestion
+from scriptrun.spec import ids, states, suggestion
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value
 from scriptrun.tracking import index_search
-from scriptrun.tracking.index import Index, RunRow, epoch_seconds
+from scriptrun.tracking.index import Index, RunRow
 from scriptrun.tracking.index_facts import Metric, NamedValues
 from scriptrun.tracking.index_groups import RunGroup
 from scriptrun.tracking.index_search import SortKey
@@ -104,6 +104,11 @@ def _flag(since: float | None) -> str:
     return "false" if since is None else "true"
 
 
+def _waited(row: RunRow, now: float) -> float | None:
+    started = row.began if row.began is not None else None if states.is_terminal(row.state) else now
+    return None if started is None else started - ids.epoch_seconds(row.created)
+
+
 _VALUES: dict[str, Callable[[RunRow, float], FieldValue]] = {
     "id": lambda row, now: row.id,
     "name": lambda row, now: row.name,
@@ -112,10 +117,11 @@ _VALUES: dict[str, Callable[[RunRow, float], FieldValue]] = {
     "state": lambda row, now: row.state,
     "reason": lambda row, now: row.reason or None,
     "exit_code": lambda row, now: row.exit_code,
-    "submitted": lambda row, now: epoch_seconds(row.created),
+    "submitted": lambda row, now: ids.epoch_seconds(row.created),
     "started": lambda row, now: row.began,
     "ended": lambda row, now: row.ended,
     "duration": _duration,
+    "waited": _waited,
     "script": lambda row, now: row.script,
     "arguments": lambda row, now: row.arguments or None,
     "target": lambda row, now: row.target,

@@ -5,10 +5,8 @@ The run folders are authoritative. A deleted or damaged index is rebuilt.
 
 from __future__ import annotations
 
-import calendar
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 from scriptrun.query import tree
 from scriptrun.query.fields import Field
 from scriptrun.runtime.injob.short_names import short_name
+from scriptrun.spec import ids
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.records import DamagedRecord
@@ -386,7 +385,7 @@ def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> 
         "id": folder.name,
         "day": day,
         "created": job.created,
-        "submitted": epoch_seconds(job.created),
+        "submitted": ids.epoch_seconds(job.created),
         "experiment": job.experiment,
         "display_name": facts.display_name or job.display_name or folder.name,
         "short_name": short_name(folder.name),
@@ -399,16 +398,6 @@ def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> 
         "note": facts.description or None,
         **{name: facts.marks.get(name) for name in run_marks.NAMES},
     }
-
-
-def epoch_seconds(created: str) -> float:
-    """An ISO 8601 time in UTC in seconds since 1970; 0 if it is none."""
-    try:
-        whole = calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S"))
-    except ValueError:
-        return 0.0
-    fraction = re.match(r"\.\d+", created[19:])
-    return whole + float(fraction[0] if fraction else 0)
 
 
 def _read_run(folder: Path) -> JobSpec | DamagedRecord | None:

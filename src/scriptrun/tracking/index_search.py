@@ -36,6 +36,8 @@ _EXPRESSIONS = {
     "started": "runs.began",
     "ended": "runs.ended",
     "duration": f"(case when runs.state in ({_ENDED}) then runs.ended else :now end - runs.began)",
+    "waited": f"(case when runs.began is not null then runs.began when runs.state in ({_ENDED}) "
+    "then null else :now end - runs.submitted)",
     "script": "runs.script",
     "arguments": "nullif(runs.arguments, '')",
     "target": "runs.target",

@@ -13,8 +13,9 @@ are special in a shell:
 
 Operators: = != < <= > >= ~ (contains) !~ and or not in (A, B). A time is -2d, -3h, today, yesterday
 or 2024-05-01. Fields: id, name, experiment, state, reason, exit_code, submitted, started, ended,
-duration, script, arguments, target, user, kind, parent, note, archived, pinned, removed (true or
-false), params.NAME, metrics.NAME (the last value), min.NAME, max.NAME, tags.NAME, properties.NAME.
+duration, waited, script, arguments, target, user, kind, parent, note, archived, pinned, removed
+(true or false), params.NAME, metrics.NAME (the last value), min.NAME, max.NAME, tags.NAME,
+properties.NAME.
 
 Archived and removed runs are hidden, unless the query is about them.
 """

@@ -12,24 +12,32 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.runs import details as run_details
-from scriptrun.runs import failed_log
+from scriptrun.runs import failed_log, phases
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
-from scriptrun.tracking import artifacts, metric_summary, run_marks
+from scriptrun.tracking import artifacts, events, metric_summary, run_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.runs.phases import Attempt
     from scriptrun.runtime.hints import Json
     from scriptrun.spec.job import JobSpec
     from scriptrun.tracking.run_state import RunState
 
 _MAX_FILES, _MAX_METRICS = 15, 30
+#: seconds of a run, or of a phase other than its script, from which on its times are shown
+_LONG_RUN, _LONG_PHASE = 10.0, 1.0
+#: seconds of the phases that are left out
+_SHORT_PHASE = 0.1
+_LABEL_WIDTH = max(map(len, phases.LABELS.values()))
+_PARENT_LABEL = "running its runs"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
+    parser.add_argument("--times", action="store_true", help="show where the time went, always")
     common_arguments.json_argument(parser)
 
 
@@ -39,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json(record.in_full(selected))
     else:
-        _print(selected)
+        _print(selected, args.times)
     return 0
 
 
-def _print(run: Run) -> None:
+def _print(run: Run, with_times: bool) -> None:
     details, job, status = run.get_details(), run.known_job, run.standing
     kind = run_kind(job.kind)
     command = job.command or " ".join([job.script or "", *map(_quote, job.arguments)])
@@ -81,6 +89,7 @@ def _print(run: Run) -> None:
             ("folder", str(run.path)),
         ]
     )
+    _print_times(run, status, with_times)
     _print_metrics(run)
     _print_files(run)
 
@@ -153,6 +162,39 @@ def _commit(properties: dict[str, str]) -> str:
 
 def _tag(name: str, value: str | None) -> str:
     return name if value is None else f"{name}={value}"
+
+
+def _print_times(run: Run, status: RunState, always: bool) -> None:
+    """Print the phases of each attempt; by default, if something other than the script took long.
+
+    Short phases are left out unless ``always``.
+    """
+    attempts = phases.attempts(run.path, run.known_job, events.read(run.path), status)
+    others = [s for each in attempts for name, s in each.seconds.items() if name != phases.SCRIPT]
+    total = sum(attempt.total for attempt in attempts)
+    if not always and total < _LONG_RUN and max(others, default=0.0) < _LONG_PHASE:
+        return
+    for attempt in attempts:
+        of_attempt = f" of attempt {attempt.number}" if len(attempts) > 1 else ""
+        print(f"\ntimes{of_attempt}" + (f" ({attempt.state or status.state})" * bool(of_attempt)))
+        _print_attempt(attempt, run_kind(run.type).has_children, always)
+    if run_kind(run.type).has_children:
+        print(f'\nOf each run: scriptrun list --columns id,waited,duration "parent={run.id}"')
+
+
+def _print_attempt(attempt: Attempt, is_parent: bool, with_short: bool) -> None:
+    rows = [
+        (name, seconds)
+        for name, seconds in attempt.seconds.items()
+        if with_short or seconds >= _SHORT_PHASE
+    ]
+    for name, seconds in rows:
+        label = _PARENT_LABEL if is_parent and name == phases.SCRIPT else phases.LABELS[name]
+        share = f"{seconds / attempt.total:6.0%}" if attempt.total else ""
+        so_far = " so far" if name == attempt.current else ""
+        print(f"  {label:<{_LABEL_WIDTH}}  {output.duration(seconds):>12}{share}{so_far}")
+    if len(rows) > 1:
+        print(f"  {'total':<{_LABEL_WIDTH}}  {output.duration(attempt.total):>12}")
 
 
 def _print_metrics(run: Run) -> None:

@@ -110,7 +110,8 @@ def _still_active(runs: list[Run], ended: dict[str, RunState]) -> str:
 def _records(runs: list[Run], ended: dict[str, RunState]) -> list[Json]:
     """A record of each run, for --json; of those that are active, their present state."""
     active = [run for run in runs if run.id not in ended]
-    known = {**ended, **{run.id: status for run, status in zip(active, wait.statuses(active))}}
+    now = zip((run.id for run in active), wait.statuses(active), strict=True)
+    known = {**dict(now), **ended}
     return [_record(run, known[run.id]) for run in runs]
 
 

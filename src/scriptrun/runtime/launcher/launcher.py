@@ -107,7 +107,8 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         message = "stopped processes that the script left running: "
         log.write("note", message=message + ", ".join(sorted(leftovers)))
     _explain_failure(result, job, folder)
-    result.update(began=began, ended=time.time(), node=order.node, by="launcher")
+    ended = time.time()
+    result.update(began=began, script_ended=ended, ended=ended, node=order.node, by="launcher")
     _finish(job, attempt, result, log, delivery)
 
 
@@ -192,13 +193,15 @@ def _run(
     fork: "Callable[[LaunchOrder], int]",
 ) -> "Json":
     order = attempt.order
-    folder = order.folder
+    folder, began = order.folder, time.time()
     try:
         if not order.node:
             results.reserve(folder, order.attempt)
         _prepare_staging(job, order)
     finally:
         _take_ticket(job, attempt)  # from here on nothing else starts the run
+    if not order.node:
+        log.write("launched", attempt=order.attempt, began=began)
     if order.nodes > 1 or job["distribution"]["kind"]:
         from scriptrun.runtime.multinode import gang  # loaded only for several ranks
 
@@ -304,6 +307,7 @@ def publish(
 ) -> None:
     """Publish the attempt's result, and the run's unless it is retried."""
     folder, attempt = order.folder, order.attempt
+    value["finalized"] = time.time()
     if is_final and retry.should_retry(job, folder, attempt, value):
         results.publish_with_retry(folder, attempt, value, log, is_final=False)
         is_final = not retry.schedule_retry(job, order, value, log)
