@@ -61,7 +61,7 @@ def test_the_page_lists_every_exit_code():
     """Those that errors carry, and those of the command line itself."""
     code = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
     codes = set(re.findall(r"^ +exit_code = (\d+)$", code, re.MULTILINE))
-    line = re.search(r"^USAGE_ERROR, BUG, INTERRUPTED, PIPE = (.*)$", code, re.MULTILINE)
+    line = re.search(r"^USAGE_ERROR, BUG, TIMED_OUT, INTERRUPTED, PIPE = (.*)$", code, re.MULTILINE)
     codes |= {"0", "1", *line[1].split(", ")}
     page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text("utf-8")
     table = page.partition("<!-- end -->")[0]

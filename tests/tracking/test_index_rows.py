@@ -12,10 +12,10 @@ import time
 
 import pytest
 
+from scriptrun.query.moments import epoch_seconds
 from scriptrun.runtime import events, results
 from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
-from scriptrun.spec.ids import epoch_seconds
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.tracking import run_folder, run_state, unstarted
 from scriptrun.tracking.index import Index

@@ -20,11 +20,11 @@ from hypothesis import strategies as some
 
 from scriptrun.query import fields, language, tree
 from scriptrun.query.fields import Field
+from scriptrun.query.moments import epoch_seconds
 from scriptrun.runtime import events, results
 from scriptrun.runtime.injob import record
 from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import states
-from scriptrun.spec.ids import epoch_seconds
 from scriptrun.spec.job import JobSpec
 from scriptrun.tracking import (
     index_facts,

@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 
 from scriptrun.cli import common_arguments, workspace_here
-from scriptrun.cli.terminal import attach, output
+from scriptrun.cli.terminal import attach, output, spinner
 from scriptrun.core.workspace import Workspace
 from scriptrun.diagnostics import target
 from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.base import Engine
+from scriptrun.engines.checks import Unanswered
 from scriptrun.registry import compute_targets
 from scriptrun.registry.settings import reader as settings_reader
 from scriptrun.spec import suggestion
@@ -52,6 +53,9 @@ def arguments(parser: Parser) -> None:
             )
         if name in ("add", "set"):
             verb.epilog = f"Options by class: {_options_help()}"
+            verb.add_argument(
+                "--no-check", action="store_true", help="do not ask the cluster about the options"
+            )
         if name == "add":
             kinds = engine_registry.kinds()
             verb.add_argument(
@@ -161,8 +165,9 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             f"Compute target {args.name!r} already exists.",
             f"To change it, run: scriptrun compute set {args.name} ...",
         )
+    compute_targets.check_name(workspace, args.name)
     kind = args.kind or _choose_kind(args)
-    return _save(workspace, args.name, kind, {}, args.left)
+    return _save(workspace, Target(args.name, kind), args)
 
 
 def _kind_named(text: str) -> str:
@@ -213,20 +218,28 @@ def _ask_kind(name: str, kinds: list[str]) -> str:
 
 def _set(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     target = compute_targets.target_of(compute_targets.resolve(workspace, args.name))
-    return _save(workspace, target.name, target.kind, target.options, args.left)
+    return _save(workspace, target, args)
 
 
-def _save(
-    workspace: Workspace, name: str, kind: str, options: Json, words: list[str]
-) -> VerbResult:
-    changes = _parse_options(kind, words)
-    target_options = {
-        key: value for key, value in {**options, **changes}.items() if value is not None
-    }
-    engine = compute_targets.engine_of(Target(name, kind, target_options))
-    refuse(_problems(workspace, engine), "This compute target cannot accept jobs")
+def _save(workspace: Workspace, target: Target, args: argparse.Namespace) -> VerbResult:
+    """Store ``target`` with the options in ``args``, unless its cluster refuses it.
+
+    A cluster that does not respond is a warning: it may be down, or behind a VPN.
+    """
+    name, kind = target.name, target.kind
+    options = {**target.options, **_parse_options(kind, args.left)}
+    options = {key: value for key, value in options.items() if value is not None}
+    engine = compute_targets.engine_of(Target(name, kind, options))
+    with spinner.show_status(f"Checking {name}"):
+        problems = [] if args.no_check else _problems(workspace, engine)
+    unanswered = [problem for problem in problems if isinstance(problem, Unanswered)]
+    if len(problems) > len(unanswered):
+        refuse(problems, "This compute target cannot accept jobs")
     compute_targets.put(workspace_here.create_if_missing(workspace), engine)
-    record = _record(workspace, engine)
+    for problem in unanswered:
+        later = f"to check it later, run: scriptrun compute check {shlex.quote(name)}"
+        attach.warn(f"{problem.rstrip('.')}. {name!r} is stored unchecked; {later}")
+    record = {**_record(workspace, engine), "checked": not (unanswered or args.no_check)}
     return record, f"{name}: {kind}({_format_options(record['options'])})"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from scriptrun.spec.errors import ScriptrunError
 
-USAGE_ERROR, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
+USAGE_ERROR, BUG, TIMED_OUT, INTERRUPTED, PIPE = 2, 70, 124, 130, 141
 #: the characters of a line of an error message: more than the longest path, twice
 _LONGEST_LINE = 10_000
 _MAKE_ROOM = (

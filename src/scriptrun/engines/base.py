@@ -138,7 +138,10 @@ class Engine(Protocol):
         ...
 
     def check(self, job: JobSpec) -> list[str]:
-        """Every reason why this engine cannot run the job; empty if it can."""
+        """Every reason why this engine cannot run the job; empty if it can.
+
+        ``checks.Unanswered`` marks the reason that the cluster does not respond.
+        """
         ...
 
     def render(self, job: JobSpec, folder: Path) -> str:

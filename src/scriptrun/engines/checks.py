@@ -17,6 +17,10 @@ else:
 MIN_FREE_BYTES = 1_000_000_000
 
 
+class Unanswered(str):
+    """A problem of a job that is only that its cluster does not respond, so that it may be fine."""
+
+
 class Check(Value):
     """The result of one check. ``verdict``: "ok", "warning" (runs still work) or "bad"."""
 

@@ -26,6 +26,8 @@ from scriptrun.store import dependents
 
 #: default timeout of a command, in seconds
 COMMAND_TIMEOUT = 60.0
+#: seconds in which a host must accept a connection
+CONNECT_SECONDS = 10
 #: bytes that a host may answer to one command, since they are held in memory
 MAX_ANSWER = 4 << 30
 #: seconds for which an idle ssh connection stays open
@@ -271,7 +273,14 @@ def _write_all(stream: IO[bytes], data: bytes) -> None:
 @functools.cache
 def _ssh_options(host: str, config: tuple[str, ...]) -> tuple[str, ...]:
     """Options for every command: never prompt, and share one connection."""
-    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"]
+    options = [
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        f"ConnectTimeout={CONNECT_SECONDS}",
+        "-o",
+        "ServerAliveInterval=15",
+    ]
     if not _shares_connection(host, config):
         folder = _socket_folder()
         if folder is not None:

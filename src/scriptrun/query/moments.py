@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import re
+import time
 
 from scriptrun.spec.values import Value
 
@@ -52,6 +54,16 @@ def parse_duration(text: str, with_unit: bool = False) -> float | None:
     if not with_unit and re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", word):
         return float(word)
     return None
+
+
+def epoch_seconds(iso: str) -> float:
+    """An ISO 8601 time in UTC in seconds since 1970; 0 if it is none."""
+    try:
+        whole = calendar.timegm(time.strptime(iso[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return 0.0
+    fraction = re.match(r"\.\d+", iso[19:])
+    return whole + float(fraction[0] if fraction else 0)
 
 
 def _absolute(text: str) -> Moment | None:

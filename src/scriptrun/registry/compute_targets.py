@@ -6,7 +6,7 @@ import fnmatch
 import shlex
 
 from scriptrun.engines import registry as engine_registry
-from scriptrun.spec import field_types, suggestion, values
+from scriptrun.spec import field_types, name_rules, suggestion, values
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.job import Target
 from scriptrun.store import records, registry
@@ -171,9 +171,20 @@ def is_alias(workspace: WorkspaceFiles, name: str) -> bool:
 
 
 def put(workspace: WorkspaceFiles, engine: Engine) -> None:
-    """Store ``engine`` in the workspace under its name, replacing any previous target."""
+    """Store ``engine`` in the workspace under its name, replacing any previous target.
+
+    Raises ComputeTargetException for an invalid name.
+    """
     target = target_of(engine)
+    check_name(workspace, target.name)
     _target_store(workspace).put(target.name, {"class": target.kind, **target.options})
+
+
+def check_name(workspace: WorkspaceFiles, name: str) -> None:
+    """Raise ComputeTargetException for an invalid name that no stored target has."""
+    problem = name_rules.strict_problem(name)
+    if problem and (not name or _target_store(workspace).get(name) is None):
+        raise ComputeTargetException(f"Invalid compute target name {name!r}.", problem)
 
 
 def remove(workspace: WorkspaceFiles, name: str) -> None:

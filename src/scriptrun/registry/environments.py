@@ -12,7 +12,7 @@ from scriptrun.config.environments import team as team_environments
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
-from scriptrun.spec import requirement_syntax, suggestion
+from scriptrun.spec import name_rules, requirement_syntax, suggestion
 from scriptrun.spec.errors import (
     EnvironmentException,
     UserErrorException,
@@ -47,6 +47,7 @@ def register(workspace: WorkspaceFiles, environment: Environment) -> Environment
             f"Environment name {name!r} is reserved for curated environments.",
             "Use another name: environment.clone('my-name').",
         )
+    _check_name(workspace, name)
     conda = environment.python.conda_dependencies
     if isinstance(conda, CondaDependencies):
         lines = requirement_syntax.problems(conda.pip_packages)
@@ -58,6 +59,13 @@ def register(workspace: WorkspaceFiles, environment: Environment) -> Environment
     registered = Environment.from_dict({**value, "version": str(version)})
     environment.version = str(version)
     return registered
+
+
+def _check_name(workspace: WorkspaceFiles, name: str) -> None:
+    """Raise UserErrorException for an invalid name that no stored environment has."""
+    problem = name_rules.problem(name)
+    if problem and name and not _environment_registry(workspace).versions(name):
+        raise UserErrorException(f"Invalid environment name {name!r}.", problem)
 
 
 def remember(workspace: WorkspaceFiles, environment: Environment) -> None:
@@ -73,10 +81,11 @@ def remember(workspace: WorkspaceFiles, environment: Environment) -> None:
     version = value.pop("version", None)
     environments = _environment_registry(workspace)
     try:
+        _check_name(workspace, name)
         is_stored = str(version) in map(str, environments.versions(name))
         if not is_stored or environments.get(name, int(version)) != yaml_file.plain(value):
             environments.add(name, value)
-    except WorkspaceException:
+    except (WorkspaceException, UserErrorException):
         pass
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scriptrun.runtime import file_walk, foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
-from scriptrun.spec import ids, suggestion
+from scriptrun.spec import ids, name_rules, suggestion
 from scriptrun.spec.control_characters import escape
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
@@ -67,10 +67,9 @@ def add_version(
     ``root`` is the name of the model's file or folder. Each call creates a version; existing
     content is not stored twice.
     """
-    if not isinstance(name, str) or not name.strip() or "/" in name or "\\" in name or ":" in name:
-        raise UserErrorException(
-            f"Invalid model name {name!r}.", "Use a name without '/' and ':', e.g. 'digits'."
-        )
+    problem = name_rules.strict_problem(name)
+    if problem and not (isinstance(name, str) and name in names(workspace)):
+        raise UserErrorException(f"Invalid model name {name!r}.", problem)
     stored = blobs.put_all(_content(workspace), [source for _, source in sorted(sources.items())])
     files = [
         {"path": path, "size": size, "sha256": digest}

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from scriptrun.registry import compute_targets
-from scriptrun.runs import phases, run_datasets
+from scriptrun.runs import run_datasets
 from scriptrun.runtime import files
 from scriptrun.spec import ids
 from scriptrun.spec.later import later
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from scriptrun.data.datastores import records as datastore_records
     from scriptrun.data.datastores import references
     from scriptrun.runs.failed_log import FailedLog
+    from scriptrun.runtime.hints import Json
+    from scriptrun.spec.job import JobSpec
+    from scriptrun.tracking.run_state import RunState
 
     class PrettyPrinter(Protocol):
         """What IPython hands to ``_repr_pretty_``."""
@@ -94,9 +97,7 @@ def details(run: Run) -> dict[str, Any]:
         "attempts": len(run_folder.attempts(run.path)),
         "jobIds": compute_targets.engine_of(job.target).job_ids(run.path),
         "nodes": run_folder.node_names(run.path, all_events),
-        "times": [
-            attempt.as_dict() for attempt in phases.attempts(run.path, job, all_events, status)
-        ],
+        "times": _times(run, job, all_events, status),
     }
     if status.reason:
         result["reason"] = status.reason
@@ -107,6 +108,13 @@ def details(run: Run) -> dict[str, Any]:
         result["error"] = {"error": {"code": "UserError", "message": _error(status.reason, log)}}
         result["lastLines"] = list(log.lines)
     return result
+
+
+def _times(run: Run, job: JobSpec, all_events: list[Json], status: RunState) -> list[Json]:
+    from scriptrun.runs import phases  # starting a run needs none of it
+
+    attempts = phases.attempts(run.path, job, all_events, status)
+    return [attempt.as_dict() for attempt in attempts]
 
 
 def _error(reason: str, log: FailedLog) -> str:

@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 
+from scriptrun.query import moments
 from scriptrun.runtime import events as runtime_events
 from scriptrun.runtime import results
-from scriptrun.spec import ids, states
+from scriptrun.spec import states
 from scriptrun.spec.values import Value
 from scriptrun.tracking import run_folder
 
@@ -101,7 +102,7 @@ def _attempt(number: int, state: str, marks: list[Mark], until: float) -> Attemp
 
 
 def _at_submission(job: JobSpec, all_events: Sequence[Json]) -> list[Mark]:
-    created = ids.epoch_seconds(job.created)
+    created = moments.epoch_seconds(job.created)
     queued = next((event["t"] for event in all_events if _is_state(event, states.QUEUED)), None)
     marks = [(created, SUBMITTING)] if created else []
     return marks if queued is None else [*marks, (queued, QUEUED)]

@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from scriptrun.query import fields, language, numbers, tree
+from scriptrun.query import fields, language, moments, numbers, tree
 from scriptrun.query.fields import Field
 from scriptrun.query.language import UNKNOWN, Mention, Query
 from scriptrun.query.problem import Problem, refuse
 from scriptrun.runs import find
-from scriptrun.spec import ids, states, suggestion
+from scriptrun.spec import states, suggestion
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value
@@ -106,7 +106,7 @@ def _flag(since: float | None) -> str:
 
 def _waited(row: RunRow, now: float) -> float | None:
     started = row.began if row.began is not None else None if states.is_terminal(row.state) else now
-    return None if started is None else started - ids.epoch_seconds(row.created)
+    return None if started is None else started - moments.epoch_seconds(row.created)
 
 
 _VALUES: dict[str, Callable[[RunRow, float], FieldValue]] = {
@@ -117,7 +117,7 @@ _VALUES: dict[str, Callable[[RunRow, float], FieldValue]] = {
     "state": lambda row, now: row.state,
     "reason": lambda row, now: row.reason or None,
     "exit_code": lambda row, now: row.exit_code,
-    "submitted": lambda row, now: ids.epoch_seconds(row.created),
+    "submitted": lambda row, now: moments.epoch_seconds(row.created),
     "started": lambda row, now: row.began,
     "ended": lambda row, now: row.ended,
     "duration": _duration,

@@ -32,19 +32,6 @@ def utc(seconds: float) -> str:
     return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"
 
 
-def epoch_seconds(iso: str) -> float:
-    """An ISO 8601 time in UTC in seconds since 1970; 0 if it is none."""
-    import calendar  # starting a run needs neither
-    import re
-
-    try:
-        whole = calendar.timegm(time.strptime(iso[:19], "%Y-%m-%dT%H:%M:%S"))
-    except ValueError:
-        return 0.0
-    fraction = re.match(r"\.\d+", iso[19:])
-    return whole + float(fraction[0] if fraction else 0)
-
-
 def with_iso_times(record: Json, *names: str) -> Json:
     """A copy of ``record`` in which ``names``, in seconds since 1970, are ISO 8601 in UTC.
 

@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from scriptrun.query import tree
+from scriptrun.query import moments, tree
 from scriptrun.query.fields import Field
 from scriptrun.runtime.injob.short_names import short_name
-from scriptrun.spec import ids
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.records import DamagedRecord
@@ -385,7 +384,7 @@ def _described(day: str, folder: Path, job: JobSpec, facts: events.RunFacts) -> 
         "id": folder.name,
         "day": day,
         "created": job.created,
-        "submitted": ids.epoch_seconds(job.created),
+        "submitted": moments.epoch_seconds(job.created),
         "experiment": job.experiment,
         "display_name": facts.display_name or job.display_name or folder.name,
         "short_name": short_name(folder.name),

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
     from scriptrun.tracking.run_state import RunState
 
-#: the exit code of coreutils' ``timeout``
-TIMED_OUT = 124
 #: how many active runs a message names
 _MAX_NAMED = 5
 
@@ -68,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     is_complete = bool(ended) if args.any else len(ended) == len(runs)
     if not is_complete and runs:
         cli_errors.say(f"Timed out after {args.timeout}. {_still_active(runs, ended)}")
-        return TIMED_OUT
+        return cli_errors.TIMED_OUT
     return 0 if all(status.state == states.COMPLETED for status in ended.values()) else 1
 
 

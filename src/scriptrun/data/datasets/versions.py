@@ -8,7 +8,7 @@ from scriptrun.data.datasets.manifest import Manifest, ManifestRow, manifest_pat
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.stores.local import says_the_same
-from scriptrun.spec import ids, suggestion
+from scriptrun.spec import ids, name_rules, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import records, yaml_file
 from scriptrun.store.versions import VersionRecord, VersionStore
@@ -41,6 +41,9 @@ def add(
         raise UserErrorException(f"A dataset name must be a string, not {name!r}.")
     version_store = _open_versions(workspace)
     latest = max(version_store.versions(name), default=0)
+    problem = name_rules.problem(name)
+    if problem and not latest:
+        raise UserErrorException(f"Invalid dataset name {name!r}.", problem)
     if latest and not create_new_version:
         raise UserErrorException(
             f"Dataset {name!r} already exists in version {latest}.",

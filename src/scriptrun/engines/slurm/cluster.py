@@ -10,6 +10,7 @@ import time
 
 from scriptrun.engines import containers, mpirun
 from scriptrun.engines.base import Order
+from scriptrun.engines.checks import Unanswered
 from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import reserved_options
 from scriptrun.engines.slurm import script as slurm_script
@@ -112,6 +113,8 @@ def problems(target: SlurmOptions, job: JobSpec) -> list[str]:
             + _capacity_problems(target, job, node_types(target.ssh))
             + _mpi_problems(target, job)
         )
+    except slurm_commands.SlurmUnreachable as error:
+        return [*messages, Unanswered(error.message)]
     except ExperimentExecutionException as error:
         return [*messages, error.message]
 
