@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.cleanup.report import PruneReport
     from scriptrun.config.environments.environment import Environment
     from scriptrun.core.experiment import Experiment
     from scriptrun.core.keyvault import Keyvault
@@ -178,6 +179,26 @@ class Workspace(WorkspaceFiles):
         from scriptrun.core import run_list
 
         return run_list.find(self, query, sort, limit, children)
+
+    def prune(
+        self,
+        query: str = "",
+        older_than: float | None = None,
+        removed_before: float = 0.0,
+        dry_run: bool = False,
+    ) -> PruneReport:
+        """Delete removed runs for good, and what nothing refers to; returns what that frees.
+
+        ``query`` also selects ended runs that match it, ``older_than`` those that ended at least so
+        many seconds ago; together, those to which both apply. ``removed_before`` spares runs that
+        were removed less than so many seconds ago. Runs that are active, pinned or the source of a
+        registered model are kept. ``dry_run`` deletes nothing.
+        """
+        from scriptrun.cleanup import prune
+        from scriptrun.cleanup.selection import Criteria
+
+        criteria = Criteria(query, older_than, removed_before)
+        return prune.plan(self, criteria) if dry_run else prune.prune(self, criteria)
 
     def delete(self, *args: object, **kwargs: object) -> None:
         """Delete ``.scriptrun/`` with all runs. Raises WorkspaceException while a run is active."""

@@ -32,7 +32,7 @@ from scriptrun.runtime.files import read_object, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.later import later
-from scriptrun.store import paths
+from scriptrun.store import paths, trees
 from scriptrun.store.locks import flocks
 
 TYPE_CHECKING = False
@@ -216,7 +216,7 @@ def _mark(builder: Builder, folder: str, seconds: float) -> None:
             "names": [builder.spec.name] if builder.spec.name else [],
             "built": time.time(),
             "seconds": seconds,
-            "size": builder.external_size(folder) or cache_listing.disk_size(folder),
+            "size": builder.external_size(folder) or trees.size(folder),
             "lock": builder.lockfile,
         },
     )

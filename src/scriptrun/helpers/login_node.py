@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from scriptrun.cleanup import prune
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import PollRound
@@ -30,6 +31,7 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.store import dependents
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import bundle as snapshot_bundle
+from scriptrun.store.snapshots import prune_lease
 from scriptrun.submission import submit
 from scriptrun.tracking import mirror, run_folder
 from scriptrun.tracking.run_files import FolderFiles
@@ -89,7 +91,8 @@ def _workspace(question: Json) -> Workspace:
 def _have(question: Json, _: IO[bytes]) -> Answer:
     """Which parts of a snapshot are missing here, and where the root is."""
     workspace = _workspace(question)
-    missing = snapshot_bundle.missing(workspace.snapshots_folder, question["parts"])
+    store = workspace.snapshots_folder
+    missing = prune_lease.outside(store, lambda: snapshot_bundle.missing(store, question["parts"]))
     return {"missing": missing, "root": str(workspace.root)}, []
 
 
@@ -176,6 +179,12 @@ def _cancel(question: Json, _: IO[bytes]) -> Answer:
     return {}, []
 
 
+def _prune(question: Json, _: IO[bytes]) -> Answer:
+    """Delete runs, and what nothing refers to; answers which are kept, and why."""
+    report = prune.prune_runs(_workspace(question), question["runs"])
+    return {"kept": {run.id: run.reason for run in report.kept}, "size": report.size}, []
+
+
 def _version(_: Json, __: IO[bytes]) -> Answer:
     facts = {"python": sys.version.split()[0], "prefix": sys.prefix, "executable": sys.executable}
     return facts, []
@@ -188,6 +197,7 @@ _VERBS: dict[str, Callable[[Json, IO[bytes]], Answer]] = {
     "names": _names,
     "fetch": _fetch,
     "cancel": _cancel,
+    "prune": _prune,
     "version": _version,
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from scriptrun import remote
 from scriptrun.core.run import Run
+from scriptrun.data.datasets import manifest
 from scriptrun.environments import builder, ensure
 from scriptrun.history import compare as compare_runs
 from scriptrun.history import job_changes
@@ -126,6 +128,8 @@ def _problems(job: JobSpec, workspace: Workspace) -> list[str]:
     with vault.for_workspace(workspace.id):
         problems = builder.check(job.environment)
     problems += compute_targets.engine_of(job.target).check(job)
+    manifests = [_manifest_path(workspace, pin.manifest) for pin in job.data.pins]
+    snapshots.claim(workspace.snapshots_folder, job.snapshot or "", *manifests)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
         problems.append(f"snapshot {(job.snapshot or '')[:16]} is missing from the workspace")
     problems += _data_problems(job, workspace)
@@ -135,12 +139,15 @@ def _problems(job: JobSpec, workspace: Workspace) -> list[str]:
 
 def _data_problems(job: JobSpec, workspace: Workspace) -> list[str]:
     """Report missing dataset manifests: without them the same files cannot be read."""
-    manifests_folder = workspace.directory / "manifests"
     return [
         f"dataset manifest {pin.manifest[:16]} is missing from the workspace"
         for pin in job.data.pins
-        if not (manifests_folder / f"{pin.manifest}.manifest").exists()
+        if not _manifest_path(workspace, pin.manifest).exists()
     ]
+
+
+def _manifest_path(workspace: Workspace, digest: str) -> Path:
+    return manifest.manifest_path(workspace.directory / "manifests", digest)
 
 
 def _choose_lockfile(run: Run, job: JobSpec, workspace: Workspace) -> tuple[Json | None, list[str]]:

@@ -5,11 +5,15 @@ Only this package and the engines know how that host is reached.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
+
+#: the run's location: ``{"host", "root", "tool"}``; written before anything is sent
+ADDRESS = "address.json"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,3 +37,19 @@ def home(folder: Path, job: JobSpec) -> RunFiles | None:
     if elsewhere is not None:
         return elsewhere.home(folder, job.id)
     return compute_targets.engine_of(job.target).home(folder)
+
+
+def host_of(folder: Path) -> str:
+    """The host that has the run's folder; "" for a run whose folder is only here.
+
+    Raises DamagedRecord if its address cannot be read.
+    """
+    if not os.path.lexists(folder / ADDRESS):
+        return ""
+    address = client.address(folder)
+    return "" if address is None else str(address["host"])
+
+
+def prune(folders: dict[str, Path]) -> dict[str, str]:
+    """Delete the runs with these IDs and folders on their hosts; why some are kept, by ID."""
+    return client.prune(folders) if folders else {}

@@ -17,10 +17,15 @@ from scriptrun.engines.checks import Check
 from scriptrun.engines.transport import HostUnreachable, SshTransport
 from scriptrun.preparation import data_bundle
 from scriptrun.registry import wheels
+from scriptrun.remote import ADDRESS
 from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
 from scriptrun.spec import field_types, states
-from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
+from scriptrun.spec.errors import (
+    ComputeTargetException,
+    ExperimentExecutionException,
+    ScriptrunError,
+)
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
@@ -37,8 +42,6 @@ if TYPE_CHECKING:
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
 
-#: the run's location: ``{"host", "root", "tool"}``; written before anything is sent
-ADDRESS = "address.json"
 #: seconds that uploading a snapshot or fetching files may take
 TRANSFER_TIMEOUT = 3600.0
 
@@ -263,6 +266,24 @@ def _address_in(folder: Path) -> Json:
     if run_address is None:
         raise records.DamagedRecord(folder / ADDRESS, " is missing")
     return run_address
+
+
+def prune(folders: dict[str, Path]) -> dict[str, str]:
+    """Delete the runs with these IDs and folders on their hosts; why some are kept, by ID."""
+    reasons: dict[str, str] = {}
+    addresses = {run_id: _address_in(folder) for run_id, folder in folders.items()}
+    while addresses:
+        host = next(iter(addresses.values()))
+        here = [run_id for run_id, each in addresses.items() if each == host]
+        addresses = {run_id: each for run_id, each in addresses.items() if each != host}
+        try:
+            kept: Json = _ask(host, {"verb": "prune", "runs": here})["kept"]
+            reasons.update({run_id: str(kept[run_id]) for run_id in here if run_id in kept})
+        except ScriptrunError as error:
+            reasons.update(dict.fromkeys(here, error.message.rstrip(".")))
+        except (KeyError, TypeError):
+            reasons.update(dict.fromkeys(here, f"unexpected response from {host['host']}"))
+    return reasons
 
 
 class RemoteRunFiles:

@@ -12,7 +12,7 @@ from scriptrun.spec.errors import ScriptrunError, UserErrorException, WorkspaceE
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
 from scriptrun.store.records import DamagedRecord
-from scriptrun.tracking import run_state
+from scriptrun.tracking import pruned_runs, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +104,12 @@ def find(workspace: Workspace, query: str | None = None, removed: bool = False) 
         )
     if not ids and others:
         raise _is_removed(workspace, str(query), others)
+    pruned = pruned_runs.find(workspace.directory, query) if query and not ids else None
+    if pruned is not None:
+        by = f" by {pruned.by}" if pruned.by else ""
+        raise UserErrorException(
+            f"Run {pruned.id!r} was pruned{by} on {pruned.pruned[:10]}: its files were deleted."
+        )
     if not ids:
         raise UserErrorException(
             f"Run {query!r} not found in workspace {workspace.name!r}.",

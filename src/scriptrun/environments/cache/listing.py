@@ -15,7 +15,7 @@ from scriptrun.spec import ids
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
-from scriptrun.store import container_tool
+from scriptrun.store import container_tool, trees
 from scriptrun.store.locks import flocks
 
 TYPE_CHECKING = False
@@ -173,7 +173,7 @@ def _read_environment(key: str) -> BuiltEnvironment | None:
         names=tuple(marker.get("names", ())),
         python=str(lockfile.get("python") or ""),
         packages=build_plan.package_count(lockfile),
-        size=int(marker.get("size") or disk_size(folder)),
+        size=int(marker.get("size") or trees.size(folder)),
         built=float(marker.get("built", 0.0)),
         used=cache_folders.last_use(folder),
         seconds=float(marker.get("seconds", 0.0)),
@@ -182,22 +182,6 @@ def _read_environment(key: str) -> BuiltEnvironment | None:
             os.path.basename(path) for path in cache_usage.read_runs(cache_folders.key_folder(key))
         ),
     )
-
-
-def disk_size(folder: str) -> int:
-    """The size of ``folder`` in bytes, including files linked from uv's cache."""
-    total, folders = 0, [folder]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except OSError:
-            continue  # removed in the meantime
-    return total
 
 
 def age(environment: BuiltEnvironment) -> float:

@@ -13,7 +13,7 @@ from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import SnapshotException
 from scriptrun.store import paths
 from scriptrun.store.file_stamp import stamp_of
-from scriptrun.store.snapshots import stamps
+from scriptrun.store.snapshots import stamps, unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def parts(store: Path, digest: str) -> list[str]:
 def missing(store: Path, names: list[str]) -> list[str]:
     """Those of ``names`` that the store does not hold, or holds damaged.
 
-    All content is compared with its digest, once while its file looks the same.
+    All content is compared with its digest, once while its file looks the same. What is not missing
+    is marked as used now.
     """
     note_path = paths.cache_root() / "stat" / f"{digest_of(str(store))[:32]}.parts"
     noted = files.read_json(str(note_path))
@@ -53,6 +54,7 @@ def missing(store: Path, names: list[str]) -> list[str]:
     whole: dict[str, Stamp] = {}
     for name in names:
         try:
+            unchanged.mark_used(str(store / name))
             stamp = stamp_of(store / name)
             if known.get(name) == stamp or _is_whole(store, store / name):
                 whole[name] = stamp

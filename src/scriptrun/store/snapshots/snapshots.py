@@ -18,7 +18,7 @@ from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 from scriptrun.store.locks import flocks
-from scriptrun.store.snapshots import stamps, stat_cache, unchanged
+from scriptrun.store.snapshots import prune_lease, stamps, stat_cache, unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,11 +67,24 @@ def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snaps
     behind.
     """
     real_source, store_folder = _resolve_source(source), Path(os.path.abspath(store))
-    cache = stat_cache.cache_file(store_folder, real_source)
-    result = unchanged.find_unchanged(real_source, cache)
-    if result is None or not _still_stored(store_folder, cache, result):
-        result = _take_new(store_folder, real_source, cache)
+    return prune_lease.outside(store_folder, lambda: _take(store_folder, real_source))
+
+
+def _take(store: Path, source: bytes) -> Snapshot:
+    cache = stat_cache.cache_file(store, source)
+    result = unchanged.find_unchanged(source, cache)
+    if result is None or not _still_stored(store, cache, result):
+        result = _take_new(store, source, cache)
     return Snapshot(result.digest, result.files, result.size, result.warnings)
+
+
+def claim(store: Path, digest: str, *others: Path) -> bool:
+    """Whether the snapshot ``digest`` and the files ``others`` exist; marks them as used now.
+
+    Then a garbage collection keeps them until a run refers to them, for a day at least.
+    """
+    paths = [workdir.manifest_path(store, digest), *map(str, others)]
+    return prune_lease.outside(store, lambda: all(unchanged.mark_used(path) for path in paths))
 
 
 def inspect(source: str | os.PathLike[str]) -> preview.Inspection:

@@ -10,11 +10,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from scriptrun.runtime import files
 from scriptrun.spec.values import Value
 from scriptrun.store.snapshots import folder as snapshot_folder
 from scriptrun.store.snapshots import stat_cache
 from scriptrun.store.snapshots.ignore import Rules, rules_for
 
+#: the ending of a file whose time says when another user's file was used last
+USED = ".used"
 #: seconds; a file used so lately is not marked again, so that it keeps its times
 _LATELY = 3600.0
 
@@ -76,6 +79,9 @@ def used_size(path: str) -> int:
     except FileNotFoundError:
         return -1
     if abs(time.time() - status.st_mtime) > _LATELY:
-        with suppress(OSError):  # another user's file, or a read-only disk
+        try:
             os.utime(path)
+        except OSError:  # another user's file
+            with suppress(OSError):  # a read-only disk
+                files.write_atomic(path + USED, b"", durable=False)
     return status.st_size

@@ -1,0 +1,1 @@
+"""Free disk space: delete removed and old runs, and what nothing refers to."""

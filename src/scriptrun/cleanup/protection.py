@@ -1,0 +1,64 @@
+"""Which runs are never pruned, and why.
+
+A run is protected if it is pinned, active or damaged, if a registered model came from it, if a
+registered dataset refers to files in its folder, or if an active run refers to it (it resumes from
+it, or reruns it). With a protected run stay the runs that it consists of, all its descendants, and
+the runs that it belongs to: its parent, whose record a sweep's run needs, and so on upwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scriptrun.cleanup import stored_runs
+from scriptrun.cleanup.stored_runs import StoredRun, StoredRuns
+from scriptrun.registry import models
+from scriptrun.tracking.run_marks import PINNED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+
+
+def find(workspace: WorkspaceFiles, runs: StoredRuns) -> dict[str, str]:
+    """Why each protected run is kept, by its ID: a phrase.
+
+    Raises DamagedRecord if a model's record cannot be read: it may stand on any run.
+    """
+    reasons: dict[str, str] = {}
+    for run_id, reason in _direct(workspace, runs):
+        if run_id in runs.runs:
+            reasons.setdefault(run_id, reason)
+    for run_id in list(reasons):
+        for child in runs.descendants(run_id):
+            reasons.setdefault(child, f"part of {run_id}, which is kept")
+    for run_id in list(reasons):
+        for parent in runs.ancestors(run_id):
+            reasons.setdefault(parent, f"its run {run_id} is kept")
+    return reasons
+
+
+def _direct(workspace: WorkspaceFiles, runs: StoredRuns) -> Iterator[tuple[str, str]]:
+    for version in models.all_versions(workspace):
+        if version.get("run_id"):
+            yield (
+                str(version["run_id"]),
+                f"model {version['name']}:{version['version']} came from it",
+            )
+    for path, references in stored_runs.registered(workspace):
+        for run_id in references.runs:
+            name = path.relative_to(workspace.directory).as_posix()
+            yield run_id, f"{name} refers to its files"
+    for run in runs.runs.values():
+        yield from _of_run(run)
+
+
+def _of_run(run: StoredRun) -> Iterator[tuple[str, str]]:
+    if PINNED in run.references.marks:
+        yield run.row.id, "pinned"
+    if not run.is_final:
+        yield run.row.id, f"active ({run.row.state})"
+        for other in run.references.runs - {run.row.id}:
+            yield other, f"active run {run.row.id} refers to it"
+    elif run.is_damaged:
+        yield run.row.id, "its record cannot be read"

@@ -1,0 +1,178 @@
+"""Prune a workspace: delete removed and old runs, then what nothing refers to any more."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from scriptrun import remote
+from scriptrun.cleanup import run_removal, selection, stored_runs
+from scriptrun.cleanup.report import Freed, KeptRun, PruneReport
+from scriptrun.cleanup.run_removal import RunRemoval
+from scriptrun.cleanup.selection import Criteria
+from scriptrun.cleanup.stored_runs import References, StoredRuns
+from scriptrun.spec import accounts
+from scriptrun.spec.values import Value, fresh
+from scriptrun.store import trees
+from scriptrun.store.snapshots import garbage, prune_lease
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+
+#: seconds for which what nothing refers to is kept after its last use
+AGE = garbage.DAY
+#: folders of the workspace in which an interrupted process may have left temporary files
+_FOLDERS = ("snapshots", "manifests", "locks", "models")
+
+
+def plan(workspace: WorkspaceFiles, criteria: Criteria) -> PruneReport:
+    """What ``prune`` would free. Writes nothing. Raises QueryException for an invalid query."""
+    return _Prune(workspace).plan(criteria)
+
+
+def prune(
+    workspace: WorkspaceFiles,
+    criteria: Criteria,
+    only: list[str] | None = None,
+    on_progress: Callable[[int], None] = lambda count: None,
+) -> PruneReport:
+    """Delete the runs that ``criteria`` select, and what nothing refers to; returns what was freed.
+
+    ``only`` are the IDs that an earlier plan has shown: no other run goes. ``on_progress`` is
+    called with the number of runs that were handled so far.
+    """
+    return _Prune(workspace).prune(criteria, only, on_progress)
+
+
+def prune_runs(workspace: WorkspaceFiles, run_ids: list[str]) -> PruneReport:
+    """As ``prune``, for the runs with these IDs, of which some may be gone already."""
+    return _Prune(workspace).prune_ids(run_ids)
+
+
+class _Prune(Value):
+    """One prune of ``workspace``; ``known`` is what was read of runs already."""
+
+    workspace: WorkspaceFiles
+    known: dict[str, References] = fresh(default_factory=dict)
+
+    def plan(self, criteria: Criteria) -> PruneReport:
+        report = PruneReport(dry_run=True)
+        runs = StoredRuns(self.workspace, criteria.query, self.known)
+        selection.select(self.workspace, runs, criteria.reasons(runs), report)
+        gone = {run.id for run in report.runs}
+        for run_id in gone:
+            del runs.runs[run_id]
+        for folder in self._leftover_folders():
+            report.leftovers = report.leftovers.plus(trees.size(folder))
+        self._stored(runs, report, remove=False)
+        return report
+
+    def prune(
+        self, criteria: Criteria, only: list[str] | None, on_progress: Callable[[int], None]
+    ) -> PruneReport:
+        runs = StoredRuns(self.workspace, criteria.query, self.known)
+        reasons = criteria.reasons(runs)
+        if only is not None:
+            reasons = {run_id: reasons[run_id] for run_id in only if run_id in reasons}
+        return self._remove(runs, reasons, on_progress)
+
+    def prune_ids(self, run_ids: list[str]) -> PruneReport:
+        runs = StoredRuns(self.workspace, known=self.known)
+        reasons = {run_id: "pruned" for run_id in run_ids if run_id in runs.runs}
+        return self._remove(runs, reasons, lambda count: None)
+
+    def _remove(
+        self, runs: StoredRuns, reasons: dict[str, str], on_progress: Callable[[int], None]
+    ) -> PruneReport:
+        report = PruneReport(dry_run=False)
+        selection.select(self.workspace, runs, reasons, report)
+        self._remove_runs(report, on_progress)
+        self._remove_leftovers(report)
+        with prune_lease.hold(self.workspace.snapshots_folder):
+            self._stored(StoredRuns(self.workspace, known=self.known), report, remove=True)
+        return report
+
+    def _remove_runs(self, report: PruneReport, on_progress: Callable[[int], None]) -> None:
+        distant = {run.id: Path(run.folder) for run in report.runs if run.host}
+        failed = remote.prune(distant)
+        here = [run for run in report.runs if run.id not in failed]
+        failed.update(self._removal().remove(here, on_progress))
+        report.kept += [
+            KeptRun(run.id, run.name, failed[run.id]) for run in report.runs if run.id in failed
+        ]
+        report.runs = [run for run in report.runs if run.id not in failed]
+        run_removal.remove_empty_days(self.workspace.runs_folder)
+
+    def _removal(self) -> RunRemoval:
+        return RunRemoval(self.workspace.directory, _user())
+
+    def _leftover_folders(self) -> list[Path]:
+        return [
+            folder
+            for folder in stored_runs.unfinished(self.workspace)
+            if not accounts.is_of_another(folder)
+            and (run_removal.is_interrupted(folder) or run_removal.is_unpublished(folder))
+        ]
+
+    def _remove_leftovers(self, report: PruneReport) -> None:
+        """Delete what interrupted submissions and prunes have left among the runs."""
+        folders = self._leftover_folders()
+        sizes = {folder: trees.size(folder) for folder in folders}
+        interrupted = [folder for folder in folders if run_removal.is_interrupted(folder)]
+        failed = self._removal().finish(interrupted)
+        for folder in set(folders) - set(interrupted):
+            problem = run_removal.delete(folder)
+            if problem:
+                failed[folder.name] = problem
+        for folder in folders:
+            if folder.name not in failed:
+                report.leftovers = report.leftovers.plus(sizes[folder])
+        report.problems += [f"{name} {problem}" for name, problem in failed.items()]
+
+    def _stored(self, runs: StoredRuns, report: PruneReport, remove: bool) -> None:
+        """Add what nothing refers to to the report, and ``remove`` it."""
+        used = stored_runs.digests_in_use(self.workspace, runs)
+        if used is None:
+            damaged = next(run for run in runs.runs.values() if run.is_damaged)
+            report.problems.append(
+                f"No snapshots are deleted: the record of run {damaged.row.id} cannot be read, so "
+                "its snapshot is unknown. Restore its job.json, or delete its folder"
+            )
+            return
+        store = self.workspace.snapshots_folder
+        found = garbage.find(store, used, AGE)
+        report.recent = found.recent
+        if found.damaged:
+            report.problems.append(f"The content of snapshots is kept: {found.damaged}")
+        size = garbage.remove(store, found, AGE) if remove else found.size
+        report.snapshots = Freed(found.snapshots, size)
+        self._manifests(used, report, remove)
+        if remove:
+            freed = sum(
+                garbage.remove_leftovers(self.workspace.directory / name, AGE) for name in _FOLDERS
+            )
+            report.leftovers = report.leftovers.plus(freed, 0)
+
+    def _manifests(self, used: set[str], report: PruneReport, remove: bool) -> None:
+        """The lists of datasets' files that neither a run nor a registered dataset refers to."""
+        for path in (self.workspace.directory / "manifests").glob("*.manifest"):
+            try:
+                status = path.stat()
+                if path.stem in used or time.time() - garbage.last_used(path) < AGE:
+                    continue
+                if remove:
+                    path.unlink()
+            except OSError:
+                continue  # removed meanwhile, or of another user
+            report.manifests = report.manifests.plus(status.st_size)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

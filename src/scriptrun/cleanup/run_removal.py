@@ -1,0 +1,145 @@
+"""Delete the folders of runs, so that a kill or a power cut at any moment leaves no half run.
+
+First ``job.json`` becomes ``pruned.json``, by one rename: the folder is no run any more. Once that
+is on the disk, the log of pruned runs is written, the rest is deleted, and ``pruned.json`` last. A
+folder that has ``pruned.json`` only is finished by the next prune.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from scriptrun.runtime import durability, files
+from scriptrun.spec.values import Value
+from scriptrun.store import trees
+from scriptrun.tracking import events, pruned_runs, run_folder, run_state
+from scriptrun.tracking.run_marks import PINNED, REMOVED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.cleanup.report import PrunedRun
+
+MARKER = "pruned.json"
+#: how many runs are synced together
+_BATCH = 200
+_DAY = 86_400.0
+#: what a submission writes before it publishes the run
+_SUBMISSION_FILES = ("environment.lock.json", "address.json", "events")
+
+
+class RunRemoval(Value):
+    """Deletes runs of the workspace's folder ``directory``, and logs them as pruned by ``user``."""
+
+    directory: Path
+    user: str
+
+    def remove(
+        self, runs: Sequence[PrunedRun], on_progress: Callable[[int], None] = lambda count: None
+    ) -> dict[str, str]:
+        """Delete ``runs``; returns why some were not, by ID.
+
+        ``on_progress`` is called with the number of runs that were handled so far.
+        """
+        failed: dict[str, str] = {}
+        for start in range(0, len(runs), _BATCH):
+            batch = runs[start : start + _BATCH]
+            reasons = {run.id: _claim(Path(run.folder), run.reason) for run in batch}
+            claimed = [run for run in batch if not reasons[run.id]]
+            durability.sync_files(run.folder for run in claimed)
+            for run in claimed:
+                self._log(Path(run.folder), run.name)
+                reasons[run.id] = delete(Path(run.folder))
+            failed.update({run_id: reason for run_id, reason in reasons.items() if reason})
+            on_progress(start + len(batch))
+        return failed
+
+    def finish(self, folders: Iterable[Path]) -> dict[str, str]:
+        """Delete what is left of runs that an interrupted prune began to delete; as ``remove``."""
+        logged, failed = pruned_runs.all_ids(self.directory), {}
+        for folder in folders:
+            if folder.name not in logged:
+                self._log(folder)
+            reason = delete(folder)
+            if reason:
+                failed[folder.name] = reason
+        return failed
+
+    def _log(self, folder: Path, name: str = "") -> None:
+        job = files.read_object(folder / MARKER) or {}
+        name = name or str(job.get("display_name") or folder.name)
+        experiment = str(job.get("experiment") or "")
+        pruned_runs.write(self.directory, folder.name, name, experiment, self.user)
+
+
+def delete(folder: Path) -> str:
+    """Delete a folder that is no run any more, its marker last; returns why it could not be."""
+    for name in files.names_in(folder):
+        if name != MARKER:
+            trees.remove(folder / name)
+    left = [name for name in files.names_in(folder) if name != MARKER]
+    if left:
+        return f"cannot be deleted completely: {folder / left[0]} remains"
+    try:
+        (folder / MARKER).unlink(missing_ok=True)
+        folder.rmdir()
+    except OSError as error:
+        return f"cannot be deleted completely: {error.strerror}"
+    return ""
+
+
+def _claim(folder: Path, selected_as: str) -> str:
+    """Make the folder of a run that has ended no run any more; returns why not."""
+    try:
+        facts = events.collect_facts(events.read(folder))
+        if PINNED in facts.marks:
+            return "pinned meanwhile"
+        if selected_as == "removed" and REMOVED not in facts.marks:
+            return "restored meanwhile"
+        if not run_state.read_status(folder, facts).is_final:
+            return "active"
+        os.rename(folder / "job.json", folder / MARKER)
+    except FileNotFoundError:
+        return "deleted meanwhile"
+    except OSError as error:
+        return f"cannot be deleted: {error.strerror}"
+    return ""
+
+
+def is_interrupted(folder: Path) -> bool:
+    """Whether ``folder`` is no run any more, but a prune was killed before it had deleted it."""
+    return os.path.lexists(folder / MARKER) and not run_folder.exists(folder)
+
+
+def is_unpublished(folder: Path) -> bool:
+    """Whether ``folder`` was left by a submission that was killed a day ago or longer.
+
+    Then it never became a run, and holds nothing that a run has written.
+    """
+    names = files.names_in(folder)
+    if any(name not in _SUBMISSION_FILES and not name.endswith(".tmp") for name in names):
+        return False
+    try:
+        changed = max(os.stat(path).st_mtime for path in (folder, *_files_of(folder)))
+    except OSError:
+        return False
+    return time.time() - changed >= _DAY and not run_folder.exists(folder)
+
+
+def _files_of(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield Path(parent, name)
+
+
+def remove_empty_days(runs: Path) -> None:
+    """Remove folders of days that have no runs; not of late ones, in which runs may be made."""
+    recent = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 3 * _DAY))
+    for day in run_folder.days(runs):
+        if day < recent:
+            try:
+                (runs / day).rmdir()
+            except OSError:
+                continue  # it has runs

@@ -1,0 +1,99 @@
+"""Which runs a prune deletes: removed and old ones, unless they are protected."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from scriptrun import remote
+from scriptrun.cleanup import protection
+from scriptrun.cleanup.report import KeptRun, PrunedRun, PruneReport
+from scriptrun.cleanup.stored_runs import StoredRun, StoredRuns
+from scriptrun.engines import launchers
+from scriptrun.engines.base import ALIVE, UNKNOWN
+from scriptrun.spec import accounts
+from scriptrun.spec.values import Value
+from scriptrun.store import trees
+from scriptrun.store.records import DamagedRecord
+from scriptrun.tracking import run_folder
+from scriptrun.tracking.index import epoch_seconds
+from scriptrun.tracking.run_marks import REMOVED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+
+
+class Criteria(Value):
+    """Which runs go: removed ones, and those that match ``query`` and ended long enough ago.
+
+    Ages are in seconds. Without ``query`` and ``older_than``, only removed runs go.
+    """
+
+    query: str = ""
+    older_than: float | None = None
+    removed_before: float = 0.0
+
+    def reasons(self, runs: StoredRuns) -> dict[str, str]:
+        """Why each selected run is, by its ID; with a run, all its descendants are selected."""
+        now, found = time.time(), dict[str, str]()
+        for run_id, run in runs.runs.items():
+            removed = run.references.marks.get(REMOVED)
+            if removed is not None and now - removed >= self.removed_before:
+                found[run_id] = "removed"
+            elif removed is None and self._matches(run, runs, now):
+                found[run_id] = "matches the query" if self.query else "old"
+        for run_id, reason in list(found.items()):
+            for child in runs.descendants(run_id):
+                found.setdefault(child, reason)
+        return found
+
+    def _matches(self, run: StoredRun, runs: StoredRuns, now: float) -> bool:
+        if not self.query and (self.older_than is None or run.row.parent in runs.runs):
+            return False
+        if self.query and run.row.id not in runs.matching:
+            return False
+        ended = run.row.ended or epoch_seconds(run.row.created)
+        return self.older_than is None or now - ended >= self.older_than
+
+
+def select(
+    workspace: WorkspaceFiles, runs: StoredRuns, reasons: dict[str, str], report: PruneReport
+) -> None:
+    """Fill in the runs that go, and those that are kept although ``reasons`` select them."""
+    protected = protection.find(workspace, runs)
+    own_users = accounts.own_users() if os.name == "posix" else ()
+    for run_id, reason in reasons.items():
+        run = runs.runs[run_id]
+        try:
+            status = os.stat(run.folder)
+            why = protected.get(run_id) or _why_kept(run)
+        except (OSError, DamagedRecord):
+            status, why = None, "its record cannot be read"
+        if status is not None and own_users and status.st_uid not in own_users and own_users[0]:
+            owner = accounts.user_name(status.st_uid)
+            report.other_users[owner] = report.other_users.get(owner, 0) + 1
+        elif why:
+            report.kept.append(KeptRun(run_id, run.row.display_name, why))
+        else:
+            report.runs.append(
+                PrunedRun(
+                    run_id,
+                    run.row.display_name,
+                    reason,
+                    trees.size(run.folder),
+                    str(run.folder),
+                    remote.host_of(run.folder),
+                )
+            )
+
+
+def _why_kept(run: StoredRun) -> str:
+    """Why a run that has ended is kept for now; "" if it is not. Raises DamagedRecord."""
+    run_folder.read_job(run.folder)
+    ended = run.row.ended or 0.0
+    if time.time() - ended > launchers.HEARTBEAT_TIMEOUT or remote.host_of(run.folder):
+        return ""
+    if launchers.view(run.folder).state in (ALIVE, UNKNOWN):
+        return "it has just ended: its launcher is still running"
+    return ""

@@ -1,0 +1,165 @@
+"""The runs of a workspace, with what each of them refers to."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from scriptrun.query import tree
+from scriptrun.runs.search import Search
+from scriptrun.runtime import files
+from scriptrun.spec import states
+from scriptrun.spec.values import Value, fresh
+from scriptrun.tracking import run_folder, run_marks
+from scriptrun.tracking.index import RunRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+
+#: a SHA-256: of a snapshot, or of a dataset's list of files
+_DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+#: a path below the folder of a run
+_RUN_PATH = re.compile(rb"/runs/\d{4}-\d\d-\d\d/([^/\"\\\s]+)")
+_RERUN_OF = re.compile(rb'"rerun_of":\s*"([^"]+)"')
+#: folders of the workspace that hold no YAML of its registries
+_OTHER_FOLDERS = ("runs", "snapshots", "runtime", "locks", "manifests", "wheels", "datastores")
+
+
+class References(Value):
+    """What a record refers to: digests, and IDs of runs. None of its ``digests`` if unreadable."""
+
+    digests: frozenset[str] | None = frozenset()
+    runs: frozenset[str] = frozenset()
+    marks: dict[str, float] = fresh(default_factory=dict)
+
+
+class StoredRun(Value):
+    """A run as the index shows it, with its marks and references."""
+
+    row: RunRow
+    references: References
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.row.folder)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended."""
+        return states.is_terminal(self.row.state)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether its record cannot be read."""
+        return self.references.digests is None
+
+
+class StoredRuns:
+    """All runs of ``workspace`` by ID; ``matching`` are the IDs of those that match ``query``.
+
+    Raises QueryException for an invalid query. Records that were read once are not read again.
+    """
+
+    def __init__(
+        self,
+        workspace: WorkspaceFiles,
+        query: str = "",
+        known: dict[str, References] | None = None,
+    ) -> None:
+        self.known = {} if known is None else known
+        with Search(workspace) as search:
+            node = search.parse(query).node
+            everything = [row for _, row in search.index.search(tree.And(()), children=True)]
+            found = [row for _, row in search.index.search(node, children=True)] if query else []
+        is_about_children = "parent" in {field.name for field in tree.fields_of(node)}
+        self.matching = {row.id for row in found if is_about_children or not row.parent}
+        self.runs = {row.id: StoredRun(row, self._references(row)) for row in everything}
+        self._children: dict[str, list[str]] = {}
+        for row in everything:
+            if row.parent:
+                self._children.setdefault(row.parent, []).append(row.id)
+
+    def descendants(self, run_id: str) -> Iterator[str]:
+        """The IDs of the run's children, of their children, and so on."""
+        pending, seen = [run_id], {run_id}
+        while pending:
+            children = [each for each in self._children.get(pending.pop(), ()) if each not in seen]
+            seen.update(children)
+            pending += children
+            yield from children
+
+    def ancestors(self, run_id: str) -> Iterator[str]:
+        """The IDs of the run's parent, of its parent, and so on."""
+        seen = {run_id}
+        parent = self.runs[run_id].row.parent
+        while parent in self.runs and parent not in seen:
+            seen.add(parent)
+            yield parent
+            parent = self.runs[parent].row.parent
+
+    def _references(self, row: RunRow) -> References:
+        found = self.known.get(row.folder)
+        if found is None or not states.is_terminal(row.state) or found.digests is None:
+            found = self.known[row.folder] = read_references(Path(row.folder))
+        return found
+
+
+def read_references(folder: Path) -> References:
+    """What the run in ``folder`` refers to."""
+    try:
+        text = files.read_bytes(folder / "job.json") or b""
+        if not isinstance(files.parse_json(text), dict):
+            return References(None)
+        parts = [text, files.read_bytes(folder / "sweep.json") or b""]
+        for name in files.names_in(folder / "events"):
+            parts.append(files.read_bytes(folder / "events" / name) or b"")
+    except OSError:
+        return References(None)
+    references = find_references(b"\n".join(parts))
+    if any(b'"mark"' in part for part in parts[2:]):
+        references = references.replace(marks=run_marks.read(folder))
+    return references
+
+
+def find_references(text: bytes) -> References:
+    """The digests and the runs' IDs in ``text``."""
+    runs = [*_RUN_PATH.findall(text), *_RERUN_OF.findall(text)]
+    return References(
+        frozenset(each.decode() for each in _DIGEST.findall(text)),
+        frozenset(each.decode(errors="replace") for each in runs),
+    )
+
+
+def registered(workspace: WorkspaceFiles) -> Iterator[tuple[Path, References]]:
+    """What each YAML file of the workspace's registries refers to. Raises OSError."""
+    for folder, names, file_names in os.walk(workspace.directory):
+        if folder == str(workspace.directory):
+            names[:] = [name for name in names if name not in _OTHER_FOLDERS]
+        names[:] = [name for name in names if not name.startswith(".")]
+        for name in file_names:
+            if name.endswith(".yaml"):
+                path = Path(folder, name)
+                yield path, find_references(files.read_bytes(path) or b"")
+
+
+def digests_in_use(workspace: WorkspaceFiles, runs: StoredRuns) -> set[str] | None:
+    """All digests that the runs and the registries refer to; None if a run cannot be read."""
+    used: set[str] = set()
+    for run in runs.runs.values():
+        if run.references.digests is None:
+            return None
+        used |= run.references.digests
+    for _, references in registered(workspace):
+        used |= references.digests or set()
+    return used
+
+
+def unfinished(workspace: WorkspaceFiles) -> Iterator[Path]:
+    """The folders among the runs' that are no runs: a submission or a prune was interrupted."""
+    for folder in run_folder.all_folders(workspace.runs_folder):
+        if not run_folder.exists(folder) and folder.is_dir():
+            yield folder

@@ -1,0 +1,93 @@
+"""Keeps garbage collection and submissions apart, without a lock.
+
+A collector takes a lease and then replaces the file ``prune.count``, before it reads what the runs
+refer to. Whoever relies on content that is stored already reads the count before it marks the
+content as used, and again afterwards. If the count is unchanged, any collector that starts later
+sees the marks, and keeps what was used within a day; if not, the caller waits for the collector to
+end and looks again. The collector compares a file's age right before it removes it.
+
+A collector that was killed deletes nothing more, so nobody waits for it: its process is gone, or,
+on another host, its lease has been silent for five minutes. On a file system that other machines
+can write to, a collector waits for a minute after it has replaced the count, until no machine's
+cache of file attributes has the old one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scriptrun.runtime import files
+from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.later import later
+from scriptrun.store import filesystem_kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from scriptrun.store.locks import leases
+
+    T = TypeVar("T")
+else:
+    leases = later("scriptrun.store.locks.leases")
+
+LEASE, COUNT = "prune.lease", "prune.count"
+#: seconds for which another machine may still see the old count (NFS: acregmax, acdirmax)
+CACHE_SECONDS = 60.0
+_EVERY = 0.05
+
+
+@contextmanager
+def hold(store: Path) -> Iterator[None]:
+    """Be the only garbage collector of ``store`` for the block.
+
+    Raises WorkspaceException while another one is at work.
+    """
+    lease = leases.inherit(store / LEASE)
+    if lease is None:
+        raise WorkspaceException(
+            "Another prune is cleaning up this workspace.", "Wait for it to finish."
+        )
+    try:
+        files.write_atomic(store / COUNT, files.unique(32).encode())
+        if filesystem_kind.is_shared(store / COUNT):
+            time.sleep(CACHE_SECONDS)
+        yield
+    finally:
+        lease.release()
+
+
+def outside(store: Path, use: Callable[[], T]) -> T:
+    """What ``use`` returns when no garbage collector was at work in ``store`` meanwhile.
+
+    It is called again if one was. It must mark the content that it relies on as used.
+    """
+    while True:
+        before = _count(store)
+        while is_held(store):
+            time.sleep(_EVERY)
+            before = _count(store)
+        result = use()
+        if _count(store) == before:
+            return result
+
+
+def is_held(store: Path) -> bool:
+    """Whether a garbage collector is at work in ``store``, as far as this host can tell."""
+    path = os.path.join(store, LEASE)
+    if not os.path.lexists(path):
+        return False
+    holder = leases.holder(path)
+    return holder is not None and holder[1] < leases.STALE_SECONDS
+
+
+def _count(store: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(os.path.join(store, COUNT))
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
