@@ -11,6 +11,7 @@ from scriptrun.query import tree
 from scriptrun.runs.search import Search
 from scriptrun.runtime import files
 from scriptrun.spec import states
+from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value, fresh
 from scriptrun.tracking import run_folder, run_marks
 from scriptrun.tracking.index import RunRow
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import WorkspaceFiles
 
 #: a SHA-256: of a snapshot, or of a dataset's list of files
-_DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 #: a path below the folder of a run
 _RUN_PATH = re.compile(rb"/runs/\d{4}-\d\d-\d\d/([^/\"\\\s]+)")
 _RERUN_OF = re.compile(rb'"rerun_of":\s*"([^"]+)"')
@@ -102,34 +103,38 @@ class StoredRuns:
             parent = self.runs[parent].row.parent
 
     def _references(self, row: RunRow) -> References:
-        found = self.known.get(row.folder)
-        if found is None or not states.is_terminal(row.state) or found.digests is None:
-            found = self.known[row.folder] = read_references(Path(row.folder))
+        found, is_active = self.known.get(row.folder), not states.is_terminal(row.state)
+        if found is None or is_active or found.digests is None:
+            found = self.known[row.folder] = _read_references(row, is_active)
         return found
 
 
-def read_references(folder: Path) -> References:
-    """What the run in ``folder`` refers to."""
+def _read_references(row: RunRow, with_runs: bool) -> References:
+    """What a run refers to; ``with_runs``: to which runs, too."""
     try:
-        text = files.read_bytes(folder / "job.json") or b""
+        text = files.read_bytes(f"{row.folder}/job.json") or b""
         if not isinstance(files.parse_json(text), dict):
             return References(None)
-        parts = [text, files.read_bytes(folder / "sweep.json") or b""]
-        for name in files.names_in(folder / "events"):
-            parts.append(files.read_bytes(folder / "events" / name) or b"")
+        if run_kind(row.kind).record:
+            text += files.read_bytes(f"{row.folder}/{run_kind(row.kind).record}") or b""
+        events_folder = f"{row.folder}/events"
+        written = [
+            files.read_bytes(f"{events_folder}/{name}") or b""
+            for name in files.names_in(events_folder)
+        ]
     except OSError:
         return References(None)
-    references = find_references(b"\n".join(parts))
-    if any(b'"mark"' in part for part in parts[2:]):
-        references = references.replace(marks=run_marks.read(folder))
+    references = find_references(b"\n".join([text, *written]), with_runs)
+    if any(b'"mark"' in part for part in written):
+        references = references.replace(marks=run_marks.read(Path(row.folder)))
     return references
 
 
-def find_references(text: bytes) -> References:
+def find_references(text: bytes, with_runs: bool = True) -> References:
     """The digests and the runs' IDs in ``text``."""
-    runs = [*_RUN_PATH.findall(text), *_RERUN_OF.findall(text)]
+    runs = [*_RUN_PATH.findall(text), *_RERUN_OF.findall(text)] if with_runs else []
     return References(
-        frozenset(each.decode() for each in _DIGEST.findall(text)),
+        frozenset(map(bytes.decode, _DIGEST.findall(text))),
         frozenset(each.decode(errors="replace") for each in runs),
     )
 
