@@ -50,6 +50,7 @@ class RunRemoval(Value):
             claimed = [run for run in batch if not reasons[run.id]]
             durability.sync_files(run.folder for run in claimed)
             for run in claimed:
+                run_folder.touch(Path(run.folder))
                 self._log(Path(run.folder), run.name)
                 reasons[run.id] = delete(Path(run.folder))
             failed.update({run_id: reason for run_id, reason in reasons.items() if reason})

@@ -113,8 +113,7 @@ def _read_references(row: RunRow, with_runs: bool) -> References:
     """What a run refers to; ``with_runs``: to which runs, too."""
     try:
         text = files.read_bytes(f"{row.folder}/job.json") or b""
-        if not isinstance(files.parse_json(text), dict):
-            return References(None)
+        is_whole = isinstance(files.parse_json(text), dict)
         if run_kind(row.kind).record:
             text += files.read_bytes(f"{row.folder}/{run_kind(row.kind).record}") or b""
         events_folder = f"{row.folder}/events"
@@ -127,7 +126,7 @@ def _read_references(row: RunRow, with_runs: bool) -> References:
     references = find_references(b"\n".join([text, *written]), with_runs)
     if any(b'"mark"' in part for part in written):
         references = references.replace(marks=run_marks.read(Path(row.folder)))
-    return references
+    return references if is_whole else references.replace(digests=None)
 
 
 def find_references(text: bytes, with_runs: bool = True) -> References:

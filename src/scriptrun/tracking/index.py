@@ -296,7 +296,8 @@ class Index:
                 continue
             run = _read_run(folder)
             if run is None:
-                is_complete = False  # its job.json is not written yet
+                is_complete = False  # its job.json is not written yet, or it is being pruned
+                self._remove_runs("id = ?", name)
                 continue
             self._write(day, folder, stamp, run)
         for name in indexed:

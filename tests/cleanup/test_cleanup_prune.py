@@ -1,0 +1,265 @@
+"""Prune: what goes, what stays and why, with real runs."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from scriptrun import Model, Run
+from scriptrun.cleanup import protection, prune, run_removal, selection, stored_runs
+from scriptrun.cleanup.report import Freed, PruneReport
+from scriptrun.data.datasets import manifest
+from scriptrun.diagnostics import fsck
+from scriptrun.engines.local.engine import Local
+from scriptrun.history import rerun
+from scriptrun.runtime import files
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.store.snapshots import garbage, snapshots
+from scriptrun.testing.jobs import Bench, until, wait
+from scriptrun.testing.scripts import GATED
+from scriptrun.tracking import pruned_runs, run_folder, run_marks
+
+TRAINS = "open('outputs/model.txt', 'w').write('weights' * 1000)"
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path, Local())
+
+
+def ended(bench, code=TRAINS, **settings):
+    """A run that has ended, and whose launcher has gone."""
+    run = bench.run(code, **settings)
+    until(lambda: not selection._why_kept(stored(bench, run.id)), "its launcher lives on")
+    return run
+
+
+def stored(bench, run_id):
+    return stored_runs.StoredRuns(bench.workspace).runs[run_id]
+
+
+def remove(*runs):
+    for run in runs:
+        run_marks.write(run.path, run_marks.REMOVED)
+
+
+def make_old(folder):
+    then = time.time() - 2 * garbage.DAY
+    for path in folder.rglob("*"):
+        os.utime(path, (then, then))
+
+
+def ids(rows):
+    return {row.id for row in rows}
+
+
+def test_removed_runs_go_with_their_snapshots_and_the_rest_stays(bench, tmp_path):
+    first = ended(bench, TRAINS + "  # first")
+    second = ended(bench, TRAINS + "  # second")
+    remove(first)
+    make_old(bench.workspace.snapshots_folder)
+    plan = bench.workspace.prune(dry_run=True)
+    assert plan.dry_run and ids(plan.runs) == {first.id} and plan.snapshots.count == 1
+    assert plan.size > 7000 and first.path.exists(), "a plan deletes nothing"
+    report = bench.workspace.prune()
+    assert ids(report.runs) == {first.id} and report.snapshots.count == 1
+    assert report.size == plan.size
+    assert not first.path.exists()
+    assert not snapshots.exists(bench.workspace.snapshots_folder, first.job.snapshot)
+    assert ids(bench.workspace.runs()) == {second.id}
+    snapshots.restore(bench.workspace.snapshots_folder, second.job.snapshot, tmp_path / "back")
+    assert {check.verdict for check in fsck.checks(bench.workspace)} == {"ok"}
+    assert wait(rerun.start(second).run) == "Completed"
+    assert bench.workspace.prune().is_empty
+
+
+def test_a_pruned_run_is_remembered(bench):
+    run = ended(bench)
+    remove(run)
+    bench.workspace.prune()
+    record = pruned_runs.find(bench.workspace.directory, run.id[:12])
+    assert record.id == run.id and record.experiment == "bench"
+    assert pruned_runs.all_ids(bench.workspace.directory) == {run.id}
+    with pytest.raises(UserErrorException, match="was pruned by .* on 20"):
+        Run.find(bench.workspace, run.id)
+
+
+def test_what_stands_on_a_run_keeps_it(bench):
+    modelled, pinned = ended(bench), ended(bench)
+    Model.register(bench.workspace, str(modelled.path / "outputs/model.txt"), "weights")
+    modelled.register_model("net", "outputs/model.txt")
+    run_marks.write(pinned.path, run_marks.PINNED)
+    gate = bench.root / "gate"
+    active = bench.submit(GATED, [gate.as_posix()])
+    remove(modelled, pinned, active)
+    report = bench.workspace.prune()
+    assert report.runs == []
+    reasons = {run.id: run.reason for run in report.kept}
+    assert reasons.pop(active.id).startswith("active (")
+    assert reasons == {modelled.id: "model net:1 came from it", pinned.id: "pinned"}
+    gate.touch()
+    assert wait(active) == "Completed"
+
+
+def test_a_run_whose_outputs_an_active_run_needs_stays(bench):
+    source, gate = ended(bench), bench.root / "gate"
+    code = GATED + f"\n# {source.path / 'outputs'}"
+    active = bench.submit(code, [gate.as_posix(), str(source.path / "outputs/model.txt")])
+    remove(source)
+    (kept,) = bench.workspace.prune().kept
+    assert kept.reason == f"active run {active.id} refers to it"
+    gate.touch()
+    wait(active)
+    until(lambda: stored(bench, active.id).is_final, "it goes on")
+    assert ids(bench.workspace.prune().runs) == {source.id}
+
+
+def test_a_family_stays_or_goes_together(bench):
+    parent = ended(bench)
+    children = [parent.child_run(name=f"child {number}") for number in range(3)]
+    for child in children:
+        child.complete()
+    run_marks.write(children[0].path, run_marks.PINNED)
+    remove(parent, *children[1:])
+    runs = stored_runs.StoredRuns(bench.workspace)
+    reasons = protection.find(bench.workspace, runs)
+    assert reasons == {
+        children[0].id: "pinned",
+        parent.id: f"its run {children[0].id} is kept",
+    }
+    assert list(runs.ancestors(children[1].id)) == [parent.id]
+    assert set(runs.descendants(parent.id)) == {child.id for child in children}
+    run_marks.write(children[0].path, run_marks.PINNED, on=False)
+    run_marks.write(parent.path, run_marks.PINNED)
+    reasons = protection.find(bench.workspace, stored_runs.StoredRuns(bench.workspace))
+    assert reasons == {
+        parent.id: "pinned",
+        **{child.id: f"part of {parent.id}, which is kept" for child in children},
+    }
+
+
+def test_old_runs_and_those_that_match_a_query_go_too(bench):
+    first, second = ended(bench), ended(bench)
+    second.tag("keep", "no")
+    workspace = bench.workspace
+    assert workspace.prune(older_than=3600.0, dry_run=True).is_empty
+    assert ids(workspace.prune(older_than=0.0, dry_run=True).runs) == {first.id, second.id}
+    assert workspace.prune("tags.keep=no", older_than=3600.0, dry_run=True).is_empty
+    run_marks.write(second.path, run_marks.ARCHIVED)
+    report = workspace.prune("tags.keep=no")
+    assert {run.id: run.reason for run in report.runs} == {second.id: "matches the query"}
+    remove(first)
+    assert workspace.prune(removed_before=3600.0).is_empty
+    assert ids(workspace.prune(removed_before=0.0).runs) == {first.id}
+
+
+def test_only_what_was_shown_goes(bench):
+    first, second = ended(bench), ended(bench)
+    remove(first)
+    plan = prune.plan(bench.workspace, selection.Criteria())
+    remove(second)
+    report = prune.prune(bench.workspace, selection.Criteria(), [run.id for run in plan.runs])
+    assert ids(report.runs) == {first.id}
+    assert second.path.exists()
+
+
+def test_a_run_that_was_restored_or_pinned_since_is_kept(bench):
+    restored, pinned = ended(bench), ended(bench)
+    remove(restored, pinned)
+    plan = prune.plan(bench.workspace, selection.Criteria())
+    run_marks.write(restored.path, run_marks.REMOVED, on=False)
+    run_marks.write(pinned.path, run_marks.PINNED)
+    removal = run_removal.RunRemoval(bench.workspace.directory, "me")
+    assert removal.remove(plan.runs) == {
+        restored.id: "restored meanwhile",
+        pinned.id: "pinned meanwhile",
+    }
+    assert restored.path.exists() and pinned.path.exists()
+
+
+def test_a_damaged_record_keeps_its_run_and_all_snapshots(bench):
+    damaged, other = ended(bench, TRAINS + " # 1"), ended(bench, TRAINS + " # 2")
+    remove(damaged, other)
+    (damaged.path / "job.json").write_bytes(b"{")
+    make_old(bench.workspace.snapshots_folder)
+    report = bench.workspace.prune()
+    assert ids(report.runs) == {other.id}
+    assert [run.id for run in report.kept] == [damaged.id]
+    assert report.snapshots == Freed() and damaged.id in report.problems[0]
+    for run in (damaged, other):
+        assert snapshots.exists(bench.workspace.snapshots_folder, run.job.snapshot)
+
+
+def test_lists_of_dataset_files_go_unless_a_run_or_a_dataset_has_them(bench):
+    folder = bench.workspace.directory / "manifests"
+    rows = [[manifest.ManifestRow(f"{n}.csv", 1, "e")] for n in range(3)]
+    unused, of_run, of_dataset = (manifest.write(folder, each).digest for each in rows)
+    ended(bench, TRAINS, arguments=[of_run])
+    registered = bench.workspace.directory / "datasets" / "d"
+    registered.mkdir(parents=True)
+    (registered / "1.yaml").write_text(f"manifest: {of_dataset}\n")
+    assert bench.workspace.prune().manifests == Freed(), "it was written today"
+    make_old(folder)
+    assert bench.workspace.prune().manifests.count == 1
+    assert {path.stem for path in folder.glob("*.manifest")} == {of_run, of_dataset}
+    assert not manifest.manifest_path(folder, unused).exists()
+
+
+def test_a_dataset_in_a_runs_folder_keeps_it(bench):
+    run = ended(bench)
+    folder = bench.workspace.directory / "datasets" / "d"
+    folder.mkdir(parents=True)
+    (folder / "1.yaml").write_text(f"folder: {run.path / 'outputs'}\n")
+    remove(run)
+    (kept,) = bench.workspace.prune().kept
+    assert kept.reason == "datasets/d/1.yaml refers to its files"
+
+
+def test_leftovers_of_interrupted_processes_go(bench):
+    day = ended(bench).path.parent
+    unpublished, interrupted, unknown = (day / name for name in ("a", "b", "c"))
+    for folder in (unpublished, interrupted, unknown):
+        (folder / "events").mkdir(parents=True)
+        (folder / "events/submit.jsonl").write_text("{}\n")
+    (interrupted / run_removal.MARKER).write_text("{}")
+    (interrupted / "outputs").mkdir()
+    (unknown / "outputs").mkdir()
+    assert run_removal.is_interrupted(interrupted) and not run_removal.is_unpublished(unpublished)
+    assert bench.workspace.prune().leftovers.count == 1
+    assert unpublished.exists() and not interrupted.exists(), "it may be being submitted"
+    assert pruned_runs.all_ids(bench.workspace.directory) == {"b"}
+    for folder in (unpublished, unknown):
+        make_old(day)
+        os.utime(folder, (0, 0))
+    assert bench.workspace.prune(dry_run=True).leftovers.count == 1
+    assert bench.workspace.prune().leftovers.count == 1
+    assert unknown.exists() and not unpublished.exists()
+
+
+def test_empty_days_go_but_not_those_in_which_runs_may_be_made(bench):
+    run = ended(bench)
+    remove(run)
+    (bench.workspace.runs_folder / "2020-01-01").mkdir()
+    bench.workspace.prune()
+    assert files.names_in(bench.workspace.runs_folder) == [run.path.parent.name]
+    assert run_folder.days(bench.workspace.runs_folder) == [run.path.parent.name]
+
+
+def test_what_cannot_be_deleted_is_named_and_finished_later(bench, monkeypatch):
+    run = ended(bench)
+    remove(run)
+    monkeypatch.setattr("scriptrun.store.trees.remove", lambda path: None)
+    (kept,) = bench.workspace.prune().kept
+    assert "cannot be deleted completely" in kept.reason
+    assert not ids(bench.workspace.runs())
+    monkeypatch.undo()
+    assert bench.workspace.prune().leftovers.count == 1
+    assert not run.path.exists()
+
+
+def test_a_report_in_words():
+    report = PruneReport(dry_run=True, snapshots=Freed(2, 10), leftovers=Freed(1, 5))
+    assert repr(report) == "PruneReport(would free 0 runs, 2 snapshots, 15 bytes)"
+    assert not report.is_empty and PruneReport(dry_run=False).is_empty
