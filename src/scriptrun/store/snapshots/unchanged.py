@@ -81,6 +81,8 @@ def used_size(path: str) -> int:
     if abs(time.time() - status.st_mtime) > _LATELY:
         try:
             os.utime(path)
+        except FileNotFoundError:
+            return -1
         except OSError:  # another user's file
             with suppress(OSError):  # a read-only disk
                 files.write_atomic(path + USED, b"", durable=False)
