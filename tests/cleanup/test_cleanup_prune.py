@@ -82,7 +82,7 @@ def test_a_pruned_run_is_remembered(bench):
     record = pruned_runs.find(bench.workspace.directory, run.id[:12])
     assert record.id == run.id and record.experiment == "bench"
     assert pruned_runs.all_ids(bench.workspace.directory) == {run.id}
-    with pytest.raises(UserErrorException, match="was pruned by .* on 20"):
+    with pytest.raises(UserErrorException, match=r"was pruned by .* on 20"):
         Run.find(bench.workspace, run.id)
 
 

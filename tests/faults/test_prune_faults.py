@@ -160,7 +160,7 @@ def test_prune_that_is_killed_leaves_no_half_run(number, bench, chance):
         run_marks.write(run.path, run_marks.REMOVED)
     marked = {run.id: names_of(run.path) | before[run.id] for run in removed}
     make_old(workspace.snapshots_folder)
-    moment = chance.randrange(140)
+    moment = chance.randrange(90)
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(workspace.root), str(moment)],
         stdout=subprocess.PIPE,

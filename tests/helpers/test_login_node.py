@@ -16,7 +16,8 @@ from scriptrun.helpers import login_node
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.snapshots import snapshots
-from scriptrun.testing.jobs import PATIENCE, log_of, wait
+from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
+from scriptrun.testing.scripts import GATED
 from scriptrun.tracking import run_folder
 
 
@@ -140,3 +141,17 @@ def test_a_job_that_cannot_run_there_is_refused_with_its_reasons(ask, far):
 def test_it_says_which_python_answers_and_what_is_printed_is_no_part_of_that(ask):
     answer, rest = ask("version", environ={"PYTHONVERBOSE": "1"})
     assert (answer["prefix"], rest) == (sys.prefix, b"")
+
+
+def test_prune_deletes_runs_and_says_what_it_keeps(ask, tmp_path):
+    bench = Bench(tmp_path / "far")
+    workspace = bench.workspace
+    ended = bench.run("print('x')")
+    until(lambda: not workspace.prune("", older_than=0.0, dry_run=True).kept, "a launcher lives")
+    gate = tmp_path / "gate"
+    active = bench.submit(GATED, [gate.as_posix()])
+    answer, _ = ask("prune", runs=[ended.id, active.id, "never-arrived"])
+    assert list(answer["kept"]) == [active.id] and answer["size"] > 0
+    assert not ended.path.exists() and active.path.exists()
+    gate.touch()
+    wait(active)

@@ -21,6 +21,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.testing.jobs import Bench, log_of, until, wait
+from scriptrun.tracking import run_marks
 
 pytestmark = pytest.mark.slurm
 
@@ -153,6 +154,34 @@ def test_an_unreachable_login_node_is_an_error_and_no_failed_job(bench, login):
     gate.touch()
     assert wait(run) == "Completed"
     assert len(list(bench.workspace.runs_folder.glob("*/*/job.json"))) == 1
+
+
+def test_prune_deletes_a_run_there_too_and_keeps_it_while_it_is_unreachable(bench, login):
+    run, other = submit(bench, "print('gone')"), submit(bench, "print('stays')")
+    assert wait(run) == wait(other) == "Completed"
+    there = remote_client.RemoteRuns(run.job.target).folder_of(run.job)
+    other_there = remote_client.RemoteRuns(run.job.target).folder_of(other.job)
+    assert there.is_dir()
+    run_marks.write(run.path, run_marks.REMOVED)
+    assert [each.host for each in bench.workspace.prune(dry_run=True).runs] == ["login"]
+    login.stop()
+    try:
+        SshTransport("login").close()
+        until(lambda: not prunes(bench), "it is still reached")
+    finally:
+        login.start()
+    until(lambda: prunes(bench), "it is not reached")
+    assert not there.exists() and not run.path.exists()
+    assert other_there.is_dir() and other.path.exists()
+
+
+def prunes(bench):
+    """Whether the removed run is pruned; otherwise it is kept, with the reason."""
+    report = bench.workspace.prune()
+    for kept in report.kept:
+        assert "Cannot reach host 'login'" in kept.reason
+        assert os.path.exists(bench.workspace.folder_of(kept.id) / "job.json")
+    return bool(report.runs)
 
 
 def reachable(run):

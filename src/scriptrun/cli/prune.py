@@ -165,6 +165,6 @@ def _as_json(report: PruneReport) -> Json:
         **stored,
         "leftovers": report.leftovers.as_dict(),
         "recent_snapshots": report.recent,
-        "bytes": report.size,
+        "freed": report.size,
         "problems": report.problems,
     }
