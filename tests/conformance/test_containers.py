@@ -39,7 +39,7 @@ class TestInContainers(EngineSuite):
                 each.close()
         return None not in held
 
-    def test_mpi_starts_exactly_the_ranks_that_were_asked_for(self, bench):
+    def test_mpi_starts_exactly_the_requested_ranks(self, bench):
         pytest.skip("only on images that hold mpi4py: the suite's interpreter is this machine's")
 
     def beyond(self, bench):
@@ -47,10 +47,10 @@ class TestInContainers(EngineSuite):
         config.cpus = 100_000
         return config
 
-    def test_a_missing_interpreter_is_named(self, bench):
+    def test_a_missing_interpreter_is_reported(self, bench):
         run = bench.submit("print('never')", python="/no/such/python")
         assert wait(run) == "Failed"
         assert "/no/such/python" in run.standing.reason
 
-    def test_an_interpreter_that_goes_while_the_job_waits_is_named(self, narrow):
+    def test_an_interpreter_removed_while_queued_is_reported(self, narrow):
         pytest.skip("this machine has no way to change an image: it is named by its content")

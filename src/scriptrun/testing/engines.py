@@ -98,9 +98,7 @@ class EngineSuite(RankCases, LossCases):
         assert (run.path / "outputs" / "a.txt").read_text() == "kept"
         assert not (run.path / "work").exists()
 
-    def test_files_of_the_source_are_outputs_only_if_the_script_changes_them(
-        self, bench: Bench
-    ) -> None:
+    def test_unchanged_source_files_are_not_outputs(self, bench: Bench) -> None:
         code = "open('outputs/changed.txt', 'w').write('after_')"
         outputs = bench.source(code) / "outputs"
         outputs.mkdir()
@@ -114,14 +112,14 @@ class EngineSuite(RankCases, LossCases):
         run.download_file("outputs/kept.txt", str(bench.root / "asked"))
         assert (bench.root / "asked").read_text() == "before"
 
-    def test_the_exit_code_is_kept(self, bench: Bench) -> None:
+    def test_the_exit_code_is_recorded(self, bench: Bench) -> None:
         runs = {code: bench.submit(f"raise SystemExit({code})") for code in (1, 3, 255)}
         for code, run in runs.items():
             assert wait(run) == "Failed"
             assert run.get_details()["exitCode"] == code
             assert f"exited with code {code}" in run.standing.reason
 
-    def test_death_by_signal_is_named(self, bench: Bench) -> None:
+    def test_the_signal_that_ended_it_is_named(self, bench: Bench) -> None:
         code = "import os, signal; os.kill(os.getpid(), signal.{})"
         names = ("SIGKILL", "SIGSEGV", "SIGTERM")
         for name, run in [(name, bench.submit(code.format(name))) for name in names]:
@@ -129,7 +127,7 @@ class EngineSuite(RankCases, LossCases):
             assert name in run.standing.reason
             assert run.standing.exit_code is None
 
-    def test_a_missing_interpreter_is_named(self, bench: Bench) -> None:
+    def test_a_missing_interpreter_is_reported(self, bench: Bench) -> None:
         missing = str(bench.root / "no-such-python")
         with pytest.raises((UserErrorException, subprocess.CalledProcessError)) as error:
             bench.submit("print('never')", python=missing)
@@ -137,7 +135,7 @@ class EngineSuite(RankCases, LossCases):
             assert missing in str(error.value)
         assert not list(bench.workspace.runs_folder.rglob("job.json"))
 
-    def test_an_interpreter_that_goes_while_the_job_waits_is_named(self, narrow: Bench) -> None:
+    def test_an_interpreter_removed_while_queued_is_reported(self, narrow: Bench) -> None:
         python, gate = narrow.root / "its-python", narrow.root / "gate"
         python.symlink_to(sys.executable)
         before = narrow.submit(GATED, [gate.as_posix()])
@@ -148,19 +146,19 @@ class EngineSuite(RankCases, LossCases):
         assert wait(run) == "Failed"
         assert str(python) in run.standing.reason
 
-    def test_a_command_is_run_by_a_shell(self, bench: Bench) -> None:
+    def test_commands_run_in_a_shell(self, bench: Bench) -> None:
         run = bench.run(command="echo $((1 + 2)) && echo $ODD >&2; exit 4", variables={"ODD": "x"})
         assert log_of(run) == "3\nx\n"
         assert run.standing.exit_code == 4
 
-    def test_odd_arguments_and_variables_arrive(self, bench: Bench) -> None:
+    def test_unusual_arguments_and_variables_arrive_unchanged(self, bench: Bench) -> None:
         run = bench.run(SEEN, ODD, variables={"ODD": "".join(ODD)})
         received = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
         assert received == {"arguments": ODD, "variable": "".join(ODD)}
 
     @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(st.lists(TEXTS, min_size=5, max_size=40), TEXTS), min_size=3))
-    def test_any_arguments_arrive_byte_for_byte(
+    def test_arguments_arrive_byte_for_byte(
         self, bench: Bench, examples: list[tuple[list[str], str]]
     ) -> None:
         runs = [bench.submit(SEEN, words, variables={"ODD": odd}) for words, odd in examples[:4]]
@@ -169,17 +167,17 @@ class EngineSuite(RankCases, LossCases):
             received = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
             assert received == {"arguments": words, "variable": odd}
 
-    def test_references_to_the_systems_variables_are_expanded(self, bench: Bench) -> None:
+    def test_references_to_job_variables_are_expanded(self, bench: Bench) -> None:
         run = bench.run(SEEN, ["$AZUREML_RUN_ID", "x${SCRIPTRUN_RANK}y", "$NO_SUCH_NAME"])
         received = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
         assert received["arguments"] == [run.id, "x0y", "$NO_SUCH_NAME"]
 
-    def test_much_output(self, bench: Bench) -> None:
+    def test_large_output(self, bench: Bench) -> None:
         run = bench.run("for n in range(200_000): print('%099d' % n)")
         size = (run.path / "user_logs" / "std_log.txt").stat().st_size
         assert (run.get_status(), size) == ("Completed", 20_000_000)
 
-    def test_later_edits_of_the_source_do_not_reach_the_job(self, narrow: Bench) -> None:
+    def test_later_edits_of_the_source_do_not_affect_the_job(self, narrow: Bench) -> None:
         gate = narrow.root / "gate"
         before = narrow.submit(GATED, [gate.as_posix()])
         self.began(before)
@@ -192,21 +190,21 @@ class EngineSuite(RankCases, LossCases):
         assert wait(run) == "Completed"
         assert log_of(run) == "as it was\n"
 
-    def test_what_a_job_writes_does_not_reach_the_next(self, bench: Bench) -> None:
+    def test_jobs_do_not_see_each_others_files(self, bench: Bench) -> None:
         code = "handle = open('data.txt', 'a+'); handle.seek(0); print(repr(handle.read())); "
         source = bench.source(code + "handle.write('more')")
         (source / "data.txt").write_text("first")
         first, second = bench.run(source=source), bench.run(source=source)
         assert log_of(first) == log_of(second) == "'first'\n"
 
-    def test_cancel_lets_it_save(self, bench: Bench) -> None:
+    def test_cancel_gives_time_to_save(self, bench: Bench) -> None:
         run = bench.submit(SAVES, variables=TIME_TO_SAVE)
         self.began(run)
         run.cancel()
         assert wait(run) == "Canceled"
         assert (run.path / "outputs" / "saved.txt").read_text() == "saved"
 
-    def test_cancel_ends_deaf_jobs_and_grandchildren(self, bench: Bench) -> None:
+    def test_cancel_stops_jobs_that_ignore_sigterm(self, bench: Bench) -> None:
         mark = f"deaf-{os.urandom(6).hex()}"
         grace = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": "0.5"}
         run = bench.submit(DEAF, [mark], variables=grace)
@@ -215,7 +213,7 @@ class EngineSuite(RankCases, LossCases):
         assert wait(run) == "Canceled"
         until(lambda: not jobs.living(mark), "processes of the job go on")
 
-    def test_what_a_job_leaves_running_is_ended_and_told(self, bench: Bench) -> None:
+    def test_leftover_processes_are_stopped_and_reported(self, bench: Bench) -> None:
         mark = f"left-{os.urandom(6).hex()}"
         code = DEAF.replace("time.sleep(3600)\n", "") + "\nos._exit(0)"
         run = bench.run(code, [mark])
@@ -236,7 +234,7 @@ class EngineSuite(RankCases, LossCases):
         after = narrow.run("print('next')")
         assert (after.get_status(), counted.exists()) == ("Completed", False)
 
-    def test_cancel_twice_and_when_over(self, bench: Bench) -> None:
+    def test_cancel_twice_and_after_the_end(self, bench: Bench) -> None:
         run = bench.submit(SAVES)
         self.began(run)
         run.cancel()
@@ -281,7 +279,7 @@ class EngineSuite(RankCases, LossCases):
         """Whether nothing runs any more, so that another job could use all resources."""
         return True
 
-    def test_another_process_can_follow(self, bench: Bench) -> None:
+    def test_another_process_can_follow_the_run(self, bench: Bench) -> None:
         run = bench.submit("import time; time.sleep(0.5); print('from the job')")
         code = (
             "import sys; from scriptrun import Workspace, Run; "
@@ -294,7 +292,7 @@ class EngineSuite(RankCases, LossCases):
         assert result.stdout.endswith("Completed\n"), result.stderr
         assert "from the job" in result.stdout
 
-    def test_data_is_brought_and_outputs_go_home(self, bench: Bench) -> None:
+    def test_inputs_are_delivered_and_outputs_uploaded(self, bench: Bench) -> None:
         pytest.importorskip("obstore")
         data_folder = bench.root / "given"
         data_folder.mkdir()
@@ -308,13 +306,13 @@ class EngineSuite(RankCases, LossCases):
         assert wait(run) == "Completed", (run.standing.reason, log_of(run))
         assert (data_folder / "made" / "a b.txt").read_text() == "brought"
 
-    def test_the_time_limit_ends_it(self, bench: Bench) -> None:
+    def test_the_time_limit_stops_it(self, bench: Bench) -> None:
         run = bench.overrun(SAVES, variables=TIME_TO_SAVE, came=lambda run: "began" in log_of(run))
         assert run.get_status() == "Failed"
         assert "max_run_duration_seconds" in run.standing.reason
         assert (run.path / "outputs" / "saved.txt").exists()
 
-    def test_no_more_run_than_may(self, narrow: Bench) -> None:
+    def test_max_runs_is_respected(self, narrow: Bench) -> None:
         code = MARK + (
             "import time\nmark(sys.argv[1], 'in'); time.sleep(0.1); mark(sys.argv[1], 'out')"
         )
@@ -323,7 +321,7 @@ class EngineSuite(RankCases, LossCases):
         assert [wait(run) for run in runs] == ["Completed"] * 3
         assert marks.read_text().split() == ["in", "out"] * 3
 
-    def test_what_waits_is_taken_in_its_order(self, narrow: Bench) -> None:
+    def test_queued_runs_start_in_order(self, narrow: Bench) -> None:
         gate, marks = narrow.root / "gate", narrow.root / "marks"
         before = narrow.submit(GATED, [gate.as_posix()])
         self.began(before)
@@ -333,7 +331,7 @@ class EngineSuite(RankCases, LossCases):
         assert [wait(run) for run in runs] == ["Completed"] * 3
         assert marks.read_text().split() == list("012")
 
-    def test_many_in_one_question(self, narrow: Bench) -> None:
+    def test_many_runs_are_polled_at_once(self, narrow: Bench) -> None:
         gate = narrow.root / "gate"
         finished = narrow.run("print('over')")
         alive = narrow.submit(GATED, [gate.as_posix()])
@@ -350,7 +348,7 @@ class EngineSuite(RankCases, LossCases):
         gate.touch()
         assert wait(queued) == "Completed"
 
-    def test_render_is_pure_and_holds_no_secret(self, bench: Bench) -> None:
+    def test_render_is_pure_and_contains_no_secret(self, bench: Bench) -> None:
         run = bench.run("print('done')", ["--alpha", "0.5"], variables={"TOKEN": "s3cr3t-value"})
         engine = compute_targets.engine_of(run.job.target)
         until(lambda: not jobs.living(str(bench.root)), "the run's launcher goes on")
@@ -361,7 +359,7 @@ class EngineSuite(RankCases, LossCases):
         assert "s3cr3t-value" not in text
         assert jobs.tree(bench.workspace.directory) == before
 
-    def test_clean_leaves_nothing(self, bench: Bench) -> None:
+    def test_clean_leaves_nothing_behind(self, bench: Bench) -> None:
         mark = f"clean-{os.urandom(6).hex()}"
         run = bench.run("print('done')", [mark])
         until(lambda: self.room(bench), "the run still holds a place")
@@ -371,7 +369,7 @@ class EngineSuite(RankCases, LossCases):
         until(lambda: not jobs.living(mark), "processes of the job go on")
         assert not tickets.waiting(tickets.queue_of(bench.workspace.id))
 
-    def test_what_it_cannot_honour_is_refused(self, bench: Bench) -> None:
+    def test_unsupported_requests_are_refused(self, bench: Bench) -> None:
         config = self.beyond(bench)
         if config is None:
             pytest.skip("this engine honours everything that can be asked")

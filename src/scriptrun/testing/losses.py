@@ -27,7 +27,7 @@ class LossCases:
         """Wait until the script says so."""
         until(lambda: "began" in log_of(run), f"{run.id} has not begun")
 
-    def test_the_submitter_is_killed_and_the_job_goes_on(self, bench: Bench) -> None:
+    def test_the_job_outlives_its_submitter(self, bench: Bench) -> None:
         gate = bench.root / "gate"
         order = {**bench.order(GATED, [gate.as_posix()]), "linger": 3600}
         with subprocess.Popen(
@@ -54,7 +54,7 @@ class LossCases:
         assert run.standing.reason
         until(lambda: not jobs.living(mark), "processes of the lost job go on")
 
-    def test_a_killed_launcher_ends_the_run_and_is_named(self, bench: Bench) -> None:
+    def test_a_killed_launcher_ends_the_run_with_a_reason(self, bench: Bench) -> None:
         mark = f"kept-{os.urandom(6).hex()}"
         run = bench.submit(DEAF, [mark])
         self.began(run)

@@ -98,7 +98,7 @@ def devices(run: Run, rank: int) -> list[str]:
 class RankCases:
     """Mixed into the suite: needs ``bench``."""
 
-    def test_each_rank_knows_its_place_in_the_world(self, bench: Bench) -> None:
+    def test_each_rank_knows_its_rank_and_world_size(self, bench: Bench) -> None:
         words = ["$LOCAL_RANK", "of-${AZ_BATCHAI_TASK_INDEX}", "$HOME", "a b"]
         run = bench.run(SHOWS, words, pytorch=[4, 2])
         assert run.get_status() == "Completed", run.standing.reason
@@ -119,7 +119,7 @@ class RankCases:
         assert folders[0] == folders[1] and folders[2] == folders[3]
         assert folders[0] != folders[2]
 
-    def test_the_first_failure_ends_all_and_is_named(self, bench: Bench) -> None:
+    def test_the_first_failure_stops_all_ranks(self, bench: Bench) -> None:
         marks = bench.root / "marks"
         marks.mkdir()
         run = bench.run(FAILS, [marks.as_posix()], pytorch=[4, 2], variables=TIME_TO_SAVE)
@@ -131,12 +131,12 @@ class RankCases:
         result = json.loads((run.path / "attempts" / "1" / "result.json").read_text())
         assert result["rank"] == 1 and result["tail"] == ["what went wrong"]
 
-    def test_two_nodes_meet_over_a_socket(self, bench: Bench) -> None:
+    def test_two_nodes_connect_over_a_socket(self, bench: Bench) -> None:
         run = bench.run(MEETS, pytorch=[2, 2])
         assert run.get_status() == "Completed", run.standing.reason
         assert log_of_rank(run, 0) == "rank 1 was here\n"
 
-    def test_two_jobs_at_once_meet_each_on_its_own(self, bench: Bench) -> None:
+    def test_two_jobs_at_once_do_not_connect_to_each_other(self, bench: Bench) -> None:
         runs = [bench.submit(MEETS, pytorch=[2, 1]) for _ in range(2)]
         assert [wait(run) for run in runs] == ["Completed"] * 2
         assert {log_of_rank(run, 0) for run in runs} == {"rank 1 was here\n"}
@@ -155,7 +155,7 @@ class RankCases:
         ]
         assert any("differs.txt" in warning for warning in run.get_details()["warnings"])
 
-    def test_a_file_of_the_source_is_of_the_node_that_changes_it(self, bench: Bench) -> None:
+    def test_a_source_file_changed_on_one_node_is_its_output(self, bench: Bench) -> None:
         code = "import os\nif os.environ['RANK'] == '1': open('outputs/a.txt', 'w').write('after_')"
         outputs = bench.source(code) / "outputs"
         outputs.mkdir()
@@ -167,7 +167,7 @@ class RankCases:
         assert names == ["outputs/a.txt"]
         assert (run.path / "outputs" / "a.txt").read_text() == "after_"
 
-    def test_tensorflows_tasks_know_the_cluster(self, bench: Bench) -> None:
+    def test_tensorflow_tasks_get_the_cluster_specification(self, bench: Bench) -> None:
         marks = bench.root / "marks"
         marks.mkdir()
         run = bench.run(SHOWS + ALL_CAME, [marks.as_posix(), "3"], tensorflow=[2, 1])
@@ -181,7 +181,7 @@ class RankCases:
         addresses = clusters[0]["worker"] + clusters[0]["ps"]
         assert len(set(addresses)) == 3 and all(":" in address for address in addresses)
 
-    def test_a_command_runs_once_a_node_in_a_shell(self, bench: Bench) -> None:
+    def test_a_command_runs_once_per_node(self, bench: Bench) -> None:
         run = bench.run(command="echo node $NODE_RANK of $AZUREML_NODE_COUNT", nodes=2)
         assert run.get_status() == "Completed", run.standing.reason
         assert [log_of_rank(run, n) for n in range(2)] == ["node 0 of 2\n", "node 1 of 2\n"]
@@ -194,7 +194,7 @@ class RankCases:
         """The resources per node that the engine's own records show; {} if it has none."""
         return {}
 
-    def test_resources_asked_are_resources_seen(self, bench: Bench) -> None:
+    def test_requested_resources_are_visible(self, bench: Bench) -> None:
         gpus = self.gpus()
         requested = {"cpus": 2, "gpus": gpus, "memory": "300M"}
         run = bench.run(SHOWS, pytorch=[2, 1], resources=requested)
@@ -212,7 +212,7 @@ class RankCases:
         assert [len(ids) for ids in apart] == [max(gpus // 2, min(gpus, 1))] * 2
         assert len(set(apart[0] + apart[1])) == min(gpus, 2 * len(apart[0]))
 
-    def test_cancel_ends_every_rank(self, bench: Bench) -> None:
+    def test_cancel_stops_every_rank(self, bench: Bench) -> None:
         marks = bench.root / "marks"
         marks.mkdir()
         code = FAILS.replace("if rank == 1", "if rank == 99")
@@ -222,7 +222,7 @@ class RankCases:
         assert wait(run) == "Canceled"
         assert {path.name for path in marks.glob("saved-*")} == {"saved-0", "saved-1"}
 
-    def test_mpi_starts_exactly_the_ranks_that_were_asked_for(self, bench: Bench) -> None:
+    def test_mpi_starts_exactly_the_requested_ranks(self, bench: Bench) -> None:
         python = os.environ.get("SCRIPTRUN_TEST_MPI_PYTHON")
         if not python:
             pytest.skip("SCRIPTRUN_TEST_MPI_PYTHON names no interpreter that has mpi4py")
