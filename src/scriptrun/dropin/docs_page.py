@@ -1,4 +1,4 @@
-"""Writes the table of docs/reference/dropin.md from ``api_table``.
+"""Writes the tables of docs/reference/dropin.md from ``api_table``.
 
 ``python -m scriptrun.dropin.docs_page docs/reference/dropin.md`` updates the page.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scriptrun.dropin import api_table
@@ -14,28 +15,46 @@ BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
 
 def table() -> str:
-    """Return a row for each name of the SDK v1: its equivalent, or what to use instead."""
-    rows = ["| name | support | scriptrun equivalent, or what to do |", "| --- | --- | --- |"]
+    """Return the supported names by module, then the others with what to use instead."""
+    supported = ["| module | names |", "| --- | --- |", *_supported()]
+    others = ["| name | what to do instead |", "| --- | --- |", *_unsupported()]
+    return "\n".join(
+        ["### Supported names", "", *supported, "", "### Unsupported names", "", *others]
+    )
+
+
+def _supported() -> Iterator[str]:
+    """Yield a row for each module; modules that have the same names share one."""
+    modules: dict[tuple[str, ...], list[str]] = {}
     for module in sorted(api_table.PROVIDED):
-        rows += [
-            f"| `{module}.{name}` | works | `{source}.{actual}` |"
-            for name, (source, actual) in sorted(api_table.provided(module).items())
-            if not name.startswith("_")
-        ]
-        rows += [
-            f"| `{module}.{name}` | not supported | {instead} |"
-            for name, instead in sorted(api_table.LEFT_OUT.get(module, {}).items())
-        ]
+        names = sorted(name for name in api_table.provided(module) if not name.startswith("_"))
+        if names:
+            modules.setdefault(tuple(names), []).append(module)
+    for shared, group in modules.items():
+        yield f"| {_code(group)} | {_code(shared)} |"
+
+
+def _unsupported() -> Iterator[str]:
+    """Yield a row for each piece of advice, with the names that it is for."""
+    names: dict[str, list[str]] = {}
+    for module in sorted(api_table.PROVIDED):
+        for name, instead in sorted(api_table.LEFT_OUT.get(module, {}).items()):
+            names.setdefault(instead, []).append(f"`{module}.{name}`")
     for package, instead in sorted(api_table.LEFT_OUT_PACKAGES.items()):
-        prefix = "all others of " if package in api_table.PROVIDED else ""
-        rows.append(f"| {prefix}`{package}` | not supported | {instead} |")
+        prefix = "everything else in " if package in api_table.PROVIDED else ""
+        names.setdefault(instead, []).append(f"{prefix}`{package}`")
     for method, instead in sorted(api_table.LEFT_OUT_METHODS.items()):
-        rows.append(f"| `.{method}()` | not supported | {instead} |")
-    return "\n".join(rows)
+        names.setdefault(instead, []).append(f"`.{method}()`")
+    for instead, group in names.items():
+        yield f"| {', '.join(group)} | {instead} |"
+
+
+def _code(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def with_table(page: str) -> str:
-    """Return ``page`` with the table between its two markers."""
+    """Return ``page`` with the tables between its two markers."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
