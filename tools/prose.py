@@ -1,6 +1,6 @@
 """Checks the wording of what people read: ``tools/prose.py [FILE ...]``.
 
-Without files it reads all pages, the docstrings of the public API and the help of the commands.
+Without files it reads all pages, and the docstrings and texts (help, errors, notes) in src.
 
 The rules are vale's (https://vale.sh): styles/scriptrun, for which .vale.ini is. vale is a program
 that no package index carries, so this reads the two kinds of rule that are used, ``existence`` and
@@ -11,12 +11,11 @@ Code, in blocks and between backticks, is no prose.
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import yaml
 from markdown_it import MarkdownIt
@@ -25,20 +24,15 @@ from markdown_it.token import Token
 ROOT = Path(__file__).resolve().parent.parent
 STYLES = ROOT / "styles" / "scriptrun"
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
-CODE_FILES = (
-    *(f"src/scriptrun/{each}/**/*.py" for each in ("cli", "config", "core", "sweeps")),
-    *(f"src/scriptrun/{each}/errors.py" for each in ("data", "spec", "runtime/injob")),
-    *(f"src/scriptrun/{each}.py" for each in ("engines/base", "environments/builder")),
-)
-#: what argparse shows of a call's arguments
-SHOWN = ("help", "description", "epilog")
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
+CODE_FILES = ("src/scriptrun/**/*.py",)
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: what a rule may say; vale knows more
 KEYS = {"extends", "message", "level", "ignorecase", "scope", "tokens", "swap"}
 #: leaves what follows out, such as a table that a program writes
 SWITCH = re.compile(r"<!-- vale (off|on) -->")
 #: replaces a piece of code, so that words on both sides of it do not meet
 CODE = "\N{OBJECT REPLACEMENT CHARACTER}"
+CODE_SPAN = re.compile("`[^`]*`")
 
 
 class Rule(NamedTuple):
@@ -110,17 +104,31 @@ def words_for(rule: Rule, found: str) -> str:
 
 
 def texts(code: str) -> Iterator[Paragraph]:
-    """The docstrings of a module's public names, and its commands' help."""
-    for node in ast.walk(ast.parse(code)):
-        value = None
-        if isinstance(node, ast.keyword) and node.arg in SHOWN:
-            value = node.value
-        elif isinstance(node, DOCUMENTED) and not getattr(node, "name", "").startswith("_"):
-            first = node.body[0] if node.body else None
-            value = first.value if isinstance(first, ast.Expr) else None
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            for paragraph in paragraphs(inspect.cleandoc(value.value)):
-                yield paragraph._replace(line=paragraph.line + value.lineno - 1)
+    """The docstrings of a module, then its other texts: help, errors, notes."""
+    tree = ast.parse(code)
+    read: set[ast.AST] = set()  # docstrings, and the parts of f-strings
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            docstring = cast(ast.Expr, node.body[0]).value
+            read.add(docstring)
+            for paragraph in paragraphs(ast.get_docstring(node) or ""):
+                yield paragraph._replace(line=paragraph.line + docstring.lineno - 1)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            read.update(node.values)
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and node not in read:
+            yield Paragraph(node.lineno, "text", CODE_SPAN.sub(CODE, words_of(node)))
+
+
+def words_of(node: ast.Constant | ast.JoinedStr) -> str:
+    """The text of a string if it has several words; values in it are left out."""
+    if isinstance(node, ast.Constant):
+        text = node.value if isinstance(node.value, str) else ""
+    else:
+        text = "".join(
+            str(each.value) if isinstance(each, ast.Constant) else CODE for each in node.values
+        )
+    return text if " " in text.strip() else ""
 
 
 def paragraphs(markdown: str) -> Iterator[Paragraph]:

@@ -290,8 +290,8 @@ def test_file_urls_with_a_host_are_refused(files, monkeypatch):
     with pytest.raises(UserErrorException) as caught:
         lines(files, text)
     first, second, third = caught.value.reasons
-    assert "'file://./lib' is no file on this machine" in first
-    assert "'file://lib' is no file on this machine" in second
+    assert "file 'file://./lib' does not exist on this machine" in first
+    assert "file 'file://lib' does not exist on this machine" in second
     assert third.endswith("the variable PROJECT_ROOT is not set")
     monkeypatch.setenv("PROJECT_ROOT", str(files))
     assert lines(files, text.splitlines()[2]) == [f"b @ file://{files}/lib"]

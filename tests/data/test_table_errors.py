@@ -98,7 +98,7 @@ def test_headers_by_their_names_in_v1(read, header, name):
     [
         (b'{"a": "\xe9"}\n', "line 1 is not utf8"),
         (b'{"a": 1}\n{\n', "line 2: Expecting"),
-        (b'{"a": 1}\n[1]\n', "line 2: it is no JSON object"),
+        (b'{"a": 1}\n[1]\n', "line 2: it is not a JSON object"),
         (b'{"a": 1, "a": 2}\n', "two fields 'a'"),
     ],
 )

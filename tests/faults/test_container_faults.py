@@ -86,7 +86,7 @@ def test_the_guard_alone_is_killed_and_the_job_goes_on(bench, podman):
     os.kill(holders(run)["guard"], signal.SIGKILL)
     gate.touch()
     assert wait(run) == "Completed"
-    assert log_of(run) == "began\nwent on\n"
+    assert log_of(run) == "began\ncontinued\n"
     until(lambda: not podman.names(), "the container is still there")
 
 

@@ -105,7 +105,7 @@ def test_names_that_cannot_be(tmp_path, text):
             Experiment(workspace, "e").submit(config)
     with pytest.raises(UserErrorException, match="no NUL and no lone surrogate"):
         Workspace.create(text, path=tmp_path / "other")
-    with pytest.raises(UserErrorException, match="is no path"):
+    with pytest.raises(UserErrorException, match="is not a valid path"):
         Workspace.create("w", path=text)
     with pytest.raises(UserErrorException, match="lone surrogate"):
         Environment("a\ud800b").register(workspace)

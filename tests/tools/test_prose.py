@@ -58,7 +58,7 @@ def test_what_is_fine_or_no_prose_passes(markdown, tmp_path):
     assert found(markdown, tmp_path) == []
 
 
-def test_docstrings_and_help_are_read(tmp_path):
+def test_docstrings_help_and_messages_are_read(tmp_path):
     module = tmp_path / "module.py"
     module.write_text(
         '''"""The run goes on."""
@@ -67,14 +67,16 @@ def seen():
 
     Was told.
     """
-def _unseen():
+async def _private():
     """Was told."""
+    raise ValueError(f"{name!r} is no "
+        "run")
 parser.add_argument("--told", help="what it lies on")
-''',
-        "utf-8",
+print(f"`goes on` {told} goes", "on", "told")
+'''
     )
     lines = [each.removeprefix(f"{module}:")[:2] for each in prose.problems(module, STYLE)]
-    assert sorted(lines) == ["1:", "5:", "9:"]
+    assert lines == ["1:", "5:", "8:", "9:", "11"]
 
 
 def test_the_rules_hold_again_after_they_were_off(tmp_path):

@@ -246,7 +246,7 @@ def _setting_values(key: str) -> dict[str, str]:
 
 
 def _plain(before: list[str], options: dict[str, argparse.Action]) -> list[str]:
-    """The words that are no value of an option."""
+    """The words that are not the value of an option."""
     return [
         word
         for previous, word in zip(["", *before], before, strict=False)

@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
     takes_options = False
     #: options whose value may begin with a dash: ``--sort -metrics.loss``
     signed_options: tuple[str, ...] = ()
-    #: the argument of several words that may stand between the options
+    #: the argument of several words that may be between the options
     words_argument = ""
 
     def parse(self, words: list[str]) -> argparse.Namespace:

@@ -86,7 +86,7 @@ def _set(args: argparse.Namespace) -> VerbResult:
 
 
 def _stored_name(args: argparse.Namespace) -> str:
-    """Return the name in the vault; workspace secrets have a name of their own."""
+    """Return the secret's name in the vault; secrets of a workspace have a prefix."""
     return (
         vault.workspace_secret(workspace_here.require().id, args.name)
         if args.workspace

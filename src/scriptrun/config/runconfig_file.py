@@ -105,7 +105,7 @@ def _read_yaml(path: str) -> object:
 def _with_environment(data: object, file_path: str, path: str | os.PathLike[str]) -> object:
     """``data`` with the environment from the separate file, if it refers to one.
 
-    The file lies beside the run configuration, as ``save`` writes it, or in the project.
+    The file is next to the run configuration, where ``save`` writes it, or in the project.
     """
     name = data.get("environment") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(name, str) or yaml_text.is_null(name):

@@ -87,7 +87,7 @@ class Experiment:
         filled = defaults.Filled(origin, tags)
         if kwargs.get("origin") is None:  # old code gives one, and keeps its own values
             config, filled = defaults.fill(config, self.workspace, filled)
-        name = getattr(config, "submitter", None)  # what is no configuration, submit refuses
+        name = getattr(config, "submitter", None)  # submit refuses everything else
         submitter = importlib.import_module(name) if isinstance(name, str) else submit
         submission = submitter.check(config, self.workspace, self.name, filled.tags, filled.origin)
         submit.begin(self.workspace, self.name)

@@ -1,1 +1,1 @@
-"""Where data lies: datastores."""
+"""Datastores and datasets."""

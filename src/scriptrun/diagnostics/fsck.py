@@ -1,6 +1,6 @@
 """Checks that every file of a workspace, and of this machine's cache, is readable and whole.
 
-Nothing is changed. It may run beside jobs: what is being written has a temporary name or ends
+Nothing is changed. It may run while jobs run: what is being written has a temporary name or ends
 within its last line, and what vanishes meanwhile is not damage.
 """
 
@@ -239,7 +239,7 @@ def _lockfiles(workspace: WorkspaceFiles) -> Found:
             and locks.is_named_rightly(str(path), lockfile)
         )
         if not is_whole and path.exists():
-            yield str(path), "it is damaged", "Remove it: the next run locks the environment anew."
+            yield str(path), "it is damaged", "Remove it: the next run locks the environment again."
     yield _count(count, "lockfile")
 
 

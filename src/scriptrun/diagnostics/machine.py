@@ -159,7 +159,7 @@ def _slots(workspace: WorkspaceFiles) -> Check:
         slot = slots.take(paths.slots_root(), limit, search=search)
     except slots.SlotsUnusable as error:
         hint = "Remove that folder, or set SCRIPTRUN_SLOTS to one that all users can write."
-        return Check("slots", "warning", f"{error}; runs use slots of your own", hint)
+        return Check("slots", "warning", f"{error}; your runs use private slots", hint)
     if slot is None:
         return Check("slots", "ok", f"the next run will be queued: it {search.reason()}")
     slot.close()

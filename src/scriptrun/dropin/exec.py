@@ -41,7 +41,7 @@ def script(path: str, words: Sequence[str]) -> int:
     absolute = os.path.abspath(path)  # as Python sets ``__file__``
     folder = os.path.dirname(absolute)
     if path.endswith(".ipynb"):
-        # what is no notebook is no failure of its code
+        # an invalid notebook is not a failure of its code
         docker_cells.note(notebook_cells.cells(absolute))
         os.chdir(folder)  # as Jupyter does
         return _run_guarded(folder, [path, *words], runner.run, absolute, _show_error)

@@ -1,6 +1,6 @@
 """Which names a file does something with, beyond importing them and asking for a value's class.
 
-Unsupported names of azureml can be imported, stand in annotations, ``except`` clauses and
+Unsupported names of azureml can be imported, and used in annotations, ``except`` clauses and
 ``isinstance``; any other use raises.
 """
 

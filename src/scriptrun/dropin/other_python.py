@@ -1,8 +1,8 @@
 """Runs old code in another Python than scriptrun's own, which need not have scriptrun.
 
 Which one: that of ``--python``; else, for a notebook, that of the kernel it names, that of the
-active virtual environment, or of ``.venv`` beside it. Packages are that Python's own; scriptrun and
-what it needs come from here (``in_children/scriptrun_tool.py``).
+active virtual environment, or of ``.venv`` next to it. Packages are that Python's own; scriptrun
+and its dependencies come from here (``in_children/scriptrun_tool.py``).
 """
 
 from __future__ import annotations

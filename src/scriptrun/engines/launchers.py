@@ -1,7 +1,7 @@
 """Start, watch and clean up launchers that are processes on this machine.
 
-What decides is the run's folder: whoever runs the run's node has claimed it there
-(``attempts/N/node-0.start.json``), and its heartbeat lies beside that.
+The run's folder decides: the launcher of a node has claimed it there
+(``attempts/N/node-0.start.json``), and writes its heartbeat next to that.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO
 
-    #: names below the node's root, and what lies there: a file of this machine, or its content
+    #: names below the node's root, and the content: a file of this machine, or its content
     Parts = dict[str, Path | bytes]
 
 

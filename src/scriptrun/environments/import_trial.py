@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: seconds for all imports of an environment together
 LIMIT = 120.0
-#: top-level modules that are no part of what a distribution is for
+#: top-level modules that are not part of a distribution's purpose
 _SIDE_MODULES = {"test", "tests", "doc", "docs", "examples", "benchmarks", "setup", "conftest"}
 #: what jobs use of packages that import little by themselves
 _SUBMODULES = {

@@ -1,1 +1,1 @@
-"""Processes that answer for scriptrun elsewhere: beside a job, on a login node."""
+"""Processes that answer for scriptrun elsewhere: for a job, on a login node."""

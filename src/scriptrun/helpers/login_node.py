@@ -54,7 +54,7 @@ Answer = tuple["Json", list[Piece]]
 def main() -> None:
     """Answer the question on standard input."""
     source, output = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else is printed is no part of the answer
+    os.dup2(2, 1)  # whatever else is printed is not part of the answer
     dependents.end_with()
     question = json.loads(source.readline())
     os.environ.update({**(question.get("environ") or {}), **(question.get("secrets") or {})})

@@ -25,7 +25,7 @@ _CREATE = re.compile(r"azureml\.core(\.\w+)*\.(ComputeTarget|AmlCompute)\.create
 _SIZE = re.compile(r"azureml\.core(\.\w+)*\.AmlCompute\.provisioning_configuration$")
 #: methods of a cluster that only look at it, or wait for it
 _IDLE = ("wait_for_completion", "get_status", "refresh_state", "get")
-#: what comments speak of that stand above code that makes sure that a cluster exists
+#: what comments mention above code that makes sure that a cluster exists
 _SPEAKS_OF_IT = re.compile(r"verif|exist|creat|provision|check|attach|found|wait|try", re.I)
 #: the arguments, attributes and calls that take a compute target by its name
 _TAKEN_AS = ("compute_target", "target", "default_compute_target")
@@ -162,7 +162,7 @@ class Cluster:
         raise CannotRewrite(f"{self.variable.value} is used for more than submitting")
 
     def _size(self, call: cst.Call) -> list[Edit]:
-        """Remove the size, which may stand before the statement."""
+        """Remove the size, which may be defined before the statement."""
         line = self.program.statement(call)
         if line is None or line is self.statement:
             return []

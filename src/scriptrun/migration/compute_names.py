@@ -1,4 +1,4 @@
-"""Name the compute targets that a workspace should have: the default stands in for others."""
+"""Name the compute targets that a workspace should have: the default replaces others."""
 
 from __future__ import annotations
 

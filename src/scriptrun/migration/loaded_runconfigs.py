@@ -29,7 +29,7 @@ class LoadedSettings(Value, frozen=False):
     """The settings of a loaded run configuration, as code.
 
     ``arguments`` are arguments for the ScriptRunConfig, and ``script`` those that apply only if it
-    has none of its own. ``environment`` has the lines that create ``environment``, ``later_lines``
+    has no script. ``environment`` has the lines that create ``environment``, ``later_lines``
     those that set more on ``config``, and ``names`` the names to import. ``file`` is the source.
     """
 

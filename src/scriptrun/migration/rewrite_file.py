@@ -222,7 +222,7 @@ def _parse(parse: Callable[[str], T], text: str) -> T:
     except TooLong:
         raise CannotRewrite(
             f"it has more than {MOST_CHARACTERS >> 20} MiB of code",
-            "Move what uses azureml to a file of its own.",
+            "Move the code that uses azureml to a separate file.",
         ) from None
     except (RecursionError, cst.CSTValidationError) as error:
         raise CannotRewrite(f"cannot parse it: {error}") from None

@@ -396,7 +396,7 @@ class _Parser:
         return tree.Comparison(field, operator, value.text, number, moment)
 
 
-#: the kinds of value that have a form of their own, and how to write them
+#: the kinds of value that have a special form, and how to write them
 _VALUES = {
     fields.NUMBER: "Write a number, such as 1.",
     fields.TIME: moments.TIME_HINT,

@@ -91,7 +91,7 @@ class _WaitingRun(Value):
     """A run that waits, as far as the runner knows it.
 
     ``line`` is where it waits: nobody in a line is started before those in front of them. It is
-    None for a target that has a queue of its own.
+    None for a target that has its own queue.
     """
 
     ticket: tickets.Ticket
@@ -118,7 +118,7 @@ class Runner(Value, frozen=False):
     failed: dict[str, tuple[float, str]] = fresh(default_factory=dict)
     ready: dict[str, tuple[float, ReadyEnvironment | None]] = fresh(default_factory=dict)
     runtime: tuple[float, Path | None] = (0.0, None)
-    #: when to retry a run whose cluster did not answer, and what it said, by ticket name
+    #: when to retry a run whose cluster did not answer, and its error, by ticket name
     retry_at: dict[str, tuple[float, str]] = fresh(default_factory=dict)
 
     def run(self) -> None:
@@ -131,7 +131,7 @@ class Runner(Value, frozen=False):
                 wait_reasons.forget(self.queue)
                 return
             if not copies.is_still_there(self.workspace):
-                return  # moved, or deleted: the runner of its new place goes on
+                return  # moved, or deleted: the runner of its new place continues
             pause = TICK
             self._reasons.clear()
             try:

@@ -157,7 +157,7 @@ def drop(path: Path) -> None:
         path.unlink()
     except FileNotFoundError:
         pass
-    except (IsADirectoryError, PermissionError):  # damage: a folder, which is no ticket
+    except (IsADirectoryError, PermissionError):  # damage: a folder, which is not a ticket
         if not path.is_dir():
             raise
         import shutil

@@ -1,4 +1,4 @@
-"""Why runs wait: the runner writes it down beside their tickets, and whoever looks reads it.
+"""Why runs wait: the runner writes the reasons next to the tickets, for other processes to read.
 
 Only what differs is written: a run that is not named waits for those queued before it.
 """

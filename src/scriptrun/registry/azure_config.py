@@ -21,7 +21,7 @@ FILE_NAME = "config.json"
 def read(path: Path) -> Json | None:
     """The texts in the file ``path``, its ``workspace_name`` among them; None if it names none.
 
-    Raises UserErrorException for a file that seems to name one and is no JSON.
+    Raises UserErrorException for a file that seems to name one and is not JSON.
     """
     try:
         text = document_limits.read_text(path)

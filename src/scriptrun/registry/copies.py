@@ -1,4 +1,4 @@
-"""Copied and moved workspaces: a copy gets an ID of its own, a moved one keeps its ID.
+"""Copied and moved workspaces: a copy gets a new ID, a moved one keeps its ID.
 
 Queues, locks and caches on the local disk are named by a workspace's ID, so two directories must
 not share one. ``workspace.json`` records where the workspace is. If that directory still holds a
@@ -80,7 +80,7 @@ def _original(directory: Path, facts: Json, recorded: str) -> Path | None:
 
 
 def _become_copy(directory: Path, facts: Json, original: Path) -> Json:
-    """Give the copy an ID of its own; what was unfinished when it was copied ends here."""
+    """Give the copy a new ID; what was unfinished when it was copied ends here."""
     ended = 0
     reason = f"the workspace was copied from {original} while this run was not finished there"
     for folder in run_folder.all_folders(directory / "runs"):

@@ -71,7 +71,7 @@ def _check_name(workspace: WorkspaceFiles, name: str) -> None:
 def remember(workspace: WorkspaceFiles, environment: Environment) -> None:
     """Register the environment of a submitted run, as the SDK v1 did, if it has its own name.
 
-    One that came unchanged from the registry is not registered again. Failing is no error: the run
+    One that came unchanged from the registry is not registered again. A failure is ignored: the run
     has its own copy.
     """
     name = environment.name or ""

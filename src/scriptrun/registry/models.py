@@ -35,7 +35,7 @@ EDITABLE_FIELDS = (
     "resource",
 )
 
-#: the note, beside a version's links, of how its files looked when they were last compared
+#: the note, next to a version's links, of how its files looked when they were last compared
 _NOTE = ".ready"
 
 _SHAPE = records.Shape(

@@ -1,8 +1,8 @@
 """Whose workspaces are believed: one's own, and those that the user trusts by name.
 
-Opening a workspace runs what lies in it as oneself. One that somebody else owns, or that others may
-write, is refused until the user trusts it: ``scriptrun trust DIR``. What is checked is the folder
-``.scriptrun`` and what lies directly in it, which decide who can put anything below them.
+Opening a workspace runs its files as the user. If somebody else owns it, or others may write to it,
+it is refused until the user trusts it: ``scriptrun trust DIR``. The folder ``.scriptrun`` and its
+direct content are checked, since they decide who can put anything below them.
 """
 
 from __future__ import annotations

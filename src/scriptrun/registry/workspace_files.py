@@ -343,7 +343,7 @@ def _existing(workspace: H, name: str, exist_ok: bool) -> H:
 
 def _create_folders(root: Path, facts: Json) -> None:
     directory = root / DIRECTORY
-    trust.require(root)  # what lies there already decides what the new workspace runs
+    trust.require(root)  # existing files decide what the new workspace runs
     try:
         files.make_folders(root)
         mode = trust.mode_for(root)
@@ -398,7 +398,7 @@ def own_folder(path: str | os.PathLike[str]) -> Path:
     """``path`` as an absolute one by its own name: without ``..``, ``~`` and a last slash."""
     if re.search(_UNUSABLE, os.fsdecode(path)):
         raise UserErrorException(
-            f"{os.fsdecode(path)!r} is no path: it contains a NUL or a lone surrogate."
+            f"{os.fsdecode(path)!r} is not a valid path: it contains a NUL or a lone surrogate."
         )
     whole = Path(path).expanduser().absolute()
     return whole.resolve() if ".." in whole.parts else whole

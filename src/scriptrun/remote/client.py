@@ -72,7 +72,7 @@ class RemoteRuns(Value):
         return _submit(job, workspace, warnings, lockfile, repeats)
 
     def status(self, folder: Path, job: JobSpec) -> run_state.RunState:
-        """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
+        """The run's state there; its mirror here is as recent. Raises Unreachable."""
         return _status_of(folder, job)
 
     def home(self, folder: Path, run_id: str) -> RunFiles:
@@ -157,7 +157,7 @@ def _submit(
     if job.data.has_items:
         question["data"] = data_bundle.pack(workspace, job)
     archive = io.BytesIO()
-    missing = set(map(str, answer["missing"]))  # of what was asked, and no other file of ours
+    missing = set(map(str, answer["missing"]))  # of what was asked, and no other local file
     names = [f"snapshots/{name}" for name in parts if name in missing]
     snapshot_bundle.pack(archive, workspace.directory, [*names, *stored_wheels.values()])
     try:
@@ -289,7 +289,7 @@ def prune(folders: dict[str, Path]) -> dict[str, str]:
 class RemoteRunFiles:
     """The files of one run on the host at ``address``: its record, and its artifacts on demand.
 
-    A look at what has changed brings the content too, and how the run stands: one question.
+    One request asks for what has changed, its content, and the run's state.
     """
 
     def __init__(self, address: Json, run_id: str) -> None:
@@ -344,7 +344,7 @@ class RemoteRunFiles:
 
 
 def _status_of(folder: Path, job: JobSpec) -> run_state.RunState:
-    """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
+    """The run's state there; its mirror here is as recent. Raises Unreachable."""
     status = run_state.read_status(folder)
     if status.is_final:
         return status

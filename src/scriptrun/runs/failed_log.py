@@ -52,7 +52,7 @@ class FailedLog(Value):
 def read(run: Run, count: int = 15) -> FailedLog:
     """The last ``count`` lines of the log of the rank that failed first, else of the script's.
 
-    It is empty for a run without a log of its own, such as a sweep.
+    It is empty for a run without a log, such as a sweep.
     """
     if run_kind(run.known_job.kind).has_children:
         return FailedLog()

@@ -249,7 +249,7 @@ def end_if_waiting(run: Run) -> None:
     ticket = tickets.find(tickets.queue_of(run.workspace.id), run.id)
     shared = compute_targets.engine_of(job.target).traits.shared_files
     if ticket is None and not shared:
-        return  # it was handed over, and its launcher may have claimed it since
+        return  # it was passed on, and its launcher may have claimed it since
     end_failed(run.path, "canceled before it started", states.CANCELED)
     if ticket is not None:
         tickets.drop(ticket)

@@ -1,4 +1,4 @@
-"""The results of a run, and what is said while they are still to come."""
+"""The results of a run, and the messages while they are not available yet."""
 
 from __future__ import annotations
 

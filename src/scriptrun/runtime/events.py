@@ -45,7 +45,7 @@ class EventWriter:
 def append(path: str, data: bytes, mode: int = 0o644) -> None:
     """Append ``data`` to ``path`` in one write; create the folder if it is missing.
 
-    What the folder lies in, such as a run that was removed, is not created again.
+    The parent of the folder, such as a run that was removed, is not created again.
     """
     flags = files.APPEND_FLAGS
     try:

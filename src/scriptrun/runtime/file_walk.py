@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import StrPath
 
-    #: gets the name of what is no readable file, and the reason
+    #: gets the name of each unreadable or special file, and the reason
     LeaveOut = Callable[[str, str], object]
     Identity = Tuple[int, int]
 
 
 #: links to folders that are followed within one path: more would be a maze, not a layout
 _MAX_LINKS = 4
-#: what is below them is no content
+#: what is below them is not content
 _SYSTEM_FOLDERS = ("/proc", "/sys", "/dev")
 #: a disk in memory, where scripts write
 _SHARED_MEMORY = "/dev/shm"
@@ -36,7 +36,7 @@ def files_below(
 
     A link to a folder is followed unless it leads to a folder that contains it or one of the
     system's, or out of the folder ``within``. With ``leave_out``, it is called with the name of
-    each that is no file, cannot be read or leads out to what contains ``folder``, and the reason.
+    each that is not a file, cannot be read or leads out to a parent of ``folder``, and the reason.
     ``above``: identities of further folders that are not entered.
     """
     root = os.path.realpath(str(folder))
@@ -55,7 +55,7 @@ def files_below(
 class _Walk(object):
     """A walk: ``folders`` are still to be read, each as (path, prefix, identities above, links).
 
-    ``containing``: identities of folders in which the walk's own folder lies.
+    ``containing``: identities of the parents of the walk's own folder.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class _Walk(object):
         if own in self._containing:
             return "it leads to a folder that contains it"
         if links > _MAX_LINKS:
-            return "it lies behind more than {} links".format(_MAX_LINKS)
+            return "it is behind more than {} links".format(_MAX_LINKS)
         return why_system_folder(target)
 
     def _refuse(self, name: str, reason: str) -> None:
@@ -132,7 +132,7 @@ def _is_kind(test: "Callable[[], bool]") -> bool:
 
 
 def identity(path: str) -> "Identity":
-    """What tells one folder from all others on this machine."""
+    """What identifies a folder on this machine."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
@@ -147,12 +147,12 @@ def identities_above(folder: str) -> "tuple[Identity, ...]":
 
 
 def is_below(path: str, folder: str) -> bool:
-    """Whether ``path`` is ``folder`` or lies below it; both are real paths."""
+    """Whether ``path`` is ``folder`` or below it; both are real paths."""
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def why_system_folder(target: str) -> str:
-    """Why the real path ``target`` is not followed if it lies in the system's folders; else ""."""
+    """Why the real path ``target`` is not followed if it is in the system's folders; else ""."""
     is_system = any(is_below(target, folder) for folder in _SYSTEM_FOLDERS)
     if is_system and not is_below(target, _SHARED_MEMORY):
         return "it leads to {}, which belongs to the system".format(target)

@@ -81,7 +81,7 @@ def join(folder: "StrPath", name: object, origin: str) -> str:
     """The path of ``name`` below ``folder``.
 
     Raises ForeignNameRefused for a name that leads out, also by way of a symbolic link below
-    ``folder``. ``folder`` may be a link, as may be what lies at the path already: replace it.
+    ``folder``. ``folder`` may be a link. So may an existing file at the path: replace it.
     """
     path = os.fspath(folder)
     parts = check(name, origin)

@@ -49,7 +49,7 @@ class LinkedContent:
         self._shared: "set[tuple[int, int]]" = set()
 
     def keep(self) -> None:
-        """Replace the links, and remove what is no file."""
+        """Replace the links, and remove special files."""
         folders = [(self._root, self._label)]
         while folders:
             folders += self._keep_folder(*folders.pop())
@@ -103,7 +103,7 @@ class LinkedContent:
         elif file_walk.is_below(folder, target):
             self._drop(path, name, "it leads to a folder that contains it")
         elif self._is_too_large(target):
-            _relink(path, target)  # which does not depend on where the link lies
+            _relink(path, target)  # which does not depend on where the link is
             self.uncopied.append((name, self._why_too_large(target)))
         else:
             self._copy(target, path, name)
@@ -143,7 +143,7 @@ class LinkedContent:
                 self.uncopied.append((name, reason))
 
     def _copy_folder(self, source: str, target: str, name: str) -> None:
-        """Copy the files below ``source``; the folders that ``target`` lies in are not entered."""
+        """Copy the files below ``source``; the parents of ``target`` are not entered."""
         os.mkdir(target)
         above = file_walk.identities_above(os.path.realpath(os.path.dirname(target)))
         is_from_work = file_walk.is_below(source, self._real_work)

@@ -1,6 +1,6 @@
 """Files of the source directory in ``outputs/`` and ``logs/``, which no run made (Python 3.6+).
 
-When a working directory is laid out, what these folders hold is recorded beside it. When the
+When a working directory is laid out, the content of these folders is recorded next to it. When the
 script has ended, the files with the content of the snapshot are found, and their names are kept in
 the run's folder: they are left out where the run's files are listed. docs/explanation/formats.md
 documents the files.
@@ -83,7 +83,7 @@ def promote(staged: str, work: str) -> None:
 
 
 def forget(work: str) -> None:
-    """Remove what was recorded beside the working directory ``work``."""
+    """Remove the records next to the working directory ``work``."""
     for suffix in (_UPLOADS_SUFFIX, _RECORD_SUFFIX):
         files.unlink_quietly(work + suffix)
 

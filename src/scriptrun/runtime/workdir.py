@@ -310,7 +310,7 @@ class ContentReader:
         return data if self._hasher(size, data).hexdigest() == digest else None
 
     def copy_object(self, handle: int, size: int, digest: str) -> None:
-        """Copy a file that is stored by itself to ``handle``; it is hashed beside the copy."""
+        """Copy a file that is stored by itself to ``handle``; it is hashed at the same time."""
         import threading  # loaded only for large files
 
         path = object_path(self._store, digest)

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hashlib import sha256
 else:
-    try:  # without OpenSSL, which takes 2 ms to load and is no faster on small texts
+    try:  # without OpenSSL, which takes 2 ms to load and is not faster on small texts
         from _sha256 import sha256
     except ImportError:
         try:

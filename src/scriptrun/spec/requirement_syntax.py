@@ -37,7 +37,7 @@ _UNKNOWN_OPERATOR = rf"({_NAME}(?:\[[^\]]*\])?)\s*([=<>~^!]+)\s*(\d[\w.*+!-]*)"
 
 
 def problem(line: str, any_version: bool = False) -> str:
-    """Why ``line`` is no requirement; "" if it is one, an option, a path or a URL.
+    """Why ``line`` is not a requirement; "" if it is one, an option, a path or a URL.
 
     ``any_version``: versions may be invalid, as relaxed pins replace them (``pytz==2004d``).
     """

@@ -30,7 +30,7 @@ _QUERY_SECRET = (
     r"(?i)([?&;](?:[\w.%-]*(?:sig|signature|token|secret|password|passwd|credential|api_?key"
     r"|access_?key))=)([^\s\"<>`&;#]+)"
 )
-#: users without a password that are no secret
+#: users without a password that are not secret
 _PLAIN_USERS = ("git", "hg", "anonymous")
 
 

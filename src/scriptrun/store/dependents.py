@@ -1,6 +1,6 @@
 """Processes that end when the process that started them does, also if that one is killed.
 
-A helper of ours calls ``end_with``. For another program, ``tied`` starts one watcher per process
+Our own helpers call ``end_with``. For another program, ``tied`` starts one watcher per process
 (``python dependents.py``), which ends the program and all that it has started. It reads lines on
 its standard input: ``+PID START`` and ``-PID``.
 """
@@ -144,7 +144,7 @@ class _Watcher:
             self._process.stdin.flush()
 
 
-#: the watcher of each process: a forked child starts one of its own
+#: the watcher of each process: a forked child starts another
 _watchers: dict[int, _Watcher] = {}
 
 

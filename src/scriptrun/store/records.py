@@ -1,7 +1,7 @@
 """Read a record file (JSON), or say what is wrong with it.
 
-A missing file is no record; anything else that cannot be read is a `DamagedRecord`, which names the
-file and the field.
+A missing file is not a record; anything else that cannot be read is a `DamagedRecord`, which names
+the file and the field.
 """
 
 from __future__ import annotations

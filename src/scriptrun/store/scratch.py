@@ -1,4 +1,4 @@
-"""Temporary folders that the next one of ours removes, if their process was killed.
+"""Temporary folders that the next process removes, if their own process was killed.
 
 Each is locked (flock) by its process for as long as that lives. So whoever gets the lock knows that
 nobody uses the folder, on any host and in any container that shares it.

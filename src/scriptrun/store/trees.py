@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def unexpected(folder: str | os.PathLike[str], expected: Iterable[str]) -> list[str]:
-    """What lies below ``folder`` besides the files ``expected``; all are paths below it.
+    """The paths below ``folder`` that are not among the files ``expected``.
 
-    A link counts in the place of a folder, and a folder in that of a file. What lies below an
+    A link counts in the place of a folder, and a folder in that of a file. The content of an
     unexpected folder is not listed.
     """
     file_paths = set(expected)
@@ -39,7 +39,7 @@ def _folders_of(paths: Iterable[str]) -> set[str]:
 
 
 def count(folder: str | os.PathLike[str]) -> int:
-    """How many files, links and whatever else is no folder lie below ``folder``."""
+    """How many files, links and special files are below ``folder``."""
     number, folders = 0, [os.fspath(folder)]
     while folders:
         for entry in _entries(folders.pop()):
@@ -74,7 +74,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def replace(temporary: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
-    """``os.replace``, also of a folder that stands in the place of the file ``path``."""
+    """``os.replace``, also if a folder is in the place of the file ``path``."""
     if os.path.isdir(path):
         remove(Path(path))
     os.replace(temporary, path)

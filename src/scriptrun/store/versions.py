@@ -1,4 +1,4 @@
-"""Immutable versions with editable metadata beside them, for datasets and models.
+"""Immutable versions with separate, editable metadata, for datasets and models.
 
 Below ``root``, ``<name>/<version>.yaml`` never changes; ``<version>.tags.yaml`` holds later
 edits of its metadata.

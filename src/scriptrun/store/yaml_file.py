@@ -1,4 +1,4 @@
-"""A YAML file for people, with a JSON copy beside it for speed.
+"""A YAML file for people, with a JSON copy next to it for speed.
 
 The copy (``.<name>.json``) records the YAML file's size, modification time and inode, and is valid
 while they are unchanged: reading it needs no YAML parser, and a manual edit takes effect at once.

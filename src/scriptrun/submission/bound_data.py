@@ -51,7 +51,7 @@ class DataItem(Protocol):
 
     @property
     def label(self) -> str:
-        """How people are told of it."""
+        """What messages call it."""
 
     def same(self, other: DataItem) -> bool:
         """Whether ``other`` refers to the same data."""
@@ -89,7 +89,7 @@ class DatasetInput:
 
     @property
     def label(self) -> str:
-        """How people are told of it."""
+        """What messages call it."""
         return f"input {self.name!r}"
 
     def same(self, other: DataItem) -> bool:
@@ -124,7 +124,7 @@ class DatasetInput:
         return [source.store_ref.store() for source in self.config.dataset._content.sources]
 
     def notes(self, is_local: bool) -> list[str]:
-        """That nothing can be mounted on this machine, where the job runs here and wants it."""
+        """A note that this machine cannot mount, if the job runs here and requests it."""
         return _mount_notes(self.label, self.config.mode, self.config.dataset._content, is_local)
 
     def described(self, workspace: WorkspaceFiles) -> JobInput:
@@ -164,7 +164,7 @@ class ReferenceInput:
 
     @property
     def label(self) -> str:
-        """How people are told of it."""
+        """What messages call it."""
         return f"data reference {self.name!r}"
 
     @property
@@ -201,7 +201,7 @@ class ReferenceInput:
         return [self.reference.datastore.store]
 
     def notes(self, is_local: bool) -> list[str]:
-        """That nothing can be mounted on this machine, where the job runs here and wants it."""
+        """A note that this machine cannot mount, if the job runs here and requests it."""
         content = Content([self._source()])
         return _mount_notes(f"input {self.name!r}", self.reference.mode, content, is_local)
 
@@ -245,7 +245,7 @@ class DataOutput:
 
     @property
     def label(self) -> str:
-        """How people are told of it."""
+        """What messages call it."""
         return f"output {self.name!r}"
 
     def same(self, other: DataItem) -> bool:

@@ -39,7 +39,7 @@ else:
 
 
 class Origin(Value):
-    """What a submission takes from its caller, beside the job's description.
+    """What a submission takes from its caller, in addition to the job's description.
 
     ``interpreter`` runs the job if no environment is given (default: this process's own);
     ``variables`` override the environment's; ``passed`` are variables that the job inherits from
@@ -195,7 +195,7 @@ def _script_problems(source: Path, script: str | None) -> list[str]:
 
 
 def _no_folders(source: str) -> list[tuple[str, str]]:
-    """The names and paths of an ``outputs`` or ``logs`` in the snapshot that is no real folder."""
+    """The names and paths of ``outputs`` and ``logs`` in the snapshot that are not real folders."""
     paths = [(name, os.path.join(source, name)) for name in SCRIPT_AREAS]
     return [
         (name, path)
@@ -206,7 +206,7 @@ def _no_folders(source: str) -> list[tuple[str, str]]:
 
 
 def _artifact_folder_problems(source: str) -> list[str]:
-    """Why a run cannot have its own ``outputs`` and ``logs`` beside what the source has."""
+    """Why a run cannot have its own ``outputs`` and ``logs`` in this source directory."""
     return [
         f"{name!r} in the source directory is a file, where a run needs a folder; "
         f"rename it, or add /{name} to .amlignore"
@@ -216,7 +216,7 @@ def _artifact_folder_problems(source: str) -> list[str]:
 
 
 def _artifact_link_notes(source: str) -> list[str]:
-    """What becomes of links called ``outputs`` and ``logs``, where runs would share one folder."""
+    """Notes on links called ``outputs`` and ``logs``, through which runs would share a folder."""
     return [
         f"{name!r} in the source directory is a link to {os.readlink(path)!r}; "
         f"the run writes to a folder of its own instead"

@@ -257,7 +257,7 @@ def _access_problem(item: DataItem, workspace: WorkspaceFiles) -> str:
         return ""  # reported by ``check``
     if not names:
         return ""
-    # a plain path has no datastore of its own
+    # a plain path has no datastore
     location = (
         "is on this machine" if names[0] == THIS_MACHINE else f"is in {names[0]!r}, on this machine"
     )

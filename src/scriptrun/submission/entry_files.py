@@ -76,7 +76,7 @@ def _is_in(source: Path, path: str, exists: Callable[[str], bool]) -> bool:
 
 
 def _simple_commands(command: str) -> Iterator[list[str]]:
-    """The words of each program that ``command`` starts, as far as that is easily told."""
+    """The words of each program that ``command`` starts, as far as that is easy to see."""
     import shlex
 
     lexer = shlex.shlex(command.replace("\n", " ; "), posix=True, punctuation_chars=";&|()")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 
-#: seconds that git may take before the run goes on without its facts
+#: seconds that git may take before the run continues without its facts
 PATIENCE = 20.0
 
 

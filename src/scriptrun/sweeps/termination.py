@@ -170,7 +170,7 @@ def _no_best_message(driver: Driver) -> str:
 
 
 def _logged_names(driver: Driver, child: ChildRun) -> str:
-    """The names of the logged metrics, with the value of the primary metric if it is no number."""
+    """The names of the logged metrics, and the primary metric's value if it is not a number."""
     logged = metric_series.read(child.folder(driver.workspace.runs_folder))
     names = [
         name if name != driver.sweep.metric else f"{name} as {str(value)[:60]}"

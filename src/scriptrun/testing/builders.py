@@ -145,7 +145,7 @@ class BuilderSuite:
 
 
 class BuildingSuite(BuilderSuite):
-    """The cases of builders that build a place, beside those of all."""
+    """Further cases, for builders that build a place."""
 
     def test_a_place_that_lost_its_marker_is_built_again(
         self, spec: EnvironmentSpec, ready: ReadyEnvironment, locks: Path

@@ -253,7 +253,7 @@ class EngineSuite(RankCases, LossCases):
         order = self.order(bench, run)
         assert _handle(engine, run, order) == _handle(engine, run, order)
         assert wait(run) == "Completed"
-        until(lambda: self.room(bench), "a second job went on")
+        until(lambda: self.room(bench), "a second job continued")
         assert counted.read_text() == "once\n"
 
     def order(self, bench: Bench, run: Run) -> Order:
@@ -351,7 +351,7 @@ class EngineSuite(RankCases, LossCases):
     def test_render_is_pure_and_contains_no_secret(self, bench: Bench) -> None:
         run = bench.run("print('done')", ["--alpha", "0.5"], variables={"TOKEN": "s3cr3t-value"})
         engine = compute_targets.engine_of(run.job.target)
-        until(lambda: not jobs.living(str(bench.root)), "the run's launcher goes on")
+        until(lambda: not jobs.living(str(bench.root)), "the run's launcher continues")
         before = jobs.tree(bench.workspace.directory)
         text = engine.render(run.job, run.path)
         assert engine.render(run.job, run.path) == text

@@ -43,7 +43,7 @@ class LossCases:
                 process.send_signal(signal.SIGKILL)
         gate.touch()
         assert wait(run) == "Completed"
-        assert log_of(run) == "began\nwent on\n"
+        assert log_of(run) == "began\ncontinued\n"
 
     def test_a_vanished_job_is_lost_with_a_reason(self, bench: Bench) -> None:
         mark = f"lost-{os.urandom(6).hex()}"

@@ -225,7 +225,7 @@ class RankCases:
     def test_mpi_starts_exactly_the_requested_ranks(self, bench: Bench) -> None:
         python = os.environ.get("SCRIPTRUN_TEST_MPI_PYTHON")
         if not python:
-            pytest.skip("SCRIPTRUN_TEST_MPI_PYTHON names no interpreter that has mpi4py")
+            pytest.skip("SCRIPTRUN_TEST_MPI_PYTHON does not name an interpreter with mpi4py")
         run = bench.run(MPI, mpi=[2, 2], python=python)
         assert run.get_status() == "Completed", _why(run)
         outputs = [log_of_rank(run, rank).split() for rank in range(4)]

@@ -20,7 +20,7 @@ import os, select, sys, time
 print("began", flush=True)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.02)
-print("went on")
+print("continued")
 """
 DEAF = """
 import os, signal, subprocess, sys, time

@@ -34,7 +34,7 @@ _INSERT_MISSING = "insert or ignore into facts values (?, ?, ?, ?, ?, ?, ?, ?, ?
 class Metric(Value, frozen=False):
     """What a run logged as one metric: its last value, and the lowest and the highest number.
 
-    ``text`` is that of a last value that is no number.
+    ``text`` is that of a last value that is not a number.
     """
 
     count: int = 0

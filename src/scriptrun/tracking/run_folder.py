@@ -71,7 +71,7 @@ def exists(folder: Path) -> bool:
 
 
 def days(runs: Path) -> list[str]:
-    """The days that hold runs, newest first. Raises WorkspaceException if ``runs`` is no folder."""
+    """The days that hold runs, newest first. Raises WorkspaceException if ``runs`` is a file."""
     names = sorted((name for name in files.names_in(runs) if _is_day(name)), reverse=True)
     if not names and os.path.lexists(runs) and not os.path.isdir(runs):
         raise WorkspaceException(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scriptrun.tracking import events, run_edits
 
-#: hidden from lists; kept by ``prune``, with all that the run stands on; in the trash
+#: hidden from lists; kept by ``prune``, with all that the run needs; in the trash
 ARCHIVED, PINNED, REMOVED = "archived", "pinned", "removed"
 NAMES = (ARCHIVED, PINNED, REMOVED)
 

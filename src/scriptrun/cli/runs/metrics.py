@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: values to print of each metric; --csv and --json have all
 _MAX_VALUES = 40
 _PLOT_WIDTH, _PLOT_HEIGHT = 100, 18
-#: runs that a plot tells apart
+#: runs that a plot distinguishes
 _MAX_LINES = len(charts.MARKERS)
 
 

@@ -198,7 +198,7 @@ def _print_attempt(attempt: Attempt, is_parent: bool, with_short: bool) -> None:
 
 
 def _print_metrics(run: Run) -> None:
-    summaries = metric_summary.summarize(run.path)  # of a sweep: its own, beside those of its runs
+    summaries = metric_summary.summarize(run.path)  # of a sweep: its own metrics
     if run_kind(run.type).has_children:
         print(f"\nTo show its runs: scriptrun sweep show {run.short_name}")
     if summaries:

@@ -134,7 +134,7 @@ def _position(value: float, low: float, high: float, count: int) -> int:
 
 
 def _uses_dots(lines: Sequence[Line]) -> bool:
-    """Whether lines are drawn of dots: several can be told apart by their colours only."""
+    """Whether lines are drawn with dots: several of them differ only in their colours."""
     return has_unicode() and (len(lines) < 2 or output.is_coloured())
 
 
@@ -161,7 +161,7 @@ def _row(
     dots: dict[tuple[int, int], int],
     markers: str | None,
 ) -> str:
-    """The cells as text, those of one line beside each other in one colour."""
+    """The cells as text; adjacent cells of one line share a colour."""
     parts = []
     for owner, group in itertools.groupby(cells, owners.get):
         if owner is None:

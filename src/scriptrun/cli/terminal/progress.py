@@ -57,7 +57,7 @@ class _LineProgress(Counter):
 
 
 class _BarProgress(Counter):
-    """A rich progress bar of the bytes, with the number of files beside it."""
+    """A rich progress bar of the bytes, followed by the number of files."""
 
     def __init__(self, title: str, files: int, size: int) -> None:
         super().__init__(files, size)

@@ -172,7 +172,7 @@ class _Reader:
             if address.netloc not in ("", "localhost"):
                 hint = _unset_variable(path) or "; a path begins behind file://, with another slash"
                 self.problems.append(
-                    f"{place}: {line!r}: {path!r} is no file on this machine{hint}"
+                    f"{place}: {line!r}: file {path!r} does not exist on this machine{hint}"
                 )
             else:
                 self._existing(parse.unquote(address.path), line, place)

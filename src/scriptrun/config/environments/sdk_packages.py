@@ -127,7 +127,7 @@ def _name_and_extras(requirement: str) -> tuple[str, list[str]]:
 
 
 def _version(requirement: str, *, exact: bool = False) -> tuple[int, ...] | None:
-    """The newest version that ``requirement`` allows; None if that is any, or it is no pin."""
+    """The newest version that ``requirement`` allows; None if it allows any, or is not a pin."""
     match = _REQUIREMENT.match(requirement)
     for operator, text in _CLAUSE.findall(match["clauses"] if match else ""):
         numbers = _numbers(text)

@@ -126,7 +126,7 @@ def _part_path(file: RemoteFile, path: Path) -> Path:
 
 
 def uses_blocks(file: RemoteFile) -> bool:
-    """Whether a download of ``file`` that broke off goes on where it was."""
+    """Whether an interrupted download of ``file`` continues where it stopped."""
     entry = file.entry
     return bool(entry.size >= LARGE and entry.etag) and file.store.folder is None
 
@@ -212,7 +212,7 @@ def resuming_pieces(
                 if begin > position:
                     yield piece[position - begin :]
                     position = begin
-                    backoff.reset()  # only now: the same bytes again are no progress
+                    backoff.reset()  # only now: receiving the same bytes again is not progress
             if end is None or position >= end:
                 return
             raise StoreUnreachable(f"{store.name} closed the connection while sending {path!r}.")

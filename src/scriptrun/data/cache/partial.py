@@ -1,6 +1,6 @@
 """Unfinished downloads: which blocks of a large file have been downloaded.
 
-``NAME.part.blocks`` lies next to ``NAME.part``. Its first line is a JSON header: the remote file
+``NAME.part.blocks`` is next to ``NAME.part``. Its first line is a JSON header: the remote file
 (``etag``, ``size``), ``block`` (bytes of a block), ``boot``, and ``owner``, the process that
 downloads it. Each further line is the number of a finished block, or ``free`` once the owner gave
 up. A part of an earlier boot is not trusted: its bytes may not have reached the disk.

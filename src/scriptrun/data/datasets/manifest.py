@@ -54,7 +54,7 @@ _DAMAGES = (
 
 
 class _Block(NamedTuple):
-    """An entry of the index: where a block lies in the file, its rows, and its first path."""
+    """An entry of the index: a block's position in the file, its rows, and its first path."""
 
     offset: int
     length: int

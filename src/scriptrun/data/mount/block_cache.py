@@ -192,7 +192,7 @@ class BlockFile:
 
     def _finish(self) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process was faster
-            sync_file(self._path)  # it has its size from the start, so that tells nothing
+            sync_file(self._path)  # it has its size from the start, so that means nothing
             self._cache._publish(self._path, self._key)
             os.unlink(f"{self._path}.map")
 

@@ -201,7 +201,7 @@ def digest_in(etag: str) -> str:
 
 
 def names_to_upload(folder: Path) -> list[str]:
-    """The names of the files below ``folder``; what is no file is named by a warning.
+    """The names of the files below ``folder``; a warning names everything that is not a file.
 
     Raises DatastoreException for what forbids reading it.
     """

@@ -133,8 +133,8 @@ class ObjectStore:
     def write(self, path: str, file: BinaryIO, new: bool = False) -> FileEntry:
         """Upload the object; a large one in parts, visible once the last has arrived.
 
-        Verifies it by its ETag if that is the MD5 (of parts: the MD5 of theirs). Otherwise it
-        compares the size, and without TLS also reads the object back.
+        Verifies it by its ETag if that is its MD5 (of parts: of their MD5s). Otherwise it compares
+        the size, and without TLS also reads the object back.
         """
         _require_library()
         import obstore

@@ -228,7 +228,7 @@ def opener(
     """A function that sends a request and returns the response, as ``urlopen`` does.
 
     ``credentials``: names of headers that no server but the first gets. The function raises OSError
-    (HTTPError for a status that is no success), and DatastoreException, with the ``name`` of the
+    (HTTPError for an unsuccessful status), and DatastoreException, with the ``name`` of the
     store, for a redirect that cannot be followed.
     """
     redirects = _Redirects(name, credentials)

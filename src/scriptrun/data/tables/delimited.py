@@ -220,7 +220,7 @@ class DelimitedFiles:
         return file_errors.unreadable_error(error)
 
     def _pass_over_blank_files(self) -> None:
-        """Raise BlankFiles if there are some, beside others."""
+        """Raise BlankFiles if some files are blank and others are not."""
         blank = [
             path for path in self._files.paths if file_errors.is_blank(self._files.system, path)
         ]

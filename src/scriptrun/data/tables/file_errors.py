@@ -22,7 +22,7 @@ _MARKS = ((b"\xff\xfe\0\0", "utf32"), (b"\xff\xfe", "utf16"), (b"\xfe\xff", "utf
 
 #: what a file without values holds
 _BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
-#: how files begin that are no text
+#: how binary files begin
 _ARCHIVES = {
     b"PK\3\4": "a zip archive or an Excel file",
     b"\x1f\x8b": "compressed by gzip",
@@ -96,7 +96,7 @@ def mixed_types_error(name: str, kinds: list[str]) -> DatasetExecutionError:
     """The error for a column whose files agree on no type."""
     return DatasetExecutionError(
         f"Column {name!r} has different types in the files: {', '.join(kinds)}.",
-        "Read the files as tables of their own, or set its type with set_column_types.",
+        "Read the files as separate tables, or set its type with set_column_types.",
     )
 
 
@@ -219,7 +219,7 @@ def _width_error(
         return DatasetExecutionError(
             f"Cannot read {name!r} as a table: its rows have {expected.group(2)} values, those of "
             f"other files {expected.group(1)}.",
-            "Read them as tables of their own.",
+            "Read them as separate tables.",
         )
     return None
 

@@ -52,7 +52,7 @@ def to_parquet(frame: pandas.DataFrame | Frame, file: BinaryIO) -> None:
             "Give each column its own name: dataframe.columns = [...].",
         )
     renamed = frame.set_axis(names, axis="columns")
-    renamed.attrs = {}  # they may be anything, and are no part of the rows
+    renamed.attrs = {}  # they may be anything, and are not part of the rows
     for name, kind in renamed.dtypes.items():
         if str(kind).startswith("Sparse"):
             renamed[name] = renamed[name].sparse.to_dense()

@@ -1,6 +1,6 @@
 """Files with one JSON object per line, whose numbers keep their digits.
 
-pyarrow reads them. Where it would round a column, or finds numbers beside texts, the column's
+pyarrow reads them. Where it would round a column, or finds numbers and texts in one, the column's
 numbers are put into quotes first, and become what keeps their digits afterwards.
 """
 
@@ -38,7 +38,7 @@ def read(
 ) -> pa.Table:
     """The rows of one file; the columns ``texts`` are text.
 
-    Raises DatasetExecutionError, which names the line, for what is no JSON object, unless
+    Raises DatasetExecutionError, which names the line, for a line that is not a JSON object, unless
     ``drop_invalid``.
     """
     data = file.read()

@@ -35,9 +35,9 @@ def read(
     drop_invalid: bool = False,
     only: Iterable[str] | None = None,
 ) -> pa.Table:
-    """The rows of one file; the columns ``texts`` are text, and ``only`` these are wanted.
+    """The rows of one file; the columns ``texts`` are text, and ``only`` selects columns.
 
-    Raises DatasetExecutionError, which names the line, for what is no JSON object, unless
+    Raises DatasetExecutionError, which names the line, for a line that is not a JSON object, unless
     ``drop_invalid``.
     """
     import pyarrow as pa
@@ -67,7 +67,7 @@ def _objects(
             if isinstance(row, dict):
                 yield row
                 continue
-            problem = "it is no JSON object"
+            problem = "it is not a JSON object"
         if not drop_invalid:
             raise DatasetExecutionError(
                 f"Cannot read {name!r} as JSON lines: line {number}: {problem}.",
@@ -128,7 +128,7 @@ def numbers(literals: pa.Array) -> pa.Array:
 
 
 def times(texts: pa.Array) -> pa.Array:
-    """The times that are written so; the texts if one is no time, or has no zone as others do."""
+    """The texts as times; unchanged if one is not a time, or only some have a time zone."""
     import pyarrow as pa
 
     for zone in (None, "UTC"):

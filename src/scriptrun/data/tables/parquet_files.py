@@ -147,6 +147,6 @@ class ParquetFiles:
                 self._format.inspect(path, self._files.system)
             except (pa.ArrowException, UnicodeError) as found:
                 if "magic bytes" in str(found) or "footer" in str(found):
-                    found = ValueError("it is no Parquet file, or not a whole one.")
+                    found = ValueError("it is not a complete Parquet file.")
                 return file_errors.unreadable_error(found, self._files.names[path])
         return file_errors.unreadable_error(error)

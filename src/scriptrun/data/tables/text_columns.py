@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-#: a number that begins with 0 and is no number but a code (``00501``, ``0x1f``)
+#: digits that begin with 0 are not a number but a code (``00501``, ``0x1f``)
 _CODE = r"^\s*[+-]?0[0-9xX]."
 #: a time with a zone
 _ZONE = r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)\s*$"

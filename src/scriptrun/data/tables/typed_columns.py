@@ -1,4 +1,4 @@
-"""Columns that have a type of their own (Parquet, JSON) as another type."""
+"""Columns with a type (Parquet, JSON), converted to another type."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ class RunDetails:
     def show(self, render_lib: object = None, widget_settings: object = None) -> None:
         """Show the run and return immediately, so that the kernel is not blocked.
 
-        Where no one watches (no kernel, and output that is no terminal) it waits for the run: what
-        follows is no next cell that a person runs later, but reads the results at once. A run of
-        this process is only shown.
+        Without a kernel and a terminal, it waits for the run, because the code that follows is not
+        a cell that somebody runs later: it reads the results at once. For a run of this process,
+        it never waits.
         """
         display = _display()
         if display is None:

@@ -97,7 +97,7 @@ class Workspace(workspace.Workspace):
         return cls.create(name, *args, **{**kwargs, "exist_ok": True})
 
     def get_details(self) -> Json:
-        """Return the workspace's details, with v1's keys beside scriptrun's own."""
+        """Return the workspace's details, with v1's keys and scriptrun's."""
         details = super().get_details()
         return {
             **dict.fromkeys(_RESOURCES, "local"),

@@ -1,4 +1,4 @@
-"""What is said about a notebook's cells: one line each, to stderr, never captured by a cell."""
+"""Notes about a notebook's cells: one line each, on stderr, never captured by a cell."""
 
 from __future__ import annotations
 

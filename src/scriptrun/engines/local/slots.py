@@ -77,8 +77,8 @@ def take(
     """Lock a slot, and ``gpu_count`` GPUs if the machine has any; None if too few are free.
 
     ``visible`` is the job's CUDA_VISIBLE_DEVICES, which limits the GPUs it may get. A job without
-    GPUs takes a slot, as on a machine without GPUs. ``holder`` says who takes it; ``search`` is
-    told what stood in the way. Raises SlotsUnusable if no file in ``root`` can be used.
+    GPUs takes a slot, as on a machine without GPUs. ``holder`` says who takes it; ``search``
+    records what prevented it. Raises SlotsUnusable if no file in ``root`` can be used.
     """
     search = Search() if search is None else search
     uuids = visible_gpus(machine_gpus(), visible) if gpu_count else []
@@ -248,7 +248,7 @@ def _try_flock(path: Path) -> int | None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(descriptor)  # a trap: what is written to it would reach another file
-        raise OSError(errno.EINVAL, "it is not a file of its own", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file with a single link", str(path))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

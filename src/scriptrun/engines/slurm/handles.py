@@ -110,7 +110,7 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
 
 
 def publish_handle(folder: Path, job: str, attempt: int, array: str = "") -> Json:
-    """Publish the handle of ``job`` in ``folder``; returns the one that is there then.
+    """Publish the handle of ``job`` in ``folder``; returns the published one.
 
     ``array`` is the name of the array's folder if the job is a task of one.
     """

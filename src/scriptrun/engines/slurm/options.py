@@ -14,14 +14,14 @@ class SlurmOptions(Value):
     nodes. ``extra`` are further sbatch options (``--exclusive``), ``setup`` shell lines run before
     the job (``module load cuda``). ``python`` is a Python 3.8+ on the nodes for the launcher
     (default: this process's). ``requeue`` lets Slurm start a job again that was preempted or lost a
-    node. ``warn`` is how many seconds before the time limit a job is told to save; it is then
+    node. ``warn`` is how many seconds before the time limit a job gets a signal to save; it is then
     started again, at most ``requeues`` times. ``mpi`` is srun's kind of MPI (``pmix``, ``pmi2``) or
     ``mpirun`` for the environment's own. ``containers`` is what the nodes run images with:
     ``podman``, ``apptainer`` or ``enroot`` (default: no containers). ``root`` is a directory that
-    all nodes see, for built environments (default: beside the workspace). ``scratch`` is a
+    all nodes see, for built environments (default: in the workspace). ``scratch`` is a
     directory of each node's own disk (``/local/$USER``; variables are the node's), in which a run's
     working directory and the cache of its data lie; default: both where all nodes see them. With
-    ``own_environments`` the job's environment is built there as well, from its lock, once a node.
+    ``own_environments`` the job's environment is built there as well, from its lock, once per node.
     ``ssh`` names a login node, behind which ``tool`` is a Python that has scriptrun (default: one
     made below ``root``).
     """

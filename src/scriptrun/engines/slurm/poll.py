@@ -47,7 +47,7 @@ _final_states: dict[tuple[str, str], str] = {}
 def views(
     folders: list[Path], ssh: str | None = None, poll_round: PollRound | None = None
 ) -> list[View]:
-    """The view of each run. Without ``poll_round``, this call is a round of its own."""
+    """The view of each run. Without ``poll_round``, this call is a separate round."""
     handles = [slurm_handles.latest_handle(folder) for folder in folders]
     users = ",".join(sorted({handle["user"] for handle in handles if handle}))
     if not users:

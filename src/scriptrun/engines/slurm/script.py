@@ -101,7 +101,7 @@ def _srun_command(target: SlurmOptions, job: JobSpec, nodes: int, *options: str)
 def _wait_lines(stop_command: str) -> list[str]:
     """Wait for the launcher, forward Slurm's warning by ``stop_command``, requeue on request."""
     return [
-        # sbatch --signal wakes this shell alone: the launchers are told to stop and to save
+        # sbatch --signal wakes this shell alone: it signals the launchers to stop and to save
         f"trap 'touch \"${{order%/*}}/warned.${{SLURM_RESTART_COUNT:-0}}\"; {stop_command}' USR1",
         "trap : TERM",  # it goes to the launchers as well, and this shell waits for them
         "wait $launcher; code=$?",

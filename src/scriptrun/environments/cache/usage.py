@@ -1,4 +1,4 @@
-"""Which runs used a built environment: one line per run, in a file beside its builds.
+"""Which runs used a built environment: one line per run, in a file next to its builds.
 
 The file is for people only. When it grows too large, its older half is dropped.
 """

@@ -266,7 +266,7 @@ def _local_paths(texts: list[str]) -> list[str]:
     """The files and folders of this machine that ``texts`` name, longest first.
 
     Includes the parent of an index folder (``file:///mirror/simple``): its pages link to files
-    beside it.
+    next to it.
     """
     paths = set()
     for text in texts:

@@ -27,7 +27,7 @@ def fetch_repositories(
     """Replace the repositories in the locked ``text`` by local folders, and return their mounts.
 
     Each is fetched into ``folder``, with the variables ``secrets`` for git, to be mounted below
-    ``mount_point`` in the container, writable, since builds write beside their sources. Raises
+    ``mount_point`` in the container, writable, since builds write next to their sources. Raises
     EnvironmentException.
     """
     trees: dict[str, str] = {}

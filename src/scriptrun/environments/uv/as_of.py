@@ -1,7 +1,7 @@
 """Resolve what is not pinned as of the newest pin's release, so that old pins meet their time.
 
-The index tells uv when each file was uploaded (https://peps.python.org/pep-0700/); uv writes these
-times to ``pylock.toml``. Where an index tells none, release_dates.py has those of common packages.
+The index records when each file was uploaded (https://peps.python.org/pep-0700/); uv writes these
+times to ``pylock.toml``. If an index has none, release_dates.py has those of common packages.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ def _held_back(
 def _releases(
     request: Request, python: Python, locked: Mapping[str, str], compile: Compile
 ) -> dict[str, Release]:
-    """The releases of the ``locked`` versions, as far as the index tells."""
+    """The releases of the ``locked`` versions, as far as the index knows them."""
     lines = tuple(f"{name}=={version}" for name, version in locked.items())
     exact = request.replace(lines=lines)
     text = _compiled(compile, exact, python, ("--no-deps", "--format", "pylock.toml")) or ""
@@ -263,7 +263,7 @@ def _releases(
 def _resolve_by_table(
     request: Request, lines: tuple[str, ...], undated: Answer, compile: Compile
 ) -> Dated:
-    """Lock with bounds from the shipped table, where the index tells no dates."""
+    """Lock with bounds from the shipped table, if the index has no dates."""
     python, text = undated
     pins = dict(_LOCKED.findall(text))
     pinned = {name for line in lines if (name := _pinned_name(line))}

@@ -1,4 +1,4 @@
-"""Lock the requirements that nobody wrote beside the user's: less of them where they conflict."""
+"""Lock requirements that nobody wrote with the user's, and drop some if they conflict."""
 
 from __future__ import annotations
 

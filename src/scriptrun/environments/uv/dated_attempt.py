@@ -1,7 +1,7 @@
 """Lock a request as of a day; repair what has nothing to do with its packages' versions.
 
 In their time, packages without compiled code often had no wheels, so they may be built from source.
-One that does not build is taken from a wheel, and one without releases has a day of its own.
+One that does not build is taken from a wheel, and one without releases gets a separate day.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Attempt(Value):
     ``exempt`` are the packages without a day, ``late`` those with a day of their own and
     ``never_built`` those that are never built from source: all of them if ``only_wheels``, after
     too many ``failed_builds``. ``is_lenient``: packages that only newer Pythons or later days have
-    wheels of get a day of their own, too.
+    wheels of get a separate day, too.
     """
 
     request: Request
@@ -146,7 +146,7 @@ class Attempt(Value):
     def repaired(
         self, failure: uv_tool.UvError, python: Python, day: datetime.date
     ) -> Attempt | None:
-        """What may be locked where this one failed; None if nothing comes to mind."""
+        """The next attempt after this one failed; None if there is nothing else to try."""
         unbuilt = site_packages.normal(failure.unbuilt)
         if unbuilt and self.failed_builds < _MOST_FAILED_BUILDS:
             late = {**self.late, **self.days_of_late([unbuilt], python, day)}

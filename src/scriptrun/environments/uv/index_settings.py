@@ -1,7 +1,7 @@
 """Translate pip's index settings for uv: where `pip install` works, a build should.
 
 uv reads neither pip's variables nor its configuration files (https://docs.astral.sh/uv/pip/compatibility/).
-They are passed on unless uv has index settings of its own. pip takes the best version of all
+They are passed on unless uv has its own index settings. pip takes the best version of all
 indexes, and so does uv then (``unsafe-best-match``). pip's files and their order are documented at
 https://pip.pypa.io/en/stable/topics/configuration/.
 """
@@ -34,7 +34,7 @@ _UV_NAMES = {
 
 
 def as_uv_variables() -> dict[str, str]:
-    """pip's settings as uv's variables; {} if uv has index settings of its own."""
+    """pip's settings as uv's variables; {} if uv has its own index settings."""
     if any(os.environ.get(name) for name in _UV_INDEX_VARIABLES) or _uv_has_config_file():
         return {}
     pip_settings = settings()

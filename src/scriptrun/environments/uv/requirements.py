@@ -101,7 +101,7 @@ def from_spec(spec: EnvironmentSpec) -> Request:
 def _without_stand_ins(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """``lines`` with the packages that the empty ones stand for, and notes about it.
 
-    A version of the empty package says nothing, except where it had releases of its own.
+    A version of the empty package is ignored, unless the package had releases with content.
     """
     kept, notes = dict.fromkeys(lines), []
     for line in lines:

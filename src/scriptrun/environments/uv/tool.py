@@ -51,7 +51,7 @@ class UvError(EnvironmentException):
 
 
 def binary() -> str:
-    """The path of uv: from the ``uv`` package, else beside this Python, else on PATH."""
+    """The path of uv: from the ``uv`` package, else next to this Python, else on PATH."""
     try:
         import uv
 

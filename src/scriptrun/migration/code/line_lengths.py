@@ -146,7 +146,7 @@ def _parts(program: Program, node: cst.BaseExpression) -> tuple[str, list[cst.CS
 def _groups(
     program: Program, items: list[cst.CSTNode], column: int, longest: int
 ) -> list[list[cst.CSTNode]]:
-    """The items by lines: one for each, but a value stands behind its name ``'--name'``."""
+    """The items by lines: one for each, but a value follows its name ``'--name'`` on its line."""
     groups: list[list[cst.CSTNode]] = []
     for item in items:
         text = program.text[slice(*program.span(item))]

@@ -34,7 +34,7 @@ def _line(program: Program, number: int) -> str:
 
 
 def comments_above(program: Program, statement: cst.CSTNode, speak: re.Pattern[str]) -> int:
-    """Where the comments begin that stand directly above, if they ``speak`` of the statement."""
+    """Where the comments directly above begin, if they ``speak`` of the statement."""
     number = program.line(statement)
     indent = program.indent(statement) or ""
     first = number

@@ -27,7 +27,7 @@ class ClassReference(NamedTuple):
 
     @property
     def is_annotation(self) -> bool:
-        """Whether it stands in an annotation."""
+        """Whether it is in an annotation."""
         return self.kind == LEFT_ALONE
 
     @property

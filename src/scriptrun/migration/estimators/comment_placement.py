@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scriptrun.migration.code.call_layout import ArgumentComment
 
-#: part of the line that says what an argument said
+#: part of the line that replaces an argument
 _LINES = {
     "user_managed": ".user_managed_dependencies = ",
     "custom_docker_image": ".docker.base_image = ",

@@ -186,7 +186,7 @@ def _input_value(
 
 
 def _text(value: object) -> str:
-    """A value of the file as the command has it: null is no Python's None."""
+    """A value of the file as the command has it: null is not Python's None."""
     return "null" if value is None else str(value)
 
 

@@ -20,7 +20,7 @@ _METRICS = "get_metrics"
 class FakeRun(mock.MagicMock):
     """A run that has completed; so have its children and its best run.
 
-    It is no file's number, so that ``open`` closes no stream of this process.
+    It is not a file descriptor, so ``open`` closes no stream of this process.
     """
 
     def __init__(self, /, *args: object, **kwargs: object) -> None:
@@ -42,7 +42,7 @@ def _no_number(self: FakeRun) -> NoReturn:
 
 
 class FakeMetrics(dict[str, "FakeMetric"]):
-    """Metrics of every name, so that code that waits for one goes on."""
+    """Metrics of every name, so that code that waits for one continues."""
 
     def __contains__(self, name: object) -> bool:
         return True

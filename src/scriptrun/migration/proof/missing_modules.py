@@ -53,7 +53,7 @@ class _StandInFinder:
 
 
 def _is_optional(path: str, line: int) -> bool:
-    """Whether the code goes on without what this line imports: ``except ImportError``."""
+    """Whether the code continues without what this line imports: ``except ImportError``."""
     try:
         with open(path, "rb") as file:
             tree = ast.parse(file.read())

@@ -14,7 +14,7 @@ _AZUREML_IMPORT = re.compile(rb"\b(from|import)[ \t]+azureml\b")
 def suits(path: str, content: bytes) -> bool:
     """Whether Python alone runs a file of this content: azureml's names come from the drop-in.
 
-    Files that a notebook's cells write are no code of the notebook.
+    Files that a notebook's cells write are not code of the notebook.
     """
     try:
         content = Document(path, content).program_text().encode()

@@ -139,7 +139,7 @@ def _is_stream(source: "Source") -> "TypeGuard[Readable]":
 def store_folder(folder: "StrPath", name: "StrPath | None", source: "StrPath") -> "list[str]":
     """Store all files below the folder ``source`` under names that start with ``name``.
 
-    What is no file that can be read is left out, and named by a warning on the run.
+    Unreadable and special files are left out, and a warning on the run names them.
     """
     source = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
     if not os.path.isdir(source):

@@ -153,7 +153,7 @@ def _merge(source: str, target: str) -> None:
 
 
 def _free_path(path: str) -> str:
-    """The path beside ``path`` for what it has now: ``model.1``, ``model.2`` ..."""
+    """A free path next to ``path`` for its current content: ``model.1``, ``model.2`` ..."""
     number = 1
     while os.path.lexists("{}.{}".format(path, number)):
         number += 1

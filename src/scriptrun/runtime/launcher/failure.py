@@ -100,7 +100,7 @@ def _crash(lines: "list[str]") -> str:
 def _exception(lines: "list[str]", most_after: int) -> str:
     """The last exception that was printed, with its message's first line; "" if there is none.
 
-    At most ``most_after`` lines may follow it: a script that went on did not fail because of it.
+    At most ``most_after`` lines may follow it: a script that continued did not fail because of it.
     None may follow one that ends no process, such as a thread's.
     """
     main, aside, main_end, aside_end, index = "", "", 0, -1, 0
@@ -130,7 +130,7 @@ def _count_text(lines: "list[str]") -> int:
 def _exception_at(lines: "list[str]", index: int) -> "tuple[str, int]":
     """(exception, number of its last line) of a traceback that begins at ``index``.
 
-    ("", number of the last line that was read in vain) if none does.
+    ("", number of the last line that was read) if none does.
     """
     line = lines[index]
     group = _GROUP.match(line)

@@ -79,7 +79,7 @@ def _delivered_paths(folder: str, node: int) -> "set[str]":
 
 
 def _make_real(work: str, name: str, delivered: "Container[str]", unkept: "Reasons") -> bool:
-    """Make the artifact folder ``name`` one of its own; False if there is none."""
+    """Replace the link ``name`` with a real folder; False if there is no such folder."""
     area = os.path.join(work, name)
     if os.path.islink(area):
         if area in delivered:

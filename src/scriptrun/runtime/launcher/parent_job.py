@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 #: a process that has it is one of a job's, and one of several where it has the second
 _IN_JOB, _IN_GANG = "SCRIPTRUN_RUN_ID", "SCRIPTRUN_WORLD_SIZE"
 _DATA_PREFIXES = ("AZUREML_DATAREFERENCE_", "AZUREML_DATASET_FILE_OUTPUTS")
-#: where a rank stands among the others, as this system, mpirun and frameworks say it
+#: a rank's number among the others, as this system, mpirun and frameworks say it
 _RANK_NAMES = frozenset(
     "SCRIPTRUN_LOCAL_RANK SCRIPTRUN_WORLD_SIZE MASTER_ADDR MASTER_PORT NODE_RANK RANK LOCAL_RANK "
     "WORLD_SIZE LOCAL_WORLD_SIZE GROUP_RANK TF_CONFIG OMP_NUM_THREADS AZ_BATCH_MASTER_NODE "

@@ -72,7 +72,7 @@ def _run_script(plan: "Json", rank: int, folder: str, parent_pipe: int) -> "NoRe
 def _ran_out_of_memory(status: int) -> bool:
     """Whether the script of a scheduler's step ran out of memory: only this process can tell.
 
-    A step has a control group of its own; elsewhere the launcher shares that.
+    A step has its own control group; elsewhere the launcher shares it.
     """
     if status != signal.SIGKILL:
         return False

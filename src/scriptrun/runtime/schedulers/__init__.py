@@ -26,7 +26,7 @@ class Scheduler(Protocol):
         ...
 
     def is_preempted(self) -> bool:
-        """Whether this job goes on only to save."""
+        """Whether this job continues only to save."""
         ...
 
     def is_last_warning(self, order: "LaunchOrder") -> bool:

@@ -2,7 +2,7 @@
 
 Encryption is Fernet (https://github.com/fernet/spec): AES-128-CBC and HMAC-SHA256. The key is
 derived from the variable ``SCRIPTRUN_SECRETS_KEY`` if it is set, else it is in a file of mode 0600
-beside the folder (``secrets.key``), created on first use: a backup or sync of the folder then has
+next to the folder (``secrets.key``), created on first use: a backup or sync of the folder then has
 no values. Whoever can read both files, as the user and root can, has the secrets.
 """
 

@@ -1,6 +1,6 @@
 """Checks all snapshots of a store: manifests, places, and every file's content.
 
-Safe beside submissions: what is being written has other names, and damage is looked at twice, so
+Safe during submissions: what is being written has other names, and damage is looked at twice, so
 that a snapshot that is removed or made whole meanwhile does not count.
 """
 

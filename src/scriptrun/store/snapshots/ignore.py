@@ -175,7 +175,7 @@ def _parents_in_repository(source: bytes) -> list[bytes]:
 
 
 def _ignored_by_parents(source: bytes, above: list[bytes]) -> bool:
-    """Whether git ignores ``source`` itself; the user wants it nevertheless."""
+    """Whether git ignores ``source`` itself, although the user submits it."""
     chain = [*above, source]
     lists: list[tuple[bytes, PatternList]] = []
     for folder, child in itertools.pairwise(chain):

@@ -2,7 +2,7 @@
 
 A pack is written under a temporary name, and synced and renamed before anything refers to it. What
 a power cut has left shorter than it was counts as missing. Its index (32
-bytes of digest and 8 of offset per file) tells later snapshots what it holds, so that nothing is
+bytes of digest and 8 of offset per file) lists its content for later snapshots, so that nothing is
 stored twice; it is published last.
 """
 

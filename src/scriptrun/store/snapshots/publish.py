@@ -95,7 +95,7 @@ class Publication:
         return True
 
     def _keep_or_replace(self, final: str, digest: str) -> None:
-        """Mark the manifest that is there as used now, or replace it if it is damaged."""
+        """Mark the existing manifest as used now, or replace it if it is damaged."""
         if stamps.is_manifest_whole(final, digest):
             mark_used(final)
         else:

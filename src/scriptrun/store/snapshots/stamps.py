@@ -1,8 +1,8 @@
 """What a snapshot's files in the store looked like when their content was known to be right.
 
-One small file per source beside its stat cache, on the local disk. A file of the store that looks
+One small file per source next to its stat cache, on the local disk. A file of the store that looks
 different since (a byte changed in place changes its times) is not believed: the next snapshot reads
-the source again and stores what is damaged anew.
+the source again and replaces what is damaged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def remember(
 ) -> None:
     """Note how the files of the snapshot ``digest`` look now; ``cache`` is its stat cache.
 
-    Failing to write the note is no error: the next snapshot reads the source again.
+    A failure to write the note is ignored: the next snapshot reads the source again.
     """
     paths = [
         workdir.manifest_path(store, digest) + ".places",

@@ -118,9 +118,9 @@ class StatCacheReader:
 
 
 class StatCacheWriter:
-    """Writes a new cache beside the old one; ``finish`` replaces that.
+    """Writes a new cache next to the old one; ``finish`` replaces the old one.
 
-    Failing to write it is no error: the next snapshot reads all files again.
+    A failure to write it is ignored: the next snapshot reads all files again.
     """
 
     def __init__(self, path: Path) -> None:

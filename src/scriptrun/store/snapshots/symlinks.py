@@ -44,7 +44,7 @@ def _is_below(relative: bytes) -> bool:
 
 
 def _inside(source: bytes, target: bytes) -> bytes | None:
-    """``target`` as a path from the source, where the source is ``/``; None if it lies outside."""
+    """``target`` as a path from the source, where the source is ``/``; None if it is outside."""
     folder, name = os.path.split(os.path.normpath(target))
     real = os.path.join(os.path.realpath(folder), name)
     if real == source:
