@@ -125,7 +125,7 @@ def test_data_frames_that_are_no_table(local_store):
         register(pandas.DataFrame({"a": [1, "x"]}))
     with pytest.raises(DatasetValidationError, match="called 'a'"):
         register(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
-    with pytest.raises(DatasetValidationError, match="needs a pandas DataFrame, not list"):
+    with pytest.raises(DatasetValidationError, match="requires a pandas DataFrame, not list"):
         register([1])
     assert register(pandas.DataFrame([[1, 2]])).to_arrow().to_pylist() == [{"0": 1, "1": 2}]
 

@@ -69,7 +69,9 @@ def _root(directory: str | None, may_be_gone: bool) -> Path:
         if root.name == trust.DIRECTORY:
             root = root.parent
         if not may_be_gone and not root.is_dir():
-            raise UserErrorException(f"{directory!r} is not a directory.")
+            raise UserErrorException(
+                f"{directory!r} is not a directory.", "Give the directory of a workspace."
+            )
         return root
     here = Path.cwd()
     for folder in (here, *here.parents):

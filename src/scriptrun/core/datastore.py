@@ -337,7 +337,10 @@ def _validate(workspace: WorkspaceFiles, name: str, record: Json, lists: bool) -
 def _plain_url(url: str) -> str:
     parts = url_logins.split_url(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise DatastoreException(f"{url_logins.mask(url)!r} is not an http:// or https:// URL.")
+        raise DatastoreException(
+            f"{url_logins.mask(url)!r} is not an http:// or https:// URL.",
+            "Give the URL of a folder on a web server.",
+        )
     if parts.username or parts.password or parts.query:
         raise DatastoreException(
             "The URL contains a username, password or query, which would be stored in plain text.",

@@ -90,7 +90,8 @@ class Model:
                                model_framework)  # fmt: skip
             if not matches:
                 raise UserErrorException(
-                    f"No version of model {name!r} matches the given criteria."
+                    f"No version of model {name!r} matches the given criteria.",
+                    "To list versions, use Model.list(workspace, name).",
                 )
             self._head = matches[0]._head
 

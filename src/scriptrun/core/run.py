@@ -461,7 +461,8 @@ class Run(Rerunnable, EditableRun):
         """Extract the source snapshot to ``path`` (default: ``snapshot_<run id>``)."""
         digest = snapshot_id or self.job.snapshot
         if digest is None:
-            raise UserErrorException(f"Run {self.id!r} has no source snapshot.")
+            hint = "Submitted jobs have one."
+            raise UserErrorException(f"Run {self.id!r} has no source snapshot.", hint)
         target = Path(path or f"snapshot_{self.id}").absolute()
         snapshots.restore(self.workspace.snapshots_folder, digest, target)
         return str(target)

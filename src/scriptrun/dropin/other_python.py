@@ -105,7 +105,8 @@ def of_notebook(path: str, prefixes: Sequence[str]) -> Interpreter | None:
         if spec is not None and not spec.language.lower().startswith(("python", "ipython")):
             raise UserErrorException(
                 f"{path!r} cannot be run: its kernel {name!r} is for {spec.language}, "
-                "and only Python is run."
+                "and only Python is run.",
+                "Run it in Jupyter.",
             )
         if spec is not None and spec.python:
             return _of_kernel(title, name, spec)

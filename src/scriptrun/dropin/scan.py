@@ -57,7 +57,9 @@ def _parse(prefix: str, source: str, path: str) -> ast.Module | UnsupportedName:
         place = f"{prefix}:{getattr(error, 'lineno', None) or 1}"
         return UnsupportedName(place, "not valid Python", f"{error}")
     except (RecursionError, MemoryError):
-        raise UserErrorException(f"{prefix} is nested too deeply to be parsed.") from None
+        raise UserErrorException(
+            f"{prefix} is nested too deeply to be parsed.", "Simplify its expressions."
+        ) from None
 
 
 def _sources(path: str) -> list[tuple[str, str]]:

@@ -51,7 +51,9 @@ def copy_run(run: Run, folder: Path, log: Callable[[str], None]) -> RunCopy:
     """
     job, workspace = run.job, run.workspace
     if job.snapshot is None:
-        raise UserErrorException(f"Run {run.id} has no source snapshot to open a shell in.")
+        raise UserErrorException(
+            f"Run {run.id} has no source snapshot to open a shell in.", "Submitted jobs have one."
+        )
     missing = [name for name in job.passed if name not in os.environ]
     refuse(
         [f"the passed-through variable {name} is not set" for name in missing],

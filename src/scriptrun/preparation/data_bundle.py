@@ -49,7 +49,10 @@ def unpack(workspace: WorkspaceFiles, value: dict[str, str]) -> None:
         folder, _, last = name.partition("/")
         path = Path(foreign_names.join(workspace.directory, name, "The job's data"))
         if folder not in (MANIFESTS, DATASTORES) or "/" in last:
-            raise UserErrorException(f"{name[:200]!r} is not a part of a job's data.")
+            raise UserErrorException(
+                f"{name[:200]!r} is not a part of a job's data.",
+                "Valid names are those of the job's data.",
+            )
         if folder == DATASTORES or not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(str(path), base64.b64decode(text))

@@ -156,7 +156,8 @@ def set_alias(workspace: WorkspaceFiles, name: str, stands_for: str) -> None:
     get(workspace, stands_for)
     if fnmatch.fnmatchcase(stands_for.lower(), name.lower()):
         raise UserErrorException(
-            f"{name!r} cannot be an alias of {stands_for!r}: it equals or matches that name."
+            f"{name!r} cannot be an alias of {stands_for!r}: it equals or matches that name.",
+            "Use an alias that does not match that name.",
         )
     _alias_store(workspace).put(_ALIASES, {**aliases(workspace), name: stands_for})
 

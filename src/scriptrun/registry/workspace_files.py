@@ -398,7 +398,8 @@ def own_folder(path: str | os.PathLike[str]) -> Path:
     """``path`` as an absolute one by its own name: without ``..``, ``~`` and a last slash."""
     if re.search(_UNUSABLE, os.fsdecode(path)):
         raise UserErrorException(
-            f"{os.fsdecode(path)!r} is not a valid path: it contains a NUL or a lone surrogate."
+            f"{os.fsdecode(path)!r} is not a valid path: it contains a NUL or a lone surrogate.",
+            "Remove that character.",
         )
     whole = Path(path).expanduser().absolute()
     return whole.resolve() if ".." in whole.parts else whole

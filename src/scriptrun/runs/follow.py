@@ -44,7 +44,10 @@ def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
     count = count_ranks(job)
     if not job.distribution.kind:
         if any(ranks or ()):
-            raise UserErrorException(f"Run {job.id} is not distributed, so it has no ranks.")
+            raise UserErrorException(
+                f"Run {job.id} is not distributed, so it has no ranks.",
+                "Read its log without a rank.",
+            )
         return ["user_logs/std_log.txt"]
     for rank in ranks or ():
         if not 0 <= rank < count:

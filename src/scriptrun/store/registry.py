@@ -52,7 +52,9 @@ class Registry:
         value = yaml_file.read(self._file(name, number)) if number else None
         if value is None:
             version_note = "" if version is None else f" in version {version}"
-            raise WorkspaceException(f"{name!r}{version_note} not found in {self.root}.")
+            raise WorkspaceException(
+                f"{name!r}{version_note} not found in {self.root}.", "Check the name."
+            )
         return self._shape.check(self._file(name, number), value)
 
     def versions(self, name: str) -> list[int]:

@@ -165,7 +165,9 @@ def file_name(name: str) -> str:
     Raises WorkspaceException if ``name`` is empty, longer than 200 bytes or has a lone surrogate.
     """
     if re.search("[\ud800-\udc7f\udd00-\udfff]", name):
-        raise WorkspaceException(f"Invalid name {name[:50]!r}: it contains a lone surrogate.")
+        raise WorkspaceException(
+            f"Invalid name {name[:50]!r}: it contains a lone surrogate.", "Remove that character."
+        )
     if not name or len(name.encode("utf-8", "replace")) > 200:
         raise WorkspaceException(f"Invalid name {name[:50]!r}: it must have 1 to 200 characters.")
     encoded = "".join(_escape(char) for char in name)

@@ -107,7 +107,8 @@ class DatasetInput:
         dataset = self.config.dataset
         if self.config.mode in (MOUNT, DOWNLOAD) and dataset.kind != "file":
             raise DatasetValidationError(
-                f"A tabular dataset cannot be {self.config.mode}ed as files."
+                f"A tabular dataset cannot be {self.config.mode}ed as files.",
+                "Use as_named_input alone, or a dataset of files (Dataset.File).",
             )
         content: Content = dataset._content
         check_datastores(content, workspace)
@@ -192,7 +193,7 @@ class ReferenceInput:
             return
         if store.kind in _READ_ONLY and (not self.path or is_pattern(self.path)):
             raise DatastoreException(
-                f"Datastore {store.name!r} does not support listing; reference a single file."
+                f"Datastore {store.name!r} does not support listing.", "Reference a single file."
             )
         Content([self._source()]).check()
 
@@ -266,14 +267,17 @@ class DataOutput:
         store = self._datastore(workspace)
         check_datastore(store, workspace)
         if store.kind in _READ_ONLY:
-            raise DatastoreException(f"Datastore {store.name!r} is read-only.")
+            raise DatastoreException(
+                f"Datastore {store.name!r} is read-only.", "Write to another datastore."
+            )
         folder = store.store.folder
         parent = folder and next(
             candidate for candidate in [folder, *folder.parents] if candidate.exists()
         )
         if parent and not os.access(parent, os.W_OK | os.X_OK):
             raise DatastoreException(
-                f"Folder {str(parent)!r} of datastore {store.name!r} is not writable."
+                f"Folder {str(parent)!r} of datastore {store.name!r} is not writable.",
+                "Change its permissions, or use another folder.",
             )
 
     def notes(self, is_local: bool) -> list[str]:

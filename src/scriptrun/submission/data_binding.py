@@ -172,7 +172,9 @@ class DataBinding:
             return FileDatasetFactory.from_files((datastore, path), validate=False)
         if location.uri is not None:
             return FileDatasetFactory.from_files(str(location.uri.path), validate=False)
-        raise UserErrorException("data_location has no dataset, data_path or uri.")
+        raise UserErrorException(
+            "data_location has no dataset, data_path or uri.", "Set one of them."
+        )
 
     def _from_output(self, name: str, value: Any) -> DataItem:
         if isinstance(value, OutputFileDatasetConfig):

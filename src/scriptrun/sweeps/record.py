@@ -106,7 +106,9 @@ def read(folder: Path) -> Sweep:
     """
     sweep = records.read(folder / FILE, _checked)
     if sweep is None:
-        raise WorkspaceException(f"No sweep found in {str(folder)!r}.")
+        raise WorkspaceException(
+            f"No sweep found in {str(folder)!r}.", "Its folder has no sweep.json."
+        )
     if sweep.format > FORMAT:
         raise WorkspaceException(
             f"The sweep in {str(folder)!r} was created by a newer scriptrun.", "Upgrade scriptrun."

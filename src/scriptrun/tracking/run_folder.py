@@ -48,7 +48,7 @@ def publish(folder: Path, job: JobSpec) -> None:
     except OSError as error:
         raise paths.not_writable(folder, error) from error
     if not is_new:
-        raise WorkspaceException(f"Run {job.id!r} already exists.")
+        raise WorkspaceException(f"Run {job.id!r} already exists.", "Use another ID.")
 
 
 def read_job(folder: Path) -> JobSpec | None:

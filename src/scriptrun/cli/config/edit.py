@@ -69,7 +69,9 @@ def edit(workspace: Workspace, args: argparse.Namespace) -> None:
             f"Cannot start the editor {editor!r}: {error.strerror}.", "Set EDITOR to another one."
         ) from None
     if code:
-        raise UserErrorException(f"The editor {editor!r} failed with exit code {code}.")
+        raise UserErrorException(
+            f"The editor {editor!r} failed with exit code {code}.", "Set EDITOR to another one."
+        )
     reader.read(Path.cwd(), workspace, (level,))
 
 

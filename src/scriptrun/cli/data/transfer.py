@@ -104,7 +104,10 @@ def _upload_pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
                     "Upload them separately.",
                 )
     if not files:
-        raise UserErrorException(f"No files found in {', '.join(map(repr, paths))}.")
+        raise UserErrorException(
+            f"No files found in {', '.join(map(repr, paths))}.",
+            "Give a file, or a folder that contains files.",
+        )
     return [(file, target) for target, file in files.items()]
 
 

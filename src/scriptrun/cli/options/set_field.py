@@ -61,7 +61,8 @@ def _find_field(section: Section, name: str, path: str) -> str:
     if name in keys:
         return keys[name]
     raise UserErrorException(
-        f"Invalid --set {path!r}: unknown field {name!r}{did_you_mean(name, section.fields)}"
+        f"Invalid --set {path!r}: unknown field {name!r}{did_you_mean(name, section.fields)}",
+        "Field names are those of a .runconfig file.",
     )
 
 

@@ -49,7 +49,7 @@ def parse_space(texts: list[str]) -> Json:
                 "Use NAME=1,2,3 or NAME=0.1..0.9 or NAME=log:1e-6..1e-1.",
             )
         if name in parameters:
-            raise UserErrorException(f"Duplicate --param {name!r}.")
+            raise UserErrorException(f"Duplicate --param {name!r}.", "Give each parameter once.")
         parameters[name] = parse_expression(definition)
     return parameters
 
@@ -109,7 +109,8 @@ def _parse_number(text: str, definition: str) -> int | float:
         return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
     except ValueError:
         raise UserErrorException(
-            f"Invalid parameter range {definition!r}: {text!r} is not a number."
+            f"Invalid parameter range {definition!r}: {text!r} is not a number.",
+            "Use e.g. 0.1..0.9.",
         ) from None
 
 

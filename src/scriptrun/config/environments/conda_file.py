@@ -107,13 +107,16 @@ def _dependencies(value: object, where: str) -> list[Any]:
         if isinstance(entry, str):
             conda.append(str(entry))
         elif entry is None:
-            raise UserErrorException(f"{where}: dependencies[{index}] is empty.")
+            raise UserErrorException(
+                f"{where}: dependencies[{index}] is empty.", "Remove it, or name a package."
+            )
         elif isinstance(entry, dict) and set(entry) == {"pip"}:
             pip += _texts(entry["pip"], f"{where}: dependencies[{index}].pip")
         else:
             raise UserErrorException(
                 f"{where}: dependencies[{index}]: {yaml_text.plain(entry)!r} is neither a package "
                 "nor a 'pip:' list.",
+                "Use e.g. 'numpy=1.26', or 'pip:' with a list of requirements.",
             )
     return [*conda, {"pip": pip}] if pip else conda
 

@@ -93,7 +93,10 @@ class _Reader:
         """The lines of a file."""
         parents = included_at.parents if included_at else ()
         if path in parents:
-            raise UserErrorException(f"Requirements file {str(path)!r} includes itself.")
+            raise UserErrorException(
+                f"Requirements file {str(path)!r} includes itself.",
+                "Remove the line that includes it.",
+            )
         if len(parents) > _MOST_LEVELS or next(self._number) > _MOST_FILES:
             raise UserErrorException(
                 f"Requirements file {parents[0]!r} includes too many files.",

@@ -243,7 +243,8 @@ class Layout:
     def _write_error(self, error: OSError) -> DatastoreException:
         if isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError):
             return DatastoreException(
-                f"Cannot create {error.filename!r}: it is both a file and a folder in the dataset."
+                f"Cannot create {error.filename!r}: it is both a file and a folder in the dataset.",
+                "Leave one of them out of the dataset.",
             )
         return cache_files.write_error(error, self.cache.folder)
 

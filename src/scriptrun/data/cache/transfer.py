@@ -231,7 +231,8 @@ def _target_paths(target: Path, paths: Iterable[str]) -> list[Path]:
             real_folder = os.path.realpath(file_path.parent)
             if real_folder != base and not real_folder.startswith(base.rstrip(os.sep) + os.sep):
                 raise DatastoreException(
-                    f"{str(file_path)!r} is outside {str(target)!r} (through a link)."
+                    f"{str(file_path)!r} is outside {str(target)!r} (through a link).",
+                    "Remove the link, or choose another folder.",
                 )
             checked_folders.add(folder)
         file_paths.append(file_path)

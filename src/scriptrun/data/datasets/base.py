@@ -61,7 +61,8 @@ class AbstractDataset:
         kind = AbstractDataset._kinds.get(head["type"])
         if kind is None:
             raise DatasetValidationError(
-                f"Dataset {head['name']!r} has the unknown type {head['type']!r}."
+                f"Dataset {head['name']!r} has the unknown type {head['type']!r}.",
+                "A newer scriptrun may have created it.",
             )
         files = content.from_facts(head, head["definition"], workspace)
         return kind(files, head["definition"].get("options"), head, workspace)
@@ -184,7 +185,7 @@ class AbstractDataset:
         """
         facts = self._facts(workspace)
         if not facts["files"]:
-            raise DatasetValidationError(f"{self!r} has no files.")
+            raise DatasetValidationError(f"{self!r} has no files.", "Check its paths.")
         return {
             "type": self.kind,
             "id": self.id,

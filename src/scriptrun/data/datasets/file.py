@@ -145,7 +145,9 @@ class MountContext:
         try:
             target.mkdir(parents=True, exist_ok=True)
             if any(target.iterdir()):
-                raise UserErrorException(f"Mount point {str(target)!r} is not empty.")
+                raise UserErrorException(
+                    f"Mount point {str(target)!r} is not empty.", "Use an empty or new directory."
+                )
         except OSError as error:
             raise UserErrorException(
                 f"Cannot use {str(target)!r} as a mount point: {error.strerror}."
@@ -203,7 +205,8 @@ class FileDatasetFactory:
         """
         if partition_format is not None:
             raise UserErrorException(
-                "partition_format is supported only for tabular datasets (Dataset.Tabular)."
+                "partition_format is supported only for tabular datasets (Dataset.Tabular).",
+                "Remove it, or use Dataset.Tabular.",
             )
         files = Content(sources.parse(path))
         if validate:
@@ -227,12 +230,18 @@ class FileDatasetFactory:
             raise UserErrorException("The target must be (datastore, 'path'), not a URL.")
         root = Path(src_dir)
         if not root.is_dir():
-            raise UserErrorException(f"Directory {str(root)!r} does not exist.")
+            raise UserErrorException(
+                f"Directory {str(root)!r} does not exist.",
+                "Relative paths start in the current directory.",
+            )
         matches = sources.path_matcher(pattern) if pattern else None
         names = names_to_upload(root)
         paths = [root / name for name in names if matches is None or matches(name)]
         if not paths:
-            raise UserErrorException(f"No files {pattern or ''} to upload in {str(root)!r}.")
+            raise UserErrorException(
+                f"No files {pattern or ''} to upload in {str(root)!r}.",
+                "Check the directory and the pattern.",
+            )
         source.store_ref.datastore.upload_files(
             paths, root, source.path, overwrite, show_progress=show_progress
         )

@@ -201,7 +201,8 @@ class Manifest:
             return open_record(self.path)
         except OSError as error:
             raise DatasetExecutionError(
-                f"Cannot read the dataset's manifest {str(self.path)!r}: {error.strerror}."
+                f"Cannot read the dataset's manifest {str(self.path)!r}: {error.strerror}.",
+                "Register the dataset again.",
             ) from None
 
     def _parse(self, lines: bytes) -> list[ManifestRow]:

@@ -318,7 +318,7 @@ class TabularDatasetFactory:
         source = sources.parse(target)[0]
         datastore = source.store_ref.datastore
         if datastore is None or datastore.workspace is None:
-            raise UserErrorException("The target is (datastore, 'path'), not an address.")
+            raise UserErrorException("The target must be (datastore, 'path'), not an address.")
         table_format.arrow()
         file = io.BytesIO()
         frames.to_parquet(dataframe, file)
@@ -379,7 +379,9 @@ def _separator(separator: object) -> str:
             "For longer ones, read the files with pandas in the script (sep=..., engine='python').",
         )
     if separator in '"\r\n':
-        raise DatasetValidationError(f"Fields cannot be separated by {separator!r}.")
+        raise DatasetValidationError(
+            f"Fields cannot be separated by {separator!r}.", "Use a single character, e.g. ';'."
+        )
     return separator
 
 

@@ -111,7 +111,8 @@ def find_by_id(workspace: WorkspaceLike, dataset_id: str) -> VersionRecord:
         if original.get("id") == dataset_id:
             return get(workspace, name, number)
     raise UserErrorException(
-        f"Dataset with ID {dataset_id!r} not found in workspace {workspace.name!r}."
+        f"Dataset with ID {dataset_id!r} not found in workspace {workspace.name!r}.",
+        "To list datasets, run: scriptrun data list",
     )
 
 

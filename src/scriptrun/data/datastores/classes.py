@@ -88,7 +88,10 @@ class AbstractDatastore:
         """
         source = Path(src_dir)
         if not source.is_dir():
-            raise UserErrorException(f"Directory {str(source)!r} does not exist.")
+            raise UserErrorException(
+                f"Directory {str(source)!r} does not exist.",
+                "Relative paths start in the current directory.",
+            )
         folder = self._target(target_path)
         pairs = [(source / name, _join(folder, name)) for name in names_to_upload(source)]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
@@ -170,7 +173,10 @@ class AbstractDatastore:
 
     def _require_workspace(self) -> WorkspaceLike:
         if self.workspace is None:
-            raise DatastoreException(f"Datastore {self.name!r} does not belong to a workspace.")
+            raise DatastoreException(
+                f"Datastore {self.name!r} does not belong to a workspace.",
+                "Get it with Datastore.get(workspace, name).",
+            )
         return self.workspace
 
     def __getattr__(self, name: str) -> Any:
@@ -354,4 +360,7 @@ def _relative_path(path: Path, root: str | os.PathLike[str] | None) -> str:
     try:
         return path.absolute().relative_to(Path(root).absolute()).as_posix()
     except ValueError:
-        raise UserErrorException(f"{str(path)!r} is not inside relative_root={root}.") from None
+        raise UserErrorException(
+            f"{str(path)!r} is not inside relative_root={root}.",
+            "Use a relative_root that contains all files.",
+        ) from None

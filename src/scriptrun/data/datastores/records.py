@@ -91,7 +91,8 @@ def remove(workspace: WorkspaceLike, name: str) -> None:
     get(workspace, name)
     if name in (DEFAULT, FILES, RUNS):
         raise DatastoreException(
-            f"{name!r} is the workspace's built-in datastore and cannot be removed."
+            f"{name!r} is the workspace's built-in datastore and cannot be removed.",
+            "To use other storage by default, call set_as_default() on it.",
         )
     if default(workspace) == name:
         _open_records(workspace).remove(_SETTING)

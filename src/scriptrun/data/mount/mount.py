@@ -86,7 +86,9 @@ def _prepare_mountpoint(mountpoint: str | os.PathLike[str]) -> str:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
-            raise DatastoreException(f"Mount point {str(path)!r} is not empty.")
+            raise DatastoreException(
+                f"Mount point {str(path)!r} is not empty.", "Use an empty or new directory."
+            )
     except OSError as error:
         raise DatastoreException(
             f"Cannot use {str(path)!r} as a mount point: {error.strerror}."

@@ -223,7 +223,10 @@ def _open(protocol: str, options: Json) -> AbstractFileSystem:
     try:
         return fsspec.filesystem(protocol, skip_instance_cache=True, **options)
     except ValueError:
-        raise DatastoreException(f"fsspec has no driver for {protocol!r}.") from None
+        raise DatastoreException(
+            f"fsspec has no driver for {protocol!r}.",
+            "Install the driver, or check the name of the protocol.",
+        ) from None
     except ImportError as error:
         missing = getattr(error, "name", None) or "a driver"
         raise DatastoreException(

@@ -60,6 +60,7 @@ def parse_size(text: str | None, name: str) -> int:
         return -1
     if len(text) > 19 or int(text) > MAX_SIZE:
         raise DatastoreException(
-            f"The server of {name} announces a file of {text[:40]} bytes, which cannot exist."
+            f"The server of {name} announces a file of {text[:40]} bytes, which cannot exist.",
+            "Check the server.",
         )
     return int(text)

@@ -157,7 +157,9 @@ class ObjectStore:
         except Exception as error:
             self._raise_error(error, "write", path)
         if reader.size != size:
-            raise DatastoreException(f"The local file for {path!r} changed during the upload.")
+            raise DatastoreException(
+                f"The local file for {path!r} changed during the upload.", "Upload it again."
+            )
         return self._verify(FileEntry(path, size, _normalize_etag(result["e_tag"])), reader)
 
     def _verify(self, entry: FileEntry, reader: EtagReader) -> FileEntry:

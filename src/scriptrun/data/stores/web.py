@@ -170,7 +170,9 @@ class WebStore:
         raise self._read_only()
 
     def _read_only(self) -> DatastoreException:
-        return DatastoreException(f"HTTP datastore {self.name!r} is read-only.")
+        return DatastoreException(
+            f"HTTP datastore {self.name!r} is read-only.", "Write to another datastore."
+        )
 
     def _check(self, path: str, headers: HTTPMessage, etag: str) -> None:
         if etag and self._entry(path, headers).etag != etag:

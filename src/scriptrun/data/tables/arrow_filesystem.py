@@ -151,6 +151,7 @@ def _entry_with_size(file: RemoteFile) -> FileEntry:
     if current is None or current.size < 0:
         raise DatasetExecutionError(
             f"The server does not report the size of {entry.path!r} in {file.store.name}, which "
-            "is required to read it by ranges."
+            "is required to read it by ranges.",
+            "Download the files first.",
         )
     return current._replace(etag=entry.etag)

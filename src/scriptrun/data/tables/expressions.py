@@ -176,5 +176,6 @@ def _json_value(other: object) -> Value:
     if plain is None or isinstance(plain, str | int | float | bool):
         return plain
     raise DatasetValidationError(
-        f"A column can only be compared with a plain value, not {other!r}."
+        f"A column can only be compared with a plain value, not {other!r}.",
+        "Use a number, text, bool, date or time.",
     )

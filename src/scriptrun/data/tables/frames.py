@@ -42,7 +42,7 @@ def to_parquet(frame: pandas.DataFrame | Frame, file: BinaryIO) -> None:
         return
     if not hasattr(frame, "to_parquet"):
         raise DatasetValidationError(
-            f"register_pandas_dataframe needs a pandas DataFrame, not {type(frame).__name__}."
+            f"register_pandas_dataframe requires a pandas DataFrame, not {type(frame).__name__}."
         )
     names = [name if isinstance(name, str) else str(name) for name in frame.columns]
     double = next((name for name in names if names.count(name) > 1), None)

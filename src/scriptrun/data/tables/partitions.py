@@ -72,12 +72,16 @@ def compile_format(text: str) -> PathFormat:
         name, _, date_format = field.partition(":")
         if not name.isidentifier() or name in columns:
             raise DatasetValidationError(
-                f"Invalid or duplicate column {{{field}}} in partition_format {text!r}."
+                f"Invalid or duplicate column {{{field}}} in partition_format {text!r}.",
+                "Give each column a unique name.",
             )
         pattern, columns[name] = _date_pattern(date_format) if date_format else ("[^/]+", None)
         regex += f"(?P<{name}>{pattern})"
     if not columns:
-        raise DatasetValidationError(f"partition_format {text!r} has no column in braces.")
+        raise DatasetValidationError(
+            f"partition_format {text!r} has no column in braces.",
+            "Name one, e.g. '/{year}/{month}.csv'.",
+        )
     start = "(?:^|/)" if not text.startswith("/") else ""
     return PathFormat(text, re.compile(f"{start}{regex}$"), columns)
 

@@ -111,7 +111,10 @@ def _small(notes: Notes, show_error: ShowError, why: str) -> RunCell:
 def _run_other(path: str, notes: Notes, run_cell: RunCell, show_error: ShowError) -> None:
     """Do ``%run other.ipynb``."""
     if not os.path.isfile(path):
-        raise UserErrorException(f"Notebook {str(path)!r} does not exist.")
+        raise UserErrorException(
+            f"Notebook {str(path)!r} does not exist.",
+            "Relative paths start in the current directory.",
+        )
     run_cells(path, notes, run_cell, show_error)
 
 

@@ -316,7 +316,9 @@ def _environment(line: str) -> object:
     key, _, value = line.replace("=", " ", 1).partition(" ")
     if not value.strip() and "=" not in line:
         if key not in os.environ:
-            raise UserErrorException(f"Environment variable {key!r} is not set.")
+            raise UserErrorException(
+                f"Environment variable {key!r} is not set.", "Set it with %env NAME=VALUE."
+            )
         return os.environ[key]
     os.environ[key] = value.strip()
     print(f"env: {key}={value.strip()}")

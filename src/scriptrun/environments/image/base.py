@@ -44,7 +44,10 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     image_registry.pull(image, _platform_arguments(spec), address, user, log, stop)
     pulled_id = image_id(image)
     if not pulled_id:
-        raise EnvironmentException(f"Image {image!r} is missing after pulling it.")
+        raise EnvironmentException(
+            f"Image {image!r} is missing after pulling it.",
+            "Check the storage of the container tool.",
+        )
     return pulled_id
 
 
