@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from scriptrun.engines import time_limits
 from scriptrun.migration.formats.facts import (
     ExportedJob,
     Packages,
@@ -103,6 +104,8 @@ def _header(job: JobSpec) -> list[str]:
         "mem": f"{job.resources.memory >> 20}M" if job.resources.memory else None,
         "time": duration(job.max_run_duration_seconds) if job.max_run_duration_seconds else None,
     }
+    if not settings["time"] and options.get("time"):
+        settings["time"] = time_limits.slurm_text(options["time"])
     for name in ("partition", "account", "qos", "constraint", "gres"):
         settings[name] = options.get(name)
     return [f"#SBATCH --{name}={value}" for name, value in settings.items() if value]
