@@ -94,6 +94,7 @@ LATE_OF_OURS = {
     "src/scriptrun/core/experiment.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/core/run.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/core/workspace.py": "Run, Experiment and Workspace give each other out",
+    "src/scriptrun/store/snapshots/prune_lease.py": "few submissions meet a garbage collection",
     "src/scriptrun/runs/details.py": "only runs that failed load what these need",
     "src/scriptrun/cli/terminal/attach.py": "only runs that failed load what these need",
     "src/scriptrun/engines/launchers.py": "only jobs of several nodes load what these need",

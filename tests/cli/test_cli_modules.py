@@ -267,7 +267,9 @@ def test_secrets_of_a_workspace_are_its_own(workspace, does, monkeypatch):
     for words, value in ((["both"], "mine\n"), (["both", "--workspace"], "ours\n")):
         monkeypatch.setattr(sys, "stdin", io.StringIO(value))
         assert secret.run(parsed("secret", "set", *words)) == 0
-    assert [each["name"] for each in does(secret, "secret", "list", "--json")[2]["secrets"]] == ["both"] * 2
+    assert [each["name"] for each in does(secret, "secret", "list", "--json")[2]["secrets"]] == [
+        "both"
+    ] * 2
     assert does(secret, "secret", "remove", "both")[0] == 0
     with pytest.raises(UserErrorException, match="'both' not found") as caught:
         secret.run(parsed("secret", "remove", "both"))

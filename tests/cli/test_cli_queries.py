@@ -137,7 +137,10 @@ def test_the_best(types, runs, capsys):
     assert names(types("best", "loss")) == ["one", "two", "three"]
     assert names(types("best", "loss", "--max", "-l", "1")) == ["one"]
     assert names(types("best", "metrics.accuracy", "not", "failed")) == ["one", "two"]
-    assert [row["best"] for row in json.loads(types("best", "accuracy", "--json"))["runs"]] == [0.9, 0.6]
+    assert [row["best"] for row in json.loads(types("best", "accuracy", "--json"))["runs"]] == [
+        0.9,
+        0.6,
+    ]
     rows = list(csv.DictReader(io.StringIO(types("best", "accuracy", "--csv"))))
     assert [(row["max.accuracy"], row["name"]) for row in rows] == [("0.9", "one"), ("0.6", "two")]
     assert "No matching runs logged" in types("best", "accuracy", "failed", code=1)

@@ -279,7 +279,8 @@ def test_a_model_is_registered_listed_shown_and_copied(workspace, types, tmp_pat
     assert latest["version"] == 2
     assert len(types("models", "list", "digits", "--json").json["models"]) == 2
     assert [
-        e["version"] for e in types("model", "list", "digits", "--tag", "a", "--json").json["models"]
+        e["version"]
+        for e in types("model", "list", "digits", "--tag", "a", "--json").json["models"]
     ] == [1]
     assert types("model", "list", "digits", "--tag", "a=x", "--json").json["models"] == []
     text = types("model", "show", "digits:1").out
@@ -333,7 +334,9 @@ def test_a_model_knows_the_run_that_left_it(workspace, types):
     run = logged(workspace, files=["model.bin"])
     types("model", "register", "digits", "outputs/model.bin", "--run", run.id)
     types("model", "register", "other", kept())
-    assert [m["name"] for m in types("model", "list", "--run", run.id, "--json").json["models"]] == ["digits"]
+    assert [
+        m["name"] for m in types("model", "list", "--run", run.id, "--json").json["models"]
+    ] == ["digits"]
     assert run.id in types("lineage", "digits").out
     assert types("lineage", "digits:1", "--json").json["run"]["id"] == run.id
     assert types("lineage", "other", "--json").json["run"] is None

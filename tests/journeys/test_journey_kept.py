@@ -18,7 +18,9 @@ def test_the_workspace_is_found_upwards_and_by_its_variable(user, tmp_path):
     user.writes("deep/train.py", "")
     user.does("run", "train.py", cwd=user.here / "deep")
     assert len(user.runs()) == 1
-    assert user.does("list", "--json", cwd=tmp_path, SCRIPTRUN_WORKSPACE=str(user.here)).json["runs"]
+    assert user.does("list", "--json", cwd=tmp_path, SCRIPTRUN_WORKSPACE=str(user.here)).json[
+        "runs"
+    ]
     assert not (user.here / "deep" / ".scriptrun").exists()
 
 
@@ -30,7 +32,9 @@ def test_the_workspace_is_made_at_the_root_of_a_repository(user):
 
 
 def test_compute_targets(user):
-    assert [each["name"] for each in user.does("compute", "list", "--json").json["targets"]] == ["local"]
+    assert [each["name"] for each in user.does("compute", "list", "--json").json["targets"]] == [
+        "local"
+    ]
     assert not (user.here / ".scriptrun").exists()
     refused = user.types("compute", "add", "small", "--max-runs", "1")
     assert refused.code == 2 and "compute add small --class Local --max-runs 1" in refused.err

@@ -115,8 +115,12 @@ def test_list_filters_and_json(user):
     user.writes("bad.py", "raise SystemExit(3)")
     user.does("run", "-e", "a", "good.py")
     user.types("run", "-e", "b", "bad.py")
-    assert [run["experiment"] for run in user.does("list", "--json", "-s", "failed").json["runs"]] == ["b"]
-    assert [run["state"] for run in user.does("list", "--json", "-e", "a").json["runs"]] == ["Completed"]
+    assert [
+        run["experiment"] for run in user.does("list", "--json", "-s", "failed").json["runs"]
+    ] == ["b"]
+    assert [run["state"] for run in user.does("list", "--json", "-e", "a").json["runs"]] == [
+        "Completed"
+    ]
     assert len(user.does("runs", "list", "--json", "-l", "1").json["runs"]) == 1
     table = user.does("runs").out.splitlines()
     assert table[0].split()[:3] == ["RUN", "NAME", "STATE"]

@@ -245,7 +245,10 @@ def test_a_run_is_shown_whole(old):
     assert first["details"]["properties"]["layers"] == "2"
     assert first["details"]["properties"]["azureml.git.branch"] == "trunk"
     assert (first["exit_code"], first["attempts"], first["user"]) == (0, 1, "ada")
-    assert first["details"]["runDefinition"]["environment"]["python"]["interpreterPath"] == "lab-python"
+    assert (
+        first["details"]["runDefinition"]["environment"]["python"]["interpreterPath"]
+        == "lab-python"
+    )
     assert first["tags"] == {
         "by": "ada",
         "draft": None,
@@ -486,7 +489,9 @@ def test_datasets_are_read_back(old, workspace, tmp_path):
 
 
 def test_a_datastore_that_was_moved(old, tmp_path):
-    stores = {each["name"]: each for each in old.does("datastore", "list", "--json").json["datastores"]}
+    stores = {
+        each["name"]: each for each in old.does("datastore", "list", "--json").json["datastores"]
+    }
     assert stores["shared"]["settings"]["path"] == "/srv/lab/shared"
     assert stores["results"]["settings"]["endpoint"] == "https://s3.lab.test"
     assert stores["workspaceblobstore"]["default"] is True

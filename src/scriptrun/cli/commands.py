@@ -55,7 +55,9 @@ OTHERS = {
     "export": Command("runs.export", "Export a run to another system's format"),
     "import": Command("import_job", "Convert another system's job to Python"),
     "config": Command("config", "Show and change settings: defaults for your runs"),
-    "prune": Command("prune", "Free disk space: delete removed and old runs, unused snapshots"),
+    "prune": Command(
+        "runs.prune", "Free disk space: delete removed and old runs, unused snapshots"
+    ),
     "init": Command("init", "Create a workspace"),
     "trust": Command("trust", "Trust a workspace of somebody else, or one that others can write"),
     "doctor": Command("doctor", "Check this machine for problems"),

@@ -134,7 +134,10 @@ def _suggestion(run_index: index.Index, query: str) -> str:
     latest = run_index.rows(limit=200)
     return suggestion.question(
         query,
-        {"latest", *(name for row in latest for name in (row.id, row.display_name, row.short_name))},
+        {
+            "latest",
+            *(name for row in latest for name in (row.id, row.display_name, row.short_name)),
+        },
     )
 
 

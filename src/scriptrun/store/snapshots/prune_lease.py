@@ -22,18 +22,12 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.spec.later import later
-from scriptrun.store import filesystem_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from scriptrun.store.locks import leases
-
     T = TypeVar("T")
-else:
-    leases = later("scriptrun.store.locks.leases")
 
 LEASE, COUNT = "prune.lease", "prune.count"
 #: seconds for which another machine may still see the old count (NFS: acregmax, acdirmax)
@@ -47,6 +41,9 @@ def hold(store: Path) -> Iterator[None]:
 
     Raises WorkspaceException while another one is at work.
     """
+    from scriptrun.store import filesystem_kind
+    from scriptrun.store.locks import leases
+
     lease = leases.inherit(store / LEASE)
     if lease is None:
         raise WorkspaceException(
@@ -81,6 +78,8 @@ def is_held(store: Path) -> bool:
     path = os.path.join(store, LEASE)
     if not os.path.lexists(path):
         return False
+    from scriptrun.store.locks import leases
+
     holder = leases.holder(path)
     return holder is not None and holder[1] < leases.STALE_SECONDS
 
