@@ -11,12 +11,12 @@ from scriptrun.cleanup.report import KeptRun, PrunedRun, PruneReport
 from scriptrun.cleanup.stored_runs import StoredRun, StoredRuns
 from scriptrun.engines import launchers
 from scriptrun.engines.base import ALIVE, UNKNOWN
+from scriptrun.query import moments
 from scriptrun.spec import accounts
 from scriptrun.spec.values import Value
 from scriptrun.store import trees
 from scriptrun.store.records import DamagedRecord
 from scriptrun.tracking import run_folder
-from scriptrun.tracking.index import epoch_seconds
 from scriptrun.tracking.run_marks import REMOVED
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class Criteria(Value):
             return False
         if self.query and run.row.id not in runs.matching:
             return False
-        ended = run.row.ended or epoch_seconds(run.row.created)
+        ended = run.row.ended or moments.epoch_seconds(run.row.created)
         return self.older_than is None or now - ended >= self.older_than
 
 

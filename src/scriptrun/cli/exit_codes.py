@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scriptrun.cli.errors import BUG, INTERRUPTED, PIPE, USAGE_ERROR
+from scriptrun.cli.errors import BUG, INTERRUPTED, PIPE, TIMED_OUT, USAGE_ERROR
 
 #: codes of all commands
 GENERAL = {
@@ -35,6 +35,14 @@ SPECIAL: dict[str, dict[int, str]] = {
         2: "invalid usage; with `--verify`, the results could not be compared",
     },
     "best": {1: "no run that matches logged the metric"},
+    "wait": {
+        0: "all runs completed; with `--any`, the first one to end",
+        1: "a run failed or was canceled",
+        TIMED_OUT: "the time of `--timeout` passed",
+        INTERRUPTED: "Ctrl-C: the runs continue",
+    },
+    "remove": {1: "you answered no"},
+    "prune": {1: "you answered no, or something could not be deleted"},
     "logs": {1: "with `--follow`, the run failed or was canceled"},
     "diff": {1: "with `--exit-code`, the runs differ"},
     "env diff": {1: "with `--exit-code`, the environments differ"},

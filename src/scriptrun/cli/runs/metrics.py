@@ -20,9 +20,8 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.runs import metric_table
 from scriptrun.cli.terminal import charts, output
 from scriptrun.core.run import Run
-from scriptrun.runs import details
+from scriptrun.runs import details, selectors
 from scriptrun.runs import metric_history as histories
-from scriptrun.runs import selectors
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.run_kinds import run_kind

@@ -32,6 +32,8 @@ def of_found(found: FoundRun) -> Json:
 
 def _value(found: FoundRun, field: Field, now: float) -> object:
     value = found.value(field, now)
+    if field.kind == fields.FLAG:
+        return value == "true"
     if isinstance(value, float) and field.kind == fields.TIME:
         return ids.utc(value)
     return value
@@ -53,6 +55,7 @@ def in_full(run: Run) -> Json:
         **of_run(run),
         "rerun_of": run.known_job.rerun_of,
         "attempts": details["attempts"],
+        "times": details["times"],
         "job_ids": details["jobIds"],
         "nodes": details["nodes"],
         "snapshot": details["snapshotId"],

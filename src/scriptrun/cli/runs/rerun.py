@@ -159,5 +159,6 @@ def _show_plan(args: argparse.Namespace, original: Run, prepared: PreparedRerun)
     plan_view = importlib.import_module("scriptrun.cli.terminal.plan_view")
     dry_run = importlib.import_module("scriptrun.history.dry_run")
     plan = dry_run.plan_rerun(prepared.job, prepared.workspace, prepared.warnings)
-    extra = {"rerun_of": [original.id], "changes": prepared.changes}
+    original_id = original.id if args.json else [original.id]
+    extra = {"rerun_of": original_id, "changes": prepared.changes}
     return int(plan_view.show_plan(plan, args.json, extra))

@@ -18,7 +18,7 @@ from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.query import moments
-from scriptrun.runs import failed_log, wait
+from scriptrun.runs import details, failed_log, wait
 from scriptrun.spec import ids, states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         cli_errors.say(f"\nStopped waiting; the runs continue. {_still_active(runs, ended)}")
         return cli_errors.INTERRUPTED
     if args.json:
-        output.print_json(_records(runs, ended))
+        output.print_json({"runs": _records(runs, ended)})
     is_complete = bool(ended) if args.any else len(ended) == len(runs)
     if not is_complete and runs:
         cli_errors.say(f"Timed out after {args.timeout}. {_still_active(runs, ended)}")
@@ -116,10 +116,10 @@ def _records(runs: list[Run], ended: dict[str, RunState]) -> list[Json]:
 def _record(run: Run, status: RunState) -> Json:
     return {
         "id": run.id,
-        "display_name": run.id if status.state == wait.MISSING else run.display_name,
+        "name": run.id if status.state == wait.MISSING else details.shown_name(run),
         "state": status.state,
         "reason": status.reason,
         "exit_code": status.exit_code,
-        "began": None if status.began is None else ids.utc(status.began),
+        "started": None if status.began is None else ids.utc(status.began),
         "ended": None if status.ended is None else ids.utc(status.ended),
     }

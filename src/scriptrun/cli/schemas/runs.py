@@ -5,6 +5,7 @@ from __future__ import annotations
 from scriptrun.cli.schemas.shapes import (
     anything,
     array,
+    boolean,
     document,
     integer,
     mapping,
@@ -28,6 +29,8 @@ _ALWAYS = ("id", "name", "experiment", "state", "submitted", "target", "kind")
 
 
 def _field(name: str, field: fields.KnownField) -> Json:
+    if field.kind == fields.FLAG:
+        return boolean(field.line)
     kinds = {fields.TIME: time, fields.DURATION: number, fields.NUMBER: integer}
     line = f"{field.line}, in seconds" if field.kind == fields.DURATION else field.line
     if field.kind == fields.STATE:
@@ -60,10 +63,17 @@ _SUMMARY: Json = {
     "columns": array(text(), "the columns of a table"),
 }
 SUMMARY = named("summary of a metric", "", (*_STEPS, "columns"), **_SUMMARY)
+_TIMES = record(
+    "",
+    attempt=integer("the attempt's number"),
+    state=nullable(text("how it ended; null if it is not the last and was retried")),
+    seconds=mapping(number(), "the seconds of each phase, by name, in order"),
+)
 _IN_FULL: Json = {
     **_RUN,
     "rerun_of": nullable(text("the ID of the run that this one repeats")),
     "attempts": integer("how often it was started"),
+    "times": array(_TIMES, "where the time of each attempt went"),
     "job_ids": array(text(), "IDs of the engine's job, such as Slurm's"),
     "nodes": array(text(), "the nodes it ran on"),
     "snapshot": nullable(text("digest of the source snapshot")),
@@ -120,9 +130,23 @@ _PLAN: Json = {
 }
 PLAN = named("plan", "What would be uploaded, built and executed.", **_PLAN)
 _PAIRS = mapping(pair(anything()), "what differs, by name: the first run's value, the second's")
-_OUTCOME = record(
-    "", id=text("the run's ID"), state=text("its state"), result=text("what was done, in words")
+_OUTCOME: Json = {
+    "id": text("the run's ID"),
+    "state": text("its state"),
+    "result": text("what was done, in words"),
+}
+_MARKED = document(
+    "What became of each run.",
+    runs=array(
+        record("", **_OUTCOME, child_runs=integer("how many child runs go with it")), "the runs"
+    ),
 )
+_FREED: Json = {"count": integer("how many"), "size": integer("their size in bytes")}
+_PRUNED: Json = {
+    "id": text("the run's ID"),
+    "name": text("its display name, else its ID"),
+    "reason": text("why it is deleted, or kept"),
+}
 
 DOCUMENTS = {
     "run": document("The run when it has ended, or with `--detach` when submitted.", **_IN_FULL),
@@ -204,7 +228,7 @@ DOCUMENTS = {
             exit_code=nullable(integer("the script's exit code")),
         ),
     ).replace(is_stream=True),
-    "cancel": document("What became of each run.", runs=array(_OUTCOME, "the runs")),
+    "cancel": document("What became of each run.", runs=array(record("", **_OUTCOME), "the runs")),
     "download": document("The files downloaded.", files=array(text(), "their paths")),
     "rerun": document("The new run, as `run` prints it.", **_IN_FULL),
     "rerun (--verify)": document(
@@ -236,6 +260,72 @@ DOCUMENTS = {
         variables=_PAIRS,
         metrics=_PAIRS,
         outputs=_PAIRS,
+    ),
+    "rerun (--dry-run)": document(
+        "What the new run would upload, build and execute.",
+        **_PLAN,
+        rerun_of=text("the original's ID"),
+        changes=array(text(), "what is changed, in words"),
+    ),
+    "wait": document(
+        "The runs, once they have ended, or the time of `--timeout` has passed.",
+        runs=array(
+            record(
+                "",
+                id=text("the run's ID"),
+                name=text("its display name, else its short name"),
+                state=text("its state"),
+                reason=text("why it failed, was canceled or waits"),
+                exit_code=nullable(integer("the script's exit code")),
+                started=nullable(time("when the script started")),
+                ended=nullable(time("when the run ended")),
+            ),
+            "the runs",
+        ),
+    ),
+    "open": document(
+        "What was opened.",
+        run=text("the run's ID"),
+        path=text("the file or folder"),
+        opened=boolean("whether a program was started to show it"),
+    ),
+    "tag": document(
+        "The runs with all their tags.",
+        runs=array(
+            record(
+                "",
+                id=text("the run's ID"),
+                tags=mapping({"type": ["string", "null"]}, "tags by name; null without a value"),
+            ),
+            "the runs",
+        ),
+    ),
+    "rename": document("The new name.", id=text("the run's ID"), name=text("its display name")),
+    "note": document("The note.", id=text("the run's ID"), note=nullable(text("its note"))),
+    "archive": _MARKED,
+    "pin": _MARKED,
+    "remove": _MARKED,
+    "prune": document(
+        "What was freed, or with `--dry-run` would be.",
+        dry_run=boolean("whether nothing was deleted"),
+        runs=array(
+            record(
+                "",
+                **_PRUNED,
+                size=integer("the size of its folder in bytes"),
+                folder=text("its folder"),
+                host=text('the cluster behind ssh that has its files, or ""'),
+            ),
+            "the deleted runs",
+        ),
+        kept=array(record("", **_PRUNED), "the selected runs that are kept"),
+        other_users=mapping(integer(), "how many selected runs of each other user are kept"),
+        snapshots=record("unused snapshots", **_FREED),
+        manifests=record("unused lists of dataset files", **_FREED),
+        leftovers=record("what interrupted processes left", **_FREED),
+        recent_snapshots=integer("unused snapshots that are kept until a day after their last use"),
+        freed=integer("the freed bytes"),
+        problems=array(text(), "what could not be deleted, and why"),
     ),
     "export": document(
         "The exported files.",

@@ -65,15 +65,11 @@ def _say_where(changed: list[Family]) -> None:
 def _print_plan(selected: selection.Selected, args: argparse.Namespace) -> None:
     verb = "restore" if args.undo else "remove"
     if args.json:
-        plan = [
-            {"id": each.run.id, "did": f"would {verb}", "childRuns": len(each.below)}
-            for each in selected.families
-        ]
+        plan = [selection.outcome(each, f"would {verb}") for each in selected.families]
         skipped = [
-            {"id": each.run.id, "did": f"would skip: {why.why}", "childRuns": len(each.below)}
-            for each, why in selected.refused
+            selection.outcome(each, f"would skip: {why.why}") for each, why in selected.refused
         ]
-        output.print_json([*plan, *skipped])
+        output.print_json({"runs": [*plan, *skipped]})
         return
     print(f"Would {verb} {_summary(selected.families)}{':' if selected.families else '.'}")
     _print_table(selected.families)
@@ -89,7 +85,7 @@ def _summary(families: list[Family]) -> str:
 def _print_table(families: list[Family]) -> None:
     if families:
         found = [FoundRun(family.run, NamedValues()) for family in families]
-        columns.table(found, [], {}).print()
+        columns.table(found, [], columns.Handles()).print()
 
 
 def _confirms(families: list[Family], args: argparse.Namespace) -> bool:

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     _check_free(workspace, args.name, selected)
     selected.display_name = args.name
     if args.json:
-        output.print_json({"id": selected.id, "displayName": args.name})
+        output.print_json({"id": selected.id, "name": args.name})
     else:
         print(f"{selected.id}: renamed to {args.name}")
     return 0

@@ -6,8 +6,8 @@ import argparse
 import shlex
 from collections.abc import Callable
 
+from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.query import fields, tree
@@ -52,7 +52,7 @@ def arguments(parser: argparse.ArgumentParser, words: Words, undo: str) -> None:
         help=f"{words.verb} the runs that match a query; see scriptrun list --help",
     )
     add("--undo", action="store_true", help=undo)
-    add("--json", action="store_true", help="print JSON")
+    common_arguments.json_argument(parser)
 
 
 def run(args: argparse.Namespace, name: str, words: Words) -> int:
@@ -121,32 +121,32 @@ def carry_out(
     on = not args.undo
     changed = [family for family in selected.families if marks.apply(family, name, on)]
     changed_ids = {family.run.id for family in changed}
+    done = words.done if on else words.undone
     same = f"already {words.done}" if on else f"not {words.done}"
     outcomes = [
-        {
-            "id": family.run.id,
-            "did": (words.done if on else words.undone) if family.run.id in changed_ids else same,
-            "childRuns": len(family.below),
-        }
+        outcome(family, done if family.run.id in changed_ids else same)
         for family in selected.families
     ]
-    outcomes += [
-        {"id": family.run.id, "did": f"skipped: {each.why}", "childRuns": len(family.below)}
-        for family, each in selected.refused
-    ]
+    outcomes += [outcome(family, f"skipped: {each.why}") for family, each in selected.refused]
     if args.json:
-        output.print_json(outcomes)
+        output.print_json({"runs": outcomes})
         return
     if not outcomes:
         print("No matching runs.")
-    for outcome in outcomes if len(outcomes) <= MAX_NAMED else outcomes[len(selected.families) :]:
-        print(f"{outcome['id']}: {outcome['did']}{children(outcome['childRuns'])}")
+    for each in outcomes if len(outcomes) <= MAX_NAMED else outcomes[len(selected.families) :]:
+        print(f"{each['id']}: {each['result']}{children(each['child_runs'])}")
     if len(outcomes) > MAX_NAMED:
-        print(f"{count(len(changed), 'run')} {words.done if on else words.undone}")
+        print(f"{count(len(changed), 'run')} {done}")
     if on and changed:
         cli_errors.say(f"To undo, run: {_undo_command(changed, args, words)}")
         if after is not None:
             after(changed)
+
+
+def outcome(family: Family, result: str) -> dict[str, object]:
+    """What became of a run, for --json."""
+    state, below = family.run.state, len(family.below)
+    return {"id": family.run.id, "state": state, "result": result, "child_runs": below}
 
 
 def children(number: object) -> str:

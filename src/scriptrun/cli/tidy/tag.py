@@ -135,7 +135,7 @@ def _check_present(selected: Run, names: list[str]) -> None:
 
 def _print(runs: list[Run], args: argparse.Namespace, changed: bool) -> None:
     if args.json:
-        output.print_json([{"id": each.id, "tags": each.get_tags()} for each in runs])
+        output.print_json({"runs": [{"id": each.id, "tags": each.get_tags()} for each in runs]})
     elif args.query is None:
         for name, value in runs[0].get_tags().items():
             print(one_line(_shown(name, value)))
