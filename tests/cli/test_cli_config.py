@@ -34,7 +34,7 @@ def test_list_get_and_path_of_one_level(here, capsys):
         assert dispatch.run(["config", "get", level, "compute"]) == 0
         assert capsys.readouterr().out == f"{value}\n"
         dispatch.run(["config", "list", level, "--json"])
-        assert json.loads(capsys.readouterr().out)["compute"]["value"] == value
+        assert json.loads(capsys.readouterr().out)["settings"]["compute"]["value"] == value
     assert dispatch.run(["config"]) == 0
     assert "compute" in capsys.readouterr().out
     dispatch.run(["config", "path", "--json"])

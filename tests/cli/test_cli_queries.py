@@ -158,7 +158,7 @@ def test_the_goal_of_a_metric(workspace, runs):
             ("same", {"min": True}, "minimize"),
         ):
             args = best.argparse.Namespace(**{"min": False, "max": False, **flags})
-            assert best._goal(index, name, args)[0] == goal
+            assert best._goal(index, name, args).goal == goal
 
 
 @pytest.mark.parametrize(

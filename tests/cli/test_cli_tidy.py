@@ -63,7 +63,7 @@ def runs(workspace):
 
 
 def listed(types, *words):
-    return [each["display_name"] for each in json.loads(types("list", "--json", *words))]
+    return [each["name"] for each in json.loads(types("list", "--json", *words))["runs"]]
 
 
 # tag
@@ -75,7 +75,7 @@ def test_tags_are_set_shown_and_removed(types, runs):
         == "team=vision\nbaseline\nempty=\n"
     )
     assert types("tag", "one", "--remove", "baseline", "--remove", "empty") == "team=vision\n"
-    assert types("tag", "one", "team=audio", "x=a=b", "--json").startswith("[")
+    assert types("tag", "one", "team=audio", "x=a=b", "--json").startswith("{")
     assert runs[0].get_tags() == {"team": "audio", "x": "a=b"}
     assert types("tag") == "", "the latest run has none"
     assert types("tag", "-q", "failed", "bad") == "2 runs tagged\n"
@@ -118,7 +118,7 @@ def test_a_run_is_found_by_its_new_name(types, runs):
     assert Run.find(runs[0].workspace, "the first") == runs[0]
     assert "Run 'one' not found" in types("show", "one", code=2)
     value = json.loads(types("rename", runs[0].id, "日本", "--json"))
-    assert value == {"id": runs[0].id, "displayName": "日本"}
+    assert value == {"schema": 1, "id": runs[0].id, "name": "日本"}
     assert listed(types, "日本") == ["日本"]
 
 
@@ -155,7 +155,7 @@ def test_a_note_is_written_shown_and_found(types, runs, monkeypatch, tmp_path):
     assert types("note", "two", "--", "-0.5 is better") and runs[1].note == "-0.5 is better"
     assert types("note", "one", "--remove") == f"{runs[0].id}: note removed\n"
     assert runs[0].note is None and listed(types, "note!=x") == ["two"]
-    assert json.loads(types("note", "one", "--json")) == {"id": runs[0].id, "note": None}
+    assert json.loads(types("note", "one", "--json"))["note"] is None
 
 
 def test_the_editor(types, runs, monkeypatch, tmp_path):
@@ -211,9 +211,10 @@ def test_marks_are_set_and_undone(types, runs, command, done, undone):
     assert listed(types, done) == listed(types, f"{done}=true") == ["one"]
     assert ("one" in listed(types)) == (done == "pinned")
     shown = json.loads(types("show", runs[0].id, "--json"))
-    assert shown[done].endswith("Z") and f"{done}  " in types("show", runs[0].id)
+    assert shown[done] is True and f"{done}  " in types("show", runs[0].id)
     outcome = json.loads(types(command, "--undo", "one", "--json"))
-    assert outcome == [{"id": runs[0].id, "did": undone, "childRuns": 0}]
+    (run,) = outcome["runs"]
+    assert (run["id"], run["result"], run["child_runs"]) == (runs[0].id, undone, 0)
     assert types(command, "--undo", runs[0].id) == f"{runs[0].id}: not {done}\n"
     assert sorted(listed(types)) == ["one", "three", "two"]
 
@@ -224,7 +225,7 @@ def test_a_run_or_a_query_is_needed(types, runs, command):
     assert "RUN and --query cannot be combined." in types(command, "one", "-q", "failed", code=2)
     assert "Run 'none' not found" in types(command, "none", code=2)
     assert types(command, "-q", "name=none") == "No matching runs.\n"
-    assert types(command, "-q", "name=none", "--json") == "[]\n"
+    assert types(command, "-q", "name=none", "--json") == '{\n  "schema": 1,\n  "runs": []\n}\n'
     assert "Unknown field 'nam'" in types(command, "-q", "nam=x", code=2)
 
 
@@ -328,7 +329,7 @@ def test_removing_several_by_a_query_needs_a_yes(types, runs):
     assert types("remove", "-q", "failed and name=two") == f"{runs[1].id}: removed\n"
     types("remove", "--undo", "-q", "failed")
     plan = json.loads(types("remove", "-q", "failed submitted=today", "--plan", "--json"))
-    assert [each["did"] for each in plan] == ["would remove", "would remove"]
+    assert [each["result"] for each in plan["runs"]] == ["would remove", "would remove"]
     assert len(listed(types)) == 3
     assert types("remove", "-q", "failed", "--yes").count(": removed") == 2
     assert types("remove", "-q", "failed", "--undo").count(": restored") == 2

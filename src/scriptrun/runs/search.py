@@ -184,7 +184,17 @@ class Search:
         and removed runs unless it is about them.
         """
         children = children or _is_about_children(node)
-        found = self.index.search(index_search.visible(node), sort, limit, children)
+        return self._with_values(
+            self.index.search(index_search.visible(node), sort, limit, children)
+        )
+
+    def run(self, run_id: str) -> FoundRun:
+        """The run with this ID, which is there, hidden or not."""
+        node = tree.Comparison(fields.known("id"), tree.EQUAL, run_id)
+        (found,) = self._with_values(self.index.search(node, limit=1))
+        return found
+
+    def _with_values(self, found: list[tuple[int, RunRow]]) -> list[FoundRun]:
         named = self.index.named_values([run for run, _ in found])
         return [FoundRun(row, named[run]) for run, row in found]
 

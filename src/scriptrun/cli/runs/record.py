@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from scriptrun.core.run import Run
-from scriptrun.query import fields, tree
+from scriptrun.query import fields
 from scriptrun.query.fields import Field
 from scriptrun.runs.search import FoundRun, Search
 from scriptrun.spec import ids
@@ -41,10 +41,8 @@ def _value(found: FoundRun, field: Field, now: float) -> object:
 
 def of_run(run: Run) -> Json:
     """As ``of_found``, for a run."""
-    is_run = tree.Comparison(fields.known("id"), tree.EQUAL, run.id)
     with Search(run.workspace) as index:
-        (found,) = index.runs(is_run, limit=1, children=True)
-    return of_found(found)
+        return of_found(index.run(run.id))
 
 
 def in_full(run: Run) -> Json:
@@ -61,7 +59,7 @@ def in_full(run: Run) -> Json:
         "snapshot": details["snapshotId"],
         "environment": details["environment"],
         "warnings": details["warnings"],
-        "notes": details["notes"],
+        "messages": details["messages"],
         "last_lines": details.get("lastLines", []),
         "metric_values": Run.get_metrics(run),
         "metric_summaries": {name: item.as_dict() for name, item in summaries.items()},

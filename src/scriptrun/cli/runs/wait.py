@@ -81,8 +81,7 @@ def _parse_timeout(text: str | None) -> float | None:
 
 def _line(run: Run, status: RunState) -> str:
     """How the run ended, in one line: its state, ID and name, duration and reason."""
-    name = run.id if status.state == wait.MISSING else run.display_name
-    parts = [run.id if name == run.id else f"{run.id} ({one_line(str(name))})"]
+    parts = [run.id if status.state == wait.MISSING else one_line(details.title(run))]
     if status.began is not None and status.ended is not None:
         parts.append(f"after {output.duration(status.ended - status.began)}")
     reason = _reason(run, status)
