@@ -50,7 +50,7 @@ ID = re.compile(r"\bdemo_\d{10}_[0-9a-f]{8}\b")
 PROMPT = "\x1b[1;34m~/demo\x1b[0m $ "
 CLEAR = "\x1b[H\x1b[2J"
 #: seconds: between two keys, before Enter, the longest wait for output, and to read what came
-KEY, ENTER, WAIT, READ = 0.045, 0.35, 0.6, 2.4
+KEY, ENTER, WAIT, READ = 0.045, 0.35, 0.6, 3.0
 #: a picture for each of these seconds at most
 FRAME = 0.08
 #: pixels: a character and a line of the drawing, and its border
