@@ -120,7 +120,6 @@ def connected(port: int, job: subprocess.Popen) -> Debugger | None:
 
 
 def test_a_breakpoint_in_the_source_stops_the_job(project, port):
-    pytest.importorskip("debugpy")
     (configuration,) = FILES[".vscode/launch.json"]["configurations"]
     command = words("scriptrun: debug this file", "train.py")
     command[-1] = command[-1].replace(str(configuration["connect"]["port"]), str(port))
