@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import generated_blocks
 
-from scriptrun.cli import exit_codes, schemas
+from scriptrun.cli import schemas
+from scriptrun.cli.help import exit_codes
 from scriptrun.cli.schemas import runs, tools, workspaces
 from scriptrun.cli.schemas.shapes import Document
 

@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 
 import scriptrun
-from scriptrun.cli import commands, exit_codes, help, main, schemas
+from scriptrun.cli import commands, help, main, schemas
+from scriptrun.cli.help import exit_codes
+from scriptrun.cli.runs import log_lines
 from scriptrun.cli.schemas import runs, shapes, tools, workspaces
 from scriptrun.query import fields
 
@@ -80,6 +82,20 @@ def test_shapes():
     assert validator.is_valid({"schema": 3, "a": 1, "added": "later"})
     assert not validator.is_valid({"schema": 2, "a": 1})
     assert not validator.is_valid({"schema": 3, "b": True})
+
+
+def test_a_line_of_a_log_is_printed_when_it_is_whole(capsys):
+    lines = log_lines.Lines()
+    lines.write("user_logs/std_log_process_3.txt", b"one\ntw")
+    lines.write("user_logs/std_log.txt", b"\xff\r\n")
+    (one, other) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (one["rank"], one["text"]) == (3, "one")
+    assert (other["rank"], other["text"]) == (None, "\ufffd\r")
+    lines.write("user_logs/std_log_process_3.txt", b"o\n")
+    lines.write("user_logs/std_log.txt", b"no end")
+    lines.end()
+    texts = [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
+    assert texts == ["two", "no end"]
 
 
 @pytest.fixture

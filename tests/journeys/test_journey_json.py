@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND
 from jsonschema import Draft202012Validator
 
 from scriptrun.cli import schemas
@@ -235,7 +234,7 @@ def test_the_recipes_with_jq(equipped):
     equipped.does("compute", "add", "off", "--local")
     recipes = block("sh", "not run: jq may be missing").replace("RUN ", "one ")
     recipes = recipes.replace("accuracy", "loss")
-    path = f"{COMMAND.parent}:{equipped.environ['PATH']}"
+    path = f"{Path(equipped.argv()[0]).parent}:{equipped.environ['PATH']}"
     done = subprocess.run(
         ["sh", "-e", "-c", recipes],
         cwd=equipped.here,
@@ -257,7 +256,7 @@ def test_the_makefile(user):
     user.writes("train.py", text.partition("```python\n")[2].partition("```")[0])
     user.writes("Makefile", block("make", "file: Makefile"))
     user.writes("params.txt", block("text", "file: params.txt"))
-    environ = {**user.environ, "PATH": f"{COMMAND.parent}:{user.environ['PATH']}"}
+    environ = {**user.environ, "PATH": f"{Path(user.argv()[0]).parent}:{user.environ['PATH']}"}
 
     def makes(*targets):
         done = subprocess.run(

@@ -27,7 +27,7 @@ def print_as_json(
 
     The code is 1 if ``follows`` and the run did not complete.
     """
-    lines = _Lines()
+    lines = Lines()
     if follows:
         try:
             status = follow.follow(run, lines.write, _pause, tail, ranks)
@@ -49,7 +49,7 @@ def _pause(seconds: float) -> None:
     time.sleep(seconds)
 
 
-class _Lines:
+class Lines:
     """Prints what is written as lines, each when it is complete."""
 
     def __init__(self) -> None:

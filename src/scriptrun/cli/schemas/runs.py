@@ -74,7 +74,7 @@ _IN_FULL: Json = {
     "rerun_of": nullable(text("the ID of the run that this one repeats")),
     "attempts": integer("how often it was started"),
     "times": array(_TIMES, "where the time of each attempt went"),
-    "job_ids": array(text(), "IDs of the engine's job, such as Slurm's"),
+    "job_ids": array(text(), "IDs of the job in the cluster's scheduler"),
     "nodes": array(text(), "the nodes it ran on"),
     "snapshot": nullable(text("digest of the source snapshot")),
     "environment": nullable(mapping(anything(), "the environment, once it is ready")),

@@ -64,7 +64,7 @@ _DATASTORE: Json = {
 }
 _TARGET: Json = {
     "name": text("the target's name"),
-    "class": text("its class, e.g. `Slurm`"),
+    "class": text("its class, e.g. `Local`"),
     "options": mapping(anything(), "its options"),
     "default": boolean("whether it is the default target"),
 }
@@ -190,7 +190,7 @@ DOCUMENTS = {
             record(
                 "null without one",
                 ("username",),
-                address=text("HOST[:PORT][/PATH]"),
+                address=text("HOST:PORT/PATH"),
                 username=text("user"),
             )
         ),

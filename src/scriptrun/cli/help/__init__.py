@@ -13,7 +13,8 @@ import argparse
 import json
 
 import scriptrun
-from scriptrun.cli import commands, common_arguments, dispatch, exit_codes, schemas
+from scriptrun.cli import commands, common_arguments, dispatch, schemas
+from scriptrun.cli.help import exit_codes
 from scriptrun.cli.parsers import Parser
 from scriptrun.cli.terminal import output
 from scriptrun.registry.settings import keys, variables
