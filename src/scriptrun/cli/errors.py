@@ -90,7 +90,8 @@ def report_error(
 def _print_as_json(message: str, hint: str, code: int) -> None:
     output = importlib.import_module("scriptrun.cli.terminal.output")
     try:
-        output.print_json({"error": {"message": message, "hint": hint or None, "exit_code": code}})
+        error = {"message": message, "hint": hint or None, "exit_code": code}
+        output.print_json({"error": error}, indent=None)  # one line, as in a stream of documents
     except (OSError, ValueError):
         pass  # stdout cannot be written
 
