@@ -9,7 +9,6 @@ from scriptrun import remote
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.job_data import JobData
-from scriptrun.tracking import run_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def problems(source: object, target: Target) -> list[str]:
 
 def access_problems(run: Any, target: Target) -> list[str]:
     """Why the run's outputs are not accessible on ``target``; empty if they are."""
-    if run_marks.REMOVED in run_marks.read(run.path):
+    if run.removed is not None:
         hint = f"to restore it, run: scriptrun remove --undo {run.id}"
         return [f"run {run.id}, to resume from, was removed; {hint}"]
     remote_runs = remote.for_target(target)
