@@ -65,12 +65,12 @@ def test_families_by_the_index(tmp_path):
         [other.id],
     ]
     family = marks.family_of(workspace, top.id)
-    assert marks.apply(family, run_marks.REMOVED) and not marks.apply(family, run_marks.REMOVED)
+    assert marks.apply([family], run_marks.REMOVED) and not marks.apply([family], run_marks.REMOVED)
     assert all(run_marks.read(Path(each.folder)) for each in family.members)
     with pytest.raises(UserErrorException, match="was removed and cannot be rerun"):
         marks.refuse_removed(child.path, "rerun")
-    assert marks.apply(family, run_marks.REMOVED, on=False)
-    assert not marks.apply(family, run_marks.REMOVED, on=False)
+    assert marks.apply([family], run_marks.REMOVED, on=False)
+    assert not marks.apply([family], run_marks.REMOVED, on=False)
     assert not any(run_marks.read(Path(each.folder)) for each in family.members)
     with pytest.raises(UserErrorException, match="not found"):
         marks.family_of(workspace, "none")
@@ -83,8 +83,8 @@ def test_what_an_interrupted_removal_left_is_completed(tmp_path):
     child.complete()
     top.complete()
     run_marks.write(top.path, run_marks.REMOVED)
-    assert not marks.apply(marks.family_of(workspace, top.id), run_marks.REMOVED)
+    assert not marks.apply([marks.family_of(workspace, top.id)], run_marks.REMOVED)
     assert child.removed is not None
     run_marks.write(child.path, run_marks.REMOVED, on=False)  # so far came an undo
-    assert marks.apply(marks.family_of(workspace, top.id), run_marks.REMOVED, on=False)
+    assert marks.apply([marks.family_of(workspace, top.id)], run_marks.REMOVED, on=False)
     assert (top.removed, child.removed) == (None, None)

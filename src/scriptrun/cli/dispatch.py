@@ -98,8 +98,11 @@ def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
             "",
             USAGE,
             "",
-            "Runs (RUN is an ID, unique ID prefix, display or short name; default: latest):",
-            *_lines(cli_commands.RUNS),
+            "Runs (RUN is an ID, unique ID prefix, name, latest or best:METRIC; default: latest):",
+            *_lines(_commands_in_tidy(False)),
+            "",
+            "Organize runs:",
+            *_lines(_commands_in_tidy(True)),
             "",
             "More:",
             *_lines(cli_commands.OTHERS),
@@ -109,6 +112,12 @@ def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
             "Get started:  scriptrun run train.py -- --alpha 0.5",
         ]
     )
+
+
+def _commands_in_tidy(are_in: bool) -> dict[str, cli_commands.Command]:
+    """The commands on runs that keep a workspace tidy, or the others."""
+    commands = cli_commands.RUNS.items()
+    return {name: each for name, each in commands if each.module.startswith("tidy.") == are_in}
 
 
 def _lines(commands: dict[str, cli_commands.Command]) -> list[str]:

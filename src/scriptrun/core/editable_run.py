@@ -81,4 +81,4 @@ class EditableRun(ScriptRun):
             raise UserErrorException(
                 f"Run {self.id} cannot be {name}: {objection.why}.", objection.hint
             )
-        marks.apply(family, name, on)
+        marks.apply([family], name, on)

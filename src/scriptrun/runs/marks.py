@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scriptrun.runs import find
@@ -107,22 +108,30 @@ def _subject(family: Family, member: RunRow) -> str:
     return "it" if member.id == family.run.id else f"its run {member.id}"
 
 
-def apply(family: Family, name: str, on: bool = True) -> bool:
-    """Set the mark ``name`` of a run and its descendants, or remove it; whether that changed it.
+def apply(families: Sequence[Family], name: str, on: bool = True) -> list[Family]:
+    """Set the mark ``name`` of runs and their descendants, or remove it; the runs that it changed.
 
     Removing a run unpins it. What was removed before its parent stays so when the parent returns.
     """
-    folders = [Path(member.folder) for member in family.members]
     if on:
+        folders = [Path(member.folder) for family in families for member in family.members]
         if name == REMOVED:
             run_marks.write_all(folders, PINNED, on=False)
-        return folders[0] in run_marks.write_all(folders, name)
-    since = run_marks.read(folders[0]).get(name)
-    if since is None:
-        return False
-    with_it = [folder for folder in folders[1:] if run_marks.read(folder).get(name, 0.0) >= since]
-    # the run itself comes last: if this is interrupted, it can be done again
-    return folders[0] in run_marks.write_all([*with_it, folders[0]], name, on=False)
+    else:  # a run comes after its descendants: if this is interrupted, it can be done again
+        folders = [
+            folder
+            for family in families
+            for folder in (*_marked_with_parent(family, name), Path(family.run.folder))
+        ]
+    changed = set(run_marks.write_all(folders, name, on))
+    return [family for family in families if Path(family.run.folder) in changed]
+
+
+def _marked_with_parent(family: Family, name: str) -> list[Path]:
+    """The descendants that have the mark since their parent has it, not since before."""
+    since = run_marks.read(Path(family.run.folder)).get(name, math.inf)
+    below = [Path(member.folder) for member in family.below]
+    return [folder for folder in below if run_marks.read(folder).get(name, 0.0) >= since]
 
 
 def refuse_removed(folder: Path, action: str) -> None:

@@ -119,7 +119,7 @@ def carry_out(
 ) -> None:
     """Set or remove the mark, and print what changed; ``after`` says more about that."""
     on = not args.undo
-    changed = [family for family in selected.families if marks.apply(family, name, on)]
+    changed = marks.apply(selected.families, name, on)
     changed_ids = {family.run.id for family in changed}
     done = words.done if on else words.undone
     same = f"already {words.done}" if on else f"not {words.done}"

@@ -21,6 +21,7 @@ from scriptrun.runs import marks
 from scriptrun.spec import suggestion
 from scriptrun.spec.control_characters import escape, one_line
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.tracking import run_edits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,12 +67,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserErrorException(f"Tag {both[0]!r} cannot be both set and removed.")
     if args.query is None and args.remove:
         _check_present(runs[0], args.remove)
-    for selected in runs:
-        if new:
-            selected.set_tags(new)
-        present = [name for name in args.remove if name in selected.get_tags()]
-        if present:
-            selected.remove_tags(present)
+    folders = [selected.path for selected in runs]
+    if new:
+        run_edits.write(folders, "tag", set=new)
+    if args.remove:
+        run_edits.write(folders, "tag", remove=args.remove)
     _print(runs, args, changed=bool(new or args.remove))
     return 0
 
