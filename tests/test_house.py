@@ -99,6 +99,7 @@ LATE_OF_OURS = {
     "src/scriptrun/cli/terminal/attach.py": "only runs that failed load what these need",
     "src/scriptrun/engines/launchers.py": "only jobs of several nodes load what these need",
     "src/scriptrun/engines/local/engine.py": "the launcher is loaded only where a process is forked into",
+    "src/scriptrun/runtime/injob/record_calls.py": "only scripts that ask for a short name load the words",
     "src/scriptrun/runtime/launcher/guard.py": "the guard forks before the launcher is loaded",
     "src/scriptrun/runtime/launcher/launcher.py": "only jobs of several ranks load what these need",
     "src/scriptrun/runtime/order.py": "only what an order names is loaded",
