@@ -55,7 +55,7 @@ def test_frozen_unless_it_says_otherwise():
     assert opened == Open(5) != Open(6)
     with pytest.raises(TypeError):
         hash(opened)
-    assert hash(Target("a", "B", ())) == hash(Target("a", "B", ()))
+    assert hash(Target("a", "B", (), ())) == hash(Target("a", "B", (), ()))
 
 
 def test_equal_only_to_its_own_kind():

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 from collections.abc import Callable
 
-from scriptrun.engines import time_limits
-from scriptrun.engines.base import Engine
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.engines.base import Engine
     from scriptrun.runtime.hints import Json
 
 SIGNED = ("--sbatch",)
@@ -59,6 +59,9 @@ def parse(args: argparse.Namespace, engine: Engine) -> RunOptions:
     options |= {"extra": list(args.sbatch)} if args.sbatch else {}
     if args.time is None:
         return RunOptions(options)
+    time_limits = importlib.import_module(
+        "scriptrun.engines.time_limits"
+    )  # only where one is given
     minutes = time_limits.minutes_of(args.time)
     if not minutes or minutes < 0:
         raise UserErrorException(f"Invalid --time {args.time!r}.", time_limits.HINT)
