@@ -140,6 +140,20 @@ def test_a_family_stays_or_goes_together(bench):
     }
 
 
+def test_a_parent_that_is_kept_keeps_what_would_only_go_with_it(bench):
+    parent = ended(bench)
+    pinned, other, removed = (parent.child_run(name=str(number)) for number in range(3))
+    for child in (pinned, other, removed):
+        child.complete()
+    run_marks.write(pinned.path, run_marks.PINNED)
+    remove(removed)
+    report = bench.workspace.prune(older_than=0.0, dry_run=True)
+    reasons = {run.id: run.reason for run in report.kept}
+    assert reasons[other.id] == f"part of {parent.id}, which is kept"
+    assert {parent.id, pinned.id, other.id} <= set(reasons)
+    assert ids(report.runs) <= {removed.id}
+
+
 def test_old_runs_and_those_that_match_a_query_go_too(bench):
     first, second = ended(bench), ended(bench)
     second.tag("keep", "no")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scriptrun import Workspace
 from scriptrun.testing.jobs import until
 from scriptrun.tracking import run_marks
 
@@ -64,6 +65,34 @@ def test_a_model_keeps_its_run(user):
     out = user.does("prune", "--older-than", "0s", "--yes").out
     assert "best (" in out and "model net:1 came from it" in out
     assert user.does("lineage", "net").out and len(user.runs()) == 1
+
+
+def test_a_sweep_goes_as_a_whole_and_stays_for_a_model(user):
+    user.writes(
+        "train.py",
+        "import sys; from scriptrun import Run\n"
+        "Run.get_context().log('loss', float(sys.argv[2]))\n" + WRITES,
+    )
+    words = ("--param", "x=0.1,0.2,0.3", "--metric", "loss", "--minimize", "--sampling", "grid")
+    for name in ("kept", "goes"):
+        user.does("sweep", "-n", name, *words, "train.py")
+    best, other, third = sorted(name for name in names(user) if name.startswith("kept_"))
+    user.does("model", "register", "net", "outputs/big.bin", "--run", best)
+    until(
+        lambda: len(user.does("prune", "--older-than", "0", "--plan", "--json").json["runs"]) == 4,
+        "a driver or a launcher lives on",
+    )
+    user.does("prune", "--older-than", "0", "--yes")
+    assert set(names(user)) == {"kept", best, other, third}
+    run_marks.write(names(user)[other], run_marks.REMOVED)
+    user.does("prune", "--yes")
+    assert user.does("sweep", "show", "kept").out
+    assert set(names(user)) == {"kept", best, third}
+
+
+def names(user):
+    """The folders of all runs by display name, with those of sweeps' runs."""
+    return {run.display_name: run.path for run in Workspace(user.here).runs(children=True)}
 
 
 def test_mistakes_are_refused(user):

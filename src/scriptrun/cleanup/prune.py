@@ -12,7 +12,7 @@ from scriptrun import remote
 from scriptrun.cleanup import run_removal, selection, stored_runs
 from scriptrun.cleanup.report import Freed, KeptRun, PruneReport
 from scriptrun.cleanup.run_removal import RunRemoval
-from scriptrun.cleanup.selection import Criteria
+from scriptrun.cleanup.selection import Criteria, Selected
 from scriptrun.cleanup.stored_runs import References, StoredRuns
 from scriptrun.spec import accounts
 from scriptrun.spec.values import Value, fresh
@@ -62,7 +62,7 @@ class _Prune(Value):
     def plan(self, criteria: Criteria) -> PruneReport:
         report = PruneReport(dry_run=True)
         runs = StoredRuns(self.workspace, criteria.query, self.known)
-        selection.select(self.workspace, runs, criteria.reasons(runs), report)
+        selection.select(self.workspace, runs, criteria.selected(runs), report)
         gone = {run.id for run in report.runs}
         for run_id in gone:
             del runs.runs[run_id]
@@ -75,21 +75,21 @@ class _Prune(Value):
         self, criteria: Criteria, only: list[str] | None, on_progress: Callable[[int], None]
     ) -> PruneReport:
         runs = StoredRuns(self.workspace, criteria.query, self.known)
-        reasons = criteria.reasons(runs)
+        selected = criteria.selected(runs)
         if only is not None:
-            reasons = {run_id: reasons[run_id] for run_id in only if run_id in reasons}
-        return self._remove(runs, reasons, on_progress)
+            selected = {run_id: selected[run_id] for run_id in only if run_id in selected}
+        return self._remove(runs, selected, on_progress)
 
     def prune_ids(self, run_ids: list[str]) -> PruneReport:
         runs = StoredRuns(self.workspace, known=self.known)
-        reasons = {run_id: "pruned" for run_id in run_ids if run_id in runs.runs}
-        return self._remove(runs, reasons, lambda count: None)
+        selected = {run_id: Selected("pruned") for run_id in run_ids if run_id in runs.runs}
+        return self._remove(runs, selected, lambda count: None)
 
     def _remove(
-        self, runs: StoredRuns, reasons: dict[str, str], on_progress: Callable[[int], None]
+        self, runs: StoredRuns, selected: dict[str, Selected], on_progress: Callable[[int], None]
     ) -> PruneReport:
         report = PruneReport(dry_run=False)
-        selection.select(self.workspace, runs, reasons, report)
+        selection.select(self.workspace, runs, selected, report)
         self._remove_runs(report, on_progress)
         self._remove_leftovers(report)
         with prune_lease.hold(self.workspace.snapshots_folder):

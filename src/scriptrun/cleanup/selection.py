@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import WorkspaceFiles
 
 
+class Selected(Value):
+    """Why a run is selected; ``through`` is the ancestor that it goes with, if only for that."""
+
+    reason: str
+    through: str = ""
+
+
 class Criteria(Value):
     """Which runs go: removed ones, and those that match ``query`` and ended long enough ago.
 
@@ -34,18 +41,18 @@ class Criteria(Value):
     older_than: float | None = None
     removed_before: float = 0.0
 
-    def reasons(self, runs: StoredRuns) -> dict[str, str]:
-        """Why each selected run is, by its ID; with a run, all its descendants are selected."""
-        now, found = time.time(), dict[str, str]()
+    def selected(self, runs: StoredRuns) -> dict[str, Selected]:
+        """The selected runs by ID; with a run, all its descendants are selected."""
+        now, found = time.time(), dict[str, Selected]()
         for run_id, run in runs.runs.items():
             removed = run.references.marks.get(REMOVED)
             if removed is not None and now - removed >= self.removed_before:
-                found[run_id] = "removed"
+                found[run_id] = Selected("removed")
             elif removed is None and self._matches(run, runs, now):
-                found[run_id] = "matches the query" if self.query else "old"
-        for run_id, reason in list(found.items()):
+                found[run_id] = Selected("matches the query" if self.query else "old")
+        for run_id, each in list(found.items()):
             for child in runs.descendants(run_id):
-                found.setdefault(child, reason)
+                found.setdefault(child, Selected(each.reason, run_id))
         return found
 
     def _matches(self, run: StoredRun, runs: StoredRuns, now: float) -> bool:
@@ -58,16 +65,22 @@ class Criteria(Value):
 
 
 def select(
-    workspace: WorkspaceFiles, runs: StoredRuns, reasons: dict[str, str], report: PruneReport
+    workspace: WorkspaceFiles,
+    runs: StoredRuns,
+    selected: dict[str, Selected],
+    report: PruneReport,
 ) -> None:
-    """Fill in the runs that go, and those that are kept although ``reasons`` select them."""
+    """Fill in which of the ``selected`` runs go, and which are kept."""
     protected = protection.find(workspace, runs)
     own_users = accounts.own_users() if os.name == "posix" else ()
-    for run_id, reason in reasons.items():
+    for run_id, each in selected.items():
         run = runs.runs[run_id]
         try:
             status = os.stat(run.folder)
-            why = protected.get(run_id) or _why_kept(run)
+            why = protected.get(run_id, "")
+            if not why and each.through in protected:
+                why = f"part of {each.through}, which is kept"
+            why = why or _why_kept(run)
         except (OSError, DamagedRecord):
             status, why = None, "its record cannot be read"
         if status is not None and own_users and status.st_uid not in own_users and own_users[0]:
@@ -80,7 +93,7 @@ def select(
                 PrunedRun(
                     run_id,
                     run.row.display_name,
-                    reason,
+                    each.reason,
                     trees.size(run.folder),
                     str(run.folder),
                     remote.host_of(run.folder),
