@@ -12,6 +12,7 @@ import time
 
 import pytest
 import rounds
+from power import Disk
 from rounds import ROUNDS
 
 from scriptrun.core.run import Run
@@ -55,6 +56,17 @@ def count(event, words):
 sys.addaudithook(count)
 workspace.prune()
 print("whole")
+"""
+
+
+PRUNED_ONCE = """
+import sys
+from scriptrun import Workspace
+workspace = Workspace(sys.argv[1])
+print("began", flush=True)
+workspace.prune()
+print("pruned", flush=True)
+sys.stdin.read()
 """
 
 
@@ -183,3 +195,40 @@ def test_prune_that_is_killed_leaves_no_half_run(number, bench, chance):
     again = rerun.start(kept).run
     assert wait(again) == "Completed"
     assert not prune_lease.is_held(workspace.snapshots_folder)
+
+
+@pytest.mark.parametrize("number", range(max(3, ROUNDS // 6)))
+def test_the_power_is_cut_while_prune_works(number, tmp_path, chance):
+    """Whatever reached the disk: a run is whole or gone, and the next prune finishes."""
+    disk = Disk(tmp_path)
+    try:
+        bench = Bench(disk.place / "work", Local())
+        workspace = bench.workspace
+        kept = bench.run("open('outputs/a', 'w').write('a')  # kept")
+        removed = [bench.run(f"open('outputs/a', 'w').write('a')  # {n}") for n in range(4)]
+        until(lambda: not workspace.prune("", older_than=0.0, dry_run=True).kept, "one lives")
+        for run in removed:
+            run_marks.write(run.path, run_marks.REMOVED)
+        make_old(workspace.snapshots_folder)
+        os.sync()
+        whole = {run.id: names_of(run.path) for run in removed}
+        process = subprocess.Popen(
+            [sys.executable, "-c", PRUNED_ONCE, str(workspace.root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout.readline() == b"began\n"
+        time.sleep(chance.uniform(0.05, 0.8))
+        disk.cut()
+        process.kill()
+        process.communicate()
+        for run in removed:
+            if run_folder.exists(run.path):
+                assert names_of(run.path) == whole[run.id]
+        bad = [check for check in fsck.checks(workspace) if check.verdict == "bad"]
+        assert not [check for check in bad if check.name in ("runs", "registries")], bad
+        workspace.prune()
+        assert not any(run.path.exists() for run in removed)
+        assert wait(rerun.start(kept).run) == "Completed"
+    finally:
+        disk.end()

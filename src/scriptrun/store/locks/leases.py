@@ -131,18 +131,25 @@ def _identity_of(owner: Json) -> Json:
     return process if isinstance(process, dict) and identity.is_identity(process) else {}
 
 
-def inherit(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
-    """Take the lease ``path``, also from a dead holder; None if the holder may be alive."""
-    acquired = try_lease(path, thread)
+def inherit(
+    path: str | os.PathLike[str], thread: bool = True, durable: bool = False
+) -> Lease | None:
+    """Take the lease ``path``, also from a dead holder; None if the holder may be alive.
+
+    ``durable``: after a power cut, too, it says who held it.
+    """
+    acquired = try_lease(path, thread, durable)
     if acquired is None:
         owner, current = _read_owner(Path(path)), holder(path)
         if owner is not None and current is not None and current[1] >= STALE_SECONDS:
             _remove_abandoned(Path(path), str(owner.get("token", "")))
-        acquired = try_lease(path, thread)
+        acquired = try_lease(path, thread, durable)
     return acquired
 
 
-def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
+def try_lease(
+    path: str | os.PathLike[str], thread: bool = True, durable: bool = False
+) -> Lease | None:
     """Take the lease ``path`` without waiting; None if another process holds it."""
     lease_path = Path(path)
     lease_path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +158,7 @@ def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None
     temporary.mkdir()
     try:
         owner = {"token": token, "identity": identity.identify()}
-        files.write_atomic(temporary / "owner.json", files.to_json(owner), durable=False)
+        files.write_atomic(temporary / "owner.json", files.to_json(owner), durable=durable)
         os.rename(temporary, lease_path)  # fails if a lease exists: a directory that is not empty
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)

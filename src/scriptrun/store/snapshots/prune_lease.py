@@ -44,7 +44,7 @@ def hold(store: Path) -> Iterator[None]:
     from scriptrun.store import filesystem_kind
     from scriptrun.store.locks import leases
 
-    lease = leases.inherit(store / LEASE)
+    lease = leases.inherit(store / LEASE, durable=True)
     if lease is None:
         raise WorkspaceException(
             "Another prune is cleaning up this workspace.", "Wait for it to finish."
