@@ -52,7 +52,7 @@ ELSEWHERE = {
 NOT_IMPORTED = {
     "cli.runs.open": "journeys/test_journey_wait_and_open.py",
     "cli.runs.wait": "journeys/test_journey_wait_and_open.py",
-    "cli.runs.prune": "journeys/test_journey_prune.py",
+    "cli.tidy.prune": "journeys/test_journey_prune.py",
     "cli.options.target_options": "journeys/test_journey_target_options.py",
     "cli.trust": "faults/test_two_users.py",
     "config.environments.conda_dependencies": "config/test_conda_dependencies.py",

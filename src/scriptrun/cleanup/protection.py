@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def find(workspace: WorkspaceFiles, runs: StoredRuns) -> dict[str, str]:
     """Why each protected run is kept, by its ID: a phrase.
 
-    Raises DamagedRecord if a model's record cannot be read: it may stand on any run.
+    Raises DamagedRecord if a model's record cannot be read: it may come from any run.
     """
     reasons: dict[str, str] = {}
     for run_id, reason in _direct(workspace, runs):

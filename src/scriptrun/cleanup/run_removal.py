@@ -1,6 +1,6 @@
 """Delete the folders of runs, so that a kill or a power cut at any moment leaves no half run.
 
-First ``job.json`` becomes ``pruned.json``, by one rename: the folder is no run any more. Once that
+First ``job.json`` becomes ``pruned.json``, by one rename: the folder then is not a run. Once that
 is on the disk, the log of pruned runs is written, the rest is deleted, and ``pruned.json`` last. A
 folder that has ``pruned.json`` only is finished by the next prune.
 """
@@ -76,7 +76,7 @@ class RunRemoval(Value):
 
 
 def delete(folder: Path) -> str:
-    """Delete a folder that is no run any more, its marker last; returns why it could not be."""
+    """Delete a folder that used to be a run, its marker last; returns why it could not be."""
     for name in files.names_in(folder):
         if name != MARKER:
             trees.remove(folder / name)
@@ -110,7 +110,7 @@ def _claim(folder: Path, selected_as: str) -> str:
 
 
 def is_interrupted(folder: Path) -> bool:
-    """Whether ``folder`` is no run any more, but a prune was killed before it had deleted it."""
+    """Whether ``folder`` used to be a run, and a prune was killed before it had deleted it."""
     return os.path.lexists(folder / MARKER) and not run_folder.exists(folder)
 
 

@@ -163,7 +163,7 @@ def digests_in_use(workspace: WorkspaceFiles, runs: StoredRuns) -> set[str] | No
 
 
 def unfinished(workspace: WorkspaceFiles) -> Iterator[Path]:
-    """The folders among the runs' that are no runs: a submission or a prune was interrupted."""
+    """The folders among the runs' that are not runs: a submission or a prune was interrupted."""
     for folder in run_folder.all_folders(workspace.runs_folder):
         if not run_folder.exists(folder) and folder.is_dir():
             yield folder

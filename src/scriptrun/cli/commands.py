@@ -40,6 +40,9 @@ RUNS = {
     "archive": Command("tidy.archive", "Hide runs from lists"),
     "pin": Command("tidy.pin", "Protect runs from prune and remove"),
     "remove": Command("tidy.remove", "Remove runs; --undo restores them"),
+    "prune": Command(
+        "tidy.prune", "Free disk space: delete removed and old runs, unused snapshots"
+    ),
 }
 #: commands for everything else in a workspace, and for scriptrun itself
 OTHERS = {
@@ -55,9 +58,6 @@ OTHERS = {
     "export": Command("runs.export", "Export a run to another system's format"),
     "import": Command("import_job", "Convert another system's job to Python"),
     "config": Command("config", "Show and change settings: defaults for your runs"),
-    "prune": Command(
-        "runs.prune", "Free disk space: delete removed and old runs, unused snapshots"
-    ),
     "init": Command("init", "Create a workspace"),
     "trust": Command("trust", "Trust a workspace of somebody else, or one that others can write"),
     "doctor": Command("doctor", "Check this machine for problems"),

@@ -100,11 +100,10 @@ class Run(Rerunnable, EditableRun):
 
     @staticmethod
     def find(workspace: Workspace, wanted: str | None = None, removed: bool = False) -> Run:
-        """The run with the ID, ID prefix, display name or short name ``wanted``; None: the latest.
+        """The run with the ID, name or ID prefix ``wanted``; the latest for None.
 
-        ``wanted`` may also be ``latest``, ``latest~1`` (the one before), ``best:METRIC``,
-        ``lowest:METRIC`` or ``highest:METRIC``. A removed run is only found by its whole ID, unless
-        ``removed``. Raises UserErrorException if there is none, or several.
+        ``wanted`` may also be ``latest``, ``latest~1`` (the one before) or ``best:METRIC``. Unless
+        ``removed``, removed runs have only IDs. Raises UserErrorException if none fits, or several.
         """
         return Run.at(workspace, find_runs.find(workspace, wanted, removed))
 

@@ -55,7 +55,7 @@ class Changes(Value):
 
     @property
     def changes_outcome(self) -> bool:
-        """Whether the script is told something else than that of the original."""
+        """Whether the script gets other arguments or variables than the original."""
         told = (self.arguments, self.replace_arguments, self.remove_arguments)
         return any((*told, self.variables, self.passed, self.configuration))
 
@@ -216,7 +216,7 @@ def _with_target(job: JobSpec, changes: Changes, workspace: Workspace) -> JobSpe
 
 
 def _phrases(before: JobSpec, after: JobSpec) -> list[str]:
-    """What differs beside the arguments, a phrase each; values of variables are not shown."""
+    """What differs apart from the arguments, a phrase each; values of variables are not shown."""
     pairs: dict[str, tuple[object, object]] = {
         "experiment": (before.experiment, after.experiment),
         "compute target": (before.target.name, after.target.name),

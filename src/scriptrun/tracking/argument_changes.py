@@ -51,7 +51,7 @@ class NamedChange(Value):
 def change(words: Sequence[str], given: Sequence[str]) -> list[Edit]:
     """The edits of ``words`` that give arguments the values that they have in ``given``.
 
-    Raises UserErrorException for words in ``given`` that have no name, and where it cannot be told
+    Raises UserErrorException for words in ``given`` that have no name, and where it is unclear
     which words are an argument's values.
     """
     return _Change(words, parse_given(given)).edits()

@@ -200,7 +200,7 @@ def _as_csv(run: HyperDriveRun) -> str:
 
 
 def _write(path: str, text: str, as_json: bool) -> None:
-    """Write a file and print its path, to stderr beside a JSON document."""
+    """Write a file and print its path, to stderr if stdout gets a JSON document."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, "utf-8", newline="")
