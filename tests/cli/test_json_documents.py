@@ -10,8 +10,8 @@ import pytest
 import scriptrun
 from scriptrun.cli import commands, help, main, schemas
 from scriptrun.cli.help import exit_codes
-from scriptrun.cli.runs import log_lines
 from scriptrun.cli.schemas import runs, shapes, tools, workspaces
+from scriptrun.cli.terminal import log_lines
 from scriptrun.query import fields
 
 PARSERS = dict(pair for name in commands.COMMANDS for pair in help.parsers(name))

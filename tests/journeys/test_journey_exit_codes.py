@@ -30,8 +30,12 @@ CASES = [
     ("run", "run --dry-run train.py", 0),
     ("run", "run -n drawn train.py -- random", 0),
     ("run", "run --detach -n later train.py -- fail", 0),
+    ("run", "run --detach -n slow slow.py", 0),
     ("run", "run nothing.py", 2),
     ("logs", "logs later --follow", 1),
+    ("wait", "wait later", 1),
+    ("wait", "wait good", 0),
+    ("wait", "wait slow --timeout 0.1s", 124),
     ("logs", "logs later", 0),
     ("logs", "logs good --follow", 0),
     ("rerun", "rerun good", 0),
@@ -71,6 +75,9 @@ ELSEWHERE = {
     ("rerun", 130),
     ("sweep", 1),
     ("doctor", 1),
+    ("wait", 130),
+    ("remove", 1),
+    ("prune", 1),
     ("compute check", 1),
     ("env diff", 1),
 }
@@ -81,6 +88,7 @@ def equipped(user):
     user.writes("train.py", SCRIPT)
     user.writes("supported.py", SUPPORTED)
     user.writes("not_supported.py", NOT_SUPPORTED)
+    user.writes("slow.py", "import time\ntime.sleep(3600)\n")
     user.writes("ends.py", "raise SystemExit(9)\n")
     user.writes("raises.py", "raise ValueError\n")
     user.writes("shelf/file", "")
@@ -105,6 +113,7 @@ def test_every_command_ends_as_the_table_says(equipped):
     tried = {(command, code) for command, _, code in CASES}
     listed = {(command, code) for command, found in exit_codes.SPECIAL.items() for code in found}
     assert listed - tried == ELSEWHERE
+    user.does("cancel", "slow")
     shell = user.types("shell", "good", "--", sys.executable, "-c", "raise SystemExit(5)")
     assert shell.code == 5
 

@@ -16,6 +16,7 @@ GENERAL = {
 FURTHER = {
     1: "the run failed or was canceled, or a check found something",
     3: "the compute target or the datastore refused, or was unreachable",
+    TIMED_OUT: "the time limit of the command has passed",
 }
 REFUSED = "the compute target refused or lost the job"
 _RUN = {

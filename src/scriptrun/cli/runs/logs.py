@@ -11,8 +11,7 @@ import argparse
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.runs import log_lines
-from scriptrun.cli.terminal import attach
+from scriptrun.cli.terminal import attach, log_lines
 from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states

@@ -244,6 +244,11 @@ DOCUMENTS = {
         "What differs between two runs.",
         a=text("the first run's ID"),
         b=text("the second run's ID"),
+        rerun_of=record(
+            "the runs that they repeat",
+            a=nullable(text("the ID of the first one's original")),
+            b=nullable(text("the ID of the second one's original")),
+        ),
         code=array(
             record(
                 "",

@@ -284,8 +284,16 @@ DOCUMENTS = {
         "The compute targets.", targets=array(named("target", "", **_TARGET), "the targets")
     ),
     "compute show": document("A compute target.", **_TARGET),
-    "compute add": document("The target that was added.", **_TARGET),
-    "compute set": document("The target as changed.", **_TARGET),
+    "compute add": document(
+        "The target that was added.",
+        **_TARGET,
+        checked=boolean("whether the target accepts jobs; false if it did not respond"),
+    ),
+    "compute set": document(
+        "The target as changed.",
+        **_TARGET,
+        checked=boolean("whether the target accepts jobs; false if it did not respond"),
+    ),
     "compute check": document(
         "Whether a target accepts jobs.",
         name=text("the target"),
