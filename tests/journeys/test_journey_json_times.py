@@ -45,7 +45,8 @@ def lived_in(user):
     user.does("model", "register", "net", "outputs/model.txt", "--run", run)
     user.does("data", "register", "rows", "rows.csv")
     user.does("env", "build", "--requirements", "requirements.txt")
-    user.does("sweep", "train.py", "--param", "x=0.1,0.9", "--metric", "accuracy", "--max-runs", 2)
+    words = ["--param", "x=0.1,0.9", "--metric", "accuracy", "--max-runs", 2, "--seed", 7]
+    user.does("sweep", "train.py", *words)
     return user, run
 
 

@@ -199,7 +199,8 @@ def facts(shown: str) -> dict[str, str]:
 
 def test_all_runs_are_listed(old):
     rows = old.does("list", "--json", "--all", "--children").json["runs"]
-    named = {row["name"].replace(row["id"], ""): row["state"] for row in rows}
+    names = ["" if row["name"] == row["short_name"] else row["name"] for row in rows]
+    named = dict(zip(names, [row["state"] for row in rows], strict=True))
     assert named == {**LISTED, **CHILDREN}
     assert len(rows) == len(named)
     assert [row["name"] for row in old.runs()] == list(LISTED)[::-1]
@@ -212,7 +213,7 @@ def test_all_runs_are_listed(old):
 
 
 def test_each_run_has_a_short_name_that_finds_it(old, workspace):
-    rows = old.does("list", "--json", "--all", "--children").json
+    rows = old.does("list", "--json", "--all", "--children").json["runs"]
     names = {row["id"]: row["short_name"] for row in rows}
     assert len(set(names.values())) == len(LISTED) + len(CHILDREN)
     assert {run_id: Run.find(workspace, name).id for run_id, name in names.items()} == {
@@ -221,7 +222,7 @@ def test_each_run_has_a_short_name_that_finds_it(old, workspace):
     first = run_of(workspace, "first")
     assert facts(old.does("show", first.short_name).out)["name"] == "first"
     for row in old.does("sweep", "show", "tuned", "--json").json["runs"]:
-        assert row["short_name"] == names[row["run_id"]]
+        assert row["short_name"] == names[row["id"]]
 
 
 def test_each_run_is_shown_as_it_ended_or_was_left(old):

@@ -104,6 +104,7 @@ _SWEEP: Json = {
         record(
             "",
             id=text("the run's ID"),
+            short_name=text("its short name"),
             number=integer("its place in the order of the sampling"),
             state=text("the state"),
             reason=nullable(text("why the run failed, was canceled or waits")),

@@ -60,6 +60,7 @@ def _child_record(child: ChildRun) -> Json:
     times = ids.with_iso_times({"started": child.began, "ended": child.ended}, "started", "ended")
     return {
         "id": child.id,
+        "short_name": short_name(child.id),
         "number": child.number,
         "state": child.state,
         "reason": child.reason or None,
