@@ -285,7 +285,7 @@ def test_variables_that_no_process_can_be_given(tmp_path):
     config.run_config.environment.python.conda_dependencies = conda
     assert ConfigReader(config).problems() == [
         "invalid variable name 'B=C' in variables of the conda file",
-        "environment variable 'A' contains a NUL character, which no process can be given",
+        "environment variable 'A' contains a NUL character, which the system does not allow",
     ]
 
 

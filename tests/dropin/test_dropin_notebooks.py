@@ -156,7 +156,9 @@ def test_it_says_which_shell_runs_the_cells(tmp_path):
     assert re.search(r"^scriptrun: a.ipynb: IPython \d.* runs the cells, in /", done.stderr)
     assert done.stdout == "'scriptrun.dropin.notebook.ipython_shell'\n"
     done = run(path, ipython=False)
-    assert "IPython is not installed, so a small shell runs the cells" in done.stderr
+    assert (
+        "IPython is not installed, so a simple shell with few magics runs the cells" in done.stderr
+    )
     assert done.stderr.rstrip().endswith("-m pip install 'scriptrun[notebook]'")
 
 
@@ -170,7 +172,7 @@ def test_an_ipython_that_is_too_old_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "old"))
     done = run(notebook(tmp_path / "a.ipynb", "print(1)"))
     assert (done.stdout, done.returncode) == ("1\n", 0)
-    assert "a.ipynb: IPython 7.1 is older than 8, so a small shell" in done.stderr
+    assert "a.ipynb: IPython 7.1 is older than 8, so a simple shell" in done.stderr
 
 
 @BOTH
@@ -313,7 +315,7 @@ def test_what_cannot_be_done_is_named_in_one_line_each(tmp_path):
         ("import sys\nsys.exit('the reason')", 1, "the reason"),
         ("x = 1\nprint 'x'", 1, 'cell 1", line 2'),
         ("x = 1\n\n  y = 2", 1, "IndentationError"),
-        ("x = 1\ninput('name? ')", 1, "asks for input and standard input has none"),
+        ("x = 1\ninput('name? ')", 1, "asks for input, but there is none on standard input"),
         ("%%time\n\nx = 1\n1/0", 1, 'cell 1", line 4'),
         ("!echo a \\\n  b\n1/0", 1, 'cell 1", line 3'),
         ("%run failing.py", 1, 'failing.py", line 2'),
@@ -424,7 +426,7 @@ def test_an_interrupt_ends_it(tmp_path, ipython, cell):
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "not reached" in out) == (130, False)
-    assert "a.ipynb, cell 1: interrupted; the jobs that it has submitted go on" in err
+    assert "a.ipynb, cell 1: interrupted; submitted jobs keep running" in err
 
 
 FORMAT_3 = {

@@ -181,7 +181,7 @@ def test_cells_of_databricks(tmp_path, ipython):
     assert done.stdout == "by a shell\nin one line\nby Python\n", done.stderr
     for number, name in ((1, "md"), (2, "sql"), (7, "fs ls /mnt"), (8, "scala"), (9, "r")):
         assert f"cell {number}: skipped %%{name}" in done.stderr
-    assert "scriptrun: dbutils exists in Databricks alone" in done.stderr
+    assert "scriptrun: dbutils exists only in Databricks" in done.stderr
 
 
 @pytest.mark.parametrize(

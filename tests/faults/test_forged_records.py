@@ -60,7 +60,7 @@ def test_a_forged_script_is_not_killed(bench, victim):
     run = forge(bench, victim)
     standing = Run.get(bench.workspace, run.id).standing
     assert standing.state == "Failed"
-    assert "some may still run" in standing.reason
+    assert "some may still be running" in standing.reason
     launchers.clear(run.path)
     assert victim.poll() is None
 
@@ -108,7 +108,7 @@ def test_without_the_private_record_nothing_is_stopped_and_the_reason_says_so(be
         until(lambda: not any(identity.is_alive(x) for x in lines if x["kind"] == "keeper"))
         standing = Run.get(bench.workspace, run.id).standing
         assert standing.state == "Failed"
-        assert "some may still run" in standing.reason
+        assert "some may still be running" in standing.reason
         assert all(identity.start_time(pid) for pid in script)
     finally:
         for pid in script:

@@ -190,7 +190,7 @@ def test_which_server_is_the_same(other, same):
 )  # fmt: skip
 def test_only_http_is_followed(serve, location):
     server = serve(lambda request: [redirect(location)])
-    with pytest.raises(DatastoreException, match=r"web: it redirects to what is not a valid http"):
+    with pytest.raises(DatastoreException, match=r"web: it redirects to an invalid URL"):
         WebStore("web", server.address).stat("x")
 
 

@@ -235,7 +235,7 @@ def test_the_node_of_a_run(sandbox, name, ending):
     "name", ["job.json", "address.json", ".mirror.json", "cancel.json", "work/x", "inputs/x"]
 )
 def test_a_node_does_not_replace_what_home_wrote(sandbox, name):
-    assert "may not replace" in holds(sandbox, lambda: mirror.refresh(sandbox.folder, Node(name)))
+    assert "tried to replace" in holds(sandbox, lambda: mirror.refresh(sandbox.folder, Node(name)))
     assert not (sandbox.folder / name).exists()
 
 

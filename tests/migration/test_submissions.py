@@ -117,9 +117,9 @@ def test_other_calls_stay(code):
     [
         ("def go(e, c):\n    return e.submit(c)", "if it submits a job: its pins are exact"),
         ("[*map(exp.submit, configs)]", "it is passed on, so its pins are exact"),
-        ("exp.start_logging(**more)", "without a folder for outputs"),
-        ("exp.start_logging(outputs=folder)", "without a folder for outputs"),
-        ("def go(e):\n    return e.start_logging()", "without a folder for outputs"),
+        ("exp.start_logging(**more)", "without outputs="),
+        ("exp.start_logging(outputs=folder)", "without outputs="),
+        ("def go(e):\n    return e.start_logging()", "without outputs="),
     ],
 )
 def test_what_is_uncertain_stays_and_is_told(code, words):

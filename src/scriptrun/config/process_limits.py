@@ -1,4 +1,4 @@
-"""Which texts a process can be given as arguments and environment variables (execve(2))."""
+"""Limits of the system on arguments and environment variables (execve(2))."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _OVERHEAD = 9
 
 
 def argument_problems(name: str, text: str) -> list[str]:
-    """Why no process can be given the argument ``text``, called ``name``: at most one sentence."""
+    """Why the argument ``text``, called ``name``, exceeds a limit: at most one sentence."""
     problem = _problem(text, LONGEST)
     return [f"{name} {problem}"] if problem else []
 
 
 def variable_problems(variables: Mapping[str, object]) -> list[str]:
-    """Why no process can be given ``variables``: a sentence for each of them."""
+    """Why ``variables`` exceed a limit: a sentence for each of them."""
     problems = []
     for name, value in variables.items():
         if not isinstance(name, str):
@@ -41,8 +41,8 @@ def total_problems(arguments: Iterable[str], variables: Mapping[str, str]) -> li
     if total <= most:
         return []
     return [
-        f"the arguments and environment variables have {total:,} bytes together, but a process "
-        f"can be given at most {most:,}; write them to a file, and pass its path"
+        f"the arguments and environment variables have {total:,} bytes in total, more than "
+        f"the limit of {most:,}; write them to a file, and pass its path"
     ]
 
 
@@ -56,15 +56,15 @@ def _most() -> int:
 
 def _problem(text: str, longest: int) -> str | None:
     if "\0" in text:
-        return "contains a NUL character, which no process can be given"
+        return "contains a NUL character, which the system does not allow"
     try:
         size = _size(text)
     except UnicodeEncodeError as error:
         character = text[error.start]
-        return f"contains the lone surrogate {character!r}, which no process can be given"
+        return f"contains the lone surrogate {character!r}, which the system does not allow"
     if size > longest:
         return (
-            f"has {size:,} bytes, but a process can be given at most {longest:,} in one text; "
+            f"has {size:,} bytes, more than the limit of {longest:,}; "
             "write it to a file, and pass the file's path"
         )
     return None

@@ -117,12 +117,12 @@ def _show_error(error: BaseException) -> None:
             f"{error.name} is not installed in {sys.executable}, which runs this code{source}"
         )
     elif isinstance(error, NameError) and error.name in _DATABRICKS_NAMES:
-        one_time_notes.say(f"{error.name} exists in Databricks alone")
+        one_time_notes.say(f"{error.name} exists only in Databricks")
     elif type(error).__name__ == "BdbQuit":
         one_time_notes.say("the code stops in a debugger, which needs a terminal")
     elif isinstance(error, EOFError) or "lost sys.stdin" in str(error):
         one_time_notes.say(
-            "the code asks for input and standard input has none: "
+            "the code asks for input, but there is none on standard input: "
             "run it in a terminal, or pipe the answers into it"
         )
 

@@ -31,7 +31,7 @@ else:
 HEARTBEAT_TIMEOUT = 300.0
 #: why nothing was stopped, although something of the run may still be there
 _NOT_STOPPED = (
-    "nothing was stopped, as this user has no private record of its processes: some may still run"
+    "nothing was stopped, as you have no private record of its processes: some may still be running"
 )
 #: starts the launcher whose order is on standard input, from the folder in its first argument
 _PROGRAM = (

@@ -64,7 +64,7 @@ def _rewrite_submission(
             setting = f"pins={_quoted(program, 'relax')}"
             equals = Arguments(program, call).equals()
             result.edits += _added(program, call, setting.replace("=", equals, 1))
-            reason = f"{setting}, which azureml's names mean without saying it"
+            reason = f"{setting}, which azureml's names imply"
             _add_finding(program, attribute, REWRITTEN, reason, result)
             return
         reason = "it is passed on, so its pins are exact from now on"
@@ -97,13 +97,13 @@ def _rewrite_logging(
     elif kind == EXPERIMENT and given is not None and program.source(given.value) == "None":
         result.edits.append(Edit(*program.span(given), setting))
     elif given is None or constants.constant(program, given.value) is constants.UNKNOWN:
-        reason = "without a folder for outputs it makes and uploads none"
-        advice = f"To keep what is written to one, as before, say {setting}."
+        reason = "without outputs=, it creates and uploads no folder"
+        advice = f"To upload one, as before, pass {setting}."
         _add_finding(program, attribute, NEEDS_REVIEW, reason, result, advice)
         return
     else:
         return
-    reason = f"{setting}, which azureml's names mean without saying it"
+    reason = f"{setting}, which azureml's names imply"
     _add_finding(program, attribute, REWRITTEN, reason, result)
 
 

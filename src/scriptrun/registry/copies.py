@@ -99,7 +99,7 @@ def _become_copy(directory: Path, facts: Json, original: Path) -> Json:
     note = f", and {ended} of its runs were not finished: they are canceled here" if ended else ""
     print(
         f"Workspace {facts.get('name')!r} in {directory} is a copy of the one in {original}{note}. "
-        "It has an ID and a queue of its own now.",
+        "It now has its own ID and queue.",
         file=sys.stderr,
     )
     return _write(directory, copied)

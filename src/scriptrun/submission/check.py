@@ -219,7 +219,7 @@ def _artifact_link_notes(source: str) -> list[str]:
     """Notes on links called ``outputs`` and ``logs``, through which runs would share a folder."""
     return [
         f"{name!r} in the source directory is a link to {os.readlink(path)!r}; "
-        f"the run writes to a folder of its own instead"
+        f"the run writes to a separate folder instead"
         for name, path in _no_folders(source)
         if os.path.islink(path)
     ]

@@ -152,8 +152,8 @@ def check_names(states: Sequence[FileState], origin: str) -> None:
         top_folder = foreign_names.check(state.name, origin)[0]
         if top_folder in _WRITTEN_AT_HOME or top_folder.startswith(("work", ".")):
             raise foreign_names.ForeignNameRefused(
-                f"{origin} names the file {state.name[:200]!r}, which it may not replace.",
-                "The run's own description and the way to its node are written here alone.",
+                f"{origin} tried to replace the file {state.name[:200]!r}.",
+                "Only this machine writes the run's description and address.",
             )
 
 

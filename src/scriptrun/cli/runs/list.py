@@ -107,7 +107,7 @@ def _check_conflicts(args: argparse.Namespace) -> None:
 
 
 def _watch(workspace: Workspace, args: argparse.Namespace) -> int:
-    """Show the runs again and again, until all have ended or Ctrl-C is pressed."""
+    """Refresh the list until all runs have ended or Ctrl-C is pressed."""
     args.limit, args.all = max(1, min(args.limit, output.lines() - 3)), False
     try:
         while True:

@@ -173,7 +173,7 @@ class _Reader:
 
             address = parse.urlsplit(path)
             if address.netloc not in ("", "localhost"):
-                hint = _unset_variable(path) or "; a path begins behind file://, with another slash"
+                hint = _unset_variable(path) or "; write an absolute path as file:///path"
                 self.problems.append(
                     f"{place}: {line!r}: file {path!r} does not exist on this machine{hint}"
                 )

@@ -146,9 +146,7 @@ def from_facts(facts: Json, definition: Json, workspace: WorkspaceLike) -> Conte
 def no_files_error(source: Source) -> DatasetValidationError:
     """The error for a source that has no files."""
     passed_over = (
-        " Names that begin with _ or ., and empty files, are passed over in tables."
-        if source.for_table
-        else ""
+        " Tables skip names that begin with _ or ., and empty files." if source.for_table else ""
     )
     return DatasetValidationError(
         f"No files found at {source}.",

@@ -216,7 +216,7 @@ def names_to_upload(folder: Path) -> list[str]:
 
 
 def check_readable(folder: Path, left_out: Iterable[tuple[str, str]]) -> None:
-    """Raise DatastoreException for a file or folder of its own among what is left out."""
+    """Raise DatastoreException if something that is left out is a regular file or folder."""
     for name, reason in left_out:
         path = folder / name
         if not path.is_symlink() and (path.is_file() or path.is_dir()):

@@ -207,7 +207,7 @@ def _target(url: str, location: str) -> tuple[str, str]:
     except ValueError:
         is_address = False
     if not is_address:
-        return "", "it redirects to what is not a valid http:// or https:// URL"
+        return "", "it redirects to an invalid URL (expected http:// or https://)"
     if urlsplit(url).scheme == "https" and parts.scheme == "http":
         return "", "it redirects from https:// to http://, which is not encrypted"
     return target, ""

@@ -88,7 +88,7 @@ def _why_not_json(text: str) -> str:
     if text.startswith("version https://git-lfs"):
         return "it is a pointer of Git LFS; to get its content, run: git lfs pull"
     if re.search(r"^<<<<<<< ", text, re.MULTILINE):
-        return "it holds an unresolved merge conflict"
+        return "it contains an unresolved merge conflict"
     if text.lstrip()[:1] == "<":
         return "it is a web page; download the raw file"
     return ""

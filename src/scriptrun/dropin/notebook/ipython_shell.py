@@ -36,7 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-_FOR_A_PERSON = "it fills a cell for a person to run; to run a file, use %run"
+_FOR_A_PERSON = "it only loads code into a cell; to run a file, use %run"
 #: magics that start servers or talk to a terminal, and what to do instead
 _SKIPPED = {
     "tensorboard": "start it yourself: tensorboard --logdir DIRECTORY",

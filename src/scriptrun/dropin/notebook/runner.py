@@ -40,7 +40,7 @@ def run(path: str, show_error: ShowError) -> None:
     try:
         run_cells(path, notes, run_cell, show_error)
     except KeyboardInterrupt:
-        notes.say(f"{notes.name}: interrupted; the jobs that it has submitted go on")
+        notes.say(f"{notes.name}: interrupted; submitted jobs keep running")
         raise
 
 
@@ -102,7 +102,7 @@ def _small(notes: Notes, show_error: ShowError, why: str) -> RunCell:
     shell.run_notebook = lambda path: _run_other(path, notes, run_cell, show_error)
     package = "ipython" if tool_python.path() != sys.executable else "'scriptrun[notebook]'"
     notes.say(
-        f"{notes.name}: {why}, so a small shell runs the cells, which knows few magics. "
+        f"{notes.name}: {why}, so a simple shell with few magics runs the cells. "
         f"To use IPython, run: {sys.executable} -m pip install {package}"
     )
     return run_cell

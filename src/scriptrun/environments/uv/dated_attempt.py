@@ -94,7 +94,7 @@ class Release(Value):
 
 
 class Attempt(Value):
-    """What is compiled again and again, each time as of another day.
+    """What is resolved repeatedly, each time as of another day.
 
     ``exempt`` are the packages without a day, ``late`` those with a day of their own and
     ``never_built`` those that are never built from source: all of them if ``only_wheels``, after

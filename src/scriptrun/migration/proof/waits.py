@@ -7,7 +7,7 @@ import time
 
 #: how often, and for how many seconds in all, code may sleep before it counts as a service
 _MOST_SLEEPS, _MOST_SECONDS = 100, 6 * 3600.0
-ENDLESS = "it waits for hours, or again and again"
+ENDLESS = "it waits for hours, or repeatedly"
 
 
 class Waits:
