@@ -18,7 +18,7 @@ VALUE = "\N{OBJECT REPLACEMENT CHARACTER}"
 PROGRAMS = {"scriptrun", "py-rattler", "fsspec"}
 #: the message itself says what is valid, or what the system said
 NEEDS_NO_HINT = re.compile(
-    r"\b(must|may contain|requires?|takes|expected)\b|cannot be (used|combined)|\bUse \w"
+    r"\b(must|may contain|requires?|takes|expected)\b|cannot be (used|combined|both)|\bUse \w"
     rf"|^Cannot |: {VALUE}+\.?$|server {VALUE}\.$",
     re.DOTALL,
 )

@@ -108,7 +108,8 @@ def find(workspace: Workspace, query: str | None = None, removed: bool = False) 
     if pruned is not None:
         by = f" by {pruned.by}" if pruned.by else ""
         raise UserErrorException(
-            f"Run {pruned.id!r} was pruned{by} on {pruned.pruned[:10]}: its files were deleted."
+            f"Run {pruned.id!r} was pruned{by} on {pruned.pruned[:10]}: its files were deleted.",
+            "To have it again, submit the job again.",
         )
     if not ids:
         raise UserErrorException(

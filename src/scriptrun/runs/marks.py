@@ -54,7 +54,9 @@ def family_of(workspace: WorkspaceFiles, run_id: str) -> Family:
         row = index.row(run_id)
         if row is None:
             workspace.folder_of(run_id)
-            raise UserErrorException(f"Run {run_id!r} cannot be read.")
+            raise UserErrorException(
+                f"Run {run_id!r} cannot be read.", "To see why, run: scriptrun doctor --fsck"
+            )
         return families(index, [row])[0]
     finally:
         index.close()

@@ -33,7 +33,8 @@ def refuse_own(runs: Sequence[Run]) -> None:
     for run in runs:
         if follow.is_own(run) and not statuses([run])[0].is_final:
             raise UserErrorException(
-                f"Run {run.id} is of this process, which cannot wait for itself."
+                f"Run {run.id} is of this process, which cannot wait for itself.",
+                "End the run first: run.complete().",
             )
 
 

@@ -88,7 +88,8 @@ def _path_in(run: Run, name: str) -> Path:
         )
     if not path.resolve().is_relative_to(run.path.resolve()):
         raise UserErrorException(
-            f"{name!r} of run {run.id} is a link to {str(path.resolve())!r}, outside the run."
+            f"{name!r} of run {run.id} is a link to {str(path.resolve())!r}, outside the run.",
+            "Open that path with another program.",
         )
     return path
 

@@ -119,7 +119,8 @@ def _edited(old: str) -> str | None:
             ) from None
         if code != 0:
             raise UserErrorException(
-                f"The editor {editor!r} ended with exit code {code}; the note is unchanged."
+                f"The editor {editor!r} ended with exit code {code}; the note is unchanged.",
+                "Set EDITOR to another one, or write: scriptrun note RUN TEXT",
             )
         text = path.read_bytes().decode("utf-8", "replace")
     return text.strip("\n").rstrip() or None

@@ -108,7 +108,8 @@ def _parse(words: list[str]) -> dict[str, str | None]:
         if name != name.strip() or escape(name) != name or "\n" in name or "\t" in name:
             raise UserErrorException(
                 f"Invalid tag name {name!r}: it begins or ends with a space, or contains control "
-                "characters."
+                "characters.",
+                "Remove them.",
             )
         tags[name] = value if equals else None
     return tags
