@@ -79,6 +79,13 @@ def test_other_things_change_too(trained):
     assert again.out == done.out and "Changed" not in again.err
 
 
+def test_more_nodes(trained):
+    done = trained.does("rerun", "--set", "node_count=2")
+    assert "Changed: nodes 1 -> 2" in done.err
+    again = trained.does("rerun", "--", "--alpha", "0.2")
+    assert "accuracy 0.8 (last of 2)" in again.err
+
+
 def test_a_dry_run_starts_nothing(trained):
     before = trained.runs()
     done = trained.does("rerun", "--dry-run", "--", "--alpha", "0.9")
@@ -103,7 +110,7 @@ def test_a_dry_run_starts_nothing(trained):
         (["--compute", "locla"], "'locla' not found", "Did you mean 'local'?"),
         (["-e", "no name"], "invalid experiment name", ""),
         (["--env", "NOT_SET_HERE"], "NOT_SET_HERE is not set", ""),
-        (["--alpha", "0.9"], "Unexpected argument", "-- --alpha"),
+        (["--alpha", "0.9"], "Unexpected argument", "scriptrun rerun ... RUN -- --alpha"),
     ],
 )
 def test_what_cannot_be_changed_is_refused(trained, words, message, hint):

@@ -31,6 +31,8 @@ class Parser(argparse.ArgumentParser):
     rest: list[str] | None = None
     #: whether the command takes words after ``--``
     takes_rest = False
+    #: what stands before ``--`` in the hint about it
+    subject = "train.py"
     #: whether the command handles unknown words itself (as ``args.left``)
     takes_options = False
     #: options whose value may begin with a dash: ``--sort -metrics.loss``
@@ -70,7 +72,9 @@ class Parser(argparse.ArgumentParser):
         options = [name for action in self._actions for name in action.option_strings]
         hint = suggestion.question(unknown[0].partition("=")[0], options)
         if self.takes_rest:
-            hint += f"To pass arguments to the script, use --: {self.prog} ... train.py -- {text}"
+            hint += (
+                f"To pass arguments to the script, use --: {self.prog} ... {self.subject} -- {text}"
+            )
         raise UserErrorException(
             f"Unexpected argument {text!r} for `{self.prog}`.", hint.strip() or self._help_hint()
         )

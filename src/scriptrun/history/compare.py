@@ -65,7 +65,7 @@ def compare(first: Run, second: Run) -> Comparison:
     job["compute_target"] = (first_job.target.name, second_job.target.name)
     first_target, second_target = first_job.target, second_job.target
     for name in sorted({*first_target.run_options, *second_target.run_options}):
-        job[name] = (first_target.options.get(name), second_target.options.get(name))
+        job[name] = (first_target.shown(name), second_target.shown(name))
     job["state"] = (first.get_status(), second.get_status())
     arguments = summary.readable_arguments(first_job), summary.readable_arguments(second_job)
     return Comparison(

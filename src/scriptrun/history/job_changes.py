@@ -14,7 +14,7 @@ from scriptrun.query import numbers
 from scriptrun.registry import compute_targets, experiments
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
 from scriptrun.tracking import argument_changes, parameters
 from scriptrun.tracking.argument_changes import NamedChange
@@ -231,7 +231,7 @@ def _phrases(before: JobSpec, after: JobSpec) -> list[str]:
         ),
     }
     names = sorted({*before.target.run_options, *after.target.run_options})
-    pairs |= {n: (_shown(before.target, n), _shown(after.target, n)) for n in names}
+    pairs |= {n: (before.target.shown(n), after.target.shown(n)) for n in names}
     phrases = [
         f"{name} {'none' if old is None else old} -> {'none' if new is None else new}"
         for name, (old, new) in pairs.items()
@@ -246,8 +246,3 @@ def _phrases(before: JobSpec, after: JobSpec) -> list[str]:
     tags = [name for name in after.tags if before.tags.get(name, ...) != after.tags[name]]
     phrases += [f"variables {', '.join(variables)}"] if variables else []
     return phrases + ([f"tags {', '.join(tags)}"] if tags else [])
-
-
-def _shown(target: Target, option: str) -> object:
-    value = target.options.get(option)
-    return " ".join(value) if isinstance(value, list | tuple) else value

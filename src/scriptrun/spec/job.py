@@ -78,6 +78,11 @@ class Target(Value):
     options: Json = fresh(default_factory=dict)
     run_options: Json = fresh(default_factory=dict)
 
+    def shown(self, option: str) -> object:
+        """The value of an option for people: a list as one text; None for none."""
+        value = self.options.get(option)
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
     def as_dict(self) -> Json:
         """As a JSON value, without the run's own options where it has none."""
         value = super().as_dict()

@@ -46,7 +46,7 @@ _EXIT_CODES = {"same": 0, "drifted": 1, "cannot": 2}
 
 def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
-    parser.takes_rest = True
+    parser.takes_rest, parser.subject = True, "RUN"
     parser.usage = "scriptrun rerun [options] [RUN] [-- ARGS]"
     parser.signed_options = ("--remove-arg", *target_options.SIGNED)
     common_arguments.run_argument(parser)
