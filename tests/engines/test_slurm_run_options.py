@@ -113,7 +113,7 @@ def test_slurm_is_told(bench, tmp_path):
     (tmp_path / "go").touch()
     assert wait(run) == "Completed"
     assert run.get_details()["nodes"] == ["n2"]
-    assert run.job.target.run_options == config.target_options
+    assert run.get_details()["targetOptions"] == config.target_options
     again = run.rerun(target_options={"time": "20"})
     assert wait(again) == "Completed"
     assert again.job.target.options["time"] == "20"
