@@ -35,7 +35,7 @@ def test_every_run_can_be_edited(run, tmp_path):
     again = Run.get(run.workspace, run.id)
     assert (again.get_tags(), again.display_name) == ({"b": None}, "named")
     assert again.note == again.description == "why\nit is so"
-    assert run.get_details()["note"] == "why\nit is so" and run.get_details()["messages"] == []
+    assert run.get_details()["note"] == "why\nit is so" and run.get_details()["notes"] == []
     again.description = None
     assert run.note is None
     writers = {path.name.partition("-")[0] for path in (run.path / "events").iterdir()}

@@ -71,7 +71,7 @@ def test_a_target_that_the_workspace_lacks_is_the_default_one_for_old_code(works
     for run in runs:
         run.wait_for_completion(raise_on_error=False)
         assert run.job.target.name == "local"
-        notes = run.get_details()["messages"]
+        notes = run.get_details()["notes"]
         assert any("unknown compute target 'gpu-cluster'; using 'local'" in note for note in notes)
 
 

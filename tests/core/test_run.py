@@ -257,7 +257,7 @@ print(Run.get_context().submit_child(config).id)
     assert run.id == log_of(parent).strip()
     assert run.parent.id == parent.id
     until(lambda: "began" in log_of(run))
-    assert not [note for note in parent.get_details()["messages"] if "left running" in note]
+    assert not [note for note in parent.get_details()["notes"] if "left running" in note]
     gate.touch()
     assert wait(run) == "Completed"
 

@@ -154,7 +154,7 @@ def test_without_an_environment(submitted):
     assert section.name == "default-environment"
     assert section.docker.base_image.startswith("mcr.microsoft.com/azureml/openmpi")
     _, run = submitted(config)
-    assert f"using {sys.executable}" in run.get_details()["messages"][0]
+    assert f"using {sys.executable}" in run.get_details()["notes"][0]
 
 
 def test_arguments_keep_their_types(submitted):

@@ -116,7 +116,7 @@ def test_a_port_that_is_taken_is_told_and_another_one_is_agreed(bench):
 
 def test_a_rehearsal_says_so_and_shares_the_cpus(bench):
     run = bench.run(SHOWS, pytorch=[4, 2])
-    notes = " ".join(run.get_details()["messages"])
+    notes = " ".join(run.get_details()["notes"])
     assert "simulating 2 nodes on this machine" in notes
     assert rank_report(run, 0)[0]["OMP_NUM_THREADS"] == "1"
     own = bench.run(SHOWS, pytorch=[2, 1], variables={"OMP_NUM_THREADS": "3"})

@@ -355,4 +355,4 @@ def _is_preempted_and_goes_on(bench, slurm, **how):
     assert wait(run) == "Completed"
     assert {*logs_of(run)} == {"began anew\nbegan again\n"}
     assert run.get_details()["attempts"] == 2
-    assert any("requeued by Slurm" in each for each in run.get_details()["messages"])
+    assert any("requeued by Slurm" in each for each in run.get_details()["notes"])

@@ -41,7 +41,7 @@ def test_defaults_of_a_run_and_where_they_come_from(mine):
     shown = mine.does("show", "--json").json
     assert shown["target"] == "small" and shown["id"].startswith("digits_")
     assert shown["tags"] == {"team": "speech"}
-    assert f"experiment 'digits' comes from {mine.here}/scriptrun.toml:1" in shown["messages"]
+    assert f"experiment 'digits' comes from {mine.here}/scriptrun.toml:1" in shown["notes"]
     mine.does("run", "--compute", "local", "-e", "other", "train.py")
     shown = mine.does("show", "--json").json
     assert shown["target"] == "local" and shown["id"].startswith("other_")

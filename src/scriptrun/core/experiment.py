@@ -169,8 +169,8 @@ class Experiment:
     ) -> Iterator[Run]:
         """The experiment's runs, newest first; ``tags`` and ``properties`` filter.
 
-        What mlflow logged to the workspace outside of jobs (``get_mlflow_tracking_uri``) is among
-        them.
+        Archived and removed runs are left out. What mlflow logged to the workspace outside of jobs
+        (``get_mlflow_tracking_uri``) is among them.
         """
         if (self.workspace.directory / "mlflow").is_dir():
             from scriptrun.core import mlflow_runs

@@ -173,7 +173,8 @@ class Workspace(WorkspaceFiles):
         """The runs that match ``query``, newest first: ``ws.runs("metrics.loss<0.5")``.
 
         ``sort`` names fields, with ``-`` for descending: ``"-metrics.accuracy"``. Child runs are
-        left out unless ``children`` is True. ``to_pandas`` of the list gives a data frame. Raises
+        left out unless ``children`` is True, archived and removed ones unless the query is about
+        them: ``ws.runs("archived")``. ``to_pandas`` of the list gives a data frame. Raises
         QueryException for an invalid query.
         """
         from scriptrun.core import run_list

@@ -87,7 +87,7 @@ def details(run: Run) -> dict[str, Any]:
         "warnings": [
             warning["message"] for warning in facts.messages if warning["kind"] == "warning"
         ],
-        "messages": [note["message"] for note in facts.messages if note["kind"] == "note"],
+        "notes": [note["message"] for note in facts.messages if note["kind"] == "note"],
         "note": facts.description,
         **{name: _utc(facts.marks.get(name)) for name in run_marks.NAMES},
         "environment": facts.environment and ids.with_iso_times(facts.environment, "t"),

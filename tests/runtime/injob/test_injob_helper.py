@@ -301,7 +301,7 @@ def test_a_submitted_job_on_a_bare_python(tmp_path, python, monkeypatch):
     log = (run.path / "user_logs" / "std_log.txt").read_text()
     told = sorted(log.splitlines())
     assert (details["status"], told) == ("Completed", ["*******", "Completed 3", "kept: *******"])
-    assert not details["warnings"] and not [n for n in details["messages"] if "left running" in n]
+    assert not details["warnings"] and not [n for n in details["notes"] if "left running" in n]
     assert sorted(e.path for e in workspace.get_default_datastore().store.list("up")) == [
         "up/1.txt",
         "up/2.txt",

@@ -84,7 +84,7 @@ def _print(run: Run, with_times: bool) -> None:
             ("variables", ", ".join(sorted({*job.variables, *job.passed}))),
             ("note", details["note"] or ""),
             ("tags", ", ".join(_tag(*tag) for tag in details["tags"].items())),
-            ("messages", "\n".join(details["messages"])),
+            ("messages", "\n".join(details["notes"])),
             ("warnings", "\n".join(details["warnings"])),
             ("folder", str(run.path)),
         ]
