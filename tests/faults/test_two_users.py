@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from machine import lacking
@@ -17,7 +18,8 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local.engine import Local
 from scriptrun.registry import trust
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.testing.jobs import Bench, wait
+from scriptrun.testing.jobs import PATIENCE, Bench, until, wait
+from scriptrun.tracking import run_marks
 
 pytestmark = [pytest.mark.faults]
 
@@ -169,3 +171,34 @@ def test_looking_from_another_users_account_signals_nothing(tmp_path):
         Workspace(bench.root)
     trust.trust(bench.root)
     assert Run.get(Workspace(bench.root), run.id).standing.state == "Completed"
+
+
+PRUNES = """
+import json, os, sys
+from scriptrun import Workspace
+root, cache, user = sys.argv[1], sys.argv[2], int(sys.argv[3])
+Workspace.reopen(root).prune(removed_before=1e9)  # loads all: the other user cannot read this Python
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+os.environ.update(HOME=cache, SCRIPTRUN_CACHE=cache, SCRIPTRUN_RUNTIME=cache + "/runtime")
+report = Workspace(root).prune()
+print(json.dumps([[run.id for run in report.runs], report.other_users]))
+"""
+
+
+def test_prune_deletes_only_what_is_the_users_own(everybodys):
+    bench = Bench(Path(everybodys) / "work", Local())
+    own, others = bench.run("print('own')"), bench.run("print('other')")
+    until(lambda: not bench.workspace.prune("", older_than=0.0, dry_run=True).kept, "one lives")
+    for run in (own, others):
+        run_marks.write(run.path, run_marks.REMOVED)
+    cache = Path(everybodys) / "cache"
+    cache.mkdir()
+    subprocess.run(["chmod", "-R", "a+rX", everybodys], check=True)
+    subprocess.run(["chown", "-R", f"{ALICE}:{ALICE}", everybodys], check=True)
+    subprocess.run(["chown", "-R", "0:0", others.path], check=True)
+    words = [sys.executable, "-c", PRUNES, str(bench.root), str(cache), str(ALICE)]
+    done = subprocess.run(words, capture_output=True, timeout=PATIENCE)
+    assert json.loads(done.stdout or "null") == [[own.id], {"root": 1}], done.stderr.decode()
+    assert others.path.exists() and not own.path.exists()

@@ -92,9 +92,22 @@ class _Prune(Value):
         selection.select(self.workspace, runs, selected, report)
         self._remove_runs(report, on_progress)
         self._remove_leftovers(report)
+        self._remove_stored(report)
+        for name in _FOLDERS:
+            freed = garbage.remove_leftovers(self.workspace.directory / name, AGE)
+            report.leftovers = report.leftovers.plus(freed, 0)
+        return report
+
+    def _remove_stored(self, report: PruneReport) -> None:
+        """Remove what nothing refers to; if there is nothing, no submission has to wait."""
+        preview = PruneReport(dry_run=True)
+        self._stored(StoredRuns(self.workspace, known=self.known), preview, remove=False)
+        if not preview.snapshots.size and not preview.manifests.count:
+            report.recent = preview.recent
+            report.problems += preview.problems
+            return
         with prune_lease.hold(self.workspace.snapshots_folder):
             self._stored(StoredRuns(self.workspace, known=self.known), report, remove=True)
-        return report
 
     def _remove_runs(self, report: PruneReport, on_progress: Callable[[int], None]) -> None:
         distant = {run.id: Path(run.folder) for run in report.runs if run.host}
@@ -151,11 +164,6 @@ class _Prune(Value):
         size = garbage.remove(store, found, AGE) if remove else found.size
         report.snapshots = Freed(found.snapshots, size)
         self._manifests(used, report, remove)
-        if remove:
-            freed = sum(
-                garbage.remove_leftovers(self.workspace.directory / name, AGE) for name in _FOLDERS
-            )
-            report.leftovers = report.leftovers.plus(freed, 0)
 
     def _manifests(self, used: set[str], report: PruneReport, remove: bool) -> None:
         """The lists of datasets' files that neither a run nor a registered dataset refers to."""

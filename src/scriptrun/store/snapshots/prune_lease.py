@@ -15,6 +15,7 @@ cache of file attributes has the old one.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 LEASE, COUNT = "prune.lease", "prune.count"
 #: seconds for which another machine may still see the old count (NFS: acregmax, acdirmax)
 CACHE_SECONDS = 60.0
-_EVERY = 0.05
+#: seconds between two looks, and how many looks pass before a message
+_EVERY, _PATIENCE = 0.05, 40
 
 
 @contextmanager
@@ -65,9 +67,13 @@ def outside(store: Path, use: Callable[[], T]) -> T:
     """
     while True:
         before = _count(store)
+        waited = 0
         while is_held(store):
             time.sleep(_EVERY)
             before = _count(store)
+            waited += 1
+            if waited == _PATIENCE:
+                print("scriptrun: waiting for a prune of this workspace to finish", file=sys.stderr)
         result = use()
         if _count(store) == before:
             return result
