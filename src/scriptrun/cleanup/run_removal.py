@@ -2,9 +2,9 @@
 
 First ``job.json`` becomes ``pruned.json``, by one rename: the folder then is not a run. Once that
 is on the disk, the log of pruned runs is written, the rest is deleted, and ``pruned.json`` last. A
-folder that has ``pruned.json`` is finished by the next prune; an empty one, which could also be that
-of a submission, goes a day later. A power cut that keeps some deletions and loses others cannot
-leave a run without its parts: no part is deleted before the rename is on the disk.
+folder that has ``pruned.json`` is finished by the next prune; an empty one, which could also be a
+submission's, goes a day later. A power cut that keeps some deletions and loses others cannot leave
+a run without its parts: no part is deleted before the rename is on the disk.
 """
 
 from __future__ import annotations
