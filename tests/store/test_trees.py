@@ -46,3 +46,13 @@ def test_a_folder_that_cannot_be_written_is_removed(tmp_path):
     trees.remove(tmp_path / "a")
     trees.remove(tmp_path / "gone")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_size_of_a_folder_leaves_out_what_links_lead_to(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "ten").write_bytes(b"x" * 10)
+    (tmp_path / "a" / "five").write_bytes(b"x" * 5)
+    (tmp_path / "big").write_bytes(b"x" * 1000)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "big")
+    assert trees.size(tmp_path / "a") == 15 + (tmp_path / "a" / "link").lstat().st_size
+    assert trees.size(tmp_path / "missing") == 0
