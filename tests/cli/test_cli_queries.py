@@ -97,6 +97,13 @@ def test_nothing_matches(types, runs, workspace):
     assert "write tags.team." in types("list", "team")
     assert "Did you mean 'first'?" in types("list", "-e", "frist")
     assert "Did you mean 'team'?" in types("list", "--tag", "taem=vision")
+    mistyped = "No matching runs.\n  No run has {}. Did you mean {!r}? Values: {}.\n"
+    vision = mistyped.format("tags.team=vison", "vision", "audio, vision")
+    assert types("list", "tags.team=vison and loss>0") == vision
+    assert types("list", "not (tags.team!=vision) and tags.team=audio") == "No matching runs.\n"
+    assert "'vision'" in types("list", "tags.team in (vison, x) and loss>0")
+    assert "Did you mean 'three'?" in types("list", "name=thre")
+    assert types("list", "exit_code=7") == "No matching runs.\n"
     child = runs[0].child_run("inner")
     child.log("deep", 1)
     child.complete()

@@ -121,3 +121,43 @@ def test_a_sweep_is_canceled_and_its_plan_starts_nothing(user):
     assert user.types("show", run_id, "--json").json["state"] == "Canceled"
     again = user.types("rerun", run_id)
     assert again.code == 2 and "is a sweep" in again.err
+
+
+LOSS = """
+import sys
+from scriptrun import Run
+Run.get_context().log("loss", float(sys.argv[2]))
+"""
+
+
+def test_the_goal_follows_from_the_name_of_the_metric(user):
+    user.writes("t.py", LOSS)
+    words = ["sweep", "t.py", "--param", "x=1,2", "--sampling", "grid", "--metric", "loss"]
+    done = user.does(*words)
+    assert "minimizing 'loss', as its name suggests; use --maximize" in done.err
+    assert "(loss 1; " in done.err
+    done = user.does(*words, "--maximize")
+    assert "minimizing" not in done.err and "(loss 2; " in done.err
+    assert user.types(*words, "--maximize", "--minimize").code == 2
+    for metric, goal in (("accuracy", "maximize"), ("val_error", "minimize"), ("q", "maximize")):
+        plan = user.does(*words[:-1], metric, "--plan")
+        assert f"{goal} {metric}," in plan.out
+        assert ("assuming 'q' is maximized" in plan.out) == (metric == "q")
+
+
+def test_a_mistyped_metric_is_named_once(user):
+    user.writes("t.py", LOSS)
+    words = ["sweep", "t.py", "--param", "x=1,2", "--max-runs", "2", "--metric", "los"]
+    failed = user.types(*words)
+    assert failed.code == 1
+    assert (failed.out + failed.err).count("did not log a number named 'los'") == 1
+    assert user.does("sweep", "show").out.count("did not log a number named 'los'") == 1
+
+
+def test_a_resumed_sweep_prints_only_what_is_new(user):
+    user.writes("t.py", LOSS)
+    grid = ["--param", "x=1,2,3", "--sampling", "grid", "--metric", "loss", "--max-runs", "2"]
+    first = user.does("sweep", "t.py", *grid).out
+    assert "_0: --x 1" in first and "_1: --x 2" in first
+    resumed = user.does("sweep", "resume", "--max-runs", "3").out
+    assert "_2: --x 3" in resumed and "--x 1" not in resumed and "_1 is" not in resumed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 
 import pytest
 
@@ -31,6 +32,13 @@ def run(tmp_path):
     run = Bench(tmp_path).submit(SCRIPT)
     assert wait(run) == "Completed"
     return run
+
+
+def test_without_pandas(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserErrorException, match="requires pandas, which is not") as got:
+        run.metric_history("loss").to_frame()
+    assert "pip install pandas" in got.value.hint
 
 
 def test_steps_times_and_values(run):

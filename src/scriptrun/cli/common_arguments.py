@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping
 
 from scriptrun.cli import workspace_here
-from scriptrun.cli.terminal import output
+from scriptrun.cli.terminal import output, spinner
 from scriptrun.core.run import Run
 from scriptrun.spec.errors import UserErrorException
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     #: a subcommand's JSON document, and its text or what prints it
     VerbResult = tuple[Json, str | Callable[[], None]]
+
+
+#: on a terminal, while runs are looked up: the first time, all of them are read
+INDEXING = "Indexing runs"
 
 
 def run_argument(parser: argparse.ArgumentParser, subject: str = "run") -> None:
@@ -53,7 +57,9 @@ def json_argument(parser: argparse._ActionsContainer, is_subcommand: bool = Fals
 
 def find_run(args: argparse.Namespace) -> Run:
     """Return the selected run. Raises UserErrorException if none matches, or several do."""
-    return Run.find(workspace_here.require(), args.run_name)
+    workspace = workspace_here.require()
+    with spinner.show_status(INDEXING):
+        return Run.find(workspace, args.run_name)
 
 
 def find_runs(args: argparse.Namespace) -> list[Run]:
@@ -63,11 +69,13 @@ def find_runs(args: argparse.Namespace) -> list[Run]:
     """
     workspace = workspace_here.require()
     if args.query is None:
-        runs = [Run.find(workspace, name) for name in args.run_names or [None]]
+        with spinner.show_status(INDEXING):
+            runs = [Run.find(workspace, name) for name in args.run_names or [None]]
         return list({run.id: run for run in runs}.values())
     if args.run_names:
         raise UserErrorException("RUN and --query cannot be combined.", "Give one of them.")
-    return list(workspace.runs(args.query))
+    with spinner.show_status(INDEXING):
+        return list(workspace.runs(args.query))
 
 
 def add_verbs(

@@ -69,7 +69,8 @@ def count_ranks(job: JobSpec) -> int:
 class LogStream:
     """Follows the run's logs and passes new text to ``write``: the environment's and ``logs``.
 
-    With ``tail``, only ``logs``, from their last ``tail`` lines on.
+    With ``tail``, only ``logs``, from their last ``tail`` lines on; else ``logs`` from the byte
+    ``start`` on.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ class LogStream:
         write: Callable[[str, bytes], None],
         tail: int | None = None,
         logs: Sequence[str] = ("user_logs/std_log.txt",),
+        start: int = 0,
     ) -> None:
-        self._folder = folder
+        self._folder, self._logs, self._start = folder, logs, start
         self._write = write
         self._tail = tail
         self._names = logs if tail is not None else [environment_record.LOG, *logs]
@@ -106,6 +108,8 @@ class LogStream:
                 return None
             if self._tail is not None:
                 _seek_lines(self._open[name], self._tail)
+            elif name in self._logs:
+                self._open[name].seek(self._start)
         return self._open[name]
 
     def close(self) -> None:
@@ -140,12 +144,14 @@ def follow(
     pause: Callable[[float], None] = time.sleep,
     tail: int | None = None,
     ranks: Sequence[int] | None = None,
+    log_start: int = 0,
 ) -> RunState:
     """Stream the run's logs to ``write`` (name, bytes) until it has ended; return its status.
 
-    For several ranks, stream the logs of ``ranks`` (default: rank 0).
+    For several ranks, stream the logs of ``ranks`` (default: rank 0). ``log_start`` is the byte of
+    the script's log to begin with.
     """
-    stream = LogStream(run.path, write, tail, script_logs(run.known_job, ranks))
+    stream = LogStream(run.path, write, tail, script_logs(run.known_job, ranks), log_start)
     try:
         delay, next_check = FAST_POLL, 0.0
         while True:
@@ -160,6 +166,14 @@ def follow(
             pause(delay)
     finally:
         stream.close()
+
+
+def log_size(run: Run) -> int:
+    """The bytes of the script's log so far."""
+    try:
+        return os.stat(run.path / script_logs(run.known_job)[0]).st_size
+    except OSError:
+        return 0
 
 
 def _has_result(run: Run) -> bool:

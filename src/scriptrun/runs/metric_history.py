@@ -10,7 +10,7 @@ from pathlib import Path
 from scriptrun.runs import results
 from scriptrun.runtime.injob.metrics import mlflow_reader
 from scriptrun.runtime.injob.metrics import reader as metric_reader
-from scriptrun.spec import suggestion
+from scriptrun.spec import optional_libraries, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import metric_series
 
@@ -38,9 +38,11 @@ class MetricHistory(list[MetricPoint]):
         self.name = name
 
     def to_frame(self) -> DataFrame:
-        """A pandas DataFrame with the columns step, time, value and rank."""
-        import pandas
+        """A pandas DataFrame with the columns step, time, value and rank.
 
+        Raises UserErrorException if pandas is not installed.
+        """
+        pandas = optional_libraries.require("pandas", "to_frame()", "Or use list().")
         return pandas.DataFrame(list(self), columns=list(MetricPoint._fields))
 
 

@@ -282,9 +282,7 @@ class Driver:
         value = results.result(outcome.state, outcome.reason, began=self.began, by="driver", node=0)
         results.publish(str(self.folder), self.attempt, value)
         run_folder.touch(self.folder)
-        self.log.say(
-            f"{self.job.id} is {outcome.state}" + (f": {outcome.reason}" if outcome.reason else "")
-        )
+        self.log.say(f"{self.job.id} is {outcome.state}")  # whoever follows it adds the reason
         if record.limits(self.folder, self.sweep)[0] != self.changes and not self.outcome:
             record.open_attempt(self.folder, self.attempt)
             return False

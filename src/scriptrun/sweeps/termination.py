@@ -40,16 +40,21 @@ def immediate_outcome(driver: Driver, has_finished: bool = False) -> SweepOutcom
         return SweepOutcome(states.CANCELED, "the sweep was canceled")
     if _is_hopeless(driver):
         return SweepOutcome(states.FAILED, _failure_reason(driver))
-    if has_finished and (driver.flight.live or can_start_runs(driver)):
-        reason = metric_check.missing_reason(driver)
-        if reason:
-            return SweepOutcome(states.FAILED, reason)
+    reason = _metric_problem(driver) if has_finished else ""
+    if reason:
+        return SweepOutcome(states.FAILED, reason)
     minutes = driver.limits.max_duration_minutes
     if minutes is not None and time.time() - driver.began >= 60 * minutes:
         any_completed = any(child.state == states.COMPLETED for child in _children(driver))
         state = states.COMPLETED if any_completed else states.CANCELED
         return SweepOutcome(state, f"max_duration_minutes={minutes:g} reached")
     return None
+
+
+def _metric_problem(driver: Driver) -> str:
+    """Why the sweep ends before its runs do, as they lack its metric; "" if it does not."""
+    continues = driver.flight.live or can_start_runs(driver)
+    return metric_check.missing_reason(driver) if continues else ""
 
 
 def can_start_runs(driver: Driver) -> bool:
@@ -141,6 +146,8 @@ def report_first(driver: Driver, finished: Sequence[ChildRun]) -> None:
     if failed is not None:
         tail = last_lines(driver, failed)
         driver.log.say(f"last lines of its log:\n{tail}" if tail else "its log is empty")
+    if _metric_problem(driver):
+        return  # the reason of the sweep's end says it
     if completed is not None and not completed.values:
         message = f"{completed.id} did not log a number named {driver.sweep.metric!r}"
         message += f"; it logged {_logged_names(driver, completed)}"

@@ -54,7 +54,7 @@ def arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the best runs and return the exit code: 1 if no run logged the metric."""
     question.check_limit(args.limit)
-    with Search(workspace_here.require()) as index:
+    with question.open_search(workspace_here.require()) as index:
         name = best.metric(index, args.metric)
         asked = question.parse(index, args)
         goal = _goal(index, name, args)

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     workspace = workspace_here.require()
     if args.watch:
         return _watch(workspace, args)
-    with Search(workspace) as index:
+    with question.open_search(workspace) as index:
         _show(index, args)
     return 0
 
@@ -102,7 +102,7 @@ def _check_conflicts(args: argparse.Namespace) -> None:
         raise UserErrorException("--columns cannot be combined with --group-by.")
     if args.watch and not output.is_terminal():
         raise UserErrorException(
-            "--watch requires a terminal.", "To wait for a run, use: scriptrun logs RUN --follow"
+            "--watch requires a terminal.", "To wait for runs, use: scriptrun wait --query QUERY"
         )
 
 
@@ -111,7 +111,7 @@ def _watch(workspace: Workspace, args: argparse.Namespace) -> int:
     args.limit, args.all = max(1, min(args.limit, output.lines() - 3)), False
     try:
         while True:
-            with Search(workspace) as index:
+            with question.open_search(workspace) as index:
                 found = _show(index, args, "\x1b[H\x1b[2J")
             if all(states.is_terminal(each.row.state) for each in found):
                 return 0

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from scriptrun.cli import common_arguments
 from scriptrun.cli.runs import columns
+from scriptrun.cli.terminal import spinner
 from scriptrun.query import fields, tree
 from scriptrun.query.fields import Field
 from scriptrun.query.problem import QueryException
 from scriptrun.runs.search import FoundRun, Search, sort_keys
 from scriptrun.spec import states, suggestion
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
 from scriptrun.tracking import run_marks
@@ -17,13 +22,19 @@ from scriptrun.tracking.index_search import SortKey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import TypeVar
 
     from scriptrun.cli.parsers import Parser
+    from scriptrun.core.workspace import Workspace
     from scriptrun.query.tree import Node
 
     T = TypeVar("T")
+
+
+#: spaces whose values are numbers, and how many values a hint lists
+_NUMBERS = (fields.METRICS, fields.LOWEST, fields.HIGHEST)
+_MAX_LISTED = 10
 
 
 class Question(Value):
@@ -58,6 +69,15 @@ def arguments(parser: Parser) -> None:
         help=f"list only runs in this state: {', '.join(states.ORDER)}",
     )
     add("--tag", metavar="NAME[=VALUE]", action="append", help="list only runs with this tag")
+
+
+@contextmanager
+def open_search(workspace: Workspace) -> Iterator[Search]:
+    """Search the workspace's runs; a terminal shows it if they have to be indexed for long."""
+    with spinner.show_status(common_arguments.INDEXING):
+        index = Search(workspace)
+    with index:
+        yield index
 
 
 def parse(index: Search, args: argparse.Namespace) -> Question:
@@ -175,19 +195,47 @@ def _word_hint(index: Search, word: str) -> str:
 
 
 def _filter_hints(index: Search, node: Node) -> Iterator[str]:
-    """Hints about experiments and tags in the question that no run has."""
-    for item in node.items if isinstance(node, tree.And) else [node]:
-        if isinstance(item, tree.Has | tree.Comparison) and item.field.space == fields.TAGS:
-            if not index.index.has_name(item.field):
-                known = index.index.names(fields.TAGS)
-                hint = suggestion.hint(item.field.name, known, "Tags")
-                yield f"No run has a tag named {item.field.name!r}. {hint}"
-        elif isinstance(item, tree.Comparison) and item == _equal("experiment", item.text):
-            groups = index.groups(tree.And(), item.field, children=True)
-            names = [str(each.value) for each in groups]
-            if item.text not in names:
-                hint = suggestion.hint(item.text, names, "Experiments")
-                yield f"No run has the experiment {item.text!r}. {hint}"
+    """Hints about tags and values in the question that no run has."""
+    for item in _required(node):
+        is_tag = isinstance(item, tree.Has | tree.Comparison) and item.field.space == fields.TAGS
+        if is_tag and not index.index.has_name(item.field):
+            known = index.index.names(fields.TAGS)
+            hint = suggestion.hint(item.field.name, known, "Tags")
+            yield f"No run has a tag named {item.field.name!r}. {hint}"
+        elif isinstance(item, tree.Comparison) and item.operator == tree.EQUAL:
+            yield from _value_hints(index, item)
+
+
+def _required(node: Node) -> Iterator[tree.Has | tree.Comparison]:
+    """The conditions that have to be true, or one of which has to be."""
+    if isinstance(node, tree.Has | tree.Comparison):
+        yield node
+    for item in node.items if isinstance(node, tree.And | tree.Or) else ():
+        yield from _required(item)
+
+
+def _value_hints(index: Search, item: tree.Comparison) -> Iterator[str]:
+    """What a text may have been meant as that no run has as the value of its field."""
+    if item.number is not None or item.moment is not None or item.field.space in _NUMBERS:
+        return
+    groups = index.groups(tree.And(), item.field, children=True)
+    known = [str(each.value) for each in groups if each.value not in (None, "")]
+    if item.text in known or not known:
+        return
+    label = "Experiments" if item.field == fields.known("experiment") else "Values"
+    near = suggestion.nearest(item.text, known)
+    if len(known) > _MAX_LISTED and not near:
+        return
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    if len(known) <= _MAX_LISTED:
+        hint += f"{label}: {', '.join(map(one_line, known))}."
+    what = f"the experiment {item.text!r}" if label == "Experiments" else _shown(item)
+    yield f"No run has {what}. {hint}".rstrip()
+
+
+def _shown(item: tree.Comparison) -> str:
+    text = item.text if fields.is_plain(item.text) else repr(item.text)
+    return f"{item.field.text}={one_line(text)}"
 
 
 def handles(index: Search, found: list[FoundRun]) -> columns.Handles:

@@ -6,8 +6,8 @@ Each --param is a name and its search space: 32,64,128 (a choice), 0.1..0.9 (uni
 
 examples:
   scriptrun sweep train.py --param lr=log:1e-6..1e-1 --param batch_size=32,64 --metric accuracy
-  scriptrun sweep train.py --param lr=0.1..0.9 --metric loss --minimize --max-runs 40 -j 4
-  scriptrun sweep train.py --param lr=0.1,0.2 --metric loss --minimize --sampling grid -- --epochs 3
+  scriptrun sweep train.py --param lr=0.1..0.9 --metric loss --max-runs 40 -j 4
+  scriptrun sweep train.py --param lr=0.1,0.2 --metric q --minimize --sampling grid -- --epochs 3
   scriptrun sweep show
   scriptrun sweep show RUN --html sweep.html --csv runs.csv
   scriptrun sweep resume RUN --max-runs 80
@@ -31,6 +31,7 @@ from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGo
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.runs import find as find_runs
+from scriptrun.runs import follow, metric_goals
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import record
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from scriptrun.cli.parsers import Parser
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.experiment import Experiment
-
-#: words in the names of metrics that are usually minimized
-_MINIMIZED_WORDS = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")
 
 
 def arguments(parser: Parser) -> None:
@@ -59,7 +57,10 @@ def arguments(parser: Parser) -> None:
     add("--param", metavar="NAME=...", action="append", default=[], dest="params",
         help="parameter and its search space; repeatable")  # fmt: skip
     add("--metric", metavar="NAME", help="metric to optimize, as logged by the script")
-    add("--minimize", action="store_true", help="minimize the metric (default: maximize)")
+    goal = parser.add_mutually_exclusive_group()
+    for name in ("minimize", "maximize"):
+        goal.add_argument(f"--{name}", dest="goal", action="store_const", const=name,
+                          help=f"{name} the metric (default: guessed from its name)")  # fmt: skip
     add(
         "--sampling",
         choices=list(sweep_options.SAMPLINGS),
@@ -209,7 +210,7 @@ def _config(
     return HyperDriveConfig(
         sampling,
         args.metric,
-        PrimaryMetricGoal.MINIMIZE if args.minimize else PrimaryMetricGoal.MAXIMIZE,
+        _goal(args),
         args.max_runs if args.max_runs is not None or args.sampling == "grid" else 20,
         args.jobs,
         args.max_minutes,
@@ -219,14 +220,24 @@ def _config(
     )
 
 
+def _goal(args: argparse.Namespace) -> PrimaryMetricGoal:
+    """The goal: the given one, else what the metric's name suggests, else to maximize."""
+    goal = args.goal or metric_goals.guess(args.metric)
+    is_minimized = goal == metric_goals.MINIMIZE
+    return PrimaryMetricGoal.MINIMIZE if is_minimized else PrimaryMetricGoal.MAXIMIZE
+
+
 def _warnings(args: argparse.Namespace) -> list[str]:
-    words = args.metric.lower().replace("-", "_").split("_")
-    if args.minimize or not set(words) & set(_MINIMIZED_WORDS):
+    """Name the goal that was not given, unless the metric's name leaves no doubt."""
+    guessed = metric_goals.guess(args.metric)
+    if args.goal or guessed == metric_goals.MAXIMIZE:
         return []
+    if guessed == metric_goals.MINIMIZE:
+        return [f"minimizing {args.metric!r}, as its name suggests; use --maximize to maximize it"]
     return [f"assuming {args.metric!r} is maximized; use --minimize to minimize it"]
 
 
-def _finish(args: argparse.Namespace, run: Run) -> int:
+def _finish(args: argparse.Namespace, run: Run, log_start: int = 0) -> int:
     if args.detach:
         if args.json:
             output.print_json(importlib.import_module("scriptrun.cli.sweep.show").record(run))
@@ -234,7 +245,7 @@ def _finish(args: argparse.Namespace, run: Run) -> int:
             print(run.id)
         return 0
     attach.announce(run)
-    code = attach.stream(run, quiet=args.json)
+    code = attach.stream(run, quiet=args.json, log_start=log_start)
     if args.json:
         output.print_json(importlib.import_module("scriptrun.cli.sweep.show").record(run))
     return code
@@ -247,8 +258,9 @@ def _resume(args: argparse.Namespace, run: HyperDriveRun) -> int:
         "max_duration_minutes": args.max_minutes,
     }
     limits = {name: value for name, value in changes.items() if value is not None}
+    log_start = follow.log_size(run)
     if limits:
         run.extend(**limits)
     else:
         run.resume()
-    return _finish(args, run)
+    return _finish(args, run, log_start)

@@ -38,14 +38,17 @@ def announce(run: Run) -> None:
         cli_errors.say(f"Run {details.title(run)}")
 
 
-def stream(run: Run, quiet: bool = False) -> int:
-    """Stream the run's log until it finishes; return the exit code. ``quiet`` hides the log."""
+def stream(run: Run, quiet: bool = False, log_start: int = 0) -> int:
+    """Stream the run's log until it finishes; return the exit code.
+
+    ``quiet`` hides the log; what is before the byte ``log_start`` was printed earlier.
+    """
     gc.enable()  # following a run can take days
     writer = LogWriter(run, quiet)
     interrupts = _InterruptCounter()
     with interrupts.installed():
         try:
-            status = follow.follow(run, writer.write, writer.pause)
+            status = follow.follow(run, writer.write, writer.pause, log_start=log_start)
         except KeyboardInterrupt:
             writer.clear()
             return _handle_interrupt(run, writer, interrupts)
@@ -292,7 +295,7 @@ def _best_run_lines(run: Run) -> list[str]:
         f"{output.number(row['best_primary_metric'])}; {row['hyperparameters']})"
         for row in rows
     ]
-    if not rows:
+    if not rows and run.standing.state != states.FAILED:
         lines = [f"  {warning}" for warning in run.get_details()["warnings"][-1:]]
     return [*lines, f"  scriptrun sweep show {run.short_name}"]
 
