@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+import sys
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from scriptrun.spec import library_values
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.library_values import plain_value, text_of
 
 
@@ -60,3 +63,12 @@ class Level(int, enum.Enum):
 )
 def test_a_value_as_text(value, text):
     assert text_of(value) == text
+
+
+def test_a_library_that_is_not_installed(monkeypatch):
+    assert library_values.require("pandas", "this") is pd
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserErrorException) as caught:
+        library_values.require("pandas", "to_frame()", "Or use list().")
+    assert caught.value.message == "to_frame() requires pandas, which is not installed."
+    assert caught.value.hint == "Install it: pip install pandas. Or use list()."

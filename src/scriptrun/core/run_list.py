@@ -12,7 +12,7 @@ from scriptrun.query import fields
 from scriptrun.query.fields import Field
 from scriptrun.runs import search
 from scriptrun.runs.search import FoundRun
-from scriptrun.spec import optional_libraries
+from scriptrun.spec import library_values
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ class RunList(list[Run]):
 
         Raises UserErrorException if pandas is not installed.
         """
-        pandas = optional_libraries.require("pandas", "to_pandas()", "Or use to_dicts().")
+        pandas = library_values.require("pandas", "to_pandas()", "Or use to_dicts().")
         columns = None if self._found else list(fields.FIELDS)
         return pandas.DataFrame(self.to_dicts(), columns=columns)
 

@@ -6,10 +6,10 @@ import fnmatch
 import shlex
 
 from scriptrun.engines import registry as engine_registry
-from scriptrun.spec import field_types, name_rules, suggestion, values
+from scriptrun.spec import field_types, suggestion, values
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.job import Target
-from scriptrun.store import records, registry
+from scriptrun.store import name_rules, records, registry
 from scriptrun.store.records import Shape
 
 TYPE_CHECKING = False

@@ -12,7 +12,7 @@ from scriptrun.config.environments import team as team_environments
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
-from scriptrun.spec import name_rules, requirement_syntax, suggestion
+from scriptrun.spec import requirement_syntax, suggestion
 from scriptrun.spec.errors import (
     EnvironmentException,
     UserErrorException,
@@ -20,7 +20,7 @@ from scriptrun.spec.errors import (
     refuse,
 )
 from scriptrun.spec.later import later
-from scriptrun.store import records, registry, yaml_file
+from scriptrun.store import name_rules, records, registry, yaml_file
 from scriptrun.store.secrets import vault
 
 TYPE_CHECKING = False

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from scriptrun.runtime import file_walk, foreign_names
 from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
-from scriptrun.spec import ids, name_rules, suggestion
+from scriptrun.spec import ids, suggestion
 from scriptrun.spec.control_characters import escape
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
-from scriptrun.store import blobs, paths, records, trees
+from scriptrun.store import blobs, name_rules, paths, records, trees
 from scriptrun.store.file_stamp import is_settled, stamp_of
 from scriptrun.store.versions import VersionRecord, VersionStore
 

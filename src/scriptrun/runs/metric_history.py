@@ -10,7 +10,7 @@ from pathlib import Path
 from scriptrun.runs import results
 from scriptrun.runtime.injob.metrics import mlflow_reader
 from scriptrun.runtime.injob.metrics import reader as metric_reader
-from scriptrun.spec import optional_libraries, suggestion
+from scriptrun.spec import library_values, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import metric_series
 
@@ -42,7 +42,7 @@ class MetricHistory(list[MetricPoint]):
 
         Raises UserErrorException if pandas is not installed.
         """
-        pandas = optional_libraries.require("pandas", "to_frame()", "Or use list().")
+        pandas = library_values.require("pandas", "to_frame()", "Or use list().")
         return pandas.DataFrame(list(self), columns=list(MetricPoint._fields))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scriptrun.core.run import Run
 from scriptrun.runs import status as run_status
 from scriptrun.runtime.injob.short_names import short_name
-from scriptrun.spec import optional_libraries, states
+from scriptrun.spec import library_values, states
 from scriptrun.store.records import DamagedRecord
 from scriptrun.sweeps import children as child_runs
 from scriptrun.sweeps import proposals, record
@@ -123,7 +123,7 @@ def as_frame(run: HyperDriveRun) -> Any:
 
     Raises UserErrorException if pandas is not installed.
     """
-    pandas = optional_libraries.require(
+    pandas = library_values.require(
         "pandas", "to_pandas()", "Or use get_children_sorted_by_primary_metric()."
     )
     return pandas.DataFrame([as_row(run.sweep, child) for child in children(run)])

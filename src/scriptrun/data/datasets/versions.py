@@ -8,9 +8,9 @@ from scriptrun.data.datasets.manifest import Manifest, ManifestRow, manifest_pat
 from scriptrun.data.datastores.records import WorkspaceLike
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.stores.local import says_the_same
-from scriptrun.spec import ids, name_rules, suggestion
+from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.store import records, yaml_file
+from scriptrun.store import name_rules, records, yaml_file
 from scriptrun.store.versions import VersionRecord, VersionStore
 
 _SHAPE = records.Shape(

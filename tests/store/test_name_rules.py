@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun.spec import name_rules
+from scriptrun.store import name_rules
 
 
 @pytest.mark.parametrize("name", ["gpu", "v100-cluster", "a.b_c", "4gpu", "große", "x" * 300])
