@@ -8,6 +8,7 @@ import pytest
 
 from scriptrun import Experiment, ScriptRunConfig
 from scriptrun.engines.slurm.engine import Slurm
+from scriptrun.runs import wait as wait_for_runs
 from scriptrun.submission.check import Origin
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 
@@ -92,3 +93,19 @@ def test_which_mpi_rank_failed_first(tmp_path, slurm):
     first, second = run.get_details()["nodes"]
     assert {first, second} < set(slurm.names)
     assert run.standing.reason == f"rank 1 (node 1: {second}): ValueError: of the second rank"
+
+
+def test_several_runs_are_waited_for_and_say_where_their_time_went(bench, slurm, tmp_path):
+    first, second = (submit(bench, name, str(tmp_path / name)) for name in ("one", "two"))
+    until(lambda: "began" in log_of(first))
+    (tmp_path / "one").touch()
+    ends = wait_for_runs.until_ended([first, second])
+    assert next(ends)[0].id == first.id
+    until(lambda: "began" in log_of(second))
+    second.cancel()
+    run, status = next(ends)
+    assert (run.id, status.state) == (second.id, "Canceled")
+    assert list(ends) == []
+    (times,) = first.get_details()["times"]
+    assert times["state"] == "Completed"
+    assert list(times["seconds"]) == ["submitting", "queued", "snapshot", "script", "finalizing"]
