@@ -37,7 +37,7 @@ _PARENT_LABEL = "running its runs"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
-    parser.add_argument("--times", action="store_true", help="show where the time went, always")
+    parser.add_argument("--times", action="store_true", help="always list how long each phase took")
     common_arguments.json_argument(parser)
 
 
