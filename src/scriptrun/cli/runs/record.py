@@ -54,6 +54,7 @@ def in_full(run: Run) -> Json:
         "rerun_of": run.known_job.rerun_of,
         "attempts": details["attempts"],
         "times": details["times"],
+        "target_options": details["targetOptions"],
         "job_ids": details["jobIds"],
         "nodes": details["nodes"],
         "snapshot": details["snapshotId"],

@@ -74,6 +74,7 @@ _IN_FULL: Json = {
     "rerun_of": nullable(text("the ID of the run that this one repeats")),
     "attempts": integer("how often it was started"),
     "times": array(_TIMES, "where the time of each attempt went"),
+    "target_options": mapping(anything(), "options of the compute target that the run set itself"),
     "job_ids": array(text(), "IDs of the job in the cluster's scheduler"),
     "nodes": array(text(), "the nodes it ran on"),
     "snapshot": nullable(text("digest of the source snapshot")),
