@@ -14,7 +14,13 @@ from scriptrun.tracking.index import RunRow
 
 
 def row(name, state="Completed", **more):
-    facts = {"folder": f"/{name}", "created": "", "experiment": "e", "display_name": name}
+    facts = {
+        "folder": f"/{name}",
+        "created": "",
+        "experiment": "e",
+        "display_name": name,
+        "short_name": name,
+    }
     return RunRow(id=name, state=state, **facts, **more)
 
 
