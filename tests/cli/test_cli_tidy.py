@@ -79,7 +79,7 @@ def test_tags_are_set_shown_and_removed(types, runs):
     assert runs[0].get_tags() == {"team": "audio", "x": "a=b"}
     assert types("tag") == "", "the latest run has none"
     assert types("tag", "-q", "failed", "bad") == "2 runs tagged\n"
-    assert types("tag", "-q", "failed") == f"{runs[2].id}: bad\n{runs[1].id}: bad\n"
+    assert types("tag", "-q", "failed") == f"three ({runs[2].id}): bad\ntwo ({runs[1].id}): bad\n"
     assert types("tag", "-q", "failed", "--remove", "bad", "--remove", "none") == "2 runs tagged\n"
     assert listed(types, "tags.bad") == []
     assert types("tag", "-q", "name=none") == "No matching runs.\n"
@@ -140,20 +140,20 @@ def test_a_name_that_means_another_run(types, runs, capsys):
 
 def test_a_note_is_written_shown_and_found(types, runs, monkeypatch, tmp_path):
     assert types("note", "one") == ""
-    assert types("note", "one", "lost", "power") == f"{runs[0].id}: note added\n"
-    assert types("note", "one", "lost power") == f"{runs[0].id}: note unchanged\n"
+    assert types("note", "one", "lost", "power") == f"one ({runs[0].id}): note added\n"
+    assert types("note", "one", "lost power") == f"one ({runs[0].id}): note unchanged\n"
     assert types("note", "one") == "lost power\n"
     assert runs[0].note == runs[0].description == "lost power"
     (tmp_path / "note.txt").write_text("\nfirst line\n\n  second line \n\n")
     with open(tmp_path / "note.txt") as file:
         monkeypatch.setattr(sys, "stdin", file)
-        assert types("note", "one", "-") == f"{runs[0].id}: note replaced\n"
+        assert types("note", "one", "-") == f"one ({runs[0].id}): note replaced\n"
     assert types("note", "one") == "first line\n\n  second line\n"
     assert listed(types, "note~SECOND") == ["one"] and listed(types, "not note~second") != ["one"]
     assert re.search(r"^note +first line\n\n? *\n? +second line$", types("show", "one"), re.M)
     assert json.loads(types("show", "one", "--json"))["note"].startswith("first line")
     assert types("note", "two", "--", "-0.5 is better") and runs[1].note == "-0.5 is better"
-    assert types("note", "one", "--remove") == f"{runs[0].id}: note removed\n"
+    assert types("note", "one", "--remove") == f"one ({runs[0].id}): note removed\n"
     assert runs[0].note is None and listed(types, "note!=x") == ["two"]
     assert json.loads(types("note", "one", "--json"))["note"] is None
 
@@ -167,12 +167,12 @@ def test_the_editor(types, runs, monkeypatch, tmp_path):
     command = f"{sys.executable} '{editor}'"
     monkeypatch.setenv("EDITOR", "none-such")
     monkeypatch.setenv("VISUAL", f"{command} written")
-    assert types("note", "one", "--editor") == f"{runs[0].id}: note added\n"
+    assert types("note", "one", "--editor") == f"one ({runs[0].id}): note added\n"
     monkeypatch.setenv("VISUAL", f"{command} OLDagain")
     types("note", "one", "-e")
     assert runs[0].note == "written\nagain"
     monkeypatch.setenv("VISUAL", f"{command} ''")
-    assert types("note", "one", "-e") == f"{runs[0].id}: note removed\n"
+    assert types("note", "one", "-e") == f"one ({runs[0].id}): note removed\n"
     monkeypatch.setenv("VISUAL", "")
     assert "Cannot start the editor 'none-such'" in types("note", "one", "-e", code=2)
     monkeypatch.setenv("EDITOR", "false")
@@ -205,8 +205,8 @@ def test_what_note_refuses(types, runs, words, message):
 )  # fmt: skip
 def test_marks_are_set_and_undone(types, runs, command, done, undone):
     assert COMMANDS[command].run is not None
-    assert types(command, "one", runs[0].id) == f"{runs[0].id}: {done}\n"
-    assert types(command, runs[0].id) == f"{runs[0].id}: already {done}\n"
+    assert types(command, "one", runs[0].id) == f"one ({runs[0].id}): {done}\n"
+    assert types(command, runs[0].id) == f"one ({runs[0].id}): already {done}\n"
     assert list(run_marks.read(runs[0].path)) == [done]
     assert listed(types, done) == listed(types, f"{done}=true") == ["one"]
     assert ("one" in listed(types)) == (done == "pinned")
@@ -215,7 +215,7 @@ def test_marks_are_set_and_undone(types, runs, command, done, undone):
     outcome = json.loads(types(command, "--undo", "one", "--json"))
     (run,) = outcome["runs"]
     assert (run["id"], run["result"], run["child_runs"]) == (runs[0].id, undone, 0)
-    assert types(command, "--undo", runs[0].id) == f"{runs[0].id}: not {done}\n"
+    assert types(command, "--undo", runs[0].id) == f"one ({runs[0].id}): not {done}\n"
     assert sorted(listed(types)) == ["one", "three", "two"]
 
 
@@ -243,7 +243,7 @@ def test_archived_runs_are_hidden_but_found(types, runs):
     assert "1 Failed" in types("list", "--group-by", "state", "failed")
     assert "three" in types("show", "three")
     assert "two" in types("show"), "it is not the latest run any more"
-    assert types("archive", "--undo", "-q", "failed") == f"{runs[2].id}: unarchived\n"
+    assert types("archive", "--undo", "-q", "failed") == f"three ({runs[2].id}): unarchived\n"
 
 
 def test_a_workspace_whose_runs_are_all_hidden(types, runs):
@@ -270,7 +270,7 @@ def test_removed_runs_vanish_but_for_their_ids(types, runs):
     for words in (["archive", runs[1].id], ["pin", runs[1].id]):
         assert "it is removed.\n  To restore it, run" in types(*words, code=2)
     assert "was removed and cannot be rerun." in types("rerun", runs[1].id, code=2)
-    assert types("remove", "--undo", "two") == f"{runs[1].id}: restored\n"
+    assert types("remove", "--undo", "two") == f"two ({runs[1].id}): restored\n"
     assert types("diff", "one", runs[2].id)
 
 
@@ -309,24 +309,27 @@ def test_what_is_active_pinned_or_the_origin_of_a_model_stays(types, workspace, 
 def test_child_runs_go_with_their_parent(types, workspace):
     parent = ended(workspace, "parent", children=3)
     first, second, third = parent.get_children()
-    assert types("remove", first.id) == f"{first.id}: removed\n"
+    assert types("remove", first.id) == f"parent 0 ({first.id}): removed\n"
     assert [child.id for child in parent.get_children()] == [second.id, third.id]
     types("pin", second.id)
     assert f"its run {second.id} is pinned" in types("remove", "parent", code=2)
     types("pin", "--undo", second.id)
-    assert types("remove", "parent") == f"{parent.id}: removed (with 3 child runs)\n"
+    assert types("remove", "parent") == f"parent ({parent.id}): removed (with 3 child runs)\n"
     assert listed(types, "--children") == []
     assert len([*parent.get_children()]) == 3, "those of a removed run are there"
     types("remove", "--undo", "parent")
     assert first.removed is not None, "it was removed before"
     assert second.removed is None and parent.removed is None
-    assert types("archive", "parent", third.id) == f"{parent.id}: archived (with 3 child runs)\n"
+    assert (
+        types("archive", "parent", third.id)
+        == f"parent ({parent.id}): archived (with 3 child runs)\n"
+    )
 
 
 def test_removing_several_by_a_query_needs_a_yes(types, runs):
     refused = types("remove", "-q", "failed", code=2)
     assert "The query matches 2 runs, and nobody can confirm" in refused and "--yes" in refused
-    assert types("remove", "-q", "failed and name=two") == f"{runs[1].id}: removed\n"
+    assert types("remove", "-q", "failed and name=two") == f"two ({runs[1].id}): removed\n"
     types("remove", "--undo", "-q", "failed")
     plan = json.loads(types("remove", "-q", "failed submitted=today", "--plan", "--json"))
     assert [each["result"] for each in plan["runs"]] == ["would remove", "would remove"]

@@ -18,7 +18,7 @@ def removed(user, name):
     """A run that has ended and was removed."""
     user.writes("train.py", WRITES)
     user.does("run", "-n", name, "train.py")
-    (run,) = user.does("list", f"name={name}", "--json").json
+    (run,) = user.does("list", f"name={name}", "--json").json["runs"]
     run_marks.write(Path(run["folder"]), run_marks.REMOVED)
     until(
         lambda: (
@@ -46,13 +46,13 @@ def test_what_a_prune_would_free_and_what_it_freed(user):
     assert "Nothing to prune." in user.does("prune").out
     shown = user.types("show", "goes")
     assert shown.code == 2 and f"Run '{run['id']}' was pruned by" in shown.err
-    assert [each["display_name"] for each in user.runs()] == ["stays"]
+    assert [each["name"] for each in user.runs()] == ["stays"]
 
 
 def test_prune_for_programs(user):
     run = removed(user, "goes")
     refused = user.types("prune", "--json")
-    assert refused.code == 2 and not refused.out
+    assert refused.code == 2 and "--yes" in refused.json["error"]["hint"]
     report = user.does("prune", "--json", "--yes").json
     assert report["dry_run"] is False and [each["id"] for each in report["runs"]] == [run["id"]]
     assert report["freed"] > 200_000 and report["kept"] == []

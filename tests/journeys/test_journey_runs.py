@@ -84,7 +84,7 @@ def test_a_run_is_meant_by_the_short_name_that_the_list_shows(user):
     assert user.does("logs", name).out == f"{name}\n"
     assert re.search(rf"^name +{name}$", user.does("show", name).out, re.M)
     record = user.does("show", name, "--json").json
-    assert (record["runId"], record["shortName"]) == (run_id, name)
+    assert (record["id"], record["short_name"]) == (run_id, name)
     user.does("run", "-n", "given", "train.py")
     words = name.split("-")
     for query in (

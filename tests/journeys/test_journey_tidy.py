@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from test_journey_terminal import Terminal
 
+from scriptrun.runtime.injob.short_names import short_name
+
 SCRIPT = """
 import sys
 from scriptrun import Run
@@ -23,11 +25,11 @@ def trained(user):
     user.writes("train.py", SCRIPT)
     for name, alpha in (("low", 0.1), ("middle", 0.4), ("high", 0.9), ("higher", 1.0)):
         user.types("run", "-n", name, "train.py", "--", str(alpha))
-    return {run["display_name"]: run["id"] for run in user.runs()}
+    return {run["name"]: run["id"] for run in user.runs()}
 
 
 def names(user, *words):
-    return [run["display_name"] for run in user.does("list", "--json", *words).json]
+    return [run["name"] for run in user.does("list", "--json", *words).json["runs"]]
 
 
 def test_the_failed_ones_of_today_are_removed_and_come_back(user, trained):
@@ -38,13 +40,15 @@ def test_the_failed_ones_of_today_are_removed_and_come_back(user, trained):
     assert asked.code == 2 and "To go ahead, use --yes." in asked.err
     assert len(user.runs()) == 4
     done = user.does("remove", "-q", query, "--yes")
-    assert done.out == f"{trained['higher']}: removed\n{trained['high']}: removed\n"
+    assert done.out == (
+        f"higher ({trained['higher']}): removed\nhigh ({trained['high']}): removed\n"
+    )
     undo = f"scriptrun remove --undo {trained['higher']} {trained['high']}"
     assert (
         f"To undo, run: {undo}\nTheir files stay on the disk until: scriptrun prune\n" in done.err
     )
     assert names(user) == ["middle", "low"] and names(user, "--removed") == ["higher", "high"]
-    assert [run["display_name"] for run in user.does("best", "accuracy", "--json").json] == [
+    assert [run["name"] for run in user.does("best", "accuracy", "--json").json["runs"]] == [
         "middle",
         "low",
     ]
@@ -98,7 +102,8 @@ def test_an_active_run_is_neither_removed_nor_archived(user):
         refused = user.types(command, run)
         assert refused.code == 2 and f"To cancel it, run: scriptrun cancel {run}" in refused.err
         assert (
-            user.does(command, "-q", "running").out == f"{run}: skipped: it is active (Running)\n"
+            user.does(command, "-q", "running").out
+            == f"{short_name(run)} ({run}): skipped: it is active (Running)\n"
         )
     user.does("pin", run)
     user.does("tag", run, "while=running")
@@ -117,7 +122,7 @@ def test_a_removed_sweep_is_not_resumed(user):
     assert len(names(user, "--children")) == 3
     assert user.does("remove", "search").out.endswith(": removed (with 2 child runs)\n")
     assert user.runs() == [] and names(user, "--children") == []
-    (removed,) = user.does("list", "--removed", "--json").json
+    (removed,) = user.does("list", "--removed", "--json").json["runs"]
     for words in (["resume", removed["id"]], ["resume", removed["id"], "--max-runs", "5"]):
         refused = user.types("sweep", *words)
         assert refused.code == 2 and "was removed and cannot be" in refused.err, refused

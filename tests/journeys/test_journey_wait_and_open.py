@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.testing.jobs import PATIENCE, kill
 
 #: ends when the file named by its first argument exists, with the second as its exit code
@@ -68,15 +69,15 @@ def test_each_run_has_a_line_as_it_ends(user, gated):
     first, second, third = gated("a"), gated("b", 3), gated("c")
     waiting = Waiting(user, first, "b", third, first)
     open_gate(user, "c")
-    assert waiting.line().startswith(f"Completed  {third} (c) after ")
+    assert waiting.line().startswith(f"Completed  c ({third}) after ")
     open_gate(user, "b")
     failed = waiting.line()
-    assert failed.startswith(f"Failed     {second} (b) after ")
+    assert failed.startswith(f"Failed     b ({second}) after ")
     assert failed.endswith(": gated.py exited with code 3\n")
     open_gate(user, "a")
     code, out, err = waiting.ends()
     assert (code, err) == (1, "")
-    assert out.startswith(f"Completed  {first} (a)") and out.count("\n") == 1
+    assert out.startswith(f"Completed  a ({first})") and out.count("\n") == 1
     assert user.does("wait", first, third).out.count("\n") == 2  # they ended before
 
 
@@ -86,10 +87,10 @@ def test_any_of_a_query_as_json(user, gated):
     user.waits_for("Running", second)
     open_gate(user, "b")
     code, out, _ = waiting.ends()
-    records = {record["id"]: record for record in json.loads(out)}
+    records = {record["id"]: record for record in json.loads(out)["runs"]}
     assert code == 0
     assert records[second]["state"] == "Completed" and records[second]["exit_code"] == 0
-    assert records[second]["ended"].endswith("Z") and records[second]["display_name"] == "b"
+    assert records[second]["ended"].endswith("Z") and records[second]["name"] == "b"
     assert records[first]["state"] != "Completed" and records[first]["ended"] is None
     open_gate(user, "a")
     user.does("wait", first)
@@ -111,7 +112,7 @@ def test_timeout_and_interrupt_leave_the_run_alone(user, gated):
     code, _, err = waiting.ends()
     assert code == 130
     assert f"Stopped waiting; the runs continue. Run {run} is still active." in err
-    assert user.does("show", run, "--json").json["status"] == "Running"
+    assert user.does("show", run, "--json").json["state"] == "Running"
     open_gate(user, "a")
     assert user.does("wait", run).out.startswith("Completed")
     wrong = user.types("wait", "--timeout", "soon")
@@ -133,7 +134,7 @@ def test_queued_lost_and_removed_runs(user, gated):
     user.waits_for("Running", lost)
     queued, removed = gated("b"), gated("c")
     waiting = Waiting(user, "done", lost, queued, removed)
-    assert "(done)" in waiting.line()
+    assert " done (" in waiting.line()
     folder = next(path for path in user.run_folders() if path.name == removed)
     folder.rename(user.here / "elsewhere")
     assert waiting.line().startswith(f"Missing    {removed}: Run '{removed}' no longer exists")
@@ -143,9 +144,9 @@ def test_queued_lost_and_removed_runs(user, gated):
     began = next(event for event in events if event["kind"] == "began")
     for pid in (guard, began["launcher"]["pid"], began["pid"]):
         kill(pid)
-    assert waiting.line().startswith(f"Failed     {lost} (a)")
+    assert waiting.line().startswith(f"Failed     a ({lost})")
     open_gate(user, "b")
-    assert waiting.line().startswith(f"Completed  {queued} (b)")
+    assert waiting.line().startswith(f"Completed  b ({queued})")
     assert waiting.ends()[0] == 1
 
 
@@ -153,7 +154,7 @@ def test_a_sweep_and_a_run_that_waits_for_itself(user):
     user.writes("t.py", "import sys\nfrom scriptrun import Run\nRun.get_context().log('m', 1)\n")
     words = ["--param", "x=1,2", "--metric", "m", "--max-runs", "2", "-d"]
     sweep = user.does("sweep", "t.py", *words).out.strip()
-    assert user.does("wait", sweep).out.startswith(f"Completed  {sweep} ")
+    assert user.does("wait", sweep).out.startswith(f"Completed  {short_name(sweep)} ({sweep})")
     user.writes("self.py", "import os, sys\nsys.exit(os.system(sys.argv[1]) >> 8)\n")
     command = " ".join(user.argv("wait", "itself"))
     failed = user.types("run", "-n", "itself", "self.py", "--", command)
@@ -196,7 +197,8 @@ def test_open_a_run_and_its_files(user, desktop):
     user.does("open", folder.name, "outputs/deep/plot.png")
     assert opened() == str(plot)
     record = user.does("open", "outputs/deep", "--json").json
-    assert record == {"run": folder.name, "path": str(plot.parent), "opened": True}
+    assert record["run"] == folder.name and record["path"] == str(plot.parent)
+    assert record["opened"] is True
     assert opened() == str(plot.parent)
     assert user.does("open", "--print", "outputs/deep/plot.png").out == f"{plot}\n"
     assert opened() == str(plot.parent)

@@ -88,6 +88,11 @@ class RunRow(Value):
         """The display name, if one was given, else the short name."""
         return self.short_name if self.display_name == self.id else self.display_name
 
+    @property
+    def title(self) -> str:
+        """The name, with the ID in parentheses."""
+        return f"{self.name} ({self.id})"
+
 
 class Index:
     """The index of the runs below ``runs``, stored in the file ``path``.

@@ -23,7 +23,8 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
-from scriptrun.runs import marks
+from scriptrun.runs import details, marks
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _print(selected, new, args)
     else:
-        print(f"{selected.id}: note {_outcome(old, new)}")
+        print(one_line(f"{details.title(selected)}: note {_outcome(old, new)}"))
     return 0
 
 

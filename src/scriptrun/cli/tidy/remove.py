@@ -74,7 +74,7 @@ def _print_plan(selected: selection.Selected, args: argparse.Namespace) -> None:
     print(f"Would {verb} {_summary(selected.families)}{':' if selected.families else '.'}")
     _print_table(selected.families)
     for family, objection in selected.refused:
-        print(f"Would skip {family.run.id}: {objection.why}.")
+        print(f"Would skip {family.run.title}: {objection.why}.")
 
 
 def _summary(families: list[Family]) -> str:

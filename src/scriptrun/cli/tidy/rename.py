@@ -14,7 +14,7 @@ from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.runs import find, marks
-from scriptrun.spec.control_characters import escape
+from scriptrun.spec.control_characters import escape, one_line
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json({"id": selected.id, "name": args.name})
     else:
-        print(f"{selected.id}: renamed to {args.name}")
+        print(one_line(f"{selected.id}: renamed to {args.name}"))
     return 0
 
 

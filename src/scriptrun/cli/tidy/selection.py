@@ -14,6 +14,7 @@ from scriptrun.query import fields, tree
 from scriptrun.runs import marks
 from scriptrun.runs.marks import Family, Objection
 from scriptrun.runs.search import Search
+from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
 from scriptrun.tracking import run_marks
@@ -104,9 +105,9 @@ def select(
 def _refusal(refused: list[tuple[Family, Objection]], words: Words) -> UserErrorException:
     if len(refused) == 1:
         family, objection = refused[0]
-        message = f"Run {family.run.id} cannot be {words.done}: {objection.why}."
+        message = f"Run {family.run.title} cannot be {words.done}: {objection.why}."
         return UserErrorException(message, objection.hint)
-    lines = [f"  {family.run.id}: {each.why}. {each.hint}" for family, each in refused]
+    lines = [f"  {family.run.title}: {each.why}. {each.hint}" for family, each in refused]
     return UserErrorException("\n".join([f"{len(refused)} runs cannot be {words.done}:", *lines]))
 
 
@@ -121,6 +122,7 @@ def carry_out(
     on = not args.undo
     changed = marks.apply(selected.families, name, on)
     changed_ids = {family.run.id for family in changed}
+    titles = {family.run.id: family.run.title for family in _families(selected)}
     done = words.done if on else words.undone
     same = f"already {words.done}" if on else f"not {words.done}"
     outcomes = [
@@ -134,13 +136,18 @@ def carry_out(
     if not outcomes:
         print("No matching runs.")
     for each in outcomes if len(outcomes) <= MAX_NAMED else outcomes[len(selected.families) :]:
-        print(f"{each['id']}: {each['result']}{children(each['child_runs'])}")
+        title = titles[str(each["id"])]
+        print(one_line(f"{title}: {each['result']}{children(each['child_runs'])}"))
     if len(outcomes) > MAX_NAMED:
         print(f"{count(len(changed), 'run')} {done}")
     if on and changed:
         cli_errors.say(f"To undo, run: {_undo_command(changed, args, words)}")
         if after is not None:
             after(changed)
+
+
+def _families(selected: Selected) -> list[Family]:
+    return [*selected.families, *(family for family, _ in selected.refused)]
 
 
 def outcome(family: Family, result: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ import shlex
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
-from scriptrun.runs import marks
+from scriptrun.runs import details, marks
 from scriptrun.spec import suggestion
 from scriptrun.spec.control_characters import escape, one_line
 from scriptrun.spec.errors import UserErrorException
@@ -147,7 +147,7 @@ def _print(runs: list[Run], args: argparse.Namespace, changed: bool) -> None:
     else:
         for each in runs:
             tags = ", ".join(_shown(*tag) for tag in each.get_tags().items())
-            print(one_line(f"{each.id}: {tags or 'no tags'}"))
+            print(one_line(f"{details.title(each)}: {tags or 'no tags'}"))
 
 
 def _shown(name: str, value: str | None) -> str:
