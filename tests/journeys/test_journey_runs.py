@@ -93,7 +93,8 @@ def test_a_run_is_meant_by_the_short_name_that_the_list_shows(user):
         f"short_name={name}",
         f"{words[0]}-{words[1]}",
     ):
-        assert [run["short_name"] for run in user.does("list", query, "--json").json] == [name]
+        found = user.does("list", query, "--json").json["runs"]
+        assert [run["short_name"] for run in found] == [name]
     assert re.search(rf"^short name +{user.does('logs').out}", user.does("show", "given").out, re.M)
     mistyped = user.types("show", f"{name}0")
     assert mistyped.code == 2 and f"Did you mean '{name}'?" in mistyped.err

@@ -77,7 +77,7 @@ def test_outputs_that_are_a_link_are_replaced_with_a_note(home, tmp_path, target
     (source / "train.py").touch()
     (source / "outputs").symlink_to(target)
     config = ScriptRunConfig(source, script="train.py")
-    note = f"'outputs' in the source directory is a link to '{target}'; the run writes to a folder"
+    note = f"'outputs' in the source directory is a link to '{target}'; the run writes to a separate folder"
     assert [text for text in check.check(config, home, "e").job.notes if text.startswith(note)]
     (source / ".amlignore").write_text("/outputs\n")
     assert not [text for text in check.check(config, home, "e").job.notes if "link" in text]
@@ -140,7 +140,7 @@ class _Path:
 
 class _Run:
     def __init__(self, job, path):
-        self.id, self.job, self.path = job.id, job, path
+        self.id, self.job, self.path, self.removed = job.id, job, path, None
 
     def get_metrics(self):
         return {}

@@ -74,7 +74,7 @@ def test_what_no_process_can_be_given(tmp_path):
         Experiment(workspace, "e").submit(config)
     assert "arguments[1] contains a NUL" in str(caught.value)
     assert "environment variable 'A' contains the lone surrogate" in str(caught.value)
-    with pytest.raises(UserErrorException, match="together"):
+    with pytest.raises(UserErrorException, match="in total"):
         Experiment(workspace, "e").submit(ScriptRunConfig(tmp_path, "t.py", ["x" * 99_999] * 90))
     assert tree(tmp_path / "w") == before
 

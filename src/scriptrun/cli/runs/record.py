@@ -60,7 +60,7 @@ def in_full(run: Run) -> Json:
         "snapshot": details["snapshotId"],
         "environment": details["environment"],
         "warnings": details["warnings"],
-        "messages": details["notes"],
+        "notes": details["notes"],
         "last_lines": details.get("lastLines", []),
         "metric_values": Run.get_metrics(run),
         "metric_summaries": {name: item.as_dict() for name, item in summaries.items()},

@@ -80,7 +80,7 @@ _IN_FULL: Json = {
     "snapshot": nullable(text("digest of the source snapshot")),
     "environment": nullable(mapping(anything(), "the environment, once it is ready")),
     "warnings": array(text(), "warnings"),
-    "messages": array(text(), "what scriptrun did that may surprise"),
+    "notes": array(text(), "messages of scriptrun about the run"),
     "last_lines": array(text(), "the end of the log of a failed run"),
     "metric_values": mapping(anything(), "all values of each metric, as `Run.get_metrics`"),
     "metric_summaries": mapping(SUMMARY, "a summary of each metric by name"),
