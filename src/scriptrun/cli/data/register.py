@@ -11,7 +11,8 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.dataset import Dataset
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import versions as dataset_versions
-from scriptrun.spec.errors import refuse
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.store import name_rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def register(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Register the sources' files as the dataset's next version."""
     _check(args)
+    _check_name(workspace, args.name)
     workspace = workspace_here.create_if_missing(workspace)
     latest = max(dataset_versions.version_numbers(workspace, args.name), default=0)
     sources = [data_names.resolve_source(workspace, text) for text in args.sources]
@@ -51,6 +53,14 @@ def _check(args: argparse.Namespace) -> None:
     ]
     problems = [f"{flag} requires {kind}" for value, flag, ok, kind in pairs if value and not ok]
     refuse(problems, "Cannot register this dataset")
+
+
+def _check_name(workspace: Workspace | None, name: str) -> None:
+    """Refuse a new name that the command line could not use as NAME:VERSION; code may use any."""
+    is_known = workspace is not None and bool(dataset_versions.version_numbers(workspace, name))
+    problem = name_rules.problem(name)
+    if problem and not is_known:
+        raise UserErrorException(f"Invalid dataset name {name!r}.", problem)
 
 
 def _build_dataset(

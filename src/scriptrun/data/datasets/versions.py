@@ -10,7 +10,7 @@ from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.stores.local import says_the_same
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.store import name_rules, records, yaml_file
+from scriptrun.store import records, yaml_file
 from scriptrun.store.versions import VersionRecord, VersionStore
 
 _SHAPE = records.Shape(
@@ -41,9 +41,6 @@ def add(
         raise UserErrorException(f"A dataset name must be a string, not {name!r}.")
     version_store = _open_versions(workspace)
     latest = max(version_store.versions(name), default=0)
-    problem = name_rules.problem(name)
-    if problem and not latest:
-        raise UserErrorException(f"Invalid dataset name {name!r}.", problem)
     if latest and not create_new_version:
         raise UserErrorException(
             f"Dataset {name!r} already exists in version {latest}.",
