@@ -42,7 +42,7 @@ def test_a_maze_of_links_ends(tmp_path):
     names, left_out = _left_out(tmp_path / "room0")
     assert "room1/room2/room3/room4/file" in names
     assert max(name.count("/") for name in names) == 4
-    assert ("room1/room2/room3/room4/room5", "it lies behind more than 4 links") in left_out
+    assert ("room1/room2/room3/room4/room5", "it is behind more than 4 links") in left_out
 
 
 def test_what_is_no_file_is_left_out_with_its_reason(tmp_path):

@@ -30,7 +30,7 @@ RUNS = {
     "open": Command("runs.open", "Open a run's folder, or one of its files"),
     "download": Command("runs.download", "Download a run's files"),
     "rerun": Command(
-        "runs.rerun", "Rerun with the same snapshot and environment, or with changed arguments"
+        "runs.rerun", "Rerun with the same snapshot and environment; arguments can change"
     ),
     "diff": Command("runs.diff", "Compare two runs"),
     "shell": Command("runs.shell", "Open a shell in a run's snapshot and environment"),
