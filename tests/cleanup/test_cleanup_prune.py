@@ -14,6 +14,7 @@ from scriptrun.data.datasets import manifest
 from scriptrun.diagnostics import fsck
 from scriptrun.engines.local.engine import Local
 from scriptrun.history import rerun
+from scriptrun.runs import details
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.snapshots import garbage, snapshots
@@ -109,7 +110,7 @@ def test_a_run_whose_outputs_an_active_run_needs_stays(bench):
     active = bench.submit(code, [gate.as_posix(), str(source.path / "outputs/model.txt")])
     remove(source)
     (kept,) = bench.workspace.prune().kept
-    assert kept.reason == f"active run {active.id} refers to it"
+    assert kept.reason == f"active run {details.title(active)} refers to it"
     gate.touch()
     wait(active)
     until(lambda: stored(bench, active.id).is_final, "it goes on")
@@ -127,7 +128,7 @@ def test_a_family_stays_or_goes_together(bench):
     reasons = protection.find(bench.workspace, runs)
     assert reasons == {
         children[0].id: "pinned",
-        parent.id: f"its run {children[0].id} is kept",
+        parent.id: f"its run {details.title(children[0])} is kept",
     }
     assert list(runs.ancestors(children[1].id)) == [parent.id]
     assert set(runs.descendants(parent.id)) == {child.id for child in children}
@@ -136,7 +137,7 @@ def test_a_family_stays_or_goes_together(bench):
     reasons = protection.find(bench.workspace, stored_runs.StoredRuns(bench.workspace))
     assert reasons == {
         parent.id: "pinned",
-        **{child.id: f"part of {parent.id}, which is kept" for child in children},
+        **{child.id: f"part of {details.title(parent)}, which is kept" for child in children},
     }
 
 
@@ -149,7 +150,7 @@ def test_a_parent_that_is_kept_keeps_what_would_only_go_with_it(bench):
     remove(removed)
     report = bench.workspace.prune(older_than=0.0, dry_run=True)
     reasons = {run.id: run.reason for run in report.kept}
-    assert reasons[other.id] == f"part of {parent.id}, which is kept"
+    assert reasons[other.id] == f"part of {details.title(parent)}, which is kept"
     assert {parent.id, pinned.id, other.id} <= set(reasons)
     assert ids(report.runs) <= {removed.id}
 
@@ -265,8 +266,9 @@ def test_what_cannot_be_deleted_is_named_and_finished_later(bench, monkeypatch):
     run = ended(bench)
     remove(run)
     monkeypatch.setattr("scriptrun.store.trees.remove", lambda path: None)
-    (kept,) = bench.workspace.prune().kept
-    assert "cannot be deleted completely" in kept.reason
+    report = bench.workspace.prune()
+    (kept,) = report.kept
+    assert "cannot be deleted completely" in kept.reason and report.has_failed
     assert not ids(bench.workspace.runs())
     monkeypatch.undo()
     assert bench.workspace.prune().leftovers.count == 1

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scriptrun.cli import common_arguments, compute, dispatch
-from scriptrun.cli.options import data_names, distribution
+from scriptrun.cli.options import data_names, distribution, run_name
 from scriptrun.cli.options import datastore as datastore_options
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -353,3 +353,40 @@ def test_no_verb_means_list(workspace, capsys):
     args = SimpleNamespace(verb=None, json=True)
     assert common_arguments.run_verb(args, {"list": ("", "data.show")}) == {"datasets": []}
     assert json.loads(capsys.readouterr().out) == {"schema": 1, "datasets": []}
+
+
+# the names of runs
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "süß 日本", "-x", "a/b", "..", "latest2", "best", "x:1", "#1"]
+)
+def test_a_name_that_finds_its_run(workspace, name):
+    run_name.check(workspace, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "it is empty"),
+        ("\n", "it is empty"),
+        ("x ", "begins or ends with a space"),
+        ("a\tb", "control characters"),
+        ("\u202egnp", "control characters"),
+        ("latest", "it is a selector"),
+        ("highest:loss", "it is a selector"),
+        ("x" * 201, "it has 201 characters"),
+    ],
+)
+def test_a_name_that_would_not_find_its_run(workspace, name, problem):
+    with pytest.raises(UserErrorException, match=problem) as caught:
+        run_name.check(workspace, name)
+    assert caught.value.hint
+    if name:
+        with pytest.raises(UserErrorException):
+            run_name.check_option(workspace, name)
+
+
+def test_no_name_is_no_mistake(workspace):
+    run_name.check_option(workspace, "")
+    run_name.check_option(workspace, None)

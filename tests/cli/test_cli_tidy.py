@@ -114,7 +114,7 @@ def test_a_second_run_is_not_taken_for_a_tag(types, runs):
 
 
 def test_a_run_is_found_by_its_new_name(types, runs):
-    assert types("rename", "one", "the first") == f"{runs[0].id}: renamed to the first\n"
+    assert types("rename", "one", "the first") == f"one ({runs[0].id}): renamed to the first\n"
     assert Run.find(runs[0].workspace, "the first") == runs[0]
     assert "Run 'one' not found" in types("show", "one", code=2)
     value = json.loads(types("rename", runs[0].id, "日本", "--json"))
@@ -122,7 +122,13 @@ def test_a_run_is_found_by_its_new_name(types, runs):
     assert listed(types, "日本") == ["日本"]
 
 
-@pytest.mark.parametrize("name", ["", "  ", " x", "a\x1b[31m", "two\nlines"])
+NAMES_OF_NO_RUN = [
+    *("", "  ", " x", "a\x1b[31m", "two\nlines", "x" * 201),
+    *("latest", "latest~2", "best:loss", "lowest:loss", "best:"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_NO_RUN)
 def test_invalid_display_names(types, runs, name):
     assert "Invalid display name" in types("rename", "one", name, code=2)
     assert runs[0].display_name == "one"
@@ -130,6 +136,10 @@ def test_invalid_display_names(types, runs, name):
 
 def test_a_name_that_means_another_run(types, runs, capsys):
     assert "it is the ID of another run" in types("rename", "one", runs[1].id, code=2)
+    assert "it is the short name of run" in types("rename", "one", runs[1].short_name, code=2)
+    types("rename", "one", runs[0].short_name)
+    types("rename", runs[0].id, runs[0].id)
+    types("rename", runs[0].id, "one")
     assert main(["rename", "one", "two"]) == 0
     assert f"warning: run {runs[1].id} is named 'two', too" in capsys.readouterr().err
     assert rename.run is not None

@@ -98,9 +98,10 @@ def test_any_of_a_query_as_json(user, gated):
 
 def test_timeout_and_interrupt_leave_the_run_alone(user, gated):
     run = gated("a")
+    named = f"{user.does('show', run).out.split()[3]} ({run})"
     late = user.types("wait", run, "--timeout", "0.2s")
     assert late.code == 124 and late.out == ""
-    assert late.err == f"Timed out after 0.2s. Run {run} is still active.\n"
+    assert late.err == f"Timed out after 0.2s. Run {named} is still active.\n"
     user.waits_for("Running", run)
     waiting = Waiting(user, run, "latest-is-not-a-name")
     assert waiting.ends()[0] == 2
@@ -111,7 +112,7 @@ def test_timeout_and_interrupt_leave_the_run_alone(user, gated):
     waiting.process.send_signal(signal.SIGINT)
     code, _, err = waiting.ends()
     assert code == 130
-    assert f"Stopped waiting; the runs continue. Run {run} is still active." in err
+    assert f"Stopped waiting; the runs continue. Run {named} is still active." in err
     assert user.does("show", run, "--json").json["state"] == "Running"
     open_gate(user, "a")
     assert user.does("wait", run).out.startswith("Completed")

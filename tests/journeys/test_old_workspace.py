@@ -258,7 +258,7 @@ def test_a_run_is_shown_whole(old):
         "kept": "for good",
     }
     assert again["snapshot"] == first["snapshot"]
-    assert f"rerun of     {first['id']}\n" in old.does("show", "first again").out
+    assert f"rerun of     first ({first['id']})\n" in old.does("show", "first again").out
     assert old.does("show", "tried twice", "--json").json["attempts"] == 2
 
 
@@ -350,7 +350,7 @@ def test_a_run_is_started_again(old):
     assert third["snapshot"] == first["snapshot"]
     assert first["metric_values"].pop("dot") and third["metric_values"].pop("dot")
     assert third["metric_values"] == METRICS
-    assert facts(old.does("show", "third time").out)["rerun of"] == first["id"]
+    assert facts(old.does("show", "third time").out)["rerun of"] == f"first ({first['id']})"
     assert old.does("rerun", "tuned_0", "--verify", "--json").json["answer"] == "same"
     assert old.does("rerun", "tried twice").out == LOGGED["tried twice"]
     assert old.types("rerun", "line").code == 2  # its interpreter was that of another place
@@ -378,7 +378,7 @@ def test_a_run_with_data_is_started_again(old):
     old.does("rerun", "with data", "-n", "again")
     again = old.does("show", "again", "--json").json
     assert again["metrics"] == {"photos": 2, "sales": 2}
-    assert again["notes"] == ["registered dataset 'features', version 2"]
+    assert again["messages"] == ["registered dataset 'features', version 2"]
 
 
 def test_a_new_run_stands_beside_the_old_ones(old):

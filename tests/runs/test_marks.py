@@ -74,7 +74,7 @@ def test_families_by_the_index(tmp_path):
     assert marks.apply([family], run_marks.REMOVED) and not marks.apply([family], run_marks.REMOVED)
     assert all(run_marks.read(Path(each.folder)) for each in family.members)
     with pytest.raises(UserErrorException, match="was removed and cannot be rerun"):
-        marks.refuse_removed(child.path, "rerun")
+        marks.refuse_removed(child, "rerun")
     assert marks.apply([family], run_marks.REMOVED, on=False)
     assert not marks.apply([family], run_marks.REMOVED, on=False)
     assert not any(run_marks.read(Path(each.folder)) for each in family.members)

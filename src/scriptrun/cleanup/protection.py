@@ -31,10 +31,10 @@ def find(workspace: WorkspaceFiles, runs: StoredRuns) -> dict[str, str]:
             reasons.setdefault(run_id, reason)
     for run_id in list(reasons):
         for child in runs.descendants(run_id):
-            reasons.setdefault(child, f"part of {run_id}, which is kept")
+            reasons.setdefault(child, f"part of {runs.runs[run_id].row.title}, which is kept")
     for run_id in list(reasons):
         for parent in runs.ancestors(run_id):
-            reasons.setdefault(parent, f"its run {run_id} is kept")
+            reasons.setdefault(parent, f"its run {runs.runs[run_id].row.title} is kept")
     return reasons
 
 
@@ -59,6 +59,6 @@ def _of_run(run: StoredRun) -> Iterator[tuple[str, str]]:
     if not run.is_final:
         yield run.row.id, f"active ({run.row.state})"
         for other in run.references.runs - {run.row.id}:
-            yield other, f"active run {run.row.id} refers to it"
+            yield other, f"active run {run.row.title} refers to it"
     elif run.is_damaged:
         yield run.row.id, "its record cannot be read"

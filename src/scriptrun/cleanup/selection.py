@@ -79,7 +79,7 @@ def select(
             status = os.stat(run.folder)
             why = protected.get(run_id, "")
             if not why and each.through in protected:
-                why = f"part of {each.through}, which is kept"
+                why = f"part of {runs.runs[each.through].row.title}, which is kept"
             why = why or _why_kept(run)
         except (OSError, DamagedRecord):
             status, why = None, "its record cannot be read"
@@ -87,12 +87,12 @@ def select(
             owner = accounts.user_name(status.st_uid)
             report.other_users[owner] = report.other_users.get(owner, 0) + 1
         elif why:
-            report.kept.append(KeptRun(run_id, run.row.display_name, why))
+            report.kept.append(KeptRun(run_id, run.row.name, why))
         else:
             report.runs.append(
                 PrunedRun(
                     run_id,
-                    run.row.display_name,
+                    run.row.name,
                     each.reason,
                     trees.size(run.folder),
                     str(run.folder),

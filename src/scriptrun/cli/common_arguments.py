@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output, spinner
 from scriptrun.core.run import Run
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.runs import details
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.core.workspace import Workspace
     from scriptrun.runtime.hints import Json
 
     #: a subcommand's JSON document, and its text or what prints it
@@ -60,6 +62,15 @@ def find_run(args: argparse.Namespace) -> Run:
     workspace = workspace_here.require()
     with spinner.show_status(INDEXING):
         return Run.find(workspace, args.run_name)
+
+
+def title_of(workspace: Workspace, run_id: str) -> str:
+    """The name of the run with this ID, with the ID; only the ID if the run cannot be read."""
+    folder = workspace.find_run(run_id) if run_id else None
+    try:
+        return run_id if folder is None else details.title(Run.at(workspace, folder))
+    except ScriptrunError:
+        return run_id
 
 
 def find_runs(args: argparse.Namespace) -> list[Run]:

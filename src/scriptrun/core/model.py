@@ -141,7 +141,7 @@ class Model:
         was canceled or is still active, or did not write them.
         """
         path = model_path or model_name
-        marks.refuse_removed(run.path, "the origin of a model")
+        marks.refuse_removed(run, "the origin of a model")
         files, root = model_metadata.artifacts_of(run, path)
         doubt = model_metadata.doubt(run, path)
         if doubt:

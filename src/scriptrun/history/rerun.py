@@ -13,7 +13,7 @@ from scriptrun.history import compare as compare_runs
 from scriptrun.history import job_changes
 from scriptrun.history.job_changes import Changes
 from scriptrun.registry import compute_targets, experiments, wheels
-from scriptrun.runs import marks
+from scriptrun.runs import details, marks
 from scriptrun.runtime import identity
 from scriptrun.spec import ids, states
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
@@ -74,11 +74,11 @@ def prepare(run: Run, changes: Changes | None = None) -> PreparedRerun:
 
     Raises RunConfigurationException with all problems, UserErrorException for impossible changes.
     """
-    marks.refuse_removed(run.path, "rerun")
+    marks.refuse_removed(run, "rerun")
     workspace, changes = run.workspace, changes or Changes()
     changed = job_changes.apply(_rerunnable(run), changes, workspace)
     job = _new_job(run, changed.job, changes.display_name)
-    refuse(_problems(job, workspace), f"Cannot rerun {run.id}")
+    refuse(_problems(job, workspace), f"Cannot rerun {details.title(run)}")
     lockfile, warnings = _choose_lockfile(run, job, workspace)
     return PreparedRerun(workspace, job, lockfile, warnings, changed.phrases)
 
@@ -96,12 +96,12 @@ def _rerunnable(run: Run) -> JobSpec:
     original = run.job
     if original.kind == SWEEP:
         raise UserErrorException(
-            f"Run {run.id} is a sweep and cannot be rerun.",
+            f"Run {details.title(run)} is a sweep and cannot be rerun.",
             "Rerun one of its runs, or continue it with `scriptrun sweep resume`.",
         )
     if original.script is None and original.command is None:
         raise UserErrorException(
-            f"Run {run.id} is an interactive run and cannot be rerun.",
+            f"Run {details.title(run)} is an interactive run and cannot be rerun.",
             "Only runs of a script or a command can be rerun.",
         )
     return original
@@ -155,12 +155,12 @@ def _choose_lockfile(run: Run, job: JobSpec, workspace: Workspace) -> tuple[Json
     lockfile = compare_runs.lockfile_of(run) or None
     if job.environment.kind != INTERPRETER:
         if lockfile is None:
-            return None, [f"{run.id} has no lockfile; resolving its requirements again"]
+            return None, [f"{details.title(run)} has no lockfile; resolving its requirements again"]
         return wheels.of_workspace(workspace, lockfile), []
     if remote.for_target(job.target) is not None:
         return None, []  # its interpreter is on the cluster and is checked there
     now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock
-    return None, [f"{line} since {run.id}" for line in drift(lockfile or {}, now)]
+    return None, [f"{line} since {details.title(run)}" for line in drift(lockfile or {}, now)]
 
 
 def drift(then: Json, now: Json) -> list[str]:

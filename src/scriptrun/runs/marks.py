@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from scriptrun.runs import find
+from scriptrun.runs import details, find
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.values import Value
@@ -16,6 +16,7 @@ from scriptrun.tracking.run_marks import PINNED, REMOVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.core.run import Run
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.tracking.index import Index, RunRow
 
@@ -136,10 +137,10 @@ def _marked_with_parent(family: Family, name: str) -> list[Path]:
     return [folder for folder in below if run_marks.read(folder).get(name, 0.0) >= since]
 
 
-def refuse_removed(folder: Path, action: str) -> None:
-    """Raise UserErrorException if the run in ``folder`` is removed: it cannot be ``action``."""
-    if REMOVED in run_marks.read(folder):
+def refuse_removed(run: Run, action: str) -> None:
+    """Raise UserErrorException if the run is removed: it cannot be ``action``."""
+    if REMOVED in run_marks.read(run.path):
         raise UserErrorException(
-            f"Run {folder.name!r} was removed and cannot be {action}.",
-            f"To restore it, run: scriptrun remove --undo {folder.name}",
+            f"Run {details.title(run)} was removed and cannot be {action}.",
+            f"To restore it, run: scriptrun remove --undo {run.id}",
         )

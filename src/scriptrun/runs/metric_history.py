@@ -7,7 +7,7 @@ from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun.runs import results
+from scriptrun.runs import details, results
 from scriptrun.runtime.injob.metrics import mlflow_reader
 from scriptrun.runtime.injob.metrics import reader as metric_reader
 from scriptrun.spec import library_values, suggestion
@@ -55,7 +55,7 @@ def read(run: Run, name: str) -> MetricHistory:
     if error is None:
         names = metric_series.read(run.path)
         hint = suggestion.hint(name, names, "Its metrics")
-        error = UserErrorException(f"Run {run.id!r} did not log a metric {name!r}.", hint)
+        error = UserErrorException(f"Run {details.title(run)} did not log a metric {name!r}.", hint)
     raise error
 
 

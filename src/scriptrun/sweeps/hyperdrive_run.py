@@ -204,7 +204,7 @@ class HyperDriveRun(Run):
             limits.max_total_runs, limits.max_concurrent_runs, limits.max_duration_minutes
         )
         refuse(problems, "Cannot set these limits")
-        marks.refuse_removed(self.path, "extended")
+        marks.refuse_removed(self, "extended")
         had_ended = self.standing.is_final
         if had_ended:
             self._check_runs_left(limits)
@@ -220,7 +220,7 @@ class HyperDriveRun(Run):
         is taken over once this host has seen no heartbeat for 5 minutes (reading ``standing``
         checks it); until then UserErrorException is raised.
         """
-        marks.refuse_removed(self.path, "resumed")
+        marks.refuse_removed(self, "resumed")
         remote = ensure_driver.remote_driver(self.path, self.job.submitted_by)
         is_over = self.standing.is_final
         if (

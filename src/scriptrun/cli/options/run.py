@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from scriptrun.cli.options import default_python, set_field, target_options
+from scriptrun.cli.options import default_python, run_name, set_field, target_options
 from scriptrun.cli.options import distribution as distribution_options
 from scriptrun.cli.options import environment as environment_options
 from scriptrun.config import runconfig_file
@@ -90,6 +90,7 @@ def parse_request(args: argparse.Namespace, workspace: Workspace) -> RunRequest:
     if python is None:
         python, more_warnings = default_python.choose(source_folder(source), workspace.root)
         warnings += more_warnings
+    run_name.check_option(workspace, args.name)
     origin = Origin(
         *(python, variables, passed_through, args.name or ""),
         pins=args.pins or "exact",

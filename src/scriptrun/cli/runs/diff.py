@@ -96,7 +96,8 @@ def _print_originals(first: Run, second: Run) -> None:
         original = run.known_job.rerun_of
         names = {first.id: "A", second.id: "B"}
         if original:
-            print(f"{name} is a rerun of {names.get(original, original)}.")
+            title = names.get(original) or common_arguments.title_of(run.workspace, original)
+            print(one_line(f"{name} is a rerun of {title}."))
 
 
 def _print_section(title: str, pairs: Mapping[str, tuple[object, ...]]) -> None:

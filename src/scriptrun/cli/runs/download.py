@@ -13,6 +13,7 @@ from pathlib import Path
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
+from scriptrun.runs import details
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import artifacts
@@ -77,12 +78,12 @@ def _copy(run: Run, name: str | None, folder: str) -> list[Path]:
         if _is_unchanged(run, prefix):
             unchanged = artifacts.unchanged_names(run.path, prefix)
             raise UserErrorException(
-                f"Run {run.id} wrote no files below {prefix!r}: they are unchanged from its source "
-                "directory.",
+                f"Run {details.title(run)} wrote no files below {prefix!r}: they are unchanged "
+                "from its source directory.",
                 f"To download one, give its name, for example {unchanged[0]}.",
             )
         names = ", ".join(run.get_file_names()[:5]) or "none"
         raise UserErrorException(
-            f"Run {run.id} has no files that match {prefix!r}.", f"Files: {names}."
+            f"Run {details.title(run)} has no files that match {prefix!r}.", f"Files: {names}."
         )
     return artifacts.download_all(run.path, prefix, folder)

@@ -10,6 +10,7 @@ example:
 from __future__ import annotations
 
 import argparse
+import functools
 import shlex
 
 from scriptrun.cli import common_arguments, workspace_here
@@ -22,6 +23,8 @@ from scriptrun.spec.run_kinds import run_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scriptrun.runtime.hints import Json
 
 
@@ -38,7 +41,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the model's lineage and return the exit code."""
     name, _, version = args.model.partition(":")
-    trace = lineage.model_lineage(Model(workspace_here.require(), name, version=version or None))
+    workspace = workspace_here.require()
+    trace = lineage.model_lineage(Model(workspace, name, version=version or None))
+    titled = functools.partial(common_arguments.title_of, workspace)
     if args.json:
         output.print_json(trace)
         return 0
@@ -58,14 +63,15 @@ def run(args: argparse.Namespace) -> int:
         [
             *pairs,
             ("registered with", "\n".join(datasets)),
-            *_run_facts(trace["run"]),
+            *_run_facts(trace["run"], titled),
             ("warning", _warning(trace)),
         ]
     )
     return 0
 
 
-def _run_facts(run: Json | None) -> list[tuple[str, str]]:
+def _run_facts(run: Json | None, titled: Callable[[str], str] = str) -> list[tuple[str, str]]:
+    """What is shown of the run; ``titled`` adds the name to a run's ID."""
     if run is None:
         return [("run", "none (registered from a local path)")]
     if run.get("gone"):
@@ -75,10 +81,10 @@ def _run_facts(run: Json | None) -> list[tuple[str, str]]:
     parent_label = kind.title if kind.has_children else "parent"
     missing = "" if snapshot["kept"] else " (missing from the workspace)"
     return [
-        ("run", f"{run['id']}, {run['state']}, in {run['experiment']} on {run['target']}"),
+        ("run", f"{titled(run['id'])}, {run['state']}, in {run['experiment']} on {run['target']}"),
         ("removed", _removed(run)),
-        (parent_label, parent.get("id", "")),
-        ("rerun of", run["rerun_of"] or ""),
+        (parent_label, titled(parent.get("id", ""))),
+        ("rerun of", titled(run["rerun_of"] or "")),
         ("command", " ".join([run["script"] or "", *map(shlex.quote, run["arguments"])])),
         ("snapshot", f"{snapshot['digest']}{missing}" if snapshot["digest"] else ""),
         ("commit", _commit(run) if run["commit"] else ""),

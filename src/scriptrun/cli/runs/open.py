@@ -20,6 +20,7 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
+from scriptrun.runs import details
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import artifacts
@@ -84,11 +85,13 @@ def _path_in(run: Run, name: str) -> Path:
     if path is None:
         known = run.get_file_names()
         raise UserErrorException(
-            f"Run {run.id} has no file or folder {name!r}.", suggestion.hint(name, known, "Files")
+            f"Run {details.title(run)} has no file or folder {name!r}.",
+            suggestion.hint(name, known, "Files"),
         )
     if not path.resolve().is_relative_to(run.path.resolve()):
         raise UserErrorException(
-            f"{name!r} of run {run.id} is a link to {str(path.resolve())!r}, outside the run.",
+            f"{name!r} of run {details.title(run)} is a link to {str(path.resolve())!r}, "
+            "outside the run.",
             "Open that path with another program.",
         )
     return path

@@ -23,7 +23,7 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.options import run as run_options
-from scriptrun.cli.options import set_field, target_options
+from scriptrun.cli.options import run_name, set_field, target_options
 from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
 from scriptrun.core.run import Run
@@ -34,6 +34,7 @@ from scriptrun.history.job_changes import Changes
 from scriptrun.history.rerun import PreparedRerun
 from scriptrun.registry import compute_targets
 from scriptrun.registry.settings import reader
+from scriptrun.runs import details
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
 
@@ -89,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
     """Rerun the run and return the exit code."""
     local_engine.allow_fork()
     original = common_arguments.find_run(args)
+    run_name.check_option(original.workspace, args.name)
     changes = _changes(args, original)
     if args.verify and changes.changes_outcome:
         raise UserErrorException(
@@ -159,6 +161,6 @@ def _show_plan(args: argparse.Namespace, original: Run, prepared: PreparedRerun)
     plan_view = importlib.import_module("scriptrun.cli.terminal.plan_view")
     dry_run = importlib.import_module("scriptrun.history.dry_run")
     plan = dry_run.plan_rerun(prepared.job, prepared.workspace, prepared.warnings)
-    original_id = original.id if args.json else [original.id]
+    original_id = original.id if args.json else [details.title(original)]
     extra = {"rerun_of": original_id, "changes": prepared.changes}
     return int(plan_view.show_plan(plan, args.json, extra))

@@ -98,7 +98,7 @@ def _reason(run: Run, status: RunState) -> str:
 
 def _still_active(runs: list[Run], ended: dict[str, RunState]) -> str:
     """Which of the runs are still active."""
-    active = [run.id for run in runs if run.id not in ended]
+    active = [details.title(run) for run in runs if run.id not in ended]
     rest = f" and {len(active) - _MAX_NAMED} more" if len(active) > _MAX_NAMED else ""
     named = ", ".join(active[:_MAX_NAMED]) + rest
     return f"Run {named} is still active." if len(active) == 1 else f"Still active: {named}."

@@ -30,8 +30,8 @@ from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
+from scriptrun.runs import details, follow, metric_goals
 from scriptrun.runs import find as find_runs
-from scriptrun.runs import follow, metric_goals
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.submission import submit as job_submit
 from scriptrun.sweeps import record
@@ -133,7 +133,7 @@ def find_sweep(args: argparse.Namespace) -> HyperDriveRun:
         if isinstance(parent, HyperDriveRun):
             return parent
         raise UserErrorException(
-            f"Run {selected.id!r} is not a sweep.", "To list sweeps, run: scriptrun list"
+            f"Run {details.title(selected)} is not a sweep.", "To list sweeps, run: scriptrun list"
         )
     for row in find_runs.rows(workspace, children=False):
         if row.kind == record.KIND:

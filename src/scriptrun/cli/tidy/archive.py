@@ -3,6 +3,7 @@
 Archived runs, with their child runs, appear neither in `scriptrun list` nor in `scriptrun best`,
 and are never the latest run. They keep their files, and commands still find them by ID or name.
 
+examples:
   scriptrun archive RUN
   scriptrun archive --query "experiment=digits and submitted<-30d"
   scriptrun list --archived

@@ -4,6 +4,7 @@ A run has one note, of any number of lines. Without a text, print it. `-` reads 
 standard input; --editor opens the note in $VISUAL or $EDITOR. Put -- before a text that begins
 with a dash.
 
+examples:
   scriptrun note RUN "lost power at epoch 12; rerun with a checkpoint"
   scriptrun note RUN - < observations.txt
   scriptrun note RUN --editor
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if not given:
         _print(selected, old, args)
         return 0
-    marks.refuse_removed(selected.path, "changed")
+    marks.refuse_removed(selected, "changed")
     new = _edited(old or "") if args.editor else _text(words) if words else None
     if new and len(new) > MAX_LENGTH:
         raise UserErrorException(

@@ -3,6 +3,7 @@
 `scriptrun prune` keeps pinned runs, with their child runs and everything that they need to run
 again. `scriptrun remove` refuses them without --force.
 
+examples:
   scriptrun pin RUN
   scriptrun list pinned
   scriptrun pin --undo RUN

@@ -4,6 +4,7 @@ Removed runs, with their child runs, vanish from lists and searches. Their files
 until `scriptrun prune`, and until then --undo restores them. Active runs are refused; so are pinned
 runs and runs that a model came from, without --force. A query skips them.
 
+examples:
   scriptrun remove RUN
   scriptrun remove --query "failed submitted=yesterday" --dry-run
   scriptrun remove --query "failed submitted=yesterday"

@@ -2,6 +2,7 @@
 
 The first argument is the run, the others are tags. With --query, all arguments are tags.
 
+examples:
   scriptrun tag RUN
   scriptrun tag RUN team=vision baseline
   scriptrun tag RUN --remove baseline
@@ -41,7 +42,8 @@ def arguments(parser: Parser) -> None:
         metavar="RUN",
         nargs="*",
         default=[],
-        help="ID, unique ID prefix or display name (default: latest), then NAME[=VALUE]...",
+        help="run: ID, unique ID prefix, name, latest or best:METRIC (default: latest), "
+        "then NAME[=VALUE]...",
     )
     add(
         "-q",
@@ -89,7 +91,7 @@ def _find(workspace: Workspace, words: list[str]) -> Run:
             ) from None
         raise
     if len(words) > 1:
-        marks.refuse_removed(selected.path, "tagged")
+        marks.refuse_removed(selected, "tagged")
     return selected
 
 
@@ -130,7 +132,8 @@ def _check_present(selected: Run, names: list[str]) -> None:
     for name in names:
         if name not in tags:
             raise UserErrorException(
-                f"Run {selected.id} has no tag {name!r}.", suggestion.hint(name, list(tags), "Tags")
+                f"Run {details.title(selected)} has no tag {name!r}.",
+                suggestion.hint(name, list(tags), "Tags"),
             )
 
 
