@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.tracking import pruned_runs
 
 
@@ -21,3 +22,8 @@ def test_lines_that_a_power_cut_has_left_are_passed_over(tmp_path):
     with open(tmp_path / pruned_runs.NAME, "ab") as log:
         log.write(b'\0\0\0\n{"id": "exp_2"}\n[1]\n{"id": "exp_')
     assert pruned_runs.all_ids(tmp_path) == {"exp_1"}
+
+
+def test_a_pruned_run_is_found_by_its_short_name(tmp_path):
+    pruned_runs.write(tmp_path, "exp_1", "exp_1", "exp", "ann")
+    assert pruned_runs.find(tmp_path, short_name("exp_1")).id == "exp_1"

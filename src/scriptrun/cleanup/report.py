@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from scriptrun.spec.values import Value, fresh
 
+#: how the reason begins of a run that stays because its files do
+CANNOT_DELETE = "cannot be deleted"
+
 
 class PrunedRun(Value):
     """A run that is deleted, and why; ``size`` is that of its folder, in bytes.
@@ -69,6 +72,12 @@ class PruneReport(Value, frozen=False):
         """Whether there was nothing to free."""
         others = (self.snapshots, self.manifests, self.leftovers)
         return not self.runs and not any(each.count or each.size for each in others)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something could not be deleted, or not cleaned up."""
+        failed = (run.reason.startswith(CANNOT_DELETE) for run in self.kept)
+        return bool(self.problems) or any(failed)
 
     def __repr__(self) -> str:
         verb = "would free" if self.dry_run else "freed"

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from scriptrun.cleanup.report import CANNOT_DELETE
 from scriptrun.runtime import durability, files
 from scriptrun.spec.values import Value
 from scriptrun.store import trees
@@ -84,12 +85,12 @@ def delete(folder: Path) -> str:
             trees.remove(folder / name)
     left = [name for name in files.names_in(folder) if name != MARKER]
     if left:
-        return f"cannot be deleted completely: {folder / left[0]} remains"
+        return f"{CANNOT_DELETE} completely: {folder / left[0]} remains"
     try:
         (folder / MARKER).unlink(missing_ok=True)
         folder.rmdir()
     except OSError as error:
-        return f"cannot be deleted completely: {error.strerror}"
+        return f"{CANNOT_DELETE} completely: {error.strerror}"
     return ""
 
 
@@ -107,7 +108,7 @@ def _claim(folder: Path, selected_as: str) -> str:
     except FileNotFoundError:
         return "deleted meanwhile"
     except OSError as error:
-        return f"cannot be deleted: {error.strerror}"
+        return f"{CANNOT_DELETE}: {error.strerror}"
     return ""
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from scriptrun.runtime import events, files
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec import ids
 from scriptrun.spec.values import Value
 
@@ -30,12 +31,16 @@ def write(directory: Path, run_id: str, name: str, experiment: str, by: str) -> 
 
 
 def find(directory: Path, name: str) -> PrunedRecord | None:
-    """The pruned run of this ID, unique ID prefix or display name (then the latest), or None."""
+    """The pruned run of this ID, unique ID prefix or name (then the latest), or None."""
     records = list(_read(directory))
     by_prefix = {each.id: each for each in records if each.id.startswith(name)}
     if name in by_prefix or len(by_prefix) == 1:
         return by_prefix.get(name) or next(iter(by_prefix.values()))
-    return next((each for each in reversed(records) if each.name == name), None)
+    return next((each for each in reversed(records) if name in _names(each)), None)
+
+
+def _names(pruned: PrunedRecord) -> tuple[str, str]:
+    return pruned.name, short_name(pruned.id)
 
 
 def all_ids(directory: Path) -> set[str]:

@@ -5,7 +5,7 @@ interrupted processes. -q and --older-than also select runs that were not remove
 active or pinned, and runs that models came from, are always kept. Shows what it would free, then
 asks.
 
-Examples:
+examples:
   scriptrun prune --dry-run
   scriptrun prune --older-than 90d
   scriptrun prune -q "state=failed and submitted<-30d" --yes
@@ -39,11 +39,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("-q", "--query", metavar="QUERY", default="", help="also delete ended runs that match")
-    add("--older-than", metavar="AGE", help="also delete runs that ended so long ago, e.g. 90d")
+    add(
+        "--older-than",
+        metavar="AGE",
+        help="also delete runs that ended at least this long ago, e.g. 90d",
+    )
     add(
         "--removed-before",
         metavar="AGE",
-        help="spare runs removed less than this long ago, e.g. 7d",
+        help="keep runs that were removed less than this long ago, e.g. 7d",
     )
     add("--dry-run", "--plan", action="store_true", help="show what would be deleted")
     add("-y", "--yes", action="store_true", help="delete without asking")
@@ -67,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     _show(report, args.json)
     if not args.json:
         _show_caches()
-    return 1 if report.problems and not report.dry_run else 0
+    return 1 if report.has_failed and not report.dry_run else 0
 
 
 def _ask(workspace: Workspace, criteria: Criteria, plan: PruneReport, as_json: bool) -> int:
@@ -87,15 +91,16 @@ def _ask(workspace: Workspace, criteria: Criteria, plan: PruneReport, as_json: b
     report = prune.prune(workspace, criteria, [run.id for run in plan.runs])
     _show(report)
     _show_caches()
-    return 1 if report.problems else 0
+    return 1 if report.has_failed else 0
 
 
 def _show(report: PruneReport, as_json: bool = False) -> None:
     if as_json:
         output.print_json(_as_json(report))
         return
+    has_failed = report.has_failed and not report.dry_run
     if report.is_empty:
-        print("Nothing to prune.")
+        print("Nothing was deleted." if has_failed else "Nothing to prune.")
     else:
         print("Would delete:" if report.dry_run else "Deleted:")
         output.print_table(("WHAT", "COUNT", "SIZE", "RUNS"), _rows(report), indent="  ")
@@ -139,8 +144,7 @@ def _show_kept(report: PruneReport) -> None:
     if report.kept:
         print("Kept:")
     for run in report.kept[:_LISTED_KEPT]:
-        name = run.id if run.name == run.id else f"{run.name} ({run.id})"
-        print(f"  {one_line(name)}: {one_line(run.reason)}")
+        print(f"  {one_line(f'{run.name} ({run.id})')}: {one_line(run.reason)}")
     if len(report.kept) > _LISTED_KEPT:
         print(f"  and {len(report.kept) - _LISTED_KEPT} more")
     for user, count in report.other_users.items():
