@@ -64,6 +64,10 @@ def test_arguments_are_shown_without_secrets():
         "--lr 1 --token *** api_key=*** --password --url=https://***@c/"
     )
 
+    assert parameters.quoted_arguments([*words[:5], "a b", "", "it's", "*"]) == (
+        "--lr 1 --token *** api_key=*** 'a b' '' 'it'\"'\"'s' '*'"
+    )
+
 
 def test_parameters_that_mlflow_logged(tmp_path):
     folder = tmp_path / "mlflow" / "0" / "abc" / "params"

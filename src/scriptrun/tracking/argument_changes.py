@@ -42,7 +42,7 @@ class NamedChange(Value):
     after: tuple[str, ...]
 
     def __str__(self) -> str:
-        before, after = (parameters.shown_arguments(words) for words in (self.before, self.after))
+        before, after = (parameters.quoted_arguments(words) for words in (self.before, self.after))
         if self.before and self.after:
             return f"{before} -> {after}"
         return f"added {after}" if self.after else f"removed {before}"

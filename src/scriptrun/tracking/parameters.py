@@ -117,8 +117,23 @@ def _parse_word(words: Sequence[str], start: int) -> Argument | None:
     return Argument(name, word, values, start, start + 1 + len(values))
 
 
+def quoted_arguments(words: Sequence[str]) -> str:
+    """``shown_arguments`` as a shell would be given them."""
+    import shlex
+
+    def quoted(word: str) -> str:
+        typed = word.replace(MASK, "x")  # stars that mask something need no quotes
+        return word if shlex.quote(typed) == typed else shlex.quote(word)
+
+    return " ".join(map(quoted, _shown(words)))
+
+
 def shown_arguments(words: Sequence[str]) -> str:
     """``words`` in one line, with stars for passwords, tokens and keys."""
+    return " ".join(_shown(words))
+
+
+def _shown(words: Sequence[str]) -> list[str]:
     shown: list[str] = []
     for number, word in enumerate(words):
         option = re.fullmatch(_OPTION, word, re.DOTALL) or re.fullmatch(_OVERRIDE, word, re.DOTALL)
@@ -129,7 +144,7 @@ def shown_arguments(words: Sequence[str]) -> str:
             shown.append(word[: len(word) - len(option[2])] + MASK)
         else:
             shown.append(url_logins.mask(word))
-    return " ".join(shown)
+    return shown
 
 
 def _values(words: Sequence[str], start: int) -> list[str]:
