@@ -70,7 +70,10 @@ class Parser(argparse.ArgumentParser):
         """Raise UserErrorException for unknown words, with a suggestion."""
         text = " ".join(unknown)
         options = [name for action in self._actions for name in action.option_strings]
-        hint = suggestion.question(unknown[0].partition("=")[0], options)
+        near = {option.lstrip("-"): option for option in options}  # all options have dashes alike
+        word = unknown[0].partition("=")[0].lstrip("-")
+        found = suggestion.nearest(word, near, likeness=0.5) if unknown[0][:1] == "-" else []
+        hint = f"Did you mean {near[found[0]]!r}? " if found else ""
         if self.takes_rest:
             hint += (
                 f"To pass arguments to the script, use --: {self.prog} ... {self.subject} -- {text}"

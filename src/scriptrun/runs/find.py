@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.tracking import index
 
+#: how much of a mistyped ID is right
+_LIKE_AN_ID = 0.9
+
 
 def open_index(workspace: WorkspaceFiles) -> index.Index:
     """Open the workspace's index and refresh it."""
@@ -131,15 +134,21 @@ def _selected(workspace: Workspace, query: str) -> str | None:
 
 
 def _suggestion(run_index: index.Index, query: str) -> str:
-    """Ask whether the nearest ID or name among the latest runs was meant."""
-    latest = run_index.rows(limit=200)
-    return suggestion.question(
-        query,
-        {
-            "latest",
-            *(name for row in latest for name in (row.id, row.display_name, row.short_name)),
-        },
-    )
+    """Ask whether a selector, or the nearest ID or name among the latest runs was meant.
+
+    IDs are mostly alike, so only one that differs in a letter or two was mistyped.
+    """
+    from scriptrun.runs import selectors  # which searches the index that this module opens
+
+    latest = list(run_index.rows(limit=200))
+    ids = suggestion.nearest(query, [row.id for row in latest], likeness=_LIKE_AN_ID)
+    names = {name for row in latest for name in (row.name, row.short_name)}
+    kind, colon, metric = query.partition(":")
+    if kind in selectors.BY_METRIC:
+        return f"Did you mean '{kind}:METRIC'? "
+    if colon:
+        names |= {f"{each}:{metric}" for each in selectors.BY_METRIC}
+    return suggestion.question(query, ids or {"latest", *names})
 
 
 def _is_removed(workspace: Workspace, query: str, ids: list[str]) -> UserErrorException:

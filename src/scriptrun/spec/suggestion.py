@@ -6,16 +6,21 @@ from collections.abc import Iterable
 
 from scriptrun.spec.control_characters import one_line
 
+#: how much of a name has to be the same, from 0 to 1
+LIKENESS = 0.6
 
-def nearest(name: str, known: Iterable[str], count: int = 1) -> list[str]:
+
+def nearest(
+    name: str, known: Iterable[str], count: int = 1, likeness: float = LIKENESS
+) -> list[str]:
     """At most ``count`` of the known names that look like ``name``, the nearest first.
 
-    Upper and lower case count as equal.
+    ``likeness`` is how much of them has to be the same. Upper and lower case count as equal.
     """
     import difflib
 
     by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
-    matches = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=likeness)
     return [by_lower[match] for match in matches]
 
 
