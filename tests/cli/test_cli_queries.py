@@ -104,6 +104,7 @@ def test_nothing_matches(types, runs, workspace):
     assert "'vision'" in types("list", "tags.team in (vison, x) and loss>0")
     assert "Did you mean 'three'?" in types("list", "name=thre")
     assert types("list", "exit_code=7") == "No matching runs.\n"
+    assert types("list", "metrics.loss=7") == "No matching runs.\n"
     child = runs[0].child_run("inner")
     child.log("deep", 1)
     child.complete()

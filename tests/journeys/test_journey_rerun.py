@@ -34,12 +34,12 @@ def job_of(user, run="latest"):
 
 
 def test_the_best_with_another_seed(trained):
-    original = trained.does("show", "best:accuracy").out.split()[1]
+    _, original, _, name = trained.does("show", "best:accuracy").out.split()[:4]
     done = trained.does("rerun", "best:accuracy", "--", "--seed", "2")
     assert done.out == "0.3 2 True in.csv None\n"
     assert done.err.splitlines()[0] == "Changed: added --seed 2"
     shown = trained.does("show").out
-    assert f"rerun of     {original}\n" in shown
+    assert f"rerun of     {name} ({original})\n" in shown
     assert "train.py in.csv --alpha 0.3 --fast --seed 2\n" in shown
     difference = trained.does("diff", original, "latest").out
     assert "B is a rerun of A." in difference and "--seed 2" in difference
@@ -56,6 +56,8 @@ def test_arguments_are_changed_in_place_removed_and_replaced(trained):
     assert "removed --no-fast; added --token=***" in done.err and "secret" not in done.err
     done = trained.does("rerun", "--replace-args", "--", "--alpha", "0.5")
     assert done.out == "0.5 1 None None None\n"
+    done = trained.does("rerun", "--plan", "--", "--note", "", "--opt", '{"a": 1}')
+    assert """added --note ''\n  added --opt '{"a": 1}'\n""" in done.out
     again = trained.does("rerun", "--", "--alpha", "0.5")
     assert "Changed" not in again.err
 
@@ -109,7 +111,8 @@ def test_a_dry_run_starts_nothing(trained):
         (["--compute", "locla"], "'locla' not found", "Did you mean 'local'?"),
         (["-e", "no name"], "invalid experiment name", ""),
         (["--env", "NOT_SET_HERE"], "NOT_SET_HERE is not set", ""),
-        (["--alpha", "0.9"], "Unexpected argument", "scriptrun rerun ... RUN -- --alpha"),
+        (["--alpha", "0.9"], "argument '--alpha' for", "\n  To pass arguments to the script"),
+        (["--partion", "x"], "Unexpected argument", "Did you mean '--partition'? To pass"),
     ],
 )
 def test_what_cannot_be_changed_is_refused(trained, words, message, hint):
@@ -126,7 +129,7 @@ def test_data_has_the_same_names(user):
     user.does("run", "--input", "digits=data", "read.py", "--", "--data", "{digits}")
     done = user.does("rerun", "--", "--more", "{digits}", "--data={digits}")
     assert done.out == "['--data', '--more'] ['a.txt']\n"
-    assert "added --more $" in done.err
+    assert "added --more '$" in done.err
 
 
 def test_a_command_line(user):

@@ -18,6 +18,12 @@ run.log("widgets", alpha * 10)
 print(alpha)
 """
 
+NAMED = """
+from scriptrun import Run
+Run.get_context().display_name = "latest"
+"""
+SWEPT = ["--param", "alpha=0.3,0.7", "--metric", "accuracy"]
+
 
 @pytest.fixture
 def trained(user):
@@ -52,11 +58,30 @@ def test_the_latest_and_the_best(trained):
 
 
 def test_a_run_called_latest_has_an_id_still(trained):
-    trained.does("run", "-n", "latest", "train.py", "--", "--alpha", "0.5")
+    trained.writes("named.py", NAMED)
+    trained.does("run", "named.py")
     run_id = shown(trained, "latest")["run"]
     trained.does("run", "-n", "later", "train.py", "--", "--alpha", "0.6")
     assert named(trained, run_id) == "latest"
     assert named(trained, "latest") == "later"
+
+
+@pytest.mark.parametrize("name", ["latest", "latest~1", "best:loss", "two\nlines", " x"])
+def test_no_run_is_given_a_name_that_would_not_find_it(trained, name):
+    before = trained.runs()
+    for words in (["run", "train.py"], ["sweep", "train.py", *SWEPT], ["rerun"]):
+        refused = trained.types(*words[:1], "-n", name, *words[1:])
+        assert refused.code == 2 and "Invalid display name" in refused.err, refused
+    run_id = shown(trained, "latest")["run"]
+    refused = trained.types("run", "-n", run_id, "train.py")
+    assert refused.code == 2 and "it is the ID of another run" in refused.err
+    assert trained.runs() == before
+
+
+def test_only_a_mistyped_id_suggests_an_id(trained):
+    run_id = shown(trained, "latest")["run"]
+    assert f"Did you mean '{run_id}'?" in trained.types("show", f"{run_id[:-1]}x").err
+    assert "Did you mean" not in trained.types("show", f"{run_id[:-8]}zzzzzzzz").err
 
 
 def test_the_goal_of_a_sweep_decides(user):
@@ -77,6 +102,8 @@ def test_the_goal_of_a_sweep_decides(user):
         ("best:", "lacks a metric", "Use best:METRIC. Metrics: accuracy, loss, widgets."),
         ("latest~3", "the workspace has 3 runs", "scriptrun list"),
         ("lastest", "not found", "Did you mean 'latest'?"),
+        ("best", "not found", "Did you mean 'best:METRIC'?"),
+        ("lowst:loss", "not found", "Did you mean 'lowest:loss'?"),
     ],
 )
 @pytest.mark.parametrize("command", ["show", "metrics", "download"])
@@ -98,3 +125,9 @@ def test_completion(trained):
     assert bash(trained, "show", "best", ":") == ["accuracy", "loss", "widgets"]
     assert bash(trained, "diff", "best", ":", "acc") == ["accuracy"]
     assert "best:METRIC" in trained.does("show", "--help").out
+
+
+def test_an_empty_list_names_the_values_of_a_parameter(trained):
+    hint = "No matching runs.\n  No run has params.alpha=0.2. Values: 0.1, 0.3, 0.7.\n"
+    assert trained.does("list", "alpha=0.2").out == hint
+    assert trained.does("list", "alpha=0.30 and failed").out.count("No run has") == 1

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from scriptrun.cli import common_arguments
 from scriptrun.cli.runs import columns
 from scriptrun.cli.terminal import spinner
-from scriptrun.query import fields, tree
+from scriptrun.query import fields, numbers, tree
 from scriptrun.query.fields import Field
 from scriptrun.query.problem import QueryException
 from scriptrun.runs.search import FoundRun, Search, sort_keys
@@ -216,14 +216,16 @@ def _required(node: Node) -> Iterator[tree.Has | tree.Comparison]:
 
 def _value_hints(index: Search, item: tree.Comparison) -> Iterator[str]:
     """What a text may have been meant as that no run has as the value of its field."""
-    if item.number is not None or item.moment is not None or item.field.space in _NUMBERS:
+    is_other = item.number is not None and item.field.space not in (fields.PARAMS, fields.TAGS)
+    if is_other or item.moment is not None or item.field.space in _NUMBERS:
         return
     groups = index.groups(tree.And(), item.field, children=True)
-    known = [str(each.value) for each in groups if each.value not in (None, "")]
-    if item.text in known or not known:
+    values = [each.value for each in groups if each.value not in (None, "")]
+    known = [*map(_text, sorted(values) if all(map(_is_number, values)) else values)]
+    if not known or any(_equals(item, value) for value in known):
         return
     label = "Experiments" if item.field == fields.known("experiment") else "Values"
-    near = suggestion.nearest(item.text, known)
+    near = [] if item.number is not None else suggestion.nearest(item.text, known)
     if len(known) > _MAX_LISTED and not near:
         return
     hint = f"Did you mean {near[0]!r}? " if near else ""
@@ -231,6 +233,19 @@ def _value_hints(index: Search, item: tree.Comparison) -> Iterator[str]:
         hint += f"{label}: {', '.join(map(one_line, known))}."
     what = f"the experiment {item.text!r}" if label == "Experiments" else _shown(item)
     yield f"No run has {what}. {hint}".rstrip()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _text(value: object) -> str:
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _equals(item: tree.Comparison, value: str) -> bool:
+    number = None if item.number is None else numbers.parse_number(value)
+    return item.text == value or (number is not None and number == item.number)
 
 
 def _shown(item: tree.Comparison) -> str:
