@@ -322,7 +322,7 @@ def test_child_runs_go_with_their_parent(types, workspace):
     assert types("remove", first.id) == f"parent 0 ({first.id}): removed\n"
     assert [child.id for child in parent.get_children()] == [second.id, third.id]
     types("pin", second.id)
-    assert f"its run {second.id} is pinned" in types("remove", "parent", code=2)
+    assert f"({second.id}) is pinned" in types("remove", "parent", code=2)
     types("pin", "--undo", second.id)
     assert types("remove", "parent") == f"parent ({parent.id}): removed (with 3 child runs)\n"
     assert listed(types, "--children") == []

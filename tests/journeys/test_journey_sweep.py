@@ -161,3 +161,20 @@ def test_a_resumed_sweep_prints_only_what_is_new(user):
     assert "_0: --x 1" in first and "_1: --x 2" in first
     resumed = user.does("sweep", "resume", "--max-runs", "3").out
     assert "_2: --x 3" in resumed and "--x 1" not in resumed and "_1 is" not in resumed
+
+
+def test_runs_of_a_sweep_have_the_names_of_the_list(user):
+    user.writes("train.py", SCRIPT)
+    done = user.does(
+        "sweep", "train.py", *SPACE, "--metric", "accuracy", "--max-runs", 2, "-n", "x"
+    )
+    shown = user.does("sweep", "show").out
+    listed = user.does("list", "--children", "--columns", "name").out.split()[1:]
+    assert sorted(listed) == ["x", "x_0", "x_1"]
+    assert all(re.search(rf"^{n}  +x_{n} ", shown, re.M) for n in (0, 1)), shown
+    (best,) = re.findall(r"best run: (\S+) \(accuracy ", done.err)
+    assert best in listed and f" {best} (accuracy " in shown
+    user.does("rename", "x_1", "the second")
+    assert "the second" in user.does("sweep", "show").out
+    user.does("archive", "x")
+    assert "no sweeps that are neither archived nor removed" in user.types("sweep", "show").err

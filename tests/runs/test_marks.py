@@ -48,7 +48,7 @@ def test_why_a_run_is_not_marked(name, member, why):
     assert marks.objection(family, name, False, registered) is None, "undoing is never refused"
     below = marks.objection(marks.Family(row("p"), (row("q"), member)), name, True, registered)
     if why and why != "it is removed":
-        assert below is not None and f"its run {member.id}" in below.why
+        assert below is not None and f"its run {member.title}" in below.why
 
 
 def test_families_by_the_index(tmp_path):

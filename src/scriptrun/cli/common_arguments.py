@@ -10,6 +10,7 @@ from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output, spinner
 from scriptrun.core.run import Run
 from scriptrun.runs import details
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
 TYPE_CHECKING = False
@@ -71,6 +72,17 @@ def title_of(workspace: Workspace, run_id: str) -> str:
         return run_id if folder is None else details.title(Run.at(workspace, folder))
     except ScriptrunError:
         return run_id
+
+
+def name_of(workspace: Workspace, run_id: str) -> str:
+    """The name of the run with this ID; its short name if it cannot be read."""
+    folder = workspace.find_run(run_id)
+    try:
+        return (
+            short_name(run_id) if folder is None else details.shown_name(Run.at(workspace, folder))
+        )
+    except ScriptrunError:
+        return short_name(run_id)
 
 
 def find_runs(args: argparse.Namespace) -> list[Run]:

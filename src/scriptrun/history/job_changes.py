@@ -206,9 +206,9 @@ def _with_target(job: JobSpec, changes: Changes, workspace: Workspace) -> JobSpe
         compute_targets.engine_of(each).traits.through for each in (job.target, target)
     )
     if before != after and (job.data.items or job.environment.kind == INTERPRETER):
-        what = "its data is" if job.data.items else "its interpreter is"
+        what = "data is" if job.data.items else "interpreter is"
         raise UserErrorException(
-            f"{job.id} cannot be rerun on {target.name!r}: {what} not on the other side of SSH.",
+            f"{job.id} cannot be rerun on {target.name!r}: its {what} not available there.",
             "Submit it there with `scriptrun run --compute`.",
         )
     definition = {**job.run_definition, "target": target.name}

@@ -108,7 +108,7 @@ def _protection(family: Family, registered: Mapping[str, list[str]]) -> Objectio
 
 
 def _subject(family: Family, member: RunRow) -> str:
-    return "it" if member.id == family.run.id else f"its run {member.id}"
+    return "it" if member.id == family.run.id else f"its run {member.title}"
 
 
 def apply(families: Sequence[Family], name: str, on: bool = True) -> list[Family]:

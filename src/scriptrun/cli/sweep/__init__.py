@@ -138,8 +138,14 @@ def find_sweep(args: argparse.Namespace) -> HyperDriveRun:
     for row in find_runs.rows(workspace, children=False):
         if row.kind == record.KIND:
             return HyperDriveRun(_experiment(workspace, row.experiment), row.id)
+    hidden = find_runs.rows(workspace, children=False, hidden=True)
+    visible = (
+        " that are neither archived nor removed"
+        if any(row.kind == record.KIND for row in hidden)
+        else ""
+    )
     raise UserErrorException(
-        f"Workspace {workspace.name!r} has no sweeps.",
+        f"Workspace {workspace.name!r} has no sweeps{visible}.",
         "To start one, run: scriptrun sweep train.py --param lr=0.1,0.2 --metric accuracy",
     )
 

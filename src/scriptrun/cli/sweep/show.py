@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from scriptrun.cli import common_arguments
 from scriptrun.cli.runs import record as run_record
 from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.config.sweeps import search_space
@@ -95,7 +96,7 @@ def show(run: HyperDriveRun) -> None:
             ("runs", _counts(children, limits.max_total_runs)),
             ("sampling", f"{sweep.sampling['name']}, seed {sweep.seed}"),
             ("policy", repr(sweep.create_policy())),
-            ("best", _best(sweep.metric, ranked)),
+            ("best", _best(run, ranked)),
             ("metrics", _own_metrics(run)),
             ("warnings", "\n".join(run.get_details()["warnings"])),
         ]
@@ -103,7 +104,7 @@ def show(run: HyperDriveRun) -> None:
     if not children:
         return
     print()
-    _table(sweep.metric, list(sweep.space), ranked)
+    _table(run, list(sweep.space), ranked)
     curve = ranking.best_so_far([child.best for child in children], sweep.maximizes)
     if len(curve) > 1:
         print(f"\nbest {sweep.metric} so far, by run (1 to {len(children)})")
@@ -125,7 +126,7 @@ def _counts(children: Sequence[ChildRun], maximum: int) -> str:
     return f"{len(children)}/{maximum}" + (f": {text}" if text else "")
 
 
-def _best(metric: str, ranked: Sequence[ChildRun]) -> str:
+def _best(run: HyperDriveRun, ranked: Sequence[ChildRun]) -> str:
     if not ranked or ranked[0].best is None:
         return ""
     best = ranked[0]
@@ -133,12 +134,16 @@ def _best(metric: str, ranked: Sequence[ChildRun]) -> str:
         f"{search_space.flag(name)} {search_space.text(value)}"
         for name, value in best.parameters.items()
     )
-    return f"{short_name(best.id)} ({metric} {output.number(best.best)})\n{flags}"
+    name = common_arguments.name_of(run.workspace, best.id)
+    return f"{name} ({run.sweep.metric} {output.number(best.best)})\n{flags}"
 
 
-def _table(metric: str, names: Sequence[str], ranked: Sequence[ChildRun]) -> None:
+def _table(run: HyperDriveRun, names: Sequence[str], ranked: Sequence[ChildRun]) -> None:
+    metric = run.sweep.metric
     heads = ["#", "NAME", metric, *(name.lstrip("-") for name in names), "STATE", "TOOK", "REASON"]
-    rows = [_row(child, names) for child in ranked[:MAX_ROWS]]
+    shown = ranked[:MAX_ROWS]
+    called = [common_arguments.name_of(run.workspace, child.id) for child in shown]
+    rows = [_row(*pair, names) for pair in zip(shown, called, strict=True)]
     if not any(row[-1] for row in rows):
         heads, rows = heads[:-1], [row[:-1] for row in rows]
     output.print_table(heads, rows, droppable=("TOOK", "NAME"))
@@ -146,14 +151,14 @@ def _table(metric: str, names: Sequence[str], ranked: Sequence[ChildRun]) -> Non
         print(f"and {len(ranked) - MAX_ROWS} more (use --json or --csv to list all)")
 
 
-def _row(child: ChildRun, names: Sequence[str]) -> list[str]:
+def _row(child: ChildRun, name: str, names: Sequence[str]) -> list[str]:
     duration = ""
     if child.began is not None:
         end = child.ended if states.is_terminal(child.state) and child.ended else time.time()
         duration = output.duration(end - child.began)
     return [
         str(child.number),
-        short_name(child.id),
+        name,
         sweep_plot.best_text(child),
         *(_short(child.parameters.get(name)) for name in names),
         child.state,

@@ -287,11 +287,11 @@ def _warning_lines(run: Run, status: RunState) -> list[str]:
 
 def _best_run_lines(run: Run) -> list[str]:
     """Describe the best run of a sweep, and the command that shows all runs."""
-    from scriptrun.runtime.injob.short_names import short_name  # loaded only for sweeps
+    from scriptrun.cli.common_arguments import name_of  # loaded only for sweeps
 
     rows = run.get_children_sorted_by_primary_metric(1, False, True)
     lines = [
-        f"  best run: {short_name(row['run_id'])} ({run.sweep.metric} "
+        f"  best run: {name_of(run.workspace, row['run_id'])} ({run.sweep.metric} "
         f"{output.number(row['best_primary_metric'])}; {row['hyperparameters']})"
         for row in rows
     ]
