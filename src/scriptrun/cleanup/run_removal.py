@@ -16,6 +16,7 @@ from pathlib import Path
 
 from scriptrun.cleanup.report import CANNOT_DELETE
 from scriptrun.runtime import durability, files
+from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.spec.values import Value
 from scriptrun.store import trees
 from scriptrun.tracking import events, pruned_runs, run_folder, run_state
@@ -73,7 +74,7 @@ class RunRemoval(Value):
 
     def _log(self, folder: Path, name: str = "") -> None:
         job = files.read_object(folder / MARKER) or {}
-        name = name or str(job.get("display_name") or folder.name)
+        name = name or str(job.get("display_name") or short_name(folder.name))
         experiment = str(job.get("experiment") or "")
         pruned_runs.write(self.directory, folder.name, name, experiment, self.user)
 

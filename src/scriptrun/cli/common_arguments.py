@@ -42,7 +42,7 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
         "run_names",
         metavar="RUN",
         nargs="*",
-        help="IDs, unique ID prefixes, names, latest or best:METRIC (default: latest)",
+        help="runs: IDs, unique ID prefixes, names, latest or best:METRIC (default: latest)",
     )
     parser.add_argument(
         "-q",

@@ -2,6 +2,12 @@
 
 A model is a named, versioned file or folder. register stores a local path, or with --run a
 file of a run (outputs/model.pkl).
+
+examples:
+  scriptrun model register digits outputs/model.pkl --run best:accuracy
+  scriptrun model list
+  scriptrun model show digits:3
+  scriptrun model download digits ./models
 """
 
 from __future__ import annotations
@@ -43,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
-        help="list only models with this tag; repeatable",
+        help="list only models with this tag (repeatable)",
     )
     list_parser.add_argument(
         "--run", metavar="RUN", help="list only models that this run registered"
@@ -71,7 +77,7 @@ def _register_arguments(register: argparse.ArgumentParser) -> None:
     register.add_argument("path", metavar="PATH", help="file or folder to register")
     register.add_argument("--run", metavar="RUN", help="run that PATH belongs to")
     register.add_argument(
-        "--tag", action="append", default=[], metavar="NAME=VALUE", help="tag the model; repeatable"
+        "--tag", action="append", default=[], metavar="NAME=VALUE", help="tag the model (repeatable)"
     )
     register.add_argument("--description", metavar="TEXT", help="describe the model")
     register.add_argument("--framework", metavar="NAME", help="framework, e.g. PyTorch")

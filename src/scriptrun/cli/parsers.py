@@ -31,8 +31,8 @@ class Parser(argparse.ArgumentParser):
     rest: list[str] | None = None
     #: whether the command takes words after ``--``
     takes_rest = False
-    #: what stands before ``--`` in the hint about it
-    subject = "train.py"
+    #: what the words after ``--`` are for, and what stands before it, in the hint about it
+    rest_purpose, subject = "pass arguments to the script", "train.py"
     #: whether the command handles unknown words itself (as ``args.left``)
     takes_options = False
     #: options whose value may begin with a dash: ``--sort -metrics.loss``
@@ -75,9 +75,7 @@ class Parser(argparse.ArgumentParser):
         found = suggestion.nearest(word, near, likeness=0.5) if unknown[0][:1] == "-" else []
         hint = f"Did you mean {near[found[0]]!r}? " if found else ""
         if self.takes_rest:
-            hint += (
-                f"To pass arguments to the script, use --: {self.prog} ... {self.subject} -- {text}"
-            )
+            hint += f"To {self.rest_purpose}, use --: {self.prog} ... {self.subject} -- {text}"
         raise UserErrorException(
             f"Unexpected argument {text!r} for `{self.prog}`.", hint.strip() or self._help_hint()
         )

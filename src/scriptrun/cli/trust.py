@@ -4,7 +4,7 @@ A workspace contains code that runs as the user who opens it, so scriptrun refus
 can change until you trust it. Trust is yours only: it is stored in your settings folder, for this
 directory and its present owner. It also lets the settings of a project there run programs.
 
-Examples:
+examples:
   scriptrun trust                      trust the workspace here or above
   scriptrun trust /projects/vision     trust that one
   scriptrun trust --list               show what you trust

@@ -40,7 +40,7 @@ def run_id(workspace: WorkspaceFiles, selector: str) -> str | None:
         return rows[back].id if rows else None
     count = f"{len(rows)} run{'' if len(rows) == 1 else 's'}"
     raise UserErrorException(
-        f"No run {selector!r}: the workspace has {count} without child runs.",
+        f"No run {selector!r}: the workspace has only {count}, not counting child runs.",
         "To list runs, run: scriptrun list",
     )
 

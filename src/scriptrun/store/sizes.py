@@ -33,5 +33,7 @@ def age(text: str, option: str) -> float:
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d|w|)\s*", text)
     if match is None:
-        raise UserErrorException(f"Invalid age {option}={text!r}.", "Use e.g. 12h, 30d or 4w.")
+        raise UserErrorException(
+            f"Invalid age {option}={text!r}.", "Write, for example, 12h, 30d or 4w."
+        )
     return float(match[1]) * _SECONDS[match[2]]

@@ -66,7 +66,7 @@ def _register(verb: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         dest="tags",
-        help="tag the dataset; repeatable",
+        help="tag the dataset (repeatable)",
     )
 
 

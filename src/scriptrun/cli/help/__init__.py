@@ -113,7 +113,7 @@ def _command(name: str, parser: Parser) -> Json:
         "usage": " ".join(parser.format_usage().removeprefix("usage: ").split()),
         "aliases": [alias for alias, target in commands.ALIASES.items() if target == name],
         "subcommands": list(subparsers(parser)),
-        "arguments": [_argument(each) for each in parser._actions if _is_shown(each)],
+        "arguments": [_argument(each, parser) for each in parser._actions if _is_shown(each)],
         "takes_rest": parser.takes_rest,
         "exit_codes": [
             {"code": code, "meaning": meaning} for code, meaning in exit_codes.of(name).items()
@@ -127,14 +127,13 @@ def _is_shown(action: argparse.Action) -> bool:
     return not hidden and action.help != argparse.SUPPRESS
 
 
-def _argument(action: argparse.Action) -> Json:
+def _argument(action: argparse.Action, parser: Parser) -> Json:
     is_switch = action.nargs == 0
     metavar = None if is_switch else str(action.metavar or action.dest.upper())
-    long_flags = [flag for flag in action.option_strings if flag.startswith("--")]
     is_set = action.default not in (argparse.SUPPRESS, None)
     is_repeatable = isinstance(action, argparse._AppendAction) or action.nargs in ("*", "+", "...")
     return {
-        "name": [*long_flags, *action.option_strings, str(metavar)][0],
+        "name": _name(action),
         "flags": list(action.option_strings),
         "metavar": metavar,
         "help": (action.help or "").replace("%%", "%"),
@@ -143,7 +142,20 @@ def _argument(action: argparse.Action) -> Json:
         "choices": None if action.choices is None else list(action.choices),
         "required": action.required and action.nargs != "*",
         "repeatable": is_repeatable,
+        "conflicts_with": [*_conflicts(action, parser)],
     }
+
+
+def _name(action: argparse.Action) -> str:
+    long_flags = [flag for flag in action.option_strings if flag.startswith("--")]
+    return [*long_flags, *action.option_strings, str(action.metavar or action.dest.upper())][0]
+
+
+def _conflicts(action: argparse.Action, parser: Parser) -> Iterator[str]:
+    """The names of the arguments that cannot be given with ``action``."""
+    for group in parser._mutually_exclusive_groups:
+        if action in group._group_actions:
+            yield from (_name(each) for each in group._group_actions if each is not action)
 
 
 def _type_of(action: argparse.Action) -> type:

@@ -27,9 +27,9 @@ def arguments(add: Callable[..., object]) -> None:
         help="build the environment from a pixi project's pixi.lock",
     )
     add("--group", metavar="NAME", action="append", dest="groups",
-        help="install only this dependency group of --uv-project; repeatable")  # fmt: skip
+        help="install only this dependency group of --uv-project (repeatable)")  # fmt: skip
     add("--extra", metavar="NAME", action="append", default=[], dest="extras",
-        help="install this extra of --uv-project; repeatable")  # fmt: skip
+        help="install this extra of --uv-project (repeatable)")  # fmt: skip
 
 
 def check_sources(args: argparse.Namespace) -> list[str]:

@@ -1,13 +1,13 @@
 """Show the runs with the best values of a metric.
 
-The best value that each run logged counts, and child runs of sweeps are included. Whether low or
-high values are good follows from a sweep's goal for the metric, else from the metric's name.
+Compares the best value that each run logged, child runs of sweeps included. Without --min or --max,
+the goal of a sweep decides whether low or high values are good, else the metric's name does. For
+the syntax of QUERY, see scriptrun list --help.
 
+examples:
   scriptrun best accuracy
   scriptrun best val/loss "submitted>-7d and params.model=resnet" --limit 10
   scriptrun best score --min
-
-For the language of QUERY, see: scriptrun list --help
 """
 
 from __future__ import annotations

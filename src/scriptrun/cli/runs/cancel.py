@@ -1,6 +1,11 @@
 """Cancel active runs.
 
 Sends SIGTERM, waits for the script to save its state, then sends SIGKILL.
+
+examples:
+  scriptrun cancel RUN
+  scriptrun cancel -q "queued and experiment=digits"
+  scriptrun cancel --all
 """
 
 from __future__ import annotations

@@ -1,6 +1,12 @@
 """Compare two runs: code, arguments, data, environment, metrics and outputs.
 
-With --exit-code it exits with 1 if they differ, as `git diff` does.
+Compares the code, job, arguments, data, packages, variables, metrics and outputs. With --exit-code,
+the command exits with 1 if they differ, as `git diff` does.
+
+examples:
+  scriptrun diff
+  scriptrun diff best:accuracy latest
+  scriptrun diff RUN1 RUN2 --exit-code
 """
 
 from __future__ import annotations

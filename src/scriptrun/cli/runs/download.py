@@ -2,6 +2,11 @@
 
 NAME is a file or a path prefix, as `scriptrun show` lists them; the default is all of outputs/. A
 single file keeps only its base name; several files keep their folders.
+
+examples:
+  scriptrun download RUN
+  scriptrun download RUN outputs/model.pkl -o models
+  scriptrun download outputs/plot.png
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Shows the run, the sweep, the source snapshot, the environment's lockfile and the dataset versions
 that the model came from.
 
-example:
+examples:
   scriptrun lineage digits:3
 """
 

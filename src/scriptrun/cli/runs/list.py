@@ -1,8 +1,15 @@
 """List runs, newest first.
 
 A QUERY selects runs by their state, parameters, metrics, tags and more. Quote it, because < and >
-are special in a shell:
+are special in a shell. Archived and removed runs are hidden, unless the query is about them.
 
+Operators: = != < <= > >= ~ (contains) !~ and or not in (A, B). A time is -2d, -3h, today, yesterday
+or 2024-05-01. Fields: id, name, short_name, experiment, state, reason, exit_code, submitted,
+started, ended, duration, waited, script, arguments, target, user, kind, parent, note, archived,
+pinned, removed (true or false), params.NAME, metrics.NAME (the last value), min.NAME, max.NAME,
+tags.NAME, properties.NAME.
+
+examples:
   scriptrun list failed
   scriptrun list "queued or preparing"
   scriptrun list alpha=0.3
@@ -10,14 +17,6 @@ are special in a shell:
   scriptrun list "metrics.loss<0.5 and tags.team~vis" --sort -metrics.accuracy --limit 5
   scriptrun list --columns id,params.alpha,metrics.loss
   scriptrun list --group-by params.model
-
-Operators: = != < <= > >= ~ (contains) !~ and or not in (A, B). A time is -2d, -3h, today, yesterday
-or 2024-05-01. Fields: id, name, experiment, state, reason, exit_code, submitted, started, ended,
-duration, waited, script, arguments, target, user, kind, parent, note, archived, pinned, removed
-(true or false), params.NAME, metrics.NAME (the last value), min.NAME, max.NAME, tags.NAME,
-properties.NAME.
-
-Archived and removed runs are hidden, unless the query is about them.
 """
 
 from __future__ import annotations

@@ -3,6 +3,12 @@
 The script's output goes to stdout; scriptrun's own log of the run, such as the environment build,
 goes to stderr. A terminal shows colours and no other escape sequences, unless --raw is given; to a
 file or a pipe the log is written byte for byte.
+
+examples:
+  scriptrun logs
+  scriptrun logs RUN --follow
+  scriptrun logs RUN --tail 50
+  scriptrun logs RUN --all | grep loss
 """
 
 from __future__ import annotations

@@ -1,7 +1,12 @@
 """Open a shell in a fresh copy of a run's snapshot, with its environment, variables and data.
 
-The copy is removed when the shell exits. Calls that log metrics print to the terminal, because no
-run is active. Use -- COMMAND to execute a command instead of a shell.
+Starts $SHELL in a copy of the snapshot, with the run's variables and data, and removes the copy
+afterwards. Calls that log metrics print to the terminal, because no run is active. Use -- COMMAND
+to execute a command instead of a shell.
+
+examples:
+  scriptrun shell RUN
+  scriptrun shell RUN -- python train.py --alpha 0.5
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
+    parser.rest_purpose, parser.subject = "execute a command", "RUN"
     parser.usage = "scriptrun shell [RUN] [-- COMMAND]"
     common_arguments.run_argument(parser)
 

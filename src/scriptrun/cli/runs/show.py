@@ -1,4 +1,14 @@
-"""Show a run."""
+"""Show a run.
+
+A failed run's exception and the end of its log come first; a queued run says what it waits for.
+Where the time went is listed if it is worth a look, and always with --times.
+
+examples:
+  scriptrun show
+  scriptrun show best:accuracy
+  scriptrun show RUN --times
+  scriptrun show RUN --json | jq .metrics
+"""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ _MARKED = document(
 _FREED: Json = {"count": integer("how many"), "size": integer("their size in bytes")}
 _PRUNED: Json = {
     "id": text("the run's ID"),
-    "name": text("its display name, else its ID"),
+    "name": text("its display name, else its short name"),
     "reason": text("why it is deleted, or kept"),
 }
 

@@ -48,6 +48,7 @@ _ARGUMENT = record(
     choices=nullable(array(anything(), "all values that it may have")),
     required=boolean("whether it must be given"),
     repeatable=boolean("whether it may be given more than once, or takes several words"),
+    conflicts_with=array(text(), "the names of the arguments that it cannot be combined with"),
 )
 _EXIT_CODE = record("", code=integer("the exit code"), meaning=text("when the command ends so"))
 _COMMAND = named(

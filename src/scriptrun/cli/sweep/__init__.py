@@ -55,7 +55,7 @@ def arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("run_name", metavar="RUN", nargs="?", help="sweep to show or resume (default: latest)")
     add("--param", metavar="NAME=...", action="append", default=[], dest="params",
-        help="parameter and its search space; repeatable")  # fmt: skip
+        help="parameter and its search space (repeatable)")  # fmt: skip
     add("--metric", metavar="NAME", help="metric to optimize, as logged by the script")
     goal = parser.add_mutually_exclusive_group()
     for name in ("minimize", "maximize"):
@@ -74,7 +74,7 @@ def arguments(parser: Parser) -> None:
     )
     _limit_arguments(parser)
     add("--resume-from", metavar="SWEEP", action="append", default=[],
-        help="warm-start from this sweep's runs; repeatable")  # fmt: skip
+        help="warm-start from this sweep's runs (repeatable)")  # fmt: skip
     add(
         "-f",
         "--follow",

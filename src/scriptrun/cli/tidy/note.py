@@ -39,6 +39,7 @@ MAX_LENGTH = 100_000
 def arguments(parser: Parser) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
+    parser.rest_purpose, parser.subject = "write a text that begins with a dash", "RUN"
     parser.words_argument = "text"
     common_arguments.run_argument(parser)
     add = parser.add_argument

@@ -1,9 +1,9 @@
 """Delete removed runs for good, and what nothing refers to.
 
-Frees removed runs, snapshots and lists of dataset files that no run uses, and leftovers of
-interrupted processes. -q and --older-than also select runs that were not removed. Runs that are
-active or pinned, and runs that models came from, are always kept. Shows what it would free, then
-asks.
+Deletes removed runs for good, with snapshots and lists of dataset files that no run uses, and
+leftovers of interrupted processes. With --query or --older-than, it also deletes runs that were not
+removed. Active runs, pinned runs and runs that a model came from are always kept. Shows what it
+would free, and asks first.
 
 examples:
   scriptrun prune --dry-run
@@ -38,16 +38,12 @@ _LISTED_NAMES, _LISTED_KEPT = 3, 10
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("-q", "--query", metavar="QUERY", default="", help="also delete ended runs that match")
-    add(
-        "--older-than",
-        metavar="AGE",
-        help="also delete runs that ended at least this long ago, e.g. 90d",
-    )
+    add("-q", "--query", metavar="QUERY", default="", help="also delete ended runs that match a query")
+    add("--older-than", metavar="AGE", help="also delete runs that ended at least this long ago, e.g. 90d")
     add(
         "--removed-before",
         metavar="AGE",
-        help="keep runs that were removed less than this long ago, e.g. 7d",
+        help="keep runs removed less than this long ago, e.g. 7d",
     )
     add("--dry-run", "--plan", action="store_true", help="show what would be deleted")
     add("-y", "--yes", action="store_true", help="delete without asking")
@@ -81,7 +77,7 @@ def _ask(workspace: Workspace, criteria: Criteria, plan: PruneReport, as_json: b
             _show(plan)
         raise UserErrorException(
             "Nothing was deleted: there is no terminal to ask for confirmation.",
-            "To delete it without being asked, use --yes; to only look, --dry-run.",
+            "To delete without confirmation, use --yes. To see what would be deleted, use --dry-run.",
         )
     _show(plan)
     print("Delete for good? [y/N] ", end="", flush=True)

@@ -94,8 +94,8 @@ def _confirms(families: list[Family], args: argparse.Namespace) -> bool:
     is_terminal = sys.stdin is not None and sys.stdin.isatty() and output.is_terminal()
     if args.json or not is_terminal:
         raise UserErrorException(
-            f"The query matches {_summary(families)}, and nobody can confirm to remove them.",
-            "To see them, use --dry-run. To go ahead, use --yes.",
+            f"The query matches {_summary(families)}; removing them needs confirmation.",
+            "To see them, use --dry-run. To remove them without confirmation, use --yes.",
         )
     _print_table(families[:_SHOWN])
     if len(families) > _SHOWN:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    what = "run: ID, unique ID prefix, name, latest or best:METRIC"
-    add("run_name", metavar="RUN", help=what)
+    add("run_name", metavar="RUN", help="run: ID, unique ID prefix, name, latest or best:METRIC")
     add("name", metavar="NAME", help="new display name")
     common_arguments.json_argument(parser)
 

@@ -45,8 +45,12 @@ class Selected(Value, frozen=False):
 def arguments(parser: argparse.ArgumentParser, words: Words, undo: str) -> None:
     """Add the arguments of a command that sets a mark; ``undo`` is the help of --undo."""
     add = parser.add_argument
-    what = "IDs, unique ID prefixes, names, latest or best:METRIC"
-    add("run_names", metavar="RUN", nargs="*", help=what)
+    add(
+        "run_names",
+        metavar="RUN",
+        nargs="*",
+        help="runs: IDs, unique ID prefixes, names, latest or best:METRIC",
+    )
     add(
         "-q",
         "--query",

@@ -42,8 +42,7 @@ def arguments(parser: Parser) -> None:
         metavar="RUN",
         nargs="*",
         default=[],
-        help="run: ID, unique ID prefix, name, latest or best:METRIC (default: latest), "
-        "then NAME[=VALUE]...",
+        help="run (default: latest): ID, unique ID prefix, name, latest or best:METRIC; then tags",
     )
     add(
         "-q",
