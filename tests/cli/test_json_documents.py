@@ -124,6 +124,8 @@ def test_the_commands_are_described(types):
     )
     (verify,) = [each for each in by_name["rerun"]["arguments"] if each["name"] == "--verify"]
     assert (verify["metavar"], verify["type"], verify["default"]) == (None, "switch", False)
+    conflicts = {each["name"]: each["conflicts_with"] for each in by_name["list"]["arguments"]}
+    assert conflicts["--json"] == ["--watch", "--csv"] and conflicts["--sort"] == []
     assert by_name["model"]["aliases"] == ["models"]
     assert by_name["env"]["subcommands"][:2] == ["list", "show"]
     assert by_name["logs"]["json"]["stream"] is True

@@ -238,7 +238,7 @@ def test_the_command_line_spreads_a_job_and_shows_its_ranks(bench):
     wrong = scriptrun(bench, "run", "--processes", "4", "train.py")
     assert wrong.returncode == 2 and "--mpi or --pytorch" in wrong.stderr
     wrong = scriptrun(bench, "run", "--mpi", "--pytorch", "train.py")
-    assert wrong.returncode == 2 and "not allowed with" in wrong.stderr
+    assert wrong.returncode == 2 and "--mpi cannot be combined with --pytorch" in wrong.stderr
 
 
 def test_a_failed_ranks_last_lines_are_shown(bench):

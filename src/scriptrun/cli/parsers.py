@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 
 from scriptrun.cli.terminal import streams
@@ -98,6 +99,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise argparse's errors as UserErrorException."""
+        conflict = re.fullmatch(r"argument (\S*): not allowed with argument (\S*)", message)
+        if conflict:
+            names = [each.rpartition("/")[2] for each in conflict.groups()]
+            message = f"{names[1]} cannot be combined with {names[0]}"
         raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._help_hint())
 
 

@@ -76,9 +76,10 @@ def arguments(parser: Parser) -> None:
     hidden = parser.add_mutually_exclusive_group()
     hidden.add_argument("--archived", action="store_true", help="list the archived runs")
     hidden.add_argument("--removed", action="store_true", help="list the removed runs")
-    add("--watch", action="store_true", help="refresh until all runs have ended")
-    common_arguments.json_argument(parser)
-    add("--csv", action="store_true", help="print CSV")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--watch", action="store_true", help="refresh until all runs have ended")
+    common_arguments.json_argument(formats)
+    formats.add_argument("--csv", action="store_true", help="print CSV")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,9 +95,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_conflicts(args: argparse.Namespace) -> None:
-    formats = [name for name in ("json", "csv", "watch") if getattr(args, name)]
-    if len(formats) > 1:
-        raise UserErrorException(f"--{formats[0]} cannot be combined with --{formats[1]}.")
     if args.columns and args.group_by:
         raise UserErrorException("--columns cannot be combined with --group-by.")
     if args.watch and not output.is_terminal():
