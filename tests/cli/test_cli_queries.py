@@ -192,7 +192,23 @@ def test_what_is_refused(types, runs, words, parts):
 
 
 def test_only_what_is_missing_is_asked_for(types):
-    assert "arguments are required: METRIC.\n" in types("best", code=2)
+    assert "Missing METRIC.\n" in types("best", code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["list", "--limit", "x"], "Invalid --limit 'x': expected a number."),
+        (["list", "--sort"], "--sort requires a value."),
+        (["best", "loss", "--min", "--max"], "--min cannot be combined with --max."),
+        (["export", "--to", "kube"], "Did you mean 'kubernetes'? Values: azureml-v2, sbatch,"),
+        (["model", "delete", "m:1"], "Did you mean `scriptrun model remove`?"),
+        (["shell", "--json"], "To execute a command, use --: scriptrun shell ... RUN -- --json"),
+        (["ls"], "Did you mean `scriptrun list`?"),
+    ],
+)
+def test_mistyped_words_are_refused_in_plain_words(types, words, part):
+    assert part in types(*words, code=2)
 
 
 def test_a_workspace_without_runs(types):

@@ -338,7 +338,10 @@ def test_child_runs_go_with_their_parent(types, workspace):
 
 def test_removing_several_by_a_query_needs_a_yes(types, runs):
     refused = types("remove", "-q", "failed", code=2)
-    assert "The query matches 2 runs; removing them needs confirmation" in refused and "--yes" in refused
+    assert (
+        "The query matches 2 runs; removing them needs confirmation" in refused
+        and "--yes" in refused
+    )
     assert types("remove", "-q", "failed and name=two") == f"two ({runs[1].id}): removed\n"
     types("remove", "--undo", "-q", "failed")
     plan = json.loads(types("remove", "-q", "failed submitted=today", "--plan", "--json"))

@@ -32,7 +32,7 @@ def test_show_says_where_the_time_went(user):
     assert all(seconds >= 0 for seconds in phases(record).values())
     assert 0 < sum(phases(record).values()) < took
     shown = user.does("show", "--times").out
-    for label in ("waiting in the queue", "preparing its data", "uploading its outputs", "total"):
+    for label in ("waiting in the queue", "preparing the data", "uploading the outputs", "total"):
         assert f"\n  {label} " in shown
     assert record["times"][0]["state"] == "Completed"
 

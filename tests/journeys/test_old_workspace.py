@@ -398,7 +398,7 @@ def points_of(rows):
 
 def test_a_sweep_is_read_back(old, workspace):
     shown = old.does("sweep", "show", "tuned").out
-    assert "4/4: 4 Completed" in shown and "RANDOM, seed 7" in shown
+    assert "4/4: 4 Completed" in shown and "random, seed 7" in shown
     assert "--lr 0.8892400876499108 --batch_size 64" in shown
     rows = old.does("sweep", "show", "tuned", "--json").json["runs"]
     assert points_of(rows) == POINTS

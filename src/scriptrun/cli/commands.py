@@ -6,6 +6,9 @@ returns the exit code.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from scriptrun.spec import suggestion
 from scriptrun.spec.values import Value
 
 
@@ -29,9 +32,7 @@ RUNS = {
     "cancel": Command("runs.cancel", "Cancel active runs"),
     "open": Command("runs.open", "Open a run's folder, or one of its files"),
     "download": Command("runs.download", "Download a run's files"),
-    "rerun": Command(
-        "runs.rerun", "Rerun with the same snapshot and environment; arguments can change"
-    ),
+    "rerun": Command("runs.rerun", "Rerun exactly as before, or with changed arguments"),
     "diff": Command("runs.diff", "Compare two runs"),
     "shell": Command("runs.shell", "Open a shell in a run's snapshot and environment"),
     "tag": Command("tidy.tag", "Show, set and remove the tags of runs"),
@@ -66,5 +67,26 @@ OTHERS = {
     "version": Command("version", "Print the version"),
 }
 COMMANDS = {**RUNS, **OTHERS}
+#: other tools' words for a command or subcommand, and what scriptrun calls it
+SYNONYMS = {
+    "delete": "remove",
+    "rm": "remove",
+    "ls": "list",
+    "ps": "list",
+    "describe": "show",
+    "status": "show",
+    "kill": "cancel",
+    "stop": "cancel",
+    "log": "logs",
+    "submit": "run",
+    "create": "add",
+}
 #: accepted spellings of a command, and the command they run
 ALIASES = {"models": "model"}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known command or subcommand that ``word`` probably means, or ""."""
+    known = list(known)
+    synonym = SYNONYMS.get(word.lower(), "")
+    return synonym if synonym in known else next(iter(suggestion.nearest(word, known)), "")

@@ -146,7 +146,11 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
 
 
 def _format_options(options: Json) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items())
+    shown = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in options.items()
+    }
+    return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
 def _show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
@@ -240,7 +244,7 @@ def _save(workspace: Workspace, target: Target, args: argparse.Namespace) -> Ver
         later = f"to check it later, run: scriptrun compute check {shlex.quote(name)}"
         attach.warn(f"{problem.rstrip('.')}. {name!r} is stored unchecked; {later}")
     record = {**_record(workspace, engine), "checked": not (unanswered or args.no_check)}
-    return record, f"{name}: {kind}({_format_options(record['options'])})"
+    return record, ", ".join(filter(None, [f"{name}: {kind}", _format_options(record["options"])]))
 
 
 def _parse_options(kind: str, words: list[str]) -> Json:

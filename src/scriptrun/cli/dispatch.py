@@ -11,7 +11,6 @@ from scriptrun.cli import commands as cli_commands
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import streams
 from scriptrun.runtime import standard_streams
-from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -130,9 +129,9 @@ def describe_unknown(
     """Return the error message and the hint for an unknown command."""
     if word.startswith("-"):
         return f"Unexpected option {word!r} before the command.", USAGE
-    matches = suggestion.nearest(word, commands)
-    if matches:
-        hint = f"Did you mean `scriptrun {prefix}{matches[0]}`?"
+    near = cli_commands.nearest(word, commands)
+    if near:
+        hint = f"Did you mean `scriptrun {prefix}{near}`?"
     elif word.endswith(".py"):
         hint = f"To run a script, use: scriptrun run {word}"
     else:

@@ -77,7 +77,11 @@ def _register_arguments(register: argparse.ArgumentParser) -> None:
     register.add_argument("path", metavar="PATH", help="file or folder to register")
     register.add_argument("--run", metavar="RUN", help="run that PATH belongs to")
     register.add_argument(
-        "--tag", action="append", default=[], metavar="NAME=VALUE", help="tag the model (repeatable)"
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="tag the model (repeatable)",
     )
     register.add_argument("--description", metavar="TEXT", help="describe the model")
     register.add_argument("--framework", metavar="NAME", help="framework, e.g. PyTorch")

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 
+from scriptrun.cli import commands
 from scriptrun.cli.terminal import streams
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 #: skip argparse's lookup of translations, which takes 2 ms: there are none
 setattr(argparse, "_", str)  # noqa: B010
+
+#: argparse's errors, and what to say instead
+_REWORDED = (
+    (r"argument (\S+): not allowed with argument (\S+)", "{1} cannot be combined with {0}"),
+    (r"argument (\S+): invalid (?:int|float) value: (.+)", "Invalid {0} {1}: expected a number"),
+    (r"argument (\S+): expected (?:one|at least one) argument", "{0} requires a value"),
+    (r"the following arguments are required: (.+)", "Missing {0}"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -90,19 +99,29 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Suggest the nearest choice for one that is invalid."""
-        try:
-            super()._check_value(action, value)
-        except argparse.ArgumentError as error:
-            near = suggestion.question(str(value), map(str, action.choices or ()))
-            message = f"{str(error)[:1].upper()}{str(error)[1:]}."
-            raise UserErrorException(message, near + self._help_hint()) from None
+        if action.choices is None or value in action.choices:
+            return
+        word = str(value)
+        if isinstance(action, argparse._SubParsersAction):
+            near = commands.nearest(word, action.choices)
+            hint = f"Did you mean `{self.prog} {near}`? " if near else ""
+            hint += f"Commands: {', '.join(action.choices)}."
+            raise UserErrorException(f"{word!r} is not a {self.prog} command.", hint)
+        shown = str(action.metavar or "").split("|")
+        values = shown if len(shown) > 1 else [str(each) for each in action.choices]
+        name = action.option_strings[-1] if action.option_strings else "argument"
+        longer = [each for each in values if word and each.startswith(word)]
+        near = f"Did you mean {longer[0]!r}? " if longer else suggestion.question(word, values)
+        raise UserErrorException(
+            f"Invalid {name} {word!r} for `{self.prog}`.", f"{near}Values: {', '.join(values)}."
+        )
 
     def error(self, message: str) -> NoReturn:
-        """Raise argparse's errors as UserErrorException."""
-        conflict = re.fullmatch(r"argument (\S*): not allowed with argument (\S*)", message)
-        if conflict:
-            names = [each.rpartition("/")[2] for each in conflict.groups()]
-            message = f"{names[1]} cannot be combined with {names[0]}"
+        """Raise argparse's errors as UserErrorException, in scriptrun's words."""
+        message = re.sub(r"(?<= )-\w/--", "--", message)
+        for pattern, words in _REWORDED:
+            if match := re.fullmatch(pattern, message):
+                message = words.format(*match.groups())
         raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._help_hint())
 
 

@@ -28,14 +28,14 @@ SUBMITTING, QUEUED, ENVIRONMENT, SNAPSHOT = "submitting", "queued", "environment
 DATA, NODES, SCRIPT, UPLOAD, FINALIZING = "data", "nodes", "script", "upload", "finalizing"
 #: the phases in their order, and what people read
 LABELS = {
-    SUBMITTING: "submitting it",
+    SUBMITTING: "submitting",
     QUEUED: "waiting in the queue",
-    ENVIRONMENT: "building its environment",
-    SNAPSHOT: "copying its snapshot",
-    DATA: "preparing its data",
+    ENVIRONMENT: "building the environment",
+    SNAPSHOT: "copying the snapshot",
+    DATA: "preparing the data",
     NODES: "waiting for other nodes",
     SCRIPT: "running the script",
-    UPLOAD: "uploading its outputs",
+    UPLOAD: "uploading the outputs",
     FINALIZING: "finalizing",
 }
 

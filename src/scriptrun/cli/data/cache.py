@@ -30,7 +30,7 @@ def cache(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     pairs = [
         ("folder", str(dataset_cache.folder)),
         ("size", output.size(used)),
-        ("limit", f"{output.size(limit)} (set by {cache_files.LIMIT})"),
+        ("limit", f"{output.size(limit)} (change with {cache_files.LIMIT})"),
     ]
     value = {"folder": str(dataset_cache.folder), "bytes": used, "limit": limit}
     return value, lambda: output.print_facts(pairs)

@@ -86,9 +86,7 @@ def _prune(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--keep", metavar="N", type=int, help="keep the N most recently used")
     verb.add_argument("--max-size", metavar="SIZE", help="shrink the cache to this size, e.g. 50GB")
-    verb.add_argument(
-        "--dry-run", "--plan", action="store_true", help="show what would be removed"
-    )
+    verb.add_argument("--dry-run", "--plan", action="store_true", help="show what would be removed")
 
 
 def _alias(verb: argparse.ArgumentParser) -> None:

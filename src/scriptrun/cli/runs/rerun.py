@@ -1,7 +1,8 @@
 """Rerun with the same snapshot and environment, with or without changes.
 
-Arguments after -- change those of the original: one that it has gets the new value, in its place;
-one that it lacks is appended; all others stay. What changes is shown before the run starts.
+Uses the snapshot, lockfile, arguments and variables of the original. Arguments after -- replace
+those with the same name, in place; new ones are appended; all others stay. Changes are shown before
+the run starts.
 
 --verify waits for the new run and compares its metrics and outputs/ with the original's. The
 verdict is "same" (exit code 0), "drifted" (1) or "cannot" (2: it could not be verified).

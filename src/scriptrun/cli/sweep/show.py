@@ -12,7 +12,7 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli.runs import record as run_record
 from scriptrun.cli.terminal import csv_text, output, streams
-from scriptrun.config.sweeps import search_space
+from scriptrun.config.sweeps import early_stopping, search_space
 from scriptrun.core.run import Run
 from scriptrun.runs import details, failed_log
 from scriptrun.runtime import disks
@@ -94,8 +94,8 @@ def show(run: HyperDriveRun) -> None:
             ("state", output.state(status.state)),
             ("reason", failed_log.reason_of(run, status)),
             ("runs", _counts(children, limits.max_total_runs)),
-            ("sampling", f"{sweep.sampling['name']}, seed {sweep.seed}"),
-            ("policy", repr(sweep.create_policy())),
+            ("sampling", f"{str(sweep.sampling['name']).lower()}, seed {sweep.seed}"),
+            ("policy", _policy(sweep.create_policy())),
             ("best", _best(run, ranked)),
             ("metrics", _own_metrics(run)),
             ("warnings", "\n".join(run.get_details()["warnings"])),
@@ -124,6 +124,11 @@ def _counts(children: Sequence[ChildRun], maximum: int) -> str:
         counts[child.state] = counts.get(child.state, 0) + 1
     text = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"{len(children)}/{maximum}" + (f": {text}" if text else "")
+
+
+def _policy(policy: early_stopping.EarlyTerminationPolicy) -> str:
+    is_none = isinstance(policy, early_stopping.NoTerminationPolicy)
+    return "none" if is_none else repr(policy)
 
 
 def _best(run: HyperDriveRun, ranked: Sequence[ChildRun]) -> str:

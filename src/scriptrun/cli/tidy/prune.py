@@ -38,8 +38,18 @@ _LISTED_NAMES, _LISTED_KEPT = 3, 10
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("-q", "--query", metavar="QUERY", default="", help="also delete ended runs that match a query")
-    add("--older-than", metavar="AGE", help="also delete runs that ended at least this long ago, e.g. 90d")
+    add(
+        "-q",
+        "--query",
+        metavar="QUERY",
+        default="",
+        help="also delete ended runs that match a query",
+    )
+    add(
+        "--older-than",
+        metavar="AGE",
+        help="also delete runs that ended at least this long ago, e.g. 90d",
+    )
     add(
         "--removed-before",
         metavar="AGE",
@@ -77,7 +87,7 @@ def _ask(workspace: Workspace, criteria: Criteria, plan: PruneReport, as_json: b
             _show(plan)
         raise UserErrorException(
             "Nothing was deleted: there is no terminal to ask for confirmation.",
-            "To delete without confirmation, use --yes. To see what would be deleted, use --dry-run.",
+            "To delete without confirmation, use --yes. To see the plan, use --dry-run.",
         )
     _show(plan)
     print("Delete for good? [y/N] ", end="", flush=True)
