@@ -43,7 +43,7 @@ SESSION = (
     ),
     ("scriptrun list", "scriptrun best loss"),
     ("scriptrun metrics fast loss --plot --with slow",),
-    ("scriptrun diff slow fast",),
+    ("scriptrun diff slow fast", "scriptrun rerun best:loss -n faster -- --lr 0.3"),
 )
 #: an ID of a run
 ID = re.compile(r"\bdemo_\d{10}_[0-9a-f]{8}\b")

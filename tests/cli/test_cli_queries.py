@@ -153,7 +153,7 @@ def test_the_best(types, runs, capsys):
     assert [(row["max.accuracy"], row["name"]) for row in rows] == [("0.9", "one"), ("0.6", "two")]
     assert "No matching runs logged" in types("best", "accuracy", "failed", code=1)
     main(["best", "loss"])
-    assert "Best loss: lowest (guessed" in capsys.readouterr().err
+    assert "Lowest loss first (guessed" in capsys.readouterr().err
     assert "Did you mean 'loss'?" in types("best", "los", code=2)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: how many of the latest sweeps are asked for their goal
 _MAX_SWEEPS = 20
-SWEEP_GOAL, GUESSED = "the goal of a sweep", "guessed from the name"
+SWEEP_GOAL, GUESSED = "the goal of a sweep", "guessed from its name"
 
 
 class Goal(Value):

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     elif not found:
         print(f"No matching runs logged a number named {name!r}.")
     else:
-        cli_errors.say(f"Best {name}: {'highest' if goal.maximizes else 'lowest'} ({goal.why}).")
+        cli_errors.say(f"{'Highest' if goal.maximizes else 'Lowest'} {name} first ({goal.why}).")
         columns.ranked(found, field, asked.mentioned, handles).print()
     return 0 if found else 1
 
@@ -81,9 +81,9 @@ def _goal(index: Search, name: str, args: argparse.Namespace) -> best.Goal:
         return best.Goal(goal, "--min" if args.min else "--max")
     known = best.goal_of(index, name)
     if known is None:
-        return best.Goal(metric_goals.MAXIMIZE, "assumed; for the lowest, use --min")
-    other = "--min" if known.maximizes else "--max"
-    return known.replace(why=f"{known.why}; for the opposite, use {other}")
+        return best.Goal(metric_goals.MAXIMIZE, "assumed; use --min for the lowest")
+    other = "--min for the lowest" if known.maximizes else "--max for the highest"
+    return known.replace(why=f"{known.why}; use {other}")
 
 
 def _record(found: FoundRun, field: Field) -> Json:
