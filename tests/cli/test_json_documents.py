@@ -126,6 +126,9 @@ def test_the_commands_are_described(types):
     assert (verify["metavar"], verify["type"], verify["default"]) == (None, "switch", False)
     conflicts = {each["name"]: each["conflicts_with"] for each in by_name["list"]["arguments"]}
     assert conflicts["--json"] == ["--watch", "--csv"] and conflicts["--sort"] == []
+    settings = {each["name"]: each for each in found["settings"]}
+    assert settings["pins"]["choices"] and settings["compute"]["variable"] == "SCRIPTRUN_COMPUTE"
+    assert found["target_options"]["Local"] == ["--max-runs"]
     assert by_name["model"]["aliases"] == ["models"]
     assert by_name["env"]["subcommands"][:2] == ["list", "show"]
     assert by_name["logs"]["json"]["stream"] is True

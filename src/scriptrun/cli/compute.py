@@ -90,11 +90,15 @@ _LINES = {
 
 
 def _options_help() -> str:
-    parts = []
-    for kind in engine_registry.kinds():
-        names = [f"--{name.replace('_', '-')}" for name in _option_types(kind)]
-        parts.append(f"{kind}: {', '.join(names)}")
-    return "; ".join(parts)
+    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in options_by_class().items())
+
+
+def options_by_class() -> dict[str, list[str]]:
+    """The options that ``compute add`` and ``set`` accept for each class of target."""
+    return {
+        kind: [f"--{name.replace('_', '-')}" for name in _option_types(kind)]
+        for kind in engine_registry.kinds()
+    }
 
 
 def _option_types(kind: str) -> dict[str, str]:

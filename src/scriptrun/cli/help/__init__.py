@@ -10,6 +10,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 
 import scriptrun
@@ -82,6 +83,8 @@ def description(command: str = "") -> Json:
         "version": scriptrun.__version__,
         "commands": [_command(name, parser) for name, parser in chosen],
         "variables": [*_variables()],
+        "settings": [_setting(each) for each in keys.SETTINGS.values()],
+        "target_options": importlib.import_module("scriptrun.cli.compute").options_by_class(),
         "error": schemas.ERROR.schema("error"),
     }
 
@@ -169,6 +172,17 @@ def _json(name: str) -> Json:
         "reason": schemas.WITHOUT_JSON.get(name),
         "stream": any(each.is_stream for each in documents.values()),
         "schemas": {key: each.schema(key) for key, each in documents.items()},
+    }
+
+
+def _setting(setting: keys.Setting) -> Json:
+    return {
+        "name": setting.key,
+        "type": setting.kind,
+        "help": setting.help,
+        "default": setting.default or None,
+        "choices": list(setting.choices) or None,
+        "variable": setting.variable or None,
     }
 
 

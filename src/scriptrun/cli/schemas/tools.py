@@ -78,6 +78,15 @@ _VARIABLE = record(
     default=nullable(text("the value without it")),
     set_by=text("who sets it: you, scriptrun for jobs, or scriptrun for itself"),
 )
+_SETTING = record(
+    "",
+    name=text("the setting, as in `config get`"),
+    type=text("`string`, `path`, `choice`, `list of strings` or `table`"),
+    help=text("what it sets"),
+    default=nullable(text("the value without it")),
+    choices=nullable(array(text(), "all values that it may have")),
+    variable=nullable(text("the environment variable that overrides it")),
+)
 
 DOCUMENTS = {
     "exec (--check)": document(
@@ -149,6 +158,10 @@ DOCUMENTS = {
         version=text("the version of scriptrun"),
         commands=array(_COMMAND, "all commands and subcommands"),
         variables=array(_VARIABLE, "environment variables"),
+        settings=array(_SETTING, "the settings that `config` reads and changes"),
+        target_options=mapping(
+            array(text()), "the options of `compute add` and `set`, by class of target"
+        ),
         error=mapping(anything(), "the JSON Schema of what a command prints if it fails"),
     ),
 }
