@@ -224,7 +224,8 @@ def test_marks_are_set_and_undone(types, runs, command, done, undone):
     assert shown[done] is True and f"{done}  " in types("show", runs[0].id)
     outcome = json.loads(types(command, "--undo", "one", "--json"))
     (run,) = outcome["runs"]
-    assert (run["id"], run["result"], run["child_runs"]) == (runs[0].id, undone, 0)
+    assert (run["id"], run["name"], run["result"]) == (runs[0].id, "one", undone)
+    assert run["child_runs"] == 0
     assert types(command, "--undo", runs[0].id) == f"one ({runs[0].id}): not {done}\n"
     assert sorted(listed(types)) == ["one", "three", "two"]
 

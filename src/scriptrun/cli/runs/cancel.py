@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
 def _cancel(run: Run) -> dict[str, str]:
     status = run.standing
     if status.is_final:
-        result = f"already finished: {status.state}"
-        return {"id": run.id, "state": status.state, "result": result}
-    run.cancel()
-    state = run.get_status()
-    result = "canceled" if state == states.CANCELED else "cancellation requested"
-    return {"id": run.id, "state": state, "result": result}
+        state, result = status.state, f"already finished: {status.state}"
+    else:
+        run.cancel()
+        state = run.get_status()
+        result = "canceled" if state == states.CANCELED else "cancellation requested"
+    return {"id": run.id, "name": details.shown_name(run), "state": state, "result": result}

@@ -134,6 +134,7 @@ PLAN = named("plan", "What would be uploaded, built and executed.", **_PLAN)
 _PAIRS = mapping(pair(anything()), "what differs, by name: the first run's value, the second's")
 _OUTCOME: Json = {
     "id": text("the run's ID"),
+    "name": text("its display name, else its short name"),
     "state": text("its state"),
     "result": text("what was done, in words"),
 }

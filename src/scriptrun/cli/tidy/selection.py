@@ -157,8 +157,14 @@ def _families(selected: Selected) -> list[Family]:
 
 def outcome(family: Family, result: str) -> dict[str, object]:
     """What became of a run, for --json."""
-    state, below = family.run.state, len(family.below)
-    return {"id": family.run.id, "state": state, "result": result, "child_runs": below}
+    row = family.run
+    return {
+        "id": row.id,
+        "name": row.name,
+        "state": row.state,
+        "result": result,
+        "child_runs": len(family.below),
+    }
 
 
 def children(number: object) -> str:
