@@ -9,7 +9,7 @@ examples:
   scriptrun run --uv-project . train.py
   scriptrun run -e digits --detach train.py
   scriptrun run --input digits=mnist train.py -- --data '{digits}'
-  scriptrun run --plan train.py
+  scriptrun run --dry-run train.py
 """
 
 from __future__ import annotations
@@ -60,7 +60,13 @@ def arguments(parser: Parser) -> None:
     add("--source", metavar="DIR", help="source directory (default: current directory)")
     add("--command", metavar="LINE", help="shell command to run instead of a script")
     add("-d", "--detach", action="store_true", help="print the run ID and return immediately")
-    add("--plan", "--dry-run", action="store_true", help="show what would happen; run nothing")
+    add(
+        "--dry-run",
+        "--plan",
+        dest="plan",
+        action="store_true",
+        help="show what would happen; run nothing",
+    )
     add("--json", action="store_true", help="print the run's record or plan as JSON")
 
 

@@ -1,8 +1,8 @@
 """List, show, compare, build and remove environments.
 
 Refer to an environment as NAME[:VERSION]; show and diff also accept the key of a built environment
-or a run. build locks and builds an environment ahead of a run; use --plan to preview the build and
---upgrade to resolve packages again. prune frees space in this machine's cache, but keeps
+or a run. build locks and builds an environment ahead of a run; use --dry-run to preview the build
+and --upgrade to resolve packages again. prune frees space in this machine's cache, but keeps
 environments that runs use.
 
 examples:
@@ -72,7 +72,11 @@ def _build(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--upgrade", action="store_true", help="resolve packages again")
     verb.add_argument(
-        "--plan", "--dry-run", action="store_true", help="show the build steps without building"
+        "--dry-run",
+        "--plan",
+        dest="plan",
+        action="store_true",
+        help="show the build steps without building",
     )
 
 

@@ -1,4 +1,4 @@
-"""The output of ``scriptrun run --plan``."""
+"""The output of ``scriptrun run --dry-run``."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def show_plan(
         if lines:
             print(f"\n{title.replace('_', ' ')}")
             _print_lines(lines)
-    print("\nPlan only: nothing was written or started.")
+    print("\nDry run: nothing was written or started.")
     return 0
 
 
