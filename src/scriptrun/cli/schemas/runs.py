@@ -80,7 +80,7 @@ _IN_FULL: Json = {
     "snapshot": nullable(text("digest of the source snapshot")),
     "environment": nullable(mapping(anything(), "the environment, once it is ready")),
     "warnings": array(text(), "warnings"),
-    "messages": array(text(), "what scriptrun decided, e.g. which interpreter to use"),
+    "notes": array(text(), "messages of scriptrun about the run"),
     "last_lines": array(text(), "the end of the log of a failed run"),
     "metric_values": mapping(anything(), "all values of each metric, as `Run.get_metrics`"),
     "metric_summaries": mapping(SUMMARY, "a summary of each metric by name"),
@@ -128,7 +128,7 @@ _PLAN: Json = {
     "run": mapping(anything(), "the run: experiment, target, script, arguments, variables, ..."),
     "data": mapping(text(), "how each input and output is delivered, by name"),
     "warnings": array(text(), "warnings"),
-    "messages": array(text(), "what scriptrun decided, e.g. which interpreter to use"),
+    "notes": array(text(), "notes"),
 }
 PLAN = named("plan", "What would be uploaded, built and executed.", **_PLAN)
 _PAIRS = mapping(pair(anything()), "what differs, by name: the first run's value, the second's")

@@ -33,9 +33,7 @@ def show_plan(
 ) -> int:
     """Print a plan as ``show`` does."""
     if as_json:
-        document = plan.as_dict()
-        document["messages"] = document.pop("notes")
-        output.print_json({**document, **extra_sections})
+        output.print_json({**plan.as_dict(), **extra_sections})
         return 0
     files = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
     print(f"snapshot of {plan.source}: {files}, {output.size(plan.size)}")
@@ -51,7 +49,7 @@ def show_plan(
     print(f"\nexecution: {plan.execution}")
     for title, lines in {
         **extra_sections,
-        "messages": plan.notes,
+        "notes": plan.notes,
         "warnings": plan.warnings,
     }.items():
         if lines:
