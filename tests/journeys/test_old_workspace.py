@@ -378,7 +378,7 @@ def test_a_run_with_data_is_started_again(old):
     old.does("rerun", "with data", "-n", "again")
     again = old.does("show", "again", "--json").json
     assert again["metrics"] == {"photos": 2, "sales": 2}
-    assert again["messages"] == ["registered dataset 'features', version 2"]
+    assert again["notes"] == ["registered dataset 'features', version 2"]
 
 
 def test_a_new_run_stands_beside_the_old_ones(old):

@@ -128,7 +128,7 @@ _PLAN: Json = {
     "run": mapping(anything(), "the run: experiment, target, script, arguments, variables, ..."),
     "data": mapping(text(), "how each input and output is delivered, by name"),
     "warnings": array(text(), "warnings"),
-    "notes": array(text(), "notes"),
+    "notes": array(text(), "messages of scriptrun about the run"),
 }
 PLAN = named("plan", "What would be uploaded, built and executed.", **_PLAN)
 _PAIRS = mapping(pair(anything()), "what differs, by name: the first run's value, the second's")
