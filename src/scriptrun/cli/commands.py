@@ -60,7 +60,7 @@ OTHERS = {
     "import": Command("import_job", "Convert another system's job to Python"),
     "config": Command("config", "Show and change settings: defaults for your runs"),
     "init": Command("init", "Create a workspace"),
-    "trust": Command("trust", "Trust a workspace of somebody else, or one that others can write"),
+    "trust": Command("trust", "Trust a workspace that somebody else owns or can change"),
     "doctor": Command("doctor", "Check this machine for problems"),
     "completion": Command("completion", "Print a completion script for bash, zsh or fish"),
     "help": Command("help", "Show help for a command, or describe all commands as JSON"),
