@@ -30,6 +30,27 @@ sys.exit(main(["migrate", "--write", sys.argv[1]]))
 """
 
 
+#: a worker sends the length of a result of 1,000 bytes, and none of them
+TORN = """
+import multiprocessing, os, signal, struct, sys, threading
+from scriptrun.cli import main
+from scriptrun.migration import batch
+multiprocessing.set_start_method("fork")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def half(path, **words):
+    frame = sys._getframe()
+    while "result_queue" not in frame.f_locals:
+        frame = frame.f_back
+    queue = frame.f_locals["result_queue"]
+    with queue._wlock:
+        os.write(queue._writer.fileno(), struct.pack("!i", 1000))
+        print("half sent", flush=True)
+        threading.Event().wait()
+batch._outcome = half
+sys.exit(main(["migrate", sys.argv[1]]))
+"""
+
+
 def looked(*paths, step=lambda done, total: None, **options):
     names = [str(path) for path in paths]
     return batch.look(names, "scriptrun", lambda module, name: None, step, **options)
@@ -86,6 +107,22 @@ def test_an_error_of_a_folder_is_a_finding(tmp_path):
     error = OSError(13, "Permission denied", str(tmp_path))
     (finding,) = batch._unreadable_outcome(error).findings
     assert finding.reason == "cannot read it: Permission denied"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process")
+def test_an_interrupt_while_a_worker_sends_its_result(tmp_path):
+    repositories.plant(tmp_path, repositories=2, files=400)
+    process = subprocess.Popen(
+        [sys.executable, "-c", TORN, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half sent\n"
+    process.send_signal(signal.SIGINT)
+    _, problems = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "Traceback" not in problems
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process")

@@ -175,7 +175,7 @@ def _outcomes(
         for future in pending:
             yield future.result()
     except BaseException:  # Ctrl-C must not wait for what the workers are doing
-        _end_workers()
+        _end_workers(pool)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -207,9 +207,14 @@ def _begin_worker(owner: Json) -> None:
     dependents.end_with(owner)
 
 
-def _end_workers() -> None:
+def _end_workers(pool: futures.ProcessPoolExecutor) -> None:
+    """Kill the workers, and let the pool notice it even if one had sent half of a result."""
     for worker in multiprocessing.active_children():
         worker.kill()
+    results = getattr(pool, "_result_queue", None)
+    writer = getattr(results, "_writer", None)
+    if writer is not None:
+        writer.close()  # while this process has it open too, reading the other half never ends
 
 
 def _write(outcome: Outcome) -> None:
