@@ -87,7 +87,8 @@ def with_run_options(target: Target, options: Json) -> Target:
             f"Compute target {target.name!r} ({target.kind}) does not accept the option"
             f"{'s' if len(unknown) > 1 else ''} {', '.join(unknown)} from a run.",
             hint
-            or f"Remove {'them' if len(unknown) > 1 else 'it'}, or choose another target with --compute.",
+            or f"Remove {'them' if len(unknown) > 1 else 'it'}, or choose another target with "
+            "--compute.",
         )
     try:
         field_types.check(values.types_of(type(engine)), options)
