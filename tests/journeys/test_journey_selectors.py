@@ -100,7 +100,7 @@ def test_the_goal_of_a_sweep_decides(user):
         ("best:acuracy", "No run has a metric named 'acuracy'", "Did you mean 'accuracy'?"),
         ("best:widgets", "high or low values", "highest:widgets or lowest:widgets"),
         ("best:", "lacks a metric", "Use best:METRIC. Metrics: accuracy, loss, widgets."),
-        ("latest~3", "the workspace has 3 runs", "scriptrun list"),
+        ("latest~3", "the workspace has only 3 runs", "scriptrun list"),
         ("lastest", "not found", "Did you mean 'latest'?"),
         ("best", "not found", "Did you mean 'best:METRIC'?"),
         ("lowst:loss", "not found", "Did you mean 'lowest:loss'?"),

@@ -27,7 +27,7 @@ def test_defaults_of_a_run_and_where_they_come_from(mine):
     mine.does("config", "set", "--project", "experiment", "digits")
     mine.does("config", "set", "--project", "tags.team", "vision")
     assert mine.settings.read_text() == 'compute = "small"\n'
-    listed = mine.does("config", "list", "--json").json
+    listed = mine.does("config", "list", "--json").json["settings"]
     assert {key: (each["value"], each["level"]) for key, each in listed.items()} == {
         "compute": ("small", "user"),
         "experiment": ("digits", "project"),
@@ -86,7 +86,7 @@ def test_get_set_unset_path_and_edit(mine):
     assert mine.types("config", "get", "compute").code == 1
     mine.does("config", "set", "compute", "gpu")
     assert mine.does("config", "get", "compute").out == "gpu\n"
-    assert mine.does("config", "get", "compute", "--json").json == "gpu"
+    assert mine.does("config", "get", "compute", "--json").json["value"] == "gpu"
     mine.does("config", "set", "tags.team", "a b")
     assert mine.does("config", "get", "tags").out == "team=a b\n"
     hidden = mine.does("config", "set", "compute", "x", SCRIPTRUN_COMPUTE="y")

@@ -37,7 +37,7 @@ def test_the_failed_ones_of_today_are_removed_and_come_back(user, trained):
     plan = user.does("remove", "-q", query, "--dry-run").out
     assert plan.startswith("Would remove 2 runs:\n") and "ValueError: alpha is too large" in plan
     asked = user.types("remove", "-q", query)
-    assert asked.code == 2 and "To go ahead, use --yes." in asked.err
+    assert asked.code == 2 and "without confirmation, use --yes." in asked.err
     assert len(user.runs()) == 4
     done = user.does("remove", "-q", query, "--yes")
     assert done.out == (
