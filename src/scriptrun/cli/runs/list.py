@@ -22,12 +22,13 @@ examples:
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
-from scriptrun.cli.runs import columns, groups, question, record
+from scriptrun.cli.runs import columns, groups, question
 from scriptrun.cli.terminal import csv_text, output, streams
 from scriptrun.query import fields, tree
 from scriptrun.query.fields import Field
@@ -134,6 +135,7 @@ def _show(index: Search, args: argparse.Namespace, clear: str = "") -> list[Foun
     found = fetched[:limit]
     streams.raw(sys.stdout).write(clear)
     if args.json:
+        record = importlib.import_module("scriptrun.cli.runs.record")
         output.print_json({"runs": [record.of_found(each) for each in found]})
     elif args.csv:
         print(as_csv(found, asked.columns), end="")
