@@ -212,16 +212,16 @@ def test_files_go_up_are_registered_and_come_back(types, does, s3, web):
     does("datastore", "add", "bucket", "--s3", "--bucket", "bucket", "--endpoint", s3,
          "--root", "moved", "--secret", "keys")  # fmt: skip
     up = does("data", "upload", "pics", "more.txt", "bucket:in", "--json").json
-    assert up == {"files": 3, "bytes": 11, "left": 0}
-    assert does("data", "upload", "pics", "bucket:in", "--json").json["left"] == 2
+    assert up == {"files": 3, "size": 11, "skipped": 0}
+    assert does("data", "upload", "pics", "bucket:in", "--json").json["skipped"] == 2
     made = does("data", "register", "all", "bucket:in", f"{web.address}/labels.csv", "--json").json
-    assert (made["version"], made["files"], made["bytes"]) == (1, 4, 15)
+    assert (made["version"], made["files"], made["size"]) == (1, 4, 15)
     shown = does("data", "show", "all", "--json").json
     assert "bucket/in/a/1.bin" in [each["path"] for each in shown["listed"]]
     shown = does("data", "show", "bucket:in").out
     assert "3, 11 B" in shown and "ä b%.bin" in shown
     down = does("data", "download", "all@1", "out", "--json").json
-    assert (down["files"], down["bytes"]) == (4, 15)
+    assert (down["files"], down["size"]) == (4, 15)
     assert Path("out/bucket/in/ä b%.bin").read_text() == "two"
     there = types("data", "download", "all", "out")
     assert there.code == 2 and "--overwrite" in there.err
@@ -287,7 +287,7 @@ def test_the_cache_is_shown_and_pruned(does, own_places):
     for age, name in [(40, "old"), (1, "new")]:
         (folder / name).write_bytes(b"x" * 1000)
         os.utime(folder / name, (time.time() - age * 86400,) * 2)
-    assert does("data", "cache", "--json").json["bytes"] == 2000
+    assert does("data", "cache", "--json").json["size"] == 2000
     assert does("data", "cache", "prune", "--older-than", "30d", "--json").json["freed"] == 1000
     assert os.listdir(folder) == ["new"]
     assert does("data", "cache", "prune", "--max-size", "5kB", "--json").json["freed"] == 0

@@ -200,11 +200,14 @@ def test_what_does_not_belong_to_a_format_is_refused(workspace, words, said):
 
 def test_the_cache_is_measured_and_emptied(workspace):
     value, _ = cache.cache(workspace, parsed("data", "cache"))
-    assert value["bytes"] == 0 and value["limit"] > 0
+    assert value["size"] == 0 and value["limit"] > 0
     for words in (["--max-size", "1GB"], ["list", "--older-than", "3d"]):
         with pytest.raises(UserErrorException, match="require `prune`"):
             cache.cache(workspace, parsed("data", "cache", *words))
-    assert cache.cache(workspace, parsed("data", "cache", "prune"))[0] == {"freed": 0, "left": 0}
+    assert cache.cache(workspace, parsed("data", "cache", "prune"))[0] == {
+        "freed": 0,
+        "remaining": 0,
+    }
     with pytest.raises(ScriptrunError, match="--older-than"):
         cache.cache(workspace, parsed("data", "cache", "prune", "--older-than", "soon"))
 

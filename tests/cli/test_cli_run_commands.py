@@ -613,11 +613,11 @@ def test_targets_are_added_set_shown_and_removed(workspace, types):
 
 
 def test_a_cache_is_pruned_by_size_and_age_only_when_asked(workspace, types):
-    assert types("data", "cache", "--json").json["bytes"] == 0
+    assert types("data", "cache", "--json").json["size"] == 0
     assert types("data", "cache", "--max-size", "1GB").code == 2
     assert types("data", "cache", "prune", "--max-size", "much").code == 2
     assert types("data", "cache", "prune", "--older-than", "long").code == 2
-    assert types("data", "cache", "prune", "--json").json == {"freed": 0, "left": 0}
+    assert types("data", "cache", "prune", "--json").json == {"freed": 0, "remaining": 0}
     assert types("env", "prune", "--keep", "-1").code == 2
 
 
@@ -636,9 +636,9 @@ def test_uploads_name_what_is_missing_and_what_collides(workspace, types, tmp_pa
     assert types("data", "upload", "empty", "store:x").code == 2
     assert types("data", "upload", "one", "elsewhere").code == 2
     done = types("data", "upload", "one", "store:x", "--json").json
-    assert (done["files"], done["left"]) == (1, 0)
+    assert (done["files"], done["skipped"]) == (1, 0)
     again = types("data", "upload", "two", "store:x", "--json").json
-    assert (again["files"], again["left"]) == (0, 1)
+    assert (again["files"], again["skipped"]) == (0, 1)
     back = types("data", "download", "store:x", "back", "--json").json
     assert back["files"] == 1
     assert [p.read_text() for p in Path("back").rglob("a.txt")] == ["one/a.txt"]

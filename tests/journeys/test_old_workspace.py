@@ -470,7 +470,7 @@ def test_datasets_are_listed(old):
         ("sales", 2, "tabular", 2),
     ]
     shown = old.does("data", "show", "photos@1", "--json").json
-    assert (shown["versions"], shown["bytes"], shown["description"]) == ([1, 2], 7, "of digits")
+    assert (shown["versions"], shown["size"], shown["description"]) == ([1, 2], 7, "of digits")
     assert shown["tags"] == {"source": "camera"}
     assert shown["used_by"] == [old.does("show", "with data", "--json").json["id"]]
     same = ("workspaceblobstore:photos/**", "--tag", "source=scanner")

@@ -32,7 +32,7 @@ def cache(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         ("size", output.size(used)),
         ("limit", f"{output.size(limit)} (change with {cache_files.LIMIT})"),
     ]
-    value = {"folder": str(dataset_cache.folder), "bytes": used, "limit": limit}
+    value = {"folder": str(dataset_cache.folder), "size": used, "limit": limit}
     return value, lambda: output.print_facts(pairs)
 
 
@@ -56,4 +56,4 @@ def _prune(dataset_cache: cache_files.Cache, args: argparse.Namespace) -> VerbRe
     message = (
         f"Removed {output.size(freed)}; {output.size(remaining)} remain in {dataset_cache.folder}."
     )
-    return {"freed": freed, "left": remaining}, message
+    return {"freed": freed, "remaining": remaining}, message

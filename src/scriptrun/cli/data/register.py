@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from scriptrun.cli import workspace_here
+from scriptrun.cli.data import show
 from scriptrun.cli.options import data_names
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import output
@@ -39,7 +40,8 @@ def register(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     files = f"{record['files']:,} file{'' if record['files'] == 1 else 's'}"
     size = f"{files}, {output.size(max(0, record['bytes']))}"
     unchanged = " (unchanged)" if dataset.version == latest else ""
-    value = {key: record[key] for key in ("name", "version", "id", "type", "files", "bytes")}
+    value = {key: record[key] for key in ("name", "version", "id", "type", "files")}
+    value["size"] = show.known_size(record["bytes"])
     return value, f"{dataset.name}, version {dataset.version}: {size}{unchanged}"
 
 

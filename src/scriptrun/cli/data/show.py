@@ -36,7 +36,7 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             str(dataset["version"]),
             dataset["type"],
             f"{dataset['files']:,}",
-            _size(dataset["bytes"]),
+            _size(known_size(dataset["bytes"])),
             dataset["created"][:10],
             dataset.get("description") or "",
         )
@@ -47,13 +47,22 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     return value, lambda: output.print_table(heads, rows)
 
 
-def _size(size: int) -> str:
-    return output.size(size) if size >= 0 else "unknown"
+def _size(size: int | None) -> str:
+    return "unknown" if size is None else output.size(size)
+
+
+def _listed(path: str, size: int, etag: str | None) -> Json:
+    return {"path": path, "size": known_size(size), "etag": etag}
 
 
 def _record(record: Json) -> Json:
-    fields = ("name", "version", "id", "type", "description", "tags", "files", "bytes", "created")
-    return {key: record.get(key) for key in fields}
+    fields = ("name", "version", "id", "type", "description", "tags", "files", "created")
+    return {**{key: record.get(key) for key in fields}, "size": known_size(record["bytes"])}
+
+
+def known_size(size: int) -> int | None:
+    """The size in bytes; None for -1, with which records say that it is unknown."""
+    return size if size >= 0 else None
 
 
 def show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
@@ -70,7 +79,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
         "versions": dataset.versions(),
         "definition": record["definition"],
         "used_by": runs,
-        "listed": [{"path": path, "size": size, "etag": etag} for path, size, etag in rows],
+        "listed": [_listed(*row) for row in rows],
     }
     return value, lambda: _print(value, dataset.sources)
 
@@ -82,8 +91,8 @@ def _show_source(dataset: AbstractDataset, args: argparse.Namespace) -> VerbResu
     value = {
         "type": dataset.kind,
         "files": len(rows),
-        "bytes": sum(sizes) if min(sizes, default=0) >= 0 else -1,
-        "listed": [{"path": row.path, "size": row.size, "etag": row.etag} for row in visible],
+        "size": sum(sizes) if min(sizes, default=0) >= 0 else None,
+        "listed": [_listed(row.path, row.size, row.etag) for row in visible],
     }
     return value, lambda: _print(value, dataset.sources)
 
@@ -96,7 +105,7 @@ def _print(value: Json, sources: Iterable[str]) -> None:
                 if "name" in value
                 else [("registered", "no (showing current files)")]
             ),
-            ("files", f"{value['files']:,}, {_size(value['bytes'])}"),
+            ("files", f"{value['files']:,}, {_size(value['size'])}"),
             ("from", "\n".join(sources)),
             ("used by", "\n".join(value.get("used_by", ()))),
         ]

@@ -35,7 +35,7 @@ def download(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
             transfer.download(files, target, args.overwrite, on_progress=counter.add)
         except (FileChanged, FileMissing) as error:
             raise _changed_error(dataset, error) from None
-    value = {"files": counter.files, "bytes": counter.bytes, "target": str(target)}
+    value = {"files": counter.files, "size": counter.bytes, "target": str(target)}
     return value, f"{_summary(counter)} to {target}"
 
 
@@ -80,7 +80,7 @@ def upload(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     ) as counter:
         transfer.upload(datastore.store, pairs, folder, args.overwrite, False, counter.add)
     skipped = len(pairs) - counter.files
-    value = {"files": counter.files, "bytes": counter.bytes, "left": skipped}
+    value = {"files": counter.files, "size": counter.bytes, "skipped": skipped}
     message = f"{_summary(counter)} to {datastore.name}:{folder}"
     return value, message + (
         f"; skipped {skipped:,} existing (use --overwrite to replace)" * bool(skipped)

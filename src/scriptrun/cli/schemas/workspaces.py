@@ -47,12 +47,15 @@ _DATASET: Json = {
     "description": nullable(text("the description")),
     "tags": nullable(_TAGS),
     "files": integer("the number of files"),
-    "bytes": integer("their size; -1 if unknown"),
+    "size": nullable(integer("their size in bytes; null if unknown")),
     "created": time("when it was registered"),
 }
 _LISTED = array(
     record(
-        "", path=text("path"), size=integer("bytes; -1 if unknown"), etag=nullable(text("version"))
+        "",
+        path=text("path"),
+        size=nullable(integer("size in bytes; null if unknown")),
+        etag=nullable(text("version")),
     ),
     "the files",
 )
@@ -213,19 +216,19 @@ DOCUMENTS = {
     ),
     "data register": document(
         "The version that was registered.",
-        **{name: _DATASET[name] for name in ("name", "version", "id", "type", "files", "bytes")},
+        **{name: _DATASET[name] for name in ("name", "version", "id", "type", "files", "size")},
     ),
     "data download": document(
         "What was downloaded.",
         files=integer("the number of files"),
-        bytes=integer("their size"),
+        size=integer("their size in bytes"),
         target=text("the folder"),
     ),
     "data upload": document(
         "What was uploaded.",
         files=integer("the number of files"),
-        bytes=integer("their size"),
-        left=integer("the number of files skipped, because they exist"),
+        size=integer("their size in bytes"),
+        skipped=integer("the number of files skipped, because they exist"),
     ),
     "data mount": document(
         "The folder, when it is mounted; the command then waits.",
@@ -236,11 +239,11 @@ DOCUMENTS = {
     "data cache": document(
         "The dataset cache of this machine.",
         folder=text("its folder"),
-        bytes=integer("its size"),
-        limit=integer("the size that it may have"),
+        size=integer("its size in bytes"),
+        limit=integer("the size in bytes that it may have"),
     ),
     "data cache (prune)": document(
-        "What was freed.", freed=integer("bytes removed"), left=integer("bytes that remain")
+        "What was freed.", freed=integer("bytes removed"), remaining=integer("bytes that remain")
     ),
     "datastore list": document(
         "The datastores.", datastores=array(named("datastore", "", **_DATASTORE), "the datastores")
