@@ -27,6 +27,13 @@ def test_each_run_gets_the_event_and_new_times(folders):
     assert all(path.stat().st_mtime > 1e9 for path in (*folders, folders[0].parent))
 
 
+def test_an_edit_counts_though_another_hosts_clock_is_ahead(folders):
+    line = '{"t": 9e9, "n": 0, "kind": "tag", "set": {"a": "old"}}\n'
+    (folders[0] / "events/user-ahead.jsonl").write_text(line)
+    run_edits.write(folders, "tag", set={"a": "new"})
+    assert events.read_all(folders[0])[-1]["set"] == {"a": "new"}
+
+
 @pytest.mark.skipif(
     not os.path.isdir("/proc/self/fd"), reason="only on Linux, which names open files"
 )

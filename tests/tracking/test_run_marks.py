@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 
 from scriptrun.tracking import run_marks
 
@@ -26,6 +28,34 @@ def test_several_runs_at_once(tmp_path):
     assert run_marks.write_all(folders, run_marks.REMOVED) == [folders[0], folders[2]]
     assert run_marks.write_all(folders, run_marks.REMOVED) == []
     assert all(run_marks.REMOVED in run_marks.read(folder) for folder in folders)
+
+
+def mark_elsewhere(folder, name, on):
+    """As a host does whose clock is five minutes ahead."""
+    (folder / "events").mkdir(parents=True, exist_ok=True)
+    line = {"t": time.time() + 300, "n": 0, "kind": "mark", "name": name, "on": on}
+    with (folder / "events/user-ahead.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def test_marks_count_though_another_hosts_clock_is_ahead(tmp_path):
+    for _ in range(2):
+        mark_elsewhere(tmp_path, run_marks.REMOVED, True)
+        assert run_marks.write(tmp_path, run_marks.REMOVED, on=False)
+        assert run_marks.REMOVED not in run_marks.read(tmp_path)
+        mark_elsewhere(tmp_path, run_marks.PINNED, False)
+        assert run_marks.write(tmp_path, run_marks.PINNED)
+        assert run_marks.PINNED in run_marks.read(tmp_path)
+        assert run_marks.write(tmp_path, run_marks.PINNED, on=False)
+
+
+def test_what_is_marked_together_has_the_same_time(tmp_path):
+    folders = [tmp_path / name for name in "ab"]
+    mark_elsewhere(folders[0], run_marks.REMOVED, False)
+    (folders[1] / "events").mkdir(parents=True)
+    run_marks.write_all(folders, run_marks.REMOVED)
+    first, second = (run_marks.read(folder)[run_marks.REMOVED] for folder in folders)
+    assert first == second > time.time() + 60
 
 
 MARKS = """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from scriptrun.runtime import durability
+from scriptrun.runtime import durability, events
 from scriptrun.runtime.injob import record
 from scriptrun.store import paths
 from scriptrun.tracking import run_folder
@@ -15,8 +17,11 @@ from scriptrun.tracking import run_folder
 def write(folders: Iterable[Path], kind: str, **fields: object) -> None:
     """Write an event to the record of each run in ``folders``; it survives a power cut.
 
-    Raises WorkspaceException if a run cannot be written.
+    It counts after the earlier ones of its kind, whatever the clocks of their hosts say. Raises
+    WorkspaceException if a run cannot be written.
     """
+    folders = list(folders)
+    fields.setdefault("t", next_time(folders, kind))
     changed: dict[str, None] = {}
     for folder in folders:
         try:
@@ -28,3 +33,14 @@ def write(folders: Iterable[Path], kind: str, **fields: object) -> None:
         changed.update(dict.fromkeys([path, os.path.dirname(path), str(folder)]))
         changed[str(folder.parent)] = None
     durability.sync_files(changed)
+
+
+def next_time(folders: Iterable[Path], kind: str) -> float:
+    """The current time, or one just after the latest event of ``kind`` of any run."""
+    times = [
+        event.get("t", 0.0)
+        for folder in folders
+        for event in events.read_all(folder, OSError)
+        if event["kind"] == kind
+    ]
+    return max(time.time(), math.nextafter(max(times, default=0.0), math.inf))

@@ -25,8 +25,11 @@ def write(folder: Path, name: str, on: bool = True) -> bool:
 def write_all(folders: Iterable[Path], name: str, on: bool = True) -> list[Path]:
     """Set the mark ``name`` of several runs, or remove it; return those that it changed.
 
-    Once it returns, the marks survive a power cut.
+    Once it returns, the marks survive a power cut. All have the same time, which is later than that
+    of any earlier mark of these runs, so that they count although another host's clock is ahead.
     """
+    folders = list(folders)
     changed = [folder for folder in folders if (name in read(folder)) != on]
-    run_edits.write(changed, "mark", name=name, on=on)
+    if changed:
+        run_edits.write(changed, "mark", t=run_edits.next_time(folders, "mark"), name=name, on=on)
     return changed
