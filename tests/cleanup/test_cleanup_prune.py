@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -133,12 +134,65 @@ def test_a_family_stays_or_goes_together(bench):
     assert list(runs.ancestors(children[1].id)) == [parent.id]
     assert set(runs.descendants(parent.id)) == {child.id for child in children}
     run_marks.write(children[0].path, run_marks.PINNED, on=False)
+    remove(children[0])
     run_marks.write(parent.path, run_marks.PINNED)
     reasons = protection.find(bench.workspace, stored_runs.StoredRuns(bench.workspace))
     assert reasons == {
         parent.id: "pinned",
         **{child.id: f"part of {details.title(parent)}, which is kept" for child in children},
     }
+
+
+def test_a_run_that_was_restored_without_its_parent_stays_with_it(bench):
+    parent = ended(bench)
+    restored = parent.child_run()
+    restored.complete()
+    remove(parent, restored)
+    run_marks.write(restored.path, run_marks.REMOVED, on=False)
+    report = bench.workspace.prune()
+    assert {run.id: run.reason for run in report.kept} == {
+        restored.id: "restored",
+        parent.id: f"its run {details.title(restored)} is kept",
+    }
+    assert not report.runs and parent.path.exists() and restored.path.exists()
+
+
+def test_what_an_active_sweep_resumes_from_stays(bench):
+    """Also what that one has resumed from, whose results count too."""
+    first, second, restarted, gate = ended(bench), ended(bench), ended(bench), bench.root / "gate"
+    active = bench.submit(GATED, [gate.as_posix()])
+    resumes(second, resume_from=[first.id])
+    resumes(active, resume_from=[second.id], resume_child_runs=[restarted.id])
+    remove(first, second, restarted)
+    report = bench.workspace.prune()
+    reason = f"active run {details.title(active)} refers to it"
+    assert {run.id: run.reason for run in report.kept} == dict.fromkeys(
+        (first.id, second.id, restarted.id), reason
+    )
+    gate.touch()
+    wait(active)
+    until(lambda: stored(bench, active.id).is_final, "it goes on")
+    assert len(bench.workspace.prune().runs) == 3
+
+
+def resumes(run, **names):
+    (run.path / "sweep.json").write_text(json.dumps(names))
+
+
+def test_what_a_sweep_of_a_newer_version_needs_stays(bench):
+    source, resumed, newer = ended(bench), ended(bench), ended(bench)
+    digest = manifest.write(
+        bench.workspace.directory / "manifests", [manifest.ManifestRow("a.csv", 1, "e")]
+    ).digest
+    outputs = str(source.path / "outputs")
+    resumes(newer, resume_from=[resumed.id], child={"manifest": digest, "arguments": [outputs]})
+    job = json.loads((newer.path / "job.json").read_text())
+    (newer.path / "job.json").write_text(json.dumps({**job, "format": 99}))
+    make_old(bench.workspace.directory / "manifests")
+    remove(source, resumed)
+    report = bench.workspace.prune()
+    assert {run.id for run in report.kept} == {source.id, resumed.id}
+    assert report.manifests == Freed() and source.path.exists() and resumed.path.exists()
 
 
 def test_a_parent_that_is_kept_keeps_what_would_only_go_with_it(bench):
@@ -222,11 +276,15 @@ def test_lists_of_dataset_files_go_unless_a_run_or_a_dataset_has_them(bench):
     assert not manifest.manifest_path(folder, unused).exists()
 
 
-def test_a_dataset_in_a_runs_folder_keeps_it(bench):
+@pytest.mark.parametrize("root", ["/", ".scriptrun", ".scriptrun/runs"])
+def test_a_dataset_in_a_runs_folder_keeps_it(bench, root):
+    """Its path is relative to the root of its datastore."""
     run = ended(bench)
     folder = bench.workspace.directory / "datasets" / "d"
     folder.mkdir(parents=True)
-    (folder / "1.yaml").write_text(f"folder: {run.path / 'outputs'}\n")
+    parents = {each.name: each for each in run.path.parents}
+    path = run.path.relative_to(parents[root.rpartition("/")[2]] if root != "/" else "/")
+    (folder / "1.yaml").write_text(f"folder: {path / 'outputs'}\n")
     remove(run)
     (kept,) = bench.workspace.prune().kept
     assert kept.reason == "datasets/d/1.yaml refers to its files"

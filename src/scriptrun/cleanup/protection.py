@@ -1,9 +1,10 @@
 """Which runs are never pruned, and why.
 
 A run is protected if it is pinned, active or damaged, if a registered model came from it, if a
-registered dataset refers to files in its folder, or if an active run refers to it (it resumes from
-it, or reruns it). With a protected run stay the runs that it consists of, all its descendants, and
-the runs that it belongs to: its parent, whose record a sweep's run needs, and so on upwards.
+registered dataset refers to files in its folder, if an active run refers to it (it resumes from it,
+or reruns it), or if it was restored and its parent was not. With a protected run stay the runs that
+it consists of, all its descendants, and the runs that it belongs to: its parent, whose record a
+sweep's run needs, and so on upwards.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from scriptrun.cleanup import stored_runs
 from scriptrun.cleanup.stored_runs import StoredRun, StoredRuns
 from scriptrun.registry import models
-from scriptrun.tracking.run_marks import PINNED
+from scriptrun.tracking.run_marks import PINNED, REMOVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def _direct(workspace: WorkspaceFiles, runs: StoredRuns) -> Iterator[tuple[str, 
             yield run_id, f"{name} refers to its files"
     for run in runs.runs.values():
         yield from _of_run(run)
+        yield from _of_others(run, runs)
 
 
 def _of_run(run: StoredRun) -> Iterator[tuple[str, str]]:
@@ -58,7 +60,17 @@ def _of_run(run: StoredRun) -> Iterator[tuple[str, str]]:
         yield run.row.id, "pinned"
     if not run.is_final:
         yield run.row.id, f"active ({run.row.state})"
-        for other in run.references.runs - {run.row.id}:
-            yield other, f"active run {run.row.title} refers to it"
-    elif run.is_damaged:
+    elif run.is_damaged or run.references.is_foreign:
         yield run.row.id, "its record cannot be read"
+
+
+def _of_others(run: StoredRun, runs: StoredRuns) -> Iterator[tuple[str, str]]:
+    """The runs that ``run`` needs, and the run itself if a removed one would take it along."""
+    if not run.is_final or run.references.is_foreign:
+        kind = "run" if run.is_final else "active run"
+        for other in {*run.references.runs, *runs.resumed_from(run.row.id)} - {run.row.id}:
+            yield other, f"{kind} {run.row.title} refers to it"
+    if REMOVED not in run.references.marks and any(
+        REMOVED in runs.runs[parent].references.marks for parent in runs.ancestors(run.row.id)
+    ):
+        yield run.row.id, "restored"

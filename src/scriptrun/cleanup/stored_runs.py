@@ -11,8 +11,9 @@ from scriptrun.query import tree
 from scriptrun.runs.search import Search
 from scriptrun.runtime import files
 from scriptrun.spec import states
-from scriptrun.spec.run_kinds import run_kind
+from scriptrun.spec.run_kinds import RUN_KINDS
 from scriptrun.spec.values import Value, fresh
+from scriptrun.store.records import DamagedRecord
 from scriptrun.tracking import run_folder, run_marks
 from scriptrun.tracking.index import RunRow
 
@@ -22,18 +23,24 @@ if TYPE_CHECKING:
 
 #: a SHA-256: of a snapshot, or of a dataset's list of files
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
-#: a path below the folder of a run
-_RUN_PATH = re.compile(rb"/runs/\d{4}-\d\d-\d\d/([^/\"\\\s]+)")
+#: a path below the folder of a run; relative to a datastore, it may begin with the day
+_RUN_PATH = re.compile(rb"\d{4}-\d\d-\d\d[/\\]+([^/\"'\\\s]+)")
 _RERUN_OF = re.compile(rb'"rerun_of":\s*"([^"]+)"')
 #: folders of the workspace that hold no YAML of its registries
 _OTHER_FOLDERS = ("runs", "snapshots", "runtime", "locks", "manifests", "wheels", "datastores")
 
 
 class References(Value):
-    """What a record refers to: digests, and IDs of runs. None of its ``digests`` if unreadable."""
+    """What a record refers to: digests, and IDs of runs. None of its ``digests`` if unreadable.
+
+    ``resumed`` are the sweeps and runs that a sweep resumes from; ``is_foreign``: its job cannot be
+    read, as one of a newer scriptrun cannot, so the run may be active whatever its state.
+    """
 
     digests: frozenset[str] | None = frozenset()
     runs: frozenset[str] = frozenset()
+    resumed: frozenset[str] = frozenset()
+    is_foreign: bool = False
     marks: dict[str, float] = fresh(default_factory=dict)
 
 
@@ -102,20 +109,40 @@ class StoredRuns:
             yield parent
             parent = self.runs[parent].row.parent
 
+    def resumed_from(self, run_id: str) -> Iterator[str]:
+        """The IDs of the runs that the run resumes from, of those that these do, and so on."""
+        pending, seen = [run_id], {run_id}
+        while pending:
+            run = self.runs.get(pending.pop())
+            found = set() if run is None else run.references.resumed - seen
+            seen |= found
+            pending += found
+            yield from sorted(found)
+
     def _references(self, row: RunRow) -> References:
         found, is_active = self.known.get(row.folder), not states.is_terminal(row.state)
-        if found is None or is_active or found.digests is None:
+        marks = {name: getattr(row, name) for name in run_marks.NAMES}
+        if (
+            found is None
+            or is_active
+            or found.digests is None
+            or found.marks != {name: since for name, since in marks.items() if since is not None}
+        ):
             found = self.known[row.folder] = _read_references(row, is_active)
         return found
 
 
-def _read_references(row: RunRow, with_runs: bool) -> References:
-    """What a run refers to; ``with_runs``: to which runs, too."""
+def _read_references(row: RunRow, is_active: bool) -> References:
+    """What a run refers to; to which runs only if it is or may be active."""
     try:
         text = files.read_bytes(f"{row.folder}/job.json") or b""
         is_whole = isinstance(files.parse_json(text), dict)
-        if run_kind(row.kind).record:
-            text += files.read_bytes(f"{row.folder}/{run_kind(row.kind).record}") or b""
+        is_foreign = not is_whole or not _is_readable(Path(row.folder))
+        records = [
+            files.read_bytes(f"{row.folder}/{kind.record}") or b""
+            for kind in RUN_KINDS.values()
+            if kind.record
+        ]
         events_folder = f"{row.folder}/events"
         written = [
             files.read_bytes(f"{events_folder}/{name}") or b""
@@ -123,10 +150,27 @@ def _read_references(row: RunRow, with_runs: bool) -> References:
         ]
     except OSError:
         return References(None)
-    references = find_references(b"\n".join([text, *written]), with_runs)
+    references = find_references(b"\n".join([text, *records, *written]), is_active or is_foreign)
+    resumed = frozenset(run_id for record in records for run_id in _resumed(record))
+    references = references.replace(resumed=resumed, is_foreign=is_foreign)
     if any(b'"mark"' in part for part in written):
         references = references.replace(marks=run_marks.read(Path(row.folder)))
     return references if is_whole else references.replace(digests=None)
+
+
+def _is_readable(folder: Path) -> bool:
+    try:
+        return run_folder.read_job(folder) is not None
+    except DamagedRecord:
+        return False
+
+
+def _resumed(record: bytes) -> Iterator[str]:
+    """The IDs of the runs that a sweep resumes from, for their results or to start them again."""
+    value = files.parse_json(record)
+    for name in ("resume_from", "resume_child_runs"):
+        ids = value.get(name) if isinstance(value, dict) else None
+        yield from (each for each in ids or () if isinstance(each, str))
 
 
 def find_references(text: bytes, with_runs: bool = True) -> References:
