@@ -10,7 +10,7 @@ import pytest
 
 from scriptrun import Model, Run
 from scriptrun.cleanup import protection, prune, run_removal, selection, stored_runs
-from scriptrun.cleanup.report import Freed, PruneReport
+from scriptrun.cleanup.report import Freed, PrunedRun, PruneReport
 from scriptrun.data.datasets import manifest
 from scriptrun.diagnostics import fsck
 from scriptrun.engines.local.engine import Local
@@ -246,6 +246,113 @@ def test_a_run_that_was_restored_or_pinned_since_is_kept(bench):
         pinned.id: "pinned meanwhile",
     }
     assert restored.path.exists() and pinned.path.exists()
+
+
+def test_what_protects_a_run_is_read_again_before_each_batch(bench, monkeypatch):
+    monkeypatch.setattr(run_removal, "_BATCH", 1)
+    runs = {run.id: run for run in (ended(bench), ended(bench))}
+
+    def register_the_other(count):
+        (left,) = (run for run in runs.values() if run.path.exists())
+        left.register_model("net", "outputs/model.txt")
+
+    order = iter((register_the_other, lambda count: None))
+    criteria = selection.Criteria(older_than=0.0)
+    report = prune.prune(bench.workspace, criteria, None, lambda count: next(order)(count))
+    assert len(report.runs) == 1
+    (kept,) = report.kept
+    assert kept.reason == "model net:1 came from it" and runs[kept.id].path.exists()
+
+
+def test_a_run_that_is_kept_here_is_kept_on_its_host(bench):
+    """Its host does not exist: to ask it would be another reason."""
+    pinned, restored, used = ended(bench), ended(bench), ended(bench)
+    address = {"host": "missing.invalid", "root": "/tmp/missing", "tool": "/tmp/missing/tool"}
+    for run in (pinned, restored, used):
+        (run.path / "address.json").write_text(json.dumps(address))
+    remove(pinned, restored, used)
+    pruning, report = prune._Prune(bench.workspace), PruneReport(dry_run=False)
+    runs = stored_runs.StoredRuns(bench.workspace)
+    selection.select(bench.workspace, runs, selection.Criteria().selected(runs), report)
+    assert {run.host for run in report.runs} == {"missing.invalid"}
+    run_marks.write(pinned.path, run_marks.PINNED)
+    run_marks.write(restored.path, run_marks.REMOVED, on=False)
+    dataset = bench.workspace.directory / "datasets/d/1.yaml"
+    dataset.parent.mkdir(parents=True)
+    dataset.write_text(f"folder: {used.path / 'outputs'}\n")
+    assert pruning._prune_distant(report.runs) == {
+        pinned.id: "pinned",
+        restored.id: "restored meanwhile",
+        used.id: "datasets/d/1.yaml refers to its files",
+    }
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_run_in_a_read_only_folder_is_not_deleted_on_its_host(bench):
+    run = ended(bench)
+    run.path.chmod(0o500)
+    try:
+        reason = run_removal.why_kept_everywhere(run.path, "old")
+    finally:
+        run.path.chmod(0o700)
+    assert reason == "cannot be deleted: Permission denied"
+    assert run_removal.why_kept_everywhere(run.path, "old") == ""
+
+
+@pytest.mark.parametrize("linked", ["run", "day"])
+def test_linked_folders_are_not_emptied(bench, tmp_path, linked):
+    run = ended(bench)
+    remove(run)
+    source = run.path if linked == "run" else run.path.parent
+    target = tmp_path / "elsewhere"
+    source.rename(target)
+    source.symlink_to(target)
+    (kept,) = bench.workspace.prune().kept
+    assert kept.reason == run_removal.IS_LINK
+    removal = run_removal.RunRemoval(bench.workspace.directory, "me")
+    plan = PrunedRun(run.id, "n", "removed", 0, str(run.path))
+    assert removal.remove([plan]) == {run.id: run_removal.IS_LINK}
+    assert run_removal.delete(run.path) == run_removal.IS_LINK
+    assert (run.path / "job.json").exists() and (run.path / "outputs/model.txt").exists()
+
+
+@pytest.mark.parametrize("linked", ["run", "day"])
+def test_what_only_looks_like_a_leftover_behind_a_link_stays(bench, tmp_path, linked):
+    day = ended(bench).path.parent
+    target = tmp_path / "elsewhere"
+    content = target if linked == "run" else target / "x"
+    content.mkdir(parents=True)
+    (content / "precious.tmp").write_text("")
+    make_old(target)
+    os.utime(content, (0, 0))
+    name = "x" if linked == "run" else "../2020-01-01"
+    (day / name).symlink_to(target)
+    assert bench.workspace.prune().leftovers == Freed()
+    assert (content / "precious.tmp").exists()
+
+
+@pytest.mark.parametrize("linked", ["run", "day"])
+def test_a_broken_link_keeps_all_snapshots(bench, tmp_path, linked):
+    run, other = ended(bench, TRAINS + " # 1"), ended(bench, TRAINS + " # 2")
+    digests = {each.id: each.job.snapshot for each in (run, other)}
+    source = run.path if linked == "run" else run.path.parent
+    source.rename(tmp_path / "unmounted")
+    source.symlink_to(tmp_path / "missing")
+    make_old(bench.workspace.snapshots_folder)
+    for dry_run in (True, False):
+        report = bench.workspace.prune(dry_run=dry_run)
+        assert report.snapshots == Freed() and f"{source} is a link" in report.problems[0]
+    for each in (run, other):
+        assert snapshots.exists(bench.workspace.snapshots_folder, digests[each.id])
+
+
+def test_a_log_that_cannot_be_written_stops_no_prune(bench):
+    """As on a full disk, where space has to be freed first."""
+    run = ended(bench)
+    remove(run)
+    (bench.workspace.directory / pruned_runs.NAME).mkdir()
+    assert ids(bench.workspace.prune().runs) == {run.id}
+    assert not run.path.exists()
 
 
 def test_a_damaged_record_keeps_its_run_and_all_snapshots(bench):

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun import remote
-from scriptrun.cleanup import run_removal, selection, stored_runs
-from scriptrun.cleanup.report import Freed, KeptRun, PruneReport
+from scriptrun.cleanup import protection, run_removal, selection, stored_runs
+from scriptrun.cleanup.report import Freed, KeptRun, PrunedRun, PruneReport
 from scriptrun.cleanup.run_removal import RunRemoval
 from scriptrun.cleanup.selection import Criteria, Selected
 from scriptrun.cleanup.stored_runs import References, StoredRuns
@@ -110,15 +110,30 @@ class _Prune(Value):
             self._stored(StoredRuns(self.workspace, known=self.known), report, remove=True)
 
     def _remove_runs(self, report: PruneReport, on_progress: Callable[[int], None]) -> None:
-        distant = {run.id: Path(run.folder) for run in report.runs if run.host}
-        failed = remote.prune(distant)
+        failed = self._prune_distant([run for run in report.runs if run.host])
         here = [run for run in report.runs if run.id not in failed]
-        failed.update(self._removal().remove(here, on_progress))
+        failed.update(self._removal().remove(here, on_progress, self._protected))
         report.kept += [
             KeptRun(run.id, run.name, failed[run.id]) for run in report.runs if run.id in failed
         ]
         report.runs = [run for run in report.runs if run.id not in failed]
         run_removal.remove_empty_days(self.workspace.runs_folder)
+
+    def _prune_distant(self, runs: list[PrunedRun]) -> dict[str, str]:
+        """Delete runs on their hosts; why some are kept, by ID. Those that stay here stay there."""
+        protected, kept = self._protected() if runs else {}, dict[str, str]()
+        for run in runs:
+            reason = protected.get(run.id) or run_removal.why_kept_everywhere(
+                Path(run.folder), run.reason
+            )
+            if reason:
+                kept[run.id] = reason
+        kept.update(remote.prune({run.id: Path(run.folder) for run in runs if run.id not in kept}))
+        return kept
+
+    def _protected(self) -> dict[str, str]:
+        """Which runs are protected now, and why: it may have changed since the selection."""
+        return protection.find(self.workspace, StoredRuns(self.workspace, known=self.known))
 
     def _removal(self) -> RunRemoval:
         return RunRemoval(self.workspace.directory, _user())
@@ -148,6 +163,13 @@ class _Prune(Value):
 
     def _stored(self, runs: StoredRuns, report: PruneReport, remove: bool) -> None:
         """Add what nothing refers to to the report, and ``remove`` it."""
+        broken = stored_runs.broken_link(self.workspace)
+        if broken:
+            report.problems.append(
+                f"No snapshots are deleted: {broken} is a link to a missing folder, so what its "
+                "runs need is unknown. Restore the folder, or delete the link"
+            )
+            return
         used = stored_runs.digests_in_use(self.workspace, runs)
         if used is None:
             damaged = next(run for run in runs.runs.values() if run.is_damaged)

@@ -9,9 +9,11 @@ a run without its parts: no part is deleted before the rename is on the disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from scriptrun.cleanup.report import CANNOT_DELETE
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from scriptrun.cleanup.report import PrunedRun
 
 MARKER = "pruned.json"
+IS_LINK = f"{CANNOT_DELETE}: its folder, or that of its day, is a link"
 #: how many runs are synced together
 _BATCH = 200
 _DAY = 86_400.0
@@ -41,46 +44,59 @@ class RunRemoval(Value):
     user: str
 
     def remove(
-        self, runs: Sequence[PrunedRun], on_progress: Callable[[int], None] = lambda count: None
+        self,
+        runs: Sequence[PrunedRun],
+        on_progress: Callable[[int], None] = lambda count: None,
+        protected: Callable[[], dict[str, str]] = dict,
     ) -> dict[str, str]:
         """Delete ``runs``; returns why some were not, by ID.
 
-        ``on_progress`` is called with the number of runs that were handled so far.
+        ``on_progress`` is called with the number of runs that were handled so far. ``protected``
+        says which runs are kept now, and why, before each batch of runs.
         """
         failed: dict[str, str] = {}
         for start in range(0, len(runs), _BATCH):
-            batch = runs[start : start + _BATCH]
-            reasons = {run.id: _claim(Path(run.folder), run.reason) for run in batch}
+            batch, kept = runs[start : start + _BATCH], protected()
+            reasons = {
+                run.id: kept.get(run.id) or _claim(Path(run.folder), run.reason) for run in batch
+            }
             claimed = [run for run in batch if not reasons[run.id]]
             durability.sync_files(run.folder for run in claimed)
             for run in claimed:
                 run_folder.touch(Path(run.folder))
-                self._log(Path(run.folder), run.name)
-                reasons[run.id] = delete(Path(run.folder))
+            self._log({Path(run.folder): run.name for run in claimed})
+            reasons.update((run.id, delete(Path(run.folder))) for run in claimed)
             failed.update({run_id: reason for run_id, reason in reasons.items() if reason})
             on_progress(start + len(batch))
         return failed
 
     def finish(self, folders: Iterable[Path]) -> dict[str, str]:
         """Delete what is left of runs that an interrupted prune began to delete; as ``remove``."""
-        logged, failed = pruned_runs.all_ids(self.directory), {}
+        logged, failed = pruned_runs.all_ids(self.directory), dict[str, str]()
+        folders = list(folders)
+        self._log({folder: "" for folder in folders if folder.name not in logged})
         for folder in folders:
-            if folder.name not in logged:
-                self._log(folder)
             reason = delete(folder)
             if reason:
                 failed[folder.name] = reason
         return failed
 
-    def _log(self, folder: Path, name: str = "") -> None:
-        job = files.read_object(folder / MARKER) or {}
-        name = name or str(job.get("display_name") or short_name(folder.name))
-        experiment = str(job.get("experiment") or "")
-        pruned_runs.write(self.directory, folder.name, name, experiment, self.user)
+    def _log(self, names: dict[Path, str]) -> None:
+        """Write the log of pruned runs; on a full disk without a line, so that space is freed."""
+        with suppress(OSError):
+            for folder, name in names.items():
+                job = files.read_object(folder / MARKER) or {}
+                shown = name or str(job.get("display_name") or short_name(folder.name))
+                experiment = str(job.get("experiment") or "")
+                pruned_runs.write(self.directory, folder.name, shown, experiment, self.user)
+            if names:
+                files.sync_file(self.directory / pruned_runs.NAME)
 
 
 def delete(folder: Path) -> str:
     """Delete a folder that used to be a run, its marker last; returns why it could not be."""
+    if run_folder.is_linked(folder):
+        return IS_LINK
     for name in files.names_in(folder):
         if name != MARKER:
             trees.remove(folder / name)
@@ -95,22 +111,41 @@ def delete(folder: Path) -> str:
     return ""
 
 
+def why_kept(folder: Path, selected_as: str) -> str:
+    """Why a run that was selected cannot be deleted now; "" if it can. Raises OSError."""
+    if run_folder.is_linked(folder):
+        return IS_LINK
+    facts = events.collect_facts(events.read(folder))
+    if PINNED in facts.marks:
+        return "pinned meanwhile"
+    if selected_as == "removed" and REMOVED not in facts.marks:
+        return "restored meanwhile"
+    return "" if run_state.read_status(folder, facts).is_final else "active"
+
+
+def why_kept_everywhere(folder: Path, selected_as: str) -> str:
+    """As ``why_kept``, before the run is deleted on its host, after which it must go here, too."""
+    if not folder.exists():
+        return "deleted meanwhile"
+    try:
+        if not all(os.access(path, os.W_OK | os.X_OK) for path in (folder, folder.parent)):
+            return f"{CANNOT_DELETE}: {os.strerror(errno.EACCES)}"
+        return why_kept(folder, selected_as)
+    except OSError as error:
+        return f"{CANNOT_DELETE}: {error.strerror}"
+
+
 def _claim(folder: Path, selected_as: str) -> str:
     """Make the folder of a run that has ended no run any more; returns why not."""
     try:
-        facts = events.collect_facts(events.read(folder))
-        if PINNED in facts.marks:
-            return "pinned meanwhile"
-        if selected_as == "removed" and REMOVED not in facts.marks:
-            return "restored meanwhile"
-        if not run_state.read_status(folder, facts).is_final:
-            return "active"
-        os.rename(folder / "job.json", folder / MARKER)
+        reason = why_kept(folder, selected_as)
+        if not reason:
+            os.rename(folder / "job.json", folder / MARKER)
+        return reason
     except FileNotFoundError:
         return "deleted meanwhile"
     except OSError as error:
         return f"{CANNOT_DELETE}: {error.strerror}"
-    return ""
 
 
 def is_interrupted(folder: Path) -> bool:

@@ -6,7 +6,7 @@ import os
 import time
 
 from scriptrun import remote
-from scriptrun.cleanup import protection
+from scriptrun.cleanup import protection, run_removal
 from scriptrun.cleanup.report import KeptRun, PrunedRun, PruneReport
 from scriptrun.cleanup.stored_runs import StoredRun, StoredRuns
 from scriptrun.engines import launchers
@@ -103,6 +103,8 @@ def select(
 
 def _why_kept(run: StoredRun) -> str:
     """Why a run that has ended is kept for now; "" if it is not. Raises DamagedRecord."""
+    if run_folder.is_linked(run.folder):
+        return run_removal.IS_LINK
     run_folder.read_job(run.folder)
     ended = run.row.ended or 0.0
     if time.time() - ended > launchers.HEARTBEAT_TIMEOUT or remote.host_of(run.folder):

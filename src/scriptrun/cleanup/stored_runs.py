@@ -209,5 +209,15 @@ def digests_in_use(workspace: WorkspaceFiles, runs: StoredRuns) -> set[str] | No
 def unfinished(workspace: WorkspaceFiles) -> Iterator[Path]:
     """The folders among the runs' that are not runs: a submission or a prune was interrupted."""
     for folder in run_folder.all_folders(workspace.runs_folder):
-        if not run_folder.exists(folder) and folder.is_dir():
+        is_run = run_folder.exists(folder) or run_folder.is_linked(folder)
+        if not is_run and folder.is_dir():
             yield folder
+
+
+def broken_link(workspace: WorkspaceFiles) -> Path | None:
+    """A folder of runs, or of a day, that is a link to what is missing, or was not mounted."""
+    runs = workspace.runs_folder
+    for path in (*(runs / day for day in run_folder.days(runs)), *run_folder.all_folders(runs)):
+        if path.is_symlink() and not os.path.exists(path):
+            return path
+    return None

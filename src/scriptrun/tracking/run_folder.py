@@ -70,6 +70,11 @@ def exists(folder: Path) -> bool:
     return os.path.lexists(folder / "job.json")
 
 
+def is_linked(folder: Path) -> bool:
+    """Whether ``folder`` or its day is a symbolic link: its files belong to another place."""
+    return folder.is_symlink() or folder.parent.is_symlink()
+
+
 def days(runs: Path) -> list[str]:
     """The days that hold runs, newest first. Raises WorkspaceException if ``runs`` is a file."""
     names = sorted((name for name in files.names_in(runs) if _is_day(name)), reverse=True)
