@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -44,7 +45,10 @@ def test_what_was_packed_is_the_same_dataset_there(here, tmp_path):
     assert "c2VjcmV0" not in json.dumps(value)
     there = Workspace.create("there", path=tmp_path / "there")
     data_bundle.unpack(there, value)
+    (listed,) = (there.directory / "manifests").glob("*.manifest")
+    os.utime(listed, (0, 0))
     data_bundle.unpack(there, value)
+    assert listed.stat().st_mtime > 0, "a prune would delete the list before the run needs it"
     pin = data.inputs[0].dataset
     (each,) = content.from_facts(pin.as_dict(), pin.definition, there).remote_files()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"

@@ -15,6 +15,7 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files, foreign_names
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
+from scriptrun.store.snapshots import prune_lease, unchanged
 
 #: the folders of what travels
 MANIFESTS, DATASTORES = "manifests", "datastores"
@@ -44,7 +45,14 @@ def pack(workspace: WorkspaceFiles, job: JobSpec) -> dict[str, str]:
 
 
 def unpack(workspace: WorkspaceFiles, value: dict[str, str]) -> None:
-    """Store the result of ``pack`` in the workspace. Existing file lists stay."""
+    """Store the result of ``pack`` in the workspace. Existing file lists stay.
+
+    They are marked as used, so that a prune keeps them until a run refers to them.
+    """
+    prune_lease.outside(workspace.snapshots_folder, lambda: _store(workspace, value))
+
+
+def _store(workspace: WorkspaceFiles, value: dict[str, str]) -> None:
     for name, text in value.items():
         folder, _, last = name.partition("/")
         path = Path(foreign_names.join(workspace.directory, name, "The job's data"))
@@ -53,6 +61,6 @@ def unpack(workspace: WorkspaceFiles, value: dict[str, str]) -> None:
                 f"{name[:200]!r} is not a part of a job's data.",
                 "Valid names are those of the job's data.",
             )
-        if folder == DATASTORES or not path.exists():
+        if folder == DATASTORES or not unchanged.mark_used(str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(str(path), base64.b64decode(text))
