@@ -272,7 +272,7 @@ def test_a_run_that_is_kept_here_is_kept_on_its_host(bench):
         (run.path / "address.json").write_text(json.dumps(address))
     remove(pinned, restored, used)
     pruning, report = prune._Prune(bench.workspace), PruneReport(dry_run=False)
-    runs = stored_runs.StoredRuns(bench.workspace)
+    runs = stored_runs.StoredRuns(bench.workspace, known=pruning.known)
     selection.select(bench.workspace, runs, selection.Criteria().selected(runs), report)
     assert {run.host for run in report.runs} == {"missing.invalid"}
     run_marks.write(pinned.path, run_marks.PINNED)
