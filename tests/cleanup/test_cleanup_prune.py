@@ -332,16 +332,20 @@ def test_what_only_looks_like_a_leftover_behind_a_link_stays(bench, tmp_path, li
 
 
 @pytest.mark.parametrize("linked", ["run", "day"])
-def test_a_broken_link_keeps_all_snapshots(bench, tmp_path, linked):
+def test_a_broken_link_keeps_all_snapshots_and_runs(bench, tmp_path, linked):
     run, other = ended(bench, TRAINS + " # 1"), ended(bench, TRAINS + " # 2")
     digests = {each.id: each.job.snapshot for each in (run, other)}
     source = run.path if linked == "run" else run.path.parent
     source.rename(tmp_path / "unmounted")
     source.symlink_to(tmp_path / "missing")
     make_old(bench.workspace.snapshots_folder)
+    if linked == "run":
+        remove(other)
     for dry_run in (True, False):
         report = bench.workspace.prune(dry_run=dry_run)
         assert report.snapshots == Freed() and f"{source} is a link" in report.problems[0]
+        assert all(f"{source} is a link" in kept.reason for kept in report.kept)
+        assert not report.runs and len(report.kept) == (linked == "run")
     for each in (run, other):
         assert snapshots.exists(bench.workspace.snapshots_folder, digests[each.id])
 

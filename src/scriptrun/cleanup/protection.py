@@ -26,6 +26,10 @@ def find(workspace: WorkspaceFiles, runs: StoredRuns) -> dict[str, str]:
 
     Raises DamagedRecord if a model's record cannot be read: it may come from any run.
     """
+    broken = stored_runs.broken_link(workspace)
+    if broken:
+        why = f"{broken} is a link to a missing folder, whose runs may need it"
+        return dict.fromkeys(runs.runs, why)
     reasons: dict[str, str] = {}
     for run_id, reason in _direct(workspace, runs):
         if run_id in runs.runs:

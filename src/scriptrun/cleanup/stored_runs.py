@@ -216,8 +216,12 @@ def unfinished(workspace: WorkspaceFiles) -> Iterator[Path]:
 
 def broken_link(workspace: WorkspaceFiles) -> Path | None:
     """A folder of runs, or of a day, that is a link to what is missing, or was not mounted."""
-    runs = workspace.runs_folder
-    for path in (*(runs / day for day in run_folder.days(runs)), *run_folder.all_folders(runs)):
-        if path.is_symlink() and not os.path.exists(path):
-            return path
-    return None
+    days = [workspace.runs_folder / day for day in run_folder.days(workspace.runs_folder)]
+    links = [day for day in days if day.is_symlink()]
+    for day in days:
+        try:
+            with os.scandir(day) as entries:
+                links += [Path(entry.path) for entry in entries if entry.is_symlink()]
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # the link is broken, or the day was removed meanwhile
+    return next((path for path in links if not os.path.exists(path)), None)
