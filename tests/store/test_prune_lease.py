@@ -90,10 +90,15 @@ def test_what_is_used_after_it_was_found_stays(source, store, tmp_path):
     found = garbage.find(store, set())
     assert found.snapshots == 1
     assert unchanged.mark_used(workdir.manifest_path(store, digest))
-    for path in [*store.glob("packs/*")]:
-        os.utime(path)
     garbage.remove(store, found)
-    assert snapshots.exists(store, digest)
+    snapshots.restore(store, digest, tmp_path / "back")
+    assert (tmp_path / "back" / "a").read_bytes() == b"a" * 1000
+
+
+def test_a_snapshot_without_its_places_cannot_be_claimed(source, store):
+    digest = snapshots.take(store, source).digest
+    os.unlink(workdir.manifest_path(store, digest) + ".places")
+    assert not snapshots.claim(store, digest)
 
 
 KILLED = """

@@ -129,8 +129,8 @@ def _problems(job: JobSpec, workspace: Workspace) -> list[str]:
         problems = builder.check(job.environment)
     problems += compute_targets.engine_of(job.target).check(job)
     manifests = [_manifest_path(workspace, pin.manifest) for pin in job.data.pins]
-    snapshots.claim(workspace.snapshots_folder, job.snapshot or "", *manifests)
-    if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
+    is_stored = snapshots.claim(workspace.snapshots_folder, job.snapshot or "", *manifests)
+    if job.snapshot is None or not is_stored:
         problems.append(f"snapshot {(job.snapshot or '')[:16]} is missing from the workspace")
     problems += _data_problems(job, workspace)
     missing = [name for name in job.passed if name not in os.environ]

@@ -119,13 +119,18 @@ def find(store: Path, referenced: Collection[str], age: float = DAY) -> Garbage:
 def remove(store: Path, garbage: Garbage, age: float = DAY) -> int:
     """Remove what ``find`` has found, unless it was used since; returns the bytes freed.
 
-    The content goes once the snapshots' removal is on the disk.
+    The content goes once the snapshots' removal is on the disk; none of it, if a snapshot stays,
+    which may need it.
     """
-    freed = sum(_remove(path, age) for path in garbage.manifests)
+    snapshots = [path for path in garbage.manifests if len(path.name) == _DIGITS]
+    freed = sum(_remove(path, age) for path in snapshots)
+    kept = {path.name for path in snapshots if os.path.lexists(path)}
+    others = [path for path in garbage.manifests if len(path.name) != _DIGITS]
+    freed += sum(_remove(path, age) for path in others if path.name[:_DIGITS] not in kept)
     if garbage.manifests:
         folders = {path.parent for path in garbage.manifests}
         durability.sync_files([folder for folder in folders if folder.is_dir()])
-    for path in garbage.content:
+    for path in () if kept else garbage.content:
         if path.suffix == ".index":
             pack = path.with_suffix(".pack")
             freed += _remove(path, 0) if _is_old(pack, age) or not pack.exists() else 0

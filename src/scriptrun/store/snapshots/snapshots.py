@@ -79,12 +79,18 @@ def _take(store: Path, source: bytes) -> Snapshot:
 
 
 def claim(store: Path, digest: str, *others: Path) -> bool:
-    """Whether the snapshot ``digest`` and the files ``others`` exist; marks them as used now.
+    """Whether the snapshot ``digest`` exists; marks it and the files ``others`` as used now.
 
     Then a garbage collection keeps them until a run refers to them, for a day at least.
     """
-    paths = [workdir.manifest_path(store, digest), *map(str, others)]
-    return prune_lease.outside(store, lambda: all(unchanged.mark_used(path) for path in paths))
+    manifest_path = workdir.manifest_path(store, digest)
+
+    def mark() -> bool:
+        for other in others:
+            unchanged.mark_used(str(other))
+        return unchanged.mark_used(manifest_path) and os.path.exists(f"{manifest_path}.places")
+
+    return prune_lease.outside(store, mark)
 
 
 def inspect(source: str | os.PathLike[str]) -> preview.Inspection:
