@@ -17,7 +17,7 @@ from scriptrun.engines.local.engine import Local
 from scriptrun.history import rerun
 from scriptrun.runs import details
 from scriptrun.runtime import files
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.store.snapshots import garbage, snapshots
 from scriptrun.testing.jobs import Bench, until, wait
 from scriptrun.testing.scripts import GATED
@@ -399,6 +399,43 @@ def test_a_dataset_in_a_runs_folder_keeps_it(bench, root):
     remove(run)
     (kept,) = bench.workspace.prune().kept
     assert kept.reason == "datasets/d/1.yaml refers to its files"
+
+
+def linked_registry(bench, away):
+    """A registry behind a link, with a dataset that has the files of an old list."""
+    digest = manifest.write(
+        bench.workspace.directory / "manifests", [manifest.ManifestRow("a.csv", 1, "e")]
+    ).digest
+    make_old(bench.workspace.directory / "manifests")
+    (away / "d").mkdir(parents=True)
+    (away / "d" / "1.yaml").write_text(f"manifest: {digest}\n")
+    registry = bench.workspace.directory / "datasets"
+    registry.symlink_to(away, target_is_directory=True)
+    return manifest.manifest_path(bench.workspace.directory / "manifests", digest)
+
+
+def test_a_registry_behind_a_link_counts(bench, tmp_path):
+    stored_list = linked_registry(bench, tmp_path / "away")
+    assert bench.workspace.prune().manifests == Freed()
+    assert stored_list.exists()
+
+
+def test_nothing_goes_while_a_registry_cannot_be_read(bench, tmp_path):
+    stored_list = linked_registry(bench, tmp_path / "away")
+    run = ended(bench)
+    remove(run)
+    (tmp_path / "away").rename(tmp_path / "unmounted")
+    with pytest.raises(WorkspaceException, match=r"datasets cannot be read .*any run"):
+        bench.workspace.prune()
+    assert stored_list.exists() and run.path.exists()
+    (tmp_path / "unmounted").rename(tmp_path / "away")
+    assert ids(bench.workspace.prune().runs) == {run.id}
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty():
+    with pytest.raises(PermissionError):
+        stored_runs._refuse_unreadable(PermissionError(13, "Permission denied", "datasets"))
+    stored_runs._refuse_unreadable(FileNotFoundError())
 
 
 def test_leftovers_of_interrupted_processes_go(bench):

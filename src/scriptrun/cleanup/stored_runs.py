@@ -11,6 +11,7 @@ from scriptrun.query import tree
 from scriptrun.runs.search import Search
 from scriptrun.runtime import files
 from scriptrun.spec import states
+from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.run_kinds import RUN_KINDS
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.records import DamagedRecord
@@ -183,15 +184,44 @@ def find_references(text: bytes, with_runs: bool = True) -> References:
 
 
 def registered(workspace: WorkspaceFiles) -> Iterator[tuple[Path, References]]:
-    """What each YAML file of the workspace's registries refers to. Raises OSError."""
-    for folder, names, file_names in os.walk(workspace.directory):
-        if folder == str(workspace.directory):
-            names[:] = [name for name in names if name not in _OTHER_FOLDERS]
+    """What each YAML file of the workspace's registries refers to.
+
+    A registry, or what it has under a name, may be a link to another place. Raises
+    WorkspaceException for what cannot be read: it may refer to anything.
+    """
+    try:
+        for path in _registry_files(workspace.directory):
+            yield path, find_references(files.read_bytes(path) or b"")
+    except OSError as error:
+        raise WorkspaceException(
+            f"Nothing more is deleted: {error.filename} cannot be read ({error.strerror}), "
+            "and may refer to any run or snapshot.",
+            "Make it readable, or remove it.",
+        ) from None
+
+
+def _registry_files(root: Path) -> Iterator[Path]:
+    """The YAML files of the registries. Raises OSError for a folder or link without a target."""
+    for folder, names, file_names in os.walk(root, onerror=_refuse_unreadable, followlinks=True):
+        is_root, is_registry = Path(folder) == root, Path(folder).parent == root
         names[:] = [name for name in names if not name.startswith(".")]
+        if is_root:
+            names[:] = [name for name in names if name not in _OTHER_FOLDERS]
+        elif not is_registry:  # what users stored there: a model's files, say
+            names[:] = [name for name in names if not os.path.islink(os.path.join(folder, name))]
         for name in file_names:
-            if name.endswith(".yaml"):
-                path = Path(folder, name)
-                yield path, find_references(files.read_bytes(path) or b"")
+            path = Path(folder, name)
+            is_yaml = name.endswith(".yaml")
+            is_registered = is_yaml or is_registry or (is_root and name not in _OTHER_FOLDERS)
+            if is_registered and path.is_symlink():
+                path.stat()  # a file system that is not mounted looks like this
+            if is_yaml:
+                yield path
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # removed meanwhile
+        raise error
 
 
 def digests_in_use(workspace: WorkspaceFiles, runs: StoredRuns) -> set[str] | None:
