@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 
 import pytest
 
-from scriptrun import Model, Run
+from scriptrun import Model, Run, Workspace
 from scriptrun.cleanup import protection, prune, run_removal, selection, stored_runs
 from scriptrun.cleanup.report import Freed, PrunedRun, PruneReport
 from scriptrun.data.datasets import manifest
@@ -436,6 +437,18 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty():
     with pytest.raises(PermissionError):
         stored_runs._refuse_unreadable(PermissionError(13, "Permission denied", "datasets"))
     stored_runs._refuse_unreadable(FileNotFoundError())
+
+
+def test_a_copy_of_a_workspace_leaves_the_cluster_to_the_original(bench, tmp_path):
+    run = ended(bench)
+    address = {"host": "cluster.invalid", "root": "/root"}
+    (run.path / "address.json").write_bytes(files.to_json(address))
+    remove(run)
+    shutil.copytree(bench.workspace.root, tmp_path / "copy", symlinks=True)
+    copy = Workspace(tmp_path / "copy")
+    assert [each.host for each in copy.prune(dry_run=True).runs] == [""]
+    assert ids(copy.prune().runs) == {run.id}
+    assert [each.host for each in bench.workspace.prune(dry_run=True).runs] == ["cluster.invalid"]
 
 
 def test_leftovers_of_interrupted_processes_go(bench):

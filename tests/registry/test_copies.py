@@ -9,6 +9,7 @@ import pytest
 
 from scriptrun.registry import copies
 from scriptrun.registry.workspace_files import WorkspaceFiles
+from scriptrun.tracking import run_state
 
 
 @pytest.fixture
@@ -66,5 +67,21 @@ def test_a_copy_says_what_it_is_a_copy_of(home, tmp_path):
     shutil.copytree(home.root, tmp_path / "copy")
     copy = WorkspaceFiles(tmp_path / "copy")
     expected = {"id": home.id, "path": str(home.directory.parent)}
-    assert facts_of(copy)["copied_from"] == expected
+    made = facts_of(copy)["copied_from"]
+    assert made == {**expected, "time": made["time"]}
+    assert not home.has_copied("2000-01-01T00:00:00.000000Z")
+    assert copy.has_copied("2000-01-01T00:00:00.000000Z")
+    assert not copy.has_copied("9000-01-01T00:00:00.000000Z")
     assert (copy.name, copy.id) == (home.name, facts_of(copy)["id"])
+
+
+def test_runs_of_a_machine_whose_clock_is_ahead_came_with_the_copy_too(home, tmp_path):
+    created = "2999-01-01T00:00:00.000000Z"
+    folder = home.runs_folder / "2999-01-01" / "a_1"
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(json.dumps({"created": created}))
+    run_state.record_lost(folder, "test", "Canceled")
+    shutil.copytree(home.root, tmp_path / "copy")
+    assert WorkspaceFiles(tmp_path / "copy").has_copied(created)
+    change(home, copied_from={"id": "0", "path": "/x"})
+    assert WorkspaceFiles(home.root).has_copied(created), "made by an earlier version"

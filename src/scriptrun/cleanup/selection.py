@@ -96,9 +96,14 @@ def select(
                     each.reason,
                     trees.size(run.folder),
                     str(run.folder),
-                    remote.host_of(run.folder),
+                    _host_to_clear(workspace, run),
                 )
             )
+
+
+def _host_to_clear(workspace: WorkspaceFiles, run: StoredRun) -> str:
+    """The cluster behind ssh whose files of the run go, too; not those of a copy's original."""
+    return "" if workspace.has_copied(run.row.created) else remote.host_of(run.folder)
 
 
 def _why_kept(run: StoredRun) -> str:

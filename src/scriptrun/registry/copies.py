@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from scriptrun.runtime import files, identity
-from scriptrun.spec import states
+from scriptrun.spec import ids, states
 from scriptrun.spec.digests import sha256
 from scriptrun.store import paths
 from scriptrun.tracking import run_folder, run_state
@@ -81,19 +81,20 @@ def _original(directory: Path, facts: Json, recorded: str) -> Path | None:
 
 def _become_copy(directory: Path, facts: Json, original: Path) -> Json:
     """Give the copy a new ID; what was unfinished when it was copied ends here."""
-    ended = 0
+    ended, newest = 0, ids.now()
     reason = f"the workspace was copied from {original} while this run was not finished there"
     for folder in run_folder.all_folders(directory / "runs"):
         if (folder / "job.json").exists() and not run_state.read_status(folder).is_final:
             run_state.record_lost(folder, reason, states.CANCELED)
             ended += 1
+        newest = max(newest, _created(folder))
     new_id = _new_id(directory, facts)
     if new_id is None:
         return dict(files.read_json(str(directory / FILE)) or facts)
     copied = {
         **facts,
         "id": new_id,
-        "copied_from": {"id": facts.get("id"), "path": str(original)},
+        "copied_from": {"id": facts.get("id"), "path": str(original), "time": newest},
         "place": place_of(directory.parent),
     }
     note = f", and {ended} of its runs were not finished: they are canceled here" if ended else ""
@@ -103,6 +104,24 @@ def _become_copy(directory: Path, facts: Json, original: Path) -> Json:
         file=sys.stderr,
     )
     return _write(directory, copied)
+
+
+def _created(folder: Path) -> str:
+    """When the run was submitted, by the clock of the submitting machine; "" if unknown."""
+    return str((files.read_object(folder / "job.json") or {}).get("created") or "")
+
+
+def is_of_original(facts: Json, created: str) -> bool:
+    """Whether a run submitted at ``created`` came with the copy: the original has it, too.
+
+    ``facts`` are those of the workspace. A copy that does not say when it was made is taken to have
+    been made just now.
+    """
+    original = facts.get("copied_from")
+    if original is None:
+        return False
+    made = original.get("time") if isinstance(original, dict) else None
+    return not isinstance(made, str) or created <= made
 
 
 def _new_id(directory: Path, facts: Json) -> str | None:

@@ -228,6 +228,10 @@ class WorkspaceFiles:
         """The workspace's name."""
         return str(self._facts["name"])
 
+    def has_copied(self, created: str) -> bool:
+        """Whether a run submitted at ``created`` came from the workspace that this is a copy of."""
+        return copies.is_of_original(self._facts, created)
+
     @property
     def id(self) -> str:
         """The workspace's unique ID: it stays when the directory is moved, a copy has another."""
