@@ -19,6 +19,7 @@ from scriptrun.history import rerun
 from scriptrun.runs import details
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
+from scriptrun.store.locks import leases
 from scriptrun.store.snapshots import garbage, snapshots
 from scriptrun.testing.jobs import Bench, until, wait
 from scriptrun.testing.scripts import GATED
@@ -492,6 +493,24 @@ def test_what_cannot_be_deleted_is_named_and_finished_later(bench, monkeypatch):
     monkeypatch.undo()
     assert bench.workspace.prune().leftovers.count == 1
     assert not run.path.exists()
+
+
+def test_a_prune_that_was_suspended_keeps_snapshots_and_says_so(bench, monkeypatch):
+    run = ended(bench)
+    remove(run)
+    lists = bench.workspace.directory / "manifests"
+    manifest.write(lists, [manifest.ManifestRow("a.csv", 1, "e")])
+    for folder in (bench.workspace.snapshots_folder, lists):
+        make_old(folder)
+    monkeypatch.setattr(leases, "PAUSE_SECONDS", 0.0)
+    report = bench.workspace.prune()
+    (problem,) = report.problems
+    assert report.snapshots == report.manifests == Freed()
+    assert "this prune was suspended" in problem
+    assert snapshots.exists(bench.workspace.snapshots_folder, run.job.snapshot)
+    assert list(lists.glob("*.manifest"))
+    monkeypatch.undo()
+    assert bench.workspace.prune().snapshots.count == 1
 
 
 def test_a_report_in_words():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.store.locks import leases
 from scriptrun.store.snapshots import garbage, prune_lease, snapshots, unchanged
 from scriptrun.testing.jobs import PATIENCE, until
 
@@ -99,6 +101,42 @@ def test_a_snapshot_without_its_places_cannot_be_claimed(source, store):
     digest = snapshots.take(store, source).digest
     os.unlink(workdir.manifest_path(store, digest) + ".places")
     assert not snapshots.claim(store, digest)
+
+
+def test_a_collector_whose_lease_another_took_deletes_nothing_more(source, store, tmp_path):
+    digest = snapshots.take(store, source).digest
+    make_old(store)
+    found = garbage.find(store, set())
+    with prune_lease.hold(store) as collector:
+        shutil.rmtree(store / prune_lease.LEASE)
+        with prune_lease.hold(store) as other:
+            assert other.may_delete() and not collector.may_delete()
+            assert garbage.remove(store, found, may_delete=collector.may_delete) == 0
+    snapshots.restore(store, digest, tmp_path / "back")
+
+
+def test_a_collector_that_was_suspended_deletes_nothing_more(source, store, tmp_path, monkeypatch):
+    digest = snapshots.take(store, source).digest
+    make_old(store)
+    found = garbage.find(store, set())
+    with prune_lease.hold(store) as collector:
+        assert collector.may_delete()
+        monkeypatch.setattr(leases, "PAUSE_SECONDS", 0.0)
+        assert garbage.remove(store, found, may_delete=collector.may_delete) == 0
+        monkeypatch.undo()
+        assert not collector.may_delete(), "although the heartbeats go on"
+    snapshots.restore(store, digest, tmp_path / "back")
+
+
+def test_a_heartbeat_does_not_hide_the_pause_before_it(tmp_path, monkeypatch):
+    lease = leases.try_lease(tmp_path / "x.lease", thread=False)
+    monkeypatch.setattr(leases, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.0)
+    lease._next_heartbeat = 0.0
+    assert lease.heartbeat()
+    monkeypatch.undo()
+    assert lease.has_paused() and lease.is_ours()
+    lease.release()
 
 
 KILLED = """

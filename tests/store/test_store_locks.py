@@ -197,7 +197,7 @@ def test_lease_of_another_host_is_judged_by_its_counter(tmp_path, monkeypatch):
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0], sleep=sleep)
     monkeypatch.setattr(leases, "time", clock)
     path = tmp_path / "build"
     leases.try_lease(path).release()

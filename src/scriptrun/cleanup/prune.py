@@ -18,6 +18,7 @@ from scriptrun.spec import accounts
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store import trees
 from scriptrun.store.snapshots import garbage, prune_lease
+from scriptrun.store.snapshots.prune_lease import Collector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 AGE = garbage.DAY
 #: folders of the workspace in which an interrupted process may have left temporary files
 _FOLDERS = ("snapshots", "manifests", "locks", "models")
+#: what a report says of a prune that others may have taken for dead
+_STOPPED = (
+    "The deletion of unused snapshots was stopped: this prune was suspended, or could not write to "
+    "the workspace, for a minute. Run it again"
+)
 
 
 def plan(workspace: WorkspaceFiles, criteria: Criteria) -> PruneReport:
@@ -68,7 +74,7 @@ class _Prune(Value):
             del runs.runs[run_id]
         for folder in self._leftover_folders():
             report.leftovers = report.leftovers.plus(trees.size(folder))
-        self._stored(runs, report, remove=False)
+        self._stored(runs, report)
         return report
 
     def prune(
@@ -101,13 +107,15 @@ class _Prune(Value):
     def _remove_stored(self, report: PruneReport) -> None:
         """Remove what nothing refers to; if there is nothing, no submission has to wait."""
         preview = PruneReport(dry_run=True)
-        self._stored(StoredRuns(self.workspace, known=self.known), preview, remove=False)
+        self._stored(StoredRuns(self.workspace, known=self.known), preview)
         if not preview.snapshots.size and not preview.manifests.count:
             report.recent = preview.recent
             report.problems += preview.problems
             return
-        with prune_lease.hold(self.workspace.snapshots_folder):
-            self._stored(StoredRuns(self.workspace, known=self.known), report, remove=True)
+        with prune_lease.hold(self.workspace.snapshots_folder) as collector:
+            self._stored(StoredRuns(self.workspace, known=self.known), report, collector)
+            if not collector.may_delete():
+                report.problems.append(_STOPPED)
 
     def _remove_runs(self, report: PruneReport, on_progress: Callable[[int], None]) -> None:
         failed = self._prune_distant([run for run in report.runs if run.host])
@@ -161,8 +169,10 @@ class _Prune(Value):
                 report.leftovers = report.leftovers.plus(sizes[folder])
         report.problems += [f"{name} {problem}" for name, problem in failed.items()]
 
-    def _stored(self, runs: StoredRuns, report: PruneReport, remove: bool) -> None:
-        """Add what nothing refers to to the report, and ``remove`` it."""
+    def _stored(
+        self, runs: StoredRuns, report: PruneReport, collector: Collector | None = None
+    ) -> None:
+        """Add what nothing refers to to the report; with a ``collector``, remove it."""
         broken = stored_runs.broken_link(self.workspace)
         if broken:
             report.problems.append(
@@ -183,18 +193,22 @@ class _Prune(Value):
         report.recent = found.recent
         if found.damaged:
             report.problems.append(f"The content of snapshots is kept: {found.damaged}")
-        size = garbage.remove(store, found, AGE) if remove else found.size
-        report.snapshots = Freed(found.snapshots, size)
-        self._manifests(used, report, remove)
+        report.snapshots = Freed(found.snapshots, found.size)
+        if collector is not None:
+            size = garbage.remove(store, found, AGE, collector.may_delete)
+            report.snapshots = Freed(found.snapshots - found.kept, size)
+        self._manifests(used, report, collector)
 
-    def _manifests(self, used: set[str], report: PruneReport, remove: bool) -> None:
+    def _manifests(self, used: set[str], report: PruneReport, collector: Collector | None) -> None:
         """The lists of datasets' files that neither a run nor a registered dataset refers to."""
         for path in (self.workspace.directory / "manifests").glob("*.manifest"):
             try:
                 status = path.stat()
                 if path.stem in used or time.time() - garbage.last_used(path) < AGE:
                     continue
-                if remove:
+                if collector is not None:
+                    if not collector.may_delete():
+                        return
                     path.unlink()
             except OSError:
                 continue  # removed meanwhile, or of another user

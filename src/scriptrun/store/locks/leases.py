@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 300.0
+#: a holder whose heartbeats paused for so long may seem dead to others soon
+PAUSE_SECONDS = 60.0
 _EXISTS_ERRORS = (errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -40,6 +42,7 @@ class Lease:
         self.path = path
         self._token = token
         self._count, self._next_heartbeat = 0, time.monotonic() + HEARTBEAT_SECONDS
+        self._last_beat, self._has_paused = (time.time(), time.monotonic()), False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep_alive, name="lease", daemon=True)
         if thread:
@@ -49,6 +52,17 @@ class Lease:
         """Whether this process still holds it: another may take it over after an outage."""
         owner = files.read_json(self.path / "owner.json")
         return isinstance(owner, dict) and owner.get("token") == self._token
+
+    def has_paused(self) -> bool:
+        """Whether the heartbeats ever paused for a minute, by either clock.
+
+        The process was suspended then, or the disk could not be written.
+        """
+        wall, monotonic = self._last_beat
+        pause = max(abs(time.time() - wall), time.monotonic() - monotonic)
+        if pause >= PAUSE_SECONDS:
+            self._has_paused = True
+        return self._has_paused
 
     def release(self) -> None:
         """Release the lease, unless another process has taken it over."""
@@ -68,9 +82,12 @@ class Lease:
         if time.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
             self._count += 1
+            began = time.time(), time.monotonic()
             with suppress(OSError):
                 beat = files.to_json({"count": self._count})
                 files.write_atomic(self.path / "beat.json", beat, durable=False)
+                self.has_paused()  # notes it, before this heartbeat ends the pause
+                self._last_beat = began
         return True
 
     def _keep_alive(self) -> None:

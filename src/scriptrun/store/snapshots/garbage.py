@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,6 +74,11 @@ class Garbage(Value):
         """How many snapshots go."""
         return sum(len(path.name) == _DIGITS for path in self.manifests)
 
+    @property
+    def kept(self) -> int:
+        """How many of them are still there."""
+        return sum(len(path.name) == _DIGITS and path.exists() for path in self.manifests)
+
 
 def remove_snapshots(store: Path, referenced: Collection[str], age: float = DAY) -> int:
     """Remove the snapshots in ``store`` whose digests are not ``referenced``, and their content.
@@ -116,26 +121,37 @@ def find(store: Path, referenced: Collection[str], age: float = DAY) -> Garbage:
     return Garbage(removed, content, sum(sizes.values()), len(unused) - len(old))
 
 
-def remove(store: Path, garbage: Garbage, age: float = DAY) -> int:
+def remove(
+    store: Path,
+    garbage: Garbage,
+    age: float = DAY,
+    may_delete: Callable[[], bool] = lambda: True,
+) -> int:
     """Remove what ``find`` has found, unless it was used since; returns the bytes freed.
+
+    It stops once ``may_delete`` says so.
 
     The content goes once the snapshots' removal is on the disk; none of it, if a snapshot stays,
     which may need it.
     """
+
+    def free(path: Path, age: float) -> int:
+        return _remove(path, age) if may_delete() else 0
+
     snapshots = [path for path in garbage.manifests if len(path.name) == _DIGITS]
-    freed = sum(_remove(path, age) for path in snapshots)
+    freed = sum(free(path, age) for path in snapshots)
     kept = {path.name for path in snapshots if os.path.lexists(path)}
     others = [path for path in garbage.manifests if len(path.name) != _DIGITS]
-    freed += sum(_remove(path, age) for path in others if path.name[:_DIGITS] not in kept)
+    freed += sum(free(path, age) for path in others if path.name[:_DIGITS] not in kept)
     if garbage.manifests:
         folders = {path.parent for path in garbage.manifests}
         durability.sync_files([folder for folder in folders if folder.is_dir()])
     for path in () if kept else garbage.content:
         if path.suffix == ".index":
             pack = path.with_suffix(".pack")
-            freed += _remove(path, 0) if _is_old(pack, age) or not pack.exists() else 0
+            freed += free(path, 0) if _is_old(pack, age) or not pack.exists() else 0
         else:
-            freed += _remove(path, age)
+            freed += free(path, age)
     return freed
 
 

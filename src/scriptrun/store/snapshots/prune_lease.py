@@ -7,9 +7,10 @@ sees the marks, and keeps what was used within a day; if not, the caller waits f
 end and looks again. The collector compares a file's age right before it removes it.
 
 A collector that was killed deletes nothing more, so nobody waits for it: its process is gone, or,
-on another host, its lease has been silent for five minutes. On a file system that other machines
-can write to, a collector waits for a minute after it has replaced the count, until no machine's
-cache of file attributes has the old one.
+on another host, its lease has been silent for five minutes. One that was only suspended meanwhile
+stops when it goes on: it asks ``Collector.may_delete`` before each deletion. On a file system that
+other machines can write to, a collector waits for a minute after it has replaced the count, until
+no machine's cache of file attributes has the old one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from scriptrun.store.locks.leases import Lease
+
     T = TypeVar("T")
 
 LEASE, COUNT = "prune.lease", "prune.count"
@@ -37,8 +40,25 @@ CACHE_SECONDS = 60.0
 _EVERY, _PATIENCE = 0.05, 40
 
 
+class Collector:
+    """The only garbage collector of a store, which holds ``lease``."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._is_ours, self._looked = True, float("-inf")
+
+    def may_delete(self) -> bool:
+        """Whether all others still wait for this collector: to be asked before each deletion.
+
+        Once it is False, it stays so.
+        """
+        if self._is_ours and time.monotonic() - self._looked >= 1.0:
+            self._is_ours, self._looked = self._lease.is_ours(), time.monotonic()
+        return self._is_ours and not self._lease.has_paused()
+
+
 @contextmanager
-def hold(store: Path) -> Iterator[None]:
+def hold(store: Path) -> Iterator[Collector]:
     """Be the only garbage collector of ``store`` for the block.
 
     Raises WorkspaceException while another one is at work.
@@ -55,7 +75,7 @@ def hold(store: Path) -> Iterator[None]:
         files.write_atomic(store / COUNT, files.unique(32).encode())
         if filesystem_kind.is_shared(store / COUNT):
             time.sleep(CACHE_SECONDS)
-        yield
+        yield Collector(lease)
     finally:
         lease.release()
 
