@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.store import filesystem_kind
 from scriptrun.store.locks import leases
 from scriptrun.store.snapshots import garbage, prune_lease, snapshots, unchanged
 from scriptrun.testing.jobs import PATIENCE, until
@@ -137,6 +139,21 @@ def test_a_heartbeat_does_not_hide_the_pause_before_it(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert lease.has_paused() and lease.is_ours()
     lease.release()
+
+
+def test_a_collector_waits_for_the_clients_of_an_nfs_server(store, tmp_path, monkeypatch):
+    exports = tmp_path / "exports"
+    monkeypatch.setattr(filesystem_kind, "_EXPORTS", (str(tmp_path / "none"), str(exports)))
+    slept = []
+    clock = SimpleNamespace(sleep=slept.append, monotonic=time.monotonic)
+    monkeypatch.setattr(prune_lease, "time", clock)
+    monkeypatch.setattr(filesystem_kind, "is_shared", lambda path: False)
+    exports.write_text("# Version 1.1\n# Path Client(Flags) # IPs\n")
+    with prune_lease.hold(store):
+        assert not slept
+    exports.write_text("# Version 1.1\n/home  *(rw,root_squash,sync)\n")
+    with prune_lease.hold(store):
+        assert slept == [prune_lease.CACHE_SECONDS]
 
 
 KILLED = """

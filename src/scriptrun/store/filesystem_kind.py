@@ -28,6 +28,20 @@ _LOCAL = frozenset(
         "zfs",
     )
 )
+#: what this machine exports as an NFS server: by exportfs, and in the kernel
+_EXPORTS = ("/var/lib/nfs/etab", "/proc/fs/nfsd/exports")
+
+
+def has_exports() -> bool:
+    """Whether this machine is an NFS server, so that others may write to its local file systems."""
+    for name in _EXPORTS:
+        try:
+            lines = Path(name).read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        if any(line.strip() and not line.startswith("#") for line in lines):
+            return True
+    return False
 
 
 def is_shared(path: str | os.PathLike[str]) -> bool:

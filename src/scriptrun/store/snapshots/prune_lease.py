@@ -9,8 +9,8 @@ end and looks again. The collector compares a file's age right before it removes
 A collector that was killed deletes nothing more, so nobody waits for it: its process is gone, or,
 on another host, its lease has been silent for five minutes. One that was only suspended meanwhile
 stops when it goes on: it asks ``Collector.may_delete`` before each deletion. On a file system that
-other machines can write to, a collector waits for a minute after it has replaced the count, until
-no machine's cache of file attributes has the old one.
+other machines can write to, also as NFS clients of this one, a collector waits for a minute after
+it has replaced the count, until no machine's cache of file attributes has the old one.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def hold(store: Path) -> Iterator[Collector]:
         )
     try:
         files.write_atomic(store / COUNT, files.unique(32).encode())
-        if filesystem_kind.is_shared(store / COUNT):
+        if filesystem_kind.is_shared(store / COUNT) or filesystem_kind.has_exports():
             time.sleep(CACHE_SECONDS)
         yield Collector(lease)
     finally:
