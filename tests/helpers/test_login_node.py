@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -13,12 +14,13 @@ import pytest
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.helpers import login_node
+from scriptrun.spec import accounts
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.snapshots import snapshots
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
 from scriptrun.testing.scripts import GATED
-from scriptrun.tracking import run_folder
+from scriptrun.tracking import run_folder, run_state
 
 
 @pytest.fixture
@@ -155,3 +157,17 @@ def test_prune_deletes_runs_and_says_what_it_keeps(ask, tmp_path):
     assert not ended.path.exists() and active.path.exists()
     gate.touch()
     wait(active)
+
+
+def test_prune_says_that_it_keeps_the_runs_of_other_users(far, tmp_path, monkeypatch):
+    folder = run_of(far)
+    run_state.record_lost(folder, "test", "Canceled")
+    monkeypatch.setattr(login_node, "_workspace", lambda question: far)  # it is trusted
+    monkeypatch.setattr(accounts, "own_users", lambda: (os.stat(folder).st_uid + 1,))
+    question = {"root": str(tmp_path / "far"), "runs": [folder.name]}
+    answer, _ = login_node._prune(question, io.BytesIO())
+    owner = accounts.user_name(os.stat(folder).st_uid)
+    assert answer["kept"] == {folder.name: f"it belongs to {owner}"} and folder.exists()
+    monkeypatch.undo()
+    answer, _ = login_node._prune(question, io.BytesIO())
+    assert answer["kept"] == {} and not folder.exists()

@@ -26,6 +26,7 @@ from scriptrun.registry import compute_targets
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
+from scriptrun.spec import accounts
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import dependents
@@ -181,8 +182,21 @@ def _cancel(question: Json, _: IO[bytes]) -> Answer:
 
 def _prune(question: Json, _: IO[bytes]) -> Answer:
     """Delete runs, and what nothing refers to; answers which are kept, and why."""
-    report = prune.prune_runs(_workspace(question), question["runs"])
-    return {"kept": {run.id: run.reason for run in report.kept}, "size": report.size}, []
+    workspace = _workspace(question)
+    report = prune.prune_runs(workspace, question["runs"])
+    reasons = {run_id: _why_there(workspace, run_id) for run_id in question["runs"]}
+    kept = {run_id: reason for run_id, reason in reasons.items() if reason}
+    kept.update({run.id: run.reason for run in report.kept})
+    return {"kept": kept, "size": report.size}, []
+
+
+def _why_there(workspace: Workspace, run_id: str) -> str:
+    """Why a run still exists that a prune did not report as kept; "" if it does not exist."""
+    folder = workspace.find_run(run_id)
+    try:
+        return "" if folder is None else f"it belongs to {accounts.user_name(folder.stat().st_uid)}"
+    except FileNotFoundError:
+        return ""
 
 
 def _version(_: Json, __: IO[bytes]) -> Answer:
