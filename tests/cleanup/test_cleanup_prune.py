@@ -513,6 +513,23 @@ def test_a_prune_that_was_suspended_keeps_snapshots_and_says_so(bench, monkeypat
     assert bench.workspace.prune().snapshots.count == 1
 
 
+def test_a_clock_that_is_ahead_makes_nothing_look_unused(bench, monkeypatch):
+    run = ended(bench)
+    remove(run)
+    lists = bench.workspace.directory / "manifests"
+    manifest.write(lists, [manifest.ManifestRow("a.csv", 1, "e")])
+    (bench.workspace.snapshots_folder / "x.tmp").touch()
+    submission = run.path.parent / "a"
+    submission.mkdir()
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 2 * garbage.DAY)
+    report = bench.workspace.prune()
+    assert ids(report.runs) == {run.id} and report.recent == 1
+    assert snapshots.exists(bench.workspace.snapshots_folder, run.job.snapshot)
+    assert list(lists.glob("*.manifest")) and submission.exists()
+    assert (bench.workspace.snapshots_folder / "x.tmp").exists()
+
+
 def test_a_report_in_words():
     report = PruneReport(dry_run=True, snapshots=Freed(2, 10), leftovers=Freed(1, 5))
     assert repr(report) == "PruneReport(would free 0 runs, 2 snapshots, 15 bytes)"

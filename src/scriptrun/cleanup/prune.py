@@ -51,19 +51,29 @@ def prune(
     ``only`` are the IDs that an earlier plan has shown: no other run goes. ``on_progress`` is
     called with the number of runs that were handled so far.
     """
-    return _Prune(workspace).prune(criteria, only, on_progress)
+    return _Prune.deleting(workspace).prune(criteria, only, on_progress)
 
 
 def prune_runs(workspace: WorkspaceFiles, run_ids: list[str]) -> PruneReport:
     """As ``prune``, for the runs with these IDs, of which some may be gone already."""
-    return _Prune(workspace).prune_ids(run_ids)
+    return _Prune.deleting(workspace).prune_ids(run_ids)
 
 
 class _Prune(Value):
-    """One prune of ``workspace``; ``known`` is what was read of runs already."""
+    """One prune of ``workspace``; ``known`` is what was read of runs already.
+
+    What nothing refers to goes ``age`` seconds after its last use, by this machine's clock.
+    """
 
     workspace: WorkspaceFiles
     known: dict[str, References] = fresh(default_factory=dict)
+    age: float = AGE
+
+    @staticmethod
+    def deleting(workspace: WorkspaceFiles) -> _Prune:
+        """One that deletes: a clock that is ahead makes nothing look old."""
+        lead = garbage.clock_lead(workspace.snapshots_folder)
+        return _Prune(workspace, age=AGE + lead)
 
     def plan(self, criteria: Criteria) -> PruneReport:
         report = PruneReport(dry_run=True)
@@ -100,7 +110,7 @@ class _Prune(Value):
         self._remove_leftovers(report)
         self._remove_stored(report)
         for name in _FOLDERS:
-            freed = garbage.remove_leftovers(self.workspace.directory / name, AGE)
+            freed = garbage.remove_leftovers(self.workspace.directory / name, self.age)
             report.leftovers = report.leftovers.plus(freed, 0)
         return report
 
@@ -151,7 +161,7 @@ class _Prune(Value):
             folder
             for folder in stored_runs.unfinished(self.workspace)
             if not accounts.is_of_another(folder)
-            and (run_removal.is_interrupted(folder) or run_removal.is_unpublished(folder))
+            and (run_removal.is_interrupted(folder) or run_removal.is_unpublished(folder, self.age))
         ]
 
     def _remove_leftovers(self, report: PruneReport) -> None:
@@ -189,13 +199,13 @@ class _Prune(Value):
             )
             return
         store = self.workspace.snapshots_folder
-        found = garbage.find(store, used, AGE)
+        found = garbage.find(store, used, self.age)
         report.recent = found.recent
         if found.damaged:
             report.problems.append(f"The content of snapshots is kept: {found.damaged}")
         report.snapshots = Freed(found.snapshots, found.size)
         if collector is not None:
-            size = garbage.remove(store, found, AGE, collector.may_delete)
+            size = garbage.remove(store, found, self.age, collector.may_delete)
             report.snapshots = Freed(found.snapshots - found.kept, size)
         self._manifests(used, report, collector)
 
@@ -204,7 +214,7 @@ class _Prune(Value):
         for path in (self.workspace.directory / "manifests").glob("*.manifest"):
             try:
                 status = path.stat()
-                if path.stem in used or time.time() - garbage.last_used(path) < AGE:
+                if path.stem in used or time.time() - garbage.last_used(path) < self.age:
                     continue
                 if collector is not None:
                     if not collector.may_delete():

@@ -153,8 +153,8 @@ def is_interrupted(folder: Path) -> bool:
     return os.path.lexists(folder / MARKER) and not run_folder.exists(folder)
 
 
-def is_unpublished(folder: Path) -> bool:
-    """Whether ``folder`` was left by a submission that was killed a day ago or longer.
+def is_unpublished(folder: Path, age: float = _DAY) -> bool:
+    """Whether ``folder`` was left by a submission that was killed ``age`` seconds ago or longer.
 
     Then it never became a run, and holds nothing that a run has written.
     """
@@ -165,7 +165,7 @@ def is_unpublished(folder: Path) -> bool:
         changed = max(os.stat(path).st_mtime for path in (folder, *_files_of(folder)))
     except OSError:
         return False
-    return time.time() - changed >= _DAY and not run_folder.exists(folder)
+    return time.time() - changed >= age and not run_folder.exists(folder)
 
 
 def _files_of(folder: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -41,6 +42,18 @@ def remove_leftovers(root: Path, age: float = DAY) -> int:
             if name.endswith(".tmp"):
                 freed += _remove(Path(folder, name), age)
     return freed
+
+
+def clock_lead(folder: Path) -> float:
+    """By how many seconds this machine's clock is ahead of that of ``folder``'s file system.
+
+    At least 0; infinite if a file cannot be created there, so that nothing counts as old.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as handle:
+            return max(0.0, time.time() - os.fstat(handle.fileno()).st_mtime)
+    except OSError:
+        return float("inf")
 
 
 def remove_unfinished(store: Path, cache: Path) -> None:
