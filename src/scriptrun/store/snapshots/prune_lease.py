@@ -8,7 +8,7 @@ end and looks again. The collector compares a file's age right before it removes
 
 A collector that was killed deletes nothing more, so nobody waits for it: its process is gone, or,
 on another host, its lease has been silent for five minutes. One that was only suspended meanwhile
-stops when it goes on: it asks ``Collector.may_delete`` before each deletion. On a file system that
+stops afterwards: it asks ``Collector.may_delete`` before each deletion. On a file system that
 other machines can write to, also as NFS clients of this one, a collector waits for a minute after
 it has replaced the count, until no machine's cache of file attributes has the old one.
 """
