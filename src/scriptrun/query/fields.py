@@ -52,21 +52,23 @@ FIELDS = {
     "started": KnownField(TIME, "when the script started"),
     "ended": KnownField(TIME, "when the run ended"),
     "duration": KnownField(DURATION, "how long the run took, or has been running"),
-    "waited": KnownField(DURATION, "how long it took until the script started, or takes so far"),
+    "waited": KnownField(
+        DURATION, "how long the run waited until its script started, or has been waiting"
+    ),
     "script": KnownField(TEXT, "the script or command"),
     "arguments": KnownField(TEXT, "the script's arguments, separated by spaces"),
     "target": KnownField(TEXT, "the compute target"),
     "user": KnownField(TEXT, "who submitted the run"),
     "kind": KnownField(TEXT, "`run` or `sweep`"),
-    "parent": KnownField(TEXT, "the ID of the parent run, of child runs"),
+    "parent": KnownField(TEXT, "the ID of the parent run; only child runs have one"),
     "note": KnownField(TEXT, "the note; see `scriptrun note`"),
-    "archived": KnownField(FLAG, "whether the run is archived; lists hide archived runs otherwise"),
+    "archived": KnownField(FLAG, "whether the run is archived"),
     "pinned": KnownField(FLAG, "whether the run is pinned"),
-    "removed": KnownField(FLAG, "whether the run is removed; lists hide removed runs otherwise"),
+    "removed": KnownField(FLAG, "whether the run is removed"),
 }
 #: what a run may have, by name
 SPACES = {
-    PARAMS: "a parameter: an argument of the script, or what it logged once or with MLflow",
+    PARAMS: "a parameter: an argument of the script, or a value that it logged once or with MLflow",
     METRICS: "the last value logged of a metric",
     LOWEST: "the lowest value logged of a metric",
     HIGHEST: "the highest value logged of a metric",
