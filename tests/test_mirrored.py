@@ -68,7 +68,6 @@ NOT_IMPORTED = {
     "dropin.notebook.ipython_shell": "dropin/test_dropin_notebooks.py",
     "dropin.notebook.runner": "dropin/test_dropin_notebooks.py",
     "engines.slurm.diagnose": "diagnostics/test_diagnostics_target.py",
-    "history.job_changes": "journeys/test_journey_rerun.py",
     "migration.proof.plain_python": "migration/test_proof_decisions.py",
     "runtime.containers.launcher_hooks": "engines/test_in_containers.py",
     "runtime.containers.podman": "engines/test_in_containers.py",

@@ -15,6 +15,7 @@ from scriptrun.registry import compute_targets, experiments
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.library_values import text_of
 from scriptrun.spec.values import Value, fresh
 from scriptrun.tracking import argument_changes, parameters
 from scriptrun.tracking.argument_changes import NamedChange
@@ -178,18 +179,36 @@ def _with_configuration(job: JobSpec, changes: Changes) -> JobSpec:
             f"Fields that --set can change in a rerun: {', '.join(changeable)}.",
         )
     definition = {name: after[name] for name in CHANGEABLE if after[name] != before[name]}
-    variables = {str(k): str(v) for k, v in (configuration.environment_variables or {}).items()}
-    if "environmentVariables" not in definition:
-        variables = {}
+    variables, passed = _configured_variables(job, configuration)
     distribution = distribution_spec.distribution(configuration)
     if distribution == distribution_spec.distribution(configuration_of(job)):
         distribution = job.distribution
     return job.replace(
         max_run_duration_seconds=configuration.max_run_duration_seconds,
         distribution=distribution,
-        variables={**job.variables, **variables},
+        variables=variables,
+        passed=passed,
         run_definition={**job.run_definition, **definition},
     )
+
+
+def _configured_variables(
+    job: JobSpec, configuration: RunConfiguration
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables and those passed through, after what differs in the configuration.
+
+    Other variables stay: the job may have other values than its run configuration.
+    """
+    before = configuration_of(job).environment_variables or {}
+    after = configuration.environment_variables or {}
+    changed = {
+        str(name): "" if value is None else text_of(value)
+        for name, value in after.items()
+        if name not in before or before[name] != value
+    }
+    gone = set(before).difference(after)
+    kept = {name: value for name, value in job.variables.items() if name not in gone}
+    return {**kept, **changed}, tuple(name for name in job.passed if name not in changed)
 
 
 def _with_target(job: JobSpec, changes: Changes, workspace: Workspace) -> JobSpec:
