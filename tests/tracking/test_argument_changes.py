@@ -59,6 +59,9 @@ def changed(words, given_words):
         ("--set a=1", "--set c=3", "--set a=1 --set c=3"),
         ("--name 'two words'", "--name 'three more words'", "--name 'three more words'"),
         ("--in -", "--in x", "--in x"),
+        ("--token old x.csv --a 1", "--token c2Vj==", "--token c2Vj== x.csv --a 1"),
+        ("--token c2Vj== --a 1", "--token new", "--token new --a 1"),
+        ("--a 1", "--token c2Vj==", "--a 1 --token c2Vj=="),
         ("--empty=", "--empty ''", "--empty="),
     ],
 )

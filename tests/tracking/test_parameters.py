@@ -39,6 +39,8 @@ from scriptrun.tracking import parameters
         ("--password hunter2 --user me", {"password": "***", "user": "me"}),
         ("--api-key=abc hf.token=xyz", {"api_key": "***", "hf.token": "***"}),
         ("--max-tokens 5 --pad_token x --author me", {"max_tokens": "5", "pad_token": "x", "author": "me"}),
+        ("--token c2VjcmV0== --lr 1", {"token": "***", "lr": "1"}),
+        ("--auth me c2VjcmV0== -1 x=y --lr 1", {"auth": "***", "lr": "1"}),
         ("--url https://me:pw@host/x", {"url": "https://***@host/x"}),
     ],
 )  # fmt: skip
@@ -59,14 +61,22 @@ def test_long_values_are_cut():
 
 
 def test_arguments_are_shown_without_secrets():
-    words = ["--lr", "1", "--token", "abc", "api_key=x", "--password", "--url=https://a:b@c/"]
+    words = ["--lr", "1", "api_key=x", "--token", "abc", "--password", "--url=https://a:b@c/"]
     assert parameters.shown_arguments(words) == (
-        "--lr 1 --token *** api_key=*** --password --url=https://***@c/"
+        "--lr 1 api_key=*** --token *** --password --url=https://***@c/"
     )
 
-    assert parameters.quoted_arguments([*words[:5], "a b", "", "it's", "*"]) == (
-        "--lr 1 --token *** api_key=*** 'a b' '' 'it'\"'\"'s' '*'"
+    assert parameters.quoted_arguments([*words[:5], "--x", "a b", "", "it's", "*"]) == (
+        "--lr 1 api_key=*** --token *** --x 'a b' '' 'it'\"'\"'s' '*'"
     )
+
+
+@pytest.mark.parametrize("secret", ["c2VjcmV0==", "c2VjcmV0=", "-", "-1", "a b", "x=y", "+x=y"])
+def test_all_words_after_a_secret_option_are_masked(secret):
+    for words in (["--token", secret], ["--auth", "me", secret, "--lr", "1"], ["-auth", secret]):
+        shown = parameters.shown_arguments(words).split()
+        assert shown == ["***" if word in (secret, "me") else word for word in words]
+        assert parameters.of_arguments(words).keys() <= {"token", "auth", "lr"}
 
 
 def test_parameters_that_mlflow_logged(tmp_path):

@@ -156,7 +156,8 @@ def parse_given(given: Sequence[str]) -> list[Argument]:
 
 
 def _with_all_values(given: Sequence[str], option: Argument) -> Argument:
-    end = _end_of_values(given, option.start + 1)
+    ends = parameters.end_of_plain_words if parameters.is_secret(option.name) else _end_of_values
+    end = ends(given, option.start + 1)
     return option.replace(values=tuple(given[option.start + 1 : end]), end=end)
 
 
@@ -255,7 +256,7 @@ class _Change:
             same = values == old.values
             return Edit(old.start, end, (old.start if same else old.head + values[0],))
         bare = self._bare(old)
-        if len(values) == 1 and not parameters.is_value(values[0]):
+        if len(values) == 1 and self._needs_joining(bare, values[0]):
             return Edit(old.start, end, (f"{bare}={values[0]}",))
         head: Word = bare if old.joined else old.start
         return Edit(old.start, end, (head, *values))
@@ -289,6 +290,13 @@ class _Change:
         return old.head.endswith("=") or (
             value[:1].isdigit() and numbers.parse_number(value) is not None
         )
+
+    def _needs_joining(self, bare: str, value: str) -> bool:
+        """Whether the value would be taken for an argument of its own in the next word."""
+        if not parameters.is_plain(value):
+            return True
+        is_long = bare.startswith("--")
+        return is_long and not parameters.is_value(value) and not parameters.is_secret(bare)
 
     def _bare(self, old: Argument) -> str:
         return re.sub(r"=$", "", old.head)

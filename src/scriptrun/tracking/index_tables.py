@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: seconds to wait for another process that indexes many runs, and between two attempts
 _PATIENCE, _PAUSE = 900.0, 0.02
 #: changes with the schema: an older file is deleted and rebuilt
-VERSION = 3
+VERSION = 4
 #: the columns of a run, and their types: without one, SQLite uses no index to compare with text;
 #: the marks, which nearly all queries ask for, come first, where SQLite reads them fastest
 RUN_COLUMNS = {

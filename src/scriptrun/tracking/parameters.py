@@ -3,6 +3,7 @@
 ``--lr 0.1``, ``--lr=0.1``, ``-b 32`` and ``lr=0.1`` (as Hydra has it) have a name and a value; an
 option without a value is ``true``. Of an argument that is given twice, the last one counts.
 Positional arguments have no name. The values are texts; those of passwords and tokens are masked.
+All words after such an option, up to the next one, may be secret: none is taken for ``lr=0.1``.
 """
 
 from __future__ import annotations
@@ -99,7 +100,14 @@ def parse(words: Sequence[str]) -> list[Argument]:
         argument = None if words[start] == "--" else _parse_word(words, start)
         found += [argument] if argument is not None else []
         start = start + 1 if argument is None else argument.end
+        if argument is not None and _has_secret(argument):
+            start = end_of_plain_words(words, start)
     return found
+
+
+def _has_secret(argument: Argument) -> bool:
+    """Whether the words after an argument may be secret."""
+    return not argument.joined and is_secret(argument.name)
 
 
 def _parse_word(words: Sequence[str], start: int) -> Argument | None:
@@ -113,7 +121,10 @@ def _parse_word(words: Sequence[str], start: int) -> Argument | None:
     if value is not None:
         head = word[: len(word) - len(value)]
         return Argument(name, head, (value,), start, start + 1, joined=True)
-    values = tuple(_values(words, start + 1))
+    if is_secret(name):
+        values = tuple(words[start + 1 : end_of_plain_words(words, start + 1)][:1])
+    else:
+        values = tuple(_values(words, start + 1))
     return Argument(name, word, values, start, start + 1 + len(values))
 
 
@@ -135,16 +146,26 @@ def shown_arguments(words: Sequence[str]) -> str:
 
 def _shown(words: Sequence[str]) -> list[str]:
     shown: list[str] = []
-    for number, word in enumerate(words):
-        option = re.fullmatch(_OPTION, word, re.DOTALL) or re.fullmatch(_OVERRIDE, word, re.DOTALL)
-        before = re.fullmatch(_OPTION, words[number - 1], re.DOTALL) if number else None
-        if before is not None and before[2] is None and is_secret(before[1]) and is_value(word):
-            shown.append(MASK)
-        elif option is not None and option[2] is not None and is_secret(option[1]):
-            shown.append(word[: len(word) - len(option[2])] + MASK)
-        else:
+    while len(shown) < len(words):
+        word = words[len(shown)]
+        option = re.fullmatch(_OPTION, word, re.DOTALL)
+        match = option or re.fullmatch(_OVERRIDE, word, re.DOTALL)
+        if match is None or not is_secret(match[1]):
             shown.append(url_logins.mask(word))
+        elif match[2] is not None:
+            shown.append(word[: len(word) - len(match[2])] + MASK)
+        else:
+            secrets = end_of_plain_words(words, len(shown) + 1) - len(shown) - 1
+            shown += [word, *[MASK] * secrets]
     return shown
+
+
+def end_of_plain_words(words: Sequence[str], start: int) -> int:
+    """Where the words end that begin at ``start`` and are no options."""
+    end = start
+    while end < len(words) and is_plain(words[end]):
+        end += 1
+    return end
 
 
 def _values(words: Sequence[str], start: int) -> list[str]:
@@ -163,9 +184,17 @@ def _is_number(words: Sequence[str], index: int) -> bool:
 
 def is_value(word: str) -> bool:
     """Whether ``word`` may be the value of an option before it."""
-    if word == "-" or numbers.parse_number(word) is not None:
-        return True  # a negative number begins with a dash, too
-    return not word.startswith("-") and not re.fullmatch(_OVERRIDE, word, re.DOTALL)
+    return is_plain(word) and (_is_negative(word) or not re.fullmatch(_OVERRIDE, word, re.DOTALL))
+
+
+def is_plain(word: str) -> bool:
+    """Whether ``word`` is no option."""
+    return not word.startswith("-") or _is_negative(word)
+
+
+def _is_negative(word: str) -> bool:
+    """Whether a word is ``-``, or a number, which may begin with a dash, too."""
+    return word == "-" or numbers.parse_number(word) is not None
 
 
 def _add(found: dict[str, str], name: str, value: str) -> None:
