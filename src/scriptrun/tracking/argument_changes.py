@@ -187,11 +187,25 @@ class _Change:
     """The change of ``words`` by ``given``."""
 
     def __init__(self, words: Sequence[str], given: Sequence[Argument]) -> None:
-        self.words, self.given = words, given
-        self.found = parameters.parse(words)
+        self.words, self.found = words, parameters.parse(words)
+        self.given = self._with_values(given)
         self.names = {argument.name for argument in self.found}
         #: where new arguments go: to the end, but before a ``--``
         self.end = next((n for n, word in enumerate(words) if word == "--"), len(words))
+
+    def _with_values(self, given: Sequence[Argument]) -> list[Argument]:
+        """``given``: what looks like an override is the value of an option that has one now."""
+        options = {each.name for each in self.found if each.is_option and each.values}
+        joined: list[Argument] = []
+        for argument in given:
+            flag = joined[-1] if joined else argument
+            is_bare = flag.is_option and not flag.values and flag.end == argument.start
+            if is_bare and not argument.is_option and flag.name in options:
+                value = argument.head + argument.values[0]
+                joined[-1] = flag.replace(values=(value,), end=argument.end)
+            else:
+                joined.append(argument)
+        return joined
 
     def edits(self) -> list[Edit]:
         """All edits."""
