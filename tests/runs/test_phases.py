@@ -146,3 +146,17 @@ def test_damaged_times(attempts):
     events = [QUEUED, (2.0, "launched", {"attempt": 1}), (3.0, "state", state("Running"))]
     (found,) = attempts(events, {"1/result.json": result})
     assert found[1] == {"submitting": 1.0, "queued": 2.0, "script": 7.0}
+
+
+def test_events_without_a_time_are_ignored(tmp_path):
+    told = [{"t": 0, "kind": "state", **state("Queued")}]
+    told.append({"t": 0, "kind": "state", **state("Preparing", "building its environment")})
+    told += [
+        {"kind": "environment"},
+        {"kind": "launched", "attempt": 1},
+        {"kind": "data", "input": "x"},
+    ]
+    job = JobSpec("r", "e", "w", "")
+    job = job.replace(distribution=job.distribution.replace(nodes=2))
+    (found,) = phases.attempts(tmp_path, job, told, RunState("Failed", ended=5.0))
+    assert found.seconds == {"queued": 0.0, "environment": 5.0}

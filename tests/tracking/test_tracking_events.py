@@ -61,6 +61,15 @@ def test_properties_keep_their_first_value_and_tags_their_last():
     assert facts.properties == {"p": "first", "q": "x"}
 
 
+def test_a_damaged_mark_changes_nothing(tmp_path):
+    good = {"t": 1.0, "kind": "mark", "name": "pinned", "on": True}
+    write(tmp_path, "a", good, *({**good, "name": name, "on": on} for name in (["pinned"], None, 3)
+                                 for on in (True, False)))  # fmt: skip
+    for field in ("name", "t"):
+        write(tmp_path, "b", {name: value for name, value in good.items() if name != field})
+    assert events.collect_facts(events.read(tmp_path)).marks == {"pinned": 1.0}
+
+
 @given(st.randoms())
 def test_a_state_never_goes_back_however_the_clocks_were_set(chance: random.Random):
     told = [

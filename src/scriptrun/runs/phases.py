@@ -77,7 +77,7 @@ def attempts(
         result = _result(folder, number, not is_last or status.state == states.QUEUED)
         end = _end(result, status if is_last else None)
         until = time.time() if end is None else end
-        within = [event for event in all_events if start <= event.get("t", 0.0) <= until]
+        within = [event for event in all_events if "t" in event and start <= event["t"] <= until]
         marks = [*(submitted if not found else [(start, QUEUED)]), *_preparation(within)]
         marks += _on_node(within, job, number, result)
         state = str(result["state"]) if result else status.state if end is not None else ""

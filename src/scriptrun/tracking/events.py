@@ -108,10 +108,15 @@ def _uncaught(result: RunFacts, event: Json) -> None:
 
 
 def _mark(result: RunFacts, event: Json) -> None:
-    """Note since when the run has a mark; see ``run_marks``."""
-    result.marks.pop(event.get("name", ""), None)
-    if event.get("on"):
-        result.marks[event["name"]] = event["t"]
+    """Note since when the run has a mark; see ``run_marks``. A damaged event changes nothing."""
+    name, moment = event.get("name"), event.get("t")
+    if not isinstance(name, str):
+        return
+    if not event.get("on"):
+        result.marks.pop(name, None)
+    elif isinstance(moment, int | float):
+        result.marks.pop(name, None)
+        result.marks[name] = moment
 
 
 def _environment(result: RunFacts, event: Json) -> None:
