@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scriptrun.cli.options import set_field
 from scriptrun.core.workspace import Workspace
 from scriptrun.history import job_changes
@@ -14,7 +16,7 @@ def changed(tmp_path, job, *settings, **changes):
     configuration = job_changes.configuration_of(job) if settings else None
     for text in settings:
         set_field.apply(configuration, text)
-    workspace = Workspace.create(str(tmp_path / "w"), exist_ok=True)
+    workspace = Workspace.create("w", path=tmp_path, exist_ok=True)
     return job_changes.apply(job, Changes(configuration=configuration, **changes), workspace).job
 
 
@@ -33,3 +35,17 @@ def test_a_set_variable_leaves_all_others_alone(tmp_path):
     assert new.passed == ("P",)
     again = changed(tmp_path, new, "environment_variables.A=5", "max_run_duration_seconds=60")
     assert again.variables == {"A": "5", "N": "", "D": "/data", "B": "3"}
+
+
+@pytest.mark.parametrize("value", ["3", '["lr"]', '"lr"', "null", "{", "[" * 5000, ""])
+def test_a_tag_that_a_sweep_would_write_stays_if_it_is_the_users(tmp_path, value):
+    job = job_with(arguments=("--lr", "1"), tags={"hyperparameters": value})
+    new = changed(tmp_path, job, arguments=("--lr", "2"))
+    assert new.arguments == ("--lr", "2")
+    assert new.tags == job.tags
+
+
+def test_the_tags_of_a_sweeps_run_are_its_new_parameters(tmp_path):
+    tags = {"hyperparameters": '{"--lr": 1, "--b": 3}', "--lr": "1", "--b": "3"}
+    new = changed(tmp_path, job_with(arguments=("--lr", "1"), tags=tags), arguments=("--lr", "0.5"))
+    assert new.tags == {"hyperparameters": '{"--b": 3, "--lr": 0.5}', "--lr": "0.5", "--b": "3"}

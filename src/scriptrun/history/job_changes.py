@@ -135,9 +135,11 @@ def _parameter_tags(before: JobSpec, after: JobSpec) -> dict[str, str | None]:
         return dict(before.tags)
     try:
         drawn = json.loads(text)
-    except ValueError:
-        return dict(before.tags)
+    except (ValueError, RecursionError):
+        drawn = None
     tags = dict(before.tags)
+    if not isinstance(drawn, dict):
+        return tags  # a tag of the user's own
     for name in [name for name in drawn if name.lstrip("-").replace("-", "_") in changed]:
         value = new.get(name.lstrip("-").replace("-", "_"))
         tags.pop(name, None)
