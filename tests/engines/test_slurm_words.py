@@ -64,6 +64,18 @@ def job(**more):
         ("1:2:3:4", None),
         ("-5", None),
         ("1-", None),
+        ("90\n", None),
+        (" 90", None),
+        ("1:\n30", None),
+        ("1_000", None),
+        ("٩", None),
+        ("٩h", None),
+        ("2-1:2:3:4", None),
+        ("9" * 400, None),
+        ("9" * 400 + "h", None),
+        ("9" * 5000 + "-1", None),
+        ("9" * 15 + "h", None),
+        ("2-1:30:30", 2970.5),
     ],
 )
 def test_time_limits_in_slurms_words(text, minutes):

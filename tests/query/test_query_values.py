@@ -56,7 +56,7 @@ def test_durations(text, seconds):
     assert moments.parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "x", "1y", "-1h", "1h-", "h"])
+@pytest.mark.parametrize("text", ["", "x", "1y", "-1h", "1h-", "h", "٩h", "٩", "9" * 400 + "h"])
 def test_what_is_no_duration(text):
     assert moments.parse_duration(text) is None
 

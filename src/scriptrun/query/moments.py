@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
+import math
 import re
 import time
 
@@ -16,7 +17,8 @@ UNITS = {
     **dict.fromkeys(("d", "day", "days"), 86400.0),
     **dict.fromkeys(("w", "week", "weeks"), 604800.0),
 }
-_PART = r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)"
+_NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
+_PART = rf"({_NUMBER})\s*([a-z]+)"
 TIME_HINT = "Write a time as -2d, -3h, today, yesterday, 2024-05-01 or 2024-05-01T10:00."
 DURATION_HINT = "Write a duration in seconds, or as 90s, 10m, 2h or 1h30m."
 
@@ -50,10 +52,12 @@ def parse_duration(text: str, with_unit: bool = False) -> float | None:
     word = text.strip().lower()
     parts = re.findall(_PART, word)
     if re.fullmatch(rf"(?:{_PART}\s*)+", word) and all(unit in UNITS for _, unit in parts):
-        return sum(float(number) * UNITS[unit] for number, unit in parts)
-    if not with_unit and re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", word):
-        return float(word)
-    return None
+        seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    elif not with_unit and re.fullmatch(_NUMBER, word):
+        seconds = float(word)
+    else:
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def epoch_seconds(iso: str) -> float:
