@@ -26,7 +26,6 @@ ELSEWHERE = {
     "environments.lookup": "faults/test_environment_faults.py",
     "exceptions": "dropin/test_dropin_patterns.py",
     "helpers.job_objects": "runtime/injob/test_injob_helper.py",
-    "history.compare": "delivery/test_delivery.py",
     "history.dry_run": "delivery/test_delivery.py",
     "history.reopen": "submission/test_two_threads.py",
     "history.rerun": "delivery/test_delivery.py",

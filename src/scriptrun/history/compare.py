@@ -12,7 +12,7 @@ from scriptrun.preparation import environment_record
 from scriptrun.runtime import files
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import contents, snapshots
-from scriptrun.tracking import artifacts, metric_series
+from scriptrun.tracking import artifacts, metric_series, parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ class Change(Value):
 
 
 class Comparison(Value):
-    """All differences; each pair is the first run's value and the second's."""
+    """All differences; each pair is the first run's value and the second's.
+
+    Secrets in arguments and variables are masked.
+    """
 
     code: list[Change] = fresh(default_factory=list)
     job: dict[str, Pair[object]] = fresh(default_factory=dict)
@@ -68,10 +71,17 @@ def compare(first: Run, second: Run) -> Comparison:
         job[name] = (first_target.shown(name), second_target.shown(name))
     job["state"] = (first.get_status(), second.get_status())
     arguments = summary.readable_arguments(first_job), summary.readable_arguments(second_job)
+    differing = {name: pair for name, pair in job.items() if pair[0] != pair[1]}
+    if "command" in differing:
+        lines = [
+            each and parameters.masked_command(each)
+            for each in (first_job.command, second_job.command)
+        ]
+        differing["command"] = (lines[0], lines[1])
     return Comparison(
         code=list(code_changes(first, second)),
-        job={name: pair for name, pair in job.items() if pair[0] != pair[1]},
-        arguments=None if arguments[0] == arguments[1] else arguments,
+        job=differing,
+        arguments=None if arguments[0] == arguments[1] else _masked(*arguments),
         data=differences(summary.describe_data(first_job), summary.describe_data(second_job)),
         packages=differences(packages(lockfile_of(first)), packages(lockfile_of(second))),
         variables=_variable_differences(first_job, second_job),
@@ -129,12 +139,23 @@ def packages(lockfile: Json) -> dict[str, str]:
     return versions
 
 
+def _masked(first: list[str], second: list[str]) -> tuple[list[str], list[str]]:
+    return parameters.masked_arguments(first), parameters.masked_arguments(second)
+
+
 def _variable_differences(first_job: JobSpec, second_job: JobSpec) -> dict[str, Pair[str]]:
     """The variables that differ; the values of passed-through ones are unknown."""
-    return differences(
+    found = differences(
         {**dict.fromkeys(first_job.passed, "(passed through)"), **first_job.variables},
         {**dict.fromkeys(second_job.passed, "(passed through)"), **second_job.variables},
     )
+    return {name: (_shown(name, old), _shown(name, new)) for name, (old, new) in found.items()}
+
+
+def _shown(name: str, value: str | None) -> str | None:
+    if value in (None, "(passed through)"):
+        return value
+    return parameters.masked_value(name, value or "")
 
 
 def code_changes(first: Run, second: Run) -> Iterator[Change]:

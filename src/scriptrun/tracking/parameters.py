@@ -136,15 +136,27 @@ def quoted_arguments(words: Sequence[str]) -> str:
         typed = word.replace(MASK, "x")  # stars that mask something need no quotes
         return word if shlex.quote(typed) == typed else shlex.quote(word)
 
-    return " ".join(map(quoted, _shown(words)))
+    return " ".join(map(quoted, masked_arguments(words)))
 
 
 def shown_arguments(words: Sequence[str]) -> str:
     """``words`` in one line, with stars for passwords, tokens and keys."""
-    return " ".join(_shown(words))
+    return " ".join(masked_arguments(words))
 
 
-def _shown(words: Sequence[str]) -> list[str]:
+def masked_command(line: str) -> str:
+    """A shell line; one with passwords, tokens or keys, with stars for them."""
+    words = _split(line)
+    return line if masked_arguments(words) == words else quoted_arguments(words)
+
+
+def masked_value(name: str, value: str) -> str:
+    """The value of a parameter or variable of this name, with stars for what is secret."""
+    return MASK if is_secret(name) else url_logins.mask(value)
+
+
+def masked_arguments(words: Sequence[str]) -> list[str]:
+    """``words`` with stars for passwords, tokens and keys."""
     shown: list[str] = []
     while len(shown) < len(words):
         word = words[len(shown)]
@@ -199,7 +211,7 @@ def _is_negative(word: str) -> bool:
 
 def _add(found: dict[str, str], name: str, value: str) -> None:
     found.pop(name, None)
-    found[name] = MASK if is_secret(name) else url_logins.mask(value)[:MAX_LENGTH]
+    found[name] = masked_value(name, value)[:MAX_LENGTH]
 
 
 def is_secret(name: str) -> bool:
