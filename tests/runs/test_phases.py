@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -130,6 +131,28 @@ def test_a_retry_in_the_queue(attempts):
     one, two = attempts(WHOLE, {"1/node-0.json": first}, "Queued")
     assert one[0] == "Failed"
     assert two[0] == "" and list(two[1]) == ["queued"] and two[1]["queued"] > 1e6
+
+
+@pytest.mark.parametrize("told_by", ["launched", "began", "start.json", "nothing"])
+def test_an_attempt_whose_node_was_lost_ends_with_the_next(tmp_path, attempts, told_by):
+    for number in (1, 2):
+        start = tmp_path / "attempts" / str(number) / "node-0.start.json"
+        start.parent.mkdir(parents=True)
+        if told_by != "nothing":
+            start.touch()
+            os.utime(start, (T0 + 190.0, T0 + 190.0))
+    told = {
+        "launched": [(200.0, "launched", {"attempt": 2, "began": 190.0})],
+        "began": [(190.0, "began", {"attempt": 2})],
+    }
+    events = [QUEUED, RUNNING, *told.get(told_by, []), (201.0, "state", state("Running"))]
+    last = {"state": "Completed", "script_ended": 221.0, "ended": 221.0, "finalized": 222.0}
+    one, two = attempts(events, {"2/result.json": {**last, "began": 190.0}})
+    assert one[0] == "Failed" and two[0] == "Completed"
+    if told_by != "nothing":
+        assert one[1] == {"submitting": 1.0, "queued": 29.0, "script": 160.0}
+        assert two[1]["script"] == 20.0
+    assert sum(one[1].values()) + sum(two[1].values()) == 222.0
 
 
 def test_active_and_lost_runs(attempts):

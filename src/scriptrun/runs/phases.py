@@ -76,11 +76,16 @@ def attempts(
         is_last = number == numbers[-1]
         result = _result(folder, number, not is_last or status.state == states.QUEUED)
         end = _end(result, status if is_last else None)
+        is_lost = end is None and not is_last  # as its node was: nothing says when
+        if is_lost:
+            following = _began(folder, all_events, numbers[numbers.index(number) + 1])
+            end = max(start, submitted[-1][0]) if following is None else following
         until = time.time() if end is None else end
         within = [event for event in all_events if "t" in event and start <= event["t"] <= until]
         marks = [*(submitted if not found else [(start, QUEUED)]), *_preparation(within)]
         marks += _on_node(within, job, number, result)
-        state = str(result["state"]) if result else status.state if end is not None else ""
+        ended = states.FAILED if is_lost else status.state if end is not None else ""
+        state = str(result["state"]) if result else ended
         found.append(_attempt(number, state, marks, until))
         start = max(start, until)
         if end is not None and is_last and not status.is_final:
@@ -176,6 +181,21 @@ def _end(result: Json | None, status: RunState | None) -> float | None:
     if known:
         return max(known)
     return status.ended if status is not None and status.is_final else None
+
+
+def _began(folder: Path, all_events: Sequence[Json], number: int) -> float | None:
+    """When an attempt began: as an event says, or else when it left its first file."""
+    for kind, field in (("launched", "began"), ("began", "t")):
+        for event in all_events:
+            if event["kind"] == kind and event.get("attempt") == number:
+                moment = _time(event, field)
+                if moment is not None:
+                    return moment
+    attempt_folder = results.attempt_folder(str(folder), number)
+    try:
+        return os.stat(os.path.join(attempt_folder, "node-0.start.json")).st_mtime
+    except OSError:
+        return None
 
 
 def _time(record: Json, name: str) -> float | None:
