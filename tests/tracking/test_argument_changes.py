@@ -48,7 +48,7 @@ def changed(words, given_words):
         ("--names=a", "--names x y", "--names x y"),
         ("--a 1 --x 1 --a 2", "--a 3", "--a 3 --x 1"),
         ("--a 1 --x 1", "--a 3 --a 4", "--a 3 --a 4 --x 1"),
-        ("--fast data.csv", "--fast", "--fast data.csv"),
+        ("data.csv --fast", "--fast", "data.csv --fast"),
         ("--x 1", "--fast", "--x 1 --fast"),
         ("--fast --x 1", "--no-fast", "--no-fast --x 1"),
         ("--no-fast --x 1", "--fast", "--fast --x 1"),
@@ -80,6 +80,9 @@ def test_a_change(line, given_line, expected):
     ("line", "given_line", "message"),
     [
         ("--a 1", "5", "'5' has no name"),
+        ("--a 0.1 --b 2", "--a", "--a has no value; the run has --a 0.1"),
+        ("--b 2 -a 1 2", "--b 3 -a", "-a has no value; the run has -a 1 2"),
+        ("--token x", "--token", r"the run has --token \*\*\*"),
         ("--a 1", "--", "'--' has no name"),
         ("--a 1", "a=1 5", "'5' has no name"),
         ("a=1", "--a 1 2", "only get a single value"),

@@ -243,6 +243,12 @@ class _Change:
         both = [argument for argument in self.found if argument.name in (flag.name, opposite)]
         last = both[-1] if both else None
         if last is not None and last.name == flag.name:
+            if last.values and not last.joined:
+                words = parameters.quoted_arguments(self.words[last.start : last.end])
+                raise UserErrorException(
+                    f"{flag.head} has no value; the run has {words}.",
+                    f"Use {flag.head} VALUE. {REPLACE_HINT}",
+                )
             is_set = not last.joined
             return [] if is_set else [Edit(last.start, last.end, (self._bare(last),))]
         if last is not None and not last.values:
