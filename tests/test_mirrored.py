@@ -60,7 +60,6 @@ NOT_IMPORTED = {
     "core.dataset": "data/test_file_dataset.py",
     "core.datastore": "data/test_stores.py",
     "core.model": "core/test_model.py",
-    "core.rerunnable": "journeys/test_journey_rerun.py",
     "data.datasets.tabular": "data/test_tabular_dataset.py",
     "dropin.in_children.azureml": "dropin/test_child_processes.py",
     "dropin.in_children.scriptrun_tool": "dropin/test_other_python.py",
