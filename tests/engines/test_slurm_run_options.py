@@ -34,7 +34,8 @@ def test_time_as_slurm_writes_it(text, slurm):
 @pytest.mark.parametrize(
     "option",
     ["--output=x", "-o x", "-ox", "--outp=x", "--array=1-3", "-a 1", "--wrap=true", "-J x", "--job-name=x",
-     "--exclusive --error=x", "-t 5", "--time=5", "-p main", "--nodes=2", "--export=ALL", "--comment x"],
+     "--exclusive --error=x", "-t 5", "--time=5", "-p main", "--nodes=2", "--export=ALL", "--comment x",
+     "-HN4", "-vp gpu", "-vvvN 2", "-sQ", "-HIkOsvt5", "-H -N4", "-Hh"],
 )  # fmt: skip
 def test_options_that_scriptrun_sets_are_refused(option):
     (problem,) = reserved_options.problems(option)
@@ -45,7 +46,8 @@ def test_options_that_scriptrun_sets_are_refused(option):
 @pytest.mark.parametrize(
     "option",
     ["--constraint=ib", "-C ib", "--exclusive", "--nodelist=n1", "--mem=4G", "--gres=gpu:1", "--wait-all-nodes=1",
-     "--mail-type=END --mail-user=me", "--gres-flags=x", "--time-min=5", "--reservation='a b'", "-H"],
+     "--mail-type=END --mail-user=me", "--gres-flags=x", "--time-min=5", "--reservation='a b'", "-H", "-Hv", "-CN4", "-HCN4",
+     "-sC ib"],
 )  # fmt: skip
 def test_other_options_are_accepted(option):
     assert reserved_options.problems(option) == []

@@ -42,6 +42,8 @@ _SHORT = {
     **{"J": "job-name", "M": "clusters", "N": "nodes", "n": "ntasks", "o": "output"},
     **{"p": "partition", "Q": "quiet", "t": "time", "V": "version", "W": "wait"},
 }
+#: short options without a value: sbatch reads the next letter of the word as another option
+_FLAGS = "HIkOsvQ"
 #: other options whose names are beginnings of reserved ones, or the reverse
 _OTHERS = ("wait-all-nodes", "time-min", "gres", "gres-flags", "exclusive", "ntasks-per-core")
 
@@ -69,10 +71,18 @@ def problems(option: str) -> list[str]:
 def _reserved_name(word: str) -> str:
     """The reserved option that sbatch takes ``word`` for; "" if it is another."""
     if not word.startswith("--"):
-        return _SHORT.get(word[1:2], "") if word.startswith("-") else ""
+        return _first_reserved(word[1:]) if word.startswith("-") else ""
     name = word[2:].partition("=")[0]
     if name in _RESERVED or name in _OTHERS:
         return name if name in _RESERVED else ""
     # sbatch accepts any unique beginning of a name
     matches = [each for each in _RESERVED if each.startswith(name)] if len(name) > 1 else []
     return matches[0] if matches else ""
+
+
+def _first_reserved(letters: str) -> str:
+    """The first reserved one of the short options in a word; "" if none is."""
+    for letter in letters:
+        if letter in _SHORT or letter not in _FLAGS:
+            return _SHORT.get(letter, "")
+    return ""
