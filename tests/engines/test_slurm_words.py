@@ -126,6 +126,12 @@ def test_the_last_limit_is_slurms_where_nothing_is_saved_before():
         ("gpu:a100:2", 1, "gpu:a100:1"),
         ("gpu", 1, "gpu:1"),
         ("shard:2", 1, "shard:2,gpu:1"),
+        ("2", 1, "gpu:1"),
+        (":", 1, ":,gpu:1"),
+        ("gpu:", 1, "gpu:1"),
+        ("gpu:a100:2(S:0-1)", 1, "gpu:a100:1"),
+        ("gpu:1,shard:2", 3, "shard:2,gpu:3"),
+        ("shard:2,gpu:a100:1", 3, "shard:2,gpu:a100:3"),
     ],
 )
 def test_gpus_of_a_job_take_the_place_of_the_targets(own, gpus, said):

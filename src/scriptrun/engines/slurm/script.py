@@ -195,11 +195,12 @@ def gres(target: SlurmOptions, job: JobSpec) -> str | None:
     requested = job.resources.gpus
     if not requested:
         return target.gres
-    parts = (target.gres or "gpu").split(":")
-    kind = [word for word in parts if not word.isdigit()]
-    return (
-        ":".join([*kind, str(requested)]) if kind[0] == "gpu" else f"{target.gres},gpu:{requested}"
-    )
+    entries = [entry for entry in (target.gres or "").split(",") if entry]
+    gpus = [entry for entry in entries if entry.isdigit() or entry.split(":")[0] == "gpu"]
+    words = gpus[0].partition("(")[0].split(":") if gpus else []
+    kind = [word for word in words if word and not word.isdigit()]
+    others = [entry for entry in entries if entry not in gpus]
+    return ",".join([*others, ":".join([*(kind or ["gpu"]), str(requested)])])
 
 
 def _time(target: SlurmOptions, job: JobSpec) -> str | None:
