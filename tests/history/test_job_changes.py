@@ -8,7 +8,8 @@ from scriptrun.cli.options import set_field
 from scriptrun.core.workspace import Workspace
 from scriptrun.history import job_changes
 from scriptrun.history.job_changes import Changes
-from scriptrun.spec.job import JobSpec
+from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.job import Distribution, JobSpec, Resources
 
 
 def changed(tmp_path, job, *settings, **changes):
@@ -49,3 +50,38 @@ def test_the_tags_of_a_sweeps_run_are_its_new_parameters(tmp_path):
     tags = {"hyperparameters": '{"--lr": 1, "--b": 3}', "--lr": "1", "--b": "3"}
     new = changed(tmp_path, job_with(arguments=("--lr", "1"), tags=tags), arguments=("--lr", "0.5"))
     assert new.tags == {"hyperparameters": '{"--b": 3, "--lr": 0.5}', "--lr": "0.5", "--b": "3"}
+
+
+@pytest.mark.parametrize("value", ["10", "30", "null"])
+def test_a_limit_before_its_warning_is_refused(tmp_path, value):
+    job = job_with(max_run_duration_seconds=60.0, warn_before_seconds=30.0)
+    with pytest.raises(RunConfigurationException, match=r"warn_before_seconds \(30.0\)"):
+        changed(tmp_path, job, f"max_run_duration_seconds={value}")
+    assert changed(tmp_path, job, "max_run_duration_seconds=31").max_run_duration_seconds == 31
+    unlimited = job.replace(max_run_duration_seconds=None)
+    assert changed(tmp_path, unlimited, "environment_variables.A=1").variables == {"A": "1"}
+
+
+def test_the_time_to_save_follows_its_variable(tmp_path):
+    name = "AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC"
+    job = job_with(grace_seconds=10.0)
+    assert changed(tmp_path, job, variables={name: "60"}).grace_seconds == 60
+    new = changed(tmp_path, job, f"environment_variables.{name}=30")
+    assert new.grace_seconds == 30
+    assert changed(tmp_path, new, variables={"A": "1"}).grace_seconds == 30
+    assert changed(tmp_path, new, passed=(name,)).grace_seconds == 10
+
+
+def test_other_ranks_are_refused_where_resources_are_requested(tmp_path):
+    definition = {"framework": "Python", "communicator": "Mpi", "mpi": {"processCountPerNode": 2}}
+    job = job_with(
+        distribution=Distribution("mpi", processes_per_node=2),
+        run_definition=definition,
+        resources=Resources(gpus=2),
+    )
+    more = "mpi.process_count_per_node=4"
+    with pytest.raises(RunConfigurationException, match="it requests gpus for its number of ranks"):
+        changed(tmp_path, job, more)
+    assert changed(tmp_path, job, "node_count=2").distribution.nodes == 2
+    free = changed(tmp_path, job.replace(resources=Resources()), more)
+    assert free.distribution.processes_per_node == 4

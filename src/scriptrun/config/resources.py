@@ -37,7 +37,7 @@ def requested(config: ScriptRunConfig) -> RequestedResources:
 
 def node_resources(request: RequestedResources, distribution: Distribution) -> Resources:
     """The requested amounts per node, for the ranks of ``distribution``."""
-    ranks = _ranks_per_node(distribution)
+    ranks = ranks_per_node(distribution)
     amounts: dict[str, int | None] = {}
     for name in NAMES:
         amounts[name] = parse_size(request.per_node[name])
@@ -48,7 +48,7 @@ def node_resources(request: RequestedResources, distribution: Distribution) -> R
     )
 
 
-def _ranks_per_node(distribution: Distribution) -> dict[str, int]:
+def ranks_per_node(distribution: Distribution) -> dict[str, int]:
     """The maximum number of ranks per node that use each resource; servers use no GPU."""
     servers = -(-int(distribution.settings.get("parameter_servers", 0)) // distribution.nodes)
     processes = distribution.processes_per_node

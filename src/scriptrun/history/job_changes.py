@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from scriptrun.config import distribution_spec, process_limits
+from scriptrun.config import distribution_spec, process_limits, resources
 from scriptrun.config.camel_case import from_wire, names_by_key, to_wire
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.core.workspace import Workspace
@@ -17,6 +17,7 @@ from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.library_values import text_of
 from scriptrun.spec.values import Value, fresh
+from scriptrun.submission import check
 from scriptrun.tracking import argument_changes, parameters
 from scriptrun.tracking.argument_changes import NamedChange
 
@@ -74,6 +75,8 @@ def apply(job: JobSpec, changes: Changes, workspace: Workspace) -> ChangedJob:
     job, phrases = _with_arguments(job, changes)
     job = _with_configuration(job, changes)
     job = _with_variables(job, changes)
+    if job.variables.get(check.GRACE_VARIABLE) != before.variables.get(check.GRACE_VARIABLE):
+        job = job.replace(grace_seconds=check.grace_seconds(job.variables))
     job = job.replace(tags={**job.tags, **changes.tags})
     if changes.experiment:
         problem = experiments.name_problem(changes.experiment)
@@ -185,13 +188,34 @@ def _with_configuration(job: JobSpec, changes: Changes) -> JobSpec:
     distribution = distribution_spec.distribution(configuration)
     if distribution == distribution_spec.distribution(configuration_of(job)):
         distribution = job.distribution
-    return job.replace(
-        max_run_duration_seconds=configuration.max_run_duration_seconds,
+    changed = job.replace(
+        max_run_duration_seconds=seconds,
         distribution=distribution,
         variables=variables,
         passed=passed,
         run_definition={**job.run_definition, **definition},
     )
+    refuse(_derived_problems(job, changed), f"Cannot rerun {job.id}")
+    return changed
+
+
+def _derived_problems(before: JobSpec, after: JobSpec) -> list[str]:
+    """Why what a submission derives from the run configuration does not fit ``after``."""
+    problems = []
+    warn, limit = after.warn_before_seconds, after.max_run_duration_seconds
+    if warn is not None and limit != before.max_run_duration_seconds and warn >= (limit or 0):
+        problems.append(
+            f"max_run_duration_seconds must be greater than its warn_before_seconds ({warn!r}), "
+            f"not {limit!r}"
+        )
+    ranks = [resources.ranks_per_node(each.distribution) for each in (before, after)]
+    requested = [name for name in resources.NAMES if getattr(after.resources, name) is not None]
+    if requested and ranks[0] != ranks[1]:
+        problems.append(
+            f"it requests {', '.join(requested)} for its number of ranks per node; submit it again "
+            "to change that number"
+        )
+    return problems
 
 
 def _configured_variables(

@@ -38,6 +38,10 @@ else:
     data_binding = later("scriptrun.submission.data_binding")
 
 
+#: how long a job may take to end after SIGTERM, in seconds
+GRACE_VARIABLE = "AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC"
+
+
 class Origin(Value):
     """What a submission takes from its caller, in addition to the job's description.
 
@@ -303,7 +307,7 @@ def _job(
         warn_before_seconds=described.warn_before_seconds,
         retry=described.retry,
         resources=described.resources,
-        grace_seconds=_grace_seconds({**described.variables, **origin.variables}),
+        grace_seconds=grace_seconds({**described.variables, **origin.variables}),
         display_name=origin.display_name or run_id,
         parent=origin.parent,
         root=origin.root or origin.parent or run_id,
@@ -319,9 +323,9 @@ def _user() -> str:
     return os.environ.get("USER") or os.environ.get("USERNAME") or os.environ.get("LOGNAME") or ""
 
 
-def _grace_seconds(variables: Mapping[str, str]) -> float:
+def grace_seconds(variables: Mapping[str, str]) -> float:
     """Seconds between SIGTERM and SIGKILL: v1's AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC, else 10."""
     try:
-        return max(0.0, float(variables["AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC"]))
+        return max(0.0, float(variables[GRACE_VARIABLE]))
     except (KeyError, ValueError):
         return 10.0
