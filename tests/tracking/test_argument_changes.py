@@ -115,6 +115,11 @@ def test_removal():
         ("python train.py --name 'a b' --n 1", "--n 2", "python train.py --name 'a b' --n 2"),
         ("python train.py --d $DIR/x --n 1", "--n 'a b'", "python train.py --d $DIR/x --n 'a b'"),
         ("python train.py", "--seed 2", "python train.py --seed 2"),
+        (
+            "launch --n 2 -- a.py --lr 1",
+            "--seed 2 --fast",
+            "launch --n 2 -- a.py --lr 1 --seed 2 --fast",
+        ),
         ('torchrun train.py "--n=1"', "--n 2", "torchrun train.py --n=2"),
     ],
 )

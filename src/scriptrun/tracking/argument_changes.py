@@ -48,13 +48,14 @@ class NamedChange(Value):
         return f"added {after}" if self.after else f"removed {before}"
 
 
-def change(words: Sequence[str], given: Sequence[str]) -> list[Edit]:
+def change(words: Sequence[str], given: Sequence[str], is_command: bool = False) -> list[Edit]:
     """The edits of ``words`` that give arguments the values that they have in ``given``.
 
+    New ones go before a ``--``; in a command, to the end, as its script may come after that.
     Raises UserErrorException for words in ``given`` that have no name, and where it is unclear
     which words are an argument's values.
     """
-    return _Change(words, parse_given(given)).edits()
+    return _Change(words, parse_given(given), is_command).edits()
 
 
 def remove(words: Sequence[str], names: Sequence[str]) -> list[Edit]:
@@ -130,7 +131,7 @@ def change_command(
     removal = remove(words, names)
     stay = apply(words, removal)
     kept, raw = texts_of(words, stay), _rewritten(raw, stay)
-    edits = change(kept, given)
+    edits = change(kept, given, is_command=True)
     done = [*named_changes(words, removal), *named_changes(kept, edits)]
     return (" ".join(_rewritten(raw, apply(kept, edits))) if done else line), done
 
@@ -186,12 +187,14 @@ def _canonical(text: str) -> str:
 class _Change:
     """The change of ``words`` by ``given``."""
 
-    def __init__(self, words: Sequence[str], given: Sequence[Argument]) -> None:
+    def __init__(
+        self, words: Sequence[str], given: Sequence[Argument], is_command: bool = False
+    ) -> None:
         self.words, self.found = words, parameters.parse(words)
         self.given = self._with_values(given)
         self.names = {argument.name for argument in self.found}
-        #: where new arguments go: to the end, but before a ``--``
-        self.end = next((n for n, word in enumerate(words) if word == "--"), len(words))
+        #: where new arguments go
+        self.end = len(words) if is_command or "--" not in words else words.index("--")
 
     def _with_values(self, given: Sequence[Argument]) -> list[Argument]:
         """``given``: what looks like an override is the value of an option that has one now."""
