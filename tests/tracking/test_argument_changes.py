@@ -136,6 +136,24 @@ def test_a_command_of_several_is_refused(line):
         changes.change_command(line, ["--n", "2"])
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a --token secret && b",
+        "a --token=secret|b",
+        "API_KEY=secret;b",
+        "(API_KEY=secret b)",
+        "a --url 'https://me:secret@h/' > b",
+        "a --token 'b secret",
+        "a\nexport API_KEY='b secret'; c",
+    ],
+)
+def test_the_error_about_a_command_of_several_shows_no_secret(line):
+    with pytest.raises(UserErrorException, match="shell line") as error:
+        changes.change_command(line, ["--n", "2"])
+    assert "secret" not in str(error.value)
+
+
 def test_the_words_of_a_change():
     words = shlex.split("--a 1 --token x --old 2")
     edits = changes.change(words, shlex.split("--a 1 --token y --new 3"))

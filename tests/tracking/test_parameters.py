@@ -79,6 +79,21 @@ def test_all_words_after_a_secret_option_are_masked(secret):
         assert parameters.of_arguments(words).keys() <= {"token", "auth", "lr"}
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("a  --n 1 'x y'|b", "a  --n 1 'x y'|b"),
+        ("a --token x --n 'c d' && b ''", "a --token *** --n 'c d' && b ''"),
+        ("(API_KEY=x b)|c", "( API_KEY=*** b )| c"),
+        ("`TOKEN='x y' b`", "` TOKEN=*** b `"),
+        ("a --password 'x y", "a --password *** ***"),
+        ("a 'https://me:x@h/?b=c&token=y'", "a 'https://***@h/?b=c&token=***'"),
+    ],
+)
+def test_a_shell_line_is_shown_without_secrets(line, shown):
+    assert parameters.masked_command(line) == shown
+
+
 def test_parameters_that_mlflow_logged(tmp_path):
     folder = tmp_path / "mlflow" / "0" / "abc" / "params"
     (folder / "opt").mkdir(parents=True)

@@ -123,7 +123,7 @@ def change_command(
     rest = re.sub(_SHELL_WORD, "", line)
     if rest.strip() or "\n" in line:
         raise UserErrorException(
-            f"Cannot change the arguments of the shell line {line!r}.",
+            f"Cannot change the arguments of the shell line {parameters.masked_command(line)}",
             "Only those of a single command without pipes and redirections can be changed.",
         )
     words = [" ".join(shlex.split(match[0])) for match in matches]

@@ -27,6 +27,8 @@ _OPTION = r"--?([^\W\d][\w.-]*)(?:=(.*))?"
 _OVERRIDE = r"\+{0,2}([^\W\d][\w./@-]*)=(.*)"
 _SHORT_WITH_NUMBER = r"-([A-Za-z])(\d[\d.eE+-]*)"
 _SECRET = r"(?:^|_)(?:password|passwd|secret|token|credentials?|api_?key|access_?key|auth)(?:$|_)"
+#: what separates commands in a shell line
+_OPERATORS = "();<>|&`"
 #: names that look like a secret's, and are none
 _HARMLESS = r"(?:max|num|n|min|pad|eos|bos|unk|mask|sep|cls|special|new)_(?:\w+_)?token"
 
@@ -130,13 +132,14 @@ def _parse_word(words: Sequence[str], start: int) -> Argument | None:
 
 def quoted_arguments(words: Sequence[str]) -> str:
     """``shown_arguments`` as a shell would be given them."""
+    return " ".join(map(_quoted, masked_arguments(words)))
+
+
+def _quoted(word: str) -> str:
     import shlex
 
-    def quoted(word: str) -> str:
-        typed = word.replace(MASK, "x")  # stars that mask something need no quotes
-        return word if shlex.quote(typed) == typed else shlex.quote(word)
-
-    return " ".join(map(quoted, masked_arguments(words)))
+    typed = word.replace(MASK, "x")  # stars that mask something need no quotes
+    return word if shlex.quote(typed) == typed else shlex.quote(word)
 
 
 def shown_arguments(words: Sequence[str]) -> str:
@@ -146,8 +149,12 @@ def shown_arguments(words: Sequence[str]) -> str:
 
 def masked_command(line: str) -> str:
     """A shell line; one with passwords, tokens or keys, with stars for them."""
-    words = _split(line)
-    return line if masked_arguments(words) == words else quoted_arguments(words)
+    words = _shell_words(line)
+    masked = masked_arguments(words)
+    if masked == words:
+        return line
+    operators = {word for word in masked if word and set(word) <= set(_OPERATORS)}
+    return " ".join(word if word in operators else _quoted(word) for word in masked)
 
 
 def masked_value(name: str, value: str) -> str:
@@ -218,6 +225,18 @@ def is_secret(name: str) -> bool:
     """Whether a parameter of this name holds a password, token or key."""
     lower = name.lower().replace("-", "_").replace(".", "_")
     return re.search(_SECRET, lower) is not None and not re.search(_HARMLESS, lower)
+
+
+def _shell_words(line: str) -> list[str]:
+    """The words of a shell line of several commands, and what is between these."""
+    import shlex
+
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=_OPERATORS)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        return list(lexer)
+    except ValueError:
+        return line.split()
 
 
 def _split(command: str) -> list[str]:
