@@ -85,3 +85,22 @@ def test_other_ranks_are_refused_where_resources_are_requested(tmp_path):
     assert changed(tmp_path, job, "node_count=2").distribution.nodes == 2
     free = changed(tmp_path, job.replace(resources=Resources()), more)
     assert free.distribution.processes_per_node == 4
+
+
+def test_what_changes_the_outcome():
+    job = job_with(run_definition={"environmentVariables": {"A": "1"}, "nodeCount": 1})
+
+    def change(*settings, **changes):
+        configuration = job_changes.configuration_of(job) if settings else None
+        for text in settings:
+            set_field.apply(configuration, text)
+        return Changes(configuration=configuration, **changes).change_outcome(job)
+
+    assert not change()
+    assert not change(experiment="other", tags={"a": "b"})
+    assert not change("max_run_duration_seconds=60", "environment_variables.A=1")
+    assert change("max_run_duration_seconds=60", "environment_variables.A=2")
+    assert change("node_count=2")
+    assert change(arguments=("--lr", "1"))
+    assert change(replace_arguments=True)
+    assert change(variables={"A": "2"})

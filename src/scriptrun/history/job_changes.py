@@ -25,9 +25,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
+_TIME_LIMIT = "maxRunDurationSeconds"
 #: the sections of the run configuration that a rerun may change, as a .runconfig file names them
 CHANGEABLE = (
-    *("maxRunDurationSeconds", "nodeCount", "framework", "communicator"),
+    *(_TIME_LIMIT, "nodeCount", "framework", "communicator"),
     *("mpi", "pytorch", "tensorflow", "environmentVariables"),
 )
 #: the tag with all parameters that a sweep drew for a run, as JSON
@@ -55,11 +56,18 @@ class Changes(Value):
     configuration: RunConfiguration | None = None
     target_options: Json = fresh(default_factory=dict)
 
-    @property
-    def changes_outcome(self) -> bool:
-        """Whether the script gets other arguments or variables than the original."""
+    def change_outcome(self, job: JobSpec) -> bool:
+        """Whether the script gets other arguments, variables or ranks than that of ``job``.
+
+        Another time limit changes nothing that it does.
+        """
         told = (self.arguments, self.replace_arguments, self.remove_arguments)
-        return any((*told, self.variables, self.passed, self.configuration))
+        if any((*told, self.variables, self.passed)):
+            return True
+        if self.configuration is None:
+            return False
+        before, after = to_wire(configuration_of(job)), to_wire(self.configuration)
+        return any(before[name] != after[name] for name in after if name != _TIME_LIMIT)
 
 
 class ChangedJob(Value):

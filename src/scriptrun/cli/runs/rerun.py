@@ -93,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
     original = common_arguments.find_run(args)
     run_name.check_option(original.workspace, args.name)
     changes = _changes(args, original)
-    if args.verify and changes.changes_outcome:
+    if args.verify and changes.change_outcome(original.job):
         raise UserErrorException(
-            "--verify cannot be combined with other arguments or variables, or with --set.",
+            "--verify cannot be combined with other arguments, variables, nodes or processes.",
             "Such a run has other results. To compare them, run: scriptrun diff",
         )
     prepared = rerun_runs.prepare(original, changes)
