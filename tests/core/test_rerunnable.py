@@ -1,4 +1,4 @@
-"""Reruns from Python: what they get from values that are no texts."""
+"""Reruns from Python: what they get from values of all types."""
 
 from __future__ import annotations
 

@@ -321,7 +321,7 @@ def test_a_rerun_that_logs_the_same_image_is_the_same(user):
     )
     user.does("run", "draw.py")
     first = user.runs()[0]["id"]
-    assert user.does("rerun", first, "--verify", "--json").json["answer"] == "same"
+    assert user.does("rerun", first, "--verify", "--time", "1h", "--json").json["answer"] == "same"
     user.does("run", "--env", "PIXELS=b", "draw.py")
     other = user.runs()[0]["id"]
     assert list(user.does("diff", first, other, "--json").json["metrics"]) == ["drawn"]

@@ -79,7 +79,7 @@ def _argument_texts(arguments: Sequence[object]) -> tuple[str, ...]:
     values = [plain_value(value) for value in _words(arguments, "arguments")]
     refuse(
         [
-            f"arguments[{index}] is of type {type(value).__name__}, which is no text or number"
+            f"arguments[{index}] is of type {type(value).__name__}, not a string or number"
             for index, value in enumerate(values)
             if not is_plain(value)
         ],

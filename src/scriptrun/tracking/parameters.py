@@ -180,7 +180,7 @@ def masked_arguments(words: Sequence[str]) -> list[str]:
 
 
 def end_of_plain_words(words: Sequence[str], start: int) -> int:
-    """Where the words end that begin at ``start`` and are no options."""
+    """Where the words end that begin at ``start`` and do not begin an option."""
     end = start
     while end < len(words) and is_plain(words[end]):
         end += 1
@@ -207,7 +207,7 @@ def is_value(word: str) -> bool:
 
 
 def is_plain(word: str) -> bool:
-    """Whether ``word`` is no option."""
+    """Whether ``word`` does not begin an option."""
     return not word.startswith("-") or _is_negative(word)
 
 
