@@ -147,8 +147,8 @@ def test_the_goal_follows_from_the_name_of_the_metric(user):
 
 def test_a_mistyped_metric_is_named_once(user):
     user.writes("t.py", LOSS)
-    words = ["sweep", "t.py", "--param", "x=1,2", "--max-runs", "2", "--metric", "los"]
-    failed = user.types(*words)
+    words = ["sweep", "t.py", "--param", "x=1,2,3", "--max-runs", "3", "--metric", "los"]
+    failed = user.types(*words, "--jobs", "1")  # the first ends before the last starts
     assert failed.code == 1
     assert (failed.out + failed.err).count("did not log a number named 'los'") == 1
     assert user.does("sweep", "show").out.count("did not log a number named 'los'") == 1
