@@ -39,7 +39,8 @@ SESSION = (
     (
         "scriptrun run -n slow train.py -- --lr 0.02",
         "scriptrun run -n fast train.py -- --lr 0.1",
-        "scriptrun run -n wild train.py -- --lr 1.5",
+        "scriptrun run --detach -n wild train.py -- --lr 1.5",
+        "scriptrun wait",
     ),
     ("scriptrun list", "scriptrun best loss"),
     ("scriptrun metrics fast loss --plot --with slow",),
