@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scriptrun.queue import tickets
 from scriptrun.runtime import files
+from scriptrun.spec.errors import WorkspaceException
 
 #: the file in the folder of the tickets: run ID to reason; no ticket, as it does not end in .json
 FILE = "reasons"
@@ -55,6 +56,14 @@ def read(queue: Path) -> dict[str, str]:
     except OSError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def of_workspace(workspace_id: str) -> dict[str, str]:
+    """As ``reasons_of``, for the user's queue of a workspace; empty if it cannot be made."""
+    try:
+        return reasons_of(tickets.queue_of(workspace_id))
+    except WorkspaceException:  # nothing waits in it
+        return {}
 
 
 def reasons_of(queue: Path) -> dict[str, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun.queue import tickets, wait_reasons
+from scriptrun.queue import wait_reasons
 from scriptrun.runs import status as run_status
 from scriptrun.spec import suggestion
-from scriptrun.spec.errors import ScriptrunError, UserErrorException, WorkspaceException
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
 from scriptrun.store.records import DamagedRecord
@@ -31,11 +31,7 @@ def open_index(workspace: WorkspaceFiles) -> index.Index:
     """Open the workspace's index and refresh it."""
     from scriptrun.tracking import index  # starting a run needs neither it nor queries
 
-    try:
-        queue = tickets.queue_of(workspace.id)
-        waiting = wait_reasons.reasons_of(queue)
-    except WorkspaceException:  # the folder cannot be made: nothing waits in it
-        waiting = {}
+    waiting = wait_reasons.of_workspace(workspace.id)
 
     def status(folder: Path, job: JobSpec | DamagedRecord) -> run_state.RunState:
         if isinstance(job, DamagedRecord):

@@ -6,17 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from scriptrun.engines.base import PollRound
-from scriptrun.queue import tickets, wait_reasons
+from scriptrun.queue import wait_reasons
 from scriptrun.runs import follow
 from scriptrun.runs import status as run_status
-from scriptrun.spec.errors import ScriptrunError, UserErrorException, WorkspaceException
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.store.records import DamagedRecord
 from scriptrun.tracking import run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.core.run import Run
-    from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.tracking.run_state import RunState
 
 #: instead of a state, for a run whose folder was removed
@@ -82,15 +81,8 @@ def statuses(runs: Sequence[Run]) -> list[RunState]:
     waiting: dict[str, dict[str, str]] = {}
     for run in runs:
         if run.workspace.id not in waiting:
-            waiting[run.workspace.id] = _wait_reasons(run.workspace)
+            waiting[run.workspace.id] = wait_reasons.of_workspace(run.workspace.id)
     return [_status(run, waiting[run.workspace.id], poll_round) for run in runs]
-
-
-def _wait_reasons(workspace: WorkspaceFiles) -> dict[str, str]:
-    try:
-        return wait_reasons.reasons_of(tickets.queue_of(workspace.id))
-    except WorkspaceException:  # the folder cannot be made: nothing waits in it
-        return {}
 
 
 def _status(run: Run, waiting: dict[str, str], poll_round: PollRound) -> RunState:
