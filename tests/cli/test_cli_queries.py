@@ -15,28 +15,8 @@ from scriptrun.cli.runs import best, columns, groups, question, record
 from scriptrun.cli.runs import list as listing
 from scriptrun.cli.terminal import csv_text, output
 from scriptrun.core.experiment import Experiment
-from scriptrun.core.workspace import Workspace
 from scriptrun.query.fields import Field
 from scriptrun.runs.search import Search
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return Workspace.create("w", path=tmp_path)
-
-
-@pytest.fixture
-def types(workspace, capsys):
-    def run(*words, code=0):
-        capsys.readouterr()
-        assert main(list(words)) == code
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return err if code == 2 else out
-
-    return run
 
 
 def logged(workspace, name, failed="", tags=None, **metrics):

@@ -12,33 +12,11 @@ from scriptrun.cli import main
 from scriptrun.cli.tidy import archive, note, pin, remove, rename, selection, tag
 from scriptrun.core.experiment import Experiment
 from scriptrun.core.run import Run
-from scriptrun.core.workspace import Workspace
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import run_marks
 
 #: each command with a module of its own
 COMMANDS = {"archive": archive, "pin": pin, "remove": remove, "tag": tag, "note": note}
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return Workspace.create("w", path=tmp_path)
-
-
-@pytest.fixture
-def types(workspace, capsys):
-    """Type a command; it returns what it prints: to stderr if it fails with exit code 2."""
-
-    def run(*words, code=0):
-        capsys.readouterr()
-        assert main(list(words)) == code
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return err if code == 2 else out
-
-    return run
 
 
 def started(workspace, name):

@@ -51,6 +51,21 @@ sys.exit(main(["migrate", sys.argv[1]]))
 """
 
 
+def interrupt(program, folder, line):
+    """Press Ctrl-C once ``program``, which migrates ``folder``, has printed ``line``."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == line
+    process.send_signal(signal.SIGINT)
+    _, problems = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "Traceback" not in problems
+
+
 def looked(*paths, step=lambda done, total: None, **options):
     names = [str(path) for path in paths]
     return batch.look(names, "scriptrun", lambda module, name: None, step, **options)
@@ -112,34 +127,14 @@ def test_an_error_of_a_folder_is_a_finding(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process")
 def test_an_interrupt_while_a_worker_sends_its_result(tmp_path):
     repositories.plant(tmp_path, repositories=2, files=400)
-    process = subprocess.Popen(
-        [sys.executable, "-c", TORN, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "half sent\n"
-    process.send_signal(signal.SIGINT)
-    _, problems = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130 and "Traceback" not in problems
+    interrupt(TORN, tmp_path, "half sent\n")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process")
 def test_an_interrupt_ends_it_with_whole_files(tmp_path):
     repositories.plant(tmp_path, repositories=2, files=400)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.py")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", STOPPED, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "written\n"
-    process.send_signal(signal.SIGINT)
-    _, problems = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130 and "Traceback" not in problems
+    interrupt(STOPPED, tmp_path, "written\n")
     changed = [path for path, old in before.items() if path.read_bytes() != old]
     assert len(changed) == 1
     assert set(tmp_path.rglob("*.py")) == set(before)
