@@ -50,6 +50,10 @@ _DATASET: Json = {
     "size": nullable(integer("their size in bytes; null if unknown")),
     "created": time("when it was registered"),
 }
+_TRANSFERRED: Json = {
+    "files": integer("the number of files"),
+    "size": integer("their size in bytes"),
+}
 _LISTED = array(
     record(
         "",
@@ -220,14 +224,12 @@ DOCUMENTS = {
     ),
     "data download": document(
         "What was downloaded.",
-        files=integer("the number of files"),
-        size=integer("their size in bytes"),
+        **_TRANSFERRED,
         target=text("the folder"),
     ),
     "data upload": document(
         "What was uploaded.",
-        files=integer("the number of files"),
-        size=integer("their size in bytes"),
+        **_TRANSFERRED,
         skipped=integer("the number of files skipped, because they exist"),
     ),
     "data mount": document(
