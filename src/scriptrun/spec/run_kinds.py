@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SCRIPT, SWEEP = "azureml.scriptrun", "hyperdrive"
+SCRIPT, SWEEP, SERVICE = "azureml.scriptrun", "hyperdrive", "service"
 
 
 class RunKind(Value):
@@ -26,7 +26,8 @@ class RunKind(Value):
     file in the run's folder, ``log`` its log if it is not a script's. ``has_children``: child runs
     do the work and log the metrics. If such a run has its own worker, ``queue`` is the folder of
     tickets in the user's runtime directory, and ``ensure_workers`` the function that starts a
-    workspace's missing workers.
+    workspace's missing workers. A run without ``takes_slot`` starts at once: it needs no slot of
+    this machine.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RunKind(Value):
     queue: str = ""
     ensure_workers: str = ""
     goal: str = ""
+    takes_slot: bool = True
 
 
 RUN_KINDS = {
@@ -56,6 +58,14 @@ RUN_KINDS = {
             queue="sweeps",
             ensure_workers="scriptrun.sweeps.ensure_driver:ensure_all",
             goal="scriptrun.sweeps.record:goal_of",
+        ),
+        RunKind(
+            SERVICE,
+            "service",
+            "scriptrun.core.run:Run",
+            "scriptrun.services.status:status_of",
+            record="service.json",
+            takes_slot=False,
         ),
     )
 }

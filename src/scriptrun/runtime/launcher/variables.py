@@ -146,7 +146,9 @@ def expand(argument: str, system: "dict[str, str]") -> str:
 def command_line(job: "Json", order: "LaunchOrder", system: "dict[str, str]") -> "list[str]":
     """The command line of the job."""
     if order.container:
-        return _container_command(job, order.container, system)
+        return _container_command(job, order, system)
+    if job.get("kind") == "service":
+        return [order.python or "", _server(order)]
     if job.get("command"):
         shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
         return [shell, "-c", job["command"]]
@@ -154,11 +156,17 @@ def command_line(job: "Json", order: "LaunchOrder", system: "dict[str, str]") ->
     return [order.python, job["script"]] + arguments
 
 
-def _container_command(job: "Json", container: "Json", system: "dict[str, str]") -> "list[str]":
+def _server(order: "LaunchOrder") -> str:
+    """The script that serves a model, in the job's runtime."""
+    return os.path.join(order.runtime, "scriptrun", "runtime", "serving", "entry.py")
+
+
+def _container_command(job: "Json", order: "LaunchOrder", system: "dict[str, str]") -> "list[str]":
     """The image's Python with the script, or the image's shell with the command.
 
     Raises OSError if the image has no Python.
     """
+    container = order.container or {}
     if job.get("command"):
         if container.get("shell"):
             return [container["shell"], "-c", job["command"]]
@@ -169,5 +177,7 @@ def _container_command(job: "Json", container: "Json", system: "dict[str, str]")
         message = "image {} has no Python; use one that does, or set its path with "
         message += "environment.python.interpreter_path"
         raise OSError(errno.ENOENT, message.format(container["named"]))
+    if job.get("kind") == "service":
+        return [container["python"], _server(order)]
     arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
     return [container["python"], job["script"]] + arguments
