@@ -1,0 +1,185 @@
+"""The request and response objects that entry scripts of v1 use: no Flask is needed.
+
+``AMLRequest`` has the attributes of Flask's request that scripts read; ``AMLResponse`` those of its
+response. Scripts import them from ``azureml.contrib.services.aml_request`` and ``aml_response``.
+"""
+
+import functools
+import io
+import json
+
+from scriptrun.runtime.serving import form_data
+from scriptrun.runtime.serving.errors import BadRequest
+from scriptrun.runtime.serving.http_messages import Response
+from scriptrun.runtime.serving.multi_dict import Headers, MultiDict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Dict, Mapping, Optional
+
+    from scriptrun.runtime.serving.http_messages import Request
+
+#: the attribute of a run() that takes the request itself
+RAW = "__scriptrun_raw__"
+
+
+def rawhttp(function: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Decorate ``run``: it then takes an ``AMLRequest``, of any method, with the raw body."""
+
+    @functools.wraps(function)
+    def call(*args: "Any", **named: "Any") -> "Any":
+        return function(*args, **named)
+
+    setattr(call, RAW, True)
+    return call
+
+
+class AMLRequest:
+    """A request, as Flask shows it.
+
+    ``method``, ``headers``, ``args`` (the query), ``form``, ``files``, ``values`` (query and form),
+    ``data`` (the body as bytes), ``json``, ``path``, ``full_path``, ``url``, ``base_url``,
+    ``host``, ``remote_addr``, ``content_type``, ``mimetype``, ``content_length``, ``cookies``.
+    """
+
+    def __init__(self, request: "Request") -> None:
+        self._request = request
+        self.method, self.path, self.data = request.method, request.path, request.body
+        self.remote_addr = request.remote
+        self.scheme, self.script_root, self.root_path = "http", "", ""
+        self.query_string = request.query.encode("latin-1")
+        self.headers = Headers(request.headers)
+        self.content_type: "Optional[str]" = request.header("content-type")
+        self.mimetype = (self.content_type or "").partition(";")[0].strip().lower()
+        self.content_length = len(request.body)
+        self.host = request.header("host") or ""
+        self.args = form_data.parse_query(request.query)
+        self._form: "Optional[form_data.Form]" = None
+
+    @property
+    def full_path(self) -> str:
+        """The path with "?" and the query, as Flask has it: with "?" even without a query."""
+        return "{}?{}".format(self.path, self._request.query)
+
+    @property
+    def base_url(self) -> str:
+        """The URL without the query."""
+        return "http://{}{}".format(self.host, self.path)
+
+    @property
+    def url(self) -> str:
+        """The URL with the query."""
+        return self.base_url + ("?" + self._request.query if self._request.query else "")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the content type is JSON."""
+        kind = self.mimetype
+        return kind == "application/json" or (
+            kind.startswith("application/") and kind.endswith("+json")
+        )
+
+    @property
+    def stream(self) -> io.BytesIO:
+        """The body as a file."""
+        return io.BytesIO(self.data)
+
+    @property
+    def form(self) -> MultiDict:
+        """The fields of a form in the body. Raises BadRequest for a damaged one."""
+        return self._read_form().fields
+
+    @property
+    def files(self) -> MultiDict:
+        """The files of a form in the body. Raises BadRequest for a damaged one."""
+        return self._read_form().files
+
+    @property
+    def values(self) -> MultiDict:
+        """The query and the form's fields."""
+        return MultiDict(list(self.args.items(multi=True)) + list(self.form.items(multi=True)))
+
+    def _read_form(self) -> "form_data.Form":
+        if self._form is None:
+            self._form = form_data.parse_form(self.content_type or "", self.data)
+        return self._form
+
+    @property
+    def cookies(self) -> "Dict[str, str]":
+        """The cookies that the client sent."""
+        pairs = [each.partition("=") for each in (self.headers.get("Cookie") or "").split(";")]
+        return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
+
+    def get_data(
+        self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
+    ) -> "Any":
+        """The body: bytes, or text with ``as_text``."""
+        return self.data.decode("utf-8", "replace") if as_text else self.data
+
+    @property
+    def json(self) -> "Any":
+        """The body's JSON value. Raises BadRequest if it is none."""
+        return self.get_json()
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> "Any":
+        """The body's JSON value.
+
+        Raises BadRequest if the content type is not JSON (unless ``force``) or the body is no JSON;
+        with ``silent`` it returns None instead.
+        """
+        try:
+            if not force and not self.is_json:
+                raise BadRequest("The request's content type is not application/json.")
+            return json.loads(self.data.decode("utf-8"))
+        except (ValueError, BadRequest) as problem:
+            if silent:
+                return None
+            if isinstance(problem, BadRequest):
+                raise
+            raise BadRequest("The body is not valid JSON: {}".format(problem)) from None
+
+    def __repr__(self) -> str:
+        return "<AMLRequest {} {}>".format(self.url, self.method)
+
+
+class AMLResponse:
+    """A response with its own status and headers.
+
+    ``message`` is text, bytes, or a value that becomes JSON; with ``json_str`` it always becomes
+    JSON. ``run_function_failed`` sets the header x-ms-run-function-failed.
+    """
+
+    def __init__(
+        self,
+        message: "Any",
+        status_code: int = 200,
+        response_headers: "Mapping[str, str]" = {},  # noqa: B006 - the SDK's signature
+        json_str: bool = False,
+        run_function_failed: bool = False,
+    ) -> None:
+        self.status_code, self.run_function_failed = int(status_code), run_function_failed
+        kind = "text/html; charset=utf-8"
+        if json_str or not isinstance(message, (str, bytes, bytearray)):
+            message, kind = json.dumps(message), "application/json"
+        self.headers = Headers([("Content-Type", kind)])
+        for name, value in dict(response_headers or {}).items():
+            self.headers[name] = str(value)
+        self.data = message.encode("utf-8") if isinstance(message, str) else bytes(message)
+
+    def set_data(self, value: "Any") -> None:
+        """Replace the body."""
+        self.data = value.encode("utf-8") if isinstance(value, str) else bytes(value)
+
+    def get_data(self, as_text: bool = False) -> "Any":
+        """The body: bytes, or text with ``as_text``."""
+        return self.data.decode("utf-8", "replace") if as_text else self.data
+
+
+def from_script(result: "Any") -> "Optional[Response]":
+    """The response in ``result`` if run() returned one, ours or Flask's; None for other values."""
+    if not (hasattr(result, "status_code") and hasattr(result, "get_data")):
+        return None
+    hops = ("content-length", "connection", "transfer-encoding", "date", "server", "keep-alive")
+    headers = [(str(n), str(v)) for n, v in result.headers.items() if n.lower() not in hops]
+    return Response(int(result.status_code), result.get_data(), None, headers)

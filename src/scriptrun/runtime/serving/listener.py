@@ -1,0 +1,64 @@
+"""The socket that a service listens on."""
+
+import errno
+import socket
+
+from scriptrun.runtime.serving.errors import ServiceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.serving.order import ServiceOrder
+
+#: connections that wait until a worker accepts them
+BACKLOG = 1024
+
+
+def open_listener(order: "ServiceOrder") -> "socket.socket":
+    """Bind the address of ``order``, and listen.
+
+    A service that replaces another binds the same port beside it, and listens only when its workers
+    are ready: until then the other one gets all connections. Raises ServiceError, with a sentence.
+    """
+    family, address = _resolve(order)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if order.replaces:
+            _share(listener)
+        listener.bind(address)
+        if not order.replaces:
+            listener.listen(BACKLOG)
+            _share(listener)  # from now on with the service that replaces this one
+    except OSError as problem:
+        listener.close()
+        raise ServiceError(_explain(order, problem)) from None
+    return listener
+
+
+def _resolve(order: "ServiceOrder") -> "tuple[int, tuple[object, ...]]":
+    try:
+        found = socket.getaddrinfo(
+            order.host or None, order.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError) as problem:
+        text = "The host {!r} is unknown ({}): use 127.0.0.1, 0.0.0.0 or a name of this machine."
+        raise ServiceError(text.format(order.host, problem)) from None
+    return found[0][0], found[0][4]
+
+
+def _share(listener: "socket.socket") -> None:
+    if hasattr(socket, "SO_REUSEPORT"):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+def _explain(order: "ServiceOrder", problem: OSError) -> str:
+    if problem.errno == errno.EADDRINUSE:
+        text = "Port {} on {} is in use: stop what listens there, or choose another port."
+        return text.format(order.port, order.host)
+    if problem.errno in (errno.EACCES, errno.EPERM):
+        text = "Port {} is reserved for the administrator: choose one above 1023."
+        return text.format(order.port)
+    if problem.errno == errno.EADDRNOTAVAIL:
+        text = "The host {!r} is not an address of this machine: use 127.0.0.1 or 0.0.0.0."
+        return text.format(order.host)
+    return "Cannot listen on {} port {}: {}.".format(order.host, order.port, problem.strerror)

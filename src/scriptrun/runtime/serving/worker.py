@@ -1,0 +1,160 @@
+"""A worker process of a service: loads the model once, and answers requests with it."""
+
+import _thread
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+
+from scriptrun.runtime.serving import access, entry_script, listener, servers
+from scriptrun.runtime.serving import order as orders
+from scriptrun.runtime.serving.access_log import AccessLog
+from scriptrun.runtime.serving.errors import ServiceError
+from scriptrun.runtime.serving.service import Service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List
+
+    from scriptrun.runtime.serving.order import ServiceOrder
+
+_PR_SET_PDEATHSIG = 1
+#: what the master writes to stop a worker
+STOP = b"s"
+#: exit codes: init() failed; run() took too long
+FAILED, OVERDUE = 1, 75
+_STOP_SECONDS = 5.0
+
+
+def main(descriptors: "List[str]") -> int:
+    """Serve on the first of ``descriptors``; the others lead from and to the master."""
+    sock, orders_in, reports = (int(each) for each in descriptors)
+    for descriptor in (sock, orders_in, reports):
+        os.set_inheritable(descriptor, False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _leave_to_master)
+    _end_with_parent()
+    control = WorkerControl(orders_in, reports)
+    folder = os.environ["SCRIPTRUN_RUN_FOLDER"]
+    order = orders.read(folder)
+    try:
+        service = prepare(order, folder)
+    except BaseException as problem:  # SystemExit too
+        control.report(failed=describe_failure(problem))
+        return FAILED
+    listening = socket.socket(fileno=sock)
+    server = servers.create(listening, service, AccessLog(), control)
+    listening.listen(listener.BACKLOG)
+    control.report(ready=servers.name_of(server))
+    control.is_serving = True
+    server.serve()
+    control.leave()
+    return 0
+
+
+def prepare(order: "ServiceOrder", folder: str) -> Service:
+    """The service of ``order``, its model loaded. Raises what the script raises."""
+    entry_script.set_variables(order, folder, os.getcwd())
+    script = entry_script.load(order, folder)
+    script.init()
+    return Service(order, script, access.environment_access(order))
+
+
+def describe_failure(problem: BaseException) -> str:
+    """A sentence about what ended the start; its traceback is printed first."""
+    if isinstance(problem, ServiceError):
+        return str(problem)
+    trace = problem.__traceback__
+    ours = os.path.dirname(os.path.abspath(__file__))
+    while trace is not None and _is_internal(trace.tb_frame.f_code.co_filename, ours):
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(problem), problem, trace)
+    sys.stderr.write("".join(lines))
+    sys.stderr.flush()
+    summary = traceback.format_exception_only(type(problem), problem)[-1].strip()
+    return "The model could not be loaded: {}".format(summary)
+
+
+def _is_internal(path: str, folder: str) -> bool:
+    return os.path.dirname(os.path.abspath(path)) == folder or path.startswith("<frozen importlib")
+
+
+def _leave_to_master(number: int, frame: object) -> None:
+    """Signals to the whole group are the master's business: it tells its workers to stop."""
+
+
+def _end_with_parent() -> None:
+    """Let the system kill this process when the master ends (Linux)."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass  # the end of the pipe tells it too
+
+
+class WorkerControl:
+    """The worker's line to its master: told to stop, or gone, on one pipe; reports on the other."""
+
+    def __init__(self, orders_in: int, reports: int) -> None:
+        self._orders, self._reports = orders_in, reports
+        self.descriptor, self._writer = os.pipe()
+        self.is_serving, self._has_answered = False, False
+        _thread.start_new_thread(self._listen, ())
+
+    def _listen(self) -> None:
+        heard = os.read(self._orders, 1)
+        if heard != STOP:
+            os._exit(FAILED)  # the master is gone
+        if not self.is_serving:
+            os._exit(0)
+        os.write(self._writer, STOP)
+        os.read(self._orders, 1)
+        os._exit(FAILED)
+
+    def report(self, **facts: object) -> None:
+        """Send ``facts`` to the master."""
+        try:
+            os.write(self._reports, json.dumps(facts).encode() + b"\n")
+        except OSError:
+            pass  # it is gone, and so will this process be
+
+    def must_stop(self) -> bool:
+        """Whether the master says to stop; called when ``descriptor`` is readable."""
+        return os.read(self.descriptor, 1) == STOP
+
+    def count_answer(self) -> None:
+        """Note that run() has answered."""
+        if not self._has_answered:
+            self._has_answered = True
+            self.report(answered=True)
+
+    def end_overdue(self, limit: float) -> None:
+        """End this process, as run() cannot be interrupted; the master replaces it."""
+        frame = sys._current_frames().get(_main_thread())
+        where = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
+        text = "run() took longer than {:g} seconds (timeout_seconds); it was here:\n{}"
+        sys.stderr.write(text.format(limit, where))
+        sys.stderr.flush()
+        self.report(overdue=limit)
+        os._exit(OVERDUE)
+
+    def leave(self) -> None:
+        """End this process soon, even if the script's threads do not."""
+        sys.stdout.flush()
+
+        def kill() -> None:
+            import time
+
+            time.sleep(_STOP_SECONDS)
+            os._exit(0)
+
+        _thread.start_new_thread(kill, ())
+
+
+def _main_thread() -> int:
+    import threading
+
+    return threading.main_thread().ident or 0
