@@ -32,6 +32,11 @@ _HOMES = {
     "PyTorchConfiguration": "scriptrun.config.distributed",
     "TensorflowConfiguration": "scriptrun.config.distributed",
     "Local": "scriptrun.engines.local.engine",
+    "InferenceConfig": "scriptrun.config.services.inference_config",
+    "Webservice": "scriptrun.services.webservice",
+    "LocalWebservice": "scriptrun.services.webservice",
+    "AciWebservice": "scriptrun.services.webservice",
+    "AksWebservice": "scriptrun.services.webservice",
     "HyperDriveConfig": "scriptrun.config.sweeps.hyperdrive",
     "PrimaryMetricGoal": "scriptrun.config.sweeps.hyperdrive",
     "HyperDriveRun": "scriptrun.sweeps.hyperdrive_run",
@@ -73,6 +78,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from scriptrun.config.run_configuration import RunConfiguration as RunConfiguration
     from scriptrun.config.script_run_config import ScriptRunConfig as ScriptRunConfig
     from scriptrun.config.sections import DockerConfiguration as DockerConfiguration
+    from scriptrun.config.services.inference_config import InferenceConfig as InferenceConfig
     from scriptrun.config.sweeps.early_stopping import AshaPolicy as AshaPolicy
     from scriptrun.config.sweeps.early_stopping import BanditPolicy as BanditPolicy
     from scriptrun.config.sweeps.early_stopping import MedianStoppingPolicy as MedianStoppingPolicy
@@ -107,6 +113,10 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from scriptrun.core.run import Run as Run
     from scriptrun.core.workspace import Workspace as Workspace
     from scriptrun.engines.local.engine import Local as Local
+    from scriptrun.services.webservice import AciWebservice as AciWebservice
+    from scriptrun.services.webservice import AksWebservice as AksWebservice
+    from scriptrun.services.webservice import LocalWebservice as LocalWebservice
+    from scriptrun.services.webservice import Webservice as Webservice
     from scriptrun.sweeps.hyperdrive_run import HyperDriveRun as HyperDriveRun
 
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604

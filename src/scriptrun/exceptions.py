@@ -18,6 +18,7 @@ from scriptrun.spec.errors import (
     ScriptrunError,
     SnapshotException,
     UserErrorException,
+    WebserviceException,
     WorkspaceException,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "ScriptrunError",
     "SnapshotException",
     "UserErrorException",
+    "WebserviceException",
     "WorkspaceException",
 ]

@@ -20,23 +20,22 @@ from scriptrun.runs import marks
 from scriptrun.spec.absent import absent
 from scriptrun.spec.control_characters import escape
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.run_kinds import handler
 from scriptrun.store.versions import VersionRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
+    from scriptrun.config.services.inference_config import InferenceConfig
     from scriptrun.core.model_metadata import Criteria
     from scriptrun.data.datasets.base import AbstractDataset
     from scriptrun.runtime.hints import Json
-
-_SERVING = (
-    "scriptrun does not serve models. Get the files with model.download() and load them in a "
-    "server of your choice."
-)
+    from scriptrun.services.webservice import Webservice
 
 
-@absent("deploy package profile print_configuration get_sas_urls", _SERVING)
+@absent("get_sas_urls", "The files are on this machine: use model.download().")
 class Model:
     """The registered model ``name`` in ``version`` (default: the latest), or the one with ``id``
     (``name:version``).
@@ -185,6 +184,46 @@ class Model:
             if dataset_id is None or dataset_id in [pair[1] for pair in head.get("datasets") or ()]:
                 models.append(model)
         return models
+
+    @staticmethod
+    def deploy(
+        workspace: WorkspaceFiles,
+        name: str,
+        models: builtins.list[Any] | None = None,
+        inference_config: InferenceConfig | None = None,
+        deployment_config: WebserviceDeploymentConfiguration | None = None,
+        deployment_target: object = None,
+        overwrite: bool = False,
+        show_output: bool = False,
+    ) -> Webservice:
+        """Serve ``models`` as the service ``name``; returns a Webservice at once.
+
+        ``deployment_config`` is LocalWebservice, AciWebservice or AksWebservice
+        ``.deploy_configuration(...)``: all of them are a service on this machine. Without
+        ``inference_config`` the first model is served by what it is. ``overwrite`` replaces a
+        service of that name. ``show_output`` waits, and prints the log. Raises WebserviceException
+        with all problems.
+        """
+        service: Webservice = handler("scriptrun.services.deploy:deploy_model")(
+            Workspace(workspace.root), name, models, inference_config, deployment_config,
+            deployment_target, overwrite, show_output,
+        )  # fmt: skip
+        return service
+
+    @staticmethod
+    def package(
+        workspace: WorkspaceFiles,
+        models: builtins.list[Any],
+        inference_config: InferenceConfig | None = None,
+        generate_dockerfile: bool = False,
+        image_name: str | None = None,
+        image_label: str | None = None,
+    ) -> Any:
+        """A folder with a Dockerfile that serves ``models``: a ModelPackage."""
+        return handler("scriptrun.services.package:package")(
+            Workspace(workspace.root), models, inference_config, generate_dockerfile, image_name,
+            image_label,
+        )  # fmt: skip
 
     @staticmethod
     def get_model_path(

@@ -6,6 +6,7 @@ import os
 
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.run_kinds import handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ class Workspace(WorkspaceFiles):
         from scriptrun.core.model import Model
 
         return {model.name: model for model in Model.list(self, latest=True)}
+
+    @property
+    def webservices(self) -> dict[str, Any]:
+        """The services by name (Webservice)."""
+        services = handler("scriptrun.services.webservice:Webservice").list(self)
+        return {service.name: service for service in services}
 
     def set_default_datastore(self, name: str) -> None:
         """Set the default datastore by name."""

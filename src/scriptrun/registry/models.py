@@ -216,6 +216,20 @@ def cached_root(workspace: WorkspaceFiles, record: VersionRecord) -> Path:
     return Path(foreign_names.join(folder, record["root"], origin))
 
 
+def stored_files(workspace: WorkspaceFiles, record: VersionRecord) -> dict[str, Path]:
+    """The paths of a version's files in the store, by their names in the model.
+
+    They are verified as ``cached_root`` does. Raises WorkspaceException for damage.
+    """
+    cached_root(workspace, record)
+    content = _content(workspace)
+    names = _names(record)
+    return {
+        name: blobs.path_of(content, file["sha256"])
+        for name, file in zip(names, record["files"], strict=True)
+    }
+
+
 def _lay_out(folder: Path, links: Mapping[Path, Path]) -> None:
     """Make ``folder`` hold these links and nothing else; other processes may do the same."""
     folder.mkdir(parents=True, exist_ok=True)

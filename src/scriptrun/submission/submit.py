@@ -29,7 +29,7 @@ from scriptrun.spec.errors import (
 )
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.spec.values import Value
+from scriptrun.spec.values import Value, fresh
 from scriptrun.store import paths
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import check as checks
@@ -39,6 +39,8 @@ from scriptrun.tracking.events import later_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
@@ -120,18 +122,31 @@ def submit_job(
     workspace: WorkspaceFiles,
     warnings: list[str],
     lockfile: Json | None = None,
+    extras: Extras | None = None,
 ) -> Path:
     """Record ``job`` as a run and start or queue it; returns the run's folder.
 
-    ``lockfile`` is an earlier run's lockfile, to use for its environment.
+    ``lockfile`` is an earlier run's lockfile, to use for its environment. ``extras`` are those of
+    the run's kind, for targets that share files.
     """
     remote_runs = remote.for_target(job.target)
     if remote_runs is not None:
         return remote_runs.submit(job, workspace, warnings, lockfile)
-    pending = create_run(job, workspace, warnings, lockfile)
+    pending = create_run(job, workspace, warnings, lockfile, extras=extras)
     start_or_queue(workspace, pending)
     _add_remarks(pending.job, pending.folder, pending.ready, warnings)
     return pending.folder
+
+
+class Extras(Value):
+    """What a kind of run adds to its submission.
+
+    ``write`` writes files into the run's folder before it becomes a run; ``variables`` are for the
+    job only and never recorded, beside those that it inherits.
+    """
+
+    write: Callable[[Path], None]
+    variables: Mapping[str, str] = fresh(default_factory=dict)
 
 
 class PendingRun(Value):
@@ -149,11 +164,12 @@ def create_run(
     warnings: list[str],
     lockfile: Json | None = None,
     ready: environments.ReadyEnvironment | None = None,
+    extras: Extras | None = None,
 ) -> PendingRun:
     """Record ``job`` as a queued run. If that raises WorkspaceException, nothing is left of it.
 
     Its ticket is not synced: a run that starts at once needs it no more.
-    ``ready`` is its environment if it was looked up already.
+    ``ready`` is its environment if it was looked up already; ``extras`` are those of its kind.
     """
     if ready is None:
         cache = resolve_environment.cache_folder_of(job.target, workspace)
@@ -162,9 +178,12 @@ def create_run(
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
     folder = run_folder.make(workspace.runs_folder, job)
     ticket = None
+    variables = dict(os.environ) if extras is None else {**os.environ, **extras.variables}
     try:
+        if extras is not None:
+            extras.write(folder)
         _write_events(job, folder, warnings, lockfile)
-        ticket = tickets.write(queue, folder, dict(os.environ), durable=False)
+        ticket = tickets.write(queue, folder, variables, durable=False)
         run_folder.publish(folder, job)
     except (ScriptrunError, OSError) as error:
         if ticket is not None:

@@ -1,0 +1,1 @@
+"""How models are served: the user's configurations, with the SDK v1's names."""

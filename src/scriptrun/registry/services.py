@@ -1,0 +1,186 @@
+"""The workspace's services: one record a name, and their keys in the user's secret vault."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scriptrun.runtime import files
+from scriptrun.spec import ids, suggestion
+from scriptrun.spec.errors import SecretException, WebserviceException
+from scriptrun.spec.values import Value, fresh
+from scriptrun.store import paths, records
+from scriptrun.store.locks import flocks
+from scriptrun.store.secrets import vault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
+
+_SUFFIX = ".json"
+#: a file name and a part of a URL
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+class ServiceRecord(Value):
+    """A service: ``run`` is the ID of the run that serves it, None while the first one starts.
+
+    ``next`` is the ID of the run that starts in its place, None if none does. ``request`` is what
+    was asked for, as JSON without keys, ``next_request`` the same for ``next``. ``by`` identifies
+    the process that deploys ``next``. ``failure`` says why the latest deployment did not replace
+    the one before (``run``, ``reason``). ``port`` is the one that it last had. Times are ISO 8601.
+    """
+
+    name: str
+    request: Json
+    run: str | None = None
+    next: str | None = None
+    next_request: Json | None = None
+    by: Json | None = None
+    created: str = ""
+    updated: str = ""
+    description: str = ""
+    compute_type: str = "Local"
+    tags: dict[str, str] = fresh(default_factory=dict)
+    properties: dict[str, str] = fresh(default_factory=dict)
+    port: int | None = None
+    failure: Json | None = None
+
+    @property
+    def newest(self) -> str:
+        """The ID of the run that was started last."""
+        return self.next or self.run or ""
+
+
+def name_problem(name: object) -> str:
+    """Why ``name`` cannot name a service; "" if it can."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return ""
+    return (
+        f"invalid service name {name!r:.100}; use letters, digits, '-', '_' and '.', starting with "
+        "a letter or digit, at most 100 characters"
+    )
+
+
+def names(workspace: WorkspaceFiles) -> list[str]:
+    """The names of all services, sorted."""
+    entries = files.names_in(_folder(workspace))
+    return sorted(name[: -len(_SUFFIX)] for name in entries if name.endswith(_SUFFIX))
+
+
+def read(workspace: WorkspaceFiles, name: str) -> ServiceRecord | None:
+    """The record of the service ``name``, or None. Raises DamagedRecord."""
+    if name_problem(name):
+        return None
+    return records.read(_path(workspace, name), ServiceRecord.from_dict)
+
+
+def get(workspace: WorkspaceFiles, name: str) -> ServiceRecord:
+    """The record of the service ``name``. Raises WebserviceException, naming near ones, if none."""
+    record = read(workspace, name)
+    if record is None:
+        raise WebserviceException(
+            f"Service {name!r} not found in workspace {workspace.name!r}.",
+            hint=suggestion.hint(str(name), names(workspace), "Services"),
+        )
+    return record
+
+
+def all_records(workspace: WorkspaceFiles) -> Iterator[ServiceRecord]:
+    """All services by name; those whose record is damaged are named on stderr."""
+    found = records.readable(names(workspace), lambda name: read(workspace, name))
+    yield from (record for record in found if record is not None)
+
+
+def create(workspace: WorkspaceFiles, record: ServiceRecord) -> bool:
+    """Record a new service durably; returns False if the name is taken, also at this moment."""
+    path = _path(workspace, record.name)
+    try:
+        files.make_folders(path.parent)
+        return files.publish(str(path), files.to_json(record.as_dict()))
+    except OSError as error:
+        raise paths.not_writable(path, error) from error
+
+
+@contextmanager
+def locked(workspace: WorkspaceFiles, name: str) -> Iterator[None]:
+    """Hold the service's lock on this machine: changes of its record wait for each other."""
+    with flocks.flock(paths.runtime_folder("services", workspace.id) / f"{name}.lock"):
+        yield
+
+
+def change(
+    workspace: WorkspaceFiles,
+    name: str,
+    update: Callable[[ServiceRecord], ServiceRecord | None],
+) -> ServiceRecord:
+    """Change the record by ``update``, durably; nothing else changes it meanwhile.
+
+    ``update`` returns None to leave it. Raises WebserviceException if there is no such service.
+    """
+    with locked(workspace, name):
+        record = get(workspace, name)
+        changed = update(record)
+        if changed is None or changed == record:
+            return record
+        changed = changed.replace(updated=ids.now())
+        path = _path(workspace, name)
+        try:
+            files.write_atomic(str(path), files.to_json(changed.as_dict()))
+        except OSError as error:
+            raise paths.not_writable(path, error) from error
+        return changed
+
+
+def remove(workspace: WorkspaceFiles, name: str, run: str | None = None) -> None:
+    """Remove the record and the keys; with ``run``, only if that is still its newest run."""
+    with locked(workspace, name):
+        record = read(workspace, name)
+        if run is not None and (record is None or record.newest != run):
+            return
+        path = _path(workspace, name)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            files.sync_folder(path.parent)
+        forget_keys(workspace, name)
+
+
+def keys(workspace: WorkspaceFiles, name: str) -> tuple[str, str] | None:
+    """The service's primary and secondary key, or None: they are this user's secrets."""
+    try:
+        found = vault.find(_secret(workspace, name)).split()
+    except SecretException:
+        return None
+    return (found[0], found[-1]) if found else None
+
+
+def store_keys(workspace: WorkspaceFiles, name: str, keys: tuple[str, str]) -> None:
+    """Store the service's keys. Raises SecretException if that is impossible."""
+    vault.store(_secret(workspace, name), " ".join(keys))
+
+
+def forget_keys(workspace: WorkspaceFiles, name: str) -> None:
+    """Remove the service's keys if it has any."""
+    if vault.exists(_secret(workspace, name)):
+        vault.forget(_secret(workspace, name))
+
+
+def new_key() -> str:
+    """A key that cannot be guessed."""
+    return files.unique(64)
+
+
+def _secret(workspace: WorkspaceFiles, name: str) -> str:
+    return vault.workspace_secret(workspace.id, f"service-{name}")
+
+
+def _folder(workspace: WorkspaceFiles) -> Path:
+    return workspace.directory / "services"
+
+
+def _path(workspace: WorkspaceFiles, name: str) -> Path:
+    return _folder(workspace) / f"{os.path.basename(name)}{_SUFFIX}"

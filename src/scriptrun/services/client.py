@@ -1,0 +1,57 @@
+"""Requests to a service, over HTTP on this machine or its network."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+
+from scriptrun.spec.errors import WebserviceException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def call(name: str, url: str, data: object, key: str | None, timeout: float | None) -> Any:
+    """Post ``data`` (text or bytes; anything else as JSON) and return the parsed answer.
+
+    An answer that is no JSON is returned as text. Raises WebserviceException, with the status, for
+    any other answer than 200, and if the service cannot be reached.
+    """
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, _body(data), headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            return _parsed(response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            content = error.read().decode("utf-8", "replace")
+        raise WebserviceException(
+            f"Service {name!r} answered with status {error.code}: {content[:2000]}",
+            error.code,
+            hint="" if error.code < 500 else "For the traceback, see get_logs().",
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise WebserviceException(
+            f"Service {name!r} does not answer at {url}: {reason}.",
+            hint="See its state and get_logs().",
+        ) from None
+
+
+def _body(data: object) -> bytes:
+    if isinstance(data, str):
+        return data.encode()
+    return bytes(data) if isinstance(data, bytes | bytearray) else json.dumps(data).encode()
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")

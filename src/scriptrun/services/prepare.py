@@ -1,0 +1,270 @@
+"""Check a service request and prepare its run: all problems at once, before anything is recorded."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+from pathlib import Path
+
+from scriptrun.config.environments.environment import Environment
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.registry import services as registry
+from scriptrun.registry.services import ServiceRecord
+from scriptrun.runtime import files
+from scriptrun.runtime.serving import order as service_order
+from scriptrun.services import served_models, source
+from scriptrun.services.request import ServiceRequest
+from scriptrun.services.served_models import FoundModel
+from scriptrun.spec import run_kinds
+from scriptrun.spec.errors import RunConfigurationException, UserErrorException, WebserviceException
+from scriptrun.spec.job import JobSpec, Retry
+from scriptrun.spec.values import Value, fresh
+from scriptrun.submission import check as submission_check
+from scriptrun.submission import submit as job_submit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.runtime.hints import Json
+
+#: the experiment of all services' runs
+EXPERIMENT = "services"
+#: the file in the run's folder with the request of a test
+TEST_FILE = "service_test.txt"
+_AUTH = (service_order.OPEN, service_order.KEY)
+
+
+class PreparedService(Value):
+    """A checked service, ready to be recorded and started."""
+
+    request: ServiceRequest
+    job: JobSpec
+    order: Json
+    models: list[FoundModel]
+    keys: tuple[str, str] | None = None
+    warnings: list[str] = fresh(default_factory=list)
+    environment: Environment | None = None
+    lockfile: Json | None = None
+
+    def extras(self) -> job_submit.Extras:
+        """The files of the run, and its keys."""
+        variables = {service_order.KEYS_VARIABLE: " ".join(self.keys)} if self.keys else {}
+        return job_submit.Extras(self._write, variables)
+
+    def _write(self, folder: Path) -> None:
+        served_models.lay_out(self.models, folder)
+        if self.request.test is not None:
+            text = self.request.test.encode("utf-8", "surrogatepass")
+            files.write_atomic(str(folder / TEST_FILE), text)
+        order = service_order.ServiceOrder(**self.order)
+        content = files.to_json(order.to_json())
+        files.write_atomic(str(folder / service_order.FILE), content)
+
+
+def prepare(
+    workspace: WorkspaceFiles, request: ServiceRequest, record: ServiceRecord | None = None
+) -> PreparedService:
+    """Check ``request`` and take the snapshot; ``record`` is the service that it replaces.
+
+    Raises WebserviceException with all problems; then nothing is written.
+    """
+    problems = _problems(request)
+    models = served_models.find(workspace, request.models, problems)
+    note, chosen = "", request
+    if request.environment is None and not problems:
+        environment, note = _choose_environment(workspace, request)
+        chosen = request.replace(environment=environment)
+    with source.gather(request) as gathered:
+        submission = _check_job(workspace, chosen, gathered, problems)
+        problems += [] if submission is None else _target_problems(submission, request, record)
+        refuse(problems, request.name)
+        assert submission is not None
+        job_submit.begin(workspace, EXPERIMENT)
+        job = job_submit.complete(submission, workspace)
+    keys = None
+    if request.auth == service_order.KEY:
+        keys = request.keys or registry.keys(workspace, request.name)
+        keys = keys or (registry.new_key(), registry.new_key())
+    return PreparedService(
+        request,
+        _service_job(job, request, gathered, note),
+        _order(request, gathered.script, models, record),
+        models,
+        keys,
+        submission.warnings,
+        submission.environment,
+    )
+
+
+def refuse(problems: list[str], name: str) -> None:
+    """Raise one WebserviceException for all ``problems``; return when there are none."""
+    if len(problems) == 1:
+        raise WebserviceException(f"Cannot deploy service {name!r}: {problems[0]}.")
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise WebserviceException(
+            f"Cannot deploy service {name!r} ({len(problems)} problems):\n{lines}"
+        )
+
+
+def _problems(request: ServiceRequest) -> list[str]:
+    found = [registry.name_problem(request.name)]
+    found += [
+        f"{name} is {value!r}; give a whole number of at least {least}"
+        for name, least in (("workers", 1), ("restarts", 0), ("body_limit", 1), ("gpus", 0))
+        if not _is_whole(value := getattr(request, name), least)
+    ]
+    found += [
+        f"{name} is {value!r}; give seconds, more than 0, or None for no limit"
+        for name in ("timeout_seconds", "start_seconds")
+        if not _is_time(value := getattr(request, name))
+    ]
+    if request.port is not None and not (_is_whole(request.port, 0) and request.port < 65536):
+        found.append(f"port is {request.port!r}; give a number from 1 to 65535, or None")
+    if request.auth not in _AUTH:
+        found.append(f"auth is {request.auth!r}; use 'none' or 'key'")
+    found += _key_problems(request)
+    if request.entry_script is None and not request.models:
+        found.append("there is nothing to serve; give a model or an entry script")
+    return [problem for problem in found if problem]
+
+
+def _key_problems(request: ServiceRequest) -> list[str]:
+    if request.keys is None:
+        return []
+    if request.auth != service_order.KEY:
+        return ["keys are given, but callers need none; set auth to 'key' (auth_enabled=True)"]
+    if all(isinstance(key, str) and key.isascii() and key.split() == [key] for key in request.keys):
+        return []
+    return ["a key is not a text of ASCII characters without blanks"]
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_time(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (is_number and value > 0)  # type: ignore[operator]
+
+
+def _choose_environment(
+    workspace: WorkspaceFiles, request: ServiceRequest
+) -> tuple[Environment | None, str]:
+    try:
+        module = importlib.import_module("scriptrun.services.environment")
+    except ImportError:
+        return None, ""
+    chosen: tuple[Environment | None, str] = module.choose(workspace, request)
+    return chosen
+
+
+def _check_job(
+    workspace: WorkspaceFiles,
+    request: ServiceRequest,
+    gathered: source.ServiceSource,
+    problems: list[str],
+) -> submission_check.Submission | None:
+    run_config = RunConfiguration()
+    run_config.target = request.compute_target or "local"
+    if request.environment is not None:
+        run_config.environment = request.environment
+    config = ScriptRunConfig(gathered.folder, gathered.script, run_config=run_config)
+    if gathered.script is None:
+        config.command = "true"  # replaced by the server
+    if request.gpus:
+        config.gpus = request.gpus
+    origin = submission_check.Origin(variables=request.variables, display_name=request.name)
+    try:
+        return submission_check.check(config, workspace, EXPERIMENT, request.tags, origin)
+    except RunConfigurationException as error:
+        problems += error.reasons or [str(error)]
+    except UserErrorException as error:
+        problems.append(" ".join(str(error).split()).removesuffix("."))
+    return None
+
+
+def _target_problems(
+    submission: submission_check.Submission, request: ServiceRequest, record: ServiceRecord | None
+) -> list[str]:
+    traits = submission.engine.traits
+    if traits.through is not None or not traits.shared_files:
+        name = submission.job.target.name
+        return [
+            f"compute target {name!r} does not share this machine's files; use a target that does, "
+            "such as 'local'"
+        ]
+    is_own = record is not None and record.port == request.port
+    if request.test is not None or not traits.here or is_own:
+        return []
+    return _listen_problems(request.host, request.port or 0)
+
+
+def _listen_problems(host: str, port: int) -> list[str]:
+    """Why this machine cannot listen there; another process may take the port later."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as listener:
+            if os.name == "posix":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return [f"cannot listen on {host} port {port}: {reason}; choose another port, or None"]
+    return []
+
+
+def _order(
+    request: ServiceRequest,
+    script: str | None,
+    models: list[FoundModel],
+    record: ServiceRecord | None,
+) -> Json:
+    port = request.port
+    if port is None and record is not None:
+        port = record.port
+    return {
+        "name": request.name,
+        "entry_script": script,
+        "models": [model.as_json() for model in models],
+        "model_dir": served_models.model_dir(models),
+        "host": request.host,
+        "port": port or 0,
+        "workers": request.workers,
+        "restarts": request.restarts,
+        "timeout_seconds": request.timeout_seconds,
+        "start_seconds": request.start_seconds,
+        "body_limit": request.body_limit,
+        "auth": request.auth,
+        "allowed_hosts": list(request.allowed_hosts),
+        "allowed_origins": list(request.allowed_origins),
+        "replaces": None if record is None else record.run,
+        "test": None if request.test is None else TEST_FILE,
+    }
+
+
+def _service_job(
+    job: JobSpec, request: ServiceRequest, gathered: source.ServiceSource, note: str
+) -> JobSpec:
+    definition = {**job.run_definition, "command": "", "script": gathered.script}
+    properties = {
+        **job.properties,
+        **{str(name): str(value) for name, value in request.properties.items()},
+        "azureml.runsource": "service",
+        "scriptrun.service": request.name,
+    }
+    return job.replace(
+        kind=run_kinds.SERVICE,
+        command=None,
+        source_directory=str(gathered.origin),
+        passed=(service_order.KEYS_VARIABLE,) if request.auth == service_order.KEY else (),
+        retry=Retry(),
+        properties=properties,
+        notes=(*job.notes, *([note] if note else [])),
+        run_definition=definition,
+    )

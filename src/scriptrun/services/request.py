@@ -1,0 +1,90 @@
+"""ServiceRequest: everything about a service that the user asks for."""
+
+from __future__ import annotations
+
+from scriptrun.config.environments.environment import Environment
+from scriptrun.spec.values import Value, as_object, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
+#: bytes of the largest request
+BODY_LIMIT = 100 * 1024 * 1024
+
+
+class ServedModel(Value):
+    """A model to serve: a registered version, or a local file or folder.
+
+    ``version`` is that of a registered model (None with ``path``); ``framework`` as the SDK v1
+    spells it ("ScikitLearn"), or None.
+    """
+
+    name: str
+    version: int | None = None
+    path: str | None = None
+    framework: str | None = None
+
+
+class ServiceRequest(Value):
+    """A service as the user asks for it.
+
+    Without ``entry_script`` the first model is served by what it is. ``source_directory`` is copied
+    whole; without one, the entry script and the Python files beside it. ``port`` None is any free
+    one. ``keys`` (for ``auth`` "key") are made up unless given. ``settings`` are the other
+    deployment settings of the SDK v1: recorded, without effect. ``test`` is one request's text:
+    the service answers it and ends.
+    """
+
+    name: str
+    models: tuple[ServedModel, ...] = ()
+    source_directory: str | None = None
+    entry_script: str | None = None
+    environment: Environment | None = None
+    variables: dict[str, str] = fresh(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int | None = None
+    workers: int = 1
+    restarts: int = 3
+    timeout_seconds: float | None = 60.0
+    start_seconds: float | None = 600.0
+    body_limit: int = BODY_LIMIT
+    auth: str = "none"
+    keys: tuple[str, str] | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    gpus: int = 0
+    compute_target: object = None
+    compute_type: str = "Local"
+    description: str = ""
+    tags: dict[str, str] = fresh(default_factory=dict)
+    properties: dict[str, str] = fresh(default_factory=dict)
+    settings: Json = fresh(default_factory=dict)
+    test: str | None = None
+
+    def to_json(self) -> Json:
+        """The request as a JSON value, without keys; a compute target is its name."""
+        target = self.compute_target
+        value = self.replace(environment=None, keys=None, compute_target=None).as_dict()
+        if self.environment is not None:
+            value["environment"] = self.environment.to_dict()
+        if target is not None:
+            value["compute_target"] = target if isinstance(target, str) else _name_of(target)
+        return value
+
+    @classmethod
+    def from_json(cls, value: Json) -> ServiceRequest:
+        """The request that ``to_json`` wrote. Raises ValueError if it is damaged."""
+        parts: Json = {
+            "models": tuple(ServedModel.from_dict(as_object(model)) for model in value["models"]),
+            "allowed_hosts": tuple(value.get("allowed_hosts") or ()),
+            "allowed_origins": tuple(value.get("allowed_origins") or ()),
+        }
+        if value.get("environment"):
+            parts["environment"] = Environment.from_dict(value["environment"], "The service")
+        known = {name: item for name, item in value.items() if name in cls._fields}
+        return cls(**{**known, **parts})
+
+
+def _name_of(target: object) -> str:
+    return str(getattr(target, "name", "local"))
