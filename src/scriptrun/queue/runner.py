@@ -33,7 +33,7 @@ from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import IMAGE
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
-from scriptrun.spec.run_kinds import RUN_KINDS, handler
+from scriptrun.spec.run_kinds import RUN_KINDS, handler, run_kind
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store import container_tool, dependents, job_runtime, paths
 from scriptrun.store.locks import flocks
@@ -91,7 +91,7 @@ class _WaitingRun(Value):
     """A run that waits, as far as the runner knows it.
 
     ``line`` is where it waits: nobody in a line is started before those in front of them. It is
-    None for a target that has its own queue.
+    None for a target that has its own queue, and for a run that needs no slot.
     """
 
     ticket: tickets.Ticket
@@ -363,7 +363,7 @@ class Runner(Value, frozen=False):
 def _line_of(job: JobSpec) -> str | None:
     """The line in which runs of a target wait: one for this machine, one for each other target."""
     traits = compute_targets.engine_of(job.target).traits
-    if traits.queues:
+    if traits.queues or not run_kind(job.kind).takes_slot:
         return None
     return "" if traits.here else job.target.name
 

@@ -29,6 +29,7 @@ from scriptrun.spec.errors import (
 )
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store import paths
 from scriptrun.store.snapshots import snapshots
@@ -227,14 +228,15 @@ def _write_events(job: JobSpec, folder: Path, warnings: list[str], lockfile: Jso
 def start_or_queue(workspace: WorkspaceFiles, run: PendingRun) -> None:
     """Start the run at once when its environment is ready and nobody waits before it.
 
-    A run for a target with a queue of its own waits for nobody here. Raises
-    ExperimentExecutionException when it is refused; the run has failed then.
+    A run for a target with a queue of its own waits for nobody here, nor does one that needs no
+    slot. Raises ExperimentExecutionException when it is refused; the run has failed then.
     """
     queues = compute_targets.engine_of(run.job.target).traits.queues
     if queues:  # its job may wait there
         tickets.sync(run.ticket.path)
+    waits_for_nobody = queues or not run_kind(run.job.kind).takes_slot
     is_first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
-    if run.ready is not None and (is_first or queues):
+    if run.ready is not None and (is_first or waits_for_nobody):
         try:
             start_run.start(workspace, run.job, run.folder, run.ready, run.ticket)
             return

@@ -15,6 +15,7 @@ from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec, Resources
 from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import run_kind
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 
@@ -103,12 +104,13 @@ class Local(Value):
     def _take_slot(self, job: JobSpec, order: Order, visible: str | None) -> slots.Slot:
         """A slot of this machine, else one of the user's own where those cannot be used."""
         search, gpus = slots.Search(), _requested_gpus(job)
+        limits = (self.max_runs, gpus, visible, job.id, search, run_kind(job.kind).takes_slot)
         try:
-            slot = slots.take(paths.slots_root(), self.max_runs, gpus, visible, job.id, search)
+            slot = slots.take(paths.slots_root(), *limits)
         except slots.SlotsUnusable as error:
             own = paths.own_slots_root()
             try:
-                slot = slots.take(own, self.max_runs, gpus, visible, job.id, search)
+                slot = slots.take(own, *limits)
             except slots.SlotsUnusable as own_error:
                 raise NoRoom(f"waits for a slot: {own_error}") from None
             if slot is not None:
@@ -151,16 +153,20 @@ class Local(Value):
 
 
 def _requested_gpus(job: JobSpec) -> int:
-    """How many GPUs the job needs on this machine: one per process unless it says otherwise."""
+    """How many GPUs the job needs on this machine: one per process unless it says otherwise.
+
+    A run without a slot (a service) gets only what it requests.
+    """
     per_node = job.resources.gpus
     if per_node is None:
-        per_node = job.distribution.processes_per_node
+        takes_slot = run_kind(job.kind).takes_slot
+        per_node = job.distribution.processes_per_node if takes_slot else 0
     return per_node * job.distribution.nodes
 
 
 def _devices(job: JobSpec, slot: slots.Slot) -> str:
     """CUDA_VISIBLE_DEVICES; -1, which means none to CUDA, for a job that requests no GPU."""
-    no_gpu = job.resources.gpus == 0 and slots.machine_gpus()
+    no_gpu = _requested_gpus(job) == 0 and slots.machine_gpus()
     return "-1" if no_gpu else ",".join(slot.gpus)
 
 

@@ -73,8 +73,11 @@ def take(
     visible: str | None = None,
     holder: str = "",
     search: Search | None = None,
+    with_slot: bool = True,
 ) -> Slot | None:
     """Lock a slot, and ``gpu_count`` GPUs if the machine has any; None if too few are free.
+
+    Without ``with_slot``, GPUs only, and an empty slot for a job without GPUs.
 
     ``visible`` is the job's CUDA_VISIBLE_DEVICES, which limits the GPUs it may get. A job without
     GPUs takes a slot, as on a machine without GPUs. ``holder`` says who takes it; ``search``
@@ -83,7 +86,7 @@ def take(
     search = Search() if search is None else search
     uuids = visible_gpus(machine_gpus(), visible) if gpu_count else []
     descriptors: list[int] = []
-    if max_runs is not None or not uuids:
+    if with_slot and (max_runs is not None or not uuids):
         names = [f"slot-{n}" for n in range(max_runs or DEFAULT_RUNS)]
         slot = _take_free(root, names, 1, search)
         if slot is None:
