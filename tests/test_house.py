@@ -61,6 +61,8 @@ PURE_RUNTIME = (
     "disks",
     "log_tail",
     "search_path",
+    "serving.order",
+    "serving.state",
     "standard_streams",
 )
 STARTS_JOBS = (

@@ -163,7 +163,7 @@ def doubt(run: Run, path: str) -> str:
         return f"Run {run.id!r} failed{reason}. Its files may be incomplete."
     if status.state == states.CANCELED:
         return f"Run {run.id!r} was canceled. Its files may be incomplete."
-    is_submitted = bool(job.script or job.command)  # others are runs of the process that registers
+    is_submitted = not job.is_interactive  # those are runs of the process that registers
     if not status.is_final and is_submitted and os.environ.get(_RUN_VARIABLE) != run.id:
         return f"Run {run.id!r} has not ended ({status.state}). Its files may be incomplete."
     name = artifacts.normalize_name(path)

@@ -11,9 +11,11 @@ from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import image_registries
 from scriptrun.runtime import conda_prefix, search_path
+from scriptrun.runtime.serving import order as service_order
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
 from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import SERVICE
 from scriptrun.spec.values import Value
 from scriptrun.store import job_runtime
 from scriptrun.store.secrets import vault
@@ -89,7 +91,8 @@ def _environ(run: Run, ready: builder.ReadyEnvironment) -> dict[str, str]:
         base = conda_prefix.activate(prefix, dict(os.environ)) if prefix else os.environ
     except OSError as error:
         raise EnvironmentException(f"{run.id}: {error.strerror}.") from error
-    environ = {**base, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
+    environ = {**base, **run.job.variables, **_service_variables(run)}
+    environ["SCRIPTRUN_SHELL_OF"] = run.id
     for name in _RUN_VARIABLES:
         environ.pop(name, None)
     runtime, python_path = (
@@ -103,6 +106,17 @@ def _environ(run: Run, ready: builder.ReadyEnvironment) -> dict[str, str]:
     if ready.place and not prefix:
         environ["VIRTUAL_ENV"] = ready.place
     return environ
+
+
+def _service_variables(run: Run) -> dict[str, str]:
+    """Where an entry script finds the models of its service; empty for other runs."""
+    if run.job.kind != SERVICE:
+        return {}
+    try:
+        models = service_order.read(str(run.path)).model_dir
+    except (OSError, ValueError):
+        return {}
+    return {} if models is None else {"AZUREML_MODEL_DIR": str(run.path / models)}
 
 
 def _prepend(first: str, rest: str | None) -> str:

@@ -13,13 +13,13 @@ from scriptrun.history import compare as compare_runs
 from scriptrun.history import job_changes
 from scriptrun.history.job_changes import Changes
 from scriptrun.registry import compute_targets, experiments, wheels
-from scriptrun.runs import details, marks
+from scriptrun.runs import details, marks, service_facts
 from scriptrun.runtime import identity
 from scriptrun.spec import ids, states
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
-from scriptrun.spec.run_kinds import SWEEP
+from scriptrun.spec.run_kinds import SERVICE, SWEEP
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
@@ -99,7 +99,15 @@ def _rerunnable(run: Run) -> JobSpec:
             f"Run {details.title(run)} is a sweep and cannot be rerun.",
             "Rerun one of its runs, or continue it with `scriptrun sweep resume`.",
         )
-    if original.script is None and original.command is None:
+    if original.kind == SERVICE:
+        facts = service_facts.read(str(run.path), original, run.standing)
+        hint = f"Start it again: scriptrun service restart {facts.name}"
+        if facts.is_test:
+            hint = "Use `scriptrun serve --test` again."
+        raise UserErrorException(
+            f"Run {details.title(run)} is a service and cannot be rerun.", hint
+        )
+    if original.is_interactive:
         raise UserErrorException(
             f"Run {details.title(run)} is an interactive run and cannot be rerun.",
             "Only runs of a script or a command can be rerun.",

@@ -10,6 +10,7 @@ from scriptrun.runs import run_datasets
 from scriptrun.runtime import files
 from scriptrun.spec import ids
 from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import SERVICE
 from scriptrun.tracking import artifacts, events, run_folder, run_marks
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from scriptrun.data.datastores import classes as datastore_classes
     from scriptrun.data.datastores import records as datastore_records
     from scriptrun.data.datastores import references
+    from scriptrun.runs import service_facts
     from scriptrun.runs.failed_log import FailedLog
     from scriptrun.runtime.hints import Json
     from scriptrun.spec.job import JobSpec
@@ -36,6 +38,7 @@ else:
     datastore_classes = later("scriptrun.data.datastores.classes")
     datastore_records = later("scriptrun.data.datastores.records")
     references = later("scriptrun.data.datastores.references")
+    service_facts = later("scriptrun.runs.service_facts")
 
 _LOGS = ("user_logs/", "system_logs/", "logs/")
 
@@ -101,13 +104,17 @@ def details(run: Run) -> dict[str, Any]:
     }
     if status.reason:
         result["reason"] = status.reason
-    if status.state == "Failed":
-        from scriptrun.runs import failed_log  # loaded only for runs that failed
+    if job.kind == SERVICE:
+        result["service"] = service_facts.read(str(run.path), job, status).as_dict()
+    return result if status.state != "Failed" else {**result, **_failure(run, status)}
 
-        log = failed_log.read(run)
-        result["error"] = {"error": {"code": "UserError", "message": _error(status.reason, log)}}
-        result["lastLines"] = list(log.lines)
-    return result
+
+def _failure(run: Run, status: RunState) -> Json:
+    from scriptrun.runs import failed_log  # loaded only for runs that failed
+
+    log = failed_log.read(run)
+    error = {"code": "UserError", "message": _error(status.reason, log)}
+    return {"error": {"error": error}, "lastLines": list(log.lines)}
 
 
 def _times(run: Run, job: JobSpec, all_events: list[Json], status: RunState) -> list[Json]:

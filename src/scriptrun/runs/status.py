@@ -210,7 +210,7 @@ def _try_requeue(workspace: WorkspaceFiles, folder: Path, job: JobSpec, evidence
 
 
 def _missing_result_reason(folder: Path, job: JobSpec, evidence: str) -> str:
-    if not job.script and not job.command:
+    if job.is_interactive:
         uncaught = events.collect_facts(events.read(folder)).uncaught
         if uncaught:
             return uncaught

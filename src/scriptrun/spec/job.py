@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job_data import JobData
+from scriptrun.spec.run_kinds import SCRIPT
 from scriptrun.spec.values import Value, as_list, as_number, as_object, fresh
 
 TYPE_CHECKING = False
@@ -121,7 +122,7 @@ class JobSpec(Value):
     retry: Retry = fresh(default_factory=Retry)
     display_name: str = ""
     resources: Resources = fresh(default_factory=Resources)
-    kind: str = "azureml.scriptrun"
+    kind: str = SCRIPT
     parent: str | None = None
     root: str | None = None
     tags: dict[str, str | None] = fresh(default_factory=dict)
@@ -132,6 +133,11 @@ class JobSpec(Value):
     submitted_by: Json = fresh(default_factory=dict)
     rerun_of: str | None = None
     format: int = FORMAT
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether no process is started for it: whoever made the run logs to it and ends it."""
+        return self.kind == SCRIPT and not self.script and not self.command
 
     def to_dict(self) -> Json:
         """The job as a JSON value; the inverse of ``from_dict``."""

@@ -1,6 +1,7 @@
 """Cancel active runs.
 
-Sends SIGTERM, waits for the script to save its state, then sends SIGKILL.
+Sends SIGTERM, waits for the script to save its state, then sends SIGKILL. A service that is canceled
+stops: it answers the requests that it has accepted, and no more.
 
 examples:
   scriptrun cancel RUN

@@ -62,6 +62,7 @@ def in_full(run: Run) -> Json:
         "warnings": details["warnings"],
         "notes": details["notes"],
         "last_lines": details.get("lastLines", []),
+        "service": details.get("service"),
         "metric_values": Run.get_metrics(run),
         "metric_summaries": {name: item.as_dict() for name, item in summaries.items()},
         "files": run.get_file_names(),

@@ -18,7 +18,7 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.history import reopen
-from scriptrun.runs import details
+from scriptrun.runs import details, service_facts
 from scriptrun.store import scratch
 
 TYPE_CHECKING = False
@@ -58,7 +58,11 @@ def _greeting(run: Run, folder: Path) -> str:
     job = run.job
     line = job.command or " ".join(["python", job.script or "", *map(_quote, job.arguments)])
     title = details.title(run)
-    return f"Copied the snapshot of {title} to {folder} (removed on exit).\n  Command: {line}"
+    service = service_facts.of_run(run)
+    what = f"Command: {line}"
+    if service is not None:
+        what = f"Entry script: {service.entry_script or 'none'}"
+    return f"Copied the snapshot of {title} to {folder} (removed on exit).\n  {what}"
 
 
 def _quote(text: str) -> str:

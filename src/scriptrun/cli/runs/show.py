@@ -22,7 +22,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.runs import details as run_details
-from scriptrun.runs import failed_log, phases
+from scriptrun.runs import failed_log, phases, service_facts
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
@@ -41,7 +41,8 @@ _LONG_RUN, _LONG_PHASE = 10.0, 1.0
 #: seconds of the phases that are left out
 _SHORT_PHASE = 0.1
 _LABEL_WIDTH = max(map(len, phases.LABELS.values()))
-_PARENT_LABEL = "running its runs"
+#: the label of the script's phase, for runs that have none
+_WORK_LABELS = {"sweep": "running its runs", "service": "serving"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,9 +64,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(run: Run, with_times: bool) -> None:
     details, job, status = run.get_details(), run.known_job, run.standing
-    kind = run_kind(job.kind)
-    command = job.command or " ".join([job.script or "", *map(_quote, job.arguments)])
-    command = f"{kind.title} of {command}" if kind.has_children else command
     name = run_details.shown_name(run)
     if details.get("lastLines"):
         _print_failure(status, details["lastLines"])
@@ -78,7 +76,7 @@ def _print(run: Run, with_times: bool) -> None:
             ("state", output.state(status.state)),
             *_marks(run.id, details),
             ("reason", failed_log.reason_of(run, status)),
-            ("command", command if command.strip() else "none (interactive run)"),
+            *_work(run, status),
             ("target", job.target.name),
             (f"{job.target.kind} options", _target_options(job)),
             (f"{job.target.kind} job", ", ".join(details["jobIds"])),
@@ -102,6 +100,24 @@ def _print(run: Run, with_times: bool) -> None:
     _print_times(run, status, with_times)
     _print_metrics(run)
     _print_files(run)
+
+
+def _work(run: Run, status: RunState) -> list[tuple[str, str]]:
+    """What the run runs: its command, or what a service serves and where."""
+    job, service = run.known_job, service_facts.of_run(run, status)
+    if service is not None:
+        server = service_facts.server_line(service, service_facts.this_machine())
+        return [
+            ("service", one_line(service.name)),
+            ("models", "\n".join(map(one_line, service.models)) or "none"),
+            ("entry script", one_line(service.entry_script or "none (chosen by the model's type)")),
+            ("address", service.url),
+            ("server", server),
+        ]
+    kind = run_kind(job.kind)
+    command = job.command or " ".join([job.script or "", *map(_quote, job.arguments)])
+    command = f"{kind.title} of {command}" if kind.has_children else command
+    return [("command", command if command.strip() else "none (interactive run)")]
 
 
 def _marks(run_id: str, details: Json) -> list[tuple[str, str]]:
@@ -187,19 +203,19 @@ def _print_times(run: Run, status: RunState, always: bool) -> None:
     for attempt in attempts:
         of_attempt = f" of attempt {attempt.number}" if len(attempts) > 1 else ""
         print(f"\ntimes{of_attempt}" + (f" ({attempt.state or status.state})" * bool(of_attempt)))
-        _print_attempt(attempt, run_kind(run.type).has_children, always)
+        _print_attempt(attempt, _WORK_LABELS.get(run_kind(run.type).title, ""), always)
     if run_kind(run.type).has_children:
         print(f'\nOf each run: scriptrun list --columns id,waited,duration "parent={run.id}"')
 
 
-def _print_attempt(attempt: Attempt, is_parent: bool, with_short: bool) -> None:
+def _print_attempt(attempt: Attempt, work_label: str, with_short: bool) -> None:
     rows = [
         (name, seconds)
         for name, seconds in attempt.seconds.items()
         if with_short or seconds >= _SHORT_PHASE
     ]
     for name, seconds in rows:
-        label = _PARENT_LABEL if is_parent and name == phases.SCRIPT else phases.LABELS[name]
+        label = (name == phases.SCRIPT and work_label) or phases.LABELS[name]
         share = f"{seconds / attempt.total:6.0%}" if attempt.total else ""
         so_far = " so far" if name == attempt.current else ""
         print(f"  {label:<{_LABEL_WIDTH}}  {output.duration(seconds):>12}{share}{so_far}")

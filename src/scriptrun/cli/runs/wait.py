@@ -1,7 +1,8 @@
 """Wait until runs have ended, and print how each of them ended.
 
 Without RUN or --query, waits for the latest run. The exit code is 0 if all runs that ended are
-Completed, 1 if one is not, and 124 if --timeout passed first. Ctrl-C only stops waiting.
+Completed, 1 if one is not, and 124 if --timeout passed first. Ctrl-C only stops waiting. A service
+ends when it is stopped.
 
 examples:
   scriptrun wait && scriptrun download
@@ -18,7 +19,7 @@ from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.query import moments
-from scriptrun.runs import details, failed_log, wait
+from scriptrun.runs import details, failed_log, service_facts, wait
 from scriptrun.spec import ids, states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.errors import UserErrorException
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     wait.refuse_own(runs)
     if not runs:
         cli_errors.say("No matching runs: nothing to wait for.")
+    _note_services(runs)
     gc.enable()  # waiting can take days
     ended: dict[str, RunState] = {}
     try:
@@ -77,6 +79,19 @@ def _parse_timeout(text: str | None) -> float | None:
     if seconds is None:
         raise UserErrorException(f"Invalid duration {text!r}.", moments.DURATION_HINT)
     return seconds
+
+
+def _note_services(runs: list[Run]) -> None:
+    """Say which of the runs do not end by themselves."""
+    for run in runs:
+        service = service_facts.of_run(run)
+        if service is None or service.is_test or run.standing.is_final:
+            continue
+        if not (run.path / "cancel.json").exists():
+            cli_errors.say(
+                f"{one_line(details.title(run))} is a service, which runs until it is stopped. "
+                f"To stop it, run: scriptrun service stop {one_line(service.name)}"
+            )
 
 
 def _line(run: Run, status: RunState) -> str:

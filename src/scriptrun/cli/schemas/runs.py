@@ -69,6 +69,19 @@ _TIMES = record(
     state=nullable(text("how it ended; null if it is not the last and was retried")),
     seconds=mapping(number(), "the seconds of each phase, by name, in order"),
 )
+_SERVICE = record(
+    "what a service serves; null for other runs",
+    name=text("the service's name"),
+    entry_script=nullable(text("the script with init() and run()")),
+    models=array(text(), "the models as NAME:VERSION"),
+    auth=text("who may call it", "none", "key"),
+    state=nullable(text("what its server reports", "starting", "healthy", "unhealthy", "stopping")),
+    url=nullable(text("the server's address")),
+    node=nullable(text("the name of the machine that it runs on")),
+    workers=record("", running=integer("how many answer"), requested=integer("")),
+    restarts=record("", used=integer("workers that were replaced"), allowed=integer("")),
+    reason=nullable(text("why it is not healthy")),
+)
 _IN_FULL: Json = {
     **_RUN,
     "rerun_of": nullable(text("the ID of the run that this one repeats")),
@@ -82,6 +95,7 @@ _IN_FULL: Json = {
     "warnings": array(text(), "warnings"),
     "notes": array(text(), "messages of scriptrun about the run"),
     "last_lines": array(text(), "the end of the log of a failed run"),
+    "service": nullable(_SERVICE),
     "metric_values": mapping(anything(), "all values of each metric, as `Run.get_metrics`"),
     "metric_summaries": mapping(SUMMARY, "a summary of each metric by name"),
     "files": array(text(), "the run's files, for `scriptrun download`"),

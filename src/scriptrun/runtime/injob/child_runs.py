@@ -74,7 +74,8 @@ def claim(folder: str) -> None:
 def is_started_by_script(folder: str) -> bool:
     """Whether a script started the run in ``folder``, and so must end it."""
     job = record.job(folder)
-    return bool(job) and not job.get("script") and not job.get("command")
+    has_process = job.get("script") or job.get("command") or job.get("kind") == "service"
+    return bool(job) and not has_process
 
 
 def end(folder: str, state: str, reason: str) -> None:

@@ -42,10 +42,11 @@ _LOOKS_LIKE_ERROR = re.compile(
 )
 
 
-def explain(value: "Json", folder: str, is_command: bool = False) -> None:
+def explain(value: "Json", folder: str, is_command: bool = False, is_server: bool = False) -> None:
     """Put the cause of a failed script, as its log says, into the reason of the result ``value``.
 
-    ``steps.outcome`` says whose failure it is (``subject``, ``who``), which is taken out again.
+    ``steps.outcome`` says whose failure it is (``subject``, ``who``), which is taken out again. A
+    server that ends itself says why on its log's last line.
     """
     subject, who = value.pop("subject", ""), value.pop("who", "")
     reason = value["reason"]
@@ -55,7 +56,8 @@ def explain(value: "Json", folder: str, is_command: bool = False) -> None:
     lines = log_tail.read_lines(os.path.join(folder, *log.split("/")), _TAIL)
     while lines and not lines[-1].strip():
         lines.pop()
-    cause = _cause(lines, value, who, reason, is_command)
+    sentence = _sentence(lines) if is_server and value["exit_code"] else ""
+    cause = sentence or _cause(lines, value, who, reason, is_command)
     for part in (value, value.get("cause") or {}):  # the latter is compared with other nodes'
         if part.get("reason") == reason and reason.startswith(subject):  # else a full disk is named
             part["reason"] = _shorten(cause)
@@ -80,6 +82,12 @@ def _cause(lines: "list[str]", value: "Json", who: str, base: str, is_command: b
     if code == 1 or _LOOKS_LIKE_ERROR.search(last):
         return "{}: {}".format(base, last)
     return "{}; last line: {}".format(base, last)
+
+
+def _sentence(lines: "list[str]") -> str:
+    """The error message on the last line; "" if it is none."""
+    match = re.match(r"error: (.*\S)", lines[-1]) if lines else None
+    return match.group(1) if match else ""
 
 
 def _shorten(text: str) -> str:

@@ -102,14 +102,19 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         from scriptrun.runtime.containers import launcher_hooks
 
         launcher_hooks.finish(attempt, result)
-    leftovers = processes.clear_descendants(attempt.groups)
-    if leftovers:
-        message = "stopped processes that the script left running: "
-        log.write("note", message=message + ", ".join(sorted(leftovers)))
+    _clear_leftovers(job, attempt, log)
     _explain_failure(result, job, folder)
     ended = time.time()
     result.update(began=began, script_ended=ended, ended=ended, node=order.node, by="launcher")
     _finish(job, attempt, result, log, delivery)
+
+
+def _clear_leftovers(job: "Json", attempt: "Attempt", log: "EventWriter") -> None:
+    leftovers = processes.clear_descendants(attempt.groups)
+    if leftovers:
+        who = "the server" if job.get("kind") == "service" else "the script"
+        message = "stopped processes that {} left running: {}"
+        log.write("note", message=message.format(who, ", ".join(sorted(leftovers))))
 
 
 def _without_submitters(job: "Json", order: "LaunchOrder", log: "EventWriter") -> "LaunchOrder":
@@ -174,7 +179,7 @@ def _explain_failure(result: "Json", job: "Json", folder: str) -> None:
     if "subject" in result:
         from . import failure  # loaded only for scripts that failed
 
-        failure.explain(result, folder, bool(job.get("command")))
+        failure.explain(result, folder, bool(job.get("command")), job.get("kind") == "service")
 
 
 def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:
@@ -212,7 +217,7 @@ def _run(
     pid = steps.start(job, attempt, task, work, log)
     processes.become_subreaper()
     ending = steps.make_supervisor(job, attempt, [pid]).wait()
-    return steps.outcome(ending, job.get("script") or "the command")
+    return steps.outcome(ending, steps.subject_of(job))
 
 
 def _prepare_staging(job: "Json", order: "LaunchOrder") -> None:

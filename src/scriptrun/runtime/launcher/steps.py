@@ -110,6 +110,13 @@ def _stacks_at_the_last_warning(attempt: "Attempt", living: "list[int]") -> None
         _dump_stacks(attempt, living)
 
 
+def subject_of(job: "Json") -> str:
+    """What the job runs, in messages: its script, its command, or a service's server."""
+    if job.get("kind") == "service":
+        return "the server"
+    return str(job.get("script") or "the command")
+
+
 def outcome(ending: "ExitSummary", subject: str, who: str = "") -> "Json":
     """The result of an ended job; ``subject`` is, e.g., "train.py" or "train.py on rank 3".
 
@@ -152,13 +159,9 @@ def start_error(error: OSError, job: "Json", order: "LaunchOrder") -> str:
     from scriptrun.runtime import disks  # loaded only for jobs that cannot start
 
     if disks.is_about_disk(error):
-        return "cannot start {}: {}".format(
-            job.get("script") or "the command", disks.describe(error, order.folder)
-        )
+        return "cannot start {}: {}".format(subject_of(job), disks.describe(error, order.folder))
     suffix = ": {}".format(name) if name else ""
-    return "cannot start {}: {}{}".format(
-        job.get("script") or "the command", error.strerror or error, suffix
-    )
+    return "cannot start {}: {}{}".format(subject_of(job), error.strerror or error, suffix)
 
 
 def open_log(folder: str, name: str) -> int:

@@ -119,7 +119,7 @@ def _node_result(
 ) -> "Json":
     """This node's result; its ``cause`` is the first failure here, if any."""
     if ending.failed is None:
-        value = steps.outcome(ending, job.get("script") or "the command")
+        value = steps.outcome(ending, steps.subject_of(job))
         if ending.stop_reason and ending.failed_at is None:  # because of another node
             value["reason"] = ending.stop_reason
         return _with_cause(value, peers, ending.failed_at)
@@ -128,8 +128,7 @@ def _node_result(
     if order.nodes > 1:
         name = agreement["nodes"][task.node].get("name")
         who += " (node {}{})".format(task.node, ": " + name if name else "")
-    script = job.get("script") or "the command"
-    subject = who if task.log == mpi.LOG else "{} on {}".format(script, who)
+    subject = who if task.log == mpi.LOG else "{} on {}".format(steps.subject_of(job), who)
     value = steps.outcome(ending, subject, who)
     path = os.path.join(order.folder, *task.log.split("/"))
     value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=log_tail.read_tail(path))
