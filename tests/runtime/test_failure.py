@@ -264,3 +264,31 @@ def test_a_log_full_of_frames_is_read_once(tmp_path):
     value = steps.outcome(supervise.ExitSummary(1 << 8, USAGE), "train.py")
     failure.explain(value, str(tmp_path))
     assert value["reason"] == "ValueError: found"
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "reason"),
+    [
+        ("error: port 80 is in use\n", 1, "port 80 is in use"),
+        (
+            "Traceback (most recent call last):\nValueError: of a request\nerror: gave up\n",
+            1,
+            "gave up",
+        ),
+        (
+            "Traceback (most recent call last):\nValueError: no weights\n",
+            1,
+            "ValueError: no weights",
+        ),
+        ("", 3, "the server exited with code 3"),
+    ],
+)
+def test_a_server_that_ends_itself_says_why_on_its_last_line(tmp_path, log, code, reason):
+    path = tmp_path / "user_logs" / "std_log.txt"
+    path.parent.mkdir()
+    path.write_text(log)
+    value = steps.outcome(
+        supervise.ExitSummary(code << 8, USAGE), steps.subject_of({"kind": "service"})
+    )
+    failure.explain(value, str(tmp_path), is_server=True)
+    assert value["reason"] == reason

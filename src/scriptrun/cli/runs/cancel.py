@@ -1,7 +1,7 @@
 """Cancel active runs.
 
-Sends SIGTERM, waits for the script to save its state, then sends SIGKILL. A service that is canceled
-stops: it answers the requests that it has accepted, and no more.
+Sends SIGTERM, waits for the script to save its state, then sends SIGKILL. A canceled
+service answers the requests that it has accepted, and no more.
 
 examples:
   scriptrun cancel RUN
