@@ -11,6 +11,8 @@ import pytest
 
 from scriptrun import Dataset, Experiment, Model, ScriptRunConfig, Workspace
 from scriptrun.history import lineage
+from scriptrun.registry import services
+from scriptrun.registry.services import ServiceRecord
 
 TRAIN = "open('outputs/model.txt', 'w').write('weights')\n"
 
@@ -70,3 +72,17 @@ def test_parts_that_are_gone_are_said_to_be(workspace, model):
 def test_a_model_of_a_path_has_no_run(workspace, tmp_path):
     made = Model.register(workspace, str(tmp_path / "digits.csv"), "plain")
     assert lineage.model_lineage(made)["run"] is None
+
+
+def test_the_services_of_a_model_are_named(workspace, model):
+    request = {"name": "digits", "models": [{"name": "net", "version": 1}]}
+    services.create(workspace, ServiceRecord("digits", request, run=model.run_id))
+    services.create(workspace, ServiceRecord("gone", request, run="removed_1"))
+    assert lineage.model_lineage(model)["services"] == [
+        {"name": "digits", "run": model.run_id, "state": "Completed"},
+        {"name": "gone", "run": "removed_1", "state": None},
+    ]
+    command = [sys.executable, "-m", "scriptrun", "lineage", "net"]
+    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=True)
+    assert f"digits (run {model.run_id}, Completed)" in done.stdout
+    assert "gone (run removed_1, missing)" in done.stdout

@@ -38,15 +38,18 @@ def row(name, state="Completed", **more):
         ("removed", row("a", pinned=1.0), "it is pinned"),
         ("removed", row("a", removed=1.0), ""),
         ("removed", row("m"), "models x:1, x:2 came from it"),
+        ("removed", row("s"), "it is the run of the service 'digits'"),
+        ("removed", row("s", "Running"), "it is the run of the service 'digits'"),
+        ("archived", row("s"), ""),
     ],
 )
 def test_why_a_run_is_not_marked(name, member, why):
-    registered = {"m": ["x:1", "x:2"]}
+    known = {"m": ["x:1", "x:2"]}, {"s": "digits"}
     family = marks.Family(member)
-    found = marks.objection(family, name, True, registered)
+    found = marks.objection(family, name, True, *known)
     assert (found.why if found else "") == why
-    assert marks.objection(family, name, False, registered) is None, "undoing is never refused"
-    below = marks.objection(marks.Family(row("p"), (row("q"), member)), name, True, registered)
+    assert marks.objection(family, name, False, *known) is None, "undoing is never refused"
+    below = marks.objection(marks.Family(row("p"), (row("q"), member)), name, True, *known)
     if why and why != "it is removed":
         assert below is not None and f"its run {member.title}" in below.why
 

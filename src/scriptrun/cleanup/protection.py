@@ -1,8 +1,9 @@
 """Which runs are never pruned, and why.
 
-A run is protected if it is pinned, active or damaged, if a registered model came from it, if a
-registered dataset refers to files in its folder, if an active run refers to it (it resumes from it,
-or reruns it), or if it was restored and its parent was not. With a protected run stay the runs that
+A run is protected if it is pinned, active or damaged, if a registered model came from it, if it is
+the run of a service (also of one that was stopped: it can be started again), if a registered
+dataset refers to files in its folder, if an active run refers to it (it resumes from it, or reruns
+it), or if it was restored and its parent was not. With a protected run stay the runs that
 it consists of, all its descendants, and the runs that it belongs to: its parent, whose record a
 sweep's run needs, and so on upwards.
 """
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 
 from scriptrun.cleanup import stored_runs
 from scriptrun.cleanup.stored_runs import StoredRun, StoredRuns
-from scriptrun.registry import models
+from scriptrun.registry import models, service_use
 from scriptrun.tracking.run_marks import PINNED, REMOVED
 
 TYPE_CHECKING = False
@@ -50,6 +51,8 @@ def _direct(workspace: WorkspaceFiles, runs: StoredRuns) -> Iterator[tuple[str, 
                 str(version["run_id"]),
                 f"model {version['name']}:{version['version']} came from it",
             )
+    for run_id, name in service_use.services_by_run(workspace).items():
+        yield run_id, f"the service {name} needs it"
     for path, references in stored_runs.registered(workspace):
         for run_id in references.runs:
             name = path.relative_to(workspace.directory).as_posix()

@@ -75,8 +75,10 @@ class EditableRun(ScriptRun):
 
     def _mark(self, name: str, on: bool, force: bool = False) -> None:
         family = marks.family_of(self.workspace, self.id)
-        registered = marks.models_by_run(self.workspace) if name == run_marks.REMOVED else {}
-        objection = marks.objection(family, name, on, registered)
+        is_removal = name == run_marks.REMOVED
+        registered = marks.models_by_run(self.workspace) if is_removal else {}
+        served = marks.services_by_run(self.workspace) if is_removal else {}
+        objection = marks.objection(family, name, on, registered, served)
         if objection is not None and not (force and objection.can_force):
             raise UserErrorException(
                 f"Run {self.id} cannot be {name}: {objection.why}.", objection.hint

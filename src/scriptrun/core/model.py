@@ -15,11 +15,12 @@ from scriptrun.core.model_metadata import ResourceConfiguration
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import models as model_registry
+from scriptrun.registry import service_use
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runs import marks
 from scriptrun.spec.absent import absent
 from scriptrun.spec.control_characters import escape
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import UserErrorException, WebserviceException
 from scriptrun.spec.run_kinds import handler
 from scriptrun.store.versions import VersionRecord
 
@@ -254,7 +255,16 @@ class Model:
         return str(model_registry.copy_to(self.workspace, self._head, Path(target_dir), overwrite))
 
     def delete(self) -> None:
-        """Delete this version, with the content that no other version uses."""
+        """Delete this version, with the content that no other version uses.
+
+        Raises WebserviceException for a version that a service serves, even if it is stopped.
+        """
+        served = service_use.services_by_model(self.workspace).get((self.name, self.version), [])
+        if served:
+            raise WebserviceException(
+                f"Model {self.id} is served by {', '.join(map(repr, served))}.",
+                hint=f"Remove the service first: scriptrun service remove {served[0]}",
+            )
         model_registry.remove(self.workspace, self._head)
 
     def update(

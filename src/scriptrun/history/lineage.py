@@ -7,6 +7,7 @@ from scriptrun.core.model import Model
 from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.history import compare as compare_runs
+from scriptrun.registry import service_use, services
 from scriptrun.spec import ids
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def model_lineage(model: Model) -> Json:
-    """The lineage of ``model`` as JSON values: ``model``, ``datasets`` and ``run``.
+    """The lineage of ``model`` as JSON values: ``model``, ``datasets``, ``services`` and ``run``.
 
     ``run`` is None if the model was registered from a path; for a deleted run it only has ``id``
     and ``gone``.
@@ -33,8 +34,21 @@ def model_lineage(model: Model) -> Json:
             "from_source": list(model.serialize().get("from_source") or ()),
         },
         "datasets": datasets_of(model),
+        "services": services_of(model),
         "run": _model_run(model),
     }
+
+
+def services_of(model: Model) -> list[Json]:
+    """The services that serve the model, each with its run's ID and state (None if missing)."""
+    workspace, found = model.workspace, []
+    for name in service_use.services_by_model(workspace).get((model.name, model.version), ()):
+        record = services.read(workspace, name)
+        run_id = record.newest if record is not None else ""
+        folder = workspace.find_run(run_id) if run_id else None
+        state = None if folder is None else Run.at(workspace, folder).standing.state
+        found.append({"name": name, "run": run_id or None, "state": state})
+    return found
 
 
 def _model_run(model: Model) -> Json | None:

@@ -56,7 +56,8 @@ def copy_run(run: Run, folder: Path, log: Callable[[str], None]) -> RunCopy:
         raise UserErrorException(
             f"Run {run.id} has no source snapshot to open a shell in.", "Submitted jobs have one."
         )
-    missing = [name for name in job.passed if name not in os.environ]
+    given = {*os.environ, service_order.KEYS_VARIABLE}  # no server is started: it needs no keys
+    missing = [name for name in job.passed if name not in given]
     refuse(
         [f"the passed-through variable {name} is not set" for name in missing],
         f"Cannot reopen {run.id}",

@@ -74,10 +74,23 @@ def models_by_run(workspace: WorkspaceFiles) -> dict[str, list[str]]:
     return found
 
 
+def services_by_run(workspace: WorkspaceFiles) -> dict[str, str]:
+    """The service that each run serves, by the run's ID."""
+    service_use = importlib.import_module("scriptrun.registry.service_use")  # as above
+    found: dict[str, str] = service_use.services_by_run(workspace)
+    return found
+
+
 def objection(
-    family: Family, name: str, on: bool, registered: Mapping[str, list[str]]
+    family: Family,
+    name: str,
+    on: bool,
+    registered: Mapping[str, list[str]],
+    served: Mapping[str, str] | None = None,
 ) -> Objection | None:
-    """Why the mark ``name`` cannot be set; ``registered`` is from ``models_by_run``."""
+    """Why the mark ``name`` cannot be set; ``registered`` is from ``models_by_run``, ``served``
+    from ``services_by_run``.
+    """
     run = family.run
     if not on or (name == REMOVED and run.removed is not None):
         return None
@@ -86,6 +99,12 @@ def objection(
     if name == PINNED:
         return None
     for member in family.members:
+        service = (served or {}).get(member.id) if name == REMOVED else None
+        if service is not None:
+            return Objection(
+                f"{_subject(family, member)} is the run of the service {service!r}",
+                f"To remove the service, run: scriptrun service remove {service}",
+            )
         if not states.is_terminal(member.state):
             return Objection(
                 f"{_subject(family, member)} is active ({member.state})",

@@ -63,11 +63,17 @@ def run(args: argparse.Namespace) -> int:
         [
             *pairs,
             ("registered with", "\n".join(datasets)),
+            ("served by", "\n".join(map(_service, trace["services"]))),
             *_run_facts(trace["run"], titled),
             ("warning", _warning(trace)),
         ]
     )
     return 0
+
+
+def _service(service: Json) -> str:
+    run = service["run"] and f" (run {service['run']}, {service['state'] or 'missing'})"
+    return f"{one_line(service['name'])}{run or ''}"
 
 
 def _run_facts(run: Json | None, titled: Callable[[str], str] = str) -> list[tuple[str, str]]:

@@ -283,6 +283,15 @@ DOCUMENTS = {
         "Where a model comes from.",
         model=_LINEAGE_MODEL,
         datasets=mapping(array(_LINEAGE_DATASET), "registered datasets by purpose"),
+        services=array(
+            record(
+                "",
+                name=text("the service's name"),
+                run=nullable(text("the ID of its run")),
+                state=nullable(text("the run's state; null if the run is missing")),
+            ),
+            "the services that serve the model",
+        ),
         run=nullable(_LINEAGE_RUN),
     ),
     "compute list": document(

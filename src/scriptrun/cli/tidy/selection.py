@@ -95,9 +95,10 @@ def select(
         families = marks.families(index.index, rows)
     is_removal = name == run_marks.REMOVED and not args.undo
     registered = marks.models_by_run(workspace) if is_removal else {}
+    served = marks.services_by_run(workspace) if is_removal else {}
     selected = Selected([], [])
     for family in families:
-        objection = marks.objection(family, name, not args.undo, registered)
+        objection = marks.objection(family, name, not args.undo, registered, served)
         if objection is None or (force and objection.can_force):
             selected.families.append(family)
         else:
