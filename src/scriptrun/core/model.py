@@ -18,6 +18,7 @@ from scriptrun.registry import models as model_registry
 from scriptrun.registry import service_use
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runs import marks
+from scriptrun.runtime.injob import served_models
 from scriptrun.spec.absent import absent
 from scriptrun.spec.control_characters import escape
 from scriptrun.spec.errors import UserErrorException, WebserviceException
@@ -232,8 +233,13 @@ class Model:
     ) -> str:
         """The read-only path of the model on this machine.
 
-        The default workspace is the job's, else that of this directory or the nearest parent.
+        In a service, and where the current directory has ``azureml-models/NAME/VERSION``, it is the
+        path there. The default workspace is the job's, else that of this directory or the nearest
+        parent.
         """
+        served = None if _workspace is not None else served_models.path_of(model_name, version)
+        if served is not None:
+            return served
         workspace = _workspace or _current_workspace()
         return str(
             model_registry.cached_root(

@@ -1,8 +1,9 @@
 """The package ``azureml`` in a job (Python 3.6+): this file is copied next to ``scriptrun/``.
 
-If scriptrun is installed in the job's environment, its drop-in takes over. Otherwise ``Run`` works
-from the run's folder alone, and the helper provides the other classes; without a helper, they can
-be imported, and their first use says what to do. Other modules come from an installed azureml.
+If scriptrun is installed in the job's environment, its drop-in takes over. Otherwise ``Run``, and
+what entry scripts of services use, work from the run's folder alone, and the helper provides the
+other classes; without a helper, they can be imported, and their first use says what to do. Other
+modules come from an installed azureml.
 """
 
 import importlib
@@ -62,9 +63,23 @@ _MODULES: "dict[str, dict[str, str]]" = {
     "azureml._common": {},
     "azureml._common.exceptions": {},
     "azureml.telemetry": {},
+    "azureml.contrib": {},
+    "azureml.contrib.services": {},
+    "azureml.contrib.services.aml_request": {},
+    "azureml.contrib.services.aml_response": {},
+    "azureml.monitoring": {},
 }
-#: classes that a job has without a helper
-_LOCAL_CLASSES = {"azureml.core.Run": "Run", "azureml.core.run._OfflineRun": "_OfflineRun"}
+_AML_REQUEST = "scriptrun.runtime.serving.aml_request"
+_MODEL_DATA = "scriptrun.runtime.injob.model_data"
+#: names that a job has without a helper, and the modules that define them
+_LOCAL_NAMES = {
+    "azureml.core.Run": "scriptrun",
+    "azureml.core.run._OfflineRun": "scriptrun",
+    "azureml.contrib.services.aml_request.AMLRequest": _AML_REQUEST,
+    "azureml.contrib.services.aml_request.rawhttp": _AML_REQUEST,
+    "azureml.contrib.services.aml_response.AMLResponse": _AML_REQUEST,
+    "azureml.monitoring.ModelDataCollector": _MODEL_DATA,
+}
 _PLAIN_VALUES: "dict[str, dict[str, object]]" = {
     "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
     "azureml.telemetry": {"set_diagnostics_collection": lambda *args, **kwargs: None},
@@ -115,9 +130,22 @@ def _stand_in(full_name: str) -> "_StandIn":
     """The stand-in for a class such as ``azureml.core.Model``, one per full name."""
     if full_name not in _stand_ins:
         module, _, name = full_name.rpartition(".")
-        namespace = {"__doc__": _UNAVAILABLE.format(module, name), "__module__": module}
+        namespace: "dict[str, object]" = {"__doc__": _UNAVAILABLE.format(module, name), "__module__": module}
+        if full_name == "azureml.core.Model":
+            namespace["get_model_path"] = staticmethod(_get_model_path)
         _stand_ins[full_name] = _StandIn(str(name), (), namespace)
     return _stand_ins[full_name]
+
+
+def _get_model_path(
+    model_name: str, version: "int | None" = None, _workspace: object = None
+) -> object:
+    """``Model.get_model_path``: a service has its models itself, a job asks the helper."""
+    served = importlib.import_module("scriptrun.runtime.injob.served_models")
+    path = served.path_of(model_name, version)
+    if path is not None:
+        return path
+    return _helper_class(_stand_in("azureml.core.Model")).get_model_path(model_name, version)
 
 
 def _helper_class(cls: type) -> "Remote":
@@ -134,8 +162,9 @@ class _AzuremlModule(types.ModuleType):
 
     def __getattr__(self, name: str) -> object:
         full_name = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
-        if full_name in _LOCAL_CLASSES:
-            value: object = getattr(importlib.import_module("scriptrun"), _LOCAL_CLASSES[full_name])
+        if full_name in _LOCAL_NAMES:
+            home = importlib.import_module(_LOCAL_NAMES[full_name])
+            value: object = getattr(home, full_name.rpartition(".")[2])
         elif name in _PLAIN_VALUES.get(self.__name__, {}):
             value = _PLAIN_VALUES[self.__name__][name]
         elif self.__name__ in _ERRORS or name.endswith(("Exception", "Error")):

@@ -77,12 +77,26 @@ def _helper_class(name: str, attribute: str = "") -> "Remote":
     return named
 
 
+def _get_model_path(
+    model_name: str, version: "int | None" = None, _workspace: object = None
+) -> object:
+    """``Model.get_model_path``: a service has its models itself, a job asks the helper."""
+    served = importlib.import_module("scriptrun.runtime.injob.served_models")
+    path = served.path_of(model_name, version)
+    if path is not None:
+        return path
+    return _helper_class("Model", ".get_model_path").get_model_path(model_name, version)
+
+
 class _Front(types.ModuleType):
     """A module that resolves names at their first use (Python 3.6 has no module __getattr__)."""
 
     def __getattr__(self, name: str) -> object:
         if name in _HELPER_NAMES:
-            value: object = _HelperType(name, (), {"__doc__": _unavailable_message(name)})
+            namespace: "dict[str, object]" = {"__doc__": _unavailable_message(name)}
+            if name == "Model":
+                namespace["get_model_path"] = staticmethod(_get_model_path)
+            value: object = _HelperType(name, (), namespace)
         elif name in _LOCATIONS:
             module_name, attribute = _LOCATIONS[name]
             value = importlib.import_module(module_name)
