@@ -10,14 +10,14 @@ import os
 import re
 import socket
 
-from scriptrun.runtime.serving import http_messages
+from scriptrun.runtime.serving.http import messages
 from scriptrun.runtime.serving.order import KEY, KEYS_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Mapping, Optional, Set
 
-    from scriptrun.runtime.serving.http_messages import Headers, Request, Response
+    from scriptrun.runtime.serving.http.messages import Headers, Request, Response
     from scriptrun.runtime.serving.order import ServiceOrder
 
 #: v1's variable with allowed origins, separated by commas
@@ -52,7 +52,7 @@ class Access:
         host = request.header("host")
         if not self._is_own(host):
             text = "The service does not answer to the host name {!r}: add it to allowed_hosts."
-            return http_messages.message(403, text.format(host or ""))
+            return messages.message(403, text.format(host or ""))
         origin = request.header("origin")
         if origin is None:
             if request.path == "/score" and request.header("sec-fetch-site") in _OTHER_SITE:
@@ -73,7 +73,7 @@ class Access:
         if scheme.lower() == "bearer" and any(matches):
             return None
         text = "The request needs the header 'Authorization: Bearer KEY' with a key of the service."
-        return http_messages.message(401, text, ("www-authenticate", "Bearer"))
+        return messages.message(401, text, ("www-authenticate", "Bearer"))
 
     def _is_own(self, host: "Optional[str]") -> bool:
         if host is None:
@@ -126,13 +126,13 @@ class Access:
         names = request.header("access-control-request-headers")
         if names:
             headers.append(("access-control-allow-headers", names))
-        return http_messages.Response(204, b"", None, headers)
+        return messages.Response(204, b"", None, headers)
 
 
 def _refuse_origin(origin: str) -> "Response":
     text = "The service does not answer to pages of {}: add their origin to allowed_origins, or to "
     text += "the variable {}."
-    return http_messages.message(403, text.format(origin, ORIGINS_VARIABLE))
+    return messages.message(403, text.format(origin, ORIGINS_VARIABLE))
 
 
 def _names(order: "ServiceOrder") -> "Set[str]":

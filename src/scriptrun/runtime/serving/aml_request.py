@@ -8,17 +8,17 @@ import functools
 import io
 import json
 
-from scriptrun.runtime.serving import form_data
 from scriptrun.runtime.serving.errors import BadRequest
-from scriptrun.runtime.serving.http_messages import Response
-from scriptrun.runtime.serving.multi_dict import Headers, MultiDict
+from scriptrun.runtime.serving.http import form_data
+from scriptrun.runtime.serving.http.messages import Response
+from scriptrun.runtime.serving.http.multi_dict import Headers, MultiDict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Dict, Mapping, Optional
 
-    from scriptrun.runtime.serving.http_messages import Request
+    from scriptrun.runtime.serving.http.messages import Request
 
 #: the attribute of a run() that takes the request itself
 RAW = "__scriptrun_raw__"

@@ -1,5 +1,6 @@
 """Load an entry script, a file with ``init()`` and ``run(data)``, as v1's server does."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -70,9 +71,8 @@ def _model_itself(order: "ServiceOrder", folder: str) -> EntryScript:
     predict: "Dict[str, Callable[[str], object]]" = {}
 
     def init() -> None:
-        from scriptrun.runtime.serving import model_loader
-
-        predict["model"] = model_loader.load(order, folder)
+        loader = importlib.import_module("scriptrun.runtime.serving.model_loader")
+        predict["model"] = loader.load(order, folder)
 
     return EntryScript(init, lambda text: predict["model"](text))
 
@@ -111,8 +111,9 @@ def _provide_names() -> None:
     for name in ("AMLRequest", "rawhttp"):
         setattr(request, name, getattr(aml_request, name))
     response.AMLResponse = aml_request.AMLResponse  # type: ignore[attr-defined]
-    package.api, api.aml_request, api.aml_response = api, request, response  # type: ignore
+    for owner, name, module in (
+        (package, "api", api), (api, "aml_request", request), (api, "aml_response", response),
+    ):  # fmt: skip
+        setattr(owner, name, module)
     for module in (package, api, request, response):
         sys.modules[module.__name__] = module
-
-

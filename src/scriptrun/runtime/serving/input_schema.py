@@ -1,5 +1,6 @@
 """Entry scripts with inference_schema's decorators: arguments from JSON, and what Swagger shows."""
 
+import importlib
 import inspect
 import json
 
@@ -54,7 +55,7 @@ def of(run: "Callable[..., Any]") -> "Optional[InputSchema]":
     if not hasattr(run, "__wrapped__"):
         return None
     try:
-        from inference_schema import schema_util
+        schema_util = importlib.import_module("inference_schema.schema_util")
     except ImportError:
         return None
     schema = InputSchema(run, schema_util)

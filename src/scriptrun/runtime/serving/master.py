@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: seconds before the first replacement and before the last; it doubles
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+#: seconds that a worker has to end itself when run() takes too long
+_OVERDUE_SECONDS = 2.0
 #: seconds after which a worker that lived so long counts as sound: the pause begins small again
 _SOUND_SECONDS = 60.0
 
@@ -98,6 +100,11 @@ class Master:
         if self._order.start_seconds is not None:
             starting = [w for w in self._workers.values() if w.server is None]
             moments += [w.started + self._order.start_seconds for w in starting]
+        if self._order.timeout_seconds is not None:
+            limit = self._order.timeout_seconds + _OVERDUE_SECONDS
+            now = time.monotonic()
+            ready = [w for w in self._workers.values() if w.is_ready]
+            moments += [(w.pulse.since() or now) + limit for w in ready]
         return min(moments) if moments else None
 
     # -- what is due
@@ -109,6 +116,8 @@ class Master:
                 self._bury(worker)
             elif worker.server is None:
                 self._check_start(worker, now)
+            else:
+                self._check_run(worker, now)
         for number, moment in list(self._planned.items()):
             if now >= moment:
                 del self._planned[number]
@@ -121,6 +130,14 @@ class Master:
         worker.is_late = True
         worker.failure = "The model did not load within {:g} seconds (start_seconds).".format(limit)
         worker.kill()
+
+    def _check_run(self, worker: WorkerProcess, now: float) -> None:
+        limit, since = self._order.timeout_seconds, worker.pulse.since()
+        if limit is None or since is None or worker.overdue is not None:
+            return
+        if now - since >= limit + _OVERDUE_SECONDS:
+            worker.overdue = limit
+            worker.kill()
 
     def _bury(self, worker: WorkerProcess) -> None:
         """Plan the successor of a worker that has ended. Raises ServiceError if there is none."""
@@ -222,5 +239,3 @@ def _empty(descriptor: int) -> None:
 def _say(sentence: str) -> None:
     sys.stderr.write("warning: {}\n".format(sentence))
     sys.stderr.flush()
-
-

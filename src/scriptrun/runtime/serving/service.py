@@ -9,15 +9,10 @@ import sys
 import time
 import traceback
 
-from scriptrun.runtime.serving import (
-    aml_request,
-    form_data,
-    http_messages,
-    input_schema,
-    swagger,
-)
+from scriptrun.runtime.serving import aml_request, input_schema, swagger
 from scriptrun.runtime.serving.errors import BadRequest
-from scriptrun.runtime.serving.http_messages import Response
+from scriptrun.runtime.serving.http import form_data, messages
+from scriptrun.runtime.serving.http.messages import Response
 from scriptrun.runtime.serving.order import KEY
 
 TYPE_CHECKING = False
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.serving.access import Access
     from scriptrun.runtime.serving.entry_script import EntryScript
-    from scriptrun.runtime.serving.http_messages import Request
+    from scriptrun.runtime.serving.http.messages import Request
     from scriptrun.runtime.serving.order import ServiceOrder
 
 _FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
@@ -53,19 +48,19 @@ class Service:
         methods = _ROUTES.get(request.path)
         if methods is None:
             text = "The service has no page {}. It has /, /score and /swagger.json."
-            return http_messages.message(404, text.format(request.path[:200]))
+            return messages.message(404, text.format(request.path[:200]))
         if request.method not in methods:
             text = "{} takes no {} requests, only {}."
             text = text.format(request.path, request.method[:20], ", ".join(methods))
-            return http_messages.message(405, text, ("allow", ", ".join(methods)))
+            return messages.message(405, text, ("allow", ", ".join(methods)))
         if request.path == "/":
-            return Response(200, b"Healthy", http_messages.TEXT)
-        preflight = self.access.preflight(request)
-        if preflight is not None:
-            return preflight
-        refused = self.access.check_key(request)
-        if refused is not None:
-            return refused
+            return Response(200, b"Healthy", messages.TEXT)
+        return (
+            self.access.preflight(request) or self.access.check_key(request) or self._own(request)
+        )
+
+    def _own(self, request: "Request") -> "Optional[Response]":
+        """The answer that needs no call of run(), to a caller who may have it."""
         if request.path == "/swagger.json":
             return self._describe(request)
         if request.method == "OPTIONS" and not self._script.is_raw:
@@ -75,12 +70,12 @@ class Service:
     def _describe(self, request: "Request") -> Response:
         version = form_data.parse_query(request.query).get("version", "2")
         if version not in ("2", "3"):
-            return http_messages.message(404, "The versions of swagger.json are 2 and 3.")
+            return messages.message(404, "The versions of swagger.json are 2 and 3.")
         host = request.header("host") or "{}:{}".format(self.order.host, self.order.port)
         content = swagger.describe(
             self.order.name, self._schema, int(version), host, self.order.auth == KEY
         )
-        return http_messages.as_json(content)
+        return messages.as_json(content)
 
     def score(self, request: "Request") -> Response:
         """Call run(), and return its answer. Raises nothing but what ends the process."""
@@ -90,11 +85,11 @@ class Service:
             response = self._run(request)
             failed = response.status == 500
         except BadRequest as problem:
-            response = http_messages.message(400, problem.message)
+            response = messages.message(400, problem.message)
             failed = False
         except BaseException as problem:  # SystemExit too: a script does not end the server
             _print_traceback(problem)
-            response = http_messages.message(500, _FAILED)
+            response = messages.message(500, _FAILED)
         if response.header("x-ms-run-function-failed") is None:
             response.headers.append(("x-ms-run-function-failed", str(failed)))
         milliseconds = (time.perf_counter() - began) * 1000
@@ -116,7 +111,7 @@ class Service:
         if request.method != "POST":
             return query_text(request.query)
         kind = request.header("content-type")
-        if kind == http_messages.JSON or kind is None:
+        if kind == messages.JSON or kind is None:
             return request.body.decode("utf-8", "replace")
         if form_data.is_form(kind):
             self._note_form(kind)
@@ -132,7 +127,7 @@ class Service:
 
     def finish(self, request: "Optional[Request]", response: Response) -> Response:
         """``response`` with the headers that all have; ``request`` is None if it was not valid."""
-        identifier = http_messages.new_id()
+        identifier = messages.new_id()
         headers = response.headers
         headers.append(("x-ms-request-id", identifier))
         given = request.header("x-request-id") if request is not None else None
@@ -147,7 +142,7 @@ class Service:
     def failure(self, request: "Optional[Request]", status: int, text: str) -> Response:
         """The answer to what the server itself refuses."""
         more = [("retry-after", "1")] if status == 503 else []
-        return self.finish(request, http_messages.message(status, text, *more))
+        return self.finish(request, messages.message(status, text, *more))
 
 
 def to_response(result: "Any") -> Response:
@@ -158,7 +153,7 @@ def to_response(result: "Any") -> Response:
     own = aml_request.from_script(result)
     if own is not None:
         return own
-    return http_messages.as_json({} if result is None else result)
+    return messages.as_json({} if result is None else result)
 
 
 def query_text(query: str) -> str:

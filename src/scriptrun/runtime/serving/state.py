@@ -24,7 +24,7 @@ def write(folder: str, state: str, **facts: object) -> None:
     """Report ``state``, with facts.
 
     ``host`` and ``port`` (where it listens), ``pid``, ``node`` (the machine's host name),
-    ``workers`` (how many answer), ``restarts`` (so far), ``server`` ("uvicorn" or "http.server"),
+    ``workers`` (how many answer), ``restarts`` (so far), ``server`` (its name),
     ``since`` (ISO 8601, UTC), ``reason`` (why it is not healthy).
     """
     content = files.to_json(dict(facts, state=state, schema=1))

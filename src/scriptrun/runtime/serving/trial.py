@@ -4,7 +4,8 @@ import os
 import sys
 
 from scriptrun.runtime import files
-from scriptrun.runtime.serving import http_messages, worker
+from scriptrun.runtime.serving import worker
+from scriptrun.runtime.serving.http import messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def run(order: "ServiceOrder", folder: str) -> int:
     except BaseException as problem:
         sys.stderr.write("error: {}\n".format(worker.describe_failure(problem)))
         return 1
-    headers = [("content-type", http_messages.JSON), ("host", "localhost")]
-    request = http_messages.Request("POST", "/score", "", headers, body, "127.0.0.1")
+    headers = [("content-type", messages.JSON), ("host", "localhost")]
+    request = messages.Request("POST", "/score", "", headers, body, "127.0.0.1")
     response = service.score(request)
     os.makedirs(outputs, exist_ok=True)
     files.write_atomic(os.path.join(outputs, RESPONSE), response.body)

@@ -8,10 +8,11 @@ import socket
 import sys
 import traceback
 
-from scriptrun.runtime.serving import access, entry_script, listener, servers
+from scriptrun.runtime.serving import access, entry_script, listener, pulse
 from scriptrun.runtime.serving import order as orders
-from scriptrun.runtime.serving.access_log import AccessLog
 from scriptrun.runtime.serving.errors import ServiceError
+from scriptrun.runtime.serving.http import server
+from scriptrun.runtime.serving.http.access_log import AccessLog
 from scriptrun.runtime.serving.service import Service
 
 TYPE_CHECKING = False
@@ -30,13 +31,13 @@ _STOP_SECONDS = 5.0
 
 def main(descriptors: "List[str]") -> int:
     """Serve on the first of ``descriptors``; the others lead from and to the master."""
-    sock, orders_in, reports = (int(each) for each in descriptors)
-    for descriptor in (sock, orders_in, reports):
+    sock, orders_in, reports, memory = (int(each) for each in descriptors)
+    for descriptor in (sock, orders_in, reports, memory):
         os.set_inheritable(descriptor, False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave_to_master)
     _end_with_parent()
-    control = WorkerControl(orders_in, reports)
+    control = WorkerControl(orders_in, reports, pulse.Pulse(memory))
     folder = os.environ["SCRIPTRUN_RUN_FOLDER"]
     order = orders.read(folder)
     try:
@@ -45,11 +46,11 @@ def main(descriptors: "List[str]") -> int:
         control.report(failed=describe_failure(problem))
         return FAILED
     listening = socket.socket(fileno=sock)
-    server = servers.create(listening, service, AccessLog(), control)
+    answering = server.HttpServer(listening, service, AccessLog(), control)
     listening.listen(listener.BACKLOG)
-    control.report(ready=servers.name_of(server))
+    control.report(ready=server.NAME)
     control.is_serving = True
-    server.serve()
+    answering.serve()
     control.leave()
     return 0
 
@@ -95,11 +96,12 @@ def _end_with_parent() -> None:
         pass  # the end of the pipe tells it too
 
 
-class WorkerControl:
+class WorkerControl(server.Control):
     """The worker's line to its master: told to stop, or gone, on one pipe; reports on the other."""
 
-    def __init__(self, orders_in: int, reports: int) -> None:
-        self._orders, self._reports = orders_in, reports
+    def __init__(self, orders_in: int, reports: int, shared: pulse.Pulse) -> None:
+        self._orders, self._reports, self._pulse = orders_in, reports, shared
+        self.begin_run = shared.begin
         self.descriptor, self._writer = os.pipe()
         self.is_serving, self._has_answered = False, False
         _thread.start_new_thread(self._listen, ())
@@ -125,8 +127,9 @@ class WorkerControl:
         """Whether the master says to stop; called when ``descriptor`` is readable."""
         return os.read(self.descriptor, 1) == STOP
 
-    def count_answer(self) -> None:
+    def end_run(self) -> None:
         """Note that run() has answered."""
+        self._pulse.end()
         if not self._has_answered:
             self._has_answered = True
             self.report(answered=True)

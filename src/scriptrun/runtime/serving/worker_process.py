@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+from scriptrun.runtime.serving import pulse
 from scriptrun.runtime.serving.worker import STOP
 
 TYPE_CHECKING = False
@@ -28,11 +29,13 @@ class WorkerProcess:
         orders_out, self._orders = os.pipe()
         self.reports, reports_in = os.pipe()
         self._rest = b""
+        memory = pulse.create()
+        self.pulse = pulse.Pulse(memory)
         try:
-            self.pid = _start(program, [listener, orders_out, reports_in])
+            self.pid = _start(program, [listener, orders_out, reports_in, memory])
         finally:
-            os.close(orders_out)
-            os.close(reports_in)
+            for descriptor in (orders_out, reports_in, memory):
+                os.close(descriptor)
         os.set_blocking(self.reports, False)
 
     @property
@@ -86,11 +89,11 @@ class WorkerProcess:
                     pass
         return self.status is not None
 
-
     def close(self) -> None:
         """Close the pipes of a worker that has ended."""
         os.close(self._orders)
         os.close(self.reports)
+        self.pulse.close()
 
     def describe_end(self) -> str:
         """How it ended, as the end of a sentence about it."""

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
-    from scriptrun.runtime.serving.http_messages import Request
+    from scriptrun.runtime.serving.http.messages import Request
 
 _LONGEST_PATH = 200
 

@@ -2,14 +2,14 @@
 
 import socket
 
-from scriptrun.runtime.serving import http_messages, request_parser
 from scriptrun.runtime.serving.errors import Refused
+from scriptrun.runtime.serving.http import messages, parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
-    from scriptrun.runtime.serving.http_messages import Request, Response
+    from scriptrun.runtime.serving.http.messages import Request, Response
 
 #: reads a request's head; reads its body; waits for run(); sends; discards what still arrives
 HEAD, BODY, WAITING, SENDING, LINGERING, CLOSED = range(6)
@@ -19,22 +19,28 @@ class Connection:
     """The state of a connection. The server that owns it moves it on."""
 
     __slots__ = (
-        "buffer", "chunks", "deadline", "fd", "framing", "has_ended", "interest", "is_last", "out",
-        "remote", "request", "searched", "since", "sock", "state",
+        "buffer", "chunks", "deadline", "fd", "framing", "has_ended", "held", "interest", "is_last",
+        "out", "remote", "request", "searched", "since", "sock", "state",
     )  # fmt: skip
 
     def __init__(self, sock: "socket.socket", remote: str, deadline: float) -> None:
         self.sock, self.remote, self.fd = sock, remote, sock.fileno()
         self.buffer = bytearray()
         self.state, self.searched, self.interest = HEAD, 0, 0
+        #: bytes of its unfinished body, as counted last
+        self.held = 0
         self.request: "Optional[Request]" = None
-        self.framing: "Optional[request_parser.Framing]" = None
-        self.chunks: "Optional[request_parser.Chunks]" = None
+        self.framing: "Optional[parser.Framing]" = None
+        self.chunks: "Optional[parser.Chunks]" = None
         self.out: "Optional[memoryview]" = None
         #: the moment at which the client must be ready; None while it waits for us
         self.deadline: "Optional[float]" = deadline
         #: whether the client sends no more, and whether the connection ends after the response
         self.has_ended, self.is_last, self.since = False, False, 0.0
+
+    def size(self) -> int:
+        """The bytes of its unfinished request."""
+        return len(self.buffer) + (len(self.chunks.body) if self.chunks is not None else 0)
 
     def is_idle(self) -> bool:
         """Whether the client has sent nothing of a request."""
@@ -48,16 +54,16 @@ class Connection:
         end = buffer.find(b"\r\n\r\n", self.searched)
         if end < 0:
             self.searched = max(0, len(buffer) - 3)
-        if max(end, self.searched) > request_parser.HEAD_LIMIT:
+        if max(end, self.searched) > parser.HEAD_LIMIT:
             raise Refused(431, "The request's headers are too large.")
         if end < 0:
             return None
         self.searched = 0
         self.request = None
-        request = request_parser.parse_head(bytes(buffer[:end]))
+        request = parser.parse_head(bytes(buffer[:end]))
         del buffer[: end + 4]
         request.remote = self.remote
-        self.request, self.framing = request, request_parser.Framing(request)
+        self.request, self.framing = request, parser.Framing(request)
         return request
 
     def has_body(self) -> bool:
@@ -70,8 +76,8 @@ class Connection:
         framing = self.framing
         assert framing is not None
         if framing.length > limit:
-            raise request_parser.too_large(limit)
-        self.chunks = request_parser.Chunks(limit) if framing.chunked else None
+            raise parser.too_large(limit)
+        self.chunks = parser.Chunks(limit) if framing.chunked else None
         self.state = BODY
 
     def take_body(self) -> bool:
@@ -101,7 +107,7 @@ class Connection:
 
 _STATUS_LINES = {
     status: "HTTP/1.1 {} {}\r\n".format(status, reason)
-    for status, reason in http_messages.REASONS.items()
+    for status, reason in messages.REASONS.items()
 }
 
 

@@ -5,7 +5,7 @@ import re
 from urllib.parse import parse_qsl
 
 from scriptrun.runtime.serving.errors import BadRequest
-from scriptrun.runtime.serving.multi_dict import Headers, MultiDict
+from scriptrun.runtime.serving.http.multi_dict import Headers, MultiDict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

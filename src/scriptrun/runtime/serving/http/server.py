@@ -12,35 +12,45 @@ import threading
 import time
 from collections import deque
 
-from scriptrun.runtime.serving import connection, poller
-from scriptrun.runtime.serving.connection import BODY, CLOSED, HEAD, LINGERING, SENDING, WAITING
-from scriptrun.runtime.serving.connection import Connection
 from scriptrun.runtime.serving.errors import Refused
+from scriptrun.runtime.serving.http import connection, poller
+from scriptrun.runtime.serving.http.connection import (
+    BODY,
+    CLOSED,
+    HEAD,
+    LINGERING,
+    SENDING,
+    WAITING,
+    Connection,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Deque, Dict, Optional
 
-    from scriptrun.runtime.serving.access_log import AccessLog
-    from scriptrun.runtime.serving.http_messages import Response
+    from scriptrun.runtime.serving.http.access_log import AccessLog
+    from scriptrun.runtime.serving.http.messages import Response
     from scriptrun.runtime.serving.service import Service
 
-NAME = "http.server"
-#: seconds of run() after which the deputy takes over
-_TICK = 0.01
+#: what the state of a service names
+NAME = "scriptrun"
+#: seconds of run() after which the deputy takes over; shorter, it disturbs fast models
+_TICK = 0.05
 #: ticks without a call after which the deputy sleeps
-_IDLE_TICKS = 100
+_IDLE_TICKS = 20
 #: seconds that a kept connection may be silent, that a client has to read, and to stop sending
 _IDLE_SECONDS, _SEND_SECONDS, _LINGER_SECONDS = 75.0, 60.0, 2.0
 #: connections at most, and bytes read at once and kept while run() works
 _CONNECTIONS, _READ_SIZE, _AHEAD = 1000, 256 * 1024, 64 * 1024
+#: bytes of unfinished bodies that a worker holds at most, beside one of the largest size
+_HELD_SIZE = 512 * 1024 * 1024
 _SWEEP_SECONDS = 0.5
 _POLL_SECONDS = 0.005
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class StdlibServer:
+class HttpServer:
     """Serves ``service`` on a listening socket until ``stop``, or what ``control`` says."""
 
     def __init__(
@@ -63,7 +73,7 @@ class StdlibServer:
         self._run_began, self._polled, self._next_sweep = 0.0, 0.0, 0.0
         self._now = time.monotonic()
         self._is_stopping, self._listens, self._is_done = False, False, False
-        self._second, self._date = 0, ""
+        self._second, self._date, self._held = 0, "", 0
         self._wake_reader, self._wake_writer = os.pipe()
 
     # -- the main thread
@@ -87,7 +97,7 @@ class StdlibServer:
                 self._log.flush()
 
     def _patience(self) -> "Optional[float]":
-        if not self._connections and not self._is_stopping:
+        if not self._connections and self._listens:
             return None
         return max(0.0, self._next_sweep - self._now)
 
@@ -95,6 +105,7 @@ class StdlibServer:
         request = job.request
         assert request is not None
         self._current, self._run_began = job, time.monotonic()
+        self._control.begin_run(self._run_began)
         if self._deputy_sleeps:
             self._deputy_sleeps = False
             self._alarm.release()
@@ -108,7 +119,7 @@ class StdlibServer:
                 self._lock.acquire()
                 self._is_wanted = False
             self._current = None
-        self._control.count_answer()
+        self._control.end_run()
         self._respond(job, response)
         if job.buffer and job.state == HEAD:
             self._advance(job)
@@ -161,7 +172,7 @@ class StdlibServer:
             self._poller.unregister(self._listener.fileno())
         try:
             while self._current is not None and not self._is_wanted:
-                self._turn(_SWEEP_SECONDS if not shares else _TICK * 5)
+                self._turn(_SWEEP_SECONDS if not shares else _TICK)
                 if shares and self._listens:
                     self._accept(1)
                 self._log.flush()
@@ -279,6 +290,7 @@ class StdlibServer:
                     return
                 if client.state == BODY:
                     if not client.take_body():
+                        self._check_memory(client)
                         return
                     client.state, client.deadline = WAITING, None
                     self._jobs.append(client)
@@ -286,6 +298,13 @@ class StdlibServer:
             client.is_last = True
             failure = self._service.failure(client.request, problem.status, str(problem))
             self._respond(client, failure, lingers=True)
+
+    def _check_memory(self, client: Connection) -> None:
+        size = client.size()
+        self._held += size - client.held
+        client.held = size
+        if self._held > max(_HELD_SIZE, self._order.body_limit):
+            raise Refused(503, "The service is receiving too much. Send the request again.")
 
     def _begin(self, client: Connection) -> bool:
         """Read a head and answer it, or go on to its body; False if more bytes are needed."""
@@ -322,6 +341,7 @@ class StdlibServer:
         self._log.add(request, response.status, client.since)
         client.state, client.deadline = SENDING, self._now + _SEND_SECONDS
         client.chunks = None
+        self._release(client)
         if lingers:
             client.framing = None
         try:
@@ -393,17 +413,22 @@ class StdlibServer:
         if client.state == WAITING and client is not self._current:
             self._jobs.remove(client)
         client.state = CLOSED
+        self._release(client)
         del self._connections[client.fd]
         self._poller.unregister(client.fd)
         client.sock.close()
-        if not self._listens and not self._is_stopping:
-            self._listen()
         if self._is_stopping and not self._connections:
             self._is_done = True
+
+    def _release(self, client: Connection) -> None:
+        self._held -= client.held
+        client.held = 0
 
     def _sweep(self) -> None:
         """Close the connections of clients that are too slow."""
         self._next_sweep = self._now + _SWEEP_SECONDS
+        if not self._listens and not self._is_stopping and len(self._connections) < _CONNECTIONS:
+            self._listen()
         for client in list(self._connections.values()):
             if client.deadline is None or self._now < client.deadline:
                 continue
@@ -466,5 +491,6 @@ class Control:
     #: readable when there is something to hear
     descriptor: int
     must_stop: "Callable[[], bool]"
-    count_answer: "Callable[[], None]"
+    begin_run: "Callable[[float], None]"
+    end_run: "Callable[[], None]"
     end_overdue: "Callable[[float], None]"

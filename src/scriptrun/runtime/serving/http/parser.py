@@ -3,7 +3,7 @@
 import re
 
 from scriptrun.runtime.serving.errors import Refused
-from scriptrun.runtime.serving.http_messages import Request
+from scriptrun.runtime.serving.http.messages import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Mappings as web frameworks have them: several values for one name, names of headers in any case."""
+"""Mappings as web frameworks have them: several values for a name, headers in any case."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
