@@ -7,6 +7,7 @@ response. Scripts import them from ``azureml.contrib.services.aml_request`` and 
 import functools
 import io
 import json
+import re
 
 from scriptrun.runtime.serving.errors import BadRequest
 from scriptrun.runtime.serving.http import form_data
@@ -176,10 +177,29 @@ class AMLResponse:
         return self.data.decode("utf-8", "replace") if as_text else self.data
 
 
+#: headers that are the server's business
+_OWN_HEADERS = (
+    *("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"),
+)
+_LINE_ENDS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
 def from_script(result: "Any") -> "Optional[Response]":
-    """The response in ``result`` if run() returned one, ours or Flask's; None for other values."""
+    """The response in ``result`` if run() returned one, ours or Flask's; None for other values.
+
+    Raises ValueError for a status or a header that HTTP does not have.
+    """
     if not (hasattr(result, "status_code") and hasattr(result, "get_data")):
         return None
-    hops = ("content-length", "connection", "transfer-encoding", "date", "server", "keep-alive")
-    headers = [(str(n), str(v)) for n, v in result.headers.items() if n.lower() not in hops]
-    return Response(int(result.status_code), result.get_data(), None, headers)
+    status, headers = int(result.status_code), []
+    if not 200 <= status <= 599:
+        raise ValueError("The status of a response must be from 200 to 599, not {}".format(status))
+    for name, value in result.headers.items():
+        name, value = str(name), str(value)
+        if _LINE_ENDS.search(name + value) or not name or set(name) & set(" :"):
+            raise ValueError("The header {!r}: {!r} is not valid".format(name, value))
+        if name.lower() not in _OWN_HEADERS:
+            headers.append((name, value))
+    if getattr(result, "run_function_failed", False):
+        headers.append(("x-ms-run-function-failed", "True"))
+    return Response(status, result.get_data(), None, headers)

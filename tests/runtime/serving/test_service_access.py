@@ -1,0 +1,91 @@
+"""Who may call a service: keys, host names, origins."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptrun.runtime.serving.access import Access
+from scriptrun.runtime.serving.http.messages import Request
+from scriptrun.runtime.serving.order import KEY, KEYS_VARIABLE, ServiceOrder
+
+
+def test_a_key_is_needed(new_service):
+    served = new_service().start(auth="key", environ={KEYS_VARIABLE: "first second"})
+    served.until_state("healthy")
+    assert served.request("GET", "/").status == 200, "a health check needs none"
+    refused = served.post("1")
+    assert refused.status == 401
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert "Bearer KEY" in refused.json["message"]
+    for wrong in ("Bearer third", "Bearer", "Bearer ", "first", "Basic first", "Bearer firstsecond"):
+        assert served.post("1", Authorization=wrong).status == 401
+    assert served.request("GET", "/swagger.json").status == 401
+    for key in ("first", "second"):
+        assert served.post("1", Authorization=f"Bearer {key}").json == "1"
+        assert served.request("GET", "/swagger.json", Authorization=f"bearer {key}").status == 200
+
+
+def test_a_service_without_its_keys_lets_nobody_in():
+    rules = Access(ServiceOrder(auth=KEY), {})
+    for value in ("Bearer", "Bearer ", "Bearer x"):
+        response = rules.check_key(Request("POST", "/score", headers=[("authorization", value)]))
+        assert response is not None
+        assert response.status == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "order", "status"),
+    [
+        ("127.0.0.1:8890", {}, None), ("localhost", {}, None), ("[::1]:80", {}, None),
+        ("app.localhost:80", {}, None), ("192.168.1.7:8890", {}, None),
+        ("evil.example:8890", {}, 403), ("", {}, 403), ("127.0.0.1.evil.example", {}, 403),
+        ("localhost.evil.example", {}, 403), ("1.2.3.4.5", {}, 403),
+        ("gpu7:80", {"allowed_hosts": ["gpu7"]}, None),
+        ("a.cluster:80", {"allowed_hosts": ["*.cluster"]}, None),
+        ("gpu7", {"host": "gpu7"}, None), ("any.example", {"allowed_hosts": ["*"]}, None),
+    ],
+)  # fmt: skip
+def test_host_names(host, order, status):
+    response = Access(ServiceOrder(**order), {}).refuse(
+        Request("POST", "/score", headers=[("host", host)])
+    )
+    assert (response and response.status) == status
+
+
+def test_pages_of_other_sites_are_refused(serve):
+    served = serve()
+    refused = served.post("1", Origin="https://evil.example")
+    assert refused.status == 403
+    assert "AML_CORS_ORIGINS" in refused.json["message"]
+    assert served.post("1", Origin="null").status == 403
+    assert served.post("1", Host="evil.example").status == 403
+    own = f"http://127.0.0.1:{served.port}"
+    assert served.post("1", Origin=own).status == 200
+    assert served.request("GET", "/score?a=1", Sec_Fetch_Site="cross-site").status == 403
+    assert served.request("GET", "/score?a=1", Sec_Fetch_Site="same-origin").status == 200
+    assert "x" not in served.log()[served.log().index("loaded") :].replace("/score", "")
+
+
+@pytest.mark.parametrize(
+    ("order", "variable"),
+    [
+        ({"allowed_origins": ["https://app.example"]}, ""), ({}, "https://app.example, other"),
+        ({}, "*"), ({}, "app.example"), ({"allowed_origins": ["https://*.example"]}, ""),
+    ],
+)  # fmt: skip
+def test_allowed_origins(order, variable, new_service):
+    served = new_service().start(environ={"AML_CORS_ORIGINS": variable}, **order)
+    served.until_state("healthy")
+    answer = served.post("1", Origin="https://app.example")
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (
+        200, "https://app.example",
+    )  # fmt: skip
+    asked = served.request(
+        "OPTIONS", "/score", Origin="https://app.example",
+        Access_Control_Request_Method="POST", Access_Control_Request_Headers="content-type",
+    )  # fmt: skip
+    assert asked.status == 204
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    assert asked.headers["access-control-allow-headers"] == "content-type"
+    if variable != "*":
+        assert served.post("1", Origin="https://app.example.evil").status == 403
