@@ -26,13 +26,17 @@ _SUFFIX = ".json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
+class ServiceMissing(WebserviceException):
+    """There is no service of that name."""
+
+
 class ServiceRecord(Value):
     """A service: ``run`` is the ID of the run that serves it, None while the first one starts.
 
     ``next`` is the ID of the run that starts in its place, None if none does. ``request`` is what
     was asked for, as JSON without keys, ``next_request`` the same for ``next``. ``by`` identifies
     the process that deploys ``next``. ``failure`` says why the latest deployment did not replace
-    the one before (``run``, ``reason``). ``port`` is the one that it last had. Times are ISO 8601.
+    the one before (``run``, ``reason``). Times are ISO 8601.
     """
 
     name: str
@@ -47,7 +51,6 @@ class ServiceRecord(Value):
     compute_type: str = "Local"
     tags: dict[str, str] = fresh(default_factory=dict)
     properties: dict[str, str] = fresh(default_factory=dict)
-    port: int | None = None
     failure: Json | None = None
 
     @property
@@ -83,7 +86,7 @@ def get(workspace: WorkspaceFiles, name: str) -> ServiceRecord:
     """The record of the service ``name``. Raises WebserviceException, naming near ones, if none."""
     record = read(workspace, name)
     if record is None:
-        raise WebserviceException(
+        raise ServiceMissing(
             f"Service {name!r} not found in workspace {workspace.name!r}.",
             hint=suggestion.hint(str(name), names(workspace), "Services"),
         )
@@ -149,18 +152,31 @@ def remove(workspace: WorkspaceFiles, name: str, run: str | None = None) -> None
         forget_keys(workspace, name)
 
 
-def keys(workspace: WorkspaceFiles, name: str) -> tuple[str, str] | None:
-    """The service's primary and secondary key, or None: they are this user's secrets."""
+def keys(workspace: WorkspaceFiles, name: str, run_id: str) -> tuple[str, str] | None:
+    """The primary and the secondary key of the service's run, or None: this user's secrets."""
+    return _all_keys(workspace, name).get(run_id)
+
+
+def _all_keys(workspace: WorkspaceFiles, name: str) -> dict[str, tuple[str, str]]:
     try:
-        found = vault.find(_secret(workspace, name)).split()
+        text = vault.find(_secret(workspace, name))
     except SecretException:
-        return None
-    return (found[0], found[-1]) if found else None
+        return {}
+    lines = (line.split() for line in text.splitlines())
+    return {words[0]: (words[1], words[2]) for words in lines if len(words) == 3}
 
 
-def store_keys(workspace: WorkspaceFiles, name: str, keys: tuple[str, str]) -> None:
-    """Store the service's keys. Raises SecretException if that is impossible."""
-    vault.store(_secret(workspace, name), " ".join(keys))
+def store_keys(
+    workspace: WorkspaceFiles, record: ServiceRecord, run_id: str, keys: tuple[str, str]
+) -> None:
+    """Store the keys of a run of the service, beside those of its current runs.
+
+    Raises SecretException if that is impossible.
+    """
+    stored = _all_keys(workspace, record.name)
+    kept = {run: pair for run, pair in stored.items() if run in (record.run, record.next)}
+    lines = (f"{run} {pair[0]} {pair[1]}" for run, pair in {**kept, run_id: keys}.items())
+    vault.store(_secret(workspace, record.name), "\n".join(lines))
 
 
 def forget_keys(workspace: WorkspaceFiles, name: str) -> None:

@@ -5,15 +5,23 @@ It is started as ``finish.main(ROOT, NAME)``, and ends when nothing is left to d
 
 from __future__ import annotations
 
+import time
+
 from scriptrun.core.workspace import Workspace
 from scriptrun.runtime import identity
 from scriptrun.services import rollout
 
-#: its process name
-NAME = "scriptrun-service"
+#: seconds between two looks, at most
+_SLOWEST = 2.0
 
 
 def main(root: str, name: str) -> None:
     """Advance the service ``name`` of the workspace at ``root`` until no run is to replace its."""
-    identity.set_process_name(NAME)
-    rollout.wait(Workspace(root), name, lambda record: record.next is None)
+    identity.set_process_name(rollout.PROCESS_NAME)
+    workspace, delay = Workspace(root), rollout.POLL_SECONDS
+    while True:
+        record = rollout.advance(workspace, name)
+        if record is None or record.next is None:
+            return
+        time.sleep(delay)
+        delay = min(_SLOWEST, delay * 1.1)

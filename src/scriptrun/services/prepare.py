@@ -10,19 +10,24 @@ from pathlib import Path
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.preparation import environment_record
+from scriptrun.registry import compute_targets
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
-from scriptrun.runtime import files
+from scriptrun.runtime import files, identity
 from scriptrun.runtime.serving import order as service_order
-from scriptrun.services import served_models, source
-from scriptrun.services.request import ServiceRequest
+from scriptrun.services import served_models, source, status
+from scriptrun.services.request import ServedModel, ServiceRequest
 from scriptrun.services.served_models import FoundModel
-from scriptrun.spec import run_kinds
+from scriptrun.spec import ids, run_kinds
+from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException, WebserviceException
 from scriptrun.spec.job import JobSpec, Retry
 from scriptrun.spec.values import Value, fresh
+from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import check as submission_check
 from scriptrun.submission import submit as job_submit
+from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +68,26 @@ class PreparedService(Value):
         files.write_atomic(str(folder / service_order.FILE), content)
 
 
+class Replaced(Value):
+    """What a new run of a service comes after: the live run, None if there is none, and its port.
+
+    ``last`` is the latest run, be it alive or not: its keys are used again.
+    """
+
+    run: str | None = None
+    port: int | None = None
+    last: str | None = None
+
+
+def replaced_by(workspace: WorkspaceFiles, record: ServiceRecord | None) -> Replaced:
+    """What a new run of the service of ``record`` replaces."""
+    if record is None or not record.newest:
+        return Replaced()
+    last = record.run or record.newest
+    found = status.of_run(workspace, last, probe=False)
+    return Replaced(None if found.has_ended else last, found.port, record.newest)
+
+
 def prepare(
     workspace: WorkspaceFiles, request: ServiceRequest, record: ServiceRecord | None = None
 ) -> PreparedService:
@@ -71,6 +96,7 @@ def prepare(
     Raises WebserviceException with all problems; then nothing is written.
     """
     problems = _problems(request)
+    replaced = replaced_by(workspace, record)
     models = served_models.find(workspace, request.models, problems)
     note, chosen = "", request
     if request.environment is None and not problems:
@@ -78,24 +104,99 @@ def prepare(
         chosen = request.replace(environment=environment)
     with source.gather(request) as gathered:
         submission = _check_job(workspace, chosen, gathered, problems)
-        problems += [] if submission is None else _target_problems(submission, request, record)
+        problems += [] if submission is None else _target_problems(submission, request, replaced)
         refuse(problems, request.name)
         assert submission is not None
         job_submit.begin(workspace, EXPERIMENT)
         job = job_submit.complete(submission, workspace)
-    keys = None
-    if request.auth == service_order.KEY:
-        keys = request.keys or registry.keys(workspace, request.name)
-        keys = keys or (registry.new_key(), registry.new_key())
     return PreparedService(
         request,
         _service_job(job, request, gathered, note),
-        _order(request, gathered.script, models, record),
+        _order(request, gathered.script, models, replaced),
         models,
-        keys,
-        submission.warnings,
+        _keys(workspace, request, replaced),
+        [*submission.warnings, *_exposure(request)],
         submission.environment,
     )
+
+
+def again(
+    workspace: WorkspaceFiles, record: ServiceRecord, request: ServiceRequest
+) -> PreparedService:
+    """As ``prepare``, with the snapshot, the environment and the local models of the current run.
+
+    If that run is gone, everything is taken anew. Raises WebserviceException with all problems.
+    """
+    folder = workspace.find_run(record.run or record.newest)
+    job = None if folder is None else run_folder.read_job(folder)
+    if folder is None or job is None or not _has_snapshot(workspace, job):
+        return prepare(workspace, request, record)
+    problems = _problems(request)
+    replaced = replaced_by(workspace, record)
+    order = service_order.read(str(folder))
+    own = [_as_copied(model, order, folder) for model in request.models]
+    models = served_models.find(workspace, own, problems)
+    if not problems and compute_targets.engine_of(job.target).traits.here:
+        problems += _port_problems(request, replaced)
+    refuse(problems, request.name)
+    is_locked = job.environment.kind != INTERPRETER
+    return PreparedService(
+        request,
+        _new_run(job, request),
+        _order(request, order.entry_script, models, replaced),
+        models,
+        _keys(workspace, request, replaced),
+        lockfile=environment_record.read_lockfile(folder) if is_locked else None,
+    )
+
+
+def _has_snapshot(workspace: WorkspaceFiles, job: JobSpec) -> bool:
+    return bool(job.snapshot and snapshots.claim(workspace.snapshots_folder, job.snapshot))
+
+
+def _as_copied(
+    model: ServedModel, order: service_order.ServiceOrder, folder: Path
+) -> ServedModel:
+    """A local model, from its copy in the run's folder: the original may have changed."""
+    if model.path is None:
+        return model
+    entries = (entry for entry in order.models if entry.get("name") == model.name)
+    path = next((folder / entry["path"] for entry in entries), None)
+    return model if path is None or not path.exists() else model.replace(path=str(path))
+
+
+def _new_run(job: JobSpec, request: ServiceRequest) -> JobSpec:
+    """``job`` as a run of its own, with the tags and properties of the request."""
+    new_id = ids.new_id(EXPERIMENT)
+    return job.replace(
+        id=new_id,
+        root=new_id,
+        created=ids.now(),
+        submitted_by={**identity.identify(), "user": job.submitted_by.get("user", "")},
+        tags=dict(request.tags),
+        properties={**job.properties, **request.properties},
+        passed=_passed(request),
+    )
+
+
+def _passed(request: ServiceRequest) -> tuple[str, ...]:
+    return (service_order.KEYS_VARIABLE,) if request.auth == service_order.KEY else ()
+
+
+def _keys(
+    workspace: WorkspaceFiles, request: ServiceRequest, replaced: Replaced
+) -> tuple[str, str] | None:
+    """The keys of the request, else those that the service has, else new ones."""
+    if request.auth != service_order.KEY:
+        return None
+    stored = registry.keys(workspace, request.name, replaced.last) if replaced.last else None
+    return request.keys or stored or (registry.new_key(), registry.new_key())
+
+
+def _exposure(request: ServiceRequest) -> list[str]:
+    if request.auth != service_order.OPEN or request.host in ("127.0.0.1", "::1", "localhost"):
+        return []
+    return [f"service {request.name!r} listens on {request.host} and asks callers for no key"]
 
 
 def refuse(problems: list[str], name: str) -> None:
@@ -187,7 +288,7 @@ def _check_job(
 
 
 def _target_problems(
-    submission: submission_check.Submission, request: ServiceRequest, record: ServiceRecord | None
+    submission: submission_check.Submission, request: ServiceRequest, replaced: Replaced
 ) -> list[str]:
     traits = submission.engine.traits
     if traits.through is not None or not traits.shared_files:
@@ -196,8 +297,12 @@ def _target_problems(
             f"compute target {name!r} does not share this machine's files; use a target that does, "
             "such as 'local'"
         ]
-    is_own = record is not None and record.port == request.port
-    if request.test is not None or not traits.here or is_own:
+    return _port_problems(request, replaced) if traits.here else []
+
+
+def _port_problems(request: ServiceRequest, replaced: Replaced) -> list[str]:
+    is_own = replaced.run is not None and request.port in (None, replaced.port)
+    if request.test is not None or is_own:
         return []
     return _listen_problems(request.host, request.port or 0)
 
@@ -219,22 +324,25 @@ def _listen_problems(host: str, port: int) -> list[str]:
     return []
 
 
+def _port(request: ServiceRequest, replaced: Replaced) -> int:
+    """The port to listen on: a service keeps the one that it has had, if it is still free."""
+    if request.port is not None or replaced.port is None:
+        return request.port or 0
+    if replaced.run is None and _listen_problems(request.host, replaced.port):
+        return 0
+    return replaced.port
+
+
 def _order(
-    request: ServiceRequest,
-    script: str | None,
-    models: list[FoundModel],
-    record: ServiceRecord | None,
+    request: ServiceRequest, script: str | None, models: list[FoundModel], replaced: Replaced
 ) -> Json:
-    port = request.port
-    if port is None and record is not None:
-        port = record.port
     return {
         "name": request.name,
         "entry_script": script,
         "models": [model.as_json() for model in models],
         "model_dir": served_models.model_dir(models),
         "host": request.host,
-        "port": port or 0,
+        "port": _port(request, replaced),
         "workers": request.workers,
         "restarts": request.restarts,
         "timeout_seconds": request.timeout_seconds,
@@ -243,7 +351,7 @@ def _order(
         "auth": request.auth,
         "allowed_hosts": list(request.allowed_hosts),
         "allowed_origins": list(request.allowed_origins),
-        "replaces": None if record is None else record.run,
+        "replaces": replaced.run,
         "test": None if request.test is None else TEST_FILE,
     }
 
@@ -252,6 +360,7 @@ def _service_job(
     job: JobSpec, request: ServiceRequest, gathered: source.ServiceSource, note: str
 ) -> JobSpec:
     definition = {**job.run_definition, "command": "", "script": gathered.script}
+    notes = (note, _unused(request))
     properties = {
         **job.properties,
         **{str(name): str(value) for name, value in request.properties.items()},
@@ -262,9 +371,14 @@ def _service_job(
         kind=run_kinds.SERVICE,
         command=None,
         source_directory=str(gathered.origin),
-        passed=(service_order.KEYS_VARIABLE,) if request.auth == service_order.KEY else (),
+        passed=_passed(request),
         retry=Retry(),
         properties=properties,
-        notes=(*job.notes, *([note] if note else [])),
+        notes=(*job.notes, *filter(None, notes)),
         run_definition=definition,
     )
+
+
+def _unused(request: ServiceRequest) -> str:
+    names = ", ".join(sorted(request.settings))
+    return f"settings that are not used on this machine: {names}" if names else ""

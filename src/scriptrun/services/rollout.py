@@ -9,7 +9,6 @@ lost, whoever is killed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
@@ -17,8 +16,9 @@ from scriptrun.queue import workers
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime import identity
-from scriptrun.services import prepare, status
-from scriptrun.services.prepare import PreparedService
+from scriptrun.services import status
+from scriptrun.services.prepare import PreparedService, again
+from scriptrun.services.request import ServiceRequest
 from scriptrun.spec import ids
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.store import detached
@@ -30,34 +30,38 @@ if TYPE_CHECKING:
 
 #: seconds between two looks at a server that starts
 POLL_SECONDS = 0.1
+#: the name of the process that finishes a replacement
+PROCESS_NAME = "scriptrun-service"
 #: seconds in which a canceled run ends
 _STOP_SECONDS = 120.0
 
 
 def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceRecord | None) -> None:
-    """Record the service with its run, and start that. Raises WebserviceException if the name is
-    taken.
+    """Record the prepared run as the service's next one, and start it.
+
+    Raises WebserviceException if there is no ``existing`` service and the name was taken meanwhile.
     """
+    name, run_id = prepared.request.name, prepared.job.id
     superseded = None
-    if existing is None:
-        record = _new_record(prepared)
-        if not registry.create(workspace, record):
-            raise taken(prepared.request.name)
-    else:
+    if existing is not None:
         superseded = _set_next(workspace, prepared)
+    elif not registry.create(workspace, _new_record(prepared)):
+        raise taken(name)
     try:
         if prepared.keys is not None:
-            registry.store_keys(workspace, prepared.request.name, prepared.keys)
+            record = registry.get(workspace, name)
+            registry.store_keys(workspace, record, run_id, prepared.keys)
         submit(workspace, prepared)
     except BaseException:
         _withdraw(workspace, prepared)
         raise
     if superseded:
         cancel(workspace, superseded)
-    name = prepared.request.name
-    registry.change(workspace, name, lambda found: _started(found, prepared.job.id))
-    if existing is not None:
-        _start_worker(workspace, name)
+    if prepared.order["replaces"] is None:  # nothing else serves
+        registry.change(workspace, name, lambda found: _switched(found, run_id))
+    else:
+        command = workers.command("scriptrun.services.finish", str(workspace.root), name)
+        detached.start(command, PROCESS_NAME)
 
 
 def submit(workspace: Workspace, prepared: PreparedService) -> Path:
@@ -76,8 +80,7 @@ def taken(name: str) -> WebserviceException:
 
 
 def _new_record(prepared: PreparedService) -> ServiceRecord:
-    request = prepared.request
-    now = ids.now()
+    request, now = prepared.request, ids.now()
     return ServiceRecord(
         request.name,
         request.to_json(),
@@ -90,38 +93,37 @@ def _new_record(prepared: PreparedService) -> ServiceRecord:
         compute_type=request.compute_type,
         tags=dict(request.tags),
         properties=dict(request.properties),
-        port=request.port or None,
     )
 
 
 def _set_next(workspace: Workspace, prepared: PreparedService) -> str | None:
     """Record the run that starts; returns the ID of one that it replaces before that was ready."""
     superseded: list[str | None] = []
+    request = prepared.request
 
     def update(record: ServiceRecord) -> ServiceRecord:
         superseded.append(record.next)
         return record.replace(
             next=prepared.job.id,
-            next_request=prepared.request.to_json(),
+            next_request=request.to_json(),
             by=identity.identify(),
             failure=None,
+            description=request.description,
+            tags=dict(request.tags),
+            properties=dict(request.properties),
         )
 
-    registry.change(workspace, prepared.request.name, update)
+    registry.change(workspace, request.name, update)
     return superseded[-1]
 
 
-def _started(record: ServiceRecord, run_id: str) -> ServiceRecord:
-    """The record once its first run exists: nothing else serves, so it is the service's run."""
-    if record.next != run_id or record.run is not None:
-        return record
-    return _switched(record)
-
-
-def _switched(record: ServiceRecord) -> ServiceRecord:
+def _switched(record: ServiceRecord, run_id: str) -> ServiceRecord | None:
+    """The record once ``run_id`` is the service's run; None if another one is to be."""
+    if record.next != run_id:
+        return None
     request = record.next_request or record.request
     return record.replace(
-        run=record.next,
+        run=run_id,
         request=request,
         next=None,
         next_request=None,
@@ -133,6 +135,7 @@ def _switched(record: ServiceRecord) -> ServiceRecord:
 def _withdraw(workspace: Workspace, prepared: PreparedService) -> None:
     """Undo what ``begin`` has recorded of a run that could not be submitted."""
     name, run_id = prepared.request.name, prepared.job.id
+    cancel(workspace, run_id)  # if it was interrupted just after that
     record = registry.read(workspace, name)
     if record is not None and record.run is None:
         registry.remove(workspace, name, run_id)
@@ -140,9 +143,10 @@ def _withdraw(workspace: Workspace, prepared: PreparedService) -> None:
         registry.change(workspace, name, lambda found: _without_next(found, run_id, None))
 
 
-def _without_next(record: ServiceRecord, run_id: str, reason: str | None) -> ServiceRecord:
+def _without_next(record: ServiceRecord, run_id: str, reason: str | None) -> ServiceRecord | None:
+    """The record without the run that was to follow; ``reason`` says why it failed."""
     if record.next != run_id:
-        return record
+        return None
     failure = None if reason is None else {"run": run_id, "reason": reason}
     return record.replace(next=None, next_request=None, by=None, failure=failure)
 
@@ -152,47 +156,52 @@ def advance(workspace: Workspace, name: str) -> ServiceRecord | None:
     record = registry.read(workspace, name)
     if record is None or record.next is None:
         return record
-    run_id = record.next
-    if workspace.find_run(run_id) is None:
-        if record.by is not None and identity.may_be_alive(record.by):
-            return record  # it is being submitted
-        return _forget_unsubmitted(workspace, record)
-    if record.run is None:
-        return registry.change(workspace, name, lambda found: _started(found, run_id))
-    found = status.of_run(workspace, run_id)
-    if found.has_ended:
-        reason = found.reason
-        return registry.change(
-            workspace, name, lambda current: _without_next(current, run_id, reason)
-        )
-    if found.state == status.HEALTHY:
-        return _switch(workspace, record, found)
+    if workspace.find_run(record.next) is None:
+        return _await_submission(workspace, record)
+    found = status.of_run(workspace, record.next)
+    is_alone = record.run is None or (
+        found.state != status.TRANSITIONING
+        and status.of_run(workspace, record.run, probe=False).has_ended
+    )
+    try:
+        if is_alone or found.state == status.HEALTHY:
+            return _switch(workspace, record)
+        if found.has_ended:
+            return _give_up(workspace, record, found.reason)
+    except registry.ServiceMissing:
+        return None
     return record
 
 
-def _forget_unsubmitted(workspace: Workspace, record: ServiceRecord) -> ServiceRecord | None:
-    """Forget a run whose submitter was killed before it existed."""
+def _await_submission(workspace: Workspace, record: ServiceRecord) -> ServiceRecord | None:
+    """Forget a run that its submitter did not live to submit; else leave it."""
     assert record.next is not None
+    if record.by is not None and identity.may_be_alive(record.by):
+        return record
+    if workspace.find_run(record.next) is not None:  # it did, just before it ended
+        return record
     if record.run is None:
         registry.remove(workspace, record.name, record.next)
         return registry.read(workspace, record.name)
-    run_id, reason = record.next, "the process that deployed it was killed"
+    return _give_up(workspace, record, "the process that deployed it was killed")
+
+
+def _give_up(workspace: Workspace, record: ServiceRecord, reason: str) -> ServiceRecord:
+    """Record that the run that was to follow has failed; the one before goes on."""
+    run_id = record.next or ""
     return registry.change(
         workspace, record.name, lambda found: _without_next(found, run_id, reason)
     )
 
 
-def _switch(
-    workspace: Workspace, record: ServiceRecord, found: status.ServiceState
-) -> ServiceRecord:
+def _switch(workspace: Workspace, record: ServiceRecord) -> ServiceRecord:
     """Stop the old run, now that the new one answers; then the record names the new one."""
+    run_id = record.next or ""
 
     def update(current: ServiceRecord) -> ServiceRecord | None:
-        if current.next != record.next:
-            return None
-        if current.run:
+        if current.next == run_id and current.run:
             cancel(workspace, current.run)  # first: whoever goes on from here does it again
-        return _switched(current).replace(port=found.port or current.port, failure=None)
+        return _switched(current, run_id)
 
     return registry.change(workspace, record.name, update)
 
@@ -205,8 +214,11 @@ def cancel(workspace: Workspace, run_id: str) -> None:
 
 
 def stop(workspace: Workspace, name: str) -> None:
-    """Stop the service and wait until its runs have ended; its record stays."""
-    record = registry.get(workspace, name)
+    """Stop the service and wait until its runs have ended; its record stays.
+
+    Raises WebserviceException if there is no such service, or if it does not stop.
+    """
+    record = advance(workspace, name) or registry.get(workspace, name)
     runs = [run_id for run_id in (record.next, record.run) if run_id]
     for run_id in runs:
         cancel(workspace, run_id)
@@ -216,9 +228,10 @@ def stop(workspace: Workspace, name: str) -> None:
             if time.monotonic() > deadline:
                 raise WebserviceException(
                     f"Service {name!r} did not stop within {_STOP_SECONDS:g} s.",
-                    hint=f"To see its run: scriptrun show {run_id}",
+                    hint=f"To see why, use: scriptrun show {run_id}",
                 )
             time.sleep(POLL_SECONDS)
+    advance(workspace, name)
 
 
 def remove(workspace: Workspace, name: str) -> None:
@@ -227,24 +240,24 @@ def remove(workspace: Workspace, name: str) -> None:
     registry.remove(workspace, name)
 
 
-def _start_worker(workspace: Workspace, name: str) -> None:
-    """Start the process that finishes the replacement of the service's run."""
-    command = workers.command("scriptrun.services.finish", str(workspace.root), name)
-    detached.start(command, "scriptrun-service")
+def start(workspace: Workspace, name: str) -> bool:
+    """Start a service that has ended, from its latest snapshot, on the same port.
+
+    Returns False if it is running. Raises WebserviceException if that is impossible.
+    """
+    record = advance(workspace, name) or registry.get(workspace, name)
+    if not status.of_run(workspace, record.newest, probe=False).has_ended:
+        return False
+    restart(workspace, record)
+    return True
 
 
-def wait(
-    workspace: Workspace,
-    name: str,
-    is_done: Callable[[ServiceRecord], bool],
-    pause: Callable[[], None] = lambda: time.sleep(POLL_SECONDS),
-) -> ServiceRecord | None:
-    """Advance the service until ``is_done``; returns its record, None if it was removed."""
-    while True:
-        record = advance(workspace, name)
-        if record is None or is_done(record):
-            return record
-        pause()
+def restart(
+    workspace: Workspace, record: ServiceRecord, request: ServiceRequest | None = None
+) -> None:
+    """Replace the service's run by one with the same snapshot and environment.
 
-
-__all__ = ["advance", "begin", "cancel", "prepare", "remove", "stop", "submit", "taken", "wait"]
+    ``request`` is what else to change. Raises WebserviceException with all problems.
+    """
+    wanted = request or ServiceRequest.from_json(record.request)
+    begin(workspace, again(workspace, record, wanted), record)

@@ -4,58 +4,80 @@ from __future__ import annotations
 
 import builtins
 import datetime
-import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.services.deployment import (
     AciServiceDeploymentConfiguration,
     AksServiceDeploymentConfiguration,
     LocalWebserviceDeploymentConfiguration,
 )
+from scriptrun.core.model import Model
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime.serving import order as service_order
-from scriptrun.services import client, rollout, status
+from scriptrun.services import changes, client, logs, rollout, status
 from scriptrun.services.request import ServiceRequest
 from scriptrun.services.status import ServiceState
-from scriptrun.spec.errors import WebserviceException
+from scriptrun.spec.errors import UserErrorException, WebserviceException
+from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
+    from scriptrun.config.services.inference_config import InferenceConfig
+    from scriptrun.core.model_metadata import Criteria
     from scriptrun.runtime.hints import Json
 
-_LOG = "user_logs/std_log.txt"
+#: attributes of the SDK v1 that describe Azure's images and clusters
+_AZURE_ATTRIBUTES = frozenset(
+    "image image_id image_digest operation_endpoint created_by location ssl_enabled cname "
+    "public_ip public_fqdn enable_app_insights container_resource_requirements autoscaler "
+    "num_replicas scoring_timeout_ms cpu_cores memory_gb deployment_type "
+    "replica_max_concurrent_requests max_request_wait_time compute_name namespace "
+    "liveness_probe_requirements data_collection encryption_properties vnet_configuration".split()
+)
+#: how a service calls its keys
+_KEY_NAMES = ("primary", "secondary")
+
+
+class AccessToken(Value):
+    """A token that callers send: ``access_token``, with the times of v1's tokens."""
+
+    access_token: str
+    token_type: str = "Bearer"
+    refresh_after: datetime.datetime | None = None
+    expiry_on: datetime.datetime | None = None
 
 
 class Webservice:
     """The service ``name`` of ``workspace``: an AciWebservice, AksWebservice or LocalWebservice.
 
-    Raises WebserviceException if there is none.
+    All of them run on this machine, or where ``deployment_target`` says. Attributes are as of now:
+    each look reads the workspace. Raises WebserviceException if there is no such service.
     """
 
     workspace: Workspace
     name: str
-    #: "Local", "ACI" or "AKS"
-    _compute_type = "Local"
 
-    def __new__(cls, workspace: Workspace, name: str, *args: object, **kwargs: object) -> Any:
+    def __new__(cls, workspace: Workspace, name: str, **kwargs: object) -> Any:
+        """An object of the class that the service was deployed with."""
         if cls is Webservice:
-            record = registry.get(workspace, name)
-            cls = _class_of(record)  # noqa: PLW0642
+            cls = _class_of(registry.get(workspace, name))  # noqa: PLW0642
         return super().__new__(cls)
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self._open(workspace, registry.get(workspace, name))
 
     def _open(self, workspace: Workspace, record: ServiceRecord) -> None:
-        self.workspace = workspace
+        self.workspace = Workspace(workspace.root)
         self.name = record.name
         self._record = record
+        self._awaited = record.newest
 
     @staticmethod
     def of_record(workspace: Workspace, record: ServiceRecord) -> Any:
@@ -72,125 +94,208 @@ class Webservice:
         image_id: str | None = None,
         model_name: str | None = None,
         model_id: str | None = None,
-        tags: object = None,
-        properties: object = None,
+        tags: Criteria = None,
+        properties: Criteria = None,
         image_digest: str | None = None,
     ) -> builtins.list[Any]:
-        """The workspace's services by name, those that fit."""
-        found = []
-        for record in registry.all_records(workspace):
-            if compute_type is not None and record.compute_type.lower() != compute_type.lower():
-                continue
-            found.append(Webservice.of_record(workspace, record))
-        return found
+        """The workspace's services by name, those that fit; no image has been made for them.
+
+        ``tags`` and ``properties``: names that a service must have, or (name, value) pairs, or a
+        dict. ``model_id`` is ``name:version``.
+        """
+        wanted = logs.Wanted(compute_type, model_name, model_id, tags, properties)
+        return [
+            Webservice.of_record(workspace, record)
+            for name in registry.names(workspace)
+            if (record := _readable(workspace, name)) is not None and wanted.fits(record)
+        ]
+
+    def _refresh(self) -> ServiceRecord:
+        """The record as it is now."""
+        record = rollout.advance(self.workspace, self.name)
+        self._record = record or registry.get(self.workspace, self.name)
+        return self._record
 
     @property
     def health(self) -> ServiceState:
-        """The state with its reason and address: of the run that starts, if one does."""
-        record = self.refresh()
-        return status.of_run(self.workspace, record.newest)
-
-    def refresh(self) -> ServiceRecord:
-        """Read the record again, and return it."""
-        record = rollout.advance(self.workspace, self.name)
-        if record is None:
-            record = registry.get(self.workspace, self.name)
-        self._record = record
-        return record
+        """The state with its reason, host and port: of the run that starts, if one does."""
+        return status.of_run(self.workspace, self._refresh().newest)
 
     @property
     def state(self) -> str:
-        """The state: Transitioning, Healthy, Unhealthy, Failed or Stopped."""
+        """Transitioning (it starts), Healthy, Unhealthy, Failed or Stopped."""
         return self.health.state
 
     @property
+    def error(self) -> str | None:
+        """Why the latest deployment failed, or why the service does not answer; else None."""
+        health = self.health
+        if self._record.failure:
+            return str(self._record.failure.get("reason"))
+        return None if health.state in (status.HEALTHY, status.TRANSITIONING) else health.reason
+
+    def update_deployment_state(self, *args: object, **kwargs: object) -> None:
+        """Do nothing: attributes are always read from the workspace."""
+
+    @property
     def current_run(self) -> Run:
-        """The run that serves, or starts."""
-        record = self.refresh()
+        """The run that serves; that which starts, if none serves yet."""
+        record = self._refresh()
         return Run.get(self.workspace, record.run or record.newest)
+
+    @property
+    def newest_run(self) -> Run:
+        """The run that was started last."""
+        return Run.get(self.workspace, self._refresh().newest)
+
+    @property
+    def base_url(self) -> str | None:
+        """The address of the service, e.g. ``http://127.0.0.1:8890``; None before it listens."""
+        record = self._refresh()
+        return status.of_run(self.workspace, record.run or record.newest, probe=False).url
 
     @property
     def scoring_uri(self) -> str | None:
         """The URL to post requests to; None before the service listens."""
-        return self._url("/score")
+        url = self.base_url
+        return None if url is None else f"{url}/score"
 
     @property
     def swagger_uri(self) -> str | None:
         """The URL of the service's OpenAPI description; None before it listens."""
-        return self._url("/swagger.json")
-
-    def _url(self, path: str) -> str | None:
-        record = self.refresh()
-        url = status.of_run(self.workspace, record.run or record.newest, probe=False).url
-        return None if url is None else url + path
+        url = self.base_url
+        return None if url is None else f"{url}/swagger.json"
 
     def wait_for_deployment(
         self, show_output: bool = False, timeout_sec: float | None = None
     ) -> None:
-        """Wait until the service is healthy. Raises WebserviceException if that fails."""
-        deadline = None if timeout_sec is None else time.monotonic() + timeout_sec
-        newest = self._record.newest
-        while True:
-            record = self.refresh()
-            found = status.of_run(self.workspace, record.newest)
-            failure = record.failure or {}
-            if failure.get("run") == newest or found.has_ended:
-                reason = failure.get("reason") or found.reason
-                raise WebserviceException(
-                    f"Service {self.name!r} failed: {reason}.", logs=self.get_logs()
-                )
-            if found.state == status.HEALTHY and record.next is None:
-                return
-            if deadline is not None and time.monotonic() > deadline:
-                raise WebserviceException(
-                    f"Service {self.name!r} is not healthy after {timeout_sec:g} s: "
-                    f"{found.reason or found.state}.",
-                    logs=self.get_logs(),
-                )
-            time.sleep(rollout.POLL_SECONDS)
+        """Wait until the service answers; ``show_output`` prints its log.
+
+        Raises WebserviceException, with the end of the log, if the service fails, or is not healthy
+        after ``timeout_sec`` seconds (default: no limit, but the service's own for ``init()``).
+        """
+        logs.Waiter(self.workspace, self.name, self._awaited, show_output).wait(timeout_sec)
+        self._refresh()
 
     def run(self, input_data: object) -> Any:
-        """Post ``input_data``, JSON as text or bytes, and return the parsed answer."""
-        url = self.scoring_uri
-        if url is None:
-            raise WebserviceException(f"Service {self.name!r} does not listen yet.")
-        keys = registry.keys(self.workspace, self.name) if self.auth_enabled else None
+        """Post ``input_data``, JSON as text or bytes, and return the parsed answer.
+
+        Raises WebserviceException, with the status and the text, for any other answer.
+        """
+        record = self._refresh()
+        run_id = record.run or record.newest
+        found = status.of_run(self.workspace, run_id, probe=False)
+        if found.url is None or found.has_ended:
+            raise WebserviceException(
+                f"Service {self.name!r} does not answer: it is {found.state}.",
+                hint=f"{found.reason or 'Wait for it'}: see wait_for_deployment and get_logs.",
+            )
+        keys = registry.keys(self.workspace, self.name, run_id) if self.auth_enabled else None
         limit = self.request.timeout_seconds
-        return client.call(
-            self.name, url, input_data, keys and keys[0], None if limit is None else limit + 60
-        )
+        timeout = None if limit is None else limit + client.EXTRA_SECONDS
+        url = f"{found.url}/score"
+        return client.call(self.name, url, input_data, keys[0] if keys else None, timeout)
+
+    def get_logs(self, num_lines: int = 5000, init: bool = False) -> str:
+        """The last ``num_lines`` lines of the log of the run that was started last."""
+        return logs.last_lines(self.workspace, self._refresh().newest, num_lines)
 
     @property
     def request(self) -> ServiceRequest:
-        """What the service was deployed with, without keys."""
-        return ServiceRequest.from_json(self._record.request)
+        """What the service was last deployed with, without keys."""
+        return ServiceRequest.from_json(self._record.next_request or self._record.request)
 
     @property
     def auth_enabled(self) -> bool:
         """Whether callers must send a key."""
-        return self._record.request.get("auth") == service_order.KEY
+        return self.request.auth == service_order.KEY
 
     def get_keys(self) -> tuple[str, str]:
-        """The primary and the secondary key."""
-        keys = registry.keys(self.workspace, self.name)
-        if keys is None:
-            raise WebserviceException(f"Service {self.name!r} has no keys.")
-        return keys
+        """The primary and the secondary key. Raises WebserviceException if callers need none."""
+        keys = registry.keys(self.workspace, self.name, self._refresh().newest)
+        if keys is not None:
+            return keys
+        if self.auth_enabled:
+            raise WebserviceException(
+                f"The keys of service {self.name!r} are not among this user's secrets.",
+                hint="Ask the user who deployed it, or make new ones with regen_key.",
+            )
+        raise WebserviceException(
+            f"Service {self.name!r} has no keys: callers need none.",
+            hint="Deploy it with auth_enabled=True.",
+        )
 
-    def get_logs(self, num_lines: int = 5000, init: bool = False) -> str:
-        """The last ``num_lines`` lines of the service's log."""
-        folder = self.workspace.find_run(self._record.newest)
-        if folder is None:
-            return ""
-        try:
-            text = (folder / _LOG).read_text(errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-num_lines:])
+    def regen_key(self, key: str, set_key: str | None = None) -> None:
+        """Replace the ``"Primary"`` or ``"Secondary"`` key by a new one, or by ``set_key``.
+
+        The service is restarted with it, without an interruption; this waits for that.
+        """
+        if str(key).lower() not in _KEY_NAMES:
+            raise WebserviceException(
+                f"Unknown key {key!r}.", hint="Use 'Primary' or 'Secondary'."
+            )
+        keys = builtins.list(self.get_keys())
+        keys[_KEY_NAMES.index(str(key).lower())] = set_key or registry.new_key()
+        self._restart(self.request.replace(keys=tuple(keys)))
+        self.wait_for_deployment()
+
+    def get_token(self) -> tuple[str, datetime.datetime]:
+        """A token for callers, and when to ask for the next: the primary key, which stays valid."""
+        token = self.get_access_token()
+        assert token.refresh_after is not None
+        return token.access_token, token.refresh_after
+
+    def get_access_token(self) -> AccessToken:
+        """As ``get_token``, with all that v1's tokens have."""
+        if not self.request.settings.get("token_auth_enabled"):
+            raise WebserviceException(
+                f"Service {self.name!r} does not use tokens.",
+                hint="Use get_keys(), or deploy it with token_auth_enabled=True.",
+            )
+        later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=365)
+        return AccessToken(self.get_keys()[0], "Bearer", later, later)
 
     def delete(self, *args: object, **kwargs: object) -> None:
-        """Stop the service and remove it. Its runs stay in the list."""
+        """Stop the service and remove it with its keys. Its runs stay in the list."""
         rollout.remove(self.workspace, self.name)
+
+    def stop(self) -> None:
+        """Stop the service and wait until it has ended; ``start`` starts it again."""
+        rollout.stop(self.workspace, self.name)
+
+    def start(self) -> bool:
+        """Start the service again, if it has ended, as it was; returns whether it had."""
+        is_new = rollout.start(self.workspace, self.name)
+        self._awaited = self._refresh().newest
+        return is_new
+
+    def restart(self) -> None:
+        """Replace the running service by a new process with the same files, without a gap."""
+        self._restart(self.request)
+
+    def _restart(self, request: ServiceRequest) -> None:
+        rollout.restart(self.workspace, self._refresh(), request)
+        self._awaited = self._refresh().newest
+
+    def reload(self, wait: bool = False) -> None:
+        """Take the source directory again, and replace the service by that once it answers."""
+        changes.redeploy(self.workspace, self._refresh(), self.request)
+        self._awaited = self._refresh().newest
+        if wait:
+            self.wait_for_deployment()
+
+    def _update(
+        self,
+        models: Iterable[object] | None,
+        inference_config: InferenceConfig | None,
+        deployment_config: WebserviceDeploymentConfiguration | None = None,
+        **settings: object,
+    ) -> None:
+        """Change what is given. Only tags, properties and the description need no new process."""
+        changes.update(
+            self.workspace, self._refresh(), models, inference_config, deployment_config, settings
+        )
+        self._awaited = self._refresh().newest
 
     @property
     def created_time(self) -> datetime.datetime:
@@ -198,38 +303,254 @@ class Webservice:
         return datetime.datetime.fromisoformat(self._record.created)
 
     @property
+    def updated_time(self) -> datetime.datetime:
+        """When the service was last changed, in UTC."""
+        return datetime.datetime.fromisoformat(self._record.updated)
+
+    @property
     def compute_type(self) -> str:
-        """ "Local", "ACI" or "AKS"."""
+        """``"Local"``, ``"ACI"`` or ``"AKS"``."""
         return self._record.compute_type
 
+    @property
+    def description(self) -> str:
+        """The description."""
+        return self._record.description
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags: a copy."""
+        return dict(self._record.tags)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties: a copy."""
+        return dict(self._record.properties)
+
+    def add_tags(self, tags: Mapping[str, object]) -> None:
+        """Add tags; existing ones get the new values."""
+        self._change(tags={**self.tags, **changes.texts(tags)})
+
+    def remove_tags(self, tags: Iterable[str]) -> None:
+        """Remove tags by name."""
+        removed = {tags} if isinstance(tags, str) else set(tags)
+        self._change(tags={name: text for name, text in self.tags.items() if name not in removed})
+
+    def add_properties(self, properties: Mapping[str, object]) -> None:
+        """Add properties; existing ones keep their values."""
+        self._change(properties={**changes.texts(properties), **self.properties})
+
+    def _change(self, **fields: object) -> None:
+        self._record = registry.change(
+            self.workspace, self.name, lambda record: record.replace(**fields)
+        )
+
+    @property
+    def models(self) -> builtins.list[Model]:
+        """The registered models that are served, without those that were deleted since."""
+        found = []
+        for model in self.request.models:
+            try:
+                if model.path is None:
+                    found.append(Model(self.workspace, model.name, version=model.version))
+            except UserErrorException:
+                continue
+        return found
+
+    @property
+    def environment(self) -> Environment | None:
+        """The environment that the service runs in; None before its first run exists."""
+        folder = self.workspace.find_run(self._record.newest)
+        return None if folder is None else Run.at(self.workspace, folder).get_environment()
+
     def serialize(self) -> Json:
-        """The service as a JSON value."""
-        return {"name": self.name, "state": self.state}
+        """The service as a JSON value, with v1's keys; it holds no key."""
+        return logs.serialized(self)
+
+    @staticmethod
+    def deserialize(workspace: Workspace, webservice_payload: Mapping[str, Any]) -> Any:
+        """The service that ``serialize`` returned."""
+        return Webservice(workspace, str(webservice_payload["name"]))
+
+    @staticmethod
+    def check_for_existing_webservice(
+        workspace: Workspace,
+        name: str,
+        overwrite: bool = False,
+        request_func: object = None,
+        check_func: object = None,
+    ) -> None:
+        """Raise WebserviceException if there is a service of that name, unless ``overwrite``."""
+        if not overwrite and registry.read(workspace, name) is not None:
+            raise rollout.taken(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _AZURE_ATTRIBUTES:
+            return self.request.settings.get(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(workspace={self.workspace!r}, name={self.name})"
+        return (
+            f"{type(self).__name__}(workspace={self.workspace!r}, name={self.name}, "
+            f"compute_type={self.compute_type}, state={self.state}, "
+            f"scoring_uri={self.scoring_uri}, tags={self.tags}, properties={self.properties})"
+        )
 
 
 class AciWebservice(Webservice):
-    """A service deployed with AciWebservice.deploy_configuration."""
+    """A service deployed with ``AciWebservice.deploy_configuration``."""
 
-    _compute_type = "ACI"
     deploy_configuration = AciServiceDeploymentConfiguration
+
+    def update(
+        self,
+        image: object = None,
+        tags: Mapping[str, object] | None = None,
+        properties: Mapping[str, object] | None = None,
+        description: str | None = None,
+        auth_enabled: bool | None = None,
+        ssl_enabled: bool | None = None,
+        ssl_cert_pem_file: str | None = None,
+        ssl_key_pem_file: str | None = None,
+        ssl_cname: str | None = None,
+        enable_app_insights: bool | None = None,
+        models: Iterable[object] | None = None,
+        inference_config: InferenceConfig | None = None,
+    ) -> None:
+        """Change what is given: ``tags`` replace the old ones, ``properties`` are added.
+
+        Models, inference configuration and auth take effect in a new process, which replaces the
+        running one once it answers. Returns at once: use ``wait_for_deployment``.
+        """
+        self._update(models, inference_config, **changes.settings(locals()))
 
 
 class AksWebservice(Webservice):
-    """A service deployed with AksWebservice.deploy_configuration."""
+    """A service deployed with ``AksWebservice.deploy_configuration``."""
 
-    _compute_type = "AKS"
     deploy_configuration = AksServiceDeploymentConfiguration
+
+    def update(
+        self,
+        image: object = None,
+        autoscale_enabled: bool | None = None,
+        autoscale_min_replicas: int | None = None,
+        autoscale_max_replicas: int | None = None,
+        autoscale_refresh_seconds: int | None = None,
+        autoscale_target_utilization: int | None = None,
+        collect_model_data: bool | None = None,
+        auth_enabled: bool | None = None,
+        cpu_cores: float | None = None,
+        memory_gb: float | None = None,
+        enable_app_insights: bool | None = None,
+        scoring_timeout_ms: int | None = None,
+        replica_max_concurrent_requests: int | None = None,
+        max_request_wait_time: int | None = None,
+        num_replicas: int | None = None,
+        tags: Mapping[str, object] | None = None,
+        properties: Mapping[str, object] | None = None,
+        description: str | None = None,
+        models: Iterable[object] | None = None,
+        inference_config: InferenceConfig | None = None,
+        gpu_cores: int | None = None,
+        period_seconds: int | None = None,
+        initial_delay_seconds: int | None = None,
+        timeout_seconds: int | None = None,
+        success_threshold: int | None = None,
+        failure_threshold: int | None = None,
+        namespace: str | None = None,
+        token_auth_enabled: bool | None = None,
+        cpu_cores_limit: float | None = None,
+        memory_gb_limit: float | None = None,
+        **kwargs: object,
+    ) -> None:
+        """Change what is given: ``tags`` replace the old ones, ``properties`` are added.
+
+        Everything else takes effect in a new process, which replaces the running one once it
+        answers. Returns at once: use ``wait_for_deployment``.
+        """
+        self._update(models, inference_config, **changes.settings(locals()))
 
 
 class LocalWebservice(Webservice):
-    """A service deployed with LocalWebservice.deploy_configuration."""
+    """A service deployed with ``LocalWebservice.deploy_configuration``.
 
+    Its states are those of the SDK v1's local services: deploying, running, failed, stopped and,
+    where too few workers answer, unknown.
+    """
+
+    STATE_DEPLOYING = "deploying"
+    STATE_RUNNING = "running"
+    STATE_FAILED = "failed"
+    STATE_DELETED = "deleted"
+    STATE_UNKNOWN = "unknown"
+    NETWORK_NAME = "azureml-local"
     deploy_configuration = LocalWebserviceDeploymentConfiguration
 
+    def __init__(self, workspace: Workspace, name: str, must_exist: bool = True) -> None:
+        record = registry.read(workspace, name)
+        if record is None and must_exist:
+            registry.get(workspace, name)  # raises
+        self._open(workspace, record or ServiceRecord(name, {}))
 
+    @staticmethod
+    def list(  # type: ignore[override]  # v1 has other parameters here
+        workspace: Workspace,
+        model_name: str | None = None,
+        model_id: str | None = None,
+        all: bool | None = None,
+    ) -> builtins.list[Any]:
+        """The workspace's local services by name, those that fit."""
+        return Webservice.list(workspace, "Local", model_name=model_name, model_id=model_id)
+
+    @property
+    def state(self) -> str:
+        """The state, in the words of local services."""
+        if registry.read(self.workspace, self.name) is None:
+            return self.STATE_DELETED
+        return _LOCAL_STATES.get(super().state, self.STATE_UNKNOWN)
+
+    @property
+    def port(self) -> int | None:
+        """The port on which it listens; None before that."""
+        record = self._refresh()
+        return status.of_run(self.workspace, record.run or record.newest, probe=False).port
+
+    def update(
+        self,
+        models: Iterable[object] | None = None,
+        image_config: object = None,
+        deployment_config: WebserviceDeploymentConfiguration | None = None,
+        wait: bool = False,
+        inference_config: InferenceConfig | None = None,
+    ) -> None:
+        """Change what is given; a new process replaces the running one once it answers."""
+        self._update(models, inference_config, deployment_config)
+        if wait:
+            self.wait_for_deployment()
+
+    def deploy_to_cloud(
+        self,
+        name: str | None = None,
+        deployment_config: WebserviceDeploymentConfiguration | None = None,
+        deployment_target: object = None,
+    ) -> Any:
+        """Deploy the same models and entry script as another service, on this machine too."""
+        return changes.deploy_copy(
+            self.workspace, self.request, name, deployment_config, deployment_target
+        )
+
+    def get_logs(self, num_lines: int = 5000, raw: bool = False) -> str:  # type: ignore[override]
+        """The last ``num_lines`` lines of the log of the run that was started last."""
+        return super().get_logs(num_lines)
+
+
+_LOCAL_STATES = {
+    status.TRANSITIONING: LocalWebservice.STATE_DEPLOYING,
+    status.HEALTHY: LocalWebservice.STATE_RUNNING,
+    status.FAILED: LocalWebservice.STATE_FAILED,
+    status.STOPPED: "stopped",
+}
 _CLASSES: Mapping[str, type[Webservice]] = {
     "Local": LocalWebservice,
     "ACI": AciWebservice,
@@ -241,4 +562,7 @@ def _class_of(record: ServiceRecord) -> type[Webservice]:
     return _CLASSES.get(record.compute_type, LocalWebservice)
 
 
-__all__ = ["AciWebservice", "AksWebservice", "LocalWebservice", "Webservice", "sys"]
+def _readable(workspace: Workspace, name: str) -> ServiceRecord | None:
+    """The service's record; a damaged one is named on stderr."""
+    found = records.readable([name], lambda each: rollout.advance(workspace, each))
+    return next((record for record in found if record is not None), None)
