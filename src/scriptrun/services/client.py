@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+#: seconds to wait for an answer beyond the limit of run()
+EXTRA_SECONDS = 60.0
+
+
 def call(name: str, url: str, data: object, key: str | None, timeout: float | None) -> Any:
     """Post ``data`` (text or bytes; anything else as JSON) and return the parsed answer.
 

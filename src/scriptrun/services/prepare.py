@@ -1,4 +1,4 @@
-"""Check a service request and prepare its run: all problems at once, before anything is recorded."""
+"""Check a service request and prepare its run: all problems at once, before it is recorded."""
 
 from __future__ import annotations
 
@@ -154,9 +154,7 @@ def _has_snapshot(workspace: WorkspaceFiles, job: JobSpec) -> bool:
     return bool(job.snapshot and snapshots.claim(workspace.snapshots_folder, job.snapshot))
 
 
-def _as_copied(
-    model: ServedModel, order: service_order.ServiceOrder, folder: Path
-) -> ServedModel:
+def _as_copied(model: ServedModel, order: service_order.ServiceOrder, folder: Path) -> ServedModel:
     """A local model, from its copy in the run's folder: the original may have changed."""
     if model.path is None:
         return model

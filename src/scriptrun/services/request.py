@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scriptrun.config.environments.environment import Environment
+from scriptrun.registry.services import ServiceRecord
 from scriptrun.spec.values import Value, as_object, fresh
 
 TYPE_CHECKING = False
@@ -88,3 +89,16 @@ class ServiceRequest(Value):
 
 def _name_of(target: object) -> str:
     return str(getattr(target, "name", "local"))
+
+
+def of_record(record: ServiceRecord, newest: bool = True) -> ServiceRequest:
+    """What the service was last deployed with (or not ``newest``: what its run was), without keys.
+
+    Tags, properties and description are as they are now.
+    """
+    stored = (record.next_request if newest else None) or record.request
+    return ServiceRequest.from_json(stored).replace(
+        tags=dict(record.tags),
+        properties=dict(record.properties),
+        description=record.description,
+    )

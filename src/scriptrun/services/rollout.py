@@ -18,7 +18,7 @@ from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime import identity
 from scriptrun.services import status
 from scriptrun.services.prepare import PreparedService, again
-from scriptrun.services.request import ServiceRequest
+from scriptrun.services.request import ServiceRequest, of_record
 from scriptrun.spec import ids
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.store import detached
@@ -259,5 +259,5 @@ def restart(
 
     ``request`` is what else to change. Raises WebserviceException with all problems.
     """
-    wanted = request or ServiceRequest.from_json(record.request)
+    wanted = request or of_record(record)
     begin(workspace, again(workspace, record, wanted), record)

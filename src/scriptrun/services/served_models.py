@@ -51,7 +51,7 @@ class FoundModel(Value):
 def find(
     workspace: WorkspaceFiles, models: Iterable[ServedModel], problems: list[str]
 ) -> list[FoundModel]:
-    """The models in the workspace and on this disk; what is wrong with them goes to ``problems``."""
+    """The models, in the workspace and on this disk; adds what is wrong to ``problems``."""
     found: list[FoundModel] = []
     for model in models:
         try:

@@ -18,11 +18,14 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime.serving import order as service_order
-from scriptrun.services import changes, client, logs, rollout, status
+from scriptrun.services import changes, client, details, logs, rollout, sdk_request, status
+from scriptrun.services import request as requests
 from scriptrun.services.request import ServiceRequest
 from scriptrun.services.status import ServiceState
 from scriptrun.spec.errors import UserErrorException, WebserviceException
+from scriptrun.spec.run_kinds import handler
 from scriptrun.spec.values import Value
+from scriptrun.store import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +38,34 @@ if TYPE_CHECKING:
 
 #: attributes of the SDK v1 that describe Azure's images and clusters
 _AZURE_ATTRIBUTES = frozenset(
-    "image image_id image_digest operation_endpoint created_by location ssl_enabled cname "
-    "public_ip public_fqdn enable_app_insights container_resource_requirements autoscaler "
-    "num_replicas scoring_timeout_ms cpu_cores memory_gb deployment_type "
-    "replica_max_concurrent_requests max_request_wait_time compute_name namespace "
-    "liveness_probe_requirements data_collection encryption_properties vnet_configuration".split()
+    [
+        "image",
+        "image_id",
+        "image_digest",
+        "operation_endpoint",
+        "created_by",
+        "location",
+        "ssl_enabled",
+        "cname",
+        "public_ip",
+        "public_fqdn",
+        "enable_app_insights",
+        "container_resource_requirements",
+        "autoscaler",
+        "num_replicas",
+        "scoring_timeout_ms",
+        "cpu_cores",
+        "memory_gb",
+        "deployment_type",
+        "replica_max_concurrent_requests",
+        "max_request_wait_time",
+        "compute_name",
+        "namespace",
+        "liveness_probe_requirements",
+        "data_collection",
+        "encryption_properties",
+        "vnet_configuration",
+    ]
 )
 #: how a service calls its keys
 _KEY_NAMES = ("primary", "secondary")
@@ -103,7 +129,7 @@ class Webservice:
         ``tags`` and ``properties``: names that a service must have, or (name, value) pairs, or a
         dict. ``model_id`` is ``name:version``.
         """
-        wanted = logs.Wanted(compute_type, model_name, model_id, tags, properties)
+        wanted = details.Wanted(compute_type, model_name, model_id, tags, properties)
         return [
             Webservice.of_record(workspace, record)
             for name in registry.names(workspace)
@@ -203,7 +229,7 @@ class Webservice:
     @property
     def request(self) -> ServiceRequest:
         """What the service was last deployed with, without keys."""
-        return ServiceRequest.from_json(self._record.next_request or self._record.request)
+        return requests.of_record(self._record)
 
     @property
     def auth_enabled(self) -> bool:
@@ -231,9 +257,7 @@ class Webservice:
         The service is restarted with it, without an interruption; this waits for that.
         """
         if str(key).lower() not in _KEY_NAMES:
-            raise WebserviceException(
-                f"Unknown key {key!r}.", hint="Use 'Primary' or 'Secondary'."
-            )
+            raise WebserviceException(f"Unknown key {key!r}.", hint="Use 'Primary' or 'Secondary'.")
         keys = builtins.list(self.get_keys())
         keys[_KEY_NAMES.index(str(key).lower())] = set_key or registry.new_key()
         self._restart(self.request.replace(keys=tuple(keys)))
@@ -252,7 +276,7 @@ class Webservice:
                 f"Service {self.name!r} does not use tokens.",
                 hint="Use get_keys(), or deploy it with token_auth_enabled=True.",
             )
-        later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=365)
+        later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365)
         return AccessToken(self.get_keys()[0], "Bearer", later, later)
 
     def delete(self, *args: object, **kwargs: object) -> None:
@@ -279,7 +303,7 @@ class Webservice:
 
     def reload(self, wait: bool = False) -> None:
         """Take the source directory again, and replace the service by that once it answers."""
-        changes.redeploy(self.workspace, self._refresh(), self.request)
+        changes.redeploy(self.workspace, self.request, self._refresh())
         self._awaited = self._refresh().newest
         if wait:
             self.wait_for_deployment()
@@ -329,7 +353,7 @@ class Webservice:
 
     def add_tags(self, tags: Mapping[str, object]) -> None:
         """Add tags; existing ones get the new values."""
-        self._change(tags={**self.tags, **changes.texts(tags)})
+        self._change(tags={**self.tags, **sdk_request.texts(tags)})
 
     def remove_tags(self, tags: Iterable[str]) -> None:
         """Remove tags by name."""
@@ -338,7 +362,7 @@ class Webservice:
 
     def add_properties(self, properties: Mapping[str, object]) -> None:
         """Add properties; existing ones keep their values."""
-        self._change(properties={**changes.texts(properties), **self.properties})
+        self._change(properties={**sdk_request.texts(properties), **self.properties})
 
     def _change(self, **fields: object) -> None:
         self._record = registry.change(
@@ -365,7 +389,7 @@ class Webservice:
 
     def serialize(self) -> Json:
         """The service as a JSON value, with v1's keys; it holds no key."""
-        return logs.serialized(self)
+        return details.serialized(self)
 
     @staticmethod
     def deserialize(workspace: Workspace, webservice_payload: Mapping[str, Any]) -> Any:
@@ -536,9 +560,8 @@ class LocalWebservice(Webservice):
         deployment_target: object = None,
     ) -> Any:
         """Deploy the same models and entry script as another service, on this machine too."""
-        return changes.deploy_copy(
-            self.workspace, self.request, name, deployment_config, deployment_target
-        )
+        deploy_copy = handler("scriptrun.services.deploy:deploy_copy")
+        return deploy_copy(self, name, deployment_config, deployment_target)
 
     def get_logs(self, num_lines: int = 5000, raw: bool = False) -> str:  # type: ignore[override]
         """The last ``num_lines`` lines of the log of the run that was started last."""

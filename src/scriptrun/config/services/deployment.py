@@ -11,7 +11,20 @@ if TYPE_CHECKING:
 
 #: settings by which a service on this machine differs
 _USED = frozenset(
-    ["compute_type", "description", "tags", "properties", "primary_key", "secondary_key", "port", "auth_enabled", "num_replicas", "autoscale_min_replicas", "scoring_timeout_ms", "gpu_cores"]
+    [
+        "compute_type",
+        "description",
+        "tags",
+        "properties",
+        "primary_key",
+        "secondary_key",
+        "port",
+        "auth_enabled",
+        "num_replicas",
+        "autoscale_min_replicas",
+        "scoring_timeout_ms",
+        "gpu_cores",
+    ]
 )
 _NUMBERS = (
     "cpu_cores memory_gb num_replicas scoring_timeout_ms gpu_cores autoscale_min_replicas "
