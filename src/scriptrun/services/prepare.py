@@ -98,6 +98,7 @@ def prepare(
     problems = _problems(request)
     replaced = replaced_by(workspace, record)
     models = served_models.find(workspace, request.models, problems)
+    request = request.replace(models=served_models.with_versions(request.models, models))
     note, chosen = "", request
     if request.environment is None and not problems:
         environment, note = _choose_environment(workspace, request)

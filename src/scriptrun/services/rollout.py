@@ -124,6 +124,7 @@ def _switched(record: ServiceRecord, run_id: str) -> ServiceRecord | None:
     request = record.next_request or record.request
     return record.replace(
         run=run_id,
+        previous=record.run or record.previous,
         request=request,
         next=None,
         next_request=None,
@@ -219,7 +220,7 @@ def stop(workspace: Workspace, name: str) -> None:
     Raises WebserviceException if there is no such service, or if it does not stop.
     """
     record = advance(workspace, name) or registry.get(workspace, name)
-    runs = [run_id for run_id in (record.next, record.run) if run_id]
+    runs = [run_id for run_id in (record.next, record.run, record.previous) if run_id]
     for run_id in runs:
         cancel(workspace, run_id)
     deadline = time.monotonic() + _STOP_SECONDS

@@ -69,6 +69,19 @@ def find(
     return found
 
 
+def with_versions(
+    models: Iterable[ServedModel], found: Iterable[FoundModel]
+) -> tuple[ServedModel, ...]:
+    """The models, each registered one in the version that was found."""
+    latest = {model.name: model.version for model in found if model.is_registered}
+    return tuple(
+        model.replace(version=latest.get(model.name))
+        if model.path is None and model.version is None
+        else model
+        for model in models
+    )
+
+
 def _find(workspace: WorkspaceFiles, model: ServedModel) -> FoundModel:
     if model.path is not None:
         files, root = model_registry.files_of(model.path)
@@ -95,6 +108,7 @@ def model_dir(models: list[FoundModel]) -> str | None:
 def lay_out(models: Iterable[FoundModel], run_folder: Path) -> None:
     """Write the models below the run's folder, durably."""
     top = run_folder / service_order.MODELS
+    top.mkdir()
     for model in models:
         folder = top / model.folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,5 +119,4 @@ def lay_out(models: Iterable[FoundModel], run_folder: Path) -> None:
                 path.symlink_to(source)
             else:
                 shutil.copy2(source, path)
-    if top.is_dir():
-        durability.sync_tree(top)
+    durability.sync_tree(top)

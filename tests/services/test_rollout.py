@@ -1,0 +1,248 @@
+"""Services are replaced, stopped and started, with real processes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from service_bench import BROKEN, Caller, post
+
+from scriptrun import Run, Webservice
+from scriptrun.exceptions import WebserviceException
+from scriptrun.registry import services as registry
+from scriptrun.runtime import files
+from scriptrun.services import finish, rollout, status
+from scriptrun.spec import run_kinds
+from scriptrun.testing.jobs import until
+
+
+def versions(caller):
+    return [answer["version"] for answer in caller.answers]
+
+
+def live_runs(bench):
+    return [run for run in Run.unfinished(bench.workspace) if not run.standing.is_final]
+
+
+def test_requests_go_on_while_a_service_is_replaced(bench):
+    service = bench.deploy()
+    uri = service.scoring_uri
+    callers = [Caller(uri) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    first = service.current_run.id
+    for version in "234":
+        until(lambda: all(len(caller.answers) > 20 for caller in callers))
+        bench.write(version=version)
+        service.reload(wait=True)
+        until(lambda: all(versions(caller)[-1:] == [version] for caller in callers))
+    for caller in callers:
+        caller.stop()
+    assert [caller.errors for caller in callers] == [[], []]
+    assert service.scoring_uri == uri
+    assert set(versions(callers[0])) == {"1", "2", "3", "4"}
+    assert Run.get(bench.workspace, first).wait_for_completion(raise_on_error=False)
+    assert Run.get(bench.workspace, first).status == "Canceled"
+
+
+def test_the_old_one_goes_on_if_the_new_one_fails(bench):
+    service = bench.deploy()
+    run = service.current_run.id
+    bench.write(BROKEN)
+    with pytest.raises(WebserviceException, match="does not fit.*The one before goes on") as raised:
+        service.reload(wait=True)
+    assert "ValueError" in raised.value.logs
+    assert service.health.state == "Healthy"
+    assert "does not fit" in service.error
+    assert service.run("1")["version"] == "1"
+    assert service.current_run.id == run
+    record = registry.get(bench.workspace, "digits")
+    assert (record.run, record.next) == (run, None)
+    assert len(live_runs(bench)) == 1
+
+
+def test_overwriting_takes_the_new_request(bench):
+    service = bench.deploy(workers=1)
+    with pytest.raises(WebserviceException, match="already exists") as taken:
+        bench.deploy()
+    assert "overwrite=True" in str(taken.value)
+    newer = bench.deploy(overwrite=True, workers=2, tags={"new": "yes"})
+    assert newer.request.workers == 2
+    assert Webservice(bench.workspace, "digits").tags == {"new": "yes"}
+    assert newer.health.workers == 2
+    assert newer.scoring_uri == service.scoring_uri
+
+
+def test_a_replacement_is_finished_whoever_submitted_it(bench):
+    service = bench.deploy()
+    bench.write(version="2")
+    service.reload()
+    first = registry.get(bench.workspace, "digits").run
+
+    def is_finished():
+        record = registry.get(bench.workspace, "digits")  # only looks: the worker does it
+        return record.next is None and record.run != first
+
+    until(is_finished)
+    assert service.run("1")["version"] == "2"
+    finish.main(str(bench.workspace.root), "digits")  # nothing is left to do
+
+
+def test_a_newer_deployment_replaces_one_that_starts(bench):
+    service = bench.deploy()
+    bench.write("import time\ndef init():\n    time.sleep(600)\n\ndef run(data):\n    return 1\n")
+    slow = bench.deploy(overwrite=True, wait=False)
+    slow_run = slow.newest_run
+    assert slow.health.state == "Transitioning"
+    assert post(service.scoring_uri, 1)["version"] == "1"
+    bench.write("def init():\n    pass\n\ndef run(data):\n    return 'new'\n")
+    newer = bench.deploy(overwrite=True)
+    assert newer.run("1") == "new"
+    with pytest.raises(WebserviceException, match="replaced by a newer one"):
+        slow.wait_for_deployment(timeout_sec=60)
+    slow_run.wait_for_completion(raise_on_error=False)
+    assert slow_run.status == "Canceled"
+    until(lambda: len(live_runs(bench)) == 1)
+
+
+def test_of_two_deployments_at_once_one_wins(bench):
+    def deploy(_):
+        try:
+            return bench.deploy("one", wait=False).newest_run.id
+        except WebserviceException as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(deploy, range(4)))
+    won = [answer for answer in answers if answer.startswith("services_")]
+    assert len(won) == 1
+    assert sum("already exists" in answer for answer in answers) == 3
+    assert [run.id for run in live_runs(bench)] == won
+
+
+def test_a_stopped_service_starts_again_as_it_was(bench):
+    service = bench.deploy(models=(), auth="key")
+    keys, port = service.get_keys(), service.port
+    bench.write(version="2")
+    service.stop()
+    assert service.state == "stopped"
+    assert live_runs(bench) == []
+    assert service.start()
+    assert not service.start()
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.run("1")["version"] == "1"
+    assert (service.get_keys(), service.port) == (keys, port)
+    service.reload(wait=True)
+    assert service.run("1")["version"] == "2"
+
+
+def test_a_service_whose_run_is_gone_starts_from_its_request(bench):
+    service = bench.deploy()
+    service.stop()
+    run = service.current_run
+    import shutil
+
+    shutil.rmtree(run.path)
+    assert service.state == "stopped"
+    bench.write(version="2")
+    service.start()
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.run("1")["version"] == "2"
+
+
+def test_a_killed_service_has_failed(bench):
+    service = bench.deploy(restarts=0)
+    run = service.current_run
+    state = files.read_object(str(run.path / "service_state.json"))
+    import os
+
+    os.kill(state["pid"], signal.SIGKILL)
+    until(lambda: service.state == "failed")
+    assert run.status == "Failed"
+    assert service.error
+    assert bench.workspace.webservices["digits"].health.state == "Failed"
+    service.start()
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.error is None
+
+
+def test_a_service_that_does_not_answer_is_unhealthy(bench, monkeypatch):
+    monkeypatch.setattr(status, "_PROBE_SECONDS", 0.2)
+    service = bench.deploy()
+    path = service.current_run.path / "service_state.json"
+    state = files.read_object(str(path))
+    files.write_atomic(str(path), files.to_json({**state, "port": 1}))
+    assert service.health.state == "Unhealthy"
+    assert "port 1 does not answer" in service.health.reason
+    assert service.state == service.STATE_UNKNOWN
+    files.write_atomic(str(path), files.to_json({**state, "state": "unhealthy", "reason": "sad"}))
+    assert (service.health.state, service.health.reason) == ("Unhealthy", "sad")
+
+
+def test_runs_of_services_are_recorded_as_such(bench):
+    service = bench.deploy(tags={"a": "b"})
+    run = service.current_run
+    assert run.job.kind == run_kinds.SERVICE
+    assert (run.experiment.name, run.display_name) == ("services", "digits")
+    assert run.get_tags() == {"a": "b"}
+    assert run.get_properties()["scriptrun.service"] == "digits"
+
+
+DEPLOY = """
+import sys
+from scriptrun import Workspace
+from scriptrun.services import deploy
+from scriptrun.services.request import ServiceRequest
+
+root, source, overwrite = sys.argv[1:]
+request = ServiceRequest("digits", source_directory=source, entry_script="score.py", auth="key")
+deploy.deploy(Workspace(root), request, overwrite=overwrite == "yes")
+"""
+
+
+def start_deployment(bench, overwrite):
+    arguments = [str(bench.workspace.root), str(bench.source), overwrite]
+    return subprocess.Popen([sys.executable, "-c", DEPLOY, *arguments])
+
+
+def duration(bench):
+    began = time.monotonic()
+    assert start_deployment(bench, "yes").wait() == 0
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_killed_deployment_leaves_no_service_that_nobody_sees(bench, seed):
+    print("seed", seed)
+    random_moments = random.Random(seed)
+    whole = duration(bench)
+    Webservice(bench.workspace, "digits").delete()
+    is_update = seed % 2 == 1
+    if is_update:
+        bench.deploy(auth="key")
+    process = start_deployment(bench, "yes")
+    time.sleep(whole * random_moments.uniform(0.4, 1.1))
+    process.kill()
+    process.wait()
+
+    def is_settled():
+        services = bench.workspace.webservices
+        return all(each.health.state in ("Healthy", "Failed") for each in services.values()) and (
+            all(rollout.advance(bench.workspace, name).next is None for name in services)
+        )
+
+    until(is_settled)
+    names = list(bench.workspace.webservices)
+    assert names in ([["digits"]] if is_update else [[], ["digits"]])
+    serving = [Webservice(bench.workspace, name).current_run.id for name in names]
+    until(lambda: [run.id for run in live_runs(bench)] == serving)
+    for name in names:
+        assert Webservice(bench.workspace, name).run("1")["version"] == "1"
+    bench.deploy(overwrite=True)
+    Webservice(bench.workspace, "digits").delete()
+    assert live_runs(bench) == []
