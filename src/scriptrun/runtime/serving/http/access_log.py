@@ -13,10 +13,7 @@ _LONGEST_PATH = 200
 
 
 class AccessLog:
-    """Collects lines, and writes them together before the server waits.
-
-    Health checks that succeed, ``GET /``, are left out.
-    """
+    """Collects lines, and writes them together before the server waits."""
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
@@ -26,8 +23,6 @@ class AccessLog:
         """Note the answer to a request whose head arrived at ``since`` (time.perf_counter)."""
         if request is None:
             self._lines.append("invalid request {}\n".format(status))
-            return
-        if request.path == "/" and status == 200:
             return
         milliseconds = (time.perf_counter() - since) * 1000
         path = request.path if len(request.path) <= _LONGEST_PATH else request.path[:_LONGEST_PATH]
