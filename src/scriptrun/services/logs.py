@@ -62,7 +62,11 @@ class Waiter:
         found = status.of_run(self._workspace, self._run_id)
         if found.has_ended and record.next != self._run_id:
             raise self._failed(found.reason or found.state)
-        return found.state == status.HEALTHY and record.run == self._run_id
+        return (
+            found.state == status.HEALTHY
+            and record.run == self._run_id
+            and not status.listens(self._workspace, record.previous)
+        )
 
     def _refuse_lost(self, record: ServiceRecord | None) -> None:
         """Raise if the run will never be the service's."""

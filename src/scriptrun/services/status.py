@@ -81,6 +81,16 @@ def of_run(workspace: WorkspaceFiles, run_id: str, probe: bool = True) -> Servic
     return found
 
 
+def listens(workspace: WorkspaceFiles, run_id: str | None) -> bool:
+    """Whether the run's server takes new requests: not before it is ready, nor once it stops."""
+    folder = workspace.find_run(run_id) if run_id else None
+    if folder is None:
+        return False
+    facts = server_state.read(str(folder)) or {}
+    is_open = facts.get("state") in (server_state.HEALTHY, server_state.UNHEALTHY)
+    return is_open and not of_run(workspace, folder.name, probe=False).has_ended
+
+
 def _ended(standing: run_state.RunState, facts: Json) -> ServiceState:
     port = facts.get("port")
     if standing.state == states.CANCELED:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import struct
 
 from scriptrun.runtime.serving.errors import ServiceError
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 #: connections that wait until a worker accepts them
 BACKLOG = 1024
+#: Linux: a classic BPF program that chooses among the listeners of a port; "return the constant k"
+_ATTACH_REUSEPORT_CBPF, _BPF_RETURN = 51, 0x06
 
 
 def open_listener(order: "ServiceOrder") -> "socket.socket":
@@ -49,6 +52,23 @@ def _resolve(order: "ServiceOrder") -> "tuple[int, tuple[object, ...]]":
 def _share(listener: "socket.socket") -> None:
     if hasattr(socket, "SO_REUSEPORT"):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+def take_all(listener: "socket.socket") -> None:
+    """Let the kernel give all new connections to this one of two listeners that share a port.
+
+    Without that, those that wait for the other one when it closes would be reset. A filter picks
+    the second listener of the port; once the other one has closed, it picks none, and the kernel
+    chooses. (Linux only; elsewhere nothing happens.)
+    """
+    import ctypes  # loads for milliseconds, and only a service that replaces another needs it
+
+    instruction = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RETURN, 0, 0, 1), 8)
+    program = struct.pack("HP", 1, ctypes.addressof(instruction))
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _ATTACH_REUSEPORT_CBPF, program)
+    except OSError:
+        pass
 
 
 def _explain(order: "ServiceOrder", problem: OSError) -> str:

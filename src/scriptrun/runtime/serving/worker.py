@@ -48,6 +48,8 @@ def main(descriptors: "List[str]") -> int:
     listening = socket.socket(fileno=sock)
     answering = server.HttpServer(listening, service, AccessLog(), control)
     listening.listen(listener.BACKLOG)
+    if order.replaces:
+        listener.take_all(listening)
     control.report(ready=server.NAME)
     control.is_serving = True
     answering.serve()

@@ -13,7 +13,10 @@ _LONGEST_PATH = 200
 
 
 class AccessLog:
-    """Collects lines, and writes them together before the server waits."""
+    """Collects lines, and writes them together before the server waits.
+
+    Health checks that succeed, ``GET /``, are left out.
+    """
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
@@ -23,6 +26,8 @@ class AccessLog:
         """Note the answer to a request whose head arrived at ``since`` (time.perf_counter)."""
         if request is None:
             self._lines.append("invalid request {}\n".format(status))
+            return
+        if request.path == "/" and status == 200:
             return
         milliseconds = (time.perf_counter() - since) * 1000
         path = request.path if len(request.path) <= _LONGEST_PATH else request.path[:_LONGEST_PATH]
