@@ -13,6 +13,7 @@ from scriptrun.engines.time_limits import minutes_of, slurm_text
 from scriptrun.runtime.injob.short_names import short_name
 from scriptrun.runtime.schedulers import slurm_launch
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.run_kinds import SERVICE
 
 #: what starts on each node: the launcher stored in the workspace, with the order's path
 PROGRAM = (
@@ -229,6 +230,8 @@ def _header_lines(job: JobSpec, array: int) -> list[str]:
     line = job.command or " ".join(
         ["python", *(shlex.quote(word) for word in (job.script or "", *job.arguments))]
     )
+    if job.kind == SERVICE:
+        line = f"a server of {job.script or 'models'}"
     names = ", ".join(sorted({*job.variables, *job.passed})) or "none"
     return [
         f"scriptrun: the run {job.id}",
