@@ -15,12 +15,16 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec import suggestion
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
+from scriptrun.spec.later import later
 from scriptrun.spec.values import replace
 from scriptrun.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scriptrun.dropin.azureml import aks
     from scriptrun.runtime.hints import Json
+else:
+    aks = later("scriptrun.dropin.azureml.aks")
 
 
 @absent("get_docs_url", "See docs/reference/compute.md.")
@@ -46,7 +50,11 @@ class ComputeTarget:
                 "Create it with ComputeTarget.create(workspace, name, configuration), or without "
                 f"changing the code: scriptrun compute alias {name} local",
             )
+        if cls is not ComputeTarget:
+            return object.__new__(cls)
         facts = _facts_store(workspace).get(name) or {}
+        if facts.get("type") == "AKS":
+            return object.__new__(aks.AksCompute)
         instance = facts.get("type") == ComputeInstance.type
         return object.__new__(ComputeInstance if instance else AmlCompute)
 
@@ -69,21 +77,21 @@ class ComputeTarget:
         As in v1, this replaces a target created the same way. Raises ComputeTargetException if
         the name belongs to any other target (``scriptrun compute add``).
         """
-        if (
-            name in compute_targets.all_targets(workspace)
-            and _facts_store(workspace).get(name) is None
-        ):
-            raise ComputeTargetException(
-                f"Compute target {name!r} already exists.",
-                "Get it with ComputeTarget(workspace, name), or delete() it first.",
-            )
+        _refuse_other(workspace, name)
         facts = {**provisioning_configuration.facts, "type": provisioning_configuration.kind}
         make(workspace, name, facts)
         return ComputeTarget(workspace, name)
 
     @staticmethod
     def attach(workspace: WorkspaceFiles, name: str, attach_configuration: object) -> ComputeTarget:
-        """Raise NotImplementedError: machines are added with ``scriptrun compute add``."""
+        """Make ``name`` stand for the default compute target, for a cluster that serves models.
+
+        Raises NotImplementedError for others: add machines with ``scriptrun compute add``.
+        """
+        if isinstance(attach_configuration, aks.AksAttachConfiguration):
+            _refuse_other(workspace, name)
+            make(workspace, name, {**attach_configuration.facts, "type": attach_configuration.kind})
+            return ComputeTarget(workspace, name)
         raise NotImplementedError(
             "Attaching machines is not supported. Add them as a scriptrun compute target: "
             "scriptrun compute add."
@@ -290,6 +298,16 @@ class Status:
             "errors": None,
             "state": self.state,
         }
+
+
+def _refuse_other(workspace: WorkspaceFiles, name: str) -> None:
+    """Raise ComputeTargetException if ``name`` belongs to a target that old code did not create."""
+    known = compute_targets.all_targets(workspace)
+    if name in known and _facts_store(workspace).get(name) is None:
+        raise ComputeTargetException(
+            f"Compute target {name!r} already exists.",
+            "Get it with ComputeTarget(workspace, name), or delete() it first.",
+        )
 
 
 class AdoptingTargets(dict[str, ComputeTarget]):

@@ -10,13 +10,17 @@ from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.azureml import compute
 from scriptrun.dropin.azureml.experiment import Experiment, old_pins
 from scriptrun.spec.absent import absent
+from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
     from scriptrun.core import experiment as core_experiment
+    from scriptrun.dropin.azureml import images
     from scriptrun.runtime.hints import Json
+else:
+    images = later("scriptrun.dropin.azureml.images")
 
 
 _CONNECTIONS = (
@@ -140,11 +144,9 @@ class Workspace(workspace.Workspace):
         )
 
     @property
-    def webservices(self) -> dict[str, object]:
-        """An empty dict: there are no web services."""
-        return {}
-
-    images = webservices
+    def images(self) -> dict[str, images.Image]:
+        """The latest version of each image of before 2019, by name."""
+        return {image.name: image for image in reversed(images.Image.list(self))}
 
     @staticmethod
     def list(
