@@ -228,6 +228,39 @@ class Model:
         )  # fmt: skip
 
     @staticmethod
+    def print_configuration(
+        models: builtins.list[Any],
+        inference_config: InferenceConfig | None,
+        deployment_config: WebserviceDeploymentConfiguration | None,
+        deployment_target: object,
+    ) -> None:
+        """Print what ``deploy`` would be given."""
+        names = ", ".join(str(getattr(model, "id", model)) for model in models or ())
+        print(f"Models: {names or 'none'}")
+        print(f"Inference configuration: {inference_config or 'chosen by the first model'}")
+        target = getattr(deployment_target, "name", deployment_target)
+        print(f"Deployment target: {target or 'this machine'}")
+        if deployment_config is not None:
+            deployment_config.print_deploy_configuration()
+
+    @staticmethod
+    def profile(
+        workspace: WorkspaceFiles,
+        profile_name: str,
+        models: builtins.list[Any],
+        inference_config: InferenceConfig,
+        input_dataset: object,
+        cpu: float | None = None,
+        memory_in_gb: float | None = None,
+        description: str | None = None,
+    ) -> Any:
+        """Raise NotImplementedError: measure the service itself."""
+        raise NotImplementedError(
+            "Model.profile is not supported by scriptrun. Measure the service: deploy it, and send "
+            "requests to its scoring_uri."
+        )
+
+    @staticmethod
     def get_model_path(
         model_name: str, version: int | None = None, _workspace: WorkspaceFiles | None = None
     ) -> str:

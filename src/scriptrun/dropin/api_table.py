@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scriptrun.dropin import serving_table
+
 _CONFIG = "scriptrun.config."
 _SECTIONS = {
     _CONFIG + "sections": "AmlComputeConfiguration DockerConfiguration HdiConfiguration "
@@ -53,12 +55,12 @@ _AUTHENTICATION = {
 _ERRORS = {
     "scriptrun.spec.errors": "ActivityFailedException ComputeTargetException "
     "ExperimentExecutionException RunConfigurationException RunEnvironmentException "
-    "SnapshotException UserErrorException WorkspaceException "
+    "SnapshotException UserErrorException WebserviceException WorkspaceException "
     "AzureMLException=ScriptrunError AzureMLAggregatedException=ScriptrunError "
     "ProjectSystemException=WorkspaceException TrainingException=RunConfigurationException "
     "ExperimentNotFoundException=UserErrorException ModelNotFoundException=UserErrorException "
     "AuthenticationException=UserErrorException ServiceException=ScriptrunError "
-    "WebserviceException=UserErrorException ModelPathNotFoundException=UserErrorException "
+    "ModelPathNotFoundException=UserErrorException "
     "DiscoveryUrlNotFoundException=UserErrorException",
     "scriptrun.data.errors": "DatasetExecutionError DatasetValidationError DatastoreException "
     "UserDataErrorException=DatasetValidationError",
@@ -83,8 +85,9 @@ _SWEEPS = {
 }
 _HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
 
-#: azureml module: scriptrun module: its names (``name``, or ``name=its name there``)
-PROVIDED: dict[str, dict[str, str]] = {
+#: azureml module: scriptrun module: its names (``name``, or ``name=its name there``), without those
+#: for serving
+_OWN: dict[str, dict[str, str]] = {
     "azureml": {},
     "azureml.core": {
         "scriptrun.dropin.azureml.workspace": "Workspace",
@@ -163,8 +166,6 @@ PROVIDED: dict[str, dict[str, str]] = {
         _CONFIG + "environments.sections": "ContainerRegistry",
     },
     "azureml.core.keyvault": {"scriptrun.core.keyvault": "Keyvault"},
-    "azureml.core.image": {},
-    "azureml.core.webservice": {},
     "azureml.core.resource_configuration": {
         "scriptrun.core.model_metadata": "ResourceConfiguration",
     },
@@ -232,6 +233,9 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.widgets": {"scriptrun.dropin.azureml.widgets": "RunDetails"},
 }
 
+#: as ``_OWN``, with the names for serving
+PROVIDED = serving_table.merged(_OWN)
+
 _CORE_ERRORS = "UserErrorException WorkspaceException ProjectSystemException"
 #: further homes of names: modules of the SDK import from each other, and old code from any of them
 SECOND_HOMES: dict[str, str] = {
@@ -275,7 +279,6 @@ _FIRST_HOMES = (
     *("azureml.core.compute", "azureml.core.authentication"),
 )
 
-_WEB = "Serving is not supported; load the model from the run's outputs in a server of your choice."
 _ESTIMATOR = (
     "Submit ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
     "environment=...) instead."
@@ -285,7 +288,7 @@ _PIPELINE = (
     "run.wait_for_completion() of the previous step."
 )
 _COMPUTES = (
-    "AdlaCompute AksCompute BatchCompute DataFactoryCompute DatabricksCompute DsvmCompute "
+    "AdlaCompute BatchCompute DataFactoryCompute DatabricksCompute DsvmCompute "
     "HDInsightCompute KubernetesCompute RemoteCompute SynapseCompute"
 )
 _ATTACHED = "Add the machine as a scriptrun compute target: scriptrun compute add."
@@ -311,11 +314,9 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     module: {name: instead for names, instead in entries for name in names.split()}
     for module, entries in {
         "azureml.core": [
-            ("Image Webservice", _WEB),
             ("LinkedService SynapseWorkspaceLinkedServiceConfiguration", _OF_AZURE),
         ],
-        "azureml.core.workspace": [("Image Webservice", _WEB)],
-        "azureml.core.model": [("InferenceConfig ModelPackage Webservice", _WEB)],
+        **serving_table.NAMES_NOT_SERVED,
         "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
         "azureml.core.runconfig": [
             ("EnvironmentDefinition", "Use Environment."),
@@ -350,10 +351,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
 #: unsupported packages: their modules can be imported, their names cannot be used
 LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.exceptions": "scriptrun never raises it.",
-    "azureml.core.image": _WEB,
-    "azureml.core.webservice": _WEB,
+    **serving_table.NOT_SERVED,
     "azureml.core.compute": _ATTACHED,
-    "azureml.core.profile": _WEB,
     "azureml.core.linked_service": _OF_AZURE,
     "azureml.core.private_endpoint": _OF_AZURE,
     "azureml.data.azure_my_sql_datastore": _STORES,
@@ -376,8 +375,6 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.automl": "AutoML is not supported; use an AutoML library in a script.",
     "azureml.pipeline": _PIPELINE,
     "azureml.contrib": "It is specific to Azure; submit the job as a ScriptRunConfig.",
-    "azureml.accel": _WEB,
-    "azureml.monitoring": _WEB,
     "azureml.opendatasets": "Use Dataset.File.from_files with the published URLs.",
     "azureml.responsibleai": "Use the responsibleai package in the script.",
     "azureml.datadrift": "Drift detection is not supported; compare the tables in a script.",
@@ -394,7 +391,7 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
 #: unsupported methods that old code calls (``exec --check`` looks for them)
 LEFT_OUT_METHODS: dict[str, str] = {
     "to_spark_dataframe": "Use to_pandas_dataframe.",
-    "get_sas_urls": _WEB,
+    "get_sas_urls": "The files are on this machine: use model.download().",
 }
 
 #: unsupported packages that are imported from an installed azureml if it has them

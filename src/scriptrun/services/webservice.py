@@ -20,6 +20,7 @@ from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.services import changes, client, details, logs, rollout, sdk_request, status
 from scriptrun.services import request as requests
+from scriptrun.services.old_deployments import OldDeployments
 from scriptrun.services.request import ServiceRequest
 from scriptrun.services.status import ServiceState
 from scriptrun.spec.errors import UserErrorException, WebserviceException
@@ -80,7 +81,7 @@ class AccessToken(Value):
     expiry_on: datetime.datetime | None = None
 
 
-class Webservice:
+class Webservice(OldDeployments):
     """The service ``name`` of ``workspace``: an AciWebservice, AksWebservice or LocalWebservice.
 
     All of them run on this machine, or where ``deployment_target`` says. Attributes are as of now:
@@ -160,7 +161,7 @@ class Webservice:
             return str(self._record.failure.get("reason"))
         return None if health.state in (status.HEALTHY, status.TRANSITIONING) else health.reason
 
-    def update_deployment_state(self, *args: object, **kwargs: object) -> None:
+    def update_deployment_state(self) -> None:
         """Do nothing: attributes are always read from the workspace."""
 
     @property
@@ -279,7 +280,7 @@ class Webservice:
         later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365)
         return AccessToken(self.get_keys()[0], "Bearer", later, later)
 
-    def delete(self, *args: object, **kwargs: object) -> None:
+    def delete(self) -> None:
         """Stop the service and remove it with its keys. Its runs stay in the list."""
         rollout.remove(self.workspace, self.name)
 
@@ -562,6 +563,17 @@ class LocalWebservice(Webservice):
         """Deploy the same models and entry script as another service, on this machine too."""
         deploy_copy = handler("scriptrun.services.deploy:deploy_copy")
         return deploy_copy(self, name, deployment_config, deployment_target)
+
+    def update_deployment_state(self, must_exist: bool = False) -> None:
+        """Raise WebserviceException if it must exist and does not; attributes are always as of now."""
+        if must_exist:
+            registry.get(self.workspace, self.name)
+
+    def delete(
+        self, delete_cache: bool = True, delete_image: bool = False, delete_volume: bool = True
+    ) -> None:
+        """Stop the service and remove it with its keys. Its runs stay in the list."""
+        super().delete()
 
     def get_logs(self, num_lines: int = 5000, raw: bool = False) -> str:  # type: ignore[override]
         """The last ``num_lines`` lines of the log of the run that was started last."""

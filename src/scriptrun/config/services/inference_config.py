@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from scriptrun.config.environments.environment import Environment
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.spec.library_values import plain_value
 
@@ -25,6 +26,10 @@ IMAGE_SETTINGS = (
 )
 
 
+@absent(
+    "build_create_payload build_profile_payload validation_script_content",
+    "Deploy the configuration with Model.deploy.",
+)
 class InferenceConfig:
     """How to serve models: an entry script with ``init()`` and ``run(data)``, and its environment.
 
