@@ -25,7 +25,10 @@ _HOMONYMS = {
 }
 _ESTIMATORS = "it submits Estimators, which only the drop-in does"
 #: a program that a person runs, rather than one that others import
-_RUNS_ITSELF = re.compile(r"^if __name__ ==|^\S.*\.submit\(", re.M)
+_RUNS_ITSELF = re.compile(r"^if __name__ ==|^\S.*\.(submit|deploy)\(", re.M)
+#: what services give their entry scripts, by these names only
+_OF_SERVICES = ("azureml.contrib.services", "azureml.monitoring")
+_ENTRY_SCRIPT = (re.compile(r"^def init\(", re.M), re.compile(r"^(async )?def run\(", re.M))
 _DROPIN = "import scriptrun.dropin  # for the names of azureml that are left"
 
 
@@ -70,6 +73,11 @@ def _module_name(program: Program, statement: cst.ImportFrom) -> str:
     return program.source(statement.module)
 
 
+def is_entry_script(text: str) -> bool:
+    """Whether the code is the entry script of a service: it defines ``init`` and ``run``."""
+    return all(pattern.search(text) for pattern in _ENTRY_SCRIPT)
+
+
 def _has_dropin(program: Program) -> bool:
     names = [alias for statement in program.nodes(cst.Import) for alias in statement.names]
     return any(name.evaluated_name == "scriptrun.dropin" for name in names)
@@ -86,6 +94,10 @@ def _move_statement(
     if isinstance(statement.names, cst.ImportStar):
         result.findings.append(_star_finding(program, module, line))
         remaining.append(statement)
+        return
+    if module.startswith(_OF_SERVICES) and is_entry_script(program.text):
+        reason = "services provide it to their entry scripts"
+        result.findings.append(ProgramFinding(line, LEFT_ALONE, module, reason))
         return
     if _is_hyperdrive(program, module, list(statement.names)):
         local_name = imports.local_name(statement.names[0])

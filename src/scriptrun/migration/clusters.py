@@ -20,15 +20,21 @@ from scriptrun.migration.estimators.call import CannotRewrite
 from scriptrun.migration.findings import LEFT_ALONE, REWRITTEN
 from scriptrun.migration.rewrite_program import ProgramFinding, RewriteResult
 
-_CLASS = re.compile(r"azureml\.core(\.\w+)*\.(ComputeTarget|AmlCompute)$")
-_CREATE = re.compile(r"azureml\.core(\.\w+)*\.(ComputeTarget|AmlCompute)\.create$")
-_SIZE = re.compile(r"azureml\.core(\.\w+)*\.AmlCompute\.provisioning_configuration$")
+_TYPES = r"azureml\.core(\.\w+)*\.(ComputeTarget|AmlCompute|AksCompute)"
+_CLASS = re.compile(rf"{_TYPES}$")
+_CREATE = re.compile(rf"{_TYPES}\.(create|attach)$")
+_SIZE = re.compile(rf"{_TYPES}\.(provisioning|attach)_configuration$")
+#: a cluster that serves models
+_FOR_SERVICES = re.compile(r"\.AksCompute\b")
 #: methods of a cluster that only look at it, or wait for it
 _IDLE = ("wait_for_completion", "get_status", "refresh_state", "get")
 #: what comments mention above code that makes sure that a cluster exists
 _SPEAKS_OF_IT = re.compile(r"verif|exist|creat|provision|check|attach|found|wait|try", re.I)
 #: the arguments, attributes and calls that take a compute target by its name
-_TAKEN_AS = ("compute_target", "target", "default_compute_target")
+_TAKEN_AS = ("compute_target", "target", "default_compute_target", "deployment_target")
+#: the calls that take a cluster for services by position, and where
+_DEPLOYMENTS = {"Model.deploy": 5, "Webservice.deploy_from_image": 4}
+_CONFIGURATIONS = ("provisioning_configuration", "attach_configuration")
 _BLOCKS = (cst.IndentedBlock, cst.Module)
 
 
@@ -57,7 +63,7 @@ def rewrite(program: Program) -> RewriteResult:
                 REWRITTEN,
                 f"compute target {cluster.label}",
                 "is used by its name; code that looks for it or creates it is gone",
-                f"Add it once, e.g. with: {cluster.command}",
+                cluster.advice,
             )
         )
     spans = [span for cluster in done for span in cluster.removed]
@@ -83,7 +89,7 @@ def _statements(program: Program) -> Iterator[cst.CSTNode]:
     """What may make sure that a cluster exists, outer statements first."""
     for node in program.nodes(cst.Try, cst.If, cst.SimpleStatementLine):
         text = program.source(node)
-        if "ComputeTarget" in text or "AmlCompute" in text:
+        if any(kind in text for kind in ("ComputeTarget", "AmlCompute", "AksCompute")):
             yield node
 
 
@@ -103,6 +109,14 @@ class Cluster:
         """The cluster's name, or the code that says it."""
         name = _constant_name(self.program, self.name)
         return name if isinstance(name, str) else self.program.source(self.name)
+
+    @property
+    def advice(self) -> str:
+        """What to do for the cluster: nothing, or the command that adds such a target."""
+        sizes = [self.program.qualified_name(call.func) for call in self.sizes]
+        if any(map(_FOR_SERVICES.search, sizes)):
+            return f"Services run on this machine. To change that, add it, e.g. with: {self.command}"
+        return f"Add it once, e.g. with: {self.command}"
 
     @property
     def command(self) -> str:
@@ -231,7 +245,7 @@ def _read_line(program: Program, line: cst.SimpleStatementLine) -> Cluster | Non
         return Cluster(program, line, target, name)
     if not isinstance(call, cst.Call) or not _CREATE.match(program.qualified_name(call.func)):
         return None
-    name, size = _argument(call, 1, "name"), _argument(call, 2, "provisioning_configuration")
+    name, size = _argument(call, 1, "name"), _argument(call, 2, *_CONFIGURATIONS)
     size = constants.resolve(program, size) if size is not None else None
     if name is None or not isinstance(size, cst.Call) or not _is_size(program, size):
         raise CannotRewrite("its configuration is not visible")
@@ -260,9 +274,9 @@ def subscripted(value: cst.Subscript) -> cst.BaseExpression | None:
     return index.value if is_lookup and isinstance(index, cst.Index) else None
 
 
-def _argument(call: cst.Call, position: int, name: str) -> cst.BaseExpression | None:
+def _argument(call: cst.Call, position: int, *names: str) -> cst.BaseExpression | None:
     for index, arg in enumerate(call.args):
-        is_named = arg.keyword is not None and arg.keyword.value == name
+        is_named = arg.keyword is not None and arg.keyword.value in names
         if is_named or (arg.keyword is None and not arg.star and index == position):
             return arg.value
     return None
@@ -290,6 +304,7 @@ def _idle_statement(program: Program, use: cst.CSTNode) -> cst.SimpleStatementLi
         *_IDLE,
         "status",
         "provisioning_state",
+        "provisioning_errors",
     ):
         return None
     line = program.statement(use)
@@ -322,7 +337,12 @@ def _takes_name(program: Program, arg: cst.Arg) -> bool:
     if arg.keyword is not None and arg.keyword.value in _TAKEN_AS:
         return True
     call = program.parent(arg)
-    return isinstance(call, cst.Call) and program.source(call.func) in ("print", "str")
+    if not isinstance(call, cst.Call):
+        return False
+    position = next(index for index, other in enumerate(call.args) if other is arg)
+    name = ".".join(program.qualified_name(call.func).split(".")[-2:])
+    is_target = arg.keyword is None and _DEPLOYMENTS.get(name) == position
+    return is_target or program.source(call.func) in ("print", "str")
 
 
 def created(program: Program) -> set[str]:

@@ -15,6 +15,7 @@ from scriptrun.migration import (
     clusters,
     compute_names,
     consumption,
+    container_images,
     idle_calls,
     references,
     rewrite_program,
@@ -43,7 +44,8 @@ _AZUREML_IMPORT = re.compile(
 _STAR_IMPORT = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*", re.M)
 #: what rewrites code where no Azure is, and the code that each may change
 _FOR_SCRIPTRUN = {
-    re.compile(r"ComputeTarget|AmlCompute"): clusters.rewrite,
+    re.compile(r"ComputeTarget|AmlCompute|AksCompute"): clusters.rewrite,
+    re.compile(r"ContainerImage\b"): container_images.rewrite,
     re.compile(r"\bauth\b|set_diagnostics_collection"): idle_calls.rewrite,
     re.compile("DatasetConsumptionConfig"): consumption.rewrite,
     re.compile(r"DataReference\(|\.as_(download|mount|upload)\("): references.rewrite,

@@ -24,6 +24,8 @@ SDK_MODULES = {
     "DEFAULT_GPU_IMAGE": "azureml.core.environment",
     "HyperDriveConfig": "azureml.train.hyperdrive",
     "PythonScriptStep": "azureml.pipeline.steps",
+    "InferenceConfig": "azureml.core.model",
+    "Model": "azureml.core.model",
     "os": "",
 }
 
