@@ -166,7 +166,7 @@ def test_what_differs_is_named(tmp_path, old, new, words):
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("import azureml\n", "does not submit any job"),
+        ("import azureml\n", "submits no job and deploys no service"),
         ("import azureml\n1 / 0\n", "ZeroDivisionError"),
     ],
 )

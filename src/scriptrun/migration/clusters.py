@@ -115,7 +115,9 @@ class Cluster:
         """What to do for the cluster: nothing, or the command that adds such a target."""
         sizes = [self.program.qualified_name(call.func) for call in self.sizes]
         if any(map(_FOR_SERVICES.search, sizes)):
-            return f"Services run on this machine. To change that, add it, e.g. with: {self.command}"
+            return (
+                f"Services run on this machine. To change that, add it, e.g. with: {self.command}"
+            )
         return f"Add it once, e.g. with: {self.command}"
 
     @property

@@ -144,7 +144,7 @@ class _Image:
         return count
 
     def _uses(self, call: cst.Call) -> Iterator[tuple[cst.Call, cst.Arg]]:
-        """The calls that get the value of ``call``, each with the argument. Raises CannotRewrite."""
+        """The calls that get the value of ``call``, and the argument. Raises CannotRewrite."""
         parent = self.program.parent(call)
         if isinstance(parent, cst.Arg):
             yield from self._call_of(parent)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 MARK = "<result of a run>"
 #: the value of every metric: arguments have it where they are made of a metric
 VALUE = 0.5318008135792468
-#: what reads metrics
-_METRICS = "get_metrics"
+#: what reads metrics, and what registers models
+_METRICS, _REGISTER = "get_metrics", "register_model"
 
 
 class FakeRun(mock.MagicMock):
@@ -32,9 +32,30 @@ class FakeRun(mock.MagicMock):
         return MARK
 
     def _get_child_mock(self, /, **kwargs: object) -> mock.NonCallableMock:
-        if kwargs.get("name") == _METRICS or kwargs.get("_new_name") == _METRICS:
+        name = kwargs.get("name") or kwargs.get("_new_name")
+        if name == _METRICS:
             return mock.MagicMock(return_value=FakeMetrics())
+        if name == _REGISTER:
+            return mock.MagicMock(side_effect=_register)
         return super()._get_child_mock(**kwargs)
+
+
+class FakeModel(FakeRun):
+    """A model that a run registers, or whose files are not there."""
+
+    def __init__(
+        self, model_name: str = "", framework: str | None = None, **kwargs: object
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name, self.model_framework = model_name, framework
+
+    def _get_child_mock(self, /, **kwargs: object) -> FakeRun:
+        return FakeRun(**kwargs)
+
+
+def _register(model_name: str, *_: object, **facts: object) -> FakeModel:
+    framework = facts.get("model_framework")
+    return FakeModel(str(model_name), None if framework is None else str(framework))
 
 
 def _no_number(self: FakeRun) -> NoReturn:

@@ -14,6 +14,7 @@ from pathlib import Path
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.core.workspace import Workspace
+from scriptrun.migration import azureml_imports
 from scriptrun.migration.proof import fake_runs, missing_modules, plain_files
 from scriptrun.registry import trust
 from scriptrun.registry.workspace_files import DIRECTORY
@@ -45,7 +46,9 @@ _MAX_BYTES = 300_000_000
 _LOOKS_ABOVE = re.compile(rb"""["']\.\.["'/\\]|\.parents?\b|dirname\(""")
 #: code of a job, and code that may submit one
 _RUNS_IN_JOB = re.compile(rb"\bRun\.get_context\(")
-_MAY_SUBMIT = re.compile(rb"submit|start_logging|Experiment\b|ScriptRunConfig|Estimator|HyperDrive")
+_MAY_SUBMIT = re.compile(
+    rb"submit|start_logging|Experiment\b|ScriptRunConfig|Estimator|HyperDrive|deploy"
+)
 #: the top-level package or module of an import
 _IMPORTED = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(\w+)", re.MULTILINE)
 #: how often to rerun a file that needs another missing name
@@ -62,6 +65,7 @@ Versions = tuple[str, bytes, bytes]
 class Proof(Value):
     """The result of comparing two versions of ``path``: ``standing``, and the ``reasons``.
 
+    ``jobs`` counts what is submitted, and so ``services`` of it.
     ``stopped`` are the errors that ended both versions (or cells of both); what would have followed
     is not compared. ``assumed`` lists missing things that were replaced by stand-ins for both.
     """
@@ -72,13 +76,15 @@ class Proof(Value):
     reasons: list[str] = fresh(default_factory=list)
     stopped: list[str] = fresh(default_factory=list)
     assumed: list[str] = fresh(default_factory=list)
+    services: int = 0
 
     def __str__(self) -> str:
+        counted = [_count(self.jobs - self.services, "job"), _count(self.services, "service")]
+        jobs = " and ".join(filter(None, counted))
         if self.standing == SAME:
-            jobs = "1 job is" if self.jobs == 1 else f"{self.jobs} jobs are"
-            lines = [f"{self.path}: proved: {jobs} the same before and after"]
+            verb = "is" if self.jobs == 1 else "are"
+            lines = [f"{self.path}: proved: {jobs} {verb} the same before and after"]
         elif self.standing == PARTLY:
-            jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
             lines = [f"{self.path}: not proved: {self.standing} ({jobs})"]
         else:
             lines = [f"{self.path}: {self.standing}:", *self.reasons]
@@ -86,6 +92,10 @@ class Proof(Value):
             lines.append(f"assumed: {'; '.join(self.assumed)}")
         lines += [f"not reached: what follows {error}" for error in self.stopped]
         return "\n    ".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
 
 
 class Unprovable(Exception):
@@ -112,6 +122,8 @@ def prove(
     """
     if _RUNS_IN_JOB.search(old) and not _MAY_SUBMIT.search(old):
         return Proof(path, CANNOT, reasons=["it is the script of a job, and submits none"])
+    if azureml_imports.is_entry_script(old.decode("utf-8", "replace")):
+        return Proof(path, CANNOT, reasons=["it is the entry script of a service"])
     granted: list[list[str]] = []
     versions = {Path(other).absolute(): (before, after) for other, before, after in others}
     versions[Path(path).absolute()] = (old, new)
@@ -365,7 +377,7 @@ def _compare(path: str, before: Json, after: Json) -> Proof:
         no_stop = ["it no longer stops where it stopped before"]
         return Proof(path, DIFFERS, reasons=[f"after: {text}" for text in reasons or no_stop])
     if not old and not new:
-        return Proof(path, CANNOT, reasons=["it does not submit any job"])
+        return Proof(path, CANNOT, reasons=["it submits no job and deploys no service"])
     if len(old) != len(new):
         return Proof(path, DIFFERS, reasons=[f"{len(old)} jobs before, {len(new)} after"])
     problem = _find_problem(old)
@@ -379,7 +391,8 @@ def _compare(path: str, before: Json, after: Json) -> Proof:
     if sorted(map(_sort_key, old)) == sorted(map(_sort_key, new)):
         reasons = []  # threads submit in any order
     status = DIFFERS if reasons else PARTLY if stopped else SAME
-    return Proof(path, status, len(old), reasons, before["stopped_at"], before["assumed"])
+    services = sum("service" in job for job in old)
+    return Proof(path, status, len(old), reasons, before["stopped_at"], before["assumed"], services)
 
 
 def _sort_key(job: Json) -> str:

@@ -32,6 +32,7 @@ from scriptrun.migration.proof import (
     missing_modules,
     pipelines,
     plain_python,
+    services,
     waits,
 )
 from scriptrun.migration.proof import stubs as proof_stubs
@@ -201,6 +202,17 @@ def _download_definition(bound: DataItem) -> Json:
     return {}
 
 
+def _record_services(recorder: Recorder, assumptions: proof_stubs.Assumptions) -> services.Services:
+    """Record services as jobs from now on."""
+
+    def lack(name: str) -> None:
+        assumptions.note_missing(services.KIND, name)
+
+    recorded = services.Services(recorder.jobs.append, assumptions.note, lack)
+    recorded.replace_all()
+    return recorded
+
+
 def _continue_after_errors(errors: list[str]) -> None:
     """Let a notebook continue after a failing cell, as in Jupyter, and collect the errors."""
     runner = importlib.import_module("scriptrun.dropin.notebook.runner")
@@ -242,7 +254,8 @@ def main(
     setattr(widgets.RunDetails, "show", lambda *_, **__: None)  # noqa: B010
     proof_stubs.assume(assumptions)
     workspace = proof_stubs.only_workspace()
-    proof_stubs.grant(workspace, json.loads(granted), assumptions)
+    deployed = _record_services(recorder, assumptions)
+    proof_stubs.grant(workspace, json.loads(granted), assumptions, deployed.grant)
     pipelines.record_steps(recorder.record)
     if plain:
         before.restore()

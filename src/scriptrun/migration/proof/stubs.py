@@ -19,6 +19,7 @@ from unittest import mock
 from scriptrun.config.environments.environment import Environment
 from scriptrun.core import datastore
 from scriptrun.core.datastore import Datastore
+from scriptrun.core.model import Model
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import content
 from scriptrun.data.datasets import versions as dataset_versions
@@ -33,6 +34,7 @@ from scriptrun.data.stores.protocol import FileEntry
 from scriptrun.engines import registry as engine_registry
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
+from scriptrun.registry import models as model_registry
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec.errors import ScriptrunError
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json, StrPath
 
 COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datastore", "environment"
+MODEL, SERVICE = "model", "service"
 #: the path of stand-in data
 _PLACE = "stand-in"
 
@@ -89,14 +92,27 @@ def only_workspace() -> Workspace:
     return workspace
 
 
-def grant(workspace: Workspace, names: Iterable[tuple[str, str]], assumptions: Assumptions) -> None:
+def grant(
+    workspace: Workspace,
+    names: Iterable[tuple[str, str]],
+    assumptions: Assumptions,
+    grant_service: Callable[[str], None],
+) -> None:
     """Create a stand-in in the workspace ``workspace`` for each kind and name."""
     for kind, name in names:
+        if kind == SERVICE:
+            grant_service(name)
+            continue
         assumptions.note(f"the {kind} {name!r}")
         if kind == COMPUTE:
             importlib.import_module("scriptrun.dropin.azureml.compute").make(workspace, name, {})
         elif kind == ENVIRONMENT:
             Environment(name).register(workspace)
+        elif kind == MODEL:
+            file = workspace.directory / _PLACE / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"")
+            Model.register(workspace, file, name)
         elif kind == DATASTORE:
             folder = workspace.directory / _PLACE / name
             folder.mkdir(parents=True, exist_ok=True)
@@ -242,6 +258,7 @@ def _record_missing_names(assumptions: Assumptions) -> None:
     wrap(datastore_records, "get", DATASTORE)
     wrap(dataset_versions, "get", DATASET)
     wrap(environment_registry, "get", ENVIRONMENT)
+    wrap(model_registry, "get", MODEL)
     for attribute, kind in _LISTED.items():
         setattr(
             Workspace,
@@ -289,7 +306,12 @@ def _command(workspace: WorkspaceFiles, name: str) -> str:
     return " ".join([f"scriptrun compute add {shlex.quote(name)} --class {kind}", *words])
 
 
-_LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRONMENT}
+_LISTED = {
+    "datasets": DATASET,
+    "datastores": DATASTORE,
+    "environments": ENVIRONMENT,
+    "models": MODEL,
+}
 
 
 def _recording_listing(

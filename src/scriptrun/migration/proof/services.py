@@ -1,0 +1,204 @@
+"""Services in a proof: what would be deployed is recorded, and nothing is started."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import urllib.request
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from scriptrun.core.model import Model
+from scriptrun.core.workspace import Workspace
+from scriptrun.migration.proof.fake_runs import MARK, FakeModel, FakeRun
+from scriptrun.services import deploy as deployment
+from scriptrun.services import prepare, source, webservice
+from scriptrun.services.request import ServedModel, ServiceRequest
+from scriptrun.spec.errors import UserErrorException, WebserviceException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from scriptrun.runtime.hints import Json
+
+#: the kind of a recorded job that is a service
+KIND = "service"
+
+
+class Services:
+    """Replaces deployment: ``record`` gets each service, ``note`` each assumption.
+
+    ``lack`` is called with the names of services that are looked up but missing.
+    """
+
+    def __init__(
+        self,
+        record: Callable[[Json], None],
+        note: Callable[[str], None],
+        lack: Callable[[str], None],
+    ) -> None:
+        self._record, self._note, self._lack = record, note, lack
+        self._known: dict[str, FakeService] = {}
+
+    def grant(self, name: str) -> None:
+        """Let the workspace have a service of that name."""
+        self._note(f"the {KIND} {name!r}")
+        self._known[name] = FakeService(self, None, name)
+
+    def replace_all(self) -> None:
+        """Start and look up no service from now on."""
+        setattr(deployment, "deploy", self.deploy)  # noqa: B010
+        setattr(deployment, "_served", _as_served(getattr(deployment, "_served")))  # noqa: B009, B010
+        setattr(Model, "package", staticmethod(self.package))  # noqa: B010
+        setattr(Model, "register", staticmethod(self._registering(Model.register)))  # noqa: B010
+        setattr(webservice.Webservice, "__new__", self._looking_up)  # noqa: B010
+        listing = staticmethod(lambda *_, **__: [*self._known.values()])
+        setattr(webservice.Webservice, "list", listing)  # noqa: B010
+        setattr(Workspace, "webservices", property(lambda _: _Listing(self._known, self._lack)))  # noqa: B010
+        _answer_requests()
+
+    def deploy(
+        self, workspace: Workspace, request: ServiceRequest, overwrite: bool = False
+    ) -> FakeService:
+        """Record the service, and return a stand-in for it."""
+        if request.name in self._known and not overwrite:
+            raise WebserviceException(f"Service {request.name!r} already exists.")
+        self.record(workspace, request, {"overwrite": overwrite})
+        self._known[request.name] = FakeService(self, workspace, request.name)
+        return self._known[request.name]
+
+    def package(
+        self,
+        workspace: Workspace,
+        models: list[object],
+        inference_config: Any = None,
+        generate_dockerfile: bool = False,
+        *_: object,
+        **__: object,
+    ) -> FakeRun:
+        """Record what would be packaged, and return a stand-in for the package."""
+        request = deployment.request_of(workspace, "package", models, inference_config)
+        self.record(workspace, request, {"dockerfile": generate_dockerfile})
+        return FakeRun(name="package")
+
+    def record(self, workspace: Workspace, request: ServiceRequest, facts: Json) -> None:
+        """Record the job that ``request`` would be, the request itself, and the ``facts``."""
+        problems = list[str]()
+        with source.gather(request) as gathered:
+            checked = prepare._check_job(workspace, request, gathered, problems)
+        if checked is None or problems:
+            self._record({"refused": "; ".join(problems)})
+            return
+        own = {
+            "id": uuid.uuid4().hex,
+            "source_directory": str(request.source_directory or "."),
+            "script": request.entry_script,
+        }
+        described = {**request.replace(environment=None).to_json(), **facts}
+        self._record({**checked.job.to_dict(), **own, "kind": KIND, KIND: described})
+
+    def remove(self, name: str) -> None:
+        """Forget the service."""
+        self._known.pop(name, None)
+
+    def _looking_up(
+        self, cls: type, workspace: Workspace, name: str, *_: object, **__: object
+    ) -> FakeService:
+        found = self._known.get(name)
+        if found is None:
+            self._lack(name)
+            raise WebserviceException(f"WebserviceNotFound: there is no service {name!r}.")
+        return found
+
+    def _registering(self, original: Callable[..., object]) -> Callable[..., object]:
+        def register(workspace: object, model_path: Any, model_name: str, **facts: Any) -> object:
+            try:
+                return original(workspace, model_path, model_name, **facts)
+            except UserErrorException:
+                self._note(f"the files of model {model_name!r}")
+                return FakeModel(model_name, facts.get("model_framework"))
+
+        return register
+
+
+class FakeService(FakeRun):
+    """A service that answers."""
+
+    def __init__(
+        self,
+        services: Services | None = None,
+        workspace: object = None,
+        name: str = "",
+        **_: object,
+    ) -> None:
+        super().__init__()
+        if services is None:  # a result of its own methods
+            return
+        self.name, self.state, self.auth_enabled = name, "Healthy", False
+        self.scoring_uri, self.swagger_uri = f"http://{MARK}/score", f"http://{MARK}/swagger.json"
+        self.get_keys.return_value = (MARK, MARK)
+        self.get_token.return_value = (MARK, MARK)
+        self.delete = lambda *_, **__: services.remove(name)
+
+        def update(
+            *args: Any, models: Any = None, inference_config: Any = None, **facts: Any
+        ) -> None:
+            place = workspace if isinstance(workspace, Workspace) else Workspace.from_config()
+            request = deployment.request_of(place, name, models, inference_config)
+            changes = {"update": [*map(str, args), *sorted(map(str, facts.items()))]}
+            services.record(place, request, changes)
+
+        self.update = update
+
+    def _get_child_mock(self, /, **kwargs: object) -> Any:
+        return FakeRun(**kwargs)
+
+
+class _Listing(dict[str, FakeService]):
+    def __init__(self, known: dict[str, FakeService], lack: Callable[[str], None]) -> None:
+        super().__init__(known)
+        self._lack = lack
+
+    def __missing__(self, name: str) -> NoReturn:
+        self._lack(name)
+        raise KeyError(name)
+
+
+def _as_served(original: Callable[..., object]) -> Callable[..., object]:
+    def served(model: object, problems: list[str]) -> object:
+        if isinstance(model, FakeModel):
+            return ServedModel(model.name, framework=model.model_framework)
+        return original(model, problems)
+
+    return served
+
+
+def _answer_requests() -> None:
+    """Let the services answer ``requests`` and urllib, and ``json.loads`` read the answers."""
+    loads, urlopen = json.loads, urllib.request.urlopen
+
+    def load(text: Any, *args: Any, **kwargs: Any) -> Any:
+        return FakeRun() if isinstance(text, FakeRun) else loads(text, *args, **kwargs)
+
+    def open_url(url: Any, *args: Any, **kwargs: Any) -> Any:
+        address = getattr(url, "full_url", url)
+        return FakeRun() if MARK in str(address) else urlopen(url, *args, **kwargs)
+
+    setattr(json, "loads", load)  # noqa: B010
+    setattr(urllib.request, "urlopen", open_url)  # noqa: B010
+    if importlib.util.find_spec("requests") is None:
+        return  # a stand-in itself
+    session = importlib.import_module("requests.sessions").Session
+    original = session.request
+
+    def request(self: object, method: str, url: Any, *args: Any, **kwargs: Any) -> Any:
+        if MARK not in str(url):
+            return original(self, method, url, *args, **kwargs)
+        answer = FakeRun(name="answer")
+        answer.status_code, answer.ok = 200, True
+        return answer
+
+    setattr(session, "request", request)  # noqa: B010
