@@ -72,7 +72,11 @@ class ServiceBench:
     def deploy_model(self, name="digits", models=(), config=None, wait=True, **arguments):
         arguments.setdefault("deployment_config", LocalWebservice.deploy_configuration())
         service = Model.deploy(
-            self.workspace, name, list(models), config or self.config(), **arguments
+            self.workspace,
+            name,
+            models if isinstance(models, str) else list(models),
+            config or self.config(),
+            **arguments,
         )
         if wait:
             service.wait_for_deployment(timeout_sec=120)

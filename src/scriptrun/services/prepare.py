@@ -221,7 +221,7 @@ def _problems(request: ServiceRequest) -> list[str]:
         for name in ("timeout_seconds", "start_seconds")
         if not _is_time(value := getattr(request, name))
     ]
-    if request.port is not None and not (_is_whole(request.port, 0) and request.port < 65536):
+    if not _is_port(request.port):
         found.append(f"port is {request.port!r}; give a number from 1 to 65535, or None")
     if request.auth not in _AUTH:
         found.append(f"auth is {request.auth!r}; use 'none' or 'key'")
@@ -243,6 +243,10 @@ def _key_problems(request: ServiceRequest) -> list[str]:
 
 def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_port(value: object) -> bool:
+    return value is None or (_is_whole(value, 0) and value < 65536)  # type: ignore[operator]
 
 
 def _is_time(value: object) -> bool:
@@ -301,7 +305,7 @@ def _target_problems(
 
 def _port_problems(request: ServiceRequest, replaced: Replaced) -> list[str]:
     is_own = replaced.run is not None and request.port in (None, replaced.port)
-    if request.test is not None or is_own:
+    if request.test is not None or is_own or not _is_port(request.port):
         return []
     return _listen_problems(request.host, request.port or 0)
 

@@ -36,8 +36,8 @@ def gather(request: ServiceRequest) -> Iterator[ServiceSource]:
         yield ServiceSource(folder, script, folder.absolute())
         return
     if script is not None and not os.path.isfile(script):  # the check says so
-        origin = Path(script).absolute().parent
-        yield ServiceSource(Path("."), script, origin)
+        path = Path(script).absolute()
+        yield ServiceSource(path.parent, path.name, path.parent)
         return
     with Scratch("service") as scratch:
         folder, origin = Path(scratch) / "source", Path(script or ".").absolute()
