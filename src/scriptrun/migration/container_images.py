@@ -28,11 +28,12 @@ _SAME = {
     "docker_file": "extra_docker_file_steps",
     "enable_gpu": "enable_gpu",
     "cuda_version": "cuda_version",
+    "description": "description",
     "base_image": "base_image",
     "base_image_registry": "base_image_registry",
 }
 #: and those that only describe the image
-_GONE = ("tags", "properties", "description")
+_GONE = ("tags", "properties")
 _CREATE_PARAMETERS = ("workspace", "name", "models", "image_config")
 _DEPLOY_PARAMETERS = ("workspace", "name", "image", "deployment_config", "deployment_target")
 _ADVICE = (

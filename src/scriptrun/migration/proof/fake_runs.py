@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unittest import mock
 
+from scriptrun.core.model import Model
+from scriptrun.core.workspace import Workspace
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -36,26 +39,24 @@ class FakeRun(mock.MagicMock):
         if name == _METRICS:
             return mock.MagicMock(return_value=FakeMetrics())
         if name == _REGISTER:
-            return mock.MagicMock(side_effect=_register)
+            return mock.MagicMock(side_effect=register_model)
         return super()._get_child_mock(**kwargs)
 
 
-class FakeModel(FakeRun):
-    """A model that a run registers, or whose files are not there."""
-
-    def __init__(
-        self, model_name: str = "", framework: str | None = None, **kwargs: object
-    ) -> None:
-        super().__init__(**kwargs)
-        self.name, self.model_framework = model_name, framework
-
-    def _get_child_mock(self, /, **kwargs: object) -> FakeRun:
-        return FakeRun(**kwargs)
-
-
-def _register(model_name: str, *_: object, **facts: object) -> FakeModel:
+def register_model(model_name: str, *_: object, **facts: object) -> Model:
+    """Register a stand-in for a model that a run has made, or whose files are not here."""
+    workspace = Workspace.from_config()
+    folder = workspace.directory / "stand-in" / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / str(model_name)
+    file.write_bytes(b"")
     framework = facts.get("model_framework")
-    return FakeModel(str(model_name), None if framework is None else str(framework))
+    return Model.register(
+        workspace,
+        file,
+        str(model_name),
+        model_framework=None if framework is None else str(framework),
+    )
 
 
 def _no_number(self: FakeRun) -> NoReturn:

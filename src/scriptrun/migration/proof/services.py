@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import urllib.request
 import uuid
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from typing import Any
 
 from scriptrun.core.model import Model
 from scriptrun.core.workspace import Workspace
-from scriptrun.migration.proof.fake_runs import MARK, FakeModel, FakeRun
+from scriptrun.migration.proof.fake_runs import MARK, FakeRun, register_model
 from scriptrun.services import deploy as deployment
-from scriptrun.services import prepare, source, webservice
-from scriptrun.services.request import ServedModel, ServiceRequest
-from scriptrun.spec.errors import UserErrorException, WebserviceException
+from scriptrun.services import prepare, sdk_request, source, webservice
+from scriptrun.services.request import ServiceRequest
+from scriptrun.spec.errors import WebserviceException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ class Services:
     def replace_all(self) -> None:
         """Start and look up no service from now on."""
         setattr(deployment, "deploy", self.deploy)  # noqa: B010
-        setattr(deployment, "_served", _as_served(getattr(deployment, "_served")))  # noqa: B009, B010
         setattr(Model, "package", staticmethod(self.package))  # noqa: B010
         setattr(Model, "register", staticmethod(self._registering(Model.register)))  # noqa: B010
         setattr(webservice.Webservice, "__new__", self._looking_up)  # noqa: B010
@@ -80,7 +80,7 @@ class Services:
         **__: object,
     ) -> FakeRun:
         """Record what would be packaged, and return a stand-in for the package."""
-        request = deployment.request_of(workspace, "package", models, inference_config)
+        request = sdk_request.request_of(workspace, "package", models, inference_config)
         self.record(workspace, request, {"dockerfile": generate_dockerfile})
         return FakeRun(name="package")
 
@@ -92,12 +92,16 @@ class Services:
         if checked is None or problems:
             self._record({"refused": "; ".join(problems)})
             return
+        folder = str(request.source_directory or ".")
+        if folder.startswith(str(workspace.directory)):  # the files of an image
+            folder = "."
         own = {
             "id": uuid.uuid4().hex,
-            "source_directory": str(request.source_directory or "."),
+            "source_directory": folder,
             "script": request.entry_script,
         }
         described = {**request.replace(environment=None).to_json(), **facts}
+        described["source_directory"] = folder
         self._record({**checked.job.to_dict(), **own, "kind": KIND, KIND: described})
 
     def remove(self, name: str) -> None:
@@ -114,12 +118,13 @@ class Services:
         return found
 
     def _registering(self, original: Callable[..., object]) -> Callable[..., object]:
-        def register(workspace: object, model_path: Any, model_name: str, **facts: Any) -> object:
-            try:
-                return original(workspace, model_path, model_name, **facts)
-            except UserErrorException:
-                self._note(f"the files of model {model_name!r}")
-                return FakeModel(model_name, facts.get("model_framework"))
+        def register(
+            workspace: object, model_path: Any, model_name: Any, *args: Any, **facts: Any
+        ) -> object:
+            if os.path.exists(model_path):
+                return original(workspace, model_path, model_name, *args, **facts)
+            self._note(f"the files of model {model_name!r}")
+            return register_model(model_name, **facts)
 
         return register
 
@@ -147,7 +152,7 @@ class FakeService(FakeRun):
             *args: Any, models: Any = None, inference_config: Any = None, **facts: Any
         ) -> None:
             place = workspace if isinstance(workspace, Workspace) else Workspace.from_config()
-            request = deployment.request_of(place, name, models, inference_config)
+            request = sdk_request.request_of(place, name, models, inference_config)
             changes = {"update": [*map(str, args), *sorted(map(str, facts.items()))]}
             services.record(place, request, changes)
 
@@ -165,15 +170,6 @@ class _Listing(dict[str, FakeService]):
     def __missing__(self, name: str) -> NoReturn:
         self._lack(name)
         raise KeyError(name)
-
-
-def _as_served(original: Callable[..., object]) -> Callable[..., object]:
-    def served(model: object, problems: list[str]) -> object:
-        if isinstance(model, FakeModel):
-            return ServedModel(model.name, framework=model.model_framework)
-        return original(model, problems)
-
-    return served
 
 
 def _answer_requests() -> None:
