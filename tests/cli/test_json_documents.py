@@ -10,7 +10,7 @@ import pytest
 import scriptrun
 from scriptrun.cli import commands, help, main, schemas
 from scriptrun.cli.help import exit_codes
-from scriptrun.cli.schemas import runs, shapes, tools, workspaces
+from scriptrun.cli.schemas import runs, services, shapes, tools, workspaces
 from scriptrun.cli.terminal import log_lines
 from scriptrun.query import fields
 
@@ -35,7 +35,7 @@ def test_every_command_has_json_and_a_schema(command):
 
 def test_every_schema_belongs_to_a_command():
     assert {key.partition(" (")[0] for key in schemas.DOCUMENTS} <= {*PARSERS}
-    parts = (runs.DOCUMENTS, workspaces.DOCUMENTS, tools.DOCUMENTS)
+    parts = (runs.DOCUMENTS, workspaces.DOCUMENTS, services.DOCUMENTS, tools.DOCUMENTS)
     assert len(schemas.DOCUMENTS) == sum(map(len, parts))  # no key twice
     assert {*exit_codes.SPECIAL} <= {*PARSERS}
 

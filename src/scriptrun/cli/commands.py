@@ -52,6 +52,8 @@ OTHERS = {
     "datastore": Command("datastore", "List, add, check and remove datastores"),
     "secret": Command("secret", "Store secrets on this machine"),
     "model": Command("model", "List, register, download and remove models"),
+    "serve": Command("serve", "Serve a model: a script, or the model itself, answers requests"),
+    "service": Command("service", "List, show, call, reload, stop and remove services"),
     "lineage": Command("runs.lineage", "Trace a model to its run, snapshot, lockfile and datasets"),
     "compute": Command("compute", "List, add, change and check compute targets"),
     "exec": Command("exec", "Run Azure ML SDK v1 code unchanged"),
@@ -80,9 +82,17 @@ SYNONYMS = {
     "log": "logs",
     "submit": "run",
     "create": "add",
+    "deploy": "serve",
+    "endpoint": "service",
+    "endpoints": "service",
+    "predict": "test",
+    "invoke": "test",
+    "score": "test",
+    "call": "test",
+    "update": "reload",
 }
 #: accepted spellings of a command, and the command they run
-ALIASES = {"models": "model"}
+ALIASES = {"models": "model", "services": "service"}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from scriptrun.query import fields, tree
 from scriptrun.registry import compute_targets
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry import models as model_registry
+from scriptrun.registry import services as service_registry
 from scriptrun.registry.settings import keys as settings_keys
 from scriptrun.runs import find as find_runs
 from scriptrun.runs import search, selectors
@@ -84,6 +85,8 @@ _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "exper
 #: what a metavar means to one command alone
 _VALUES_OF = {
     "compute": {"NAME": "targets"},
+    "serve": {"MODEL": "models"},
+    "service": {"NAME": "services"},
     "model": {"NAME": "models", "NAME[:VERSION]": "models", "NAME:VERSION": "model versions"},
     "lineage": {"NAME[:VERSION]": "models"},
     "env diff": {"A": "environments", "B": "environments"},
@@ -97,6 +100,7 @@ _NAMES: dict[str, Callable[[Workspace], Iterable[str]]] = {
     "datasets": dataset_versions.names,
     "datastores": datastore_records.names,
     "models": model_registry.names,
+    "services": service_registry.names,
     "model versions": lambda workspace: [
         f"{name}:{version}"
         for name in model_registry.names(workspace)

@@ -280,7 +280,9 @@ def _check_job(
         config.command = "true"  # replaced by the server
     if request.gpus:
         config.gpus = request.gpus
-    origin = submission_check.Origin(variables=request.variables, display_name=request.name)
+    origin = submission_check.Origin(
+        request.interpreter, variables=request.variables, display_name=request.name
+    )
     try:
         return submission_check.check(config, workspace, EXPERIMENT, request.tags, origin)
     except RunConfigurationException as error:

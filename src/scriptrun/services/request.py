@@ -33,7 +33,8 @@ class ServiceRequest(Value):
     Without ``entry_script`` the first model is served by what it is. ``source_directory`` is copied
     whole; without one, the entry script and the Python files beside it. ``port`` None is any free
     one. ``keys`` (for ``auth`` "key") are made up unless given. ``settings`` are the other
-    deployment settings of the SDK v1: recorded, without effect. ``test`` is one request's text:
+    deployment settings of the SDK v1: recorded, without effect. ``interpreter`` is the Python where
+    no environment is given or chosen (default: this process's own). ``test`` is one request's text:
     the service answers it and ends.
     """
 
@@ -62,6 +63,7 @@ class ServiceRequest(Value):
     properties: dict[str, str] = fresh(default_factory=dict)
     settings: Json = fresh(default_factory=dict)
     test: str | None = None
+    interpreter: str | None = None
 
     def to_json(self) -> Json:
         """The request as a JSON value, without keys; a compute target is its name."""

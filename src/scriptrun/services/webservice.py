@@ -161,6 +161,17 @@ class Webservice(OldDeployments):
             return str(self._record.failure.get("reason"))
         return None if health.state in (status.HEALTHY, status.TRANSITIONING) else health.reason
 
+    @property
+    def failure(self) -> Json | None:
+        """Why the latest deployment replaced nothing: ``run`` and ``reason``; None if it did."""
+        return self._refresh().failure
+
+    @property
+    def run_id(self) -> str:
+        """The ID of the run that serves, else of the first one, which starts."""
+        record = self._refresh()
+        return record.run or record.newest
+
     def update_deployment_state(self) -> None:
         """Do nothing: attributes are always read from the workspace."""
 

@@ -16,11 +16,8 @@ from __future__ import annotations
 import argparse
 
 from scriptrun.cli import common_arguments
-from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import attach, log_lines
-from scriptrun.core.run import Run
 from scriptrun.runs import follow
-from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -58,20 +55,9 @@ def run(args: argparse.Namespace) -> int:
         else attach.LogWriter(selected, raw=args.raw)
     )
     if args.follow:
-        return _follow(selected, args.tail, ranks, writer)
+        return attach.follow_log(selected, writer, args.tail, ranks)
     stream = follow.LogStream(selected.path, writer.write, args.tail, logs)
     stream.pump()
     stream.close()
     writer.end_line()
     return 0
-
-
-def _follow(run: Run, tail: int | None, ranks: list[int] | None, writer: attach.LogWriter) -> int:
-    try:
-        status = follow.follow(run, writer.write, writer.pause, tail, ranks)
-    except KeyboardInterrupt:
-        writer.end_line()
-        return cli_errors.INTERRUPTED
-    writer.end_line()
-    attach.print_summary(run, status)
-    return 0 if status.state == states.COMPLETED else 1

@@ -7,7 +7,7 @@ documents has an entry for each, with what leads to it: ``env build (--dry-run)`
 
 from __future__ import annotations
 
-from scriptrun.cli.schemas import runs, tools, workspaces
+from scriptrun.cli.schemas import runs, services, tools, workspaces
 from scriptrun.cli.schemas.shapes import DIALECT
 
 TYPE_CHECKING = False
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 #: the documents of all commands
-DOCUMENTS: dict[str, Document] = {**runs.DOCUMENTS, **workspaces.DOCUMENTS, **tools.DOCUMENTS}
+DOCUMENTS: dict[str, Document] = {
+    **runs.DOCUMENTS,
+    **workspaces.DOCUMENTS,
+    **services.DOCUMENTS,
+    **tools.DOCUMENTS,
+}
 ERROR = tools.ERROR
 #: commands without --json, and the reason
 WITHOUT_JSON = {

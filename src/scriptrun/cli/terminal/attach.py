@@ -38,13 +38,16 @@ def announce(run: Run) -> None:
         cli_errors.say(f"Run {details.title(run)}")
 
 
-def stream(run: Run, quiet: bool = False, log_start: int = 0) -> int:
+def stream(
+    run: Run, quiet: bool = False, log_start: int = 0, writer: LogWriter | None = None
+) -> int:
     """Stream the run's log until it finishes; return the exit code.
 
-    ``quiet`` hides the log; what is before the byte ``log_start`` was printed earlier.
+    ``quiet`` hides the log; what is before the byte ``log_start`` was printed earlier. ``writer``
+    writes it (default: a LogWriter).
     """
     gc.enable()  # following a run can take days
-    writer = LogWriter(run, quiet)
+    writer = writer or LogWriter(run, quiet)
     interrupts = _InterruptCounter()
     with interrupts.installed():
         try:
@@ -54,6 +57,23 @@ def stream(run: Run, quiet: bool = False, log_start: int = 0) -> int:
             return _handle_interrupt(run, writer, interrupts)
     writer.end_line()
     print_summary(run, status, with_log=quiet)
+    return 0 if status.state == states.COMPLETED else 1
+
+
+def follow_log(
+    run: Run, writer: LogWriter, tail: int | None, ranks: list[int] | None = None
+) -> int:
+    """Write the run's log until it finishes, from its last ``tail`` lines on; return the exit code.
+
+    Ctrl-C only ends this.
+    """
+    try:
+        status = follow.follow(run, writer.write, writer.pause, tail, ranks)
+    except KeyboardInterrupt:
+        writer.end_line()
+        return cli_errors.INTERRUPTED
+    writer.end_line()
+    print_summary(run, status)
     return 0 if status.state == states.COMPLETED else 1
 
 
