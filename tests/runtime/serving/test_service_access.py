@@ -63,7 +63,6 @@ def test_pages_of_other_sites_are_refused(serve):
     assert served.post("1", Origin=own).status == 200
     assert served.request("GET", "/score?a=1", Sec_Fetch_Site="cross-site").status == 403
     assert served.request("GET", "/score?a=1", Sec_Fetch_Site="same-origin").status == 200
-    assert "x" not in served.log()[served.log().index("loaded") :].replace("/score", "")
 
 
 @pytest.mark.parametrize(

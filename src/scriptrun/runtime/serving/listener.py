@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 #: connections that wait until a worker accepts them
 BACKLOG = 1024
-#: Linux: a classic BPF program that chooses among the listeners of a port; "return the constant k"
-_ATTACH_REUSEPORT_CBPF, _BPF_RETURN = 51, 0x06
+#: of Linux: the socket option SO_ATTACH_REUSEPORT_CBPF, and the instruction BPF_RET | BPF_K
+_ATTACH_FILTER, _BPF_RETURN = 51, 0x06
 
 
 def open_listener(order: "ServiceOrder") -> "socket.socket":
@@ -38,6 +38,28 @@ def open_listener(order: "ServiceOrder") -> "socket.socket":
     return listener
 
 
+def begin_listening(listener: "socket.socket", order: "ServiceOrder") -> None:
+    """Listen, now that requests can be answered; from a replaced service, take all new clients."""
+    listener.listen(BACKLOG)
+    if order.replaces:
+        try:
+            _take_all(listener)
+        except (OSError, ImportError):
+            pass  # both get clients until the other one stops
+
+
+def _take_all(listener: "socket.socket") -> None:
+    """Let the system give new connections to the second of two sockets on this port (Linux).
+
+    Those that wait for the first one when it stops, it still accepts, so that none is lost.
+    """
+    import ctypes
+
+    instruction = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 1))
+    program = struct.pack("@HP", 1, ctypes.addressof(instruction))
+    listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+
+
 def _resolve(order: "ServiceOrder") -> "tuple[int, tuple[object, ...]]":
     try:
         found = socket.getaddrinfo(
@@ -52,23 +74,6 @@ def _resolve(order: "ServiceOrder") -> "tuple[int, tuple[object, ...]]":
 def _share(listener: "socket.socket") -> None:
     if hasattr(socket, "SO_REUSEPORT"):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-
-
-def take_all(listener: "socket.socket") -> None:
-    """Let the kernel give all new connections to this one of two listeners that share a port.
-
-    Without that, those that wait for the other one when it closes would be reset. A filter picks
-    the second listener of the port; once the other one has closed, it picks none, and the kernel
-    chooses. (Linux only; elsewhere nothing happens.)
-    """
-    import ctypes  # loads for milliseconds, and only a service that replaces another needs it
-
-    instruction = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RETURN, 0, 0, 1), 8)
-    program = struct.pack("HP", 1, ctypes.addressof(instruction))
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, _ATTACH_REUSEPORT_CBPF, program)
-    except OSError:
-        pass
 
 
 def _explain(order: "ServiceOrder", problem: OSError) -> str:

@@ -143,23 +143,31 @@ class Master:
         """Plan the successor of a worker that has ended. Raises ServiceError if there is none."""
         worker.close()
         del self._workers[worker.number]
-        if worker.failure is not None and not self._has_been_healthy:
-            raise ServiceError(worker.failure)
-        if worker.overdue is not None:
-            reason = "run() of worker {} took longer than {:g} seconds"
-            reason = reason.format(worker.number, worker.overdue)
-        else:
-            reason = worker.failure or "worker {} {}".format(worker.number, worker.describe_end())
+        reason = self._why(worker)
+        if worker.server is None and not self._has_been_healthy:
+            text = "The model could not be loaded: {}"
+            raise ServiceError(worker.failure or text.format(reason))
+        if worker.overdue is None:
             self._count_restart(reason)
-        sound = time.monotonic() - worker.started > _SOUND_SECONDS or (
-            worker.overdue is not None and worker.has_answered
-        )
-        deaths = 0 if sound else self._deaths.get(worker.number, -1) + 1
-        self._deaths[worker.number] = deaths
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(deaths, 10))
+        pause = self._next_pause(worker)
         self._planned[worker.number] = time.monotonic() + pause
         self._reason = reason
         _say("{}; starting it again in {:g} s{}".format(reason, pause, self._count_text(worker)))
+
+    @staticmethod
+    def _why(worker: WorkerProcess) -> str:
+        if worker.overdue is not None:
+            text = "run() of worker {} took longer than {:g} seconds"
+            return text.format(worker.number, worker.overdue)
+        return worker.failure or "worker {} {}".format(worker.number, worker.describe_end())
+
+    def _next_pause(self, worker: WorkerProcess) -> float:
+        """Seconds until the successor starts: more after each death soon after a start."""
+        lived = time.monotonic() - worker.started
+        is_sound = lived > _SOUND_SECONDS or (worker.overdue is not None and worker.has_answered)
+        deaths = 0 if is_sound else self._deaths.get(worker.number, -1) + 1
+        self._deaths[worker.number] = deaths
+        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(deaths, 10))
 
     def _count_restart(self, reason: str) -> None:
         if self._restarts >= self._order.restarts:

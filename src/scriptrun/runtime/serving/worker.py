@@ -47,9 +47,7 @@ def main(descriptors: "List[str]") -> int:
         return FAILED
     listening = socket.socket(fileno=sock)
     answering = server.HttpServer(listening, service, AccessLog(), control)
-    listening.listen(listener.BACKLOG)
-    if order.replaces:
-        listener.take_all(listening)
+    listener.begin_listening(listening, order)
     control.report(ready=server.NAME)
     control.is_serving = True
     answering.serve()

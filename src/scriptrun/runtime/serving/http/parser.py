@@ -63,6 +63,7 @@ class Framing:
         self.length, self.chunked, self.expects_continue = 0, False, False
         self.keep_alive = request.version == "1.1"
         lengths: "List[str]" = []
+        hosts = 0
         for name, value in request.headers:
             if name == "content-length":
                 lengths.append(value)
@@ -70,8 +71,12 @@ class Framing:
                 self._encode(request, value)
             elif name == "connection":
                 self._connect(value.lower())
+            elif name == "host":
+                hosts += 1
             elif name == "expect":
                 self.expects_continue = value.lower() == "100-continue"
+        if hosts > 1 or (hosts == 0 and request.version == "1.1"):
+            raise Refused(400, "The request needs one Host header.")
         if lengths:
             self._measure(lengths)
 

@@ -172,7 +172,7 @@ class HttpServer:
             self._poller.unregister(self._listener.fileno())
         try:
             while self._current is not None and not self._is_wanted:
-                self._turn(_SWEEP_SECONDS if not shares else _TICK)
+                self._turn(_TICK if shares else self._rest_of_run())
                 if shares and self._listens:
                     self._accept(1)
                 self._log.flush()
@@ -180,6 +180,12 @@ class HttpServer:
         finally:
             if shares and self._listens:
                 self._poller.register_shared(self._listener.fileno())
+
+    def _rest_of_run(self) -> float:
+        limit = self._order.timeout_seconds
+        if limit is None:
+            return _SWEEP_SECONDS
+        return min(_SWEEP_SECONDS, max(0.0, self._run_began + limit - time.monotonic()))
 
     def _check_time(self) -> None:
         limit, job = self._order.timeout_seconds, self._current
@@ -450,6 +456,7 @@ class HttpServer:
         if self._listens:
             self._accept(_CONNECTIONS)  # they have been accepted by the system already
         self._stop_listening()
+        self._listener.close()
         self._is_stopping = True
         self._next_sweep = self._now
         for client in list(self._connections.values()):
