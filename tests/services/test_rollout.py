@@ -54,7 +54,9 @@ def test_the_old_one_goes_on_if_the_new_one_fails(bench):
     service = bench.deploy()
     run = service.current_run.id
     bench.write(BROKEN)
-    with pytest.raises(WebserviceException, match="does not fit.*The one before goes on") as raised:
+    with pytest.raises(
+        WebserviceException, match="does not fit.*The previous run keeps serving"
+    ) as raised:
         service.reload(wait=True)
     assert "ValueError" in raised.value.logs
     assert service.health.state == "Healthy"

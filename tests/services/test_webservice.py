@@ -102,7 +102,7 @@ def test_tokens_are_for_services_that_use_them(bench):
     assert post(service.scoring_uri, 1, {"Authorization": f"Bearer {token}"})["data"] == 1
     assert refresh > service.created_time
     plain = bench.deploy("open", wait=False)
-    with pytest.raises(WebserviceException, match="no tokens|does not use tokens"):
+    with pytest.raises(WebserviceException, match="does not use tokens"):
         plain.get_token()
     with pytest.raises(WebserviceException, match="has no keys"):
         plain.get_keys()
@@ -136,7 +136,7 @@ def test_a_service_that_cannot_start_has_failed_with_its_log(bench):
 def test_waiting_ends_after_the_time_given(bench):
     bench.write("import time\n\ndef init():\n    time.sleep(600)\n\ndef run(data):\n    return 1\n")
     service = bench.deploy("slow", wait=False)
-    with pytest.raises(WebserviceException, match="not healthy after 0.5 s: it is Transitioning"):
+    with pytest.raises(WebserviceException, match=r"not healthy after 0\.5 s: it is Transitioning"):
         service.wait_for_deployment(timeout_sec=0.5)
     assert Webservice(bench.workspace, "slow").health.state == "Transitioning"
 

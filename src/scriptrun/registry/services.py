@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scriptrun.config.services.deployment import LOCAL
 from scriptrun.runtime import files
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import SecretException, WebserviceException
@@ -50,7 +51,7 @@ class ServiceRecord(Value):
     created: str = ""
     updated: str = ""
     description: str = ""
-    compute_type: str = "Local"
+    compute_type: str = LOCAL
     tags: dict[str, str] = fresh(default_factory=dict)
     properties: dict[str, str] = fresh(default_factory=dict)
     failure: Json | None = None
@@ -171,7 +172,7 @@ def _all_keys(workspace: WorkspaceFiles, name: str) -> dict[str, tuple[str, str]
 def store_keys(
     workspace: WorkspaceFiles, record: ServiceRecord, run_id: str, keys: tuple[str, str]
 ) -> None:
-    """Store the keys of a run of the service, beside those of its current runs.
+    """Store the keys of a run of the service, in addition to those of its current runs.
 
     Raises SecretException if that is impossible.
     """

@@ -21,7 +21,7 @@ EXTRA_SECONDS = 60.0
 def call(name: str, url: str, data: object, key: str | None, timeout: float | None) -> Any:
     """Post ``data`` (text or bytes; anything else as JSON) and return the parsed answer.
 
-    An answer that is no JSON is returned as text. Raises WebserviceException, with the status, for
+    An answer that is not JSON is returned as text. Raises WebserviceException, with the status, for
     any other answer than 200, and if the service cannot be reached.
     """
     headers = {"Content-Type": "application/json"}

@@ -16,15 +16,15 @@ from scriptrun.services.webservice import Webservice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 
-def deploy(workspace: Workspace, request: ServiceRequest, overwrite: bool = False) -> Any:
+def deploy(workspace: Workspace, request: ServiceRequest, overwrite: bool = False) -> Webservice:
     """Start the service and return its Webservice at once.
 
     With ``overwrite``, a service of that name is replaced once the new one answers; if the new one
-    fails, the old one goes on. Raises WebserviceException with all problems, or if the name is
-    taken.
+    fails, the old one keeps running. Raises WebserviceException with all problems, or if the name
+    is taken.
     """
     existing = rollout.advance(workspace, request.name)
     if existing is not None and not overwrite:
@@ -51,7 +51,7 @@ def deploy_model(
     deployment_target: object = None,
     overwrite: bool = False,
     show_output: bool = False,
-) -> Any:
+) -> Webservice:
     """Deploy as the SDK v1's ``Model.deploy``: see there."""
     request = sdk_request.request_of(
         workspace, name, models, inference_config, deployment_config, deployment_target
@@ -67,7 +67,7 @@ def deploy_copy(
     name: str | None,
     deployment_config: WebserviceDeploymentConfiguration | None,
     deployment_target: object,
-) -> Any:
+) -> Webservice:
     """Deploy the models and the entry script of ``service`` once more, as ``name``.
 
     Without a name, the copy replaces the service.

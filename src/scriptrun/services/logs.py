@@ -71,7 +71,9 @@ class Waiter:
     def _refuse_lost(self, record: ServiceRecord | None) -> None:
         """Raise if the run will never be the service's."""
         if record is None:
-            raise WebserviceException(f"Service {self._name!r} was deleted meanwhile.")
+            raise WebserviceException(
+                f"Service {self._name!r} was deleted meanwhile.", hint="Deploy it again."
+            )
         failure = record.failure or {}
         if failure.get("run") == self._run_id:
             raise self._failed(str(failure.get("reason")), record.run)
@@ -83,7 +85,7 @@ class Waiter:
 
     def _failed(self, reason: str, older: str | None = None) -> WebserviceException:
         goes_on = older not in (None, self._run_id) and not self._has_ended(str(older))
-        rest = " The one before goes on." if goes_on else ""
+        rest = " The previous run keeps serving." if goes_on else ""
         return self._error(f"Service {self._name!r} failed: {reason.removesuffix('.')}.{rest}")
 
     def _has_ended(self, run_id: str) -> bool:

@@ -126,7 +126,8 @@ def again(
 ) -> PreparedService:
     """As ``prepare``, with the snapshot, the environment and the local models of the current run.
 
-    If that run is gone, everything is taken anew. Raises WebserviceException with all problems.
+    If that run is gone, everything is prepared as for a new service. Raises WebserviceException
+    with all problems.
     """
     folder = workspace.find_run(record.run or record.newest)
     job = None if folder is None else run_folder.read_job(folder)
@@ -165,7 +166,7 @@ def _as_copied(model: ServedModel, order: service_order.ServiceOrder, folder: Pa
 
 
 def _new_run(job: JobSpec, request: ServiceRequest) -> JobSpec:
-    """``job`` as a run of its own, with the tags and properties of the request."""
+    """``job`` as another run, with the tags and properties of the request."""
     new_id = ids.new_id(EXPERIMENT)
     return job.replace(
         id=new_id,
@@ -246,12 +247,13 @@ def _is_whole(value: object, least: int) -> bool:
 
 
 def _is_port(value: object) -> bool:
-    return value is None or (_is_whole(value, 0) and value < 65536)  # type: ignore[operator]
+    return value is None or (_is_whole(value, 0) and not _is_whole(value, 65536))
 
 
 def _is_time(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_number and value > 0)  # type: ignore[operator]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value is None
+    return value > 0
 
 
 def _choose_environment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scriptrun.config.environments.environment import Environment
+from scriptrun.config.services.deployment import LOCAL
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.spec.values import Value, as_object, fresh
 
@@ -31,7 +32,7 @@ class ServiceRequest(Value):
     """A service as the user asks for it.
 
     Without ``entry_script`` the first model is served by what it is. ``source_directory`` is copied
-    whole; without one, the entry script and the Python files beside it. ``port`` None is any free
+    whole; without one, the entry script and the Python files next to it. ``port`` None is any free
     one. ``keys`` (for ``auth`` "key") are made up unless given. ``settings`` are the other
     deployment settings of the SDK v1: recorded, without effect. ``interpreter`` is the Python where
     no environment is given or chosen (default: this process's own). ``test`` is one request's text:
@@ -57,7 +58,7 @@ class ServiceRequest(Value):
     allowed_origins: tuple[str, ...] = ()
     gpus: int = 0
     compute_target: object = None
-    compute_type: str = "Local"
+    compute_type: str = LOCAL
     description: str = ""
     tags: dict[str, str] = fresh(default_factory=dict)
     properties: dict[str, str] = fresh(default_factory=dict)

@@ -1,9 +1,9 @@
 """Start, replace and stop the runs of a service, so that its record is true at every moment.
 
 A run starts in place of another as ``next`` of the record. Once it is healthy, the old run is
-canceled and ``next`` becomes ``run``; if it fails, the old run goes on. ``advance`` takes the step
-that is due: a worker does (``finish``), as does everybody who waits or looks. So a service is never
-lost, whoever is killed.
+canceled and ``next`` becomes ``run``; if it fails, the old run keeps serving. ``advance`` takes the
+step that is due: a worker does (``finish``), as does everybody who waits or looks. So a service is
+never lost, whoever is killed.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _await_submission(workspace: Workspace, record: ServiceRecord) -> ServiceRec
 
 
 def _give_up(workspace: Workspace, record: ServiceRecord, reason: str) -> ServiceRecord:
-    """Record that the run that was to follow has failed; the one before goes on."""
+    """Record that the run that was to follow has failed; the one before keeps serving."""
     run_id = record.next or ""
     return registry.change(
         workspace, record.name, lambda found: _without_next(found, run_id, reason)
@@ -201,7 +201,7 @@ def _switch(workspace: Workspace, record: ServiceRecord) -> ServiceRecord:
 
     def update(current: ServiceRecord) -> ServiceRecord | None:
         if current.next == run_id and current.run:
-            cancel(workspace, current.run)  # first: whoever goes on from here does it again
+            cancel(workspace, current.run)  # first: whoever continues from here does it again
         return _switched(current, run_id)
 
     return registry.change(workspace, record.name, update)

@@ -155,7 +155,7 @@ def _target(workspace: WorkspaceFiles, target: object) -> str | None:
 
 
 def _path(path: object) -> str | None:
-    return None if path is None else os.fspath(path)  # type: ignore[call-overload]
+    return os.fspath(path) if isinstance(path, str | os.PathLike) else None
 
 
 def _plain(values: Mapping[str, object]) -> Json:

@@ -28,7 +28,7 @@ class ServiceSource(Value):
 def gather(request: ServiceRequest) -> Iterator[ServiceSource]:
     """The source of the service; a temporary copy is removed at the end of the block.
 
-    Without a source directory: the entry script, and the Python files and packages beside it.
+    Without a source directory: the entry script, and the Python files and packages next to it.
     """
     script = request.entry_script
     if request.source_directory is not None:

@@ -6,24 +6,24 @@ import builtins
 import datetime
 from collections.abc import Iterable, Mapping
 
-from scriptrun.config.environments.environment import Environment
 from scriptrun.config.services.deployment import (
+    ACI,
+    AKS,
+    LOCAL,
     AciServiceDeploymentConfiguration,
     AksServiceDeploymentConfiguration,
     LocalWebserviceDeploymentConfiguration,
 )
-from scriptrun.core.model import Model
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
-from scriptrun.runtime.serving import order as service_order
-from scriptrun.services import changes, client, details, logs, rollout, sdk_request, status
-from scriptrun.services import request as requests
+from scriptrun.services import changes, client, details, logs, rollout, status
+from scriptrun.services.metadata import ServiceMetadata
 from scriptrun.services.old_deployments import OldDeployments
 from scriptrun.services.request import ServiceRequest
 from scriptrun.services.status import ServiceState
-from scriptrun.spec.errors import UserErrorException, WebserviceException
+from scriptrun.spec.errors import WebserviceException
 from scriptrun.spec.run_kinds import handler
 from scriptrun.spec.values import Value
 from scriptrun.store import records
@@ -37,37 +37,6 @@ if TYPE_CHECKING:
     from scriptrun.core.model_metadata import Criteria
     from scriptrun.runtime.hints import Json
 
-#: attributes of the SDK v1 that describe Azure's images and clusters
-_AZURE_ATTRIBUTES = frozenset(
-    [
-        "image",
-        "image_id",
-        "image_digest",
-        "operation_endpoint",
-        "created_by",
-        "location",
-        "ssl_enabled",
-        "cname",
-        "public_ip",
-        "public_fqdn",
-        "enable_app_insights",
-        "container_resource_requirements",
-        "autoscaler",
-        "num_replicas",
-        "scoring_timeout_ms",
-        "cpu_cores",
-        "memory_gb",
-        "deployment_type",
-        "replica_max_concurrent_requests",
-        "max_request_wait_time",
-        "compute_name",
-        "namespace",
-        "liveness_probe_requirements",
-        "data_collection",
-        "encryption_properties",
-        "vnet_configuration",
-    ]
-)
 #: how a service calls its keys
 _KEY_NAMES = ("primary", "secondary")
 
@@ -81,17 +50,14 @@ class AccessToken(Value):
     expiry_on: datetime.datetime | None = None
 
 
-class Webservice(OldDeployments):
+class Webservice(ServiceMetadata, OldDeployments):
     """The service ``name`` of ``workspace``: an AciWebservice, AksWebservice or LocalWebservice.
 
     All of them run on this machine, or where ``deployment_target`` says. Attributes are as of now:
     each look reads the workspace. Raises WebserviceException if there is no such service.
     """
 
-    workspace: Workspace
-    name: str
-
-    def __new__(cls, workspace: Workspace, name: str, **kwargs: object) -> Any:
+    def __new__(cls, workspace: Workspace, name: str, **kwargs: object) -> Webservice:
         """An object of the class that the service was deployed with."""
         if cls is Webservice:
             cls = _class_of(registry.get(workspace, name))  # noqa: PLW0642
@@ -107,7 +73,7 @@ class Webservice(OldDeployments):
         self._awaited = record.newest
 
     @staticmethod
-    def of_record(workspace: Workspace, record: ServiceRecord) -> Any:
+    def of_record(workspace: Workspace, record: ServiceRecord) -> Webservice:
         """The service that ``record`` describes."""
         service = object.__new__(_class_of(record))
         service._open(workspace, record)
@@ -124,7 +90,7 @@ class Webservice(OldDeployments):
         tags: Criteria = None,
         properties: Criteria = None,
         image_digest: str | None = None,
-    ) -> builtins.list[Any]:
+    ) -> builtins.list[Webservice]:
         """The workspace's services by name, those that fit; no image has been made for them.
 
         ``tags`` and ``properties``: names that a service must have, or (name, value) pairs, or a
@@ -238,16 +204,6 @@ class Webservice(OldDeployments):
         """The last ``num_lines`` lines of the log of the run that was started last."""
         return logs.last_lines(self.workspace, self._refresh().newest, num_lines)
 
-    @property
-    def request(self) -> ServiceRequest:
-        """What the service was last deployed with, without keys."""
-        return requests.of_record(self._record)
-
-    @property
-    def auth_enabled(self) -> bool:
-        """Whether callers must send a key."""
-        return self.request.auth == service_order.KEY
-
     def get_keys(self) -> tuple[str, str]:
         """The primary and the secondary key. Raises WebserviceException if callers need none."""
         keys = registry.keys(self.workspace, self.name, self._refresh().newest)
@@ -333,78 +289,12 @@ class Webservice(OldDeployments):
         )
         self._awaited = self._refresh().newest
 
-    @property
-    def created_time(self) -> datetime.datetime:
-        """When the service was first deployed, in UTC."""
-        return datetime.datetime.fromisoformat(self._record.created)
-
-    @property
-    def updated_time(self) -> datetime.datetime:
-        """When the service was last changed, in UTC."""
-        return datetime.datetime.fromisoformat(self._record.updated)
-
-    @property
-    def compute_type(self) -> str:
-        """``"Local"``, ``"ACI"`` or ``"AKS"``."""
-        return self._record.compute_type
-
-    @property
-    def description(self) -> str:
-        """The description."""
-        return self._record.description
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags: a copy."""
-        return dict(self._record.tags)
-
-    @property
-    def properties(self) -> dict[str, str]:
-        """The properties: a copy."""
-        return dict(self._record.properties)
-
-    def add_tags(self, tags: Mapping[str, object]) -> None:
-        """Add tags; existing ones get the new values."""
-        self._change(tags={**self.tags, **sdk_request.texts(tags)})
-
-    def remove_tags(self, tags: Iterable[str]) -> None:
-        """Remove tags by name."""
-        removed = {tags} if isinstance(tags, str) else set(tags)
-        self._change(tags={name: text for name, text in self.tags.items() if name not in removed})
-
-    def add_properties(self, properties: Mapping[str, object]) -> None:
-        """Add properties; existing ones keep their values."""
-        self._change(properties={**sdk_request.texts(properties), **self.properties})
-
-    def _change(self, **fields: object) -> None:
-        self._record = registry.change(
-            self.workspace, self.name, lambda record: record.replace(**fields)
-        )
-
-    @property
-    def models(self) -> builtins.list[Model]:
-        """The registered models that are served, without those that were deleted since."""
-        found = []
-        for model in self.request.models:
-            try:
-                if model.path is None:
-                    found.append(Model(self.workspace, model.name, version=model.version))
-            except UserErrorException:
-                continue
-        return found
-
-    @property
-    def environment(self) -> Environment | None:
-        """The environment that the service runs in; None before its first run exists."""
-        folder = self.workspace.find_run(self._record.newest)
-        return None if folder is None else Run.at(self.workspace, folder).get_environment()
-
     def serialize(self) -> Json:
         """The service as a JSON value, with v1's keys; it holds no key."""
         return details.serialized(self)
 
     @staticmethod
-    def deserialize(workspace: Workspace, webservice_payload: Mapping[str, Any]) -> Any:
+    def deserialize(workspace: Workspace, webservice_payload: Mapping[str, object]) -> Webservice:
         """The service that ``serialize`` returned."""
         return Webservice(workspace, str(webservice_payload["name"]))
 
@@ -419,11 +309,6 @@ class Webservice(OldDeployments):
         """Raise WebserviceException if there is a service of that name, unless ``overwrite``."""
         if not overwrite and registry.read(workspace, name) is not None:
             raise rollout.taken(name)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _AZURE_ATTRIBUTES:
-            return self.request.settings.get(name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return (
@@ -535,9 +420,9 @@ class LocalWebservice(Webservice):
         model_name: str | None = None,
         model_id: str | None = None,
         all: bool | None = None,
-    ) -> builtins.list[Any]:
+    ) -> builtins.list[Webservice]:
         """The workspace's local services by name, those that fit."""
-        return Webservice.list(workspace, "Local", model_name=model_name, model_id=model_id)
+        return Webservice.list(workspace, LOCAL, model_name=model_name, model_id=model_id)
 
     @property
     def state(self) -> str:
@@ -570,13 +455,15 @@ class LocalWebservice(Webservice):
         name: str | None = None,
         deployment_config: WebserviceDeploymentConfiguration | None = None,
         deployment_target: object = None,
-    ) -> Any:
+    ) -> Webservice:
         """Deploy the same models and entry script as another service, on this machine too."""
-        deploy_copy = handler("scriptrun.services.deploy:deploy_copy")
-        return deploy_copy(self, name, deployment_config, deployment_target)
+        copy: Webservice = handler("scriptrun.services.deploy:deploy_copy")(
+            self, name, deployment_config, deployment_target
+        )
+        return copy
 
     def update_deployment_state(self, must_exist: bool = False) -> None:
-        """Raise WebserviceException if it must exist and does not; attributes are always as of now."""
+        """Raise WebserviceException if it must exist and does not; nothing else needs this."""
         if must_exist:
             registry.get(self.workspace, self.name)
 
@@ -586,7 +473,7 @@ class LocalWebservice(Webservice):
         """Stop the service and remove it with its keys. Its runs stay in the list."""
         super().delete()
 
-    def get_logs(self, num_lines: int = 5000, raw: bool = False) -> str:  # type: ignore[override]
+    def get_logs(self, num_lines: int = 5000, raw: bool = False) -> str:
         """The last ``num_lines`` lines of the log of the run that was started last."""
         return super().get_logs(num_lines)
 
@@ -598,9 +485,9 @@ _LOCAL_STATES = {
     status.STOPPED: "stopped",
 }
 _CLASSES: Mapping[str, type[Webservice]] = {
-    "Local": LocalWebservice,
-    "ACI": AciWebservice,
-    "AKS": AksWebservice,
+    LOCAL: LocalWebservice,
+    ACI: AciWebservice,
+    AKS: AksWebservice,
 }
 
 

@@ -143,7 +143,7 @@ class Extras(Value):
     """What a kind of run adds to its submission.
 
     ``write`` writes files into the run's folder before it becomes a run; ``variables`` are for the
-    job only and never recorded, beside those that it inherits.
+    job only, in addition to those that it inherits, and never recorded.
     """
 
     write: Callable[[Path], None]

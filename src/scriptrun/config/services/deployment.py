@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+#: compute types of the SDK v1: how a service was deployed
+LOCAL, ACI, AKS = "Local", "ACI", "AKS"
 #: settings by which a service on this machine differs
 _USED = frozenset(
     [
@@ -35,13 +37,13 @@ _NUMBERS = (
 
 
 class WebserviceDeploymentConfiguration:
-    """The base of deployment configurations; ``compute_type`` is "Local", "ACI" or "AKS".
+    """The base of deployment configurations; ``compute_type`` is LOCAL, ACI or AKS.
 
     Settings that are None have the SDK v1's defaults. Those of Azure's clusters are recorded, and
     have no effect on this machine.
     """
 
-    compute_type = "Local"
+    compute_type = LOCAL
 
     def __init__(
         self,
@@ -117,8 +119,9 @@ class WebserviceDeploymentConfiguration:
 
 
 def _is_positive(name: str, value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and (value > 0 or (value == 0 and name == "gpu_cores"))  # type: ignore[operator]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return value > 0 or (value == 0 and name == "gpu_cores")
 
 
 class LocalWebserviceDeploymentConfiguration(WebserviceDeploymentConfiguration):
@@ -136,7 +139,7 @@ class AciServiceDeploymentConfiguration(WebserviceDeploymentConfiguration):
     ``secondary_key``, which are made up unless given. The other settings are recorded.
     """
 
-    compute_type = "ACI"
+    compute_type = ACI
 
     def __init__(
         self,
@@ -179,7 +182,7 @@ class AksServiceDeploymentConfiguration(WebserviceDeploymentConfiguration):
     settings are recorded.
     """
 
-    compute_type = "AKS"
+    compute_type = AKS
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ class InferenceConfig:
     """How to serve models: an entry script with ``init()`` and ``run(data)``, and its environment.
 
     ``entry_script`` is relative to ``source_directory``, which is copied whole. Without a source
-    directory, the script is copied with the Python files beside it. The environment is
+    directory, the script is copied with the Python files next to it. The environment is
     ``environment``, else the packages of the conda file ``conda_file`` (the SDK v1's older form,
     with ``runtime="python"``), else one that fits the models. ``enable_gpu``, ``cuda_version``,
     ``base_image``, ``base_image_registry`` and ``extra_docker_file_steps`` are used by

@@ -1,0 +1,144 @@
+"""What a service's record says: its request, its metadata, its models."""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+from collections.abc import Iterable, Mapping
+
+from scriptrun.config.environments.environment import Environment
+from scriptrun.core.model import Model
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
+from scriptrun.registry import services as registry
+from scriptrun.registry.services import ServiceRecord
+from scriptrun.runtime.serving import order as service_order
+from scriptrun.services import request as requests
+from scriptrun.services import sdk_request
+from scriptrun.services.request import ServiceRequest
+from scriptrun.spec.errors import UserErrorException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: attributes of the SDK v1 that describe Azure's images and clusters
+_AZURE_ATTRIBUTES = frozenset(
+    [
+        "image",
+        "image_id",
+        "image_digest",
+        "operation_endpoint",
+        "created_by",
+        "location",
+        "ssl_enabled",
+        "cname",
+        "public_ip",
+        "public_fqdn",
+        "enable_app_insights",
+        "container_resource_requirements",
+        "autoscaler",
+        "num_replicas",
+        "scoring_timeout_ms",
+        "cpu_cores",
+        "memory_gb",
+        "deployment_type",
+        "replica_max_concurrent_requests",
+        "max_request_wait_time",
+        "compute_name",
+        "namespace",
+        "liveness_probe_requirements",
+        "data_collection",
+        "encryption_properties",
+        "vnet_configuration",
+    ]
+)
+
+
+class ServiceMetadata:
+    """The attributes of a Webservice that its record holds."""
+
+    workspace: Workspace
+    name: str
+    _record: ServiceRecord
+
+    @property
+    def request(self) -> ServiceRequest:
+        """What the service was last deployed with, without keys."""
+        return requests.of_record(self._record)
+
+    @property
+    def auth_enabled(self) -> bool:
+        """Whether callers must send a key."""
+        return self.request.auth == service_order.KEY
+
+    @property
+    def created_time(self) -> datetime.datetime:
+        """When the service was first deployed, in UTC."""
+        return datetime.datetime.fromisoformat(self._record.created)
+
+    @property
+    def updated_time(self) -> datetime.datetime:
+        """When the service was last changed, in UTC."""
+        return datetime.datetime.fromisoformat(self._record.updated)
+
+    @property
+    def compute_type(self) -> str:
+        """The kind of deployment in the SDK v1: Local, ACI or AKS."""
+        return self._record.compute_type
+
+    @property
+    def description(self) -> str:
+        """The description."""
+        return self._record.description
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags: a copy."""
+        return dict(self._record.tags)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties: a copy."""
+        return dict(self._record.properties)
+
+    def add_tags(self, tags: Mapping[str, object]) -> None:
+        """Add tags; existing ones get the new values."""
+        self._change(tags={**self.tags, **sdk_request.texts(tags)})
+
+    def remove_tags(self, tags: Iterable[str]) -> None:
+        """Remove tags by name."""
+        removed = {tags} if isinstance(tags, str) else set(tags)
+        self._change(tags={name: text for name, text in self.tags.items() if name not in removed})
+
+    def add_properties(self, properties: Mapping[str, object]) -> None:
+        """Add properties; existing ones keep their values."""
+        self._change(properties={**sdk_request.texts(properties), **self.properties})
+
+    def _change(self, **fields: object) -> None:
+        self._record = registry.change(
+            self.workspace, self.name, lambda record: record.replace(**fields)
+        )
+
+    @property
+    def models(self) -> builtins.list[Model]:
+        """The registered models that are served, without those that were deleted since."""
+        found = []
+        for model in self.request.models:
+            try:
+                if model.path is None:
+                    found.append(Model(self.workspace, model.name, version=model.version))
+            except UserErrorException:
+                continue
+        return found
+
+    @property
+    def environment(self) -> Environment | None:
+        """The environment that the service runs in; None before its first run exists."""
+        folder = self.workspace.find_run(self._record.newest)
+        return None if folder is None else Run.at(self.workspace, folder).get_environment()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _AZURE_ATTRIBUTES:
+            return self.request.settings.get(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
