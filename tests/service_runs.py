@@ -23,6 +23,14 @@ def init():
 def run(body):
     return {"body": body}
 """
+#: does not start
+RAISES = """
+def init():
+    raise ValueError("no weights")
+
+def run(body):
+    return body
+"""
 
 
 def submit_service(bench, code=ECHO, ready=True, **facts) -> Run:
@@ -76,7 +84,10 @@ def call(run, body="{}", path="/score") -> object:
     """One request to the running service, and its answer."""
     state = healthy(run)
     request = urllib.request.Request(
-        f"http://{state['host']}:{state['port']}{path}", body.encode(), method="POST"
+        f"http://{state['host']}:{state['port']}{path}",
+        body.encode(),
+        {"Content-Type": "application/json"},
+        method="POST",
     )
     with urllib.request.urlopen(request, timeout=jobs.PATIENCE) as response:
         return json.loads(response.read())

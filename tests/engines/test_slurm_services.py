@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import pytest
-from service_runs import call, healthy, submit_service
+from service_runs import RAISES, call, healthy, submit_service
 
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runs import service_facts
@@ -93,7 +93,7 @@ def test_one_that_slurm_cancels_is_canceled(bench, services):
 
 
 def test_one_whose_init_raises_has_failed_with_the_exception(bench):
-    run = submit_service(bench, "def init():\n    raise ValueError('no weights')\n")
+    run = submit_service(bench, RAISES)
     assert wait(run) == "Failed"
     assert "ValueError: no weights" in run.standing.reason
 

@@ -8,7 +8,7 @@ import signal
 import threading
 
 import pytest
-from service_runs import call, healthy, submit_service
+from service_runs import RAISES, call, healthy, submit_service
 
 from scriptrun.engines.local.engine import Local
 from scriptrun.runs import failed_log, service_facts
@@ -131,7 +131,7 @@ def test_a_service_does_not_survive_a_reboot(service):
 
 
 def test_the_reason_is_the_exception_of_init(bench):
-    run = submit_service(bench, "def init():\n    raise ValueError('no weights')\n")
+    run = submit_service(bench, RAISES)
     assert wait(run) == "Failed"
     assert "ValueError: no weights" in run.standing.reason
     assert "no weights" in failed_log.read(run).text

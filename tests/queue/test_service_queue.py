@@ -33,10 +33,11 @@ def bench(tmp_path):
 
 
 @pytest.fixture
-def services():
-    """Services to stop when the test is over."""
+def services(gate):
+    """Services to stop when the test is over, and the run that waits for the gate."""
     started: list[Run] = []
     yield started
+    gate.touch()
     for service in started:
         service.cancel()
         wait(service)
