@@ -13,6 +13,7 @@ from service_runs import RAISES, call, healthy, submit_service
 
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runs import service_facts
+from scriptrun.runtime.serving import state as service_state
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
 
@@ -117,10 +118,15 @@ def test_one_that_is_requeued_serves_again_at_its_new_address(tmp_path, slurm, s
     run = submit_service(bench)
     services.append(run)
     first = healthy(run)
-    subprocess.run(["scontrol", "requeue", run.get_details()["jobIds"][-1]], check=True)
-    subprocess.run(
-        ["scontrol", "update", f"JobId={run.get_details()['jobIds'][-1]}", "StartTime=now"]
-    )
-    until(lambda: healthy(run)["pid"] != first["pid"], lambda: (run.standing, job_state(run)))
+    job_id = run.get_details()["jobIds"][-1]
+    subprocess.run(["scontrol", "requeue", job_id], check=True)
+    until(lambda: job_state(run) == "PENDING", lambda: job_state(run))
+    assert service_facts.of_run(run).url == "", "the server before is gone"
+    slurm.release(job_id, lambda: pid_of(run) != first["pid"])
+    assert healthy(run)["pid"] != first["pid"]
     assert call(run, "again") == {"body": "again"}
     assert run.get_details()["attempts"] == 2
+
+
+def pid_of(run):
+    return (service_state.read(str(run.path)) or {}).get("pid")
