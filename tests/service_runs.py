@@ -42,17 +42,28 @@ def submit_service(bench, code=ECHO, ready=True, **facts) -> Run:
     return run_of(bench, pending)
 
 
-def create_service(bench, code=ECHO, name="echo", job=None, **fields) -> submit.PendingRun:
+def create_service(
+    bench, code=ECHO, name="echo", job=None, before=lambda *_: None, **fields
+) -> submit.PendingRun:
     """Record a service whose entry script is ``code``; ``fields`` are those of its order, ``job``
-    those of its JobSpec.
+    those of its JobSpec. ``before(folder)`` writes what else the run's folder holds.
+
+    A container sees no more of the bench's folder than those of other services do.
     """
     config = jobs._config(bench.order(source=bench.source(code, "model")))
     submission = check.check(config, bench.workspace, bench.experiment)
     described = submit.complete(submission, bench.workspace)
-    described = described.replace(kind=SERVICE, display_name=name, **(job or {}))
-    pending = submit.create_run(described, bench.workspace, [])
-    write_order(pending.folder, name=name, entry_script="job.py", **fields)
-    return pending
+    docker = described.environment.docker.replace(arguments=())
+    environment = described.environment.replace(docker=docker)
+    described = described.replace(
+        kind=SERVICE, display_name=name, environment=environment, **(job or {})
+    )
+
+    def write(folder):
+        before(folder)
+        write_order(folder, name=name, entry_script="job.py", **fields)
+
+    return submit.create_run(described, bench.workspace, [], extras=submit.Extras(write))
 
 
 def run_of(bench, pending) -> Run:

@@ -13,6 +13,7 @@ import time
 
 from .. import files, identity, mlflow_store, process_record, processes, results, search_path
 from ..launcher import variables
+from ..serving import order as service_order
 from . import podman
 
 TYPE_CHECKING = False
@@ -147,8 +148,8 @@ def _default_options(container: "Json", has_many_ranks: bool) -> "list[str]":
 
 
 def bind_mounts(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]":
-    """(source, target, writable) of the run's folder, the job runtime, the delivered data and the
-    checkpoints to resume from."""
+    """(source, target, writable) of the run's folder, the job runtime, the delivered data, the
+    checkpoints to resume from, and the files of a service's models."""
     folder, runtime = attempt.order.folder, attempt.order.runtime
     mounts = [(folder, folder, True), (runtime, runtime, False)]
     data_paths = ((job.get("data") or {}).get("variables") or {}).values()
@@ -156,6 +157,7 @@ def bind_mounts(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]
         (path, path, False) for path in data_paths if os.path.isabs(path) and os.path.isdir(path)
     ]
     mounts += [bind for bind in attempt.binds if not _is_below(bind[1], folder)]
+    mounts += [(path, path, False) for path in served_files(job, folder)]
     merged: "dict[str, tuple[str, bool]]" = {}
     for source, target, writable in mounts:  # writable if any mount of this target is
         previous = merged.get(target, (source, False))
@@ -164,6 +166,18 @@ def bind_mounts(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]
         (merged[destination][0], destination, merged[destination][1])
         for destination in sorted(merged)
     ]
+
+
+def served_files(job: "Json", folder: str) -> "list[str]":
+    """The folder of the workspace's store that a service's models are links to, if any."""
+    if job.get("kind") != "service":
+        return []
+    folders = set()
+    for parent, _, names in os.walk(os.path.join(folder, service_order.MODELS)):
+        for path in (os.path.join(parent, name) for name in names):
+            if os.path.islink(path):
+                folders.add(os.path.dirname(os.path.join(parent, os.readlink(path))))
+    return [os.path.commonpath(sorted(folders))] if folders else []
 
 
 def _mount_options(job: "Json", attempt: "Attempt") -> "list[str]":
