@@ -34,7 +34,10 @@ IS_LINK = f"{CANNOT_DELETE}: its folder, or that of its day, is a link"
 _BATCH = 200
 _DAY = 86_400.0
 #: what a submission writes before it publishes the run
-_SUBMISSION_FILES = ("environment.lock.json", "address.json", "events")
+_SUBMISSION_FILES = (
+    *("environment.lock.json", "address.json", "events"),
+    *("service.json", "azureml-models", "service_test.txt"),  # a service's
+)
 
 
 class RunRemoval(Value):
@@ -162,7 +165,7 @@ def is_unpublished(folder: Path, age: float = _DAY) -> bool:
     if any(name not in _SUBMISSION_FILES and not name.endswith(".tmp") for name in names):
         return False
     try:
-        changed = max(os.stat(path).st_mtime for path in (folder, *_files_of(folder)))
+        changed = max(os.lstat(path).st_mtime for path in (folder, *_files_of(folder)))
     except OSError:
         return False
     return time.time() - changed >= age and not run_folder.exists(folder)
