@@ -325,13 +325,13 @@ def test_a_missing_file_and_nothing_at_all_are_sentences(project):
 
 CHECKED = """
 import azureml.core
-from azureml.core import Workspace, Webservice, Run
+from azureml.core import Workspace, LinkedService, Run
 from azureml.pipeline.core import Pipeline
 from azureml.core.compute import ComputeTarget
 import numpy
 run = Run.get_context()
 table.to_spark_dataframe()
-Pipeline(ws, Webservice.list(ws))
+Pipeline(ws, LinkedService.list(ws))
 raise SystemExit("it was run")
 """
 
@@ -341,7 +341,7 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
     done = scriptrun(project, "exec", "--check", "old.py", ok=False)
     found = [line for line in done.stdout.splitlines() if line.startswith("old.py:")]
     assert found == [
-        "old.py:3: azureml.core.Webservice",
+        "old.py:3: azureml.core.LinkedService",
         "old.py:4: azureml.pipeline.core.Pipeline",
         "old.py:8: .to_spark_dataframe()",
     ]
@@ -351,15 +351,15 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
 
 
 def test_check_reads_notebooks_and_files_of_other_encodings(project):
-    cells = [{"cell_type": "code", "source": "%pip install x\nfrom azureml.core import Image"}]
-    use = {"cell_type": "code", "source": "Image.create()"}
+    cells = [{"cell_type": "code", "source": "%pip install x\nfrom azureml.core import LinkedService"}]
+    use = {"cell_type": "code", "source": "LinkedService.create()"}
     (project / "n.ipynb").write_text(json.dumps({"cells": [*cells, use]}))
     done = scriptrun(project, "exec", "--check", "n.ipynb", ok=False)
-    assert "n.ipynb, cell 1:2: azureml.core.Image" in done.stdout
-    text = "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.Image\r\n"
+    assert "n.ipynb, cell 1:2: azureml.core.LinkedService" in done.stdout
+    text = "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.LinkedService\r\n"
     (project / "latin.py").write_bytes(text.encode("latin-1"))
     done = scriptrun(project, "exec", "--check", "latin.py", ok=False)
-    assert "latin.py:3: azureml.core.Image" in done.stdout
+    assert "latin.py:3: azureml.core.LinkedService" in done.stdout
     (project / "two.py").write_text("print 1\n")
     done = scriptrun(project, "exec", "--check", "two.py", ok=False)
     assert "two.py is not valid Python" in done.stderr
@@ -367,16 +367,16 @@ def test_check_reads_notebooks_and_files_of_other_encodings(project):
 
 def test_a_name_that_is_only_imported_is_no_problem(project):
     (project / "old.py").write_text(
-        "from azureml.core import Run, Webservice\n"
-        "def f(service: Webservice) -> Webservice:\n    return isinstance(service, Webservice)\n"
+        "from azureml.core import Run, LinkedService\n"
+        "def f(service: LinkedService) -> LinkedService:\n    return isinstance(service, LinkedService)\n"
     )
     done = scriptrun(project, "exec", "--check", "old.py")
-    assert "old.py:1: azureml.core.Webservice (imported but not used)" in done.stdout
+    assert "old.py:1: azureml.core.LinkedService (imported but not used)" in done.stdout
     assert done.stdout.endswith("old.py: all azureml names are supported.\n")
 
 
 def test_check_takes_files_and_directories(project):
-    cells = [{"cell_type": "code", "source": "from azureml.core import Image\nImage.create()"}]
+    cells = [{"cell_type": "code", "source": "from azureml.core import LinkedService\nLinkedService.create()"}]
     (project / "books" / ".ipynb_checkpoints").mkdir(parents=True)
     for folder in (project / "books", project / "books" / ".ipynb_checkpoints"):
         (folder / "n.ipynb").write_text(json.dumps({"cells": cells}))
@@ -385,7 +385,7 @@ def test_check_takes_files_and_directories(project):
     (project / "fine.py").write_text("from azureml.core import Run\n")
     done = scriptrun(project, "exec", "--check", "fine.py", "books", ok=False)
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0] == "books/n.ipynb, cell 1:1: azureml.core.Image"
+    assert done.stdout.splitlines()[0] == "books/n.ipynb, cell 1:1: azureml.core.LinkedService"
     assert done.stdout.endswith("Checked 2 files: 1 unsupported name in 1 file.\n")
     (project / "two.py").write_text("import azureml\nprint 1\n")
     done = scriptrun(project, "exec", "--check", ".", ok=False)

@@ -99,7 +99,7 @@ def test_a_name_that_no_module_has_is_an_error():
 @pytest.mark.parametrize(
     "path",
     [
-        "azureml.core.model.ModelPackage",
+        "azureml.core.model.ModelProfile",
         "azureml.core.profile.ModelProfile",
         "azureml.core.linked_service.LinkedService",
         "azureml.core.private_endpoint.PrivateEndPointConfig",

@@ -21,7 +21,11 @@ from scriptrun.runs import marks
 from scriptrun.runtime.injob import served_models
 from scriptrun.spec.absent import absent
 from scriptrun.spec.control_characters import escape
-from scriptrun.spec.errors import UserErrorException, WebserviceException
+from scriptrun.spec.errors import (
+    ModelNotFoundException,
+    UserErrorException,
+    WebserviceException,
+)
 from scriptrun.spec.run_kinds import handler
 from scriptrun.store.versions import VersionRecord
 
@@ -43,7 +47,7 @@ class Model:
     (``name:version``).
 
     ``tags``, ``properties``, ``run_id`` and ``model_framework`` filter the versions. Raises
-    UserErrorException if there is none. ``tags``, ``description`` and ``properties`` are as of
+    ModelNotFoundException if there is none. ``tags``, ``description`` and ``properties`` are as of
     when the object was created; everything else of a version is fixed.
     """
 
@@ -90,9 +94,9 @@ class Model:
             matches = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
                                model_framework)  # fmt: skip
             if not matches:
-                raise UserErrorException(
+                raise ModelNotFoundException(
                     f"No version of model {name!r} matches the given criteria.",
-                    "To list versions, use Model.list(workspace, name).",
+                    hint="To list versions, use Model.list(workspace, name).",
                 )
             self._head = matches[0]._head
 

@@ -55,10 +55,11 @@ _AUTHENTICATION = {
 _ERRORS = {
     "scriptrun.spec.errors": "ActivityFailedException ComputeTargetException "
     "ExperimentExecutionException RunConfigurationException RunEnvironmentException "
-    "SnapshotException UserErrorException WebserviceException WorkspaceException "
+    "ModelNotFoundException SnapshotException UserErrorException WebserviceException "
+    "WorkspaceException "
     "AzureMLException=ScriptrunError AzureMLAggregatedException=ScriptrunError "
     "ProjectSystemException=WorkspaceException TrainingException=RunConfigurationException "
-    "ExperimentNotFoundException=UserErrorException ModelNotFoundException=UserErrorException "
+    "ExperimentNotFoundException=UserErrorException "
     "AuthenticationException=UserErrorException ServiceException=ScriptrunError "
     "ModelPathNotFoundException=UserErrorException "
     "DiscoveryUrlNotFoundException=UserErrorException",

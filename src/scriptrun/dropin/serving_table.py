@@ -30,7 +30,7 @@ _REQUESTS = "scriptrun.runtime.serving.aml_request"
 #: other names too, ``api_table`` lists those
 SERVING: dict[str, dict[str, str]] = {
     "azureml.core": {
-        **_IMAGES,
+        _DROPIN + "images": "Image",
         "scriptrun.services.webservice": "Webservice",
     },
     "azureml.core.workspace": {

@@ -12,7 +12,11 @@ from scriptrun.runtime.files import read_json, to_json, unique, write_atomic
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.control_characters import escape
 from scriptrun.spec.digests import digest_of
-from scriptrun.spec.errors import UserErrorException, WorkspaceException
+from scriptrun.spec.errors import (
+    ModelNotFoundException,
+    UserErrorException,
+    WorkspaceException,
+)
 from scriptrun.store import blobs, name_rules, paths, records, trees
 from scriptrun.store.file_stamp import is_settled, stamp_of
 from scriptrun.store.versions import VersionRecord, VersionStore
@@ -110,19 +114,19 @@ def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
 def get(workspace: WorkspaceFiles, name: str, version: int | None = None) -> VersionRecord:
     """A version's facts (the latest's without ``version``).
 
-    Raises UserErrorException, which lists the known ones, for an unknown name or version.
+    Raises ModelNotFoundException, which lists the known ones, for an unknown name or version.
     """
     versions = _version_store(workspace).versions(name) if isinstance(name, str) and name else []
     if not versions:
-        raise UserErrorException(
+        raise ModelNotFoundException(
             f"Model {name!r} not found in workspace {workspace.name!r}.",
-            suggestion.hint(str(name), _version_store(workspace).names(), "Models"),
+            hint=suggestion.hint(str(name), _version_store(workspace).names(), "Models"),
         )
     number = versions[-1] if version is None else version
     if number not in versions:
-        raise UserErrorException(
+        raise ModelNotFoundException(
             f"Model {name!r} has no version {version}.",
-            f"Versions: {', '.join(map(str, versions))}.",
+            hint=f"Versions: {', '.join(map(str, versions))}.",
         )
     return _version_store(workspace).get(name, number)
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scriptrun.runtime.injob.errors import (
+    ModelNotFoundException,
     RunEnvironmentException,
     ScriptrunError,
     UserErrorException,
+    WebserviceException,
 )
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "ComputeTargetException",
     "EnvironmentException",
     "ExperimentExecutionException",
+    "ModelNotFoundException",
     "RunConfigurationException",
     "RunEnvironmentException",
     "ScriptrunError",
@@ -50,32 +53,6 @@ class RunConfigurationException(UserErrorException):
 
 class WorkspaceException(UserErrorException):
     """The workspace is missing, unreadable or not writable."""
-
-
-class WebserviceException(UserErrorException):
-    """A service cannot be deployed, is not healthy, or has answered with an error.
-
-    ``status_code`` is the HTTP status of an answer, or None; ``logs`` the end of the service's log,
-    or None.
-    """
-
-    def __init__(
-        self,
-        message: str = "",
-        status_code: int | str | BaseException | None = None,
-        logs: str | None = None,
-        exception_message: str = "",
-        inner_exception: BaseException | None = None,
-        *,
-        hint: str = "",
-        **kwargs: object,
-    ) -> None:
-        is_code = isinstance(status_code, int)
-        second = hint if is_code or status_code is None else status_code  # as in other errors
-        assert not isinstance(second, int)
-        super().__init__(message, second, exception_message, inner_exception)
-        self.status_code = status_code if isinstance(status_code, int) else None
-        self.logs = logs
 
 
 class ComputeTargetException(UserErrorException):

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json
     from scriptrun.services import deploy as service_deploy
+    from scriptrun.services import sdk_request
 
     Tags = Mapping[str, object] | Iterable[str] | None
 else:
     service_deploy = later("scriptrun.services.deploy")
+    sdk_request = later("scriptrun.services.sdk_request")
 
 #: settings of a configuration that only an image has: recorded, and used by ``Model.package``
 _IMAGE_SETTINGS = ("enable_gpu", "base_image", "cuda_version")
@@ -371,7 +373,7 @@ class ContainerImage(Image):
         """
         text = input_data.decode() if isinstance(input_data, bytes) else input_data
         workspace = Workspace(self.workspace.root)
-        request = service_deploy.request_of(
+        request = sdk_request.request_of(
             workspace, f"image-{self.name}", self.models, self.inference_config()
         )
         run = service_deploy.run_test(workspace, request.replace(test=text))

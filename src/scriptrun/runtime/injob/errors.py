@@ -51,3 +51,33 @@ class UserErrorException(ScriptrunError):
 
 class RunEnvironmentException(UserErrorException):
     """A run was requested outside any job."""
+
+
+class WebserviceException(UserErrorException):
+    """A service cannot be deployed, is not healthy, or has answered with an error.
+
+    ``status_code`` is the HTTP status of an answer, or None; ``logs`` the end of the service's log,
+    or None.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        status_code: "int | str | BaseException | None" = None,
+        logs: "str | None" = None,
+        exception_message: str = "",
+        inner_exception: "BaseException | None" = None,
+        *,
+        hint: str = "",
+        **kwargs: object
+    ) -> None:
+        is_code = isinstance(status_code, int)
+        second = hint if is_code or status_code is None else status_code  # as in other errors
+        assert not isinstance(second, int)
+        super().__init__(message, second, exception_message, inner_exception)
+        self.status_code = status_code if isinstance(status_code, int) else None
+        self.logs = logs
+
+
+class ModelNotFoundException(WebserviceException):
+    """There is no such model, or no such version of it: SDK v1 has an error of services for it."""

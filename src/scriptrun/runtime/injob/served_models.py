@@ -7,7 +7,7 @@ below AZUREML_MODEL_DIR in an image, or in the current directory.
 import json
 import os
 
-from scriptrun.runtime.injob.proxy_process import error_named
+from scriptrun.runtime.injob.errors import ModelNotFoundException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _not_found(
         "{} (version {})".format(other, ", ".join(map(str, sorted(models[other]))))
         for other in models
     )
-    return error_named("ModelNotFoundException")(
+    return ModelNotFoundException(
         "Model {} is not among the models of this service.".format(shown),
         "Deploy it with the service, or use one of: {}.".format(", ".join(there))
         if there
