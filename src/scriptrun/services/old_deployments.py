@@ -11,9 +11,27 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
+    from scriptrun.config.services.inference_config import InferenceConfig
     from scriptrun.registry.workspace_files import WorkspaceFiles
 
 _IMAGES = "scriptrun.dropin.azureml.image_deployments:"
+
+
+def of_image(
+    image: Any, models: Iterable[object] | None, inference_config: InferenceConfig | None
+) -> tuple[Iterable[object] | None, InferenceConfig | None]:
+    """The models and the configuration for an update: those given, else those of the image."""
+    if image is None:
+        return models, inference_config
+    return image.models if models is None else models, inference_config or image.inference_config()
+
+
+def new_image(
+    workspace: WorkspaceFiles, name: str, models: Iterable[object], image_config: object
+) -> Any:
+    """Create the next version of the image ``name``."""
+    create = handler("scriptrun.dropin.azureml.images:Image").create
+    return create(workspace, name, models, image_config)
 
 
 class OldDeployments:

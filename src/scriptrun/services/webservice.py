@@ -20,7 +20,7 @@ from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.services import changes, client, details, logs, rollout, status
 from scriptrun.services.metadata import ServiceMetadata
-from scriptrun.services.old_deployments import OldDeployments
+from scriptrun.services.old_deployments import OldDeployments, new_image, of_image
 from scriptrun.services.request import ServiceRequest
 from scriptrun.services.status import ServiceState
 from scriptrun.spec.errors import WebserviceException
@@ -340,9 +340,10 @@ class AciWebservice(Webservice):
     ) -> None:
         """Change what is given: ``tags`` replace the old ones, ``properties`` are added.
 
-        Models, inference configuration and auth take effect in a new process, which replaces the
+        An image of before 2019 brings its files and its models. Models, inference configuration and auth take effect in a new process, which replaces the
         running one once it answers. Returns at once: use ``wait_for_deployment``.
         """
+        models, inference_config = of_image(image, models, inference_config)
         self._update(models, inference_config, **changes.settings(locals()))
 
 
@@ -390,6 +391,7 @@ class AksWebservice(Webservice):
         Everything else takes effect in a new process, which replaces the running one once it
         answers. Returns at once: use ``wait_for_deployment``.
         """
+        models, inference_config = of_image(image, models, inference_config)
         self._update(models, inference_config, **changes.settings(locals()))
 
 
@@ -446,6 +448,9 @@ class LocalWebservice(Webservice):
         inference_config: InferenceConfig | None = None,
     ) -> None:
         """Change what is given; a new process replaces the running one once it answers."""
+        if image_config is not None and inference_config is None:
+            image = new_image(self.workspace, self.name, models or self.models, image_config)
+            models, inference_config = of_image(image, models, None)
         self._update(models, inference_config, deployment_config)
         if wait:
             self.wait_for_deployment()

@@ -20,7 +20,7 @@ from scriptrun.dropin.azureml import image_files
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec import ids, suggestion
-from scriptrun.spec.errors import UserErrorException, WebserviceException
+from scriptrun.spec.errors import ScriptrunError, WebserviceException
 from scriptrun.spec.later import later
 from scriptrun.store.versions import VersionRecord, VersionStore
 
@@ -379,7 +379,7 @@ class ContainerImage(Image):
         run = service_deploy.run_test(workspace, request.replace(test=text))
         try:
             run.wait_for_completion()
-        except UserErrorException as error:
+        except ScriptrunError as error:
             raise WebserviceException(f"Image {self.id!r} failed: {error.message}") from error
         response = files.read_bytes(run.path / "outputs" / "response.json")
         return None if response is None else files.parse_json(response)

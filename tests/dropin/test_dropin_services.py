@@ -1,0 +1,248 @@
+"""Old code that serves models, run unchanged: its services answer on this machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from scriptrun.core.workspace import Workspace
+from scriptrun.dropin import finder
+from scriptrun.services.webservice import Webservice
+from scriptrun.testing.jobs import PATIENCE
+
+SCORE = """
+import json
+import os
+from azureml.core import Run
+from azureml.core.model import Model
+from azureml.contrib.services.aml_response import AMLResponse
+from azureml.monitoring import ModelDataCollector
+import helper
+
+def init():
+    global factor, collector
+    path = Model.get_model_path('times')
+    assert path == Model.get_model_path(model_name='times', version=1), path
+    assert os.path.dirname(path) == os.environ['AZUREML_MODEL_DIR']
+    with open(path) as handle:
+        factor = float(handle.read())
+    collector = ModelDataCollector('times', designation='inputs', feature_names=['x'])
+
+def run(raw_data):
+    try:
+        data = json.loads(raw_data)['data']
+        collector.collect([[x] for x in data])
+        return {'result': helper.times(factor, data)}
+    except KeyError as error:
+        return AMLResponse({'lacks': str(error)}, 400)
+"""
+HELPER = "def times(factor, data):\n    return [factor * x for x in data]\n"
+CONDA = "name: e\ndependencies:\n- pip:\n  - azureml-defaults\n"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A directory with an entry script and the config.json that Azure gives out."""
+    facts = {"subscription_id": "s-1", "resource_group": "group", "workspace_name": "old-ws"}
+    (tmp_path / "config.json").write_text(json.dumps(facts))
+    (tmp_path / "score.py").write_text(SCORE)
+    (tmp_path / "helper.py").write_text(HELPER)
+    (tmp_path / "myenv.yml").write_text(CONDA)
+    (tmp_path / "times.txt").write_text("3")
+    yield tmp_path
+    if (tmp_path / ".scriptrun").is_dir():
+        for service in Webservice.list(Workspace(tmp_path)):
+            service.delete()
+
+
+def execute(project, text):
+    (project / "submit.py").write_text(text)
+    command = [sys.executable, "-m", "scriptrun", "exec", "submit.py"]
+    done = subprocess.run(
+        command, cwd=project, capture_output=True, text=True, timeout=3 * PATIENCE
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+BEGIN = """
+import json
+import urllib.error
+import urllib.request
+from azureml.core import Workspace, Webservice, Image
+from azureml.core.compute import AksCompute, ComputeTarget
+from azureml.core.compute_target import ComputeTargetException
+from azureml.core.image import ContainerImage
+from azureml.core.model import InferenceConfig, Model
+from azureml.core.webservice import AciWebservice, AksWebservice, LocalWebservice
+from azureml.exceptions import WebserviceException
+
+ws = Workspace.from_config()
+model = Model.register(workspace=ws, model_path="times.txt", model_name="times", tags={"a": "b"})
+payload = json.dumps({"data": [1, 2]})
+"""
+CONTAINER_INSTANCE = (
+    BEGIN
+    + """
+name = "times-service"
+try:
+    service = Webservice(ws, name)
+    raise SystemExit("it cannot be there")
+except WebserviceException as error:
+    print("none yet:", error.message)
+inference_config = InferenceConfig(runtime="python", entry_script="score.py", conda_file="myenv.yml")
+aci_config = AciWebservice.deploy_configuration(
+    cpu_cores=1, memory_gb=1, tags={"data": "times"}, description="Times", auth_enabled=True,
+    enable_app_insights=True)
+service = Model.deploy(workspace=ws, name=name, models=[model], inference_config=inference_config,
+                       deployment_config=aci_config)
+service.wait_for_deployment(show_output=True)
+print(service.state)
+assert type(service) is AciWebservice and isinstance(service, Webservice)
+test = bytes(payload, encoding="utf8")
+assert service.run(test) == service.run(input_data=payload) == {"result": [3.0, 6.0]}
+key1, key2 = service.get_keys()
+headers = {"Content-Type": "application/json", "Authorization": "Bearer " + key1}
+with urllib.request.urlopen(urllib.request.Request(service.scoring_uri, test, headers)) as answer:
+    assert json.load(answer) == {"result": [3.0, 6.0]}
+del headers["Authorization"]
+try:
+    urllib.request.urlopen(urllib.request.Request(service.scoring_uri, test, headers))
+except urllib.error.HTTPError as error:
+    print("without a key:", error.code)
+try:
+    service.run("{}")
+except WebserviceException as error:
+    print("bad request:", error.status_code)
+assert "POST /score 200" in service.get_logs()
+again = Webservice(workspace=ws, name=name)
+assert ws.webservices[name].scoring_uri == again.scoring_uri == service.scoring_uri
+assert (again.tags, again.description, again.compute_type) == ({"data": "times"}, "Times", "ACI")
+assert [each.id for each in again.models] == [model.id]
+assert again.serialize()["state"] == "Healthy"
+assert [each.name for each in Webservice.list(ws, compute_type="ACI", model_name="times")] == [name]
+try:
+    Model.deploy(ws, name, [model], inference_config, aci_config)
+except WebserviceException as error:
+    print("taken")
+with open("helper.py", "w") as handle:
+    handle.write("def times(factor, data):\\n    return sum(data) * factor\\n")
+service.update(inference_config=inference_config, tags={"version": "2"})
+service.wait_for_deployment(show_output=True)
+assert service.run(payload) == {"result": 9.0} and service.tags == {"version": "2"}
+service.delete()
+assert name not in ws.webservices
+"""
+)
+
+
+def test_a_container_instance_is_a_service_on_this_machine(project):
+    out = execute(project, CONTAINER_INSTANCE).stdout
+    assert "none yet: Service 'times-service' not found" in out and "\nHealthy\n" in out
+    assert "without a key: 401" in out and "bad request: 400" in out and "taken" in out
+    tables = list(project.glob(".scriptrun/runs/*/*/outputs/modeldata/times/inputs/*.csv"))
+    assert tables and tables[0].read_text().startswith("time,correlation_id,x\n")
+
+
+CLUSTER = (
+    BEGIN
+    + """
+aks_name = "my-aks"
+try:
+    aks_target = ComputeTarget(workspace=ws, name=aks_name)
+    raise SystemExit("it cannot be there")
+except ComputeTargetException:
+    prov_config = AksCompute.provisioning_configuration(
+        agent_count=6, vm_size="Standard_F4s", location="eastus")
+    aks_target = ComputeTarget.create(
+        workspace=ws, name=aks_name, provisioning_configuration=prov_config)
+    if aks_target.get_status() != "Succeeded":
+        aks_target.wait_for_completion(show_output=True)
+assert aks_target.provisioning_state == "Succeeded" and aks_target.provisioning_errors is None
+assert type(ws.compute_targets[aks_name]) is AksCompute and aks_target.type == "AKS"
+image_config = ContainerImage.image_configuration(
+    execution_script="score.py", runtime="python", conda_file="myenv.yml",
+    description="Times", tags=["onnx"])
+image = ContainerImage.create(name="times-image", models=[model], image_config=image_config,
+                              workspace=ws)
+image.wait_for_creation(show_output=True)
+service = Webservice.deploy_from_image(
+    workspace=ws, name="aks-service-1", image=image, deployment_target=aks_target,
+    deployment_config=AksWebservice.deploy_configuration(num_replicas=2, cpu_cores=0.1))
+service.wait_for_deployment(show_output=True)
+print(service.state)
+facts = {"aks_name": aks_name, "aks_service_name": service.name, "aks_url": service.scoring_uri,
+         "aks_keys": service.get_keys()}
+with open("aks_webservice.json", "w") as outfile:
+    json.dump(facts, outfile)
+assert service.run(payload) == {"result": [3.0, 6.0]}
+with open("helper.py", "w") as handle:
+    handle.write("def times(factor, data):\\n    return 'second image'\\n")
+assert Image(ws, name="times-image").version == 1
+second = Image.create(ws, "times-image", [model], image_config)
+service.update(image=second)
+service.wait_for_deployment(show_output=True)
+assert service.run(payload) == {"result": "second image"}, service.run(payload)
+assert second.version == 2 and ws.images["times-image"].id == "times-image:2"
+service.delete()
+aks_target.delete()
+"""
+)
+
+
+def test_a_cluster_and_the_images_of_before_2019(project):
+    out = execute(project, CLUSTER).stdout
+    assert "\nHealthy\n" in out and "times-image:1: Succeeded" in out
+    facts = json.loads((project / "aks_webservice.json").read_text())
+    assert facts["aks_url"].startswith("http://127.0.0.1:") and len(facts["aks_keys"]) == 2
+
+
+LOCAL = (
+    BEGIN
+    + """
+config = ContainerImage.image_configuration("score.py", "python", conda_file="myenv.yml")
+service = Webservice.deploy_local_from_model(
+    workspace=ws, name="local", models=[model], image_config=config, wait=True)
+assert type(service) is LocalWebservice and service.state == "running", service.state
+print(service.base_url, service.port)
+assert service.run(payload) == {"result": [3.0, 6.0]}
+from_paths = Webservice.deploy(ws, "paths", ["times.txt"], config,
+                               LocalWebservice.deploy_configuration())
+from_paths.wait_for_deployment()
+assert [each.name for each in from_paths.models] == ["times.txt"]
+"""
+)
+
+
+def test_local_services_of_old_images_and_models_from_paths(project):
+    score = SCORE.replace("Model.get_model_path('times')", "os.path.join(os.environ["
+                          "'AZUREML_MODEL_DIR'], 'times.txt')")  # fmt: skip
+    (project / "score.py").write_text(score.replace("    assert path == ", "    # "))
+    assert "http://127.0.0.1:" in execute(project, LOCAL).stdout
+
+
+@pytest.fixture
+def ws(project, monkeypatch):
+    monkeypatch.chdir(project)
+    finder.enable()
+    from azureml.core import Model
+    from azureml.core import Workspace as OldWorkspace
+
+    found = OldWorkspace.from_config()
+    Model.register(found, "times.txt", "times")
+    return found
+
+
+def test_an_image_answers_one_request_without_a_service(ws):
+    from azureml.core import Image, Model
+    from azureml.core.image import ContainerImage
+    from azureml.exceptions import WebserviceException
+
+    config = ContainerImage.image_configuration("score.py", "python", "myenv.yml")
+    image = Image.create(ws, "i", [Model(ws, "times")], config)
+    assert image.run(json.dumps({"data": [2]})) == {"result": [6.0]}
+    with pytest.raises(WebserviceException, match="Image 'i:1' failed"):
+        image.run(b'{"data": 7}')
