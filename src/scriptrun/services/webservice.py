@@ -127,25 +127,24 @@ class Webservice(ServiceMetadata, OldDeployments):
             return str(self._record.failure.get("reason"))
         return None if health.state in (status.HEALTHY, status.TRANSITIONING) else health.reason
 
-    @property
-    def failure(self) -> Json | None:
-        """Why the latest deployment replaced nothing: ``run`` and ``reason``; None if it did."""
-        return self._refresh().failure
-
-    @property
-    def run_id(self) -> str:
-        """The ID of the run that serves, else of the first one, which starts."""
-        record = self._refresh()
-        return record.run or record.newest
-
     def update_deployment_state(self) -> None:
         """Do nothing: attributes are always read from the workspace."""
 
     @property
+    def failure(self) -> Json | None:
+        """Why the latest deployment did not replace the run before it (``run``, ``reason``)."""
+        return self._refresh().failure
+
+    @property
+    def run_id(self) -> str:
+        """The ID of the run that serves; that of the first one while it starts."""
+        record = self._refresh()
+        return record.run or record.newest
+
+    @property
     def current_run(self) -> Run:
         """The run that serves; that which starts, if none serves yet."""
-        record = self._refresh()
-        return Run.get(self.workspace, record.run or record.newest)
+        return Run.get(self.workspace, self.run_id)
 
     @property
     def newest_run(self) -> Run:
@@ -155,8 +154,7 @@ class Webservice(ServiceMetadata, OldDeployments):
     @property
     def base_url(self) -> str | None:
         """The address of the service, e.g. ``http://127.0.0.1:8890``; None before it listens."""
-        record = self._refresh()
-        return status.of_run(self.workspace, record.run or record.newest, probe=False).url
+        return status.of_run(self.workspace, self.run_id, probe=False).url
 
     @property
     def scoring_uri(self) -> str | None:
@@ -186,8 +184,7 @@ class Webservice(ServiceMetadata, OldDeployments):
 
         Raises WebserviceException, with the status and the text, for any other answer.
         """
-        record = self._refresh()
-        run_id = record.run or record.newest
+        run_id = self.run_id
         found = status.of_run(self.workspace, run_id, probe=False)
         if found.url is None or found.has_ended:
             raise WebserviceException(
@@ -340,8 +337,9 @@ class AciWebservice(Webservice):
     ) -> None:
         """Change what is given: ``tags`` replace the old ones, ``properties`` are added.
 
-        An image of before 2019 brings its files and its models. Models, inference configuration and auth take effect in a new process, which replaces the
-        running one once it answers. Returns at once: use ``wait_for_deployment``.
+        An ``image`` of before 2019 brings its files and models. Models, inference configuration and
+        auth take effect in a new process, which replaces the running one once it answers. Returns
+        at once: use ``wait_for_deployment``.
         """
         models, inference_config = of_image(image, models, inference_config)
         self._update(models, inference_config, **changes.settings(locals()))
@@ -436,8 +434,7 @@ class LocalWebservice(Webservice):
     @property
     def port(self) -> int | None:
         """The port on which it listens; None before that."""
-        record = self._refresh()
-        return status.of_run(self.workspace, record.run or record.newest, probe=False).port
+        return status.of_run(self.workspace, self.run_id, probe=False).port
 
     def update(
         self,
@@ -468,7 +465,7 @@ class LocalWebservice(Webservice):
         return copy
 
     def update_deployment_state(self, must_exist: bool = False) -> None:
-        """Raise WebserviceException if it must exist and does not; nothing else needs this."""
+        """Do nothing, but raise WebserviceException if the service must exist and does not."""
         if must_exist:
             registry.get(self.workspace, self.name)
 
