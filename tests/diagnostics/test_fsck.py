@@ -17,7 +17,8 @@ from scriptrun.diagnostics import fsck
 from scriptrun.engines.local.engine import Local
 from scriptrun.environments import locks
 from scriptrun.queue import tickets
-from scriptrun.registry import compute_targets, environments
+from scriptrun.registry import compute_targets, environments, services
+from scriptrun.registry.services import ServiceRecord
 from scriptrun.store.secrets import vault
 from scriptrun.testing.jobs import Bench, until, wait
 
@@ -26,6 +27,7 @@ KINDS = [
     "snapshots",
     "registries",
     "models",
+    "services",
     "datasets",
     "lockfiles",
     "wheels",
@@ -57,6 +59,7 @@ def bench(tmp_path, monkeypatch):
     lockfile = bench.workspace.locks_folder / f"{'0' * 64}.json"
     lockfile.write_text(json.dumps(locks.seal({"platform": "x", "packages": []})))
     vault.store("token", "123")
+    services.create(bench.workspace, ServiceRecord("digits", {"models": []}, run=run.id))
     return bench
 
 
@@ -106,6 +109,7 @@ DAMAGES = {
     "snapshots/objects/??/*": "snapshots",
     "snapshots/manifests/??/" + "?" * 64: "snapshots",
     "models/.content/??/*": "models",
+    "services/*.json": "services",
     "manifests/*.manifest": "datasets",
     "locks/*.json": "lockfiles",
     "wheels/*/*.whl": "wheels",
@@ -152,6 +156,12 @@ def test_all_at_once_and_it_does_not_stop(bench, tmp_path):
     missing = [path for path in damaged if str(path) not in text and ".content" not in path.parts]
     assert not missing, text
     assert set(bad) == {*KINDS} - {"cache", "models"}
+
+
+def test_a_service_whose_run_is_missing(bench):
+    services.create(bench.workspace, ServiceRecord("gone", {}, run="removed_1"))
+    ((message,),) = found(bench).values()
+    assert "gone.json" in message and "removed_1 is missing" in message
 
 
 def test_a_copy_of_a_registry_that_differs(bench):

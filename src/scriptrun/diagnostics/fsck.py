@@ -20,7 +20,7 @@ from scriptrun.environments import locks
 from scriptrun.environments.uv import local_sources
 from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets
-from scriptrun.registry import compute_targets, environments, models
+from scriptrun.registry import compute_targets, environments, models, services
 from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files, workdir
 from scriptrun.spec.errors import ScriptrunError
@@ -45,6 +45,7 @@ def checks(workspace: WorkspaceFiles) -> Iterator[Check]:
         ("snapshots", _snapshots),
         ("registries", _registries),
         ("models", _models),
+        ("services", _services),
         ("datasets", _datasets),
         ("lockfiles", _lockfiles),
         ("wheels", _wheels),
@@ -213,6 +214,22 @@ def _models(workspace: WorkspaceFiles) -> Found:
             for error in errors:
                 yield f"{name}:{number}", error.message, error.hint
     yield _count(count, "model version")
+
+
+def _services(workspace: WorkspaceFiles) -> Found:
+    names = services.names(workspace)
+    for name in names:
+        path = str(workspace.directory / "services" / f"{name}.json")
+        try:
+            record = services.read(workspace, name)
+        except ScriptrunError as error:
+            yield path, error.message, error.hint
+            continue
+        run_id = None if record is None else record.run
+        if run_id and workspace.find_run(run_id) is None:
+            hint = f"Start the service again, or remove it: scriptrun service remove {name}"
+            yield path, f"its run {run_id} is missing", hint
+    yield _count(len(names), "service")
 
 
 def _datasets(workspace: WorkspaceFiles) -> Found:

@@ -20,10 +20,11 @@ from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.preparation import environment_record
+from scriptrun.runs import details
 from scriptrun.runtime import disks, files, foreign_names
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
-from scriptrun.spec.run_kinds import SWEEP
+from scriptrun.spec.run_kinds import SERVICE, SWEEP
 from scriptrun.store import document_limits
 from scriptrun.submission import check
 
@@ -75,6 +76,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _export_run(args: argparse.Namespace, formats: ModuleType) -> ExportedJob:
     run = common_arguments.find_run(args)
+    if run.job.kind == SERVICE:
+        raise UserErrorException(
+            f"Run {details.title(run)} is a service, and only jobs can be exported.",
+            "To serve its models elsewhere, write a Dockerfile: Model.package(..., "
+            "generate_dockerfile=True).",
+        )
     lockfile = environment_record.read_recorded_lockfile(run.path)
     if run.job.kind == SWEEP:
         sweep = importlib.import_module("scriptrun.sweeps.record").read(run.path)
