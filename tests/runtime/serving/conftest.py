@@ -156,6 +156,12 @@ def job_runtime(tmp_path_factory) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def served_class() -> type[Served]:
+    """For fixtures of test modules, which cannot import this file."""
+    return Served
+
+
 @pytest.fixture
 def new_service(tmp_path, job_runtime) -> Iterator[Callable[[str], Served]]:
     """Makes services that are not started yet, from the text of an entry script."""

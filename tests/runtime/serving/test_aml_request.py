@@ -32,7 +32,9 @@ def test_its_attributes():
     assert request.args.get("y", 5, type=int) == 5
     assert request.args.get("missing", "d") == "d"
     assert request.args.to_dict(flat=False)["x"] == ["1", "2"]
-    assert request.headers["CONTENT-TYPE"] == request.headers.get("content-type") == "application/json"
+    assert (
+        request.headers["CONTENT-TYPE"] == request.headers.get("content-type") == "application/json"
+    )
     assert "host" in request.headers
     assert dict(request.headers)["Host"] == "localhost:8890"
     assert request.remote_addr == "127.0.0.1"
@@ -121,7 +123,7 @@ def test_any_bytes_are_a_form_or_a_bad_request(body):
 
 @given(st.dictionaries(st.text(min_size=1), st.one_of(st.integers(), st.booleans(), st.none())))
 def test_queries_as_json(values):
-    from urllib.parse import urlencode  # noqa: PLC0415
+    from urllib.parse import urlencode
 
     query = urlencode({name: json.dumps(value) for name, value in values.items()})
     assert json.loads(query_text(query)) == values

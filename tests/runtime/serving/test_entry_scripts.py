@@ -92,7 +92,9 @@ def try_out(served, body: str, **order) -> tuple[int, str]:
 
 
 def test_one_answer_without_a_server(new_service):
-    served = new_service("def init(): print('init')\ndef run(data): print('run'); return {'a': data}\n")
+    served = new_service(
+        "def init(): print('init')\ndef run(data): print('run'); return {'a': data}\n"
+    )
     code, log = try_out(served, "[1]")
     assert code == 0, log
     assert log.splitlines() == ["init", "run", '{"a": "[1]"}']
@@ -105,7 +107,10 @@ def test_one_answer_without_a_server(new_service):
     ("script", "expected"),
     [
         ("def init(): pass\ndef run(data): raise ValueError('bad')\n", "ValueError: bad"),
-        ("def init(): raise ValueError('bad')\ndef run(data): pass\n", "error: The model could not"),
+        (
+            "def init(): raise ValueError('bad')\ndef run(data): pass\n",
+            "error: The model could not",
+        ),
         ("def init(): pass\n", "has no function run"),
     ],
 )

@@ -17,7 +17,14 @@ def test_a_key_is_needed(new_service):
     assert refused.status == 401
     assert refused.headers["www-authenticate"] == "Bearer"
     assert "Bearer KEY" in refused.json["message"]
-    for wrong in ("Bearer third", "Bearer", "Bearer ", "first", "Basic first", "Bearer firstsecond"):
+    for wrong in (
+        "Bearer third",
+        "Bearer",
+        "Bearer ",
+        "first",
+        "Basic first",
+        "Bearer firstsecond",
+    ):
         assert served.post("1", Authorization=wrong).status == 401
     assert served.request("GET", "/swagger.json").status == 401
     for key in ("first", "second"):

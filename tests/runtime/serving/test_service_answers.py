@@ -28,7 +28,9 @@ def test_run_gets_the_body_as_text(serve):
     served = serve()
     assert served.post('{"data": "ä"}').json == '{"data": "ä"}'
     assert served.post(b"no json", Content_Type="text/csv").json == "no json"
-    assert served.post("ä".encode("latin-1"), Content_Type="text/plain; charset=latin-1").json == "ä"
+    assert (
+        served.post("ä".encode("latin-1"), Content_Type="text/plain; charset=latin-1").json == "ä"
+    )
     assert served.post(b"").json == ""
     assert served.post(b"\xff\xfe").json == "\ufffd\ufffd", "what is no UTF-8 is replaced"
 

@@ -78,11 +78,9 @@ def test_what_is_no_valid_request(request_bytes, status, quiet):
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory, job_runtime):
+def quiet(tmp_path_factory, job_runtime, served_class):
     """One service for many clients."""
-    from conftest import Served  # noqa: PLC0415 - pytest's own module of this folder
-
-    served = Served(tmp_path_factory.mktemp("quiet") / "run", job_runtime)
+    served = served_class(tmp_path_factory.mktemp("quiet") / "run", job_runtime)
     served.write("score.py", SLEEPER)
     served.start(read_seconds=30.0, body_limit=20 * 2**20).until_state("healthy")
     yield served
@@ -125,7 +123,9 @@ def test_bodies_in_chunks(quiet):
 def test_expect_100_continue(quiet):
     with quiet.socket() as client:
         client.sendall(
-            b"POST /score HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+            b"POST /score HTTP/1.1\r\n"
+            + HOST
+            + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
         )
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"7")
@@ -146,7 +146,9 @@ def test_a_body_above_the_limit_is_refused_unread(serve):
     assert statuses(served.raw(huge + b"x" * 5_000_000)) == [413], "the client can read it"
     endless = head + b"Transfer-Encoding: chunked\r\n\r\n" + b"100\r\n" + b"1" * 256 + b"\r\n"
     assert statuses(served.raw(endless + (b"100\r\n" + b"1" * 256 + b"\r\n") * 3000)) == [413]
-    assert statuses(served.raw(head + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFF\r\n")) == [413]
+    assert statuses(served.raw(head + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFF\r\n")) == [
+        413
+    ]
     expecting = b"Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n"
     assert statuses(served.raw(head + expecting)) == [413]
     assert "called" not in served.log()
@@ -159,14 +161,13 @@ def test_a_slow_client_is_hung_up_on(serve):
     assert statuses(served.raw(head)) == [408], "in the headers"
     assert statuses(served.raw(head + b"\r\n12")) == [408], "in the body"
     assert served.raw(b"") == b""
-    with served.socket() as slow:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            while True:
-                slow.sendall(b"G")
-                slow.settimeout(0.05)
-                with contextlib.suppress(TimeoutError):
-                    if slow.recv(1000):
-                        break
+    with served.socket() as slow, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        slow.settimeout(0.05)
+        answer = b""
+        while not answer:
+            slow.sendall(b"G")
+            with contextlib.suppress(TimeoutError):
+                answer = slow.recv(1000)
     assert served.post("1").json == 1
 
 

@@ -175,9 +175,7 @@ def test_a_run_that_takes_too_long(code, serve):
         assert "re.match" in code, "nobody can answer for a worker whose lock is held"
     else:
         assert answer.status == 504
-        assert answer.json == {
-            "message": "run() took longer than 0.5 seconds (timeout_seconds)."
-        }
+        assert answer.json == {"message": "run() took longer than 0.5 seconds (timeout_seconds)."}
         until(lambda: "score.py" in served.log().partition("it was here:")[2])
     assert served.post("{}").json["pid"] != first
     assert served.state()["restarts"] == 0, "a slow run is no death of the service"

@@ -126,8 +126,8 @@ class AMLRequest:
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> "Any":
         """The body's JSON value.
 
-        Raises BadRequest if the content type is not JSON (unless ``force``) or the body is no JSON;
-        with ``silent`` it returns None instead.
+        Raises BadRequest if the content type (unless ``force``) or the body is not JSON; with
+        ``silent`` it returns None instead.
         """
         try:
             if not force and not self.is_json:

@@ -106,11 +106,10 @@ def _provide_names() -> None:
     package, api = types.ModuleType(_API), types.ModuleType(_API + ".api")
     request = types.ModuleType(_API + ".api.aml_request")
     response = types.ModuleType(_API + ".api.aml_response")
-    for module in (package, api):
-        module.__path__ = []  # type: ignore[attr-defined]
-    for name in ("AMLRequest", "rawhttp"):
-        setattr(request, name, getattr(aml_request, name))
-    response.AMLResponse = aml_request.AMLResponse  # type: ignore[attr-defined]
+    for owner in (package, api):
+        vars(owner)["__path__"] = []
+    for owner, name in ((request, "AMLRequest"), (request, "rawhttp"), (response, "AMLResponse")):
+        setattr(owner, name, getattr(aml_request, name))
     for owner, name, module in (
         (package, "api", api), (api, "aml_request", request), (api, "aml_response", response),
     ):  # fmt: skip

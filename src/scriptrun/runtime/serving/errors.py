@@ -14,7 +14,7 @@ class ServiceError(Exception):
 
 
 class Refused(Exception):
-    """The bytes of a client are no request that the server accepts; it answers and hangs up."""
+    """A client sent bytes that are not a valid request; the server answers and hangs up."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

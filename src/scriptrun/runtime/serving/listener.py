@@ -19,8 +19,8 @@ _ATTACH_FILTER, _BPF_RETURN = 51, 0x06
 def open_listener(order: "ServiceOrder") -> "socket.socket":
     """Bind the address of ``order``, and listen.
 
-    A service that replaces another binds the same port beside it, and listens only when its workers
-    are ready: until then the other one gets all connections. Raises ServiceError, with a sentence.
+    A service that replaces another shares its port, and listens only when its workers are ready:
+    until then the other one gets all connections. Raises ServiceError, with a sentence.
     """
     family, address = _resolve(order)
     listener = socket.socket(family, socket.SOCK_STREAM)

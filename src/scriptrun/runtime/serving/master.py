@@ -167,7 +167,7 @@ class Master:
         is_sound = lived > _SOUND_SECONDS or (worker.overdue is not None and worker.has_answered)
         deaths = 0 if is_sound else self._deaths.get(worker.number, -1) + 1
         self._deaths[worker.number] = deaths
-        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(deaths, 10))
+        return min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << min(deaths, 10)))
 
     def _count_restart(self, reason: str) -> None:
         if self._restarts >= self._order.restarts:

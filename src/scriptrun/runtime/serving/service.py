@@ -40,7 +40,7 @@ class Service:
         self._noted = False
 
     def begin(self, request: "Request") -> "Optional[Response]":
-        """The answer to what is no call of run(), or may not be; else None."""
+        """The answer to a request that does not reach run(); None if run() must answer."""
         response = self.access.refuse(request) or self._route(request)
         return None if response is None else self.finish(request, response)
 
@@ -157,7 +157,7 @@ def to_response(result: "Any") -> Response:
 
 
 def query_text(query: str) -> str:
-    """A query as JSON text: ``data=1`` is '{"data": 1}'. Values that are no JSON are strings."""
+    """A query as JSON text: ``data=1`` is '{"data": 1}'. Other values become strings."""
     values = form_data.parse_query(query)
     return json.dumps({name: _value(text) for name, text in values.items()})
 

@@ -83,7 +83,7 @@ def _is_internal(path: str, folder: str) -> bool:
 
 
 def _leave_to_master(number: int, frame: object) -> None:
-    """Signals to the whole group are the master's business: it tells its workers to stop."""
+    """Ignore a signal to the whole group: the master asks its workers to stop."""
 
 
 def _end_with_parent() -> None:
@@ -93,11 +93,11 @@ def _end_with_parent() -> None:
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
-        pass  # the end of the pipe tells it too
+        pass  # the end of the pipe says it too
 
 
 class WorkerControl(server.Control):
-    """The worker's line to its master: told to stop, or gone, on one pipe; reports on the other."""
+    """The worker's line to its master: orders on one pipe, and its end; reports on the other."""
 
     def __init__(self, orders_in: int, reports: int, shared: pulse.Pulse) -> None:
         self._orders, self._reports, self._pulse = orders_in, reports, shared

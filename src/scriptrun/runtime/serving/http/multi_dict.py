@@ -64,7 +64,7 @@ class Headers:
     set = __setitem__
 
     def add(self, name: str, value: str) -> None:
-        """Add a header, beside those of the same name."""
+        """Add a header, and keep others of the same name."""
         self._pairs.append((name, value))
 
     def update(self, other: "Any") -> None:

@@ -54,7 +54,7 @@ def _split_target(target: str) -> "tuple[str, str]":
 
 
 class Framing:
-    """How a request's body ends, and whether the connection goes on after it."""
+    """How a request's body ends, and whether the connection stays open after it."""
 
     __slots__ = ("chunked", "expects_continue", "keep_alive", "length")
 

@@ -1,9 +1,10 @@
 """The server of a worker, with nothing but the standard library.
 
-One thread at a time owns the connections. Normally that is the main thread, which calls run() itself
-as soon as a request is complete: no hand-over delays a fast model. While run() takes long, a second
-thread, the deputy, takes the connections over: it answers health checks, reads bodies, ends what
-takes too long, and queues further calls. When run() returns, the main thread takes them back.
+One thread at a time owns the connections. Normally that is the main thread, which calls run()
+itself as soon as a request is complete: no hand-over delays a fast model. While run() takes long, a
+second thread, the deputy, takes the connections over: it answers health checks, reads bodies, ends
+what takes too long, and queues further calls. When run() returns, the main thread takes them
+back.
 """
 
 import os
@@ -163,7 +164,7 @@ class HttpServer:
             self._alarm.acquire()
 
     def _replace_main(self) -> None:
-        """Own the connections while run() goes on.
+        """Own the connections until run() returns.
 
         With other workers about, they get new connections first: here a client would wait.
         """
