@@ -82,17 +82,21 @@ def test_only_the_runs_own_containers_are_removed_whatever_its_folder_says(tmp_p
 
 
 def test_a_service_sees_the_files_of_its_models_and_no_others(tmp_path):
-    store, folder = tmp_path / "store", tmp_path / "run"
+    folder, workspace = tmp_path / "run", str(tmp_path)
+    store = tmp_path / ".scriptrun" / "models" / ".content"
     for digest in ("aa1", "ab2", "cc3"):
         (store / digest[:2]).mkdir(parents=True)
         (store / digest[:2] / digest).write_text(digest)
     one = folder / "azureml-models" / "one" / "1"
     one.mkdir(parents=True)
     (one / "local.txt").write_text("a copy")
-    assert docker.served_files({"kind": "service"}, str(folder)) == []
+    for number, other in enumerate(("/etc/shadow", f"{store}/../../../x", "../up", str(store))):
+        (one / f"{number}.txt").symlink_to(other)
+    service = {"kind": "service"}
+    assert docker.served_files(service, str(folder), workspace) == []
     (one / "model.txt").symlink_to(store / "aa" / "aa1")
-    assert docker.served_files({"kind": "service"}, str(folder)) == [str(store / "aa")]
+    assert docker.served_files(service, str(folder), workspace) == [str(store / "aa")]
     (one / "more").mkdir()
     (one / "more" / "b.txt").symlink_to(store / "cc" / "cc3")
-    assert docker.served_files({"kind": "service"}, str(folder)) == [str(store)]
-    assert docker.served_files({}, str(folder)) == [], "what another run calls so is its own"
+    assert docker.served_files(service, str(folder), workspace) == [str(store)]
+    assert docker.served_files({}, str(folder), workspace) == [], "what others call so is theirs"

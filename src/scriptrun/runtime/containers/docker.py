@@ -157,7 +157,7 @@ def bind_mounts(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]
         (path, path, False) for path in data_paths if os.path.isabs(path) and os.path.isdir(path)
     ]
     mounts += [bind for bind in attempt.binds if not _is_below(bind[1], folder)]
-    mounts += [(path, path, False) for path in served_files(job, folder)]
+    mounts += [(path, path, False) for path in served_files(job, folder, attempt.order.workspace)]
     merged: "dict[str, tuple[str, bool]]" = {}
     for source, target, writable in mounts:  # writable if any mount of this target is
         previous = merged.get(target, (source, False))
@@ -168,15 +168,19 @@ def bind_mounts(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]
     ]
 
 
-def served_files(job: "Json", folder: str) -> "list[str]":
-    """The folder of the workspace's store that a service's models are links to, if any."""
+def served_files(job: "Json", folder: str, workspace: str) -> "list[str]":
+    """The folder of the workspace's store that a service's models are links to, if any.
+
+    Links to other places are left out: a container can write into the run's folder.
+    """
     if job.get("kind") != "service":
         return []
-    folders = set()
+    store, folders = os.path.join(workspace, ".scriptrun", "models", ".content"), set()
     for parent, _, names in os.walk(os.path.join(folder, service_order.MODELS)):
         for path in (os.path.join(parent, name) for name in names):
-            if os.path.islink(path):
-                folders.add(os.path.dirname(os.path.join(parent, os.readlink(path))))
+            target = os.readlink(path) if os.path.islink(path) else ""
+            if _is_below(os.path.normpath(target), store):
+                folders.add(os.path.dirname(os.path.normpath(target)))
     return [os.path.commonpath(sorted(folders))] if folders else []
 
 
