@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from service_runs import create_service, run_of
 
+from scriptrun.engines.local.engine import Local
+from scriptrun.history import compare
 from scriptrun.runs import service_facts
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.runtime.serving import state as service_state
 from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import SERVICE
+from scriptrun.testing.jobs import Bench
 from scriptrun.tracking.run_state import RunState
 
 JOB = JobSpec("echo_1", "e", "w", "2024-05-01T10:00:00Z", kind=SERVICE, display_name="echo")
@@ -94,3 +98,17 @@ def test_a_missing_or_newer_order_breaks_nothing(tmp_path, content):
         (tmp_path / service_order.FILE).write_text(content)
     facts = service_facts.read(str(tmp_path), JOB, RUNNING)
     assert (facts.name, facts.models, facts.url) == ("echo", (), "")
+
+
+def test_how_it_answers_is_compared(tmp_path):
+    bench = Bench(tmp_path, Local())
+    runs = [
+        run_of(bench, create_service(bench, workers=workers, models=MODELS[:workers]))
+        for workers in (1, 2)
+    ]
+    found = compare.compare(*runs).job
+    assert found == {"workers": (1, 2), "models": ("digits:3", "digits:3, scaler.pkl")}
+    script = bench.run("pass")
+    assert compare.compare(runs[0], script).job["workers"] == (1, None)
+    for run in runs:
+        run.cancel()

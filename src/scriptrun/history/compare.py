@@ -9,6 +9,7 @@ from pathlib import Path
 from scriptrun.data import summary
 from scriptrun.environments import site_packages
 from scriptrun.preparation import environment_record
+from scriptrun.runs import service_facts
 from scriptrun.runtime import files
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import contents, snapshots
@@ -69,6 +70,9 @@ def compare(first: Run, second: Run) -> Comparison:
     first_target, second_target = first_job.target, second_job.target
     for name in sorted({*first_target.run_options, *second_target.run_options}):
         job[name] = (first_target.shown(name), second_target.shown(name))
+    services = service_facts.settings(first), service_facts.settings(second)
+    for name in {**services[0], **services[1]}:
+        job[name] = (services[0].get(name), services[1].get(name))
     job["state"] = (first.get_status(), second.get_status())
     arguments = summary.readable_arguments(first_job), summary.readable_arguments(second_job)
     differing = {name: pair for name, pair in job.items() if pair[0] != pair[1]}

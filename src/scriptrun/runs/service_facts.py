@@ -93,6 +93,22 @@ def read(folder: str, job: JobSpec, status: RunState) -> ServiceFacts:
     )
 
 
+#: parts of an order that say nothing about how a service answers
+_OTHER_PARTS = ("schema", "name", "model_dir", "replaces", "test")
+
+
+def settings(run: Run) -> dict[str, object]:
+    """What decides how a service answers, by name; empty for a run of another kind."""
+    if run.known_job.kind != SERVICE:
+        return {}
+    try:
+        order = service_order.read(str(run.path))
+    except (OSError, ValueError):
+        return {}
+    values = {name: value for name, value in order.to_json().items() if name not in _OTHER_PARTS}
+    return {**values, "models": ", ".join(map(_title, order.models)) or None}
+
+
 def _title(model: Json) -> str:
     version = model.get("version")
     return str(model.get("name")) if version is None else f"{model.get('name')}:{version}"
