@@ -71,7 +71,9 @@ def test_what_names_no_cluster_or_another_target_is_refused(ws):
 
 
 def test_a_class_that_is_named_opens_a_target_as_that(ws):
-    ComputeTarget.create(ws, "cpu", AmlCompute.provisioning_configuration("STANDARD_D2", max_nodes=1))
+    ComputeTarget.create(
+        ws, "cpu", AmlCompute.provisioning_configuration("STANDARD_D2", max_nodes=1)
+    )
     assert type(ComputeTarget(ws, "cpu")) is AmlCompute
     assert AksCompute(ws, "cpu").name == "cpu"
 

@@ -351,12 +351,16 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
 
 
 def test_check_reads_notebooks_and_files_of_other_encodings(project):
-    cells = [{"cell_type": "code", "source": "%pip install x\nfrom azureml.core import LinkedService"}]
+    cells = [
+        {"cell_type": "code", "source": "%pip install x\nfrom azureml.core import LinkedService"}
+    ]
     use = {"cell_type": "code", "source": "LinkedService.create()"}
     (project / "n.ipynb").write_text(json.dumps({"cells": [*cells, use]}))
     done = scriptrun(project, "exec", "--check", "n.ipynb", ok=False)
     assert "n.ipynb, cell 1:2: azureml.core.LinkedService" in done.stdout
-    text = "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.LinkedService\r\n"
+    text = (
+        "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.LinkedService\r\n"
+    )
     (project / "latin.py").write_bytes(text.encode("latin-1"))
     done = scriptrun(project, "exec", "--check", "latin.py", ok=False)
     assert "latin.py:3: azureml.core.LinkedService" in done.stdout
@@ -376,7 +380,12 @@ def test_a_name_that_is_only_imported_is_no_problem(project):
 
 
 def test_check_takes_files_and_directories(project):
-    cells = [{"cell_type": "code", "source": "from azureml.core import LinkedService\nLinkedService.create()"}]
+    cells = [
+        {
+            "cell_type": "code",
+            "source": "from azureml.core import LinkedService\nLinkedService.create()",
+        }
+    ]
     (project / "books" / ".ipynb_checkpoints").mkdir(parents=True)
     for folder in (project / "books", project / "books" / ".ipynb_checkpoints"):
         (folder / "n.ipynb").write_text(json.dumps({"cells": cells}))

@@ -224,6 +224,103 @@ def test_local_services_of_old_images_and_models_from_paths(project):
     assert "http://127.0.0.1:" in execute(project, LOCAL).stdout
 
 
+RAW = """
+import json
+import os
+from azureml.core import Run
+from azureml.core.model import Model
+from azureml.contrib.services.aml_request import AMLRequest, rawhttp
+from azureml.contrib.services.aml_response import AMLResponse
+
+def init():
+    global texts
+    texts = [open(Model.get_model_path(name)).read() for name in ('one', 'two')]
+    deep = os.path.join(os.environ['AZUREML_MODEL_DIR'], 'two', '1', 'two.txt')
+    assert open(deep).read() == texts[1]
+    Run.get_context().log('loaded', len(texts))
+
+@rawhttp
+def run(request):
+    if request.method == 'GET':
+        return AMLResponse(json.dumps({'texts': texts, 'query': request.args.get('q')}), 200)
+    return AMLResponse('no ' + request.method, 405, {'X-Own': 'yes'})
+"""
+LOCAL_DEMO = """
+import json
+import urllib.error
+import urllib.request
+from azureml.core import Environment, Model, Workspace
+from azureml.core.model import InferenceConfig
+from azureml.core.webservice import LocalWebservice
+
+ws = Workspace.from_config()
+models = [Model.register(ws, name + ".txt", name) for name in ("one", "two")]
+env = Environment("project_environment")
+env.python.conda_dependencies.add_pip_package("azureml-defaults")
+env.inferencing_stack_version = "latest"
+env.environment_variables = {"SECRET": "x"}
+env.docker.base_image = "mcr.microsoft.com/azureml/minimal-ubuntu20.04-py38-cpu-inference:latest"
+inference = InferenceConfig(environment=env, source_directory="source", entry_script="echo/raw.py")
+service = Model.deploy(ws, "demo", models, inference, LocalWebservice.deploy_configuration(port=None))
+service.wait_for_deployment(show_output=True)
+print(f"Scoring URI is : {service.scoring_uri}", service.state)
+with urllib.request.urlopen(service.scoring_uri + "?q=4") as answer:
+    assert json.load(answer) == {"texts": ["1", "2"], "query": "4"}
+try:
+    service.run(json.dumps({"data": 1}))
+except Exception as error:
+    print(type(error).__name__, error.status_code)
+request = urllib.request.Request(service.scoring_uri, b"{}", method="POST")
+try:
+    urllib.request.urlopen(request)
+except urllib.error.HTTPError as error:
+    assert (error.code, error.headers["X-Own"], error.read()) == (405, "yes", b"no POST")
+with open("source/echo/raw.py", "a") as handle:
+    handle.write("\\ninit_again = init\\ndef init():\\n    init_again()\\n    texts.append('3')\\n")
+service.reload(wait=True)
+with urllib.request.urlopen(service.scoring_uri) as answer:
+    assert json.load(answer)["texts"] == ["1", "2", "3"]
+print(LocalWebservice(ws, "demo").state, [each.name for each in LocalWebservice.list(ws)])
+service.delete(delete_cache=True, delete_image=False)
+print(service.state)
+"""
+
+
+def test_a_local_demo_with_raw_requests_and_several_models(project):
+    (project / "source" / "echo").mkdir(parents=True)
+    (project / "source" / "echo" / "raw.py").write_text(RAW)
+    for number, name in ((1, "one"), (2, "two")):
+        (project / f"{name}.txt").write_text(str(number))
+    out = execute(project, LOCAL_DEMO).stdout
+    assert "/score running\n" in out and "WebserviceException 405" in out
+    assert "running ['demo']" in out and out.endswith("deleted\n")
+
+
+CELLS = (
+    "from azureml.core import Workspace, Model\n"
+    "ws = Workspace.from_config()\nmodel = Model.register(ws, 'times.txt', 'times')",
+    f"%%writefile notebook_score.py\n{SCORE}",
+    "from azureml.core.model import InferenceConfig\n"
+    "from azureml.core.webservice import AciWebservice, Webservice\n"
+    "config = InferenceConfig('notebook_score.py', 'python', 'myenv.yml')",
+    "%%time\nservice = Model.deploy(ws, 'n', [model], config, "
+    "AciWebservice.deploy_configuration(cpu_cores=1, memory_gb=1))\n"
+    "service.wait_for_deployment(True)\nprint(service.state)",
+    "import json\nprint(service.run(json.dumps({'data': [5]})))\nservice.delete()",
+)
+
+
+def test_a_notebook_that_writes_its_entry_script(project):
+    cells = [{"cell_type": "code", "source": text, "metadata": {}} for text in CELLS]
+    (project / "n.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4, "metadata": {}}))
+    command = [sys.executable, "-m", "scriptrun", "exec", "n.ipynb"]
+    done = subprocess.run(
+        command, cwd=project, capture_output=True, text=True, timeout=3 * PATIENCE
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Healthy" in done.stdout and "{'result': [15.0]}" in done.stdout
+
+
 @pytest.fixture
 def ws(project, monkeypatch):
     monkeypatch.chdir(project)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from pathlib import Path
 
 import pytest
 
@@ -59,9 +60,12 @@ def test_its_files_are_copied_when_it_is_created(ws, tmp_path):
         "notes.txt",
     }  # fmt: skip
     (tmp_path / "score.py").write_text("changed")
-    assert "def init" in open(os.path.join(image.image_location, "score.py")).read()
+    assert "def init" in Path(image.image_location, "score.py").read_text()
     inference = image.inference_config()
-    assert (inference.entry_script, inference.source_directory) == ("score.py", image.image_location)
+    assert (inference.entry_script, inference.source_directory) == (
+        "score.py",
+        image.image_location,
+    )
     assert inference.conda_file == os.path.join(image.image_location, "env.yml")
     assert content(Image.create(ws, "j", [], configuration())) == {"score.py", "beside.py"}
 

@@ -178,8 +178,7 @@ def test_the_checker_sees_what_differs():
 def test_the_page_says_how_many():
     count = sum(1 + len(facts.get("methods") or {}) for facts in LISTED.values())
     done = count - sum(
-        1 if name not in LISTED else 1 + len(LISTED[name].get("methods") or {})
-        for name in LEFT_OUT
+        1 if name not in LISTED else 1 + len(LISTED[name].get("methods") or {}) for name in LEFT_OUT
     )
     page = (ROOT / "docs" / "reference" / "dropin.md").read_text("utf-8")
     assert f"{done} of {count} classes and methods for serving" in page

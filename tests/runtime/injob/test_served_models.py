@@ -67,7 +67,7 @@ def test_a_model_that_the_service_does_not_have(tmp_path, monkeypatch):
 
 def test_a_service_without_models_says_what_to_do(tmp_path, monkeypatch):
     serve(tmp_path / "run", monkeypatch)
-    with pytest.raises(UserErrorException, match="deployed without models: give Model.deploy"):
+    with pytest.raises(UserErrorException, match=r"deployed without models: give Model\.deploy"):
         served_models.path_of("digits")
 
 

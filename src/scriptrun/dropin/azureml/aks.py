@@ -196,9 +196,7 @@ class AksCompute(compute.ComputeTarget):
         return configuration
 
     @staticmethod
-    def attach(  # type: ignore[override]  # v1's own form of it
-        workspace: WorkspaceFiles, name: str, resource_id: object
-    ) -> AksCompute:
+    def attach(workspace: WorkspaceFiles, name: str, resource_id: object) -> AksCompute:
         """Make ``name`` an alias of the default compute target, as ``ComputeTarget.attach``."""
         configuration = resource_id
         if isinstance(resource_id, str):
@@ -276,9 +274,9 @@ class AksCompute(compute.ComputeTarget):
 
 
 _AZURE_ATTRIBUTES = (
-    "cluster_fqdn system_services ssl_configuration aks_networking_configuration "
-    "load_balancer_type load_balancer_subnet"
-).split()
+    *("cluster_fqdn", "system_services", "ssl_configuration", "aks_networking_configuration"),
+    *("load_balancer_type", "load_balancer_subnet"),
+)
 
 
 def _given(arguments: Json) -> Json:

@@ -17,7 +17,7 @@ else:
     AksWebservice = handler("scriptrun.services.webservice:AksWebservice")
     Webservice = handler("scriptrun.services.webservice:Webservice")
 
-_VERSIONS = "Deploy each version as a service of its own."
+_VERSIONS = "Deploy each version as another service."
 
 
 class AksEndpointDeploymentConfiguration(AksServiceDeploymentConfiguration):

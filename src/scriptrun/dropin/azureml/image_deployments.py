@@ -57,9 +57,7 @@ def deploy_models(
             overwrite,
         )  # fmt: skip
     image = Image.create(workspace, name, models, image_config)
-    return deploy_image(
-        workspace, name, image, deployment_config, deployment_target, overwrite
-    )
+    return deploy_image(workspace, name, image, deployment_config, deployment_target, overwrite)
 
 
 def deploy_image(
@@ -73,7 +71,8 @@ def deploy_image(
     """Deploy the files and models of an Image."""
     if not isinstance(image, Image):
         raise WebserviceException(
-            f"{image!r:.100} is not an image.", hint="Use Image.create(...) or Image(workspace, name)."
+            f"{image!r:.100} is not an image.",
+            hint="Use Image.create(...) or Image(workspace, name).",
         )
     return Model.deploy(
         workspace, name, image.models, image.inference_config(), deployment_config,

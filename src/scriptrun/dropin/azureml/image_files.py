@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def chosen(config: ContainerImageConfig) -> dict[str, Path]:
     """The files of an image by their paths in it.
 
-    The script with the Python files beside it, the conda and schema files, and the dependencies:
-    files and folders, at their paths relative to the current directory. Raises WebserviceException,
-    naming all of them, if some do not exist.
+    The script with the Python files in its directory, the conda and schema files, and the
+    dependencies: files and folders, at their paths relative to the current directory. Raises
+    WebserviceException, naming all of them, if some do not exist.
     """
     script = Path(config.execution_script)
     found = {path.name: path for path in sorted(script.parent.glob("*.py"))}

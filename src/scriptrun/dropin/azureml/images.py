@@ -55,7 +55,7 @@ class ImageConfig:
 
 
 class ContainerImageConfig(ImageConfig):
-    """A script with ``init()`` and ``run(data)``, the files beside it, and its conda file."""
+    """A script with ``init()`` and ``run(data)``, and the files that it needs."""
 
     def __init__(
         self,
@@ -260,9 +260,7 @@ class Image:
         """The image as ``Model.deploy`` takes it."""
         folder = Path(self.image_location)
         named = {key: self._record.get(key) for key in ("conda_file", "docker_file")}
-        conda_file, docker_file = (
-            str(folder / name) if name else None for name in named.values()
-        )
+        conda_file, docker_file = (str(folder / name) if name else None for name in named.values())
         return InferenceConfig(
             entry_script=self._record["script"],
             source_directory=str(folder),
@@ -354,9 +352,9 @@ class ContainerImage(Image):
     ) -> ContainerImageConfig:
         """Configure an image; raises WebserviceException if files are missing.
 
-        ``execution_script`` defines ``init()`` and ``run(data)``; the Python files beside it and
-        ``dependencies`` (files and folders) are copied with it. ``conda_file`` lists the packages.
-        The settings of Docker are recorded, without effect.
+        ``execution_script`` defines ``init()`` and ``run(data)``; the Python files of its directory
+        and ``dependencies`` (files and folders) are copied with it. ``conda_file`` lists the
+        packages. The settings of Docker are recorded, without effect.
         """
         config = ContainerImageConfig(
             execution_script, runtime, conda_file, docker_file, schema_file, dependencies,

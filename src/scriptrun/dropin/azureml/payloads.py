@@ -62,7 +62,7 @@ class TargetRuntime(Payload):
         "targetArchitecture": "targetArchitecture",
     }
 
-    def __init__(self, properties: Json, runtime_type: str, targetArchitecture: str) -> None:  # noqa: N803 - v1's name
+    def __init__(self, properties: Json, runtime_type: str, targetArchitecture: str) -> None:
         self._set(locals())
 
 
@@ -210,7 +210,7 @@ class SystemService(Payload):
         self._set(locals())
 
     @staticmethod
-    def deserialize(object_dict: Mapping[str, Any] | None) -> SystemService | None:  # type: ignore[override]
+    def deserialize(object_dict: Mapping[str, Any] | None) -> SystemService | None:
         """Return the record that ``serialize`` wrote; None stays None."""
         return SystemService._read(object_dict)
 
@@ -241,6 +241,6 @@ class SslConfiguration(Payload):
         self._set(locals())
 
     @staticmethod
-    def deserialize(object_dict: Mapping[str, Any] | None) -> SslConfiguration | None:  # type: ignore[override]
+    def deserialize(object_dict: Mapping[str, Any] | None) -> SslConfiguration | None:
         """Return the record that ``serialize`` wrote; None stays None."""
         return SslConfiguration._read(object_dict)

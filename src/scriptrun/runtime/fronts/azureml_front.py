@@ -130,7 +130,8 @@ def _stand_in(full_name: str) -> "_StandIn":
     """The stand-in for a class such as ``azureml.core.Model``, one per full name."""
     if full_name not in _stand_ins:
         module, _, name = full_name.rpartition(".")
-        namespace: "dict[str, object]" = {"__doc__": _UNAVAILABLE.format(module, name), "__module__": module}
+        doc = _UNAVAILABLE.format(module, name)
+        namespace: "dict[str, object]" = {"__doc__": doc, "__module__": module}
         if full_name == "azureml.core.Model":
             namespace["get_model_path"] = staticmethod(_get_model_path)
         _stand_ins[full_name] = _StandIn(str(name), (), namespace)

@@ -69,7 +69,7 @@ class WebserviceException(UserErrorException):
         inner_exception: "BaseException | None" = None,
         *,
         hint: str = "",
-        **kwargs: object
+        **kwargs: object,
     ) -> None:
         is_code = isinstance(status_code, int)
         second = hint if is_code or status_code is None else status_code  # as in other errors

@@ -34,7 +34,7 @@ class ModelDataCollector(object):
         model_name: str,
         designation: str = "default",
         feature_names: "Optional[Sequence[str]]" = None,
-        **kwargs: object
+        **kwargs: object,
     ) -> None:
         self.model_name = str(model_name)
         self.designation = str(kwargs.get("identifier") or designation)
