@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from scriptrun.core.workspace import Workspace
-from scriptrun.dropin import finder
+from scriptrun.dropin import finder, scan
 from scriptrun.services.webservice import Webservice
 from scriptrun.testing.jobs import PATIENCE
 
@@ -319,6 +319,33 @@ def test_a_notebook_that_writes_its_entry_script(project):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Healthy" in done.stdout and "{'result': [15.0]}" in done.stdout
+
+
+NO_SCHEMA = (
+    BEGIN
+    + """
+config = InferenceConfig(runtime="python", entry_script="score.py", conda_file="myenv.yml")
+service = Model.deploy(ws, "n", [model], config, LocalWebservice.deploy_configuration())
+try:
+    service.wait_for_deployment(show_output=True)
+except WebserviceException as error:
+    print(error.message)
+"""
+)
+
+
+def test_an_entry_script_that_imports_inference_schema_says_what_to_add(project):
+    (project / "score.py").write_text(f"from inference_schema.schema_decorators import *\n{SCORE}")
+    done = execute(project, NO_SCHEMA)
+    assert "Add inference-schema to the environment's packages" in done.stdout
+    assert "'inference_schema', which is not in the environment" in done.stderr
+    assert "(package inference-schema)" in done.stderr
+
+
+@pytest.mark.parametrize("text", [CONTAINER_INSTANCE, CLUSTER, LOCAL, LOCAL_DEMO, SCORE, RAW])
+def test_all_of_its_names_are_supported(project, text):
+    (project / "old.py").write_text(text)
+    assert scan.check(str(project / "old.py")) == []
 
 
 @pytest.fixture

@@ -50,7 +50,10 @@ def _missing(
         if not any((folder / name).exists() or _file_in(folder, name) for folder in folders)
     }
     missing = import_check.missing(imports - {"scriptrun", "azureml"}, ready or job.environment)
-    return (f"{job.script} imports {name!r}, which is not in the environment" for name in missing)
+    for name in missing:
+        package = import_check.distributions_for(name)[0]
+        advice = "" if package == name.lower() else f" (package {package})"
+        yield f"{job.script} imports {name!r}, which is not in the environment{advice}"
 
 
 def _roots(script: str, code: bytes, job: JobSpec) -> list[str]:

@@ -106,6 +106,8 @@ def test_an_entry_script_gets_its_models_and_names_without_scriptrun(job, python
 import os
 from azureml.core import Run
 from azureml.core.model import Model
+from azureml.contrib.services.aml_request import AMLRequest, rawhttp
+from azureml.contrib.services.aml_response import AMLResponse
 from azureml.exceptions import ModelNotFoundException, WebserviceException
 from azureml.monitoring import ModelDataCollector
 import scriptrun
@@ -117,6 +119,8 @@ except ModelNotFoundException as error: print('digits (version 2)' in str(error)
 try: Model(None, 'digits')
 except NotImplementedError as error: print("Add scriptrun to the environment" in str(error))
 Run.get_context().log('started', 1)
+assert AMLResponse('text', 201).status_code == 201 and AMLRequest.__name__ == 'AMLRequest'
+assert rawhttp(lambda request: request)(5) == 5
 ModelDataCollector('digits', designation='inputs', feature_names=['a', 'b']).collect([[1, 2]])
 """,
         AZUREML_MODEL_DIR=str(job.folder / "azureml-models"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 #: what the master writes to stop a worker
 STOP = b"s"
+#: what to install for modules that entry scripts import, where its name differs
+_PACKAGES = {"inference_schema": "inference-schema", "sklearn": "scikit-learn", "PIL": "pillow"}
 #: exit codes: init() failed; run() took too long
 FAILED, OVERDUE = 1, 75
 _STOP_SECONDS = 5.0
@@ -75,7 +77,10 @@ def describe_failure(problem: BaseException) -> str:
     sys.stderr.write("".join(lines))
     sys.stderr.flush()
     summary = traceback.format_exception_only(type(problem), problem)[-1].strip()
-    return "The model could not be loaded: {}".format(summary)
+    missing = getattr(problem, "name", None) if isinstance(problem, ImportError) else None
+    package = _PACKAGES.get((missing or "").partition(".")[0])
+    advice = ". Add {} to the environment's packages".format(package) if package else ""
+    return "The model could not be loaded: {}{}".format(summary, advice)
 
 
 def _is_internal(path: str, folder: str) -> bool:
