@@ -321,6 +321,44 @@ def test_a_notebook_that_writes_its_entry_script(project):
     assert "Healthy" in done.stdout and "{'result': [15.0]}" in done.stdout
 
 
+DEPLOYING_JOB = """
+import json
+from azureml.core import Run
+from azureml.core.model import InferenceConfig, Model
+from azureml.core.webservice import AciWebservice, Webservice
+from azureml.exceptions import WebserviceException
+ws = Run.get_context().experiment.workspace
+try:
+    Webservice(ws, 'from-job').delete()
+except WebserviceException as error:
+    print('none yet', error.message)
+config = InferenceConfig(entry_script='score.py', runtime='python', conda_file='myenv.yml')
+service = Model.deploy(ws, 'from-job', [Model(ws, 'times')], config,
+                       AciWebservice.deploy_configuration(cpu_cores=1, memory_gb=1))
+service.wait_for_deployment(True)
+assert service.run(json.dumps({'data': [1]})) == {'result': [3.0]}
+"""
+SUBMIT_IT = (
+    BEGIN
+    + """
+from azureml.core import Environment, Experiment, ScriptRunConfig
+env = Environment("bare")
+env.python.conda_dependencies.add_pip_package("azureml-defaults")
+run = Experiment(ws, "jobs").submit(ScriptRunConfig(".", "deploy_job.py", environment=env))
+run.wait_for_completion(show_output=True)
+service = ws.webservices["from-job"]
+print(service.state, service.run(payload))
+"""
+)
+
+
+def test_a_service_that_a_job_deploys_outlives_the_job(project):
+    (project / "deploy_job.py").write_text(DEPLOYING_JOB)
+    out = execute(project, SUBMIT_IT).stdout
+    assert "none yet Service 'from-job' not found" in out
+    assert out.endswith("Healthy {'result': [3.0, 6.0]}\n")
+
+
 NO_SCHEMA = (
     BEGIN
     + """

@@ -79,9 +79,14 @@ def changes(arguments: Mapping[str, Any]) -> VersionRecord:
 
 
 def texts(tags: object) -> dict[str, str]:
-    """Tags as strings by name. Raises UserErrorException if they are not a dict."""
+    """Tags as strings by name; a list of names, as in code of 2018, gives them empty values.
+
+    Raises UserErrorException for anything else.
+    """
     if not tags:
         return {}
+    if isinstance(tags, list | tuple) and all(isinstance(name, str) for name in tags):
+        return dict.fromkeys(tags, "")
     if isinstance(tags, Mapping):
         return {str(key): str(value) for key, value in tags.items()}
     raise UserErrorException(f"Tags and properties must be a dict of strings, not {tags!r}.")

@@ -70,7 +70,7 @@ class ObjectServer:
         try:
             return {"value": self._answer(question)}
         except ScriptrunError as error:
-            return _error(type(error).__name__, error.message, error.hint)
+            return _error(type(error).__name__, error.message, error.hint, _bases(error))
         except ImportError as error:
             return _error(
                 "UserErrorException",
@@ -216,8 +216,18 @@ def _job_object(name: str, is_old_code: bool = False) -> object:
     return _find_object("azureml.core.Experiment")(workspace, run.job.experiment)
 
 
-def _error(kind: str, message: str, hint: str = "") -> Json:
-    return {"error": {"kind": kind, "message": message, "hint": hint}}
+def _error(kind: str, message: str, hint: str = "", bases: tuple[str, ...] = ()) -> Json:
+    return {"error": {"kind": kind, "message": message, "hint": hint, "bases": bases}}
+
+
+def _bases(error: ScriptrunError) -> tuple[str, ...]:
+    """The names of the error's base classes, the nearest first, below ScriptrunError."""
+    classes = type(error).__mro__[1:]
+    return tuple(
+        each.__name__
+        for each in classes
+        if issubclass(each, ScriptrunError) and each is not ScriptrunError
+    )
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:

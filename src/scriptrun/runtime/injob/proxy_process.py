@@ -143,13 +143,18 @@ def _to_exception(details: "Json") -> Exception:
     builtin_errors["NotImplementedError"] = NotImplementedError
     if details["kind"] in builtin_errors:
         return builtin_errors[details["kind"]](details["message"])
-    return error_named(details["kind"])(details["message"], details.get("hint") or "")
+    error_class = error_named(details["kind"], details.get("bases") or ())
+    return error_class(details["message"], details.get("hint") or "")
 
 
-def error_named(name: str) -> "type[ScriptrunError]":
-    """The scriptrun error class called ``name``, created in ``errors`` if it is not there yet."""
+def error_named(name: str, bases: "Iterable[str]" = ()) -> "type[ScriptrunError]":
+    """The scriptrun error class called ``name``, created in ``errors`` if it is not there yet.
+
+    It then derives from the first class in ``errors`` that ``bases`` names.
+    """
     if not hasattr(errors, name):
-        bases = (errors.UserErrorException,)
-        setattr(errors, name, type(str(name), bases, {"__module__": errors.__name__}))
+        known = [getattr(errors, base) for base in bases if hasattr(errors, base)]
+        base = known[0] if known else errors.UserErrorException
+        setattr(errors, name, type(str(name), (base,), {"__module__": errors.__name__}))
     error_class: "type[ScriptrunError]" = getattr(errors, name)
     return error_class
