@@ -1,0 +1,76 @@
+"""Load a model without an entry script: what it is says how it is served."""
+
+import importlib
+import json
+import os
+import sys
+import warnings
+
+from scriptrun.runtime.serving.errors import BadRequest, ServiceError
+from scriptrun.runtime.serving.models import kinds, outputs
+from scriptrun.runtime.serving.models.inputs import ModelInput, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scriptrun.runtime.serving.order import ServiceOrder
+
+    Predictor = Callable[[ModelInput], object]
+
+#: how many characters of a library's message an answer repeats
+_LONGEST = 500
+
+
+def load(order: "ServiceOrder", folder: str) -> "Callable[[str], object]":
+    """The function that answers requests with the first model of ``order``.
+
+    It takes a request's text and returns ``{"predictions": ...}``. Raises ServiceError if it cannot
+    be told what the model is, or if its library is missing.
+    """
+    if not order.models:
+        raise ServiceError("There is no model to serve: give one, or an entry script (--entry).")
+    model = order.models[0]
+    path = os.path.join(folder, model["path"])
+    kind, found = kinds.detect(path, model.get("framework"))
+    predictor = _load_kind(kind, found)
+    print("serving {} as {}".format(os.path.basename(path), kind.title))
+    return lambda text: answer(predictor, text)
+
+
+def _load_kind(kind: "kinds.ModelKind", path: str) -> "Predictor":
+    """Load the file or folder ``path``; what its library warns of becomes one line each."""
+    try:
+        for library in kind.libraries:
+            importlib.import_module(library)
+    except ImportError as problem:
+        if problem.name is None or problem.name.split(".")[0] not in kind.libraries:
+            raise
+        text = "The model {!r} is {}, and the environment has no {}: add {} to its packages."
+        name = problem.name.split(".")[0]
+        package = kinds.PACKAGES.get(name, name)
+        raise ServiceError(text.format(os.path.basename(path), kind.title, name, package)) from None
+    module = importlib.import_module(kind.module)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        predictor: "Predictor" = module.load(path)
+    for message in sorted({str(each.message).split("\n")[0] for each in caught}):
+        sys.stderr.write("warning: {}\n".format(message[:_LONGEST]))
+    return predictor
+
+
+def answer(predictor: "Predictor", text: str) -> object:
+    """The predictions for the request ``text``, as JSON values.
+
+    Raises BadRequest if the request is wrong, or if the model rejects its values.
+    """
+    try:
+        given = json.loads(text)
+    except ValueError as problem:
+        raise BadRequest("The request is not JSON: {}.".format(problem)) from None
+    model_input = parse(given)
+    try:
+        return {"predictions": outputs.as_json(predictor(model_input))}
+    except (ValueError, TypeError, KeyError) as problem:
+        message = str(problem).strip()[:_LONGEST]
+        raise BadRequest("The model rejects the input: {}".format(message)) from problem

@@ -1,0 +1,28 @@
+"""LightGBM models in its own text format."""
+
+from scriptrun.runtime.serving.errors import ServiceError
+from scriptrun.runtime.serving.models.inputs import ModelInput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def load(path: str) -> "Callable[[ModelInput], Any]":
+    """Predict as the Booster does: values, or probabilities of classes."""
+    import lightgbm
+
+    try:
+        booster = lightgbm.Booster(model_file=path)
+    except lightgbm.basic.LightGBMError as problem:
+        raise ServiceError("LightGBM cannot load the model: {}.".format(problem)) from None
+    names = booster.feature_name()
+
+    def predict(model_input: ModelInput) -> "Any":
+        if model_input.columns is not None:
+            return booster.predict(model_input.table(list(names)))
+        model_input.check_width(len(names))
+        return booster.predict(model_input.array(float))
+
+    return predict

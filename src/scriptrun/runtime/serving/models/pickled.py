@@ -1,0 +1,74 @@
+"""Models in a pickle or a joblib file: of scikit-learn, and others with a method predict."""
+
+import pickle
+
+from scriptrun.runtime.serving.errors import BadRequest, ServiceError
+from scriptrun.runtime.serving.models.inputs import ModelInput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+#: methods that callers may name
+_METHODS = (
+    *("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples"),
+    *("transform", "apply", "kneighbors"),
+)
+_ENTRY = "Serve it with an entry script (--entry) that does what it needs."
+
+
+def load(path: str) -> "Callable[[ModelInput], Any]":
+    """Unpickle the model, which may run any code. Raises ServiceError if it cannot be loaded."""
+    model = _unpickle(path)
+    if not hasattr(model, "predict"):
+        text = "The pickled object is a {}, which has no predict(). {}"
+        raise ServiceError(text.format(type(model).__name__, _ENTRY))
+    return lambda model_input: predict(model, model_input)
+
+
+def _unpickle(path: str) -> "Any":
+    try:
+        try:
+            import joblib
+        except ImportError:
+            with open(path, "rb") as file:
+                return pickle.load(file)
+        return joblib.load(path)
+    except ImportError as problem:
+        text = "The model needs the module {}: add its package to the environment."
+        raise ServiceError(text.format(problem.name)) from None
+    except AttributeError as problem:  # a class or function of the training script
+        text = "The model cannot be loaded: {}. {}"
+        raise ServiceError(text.format(problem, _ENTRY)) from None
+    except (pickle.UnpicklingError, EOFError, IndexError, KeyError, UnicodeDecodeError) as problem:
+        raise ServiceError("The file is no pickle, or damaged: {}.".format(problem)) from None
+
+
+def predict(model: "Any", model_input: ModelInput) -> "Any":
+    """Call the method that the input names. Raises BadRequest if the model lacks it."""
+    if model_input.method not in _METHODS or not hasattr(model, model_input.method):
+        known = ", ".join(name for name in _METHODS if hasattr(model, name))
+        text = "The model has no method {!r:.50}; it has {}."
+        raise BadRequest(text.format(model_input.method, known))
+    return getattr(model, model_input.method)(_values(model, model_input))
+
+
+def _values(model: "Any", model_input: ModelInput) -> "Any":
+    """A table if the model knows the names of its columns, or the caller gives some."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        return model_input.table([str(name) for name in names])
+    if model_input.columns is not None and _has_pandas():
+        return model_input.table()
+    width = getattr(model, "n_features_in_", 0)
+    model_input.check_width(width if isinstance(width, int) else 0)
+    return model_input.array()
+
+
+def _has_pandas() -> bool:
+    try:
+        import pandas  # noqa: F401
+    except ImportError:
+        return False
+    return True
