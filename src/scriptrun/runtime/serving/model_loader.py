@@ -72,5 +72,5 @@ def answer(predictor: "Predictor", text: str) -> object:
     try:
         return {"predictions": outputs.as_json(predictor(model_input))}
     except (ValueError, TypeError, KeyError) as problem:
-        message = str(problem).strip()[:_LONGEST]
+        message = str(problem).strip().split("\n")[0][:_LONGEST]
         raise BadRequest("The model rejects the input: {}".format(message)) from problem

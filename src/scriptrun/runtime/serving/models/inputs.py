@@ -71,6 +71,11 @@ class ModelInput:
             raise BadRequest(text.format(", ".join(missing), ", ".join(names)))
         return names
 
+    def refuse_methods(self) -> None:
+        """Raise BadRequest if the caller names a method: the model has only one."""
+        if self.method != "predict":
+            raise BadRequest("The model has no methods: leave out {!r}.".format("method"))
+
     def check_width(self, width: int) -> None:
         """Raise BadRequest unless each row has ``width`` values."""
         for number, row in enumerate(self.rows):

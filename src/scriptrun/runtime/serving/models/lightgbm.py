@@ -20,6 +20,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
     names = booster.feature_name()
 
     def predict(model_input: ModelInput) -> "Any":
+        model_input.refuse_methods()
         if model_input.columns is not None:
             return booster.predict(model_input.table(list(names)))
         model_input.check_width(len(names))

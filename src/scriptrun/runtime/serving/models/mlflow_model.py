@@ -21,26 +21,39 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
     except mlflow.exceptions.MlflowException as problem:
         raise ServiceError("MLflow cannot load the model: {}".format(problem)) from None
     schema = model.metadata.get_input_schema()
-    names = None if schema is None or schema.is_tensor_spec() else schema.input_names()
-    return lambda model_input: _predict(model, model_input, names)
+    types: "dict[str, str]" = {}
+    if schema is not None and not schema.is_tensor_spec():
+        types = {str(each.name): getattr(each.type, "name", "") for each in schema.inputs}
+    return lambda model_input: _predict(model, model_input, types)
 
 
-def _predict(model: "Any", model_input: ModelInput, names: "Any") -> "Any":
+def _predict(model: "Any", model_input: ModelInput, types: "dict[str, str]") -> "Any":
     import mlflow
 
+    model_input.refuse_methods()
     try:
-        return model.predict(_values(model_input, names))
+        return model.predict(_values(model_input, types))
     except mlflow.exceptions.MlflowException as problem:
-        message = str(problem).strip()[:500]
+        message = " ".join(str(problem).split())[:500]
         raise BadRequest("The model rejects the input: {}".format(message)) from problem
 
 
-def _values(model_input: ModelInput, names: "Any") -> "Any":
+def _values(model_input: ModelInput, types: "dict[str, str]") -> "Any":
     """Tensors by name, or a table with the columns of the model's signature, or an array."""
     import numpy
 
     if model_input.tensors is not None:
         return {name: numpy.array(values) for name, values in model_input.tensors.items()}
-    if names:
-        return model_input.table([str(name) for name in names])
+    if types:
+        return _as_floats(model_input.table(list(types)), types)
     return model_input.array() if model_input.columns is None else model_input.table()
+
+
+def _as_floats(table: "Any", types: "dict[str, str]") -> "Any":
+    """``table`` with floats where the model wants some: JSON writes 1.0 as 1, too."""
+    wanted = {
+        name: "float32" if kind == "float" else "float64"
+        for name, kind in types.items()
+        if kind in ("float", "double") and table[name].dtype.kind in "iuf"
+    }
+    return table.astype(wanted)

@@ -41,6 +41,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
 
 
 def _predict(session: "Any", model_input: ModelInput) -> "Any":
+    model_input.refuse_methods()
     names = [output.name for output in session.get_outputs()]
     feed = _feed(session.get_inputs(), model_input)
     try:

@@ -32,6 +32,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
 def _predict(model: "Any", model_input: ModelInput, device: str) -> "Any":
     import torch
 
+    model_input.refuse_methods()
     if model_input.tensors is not None:
         arguments = {name: _tensor(values, device) for name, values in model_input.tensors.items()}
     else:

@@ -47,6 +47,7 @@ def _estimator(booster: "Any", path: str) -> "Any":
 def _predict(booster: "Any", model_input: ModelInput) -> "Any":
     import xgboost
 
+    model_input.refuse_methods()
     names = booster.feature_names
     if names and model_input.columns is not None:
         matrix = xgboost.DMatrix(model_input.table(list(names)))
