@@ -35,6 +35,7 @@ ON_PYTHON_36 = [
             *("__init__.py", "files.py", "durability.py", "foreign_names.py", "file_walk.py"),
             *("events.py", "identity.py"),
         )
+        or "serving" in path.relative_to(RUNTIME).parts[0]
     )
 ]
 ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not in ON_PYTHON_36]
@@ -106,6 +107,7 @@ LATE_OF_OURS = {
     "src/scriptrun/runtime/launcher/launcher.py": "only jobs of several ranks load what these need",
     "src/scriptrun/runtime/order.py": "only what an order names is loaded",
     "src/scriptrun/runtime/schedulers/__init__.py": "only what an order names is loaded",
+    "src/scriptrun/runtime/serving/entry.py": "its folder must not be searched, and only one part is loaded",
     "src/scriptrun/runtime/ranks/shim.py": "a rank's start must not wait for the package to load",
     "src/scriptrun/runtime/launcher/steps.py": "only jobs in containers, and those that hang, load these",
 }
@@ -335,6 +337,9 @@ MODULE_STATE = {
         (
             "dropin/exec.py: sys.argv",
             "dropin/exec.py: sys.path",
+            "runtime/serving/entry_script.py: os.environ",
+            "runtime/serving/entry_script.py: sys.modules",
+            "runtime/serving/entry_script.py: sys.path",
             "dropin/child_processes.py: multiprocessing.spawn",
             "dropin/child_processes.py: multiprocessing.spawn.get_command_line",
             "dropin/child_processes.py: os.environ",

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 
 from scriptrun.runtime.serving import access, entry_script, listener, pulse
@@ -154,8 +155,6 @@ class WorkerControl(server.Control):
         sys.stdout.flush()
 
         def kill() -> None:
-            import time
-
             time.sleep(_STOP_SECONDS)
             os._exit(0)
 

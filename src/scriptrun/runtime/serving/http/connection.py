@@ -1,6 +1,7 @@
 """One client's connection: its bytes in, its requests out."""
 
 import socket
+import time
 
 from scriptrun.runtime.serving.errors import Refused
 from scriptrun.runtime.serving.http import messages, parser
@@ -131,3 +132,27 @@ def serialize(
     parts.append("\r\n")
     head = "".join(parts).encode("latin-1", "replace")
     return head if without_body else head + response.body
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
+
+
+class Date:
+    """The header with the time, made once per second. (strftime depends on the locale.)"""
+
+    def __init__(self) -> None:
+        self._second, self._header = 0, ""
+
+    def header(self) -> str:
+        """The header's line."""
+        second = int(time.time())
+        if second != self._second:
+            t = time.gmtime(second)
+            text = "date: {}, {:02d} {} {:04d} {:02d}:{:02d}:{:02d} GMT\r\n"
+            self._header = text.format(_DAYS[t[6]], t[2], _MONTHS[t[1] - 1], t[0], t[3], t[4], t[5])
+            self._second = second
+        return self._header

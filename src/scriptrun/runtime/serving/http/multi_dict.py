@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
 
-class MultiDict(dict):  # type: ignore[type-arg]
+class MultiDict(dict):  # type: ignore[type-arg]  # Python 3.6 has no dict[...]
     """A dict of the first value of each name; ``getlist`` has them all."""
 
     def __init__(self, pairs: "Iterable[Tuple[str, Any]]" = ()) -> None:

@@ -74,7 +74,7 @@ class HttpServer:
         self._run_began, self._polled, self._next_sweep = 0.0, 0.0, 0.0
         self._now = time.monotonic()
         self._is_stopping, self._listens, self._is_done = False, False, False
-        self._second, self._date, self._held = 0, "", 0
+        self._date, self._held = connection.Date(), 0
         self._wake_reader, self._wake_writer = os.pipe()
 
     # -- the main thread
@@ -342,7 +342,7 @@ class HttpServer:
             response,
             client.is_last,
             request is not None and request.version == "1.0",
-            self._date_header(),
+            self._date.header(),
             request is not None and request.method == "HEAD",
         )
         self._log.add(request, response.status, client.since)
@@ -469,28 +469,6 @@ class HttpServer:
         self._receive(client)
         if client.state != CLOSED and client.is_idle():
             self._close(client)
-
-    def _date_header(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._date = "date: {}\r\n".format(_http_date(second))
-        return self._date
-
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
-
-
-def _http_date(second: int) -> str:
-    t = time.gmtime(second)
-    text = "{}, {:02d} {} {:04d} {:02d}:{:02d}:{:02d} GMT"
-    return text.format(
-        _DAYS[t[6]], t[2], _MONTHS[t[1] - 1], t[0], t[3], t[4], t[5]
-    )  # strftime depends on the locale
 
 
 class Control:
