@@ -324,3 +324,29 @@ def test_memory_of_two_workers_is_their_own(serve):
         assert count == seen.get(pid, 0) + 1
         seen[pid] = count
     assert set(seen) <= set(served.workers())
+
+
+def test_a_busy_worker_leaves_new_clients_to_the_others(serve, tmp_path):
+    served = serve(WAITS, workers=2)
+    go_on = tmp_path / "go on"
+    with contextlib.closing(served.connect()) as first, contextlib.closing(served.connect()) as two:
+        first.request("POST", "/score", json.dumps({"until": str(go_on)}))
+        until(lambda: "called" in served.log())
+        others = {served.post("{}").json["pid"] for _ in range(20)}
+        assert len(others) == 1, "the one that has time"
+        two.request("POST", "/score", json.dumps({"until": str(go_on)}))
+        until(lambda: served.log().count(str(go_on)) == 2)
+        assert served.request("GET", "/").status == 200, "though all are busy"
+        go_on.touch()
+        pids = {json.loads(client.getresponse().read())["pid"] for client in (first, two)}
+        assert len(pids) == 2
+        assert others < pids
+
+
+@pytest.mark.parametrize("host", ["::1", "0.0.0.0", "localhost"])
+def test_other_addresses(host, serve):
+    served = serve(host=host)
+    with socket.create_connection(("::1" if host == "::1" else "127.0.0.1", served.port)) as client:
+        client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    assert served.state()["host"] == host

@@ -32,3 +32,9 @@ class Poller:
         if self._is_epoll:
             return self._object.poll(-1 if seconds is None else seconds)
         return self._object.poll(None if seconds is None else int(seconds * 1000))
+
+    def close(self) -> None:
+        """Give the system's resources back."""
+        close = getattr(self._object, "close", None)
+        if close is not None:
+            close()

@@ -169,18 +169,31 @@ class HttpServer:
         With other workers about, they get new connections first: here a client would wait.
         """
         shares = self._order.workers > 1 and self._listens
+        waits = False
         if shares:
             self._poller.unregister(self._listener.fileno())
         try:
             while self._current is not None and not self._is_wanted:
                 self._turn(_TICK if shares else self._rest_of_run())
-                if shares and self._listens:
-                    self._accept(1)
+                if shares:
+                    waits = self._accept_left(waits)
                 self._log.flush()
                 self._check_time()
         finally:
             if shares and self._listens:
                 self._poller.register_shared(self._listener.fileno())
+
+    def _accept_left(self, has_waited: bool) -> bool:
+        """Accept a client that no other worker has accepted for a tick; whether one waits now."""
+        if not self._listens:
+            return False
+        door = poller.Poller()
+        door.register(self._listener.fileno(), poller.READ)
+        waits = bool(door.poll(0))
+        door.close()
+        if waits and has_waited:
+            self._accept(1)
+        return waits
 
     def _rest_of_run(self) -> float:
         limit = self._order.timeout_seconds
