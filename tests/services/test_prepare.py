@@ -224,7 +224,7 @@ def test_the_order_says_where_the_models_are(bench):
 def test_configurations_of_another_type_are_refused(bench):
     with pytest.raises(WebserviceException, match="deployment_config is 'local'"):
         bench.deploy_model(deployment_config="local", config=bench.config())
-    with pytest.raises(WebserviceException, match="inference_config is 'score.py'"):
+    with pytest.raises(WebserviceException, match=r"inference_config is 'score\.py'"):
         bench.deploy_model(config="score.py")
     with pytest.raises(WebserviceException, match="is not a model; give Model objects"):
         bench.deploy_model(models=[3])

@@ -25,6 +25,11 @@ def versions(caller):
     return [answer["version"] for answer in caller.answers]
 
 
+def await_version(callers, version):
+    """Wait until the latest answers are all of that version."""
+    until(lambda: all(versions(caller)[-1:] == [version] for caller in callers))
+
+
 def live_runs(bench):
     return [run for run in Run.unfinished(bench.workspace) if not run.standing.is_final]
 
@@ -40,7 +45,7 @@ def test_requests_go_on_while_a_service_is_replaced(bench):
         until(lambda: all(len(caller.answers) > 20 for caller in callers))
         bench.write(version=version)
         service.reload(wait=True)
-        until(lambda: all(versions(caller)[-1:] == [version] for caller in callers))
+        await_version(callers, version)
     for caller in callers:
         caller.stop()
     assert [caller.errors for caller in callers] == [[], []]
@@ -55,7 +60,7 @@ def test_the_old_one_goes_on_if_the_new_one_fails(bench):
     run = service.current_run.id
     bench.write(BROKEN)
     with pytest.raises(
-        WebserviceException, match="does not fit.*The previous run keeps serving"
+        WebserviceException, match=r"does not fit[\s\S]*The previous run keeps serving"
     ) as raised:
         service.reload(wait=True)
     assert "ValueError" in raised.value.logs
@@ -248,3 +253,47 @@ def test_a_killed_deployment_leaves_no_service_that_nobody_sees(bench, seed):
     bench.deploy(overwrite=True)
     Webservice(bench.workspace, "digits").delete()
     assert live_runs(bench) == []
+
+
+SLOW = """
+import json, time
+
+def init():
+    pass
+
+def run(data):
+    if json.loads(data) == 'slow':
+        print('slow begins', flush=True)
+        time.sleep(1.5)
+    return 'done'
+"""
+
+
+def test_a_request_that_is_being_answered_is_finished(bench):
+    bench.write(SLOW)
+    service = bench.deploy(variables={"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": "0.1"})
+    uri = service.scoring_uri
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(post, uri, "slow")
+        until(lambda: "slow begins" in service.get_logs())
+        service.reload(wait=True)
+        assert answer.result(60) == "done"
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(post, uri, "slow")
+        until(lambda: "slow begins" in service.get_logs())
+        service.delete()
+        assert answer.result(60) == "done"
+
+
+def test_a_service_is_deleted_while_it_is_deployed(bench):
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            bench.deploy(overwrite=True, wait=False)
+            deployments = [pool.submit(bench.deploy, overwrite=True, wait=False) for _ in range(2)]
+            Webservice(bench.workspace, "digits").delete()
+            for deployment in deployments:
+                deployment.exception(60)
+            names = list(bench.workspace.webservices)
+            for name in names:
+                Webservice(bench.workspace, name).delete()
+            until(lambda: live_runs(bench) == [], seconds=60)

@@ -112,7 +112,7 @@ def test_a_missing_run_is_a_stopped_service(tmp_path):
     workspace = Workspace.create("w", path=tmp_path)
     found = status.of_run(workspace, "nothing")
     assert (found.state, found.reason) == ("Stopped", "its run nothing was removed")
-    assert not status.listens(workspace, None)
+    assert not status.listens(workspace, "nothing")
     assert logs.last_lines(workspace, "nothing") == ""
 
 

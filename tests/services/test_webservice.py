@@ -11,7 +11,7 @@ from service_bench import BROKEN, post
 from scriptrun import AciWebservice, AksWebservice, LocalWebservice, Model, Run, Webservice
 from scriptrun.exceptions import WebserviceException
 from scriptrun.registry import services as registry
-from scriptrun.services import webservice
+from scriptrun.services import client
 
 
 def test_a_model_is_deployed_called_and_deleted(bench, capsys):
@@ -178,7 +178,7 @@ def test_a_copy_is_deployed_as_another_service(bench):
 
 def test_names_of_v1_exist(bench):
     assert LocalWebservice.NETWORK_NAME == "azureml-local"
-    assert webservice.AccessToken("x").token_type == "Bearer"
+    assert client.AccessToken("x").token_type == "Bearer"
     Webservice.check_for_existing_webservice(bench.workspace, "none")
     bench.deploy("some", wait=False)
     with pytest.raises(WebserviceException, match="already exists"):

@@ -34,10 +34,10 @@ class ServiceMissing(WebserviceException):
 class ServiceRecord(Value):
     """A service: ``run`` is the ID of the run that serves it, None while the first one starts.
 
-    ``next`` is the ID of the run that starts in its place, None if none does, and ``previous`` that
-    of the run that was replaced last. ``request`` is what was asked for, as JSON without keys,
-    ``next_request`` the same for ``next``. ``by`` identifies the process that deploys ``next``.
-    ``failure`` says why the latest deployment did not replace the one before (``run``,
+    ``next`` is the ID of the run that starts in its place, None if none does; ``retired`` are those
+    of runs that were replaced, until they have ended. ``request`` is what was asked for, as JSON
+    without keys, ``next_request`` the same for ``next``. ``by`` identifies the process that deploys
+    ``next``. ``failure`` says why the latest deployment did not replace the one before (``run``,
     ``reason``). Times are ISO 8601.
     """
 
@@ -47,7 +47,7 @@ class ServiceRecord(Value):
     next: str | None = None
     next_request: Json | None = None
     by: Json | None = None
-    previous: str | None = None
+    retired: list[str] = fresh(default_factory=list)
     created: str = ""
     updated: str = ""
     description: str = ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import json
 import urllib.error
 import urllib.request
 
 from scriptrun.spec.errors import WebserviceException
+from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
 
 #: seconds to wait for an answer beyond the limit of run()
 EXTRA_SECONDS = 60.0
+
+
+class AccessToken(Value):
+    """A token that callers send: ``access_token``, with the times of v1's tokens."""
+
+    access_token: str
+    token_type: str = "Bearer"
+    refresh_after: datetime.datetime | None = None
+    expiry_on: datetime.datetime | None = None
 
 
 def call(name: str, url: str, data: object, key: str | None, timeout: float | None) -> Any:

@@ -16,12 +16,12 @@ _SLOWEST = 2.0
 
 
 def main(root: str, name: str) -> None:
-    """Advance the service ``name`` of the workspace at ``root`` until no run is to replace its."""
+    """Advance the service ``name`` of the workspace at ``root`` until nothing is left to do."""
     identity.set_process_name(rollout.PROCESS_NAME)
     workspace, delay = Workspace(root), rollout.POLL_SECONDS
     while True:
         record = rollout.advance(workspace, name)
-        if record is None or record.next is None:
+        if record is None or not (record.next or record.retired):
             return
         time.sleep(delay)
         delay = min(_SLOWEST, delay * 1.1)

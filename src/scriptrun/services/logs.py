@@ -65,7 +65,7 @@ class Waiter:
         return (
             found.state == status.HEALTHY
             and record.run == self._run_id
-            and not status.listens(self._workspace, record.previous)
+            and not any(status.listens(self._workspace, run_id) for run_id in record.retired)
         )
 
     def _refuse_lost(self, record: ServiceRecord | None) -> None:

@@ -8,6 +8,7 @@ never lost, whoever is killed.
 
 from __future__ import annotations
 
+import os
 import time
 
 from scriptrun.core.run import Run
@@ -23,6 +24,7 @@ from scriptrun.spec import ids
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.store import detached
 from scriptrun.submission import submit as job_submit
+from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 #: the name of the process that finishes a replacement
 PROCESS_NAME = "scriptrun-service"
-#: seconds in which a canceled run ends
-_STOP_SECONDS = 120.0
+#: seconds beyond its grace period in which a canceled run ends
+_SLACK_SECONDS = 30.0
 
 
 def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceRecord | None) -> None:
@@ -42,9 +44,8 @@ def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceReco
     Raises WebserviceException if there is no ``existing`` service and the name was taken meanwhile.
     """
     name, run_id = prepared.request.name, prepared.job.id
-    superseded = None
     if existing is not None:
-        superseded = _set_next(workspace, prepared)
+        _set_next(workspace, prepared)
     elif not registry.create(workspace, _new_record(prepared)):
         raise taken(name)
     try:
@@ -52,14 +53,13 @@ def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceReco
             record = registry.get(workspace, name)
             registry.store_keys(workspace, record, run_id, prepared.keys)
         submit(workspace, prepared)
+        if prepared.order["replaces"] is None:  # nothing else serves
+            registry.change(workspace, name, lambda found: _switched(found, run_id))
     except BaseException:
         _withdraw(workspace, prepared)
         raise
-    if superseded:
-        cancel(workspace, superseded)
-    if prepared.order["replaces"] is None:  # nothing else serves
-        registry.change(workspace, name, lambda found: _switched(found, run_id))
-    else:
+    record = registry.get(workspace, name)
+    if record.next is not None or record.retired:
         command = workers.command("scriptrun.services.finish", str(workspace.root), name)
         detached.start(command, PROCESS_NAME)
 
@@ -96,16 +96,20 @@ def _new_record(prepared: PreparedService) -> ServiceRecord:
     )
 
 
-def _set_next(workspace: Workspace, prepared: PreparedService) -> str | None:
-    """Record the run that starts; returns the ID of one that it replaces before that was ready."""
-    superseded: list[str | None] = []
-    request = prepared.request
+def _set_next(workspace: Workspace, prepared: PreparedService) -> None:
+    """Record the run that starts; it replaces one that was to follow and is not ready yet.
 
-    def update(record: ServiceRecord) -> ServiceRecord:
-        superseded.append(record.next)
+    That one must have been submitted: until then nobody can cancel it.
+    """
+    request, run_id = prepared.request, prepared.job.id
+
+    def update(record: ServiceRecord) -> ServiceRecord | None:
+        if _is_being_submitted(workspace, record):
+            return None
         return record.replace(
-            next=prepared.job.id,
+            next=run_id,
             next_request=request.to_json(),
+            retired=_with(record.retired, record.next),
             by=identity.identify(),
             failure=None,
             description=request.description,
@@ -113,8 +117,19 @@ def _set_next(workspace: Workspace, prepared: PreparedService) -> str | None:
             properties=dict(request.properties),
         )
 
-    registry.change(workspace, request.name, update)
-    return superseded[-1]
+    while registry.change(workspace, request.name, update).next != run_id:
+        time.sleep(POLL_SECONDS)
+
+
+def _is_being_submitted(workspace: Workspace, record: ServiceRecord) -> bool:
+    """Whether a living process is about to submit the run that is to follow."""
+    if record.next is None or workspace.find_run(record.next) is not None:
+        return False
+    return record.by is not None and identity.may_be_alive(record.by)
+
+
+def _with(run_ids: list[str], run_id: str | None) -> list[str]:
+    return list(dict.fromkeys([*run_ids, *([run_id] if run_id else [])]))
 
 
 def _switched(record: ServiceRecord, run_id: str) -> ServiceRecord | None:
@@ -124,7 +139,7 @@ def _switched(record: ServiceRecord, run_id: str) -> ServiceRecord | None:
     request = record.next_request or record.request
     return record.replace(
         run=run_id,
-        previous=record.run or record.previous,
+        retired=_with(record.retired, record.run),
         request=request,
         next=None,
         next_request=None,
@@ -154,30 +169,51 @@ def _without_next(record: ServiceRecord, run_id: str, reason: str | None) -> Ser
 
 def advance(workspace: Workspace, name: str) -> ServiceRecord | None:
     """Take the step that is due, if any; returns the record, None if the service is gone."""
-    record = registry.read(workspace, name)
-    if record is None or record.next is None:
-        return record
-    if workspace.find_run(record.next) is None:
-        return _await_submission(workspace, record)
-    found = status.of_run(workspace, record.next)
-    is_alone = record.run is None or (
-        found.state != status.TRANSITIONING
-        and status.of_run(workspace, record.run, probe=False).has_ended
-    )
     try:
-        if is_alone or found.state == status.HEALTHY:
-            return _switch(workspace, record)
-        if found.has_ended:
-            return _give_up(workspace, record, found.reason)
+        record = registry.read(workspace, name)
+        if record is not None and record.next is not None:
+            record = _advance_next(workspace, record)
+        if record is not None and record.retired:
+            record = _end_retired(workspace, record)
     except registry.ServiceMissing:
         return None
     return record
 
 
+def _advance_next(workspace: Workspace, record: ServiceRecord) -> ServiceRecord | None:
+    run_id = record.next or ""
+    if workspace.find_run(run_id) is None:
+        return _await_submission(workspace, record)
+    found = status.of_run(workspace, run_id)
+    is_alone = record.run is None or (
+        found.state != status.TRANSITIONING
+        and status.of_run(workspace, record.run, probe=False).has_ended
+    )
+    if is_alone or found.state == status.HEALTHY:
+        return registry.change(workspace, record.name, lambda current: _switched(current, run_id))
+    return _give_up(workspace, record, found.reason) if found.has_ended else record
+
+
+def _end_retired(workspace: Workspace, record: ServiceRecord) -> ServiceRecord:
+    """Cancel the runs that were replaced; forget those that have ended."""
+    ended = []
+    for run_id in record.retired:
+        cancel(workspace, run_id)
+        if status.of_run(workspace, run_id, probe=False).has_ended:
+            ended.append(run_id)
+    if not ended:
+        return record
+
+    def forget(current: ServiceRecord) -> ServiceRecord:
+        return current.replace(retired=[each for each in current.retired if each not in ended])
+
+    return registry.change(workspace, record.name, forget)
+
+
 def _await_submission(workspace: Workspace, record: ServiceRecord) -> ServiceRecord | None:
     """Forget a run that its submitter did not live to submit; else leave it."""
     assert record.next is not None
-    if record.by is not None and identity.may_be_alive(record.by):
+    if _is_being_submitted(workspace, record):
         return record
     if workspace.find_run(record.next) is not None:  # it did, just before it ended
         return record
@@ -195,50 +231,57 @@ def _give_up(workspace: Workspace, record: ServiceRecord, reason: str) -> Servic
     )
 
 
-def _switch(workspace: Workspace, record: ServiceRecord) -> ServiceRecord:
-    """Stop the old run, now that the new one answers; then the record names the new one."""
-    run_id = record.next or ""
-
-    def update(current: ServiceRecord) -> ServiceRecord | None:
-        if current.next == run_id and current.run:
-            cancel(workspace, current.run)  # first: whoever continues from here does it again
-        return _switched(current, run_id)
-
-    return registry.change(workspace, record.name, update)
-
-
 def cancel(workspace: Workspace, run_id: str) -> None:
     """Cancel the run if it exists and has not ended."""
     folder = workspace.find_run(run_id)
-    if folder is not None:
+    if folder is not None and not os.path.lexists(folder / "cancel.json"):
         Run.at(workspace, folder).cancel()
 
 
-def stop(workspace: Workspace, name: str) -> None:
+def stop(workspace: Workspace, name: str) -> str:
     """Stop the service and wait until its runs have ended; its record stays.
 
-    Raises WebserviceException if there is no such service, or if it does not stop.
+    Returns the ID of the newest of them. Raises WebserviceException if there is no such service, or
+    if it does not stop.
     """
     record = advance(workspace, name) or registry.get(workspace, name)
-    runs = [run_id for run_id in (record.next, record.run, record.previous) if run_id]
+    while _is_being_submitted(workspace, record):
+        time.sleep(POLL_SECONDS)
+        record = advance(workspace, name) or registry.get(workspace, name)
+    runs = [run_id for run_id in (record.next, record.run, *record.retired) if run_id]
     for run_id in runs:
         cancel(workspace, run_id)
-    deadline = time.monotonic() + _STOP_SECONDS
     for run_id in runs:
-        while not status.of_run(workspace, run_id, probe=False).has_ended:
-            if time.monotonic() > deadline:
-                raise WebserviceException(
-                    f"Service {name!r} did not stop within {_STOP_SECONDS:g} s.",
-                    hint=f"To see why, use: scriptrun show {run_id}",
-                )
-            time.sleep(POLL_SECONDS)
+        _await_end(workspace, name, run_id)
     advance(workspace, name)
+    return record.newest
+
+
+def _await_end(workspace: Workspace, name: str, run_id: str) -> None:
+    folder = workspace.find_run(run_id)
+    job = None if folder is None else run_folder.read_job(folder)
+    seconds = 2 * _SLACK_SECONDS + (0.0 if job is None else job.grace_seconds)
+    deadline = time.monotonic() + seconds
+    while not status.of_run(workspace, run_id, probe=False).has_ended:
+        if time.monotonic() > deadline:
+            raise WebserviceException(
+                f"Service {name!r} did not stop within {seconds:g} s.",
+                hint=f"To see why, use: scriptrun show {run_id}",
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def remove(workspace: Workspace, name: str) -> None:
-    """Stop the service, and remove its record and its keys. Its runs stay in the list."""
-    stop(workspace, name)
-    registry.remove(workspace, name)
+    """Stop the service, and remove its record and its keys. Its runs stay in the list.
+
+    A run that is deployed meanwhile is stopped too.
+    """
+    registry.get(workspace, name)
+    while registry.read(workspace, name) is not None:
+        try:
+            registry.remove(workspace, name, stop(workspace, name))
+        except registry.ServiceMissing:
+            return  # another process has removed it
 
 
 def start(workspace: Workspace, name: str) -> bool:

@@ -81,9 +81,9 @@ def of_run(workspace: WorkspaceFiles, run_id: str, probe: bool = True) -> Servic
     return found
 
 
-def listens(workspace: WorkspaceFiles, run_id: str | None) -> bool:
+def listens(workspace: WorkspaceFiles, run_id: str) -> bool:
     """Whether the run's server takes new requests: not before it is ready, nor once it stops."""
-    folder = workspace.find_run(run_id) if run_id else None
+    folder = workspace.find_run(run_id)
     if folder is None:
         return False
     facts = server_state.read(str(folder)) or {}

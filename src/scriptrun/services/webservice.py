@@ -25,7 +25,6 @@ from scriptrun.services.request import ServiceRequest
 from scriptrun.services.status import ServiceState
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.spec.run_kinds import handler
-from scriptrun.spec.values import Value
 from scriptrun.store import records
 
 TYPE_CHECKING = False
@@ -39,15 +38,6 @@ if TYPE_CHECKING:
 
 #: how a service calls its keys
 _KEY_NAMES = ("primary", "secondary")
-
-
-class AccessToken(Value):
-    """A token that callers send: ``access_token``, with the times of v1's tokens."""
-
-    access_token: str
-    token_type: str = "Bearer"
-    refresh_after: datetime.datetime | None = None
-    expiry_on: datetime.datetime | None = None
 
 
 class Webservice(ServiceMetadata, OldDeployments):
@@ -234,7 +224,7 @@ class Webservice(ServiceMetadata, OldDeployments):
         assert token.refresh_after is not None
         return token.access_token, token.refresh_after
 
-    def get_access_token(self) -> AccessToken:
+    def get_access_token(self) -> client.AccessToken:
         """As ``get_token``, with all that v1's tokens have."""
         if not self.request.settings.get("token_auth_enabled"):
             raise WebserviceException(
@@ -242,7 +232,7 @@ class Webservice(ServiceMetadata, OldDeployments):
                 hint="Use get_keys(), or deploy it with token_auth_enabled=True.",
             )
         later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365)
-        return AccessToken(self.get_keys()[0], "Bearer", later, later)
+        return client.AccessToken(self.get_keys()[0], "Bearer", later, later)
 
     def delete(self) -> None:
         """Stop the service and remove it with its keys. Its runs stay in the list."""
