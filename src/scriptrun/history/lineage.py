@@ -5,6 +5,7 @@ from __future__ import annotations
 from scriptrun.core.dataset import Dataset
 from scriptrun.core.model import Model
 from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.data import summary
 from scriptrun.history import compare as compare_runs
 from scriptrun.registry import service_use, services
@@ -41,7 +42,8 @@ def model_lineage(model: Model) -> Json:
 
 def services_of(model: Model) -> list[Json]:
     """The services that serve the model, each with its run's ID and state (None if missing)."""
-    workspace, found = model.workspace, []
+    workspace = Workspace(model.workspace.root)
+    found: list[Json] = []
     for name in service_use.services_by_model(workspace).get((model.name, model.version), ()):
         record = services.read(workspace, name)
         run_id = record.newest if record is not None else ""

@@ -59,7 +59,7 @@ FIELDS = {
     "arguments": KnownField(TEXT, "the script's arguments, separated by spaces"),
     "target": KnownField(TEXT, "the compute target"),
     "user": KnownField(TEXT, "who submitted the run"),
-    "kind": KnownField(TEXT, "`run` or `sweep`"),
+    "kind": KnownField(TEXT, "`run`, `sweep` or `service`"),
     "parent": KnownField(TEXT, "the ID of the parent run; only child runs have one"),
     "note": KnownField(TEXT, "the note; see `scriptrun note`"),
     "archived": KnownField(FLAG, "whether the run is archived"),

@@ -57,7 +57,7 @@ def _models(
     for model in (request or {}).get("models") or ():
         name, version = model.get("name"), model.get("version")
         if version is None and model.get("path") is None:
-            version = _served_versions(workspace, run_id).get(name)
+            version = _served_versions(workspace, run_id).get(str(name))
         if isinstance(name, str) and isinstance(version, int):
             yield name, version
 
@@ -71,4 +71,4 @@ def _served_versions(workspace: WorkspaceFiles, run_id: str | None) -> Json:
         models = service_order.read(str(folder)).models
     except (OSError, ValueError):
         return {}
-    return {model.get("name"): model.get("version") for model in models}
+    return {str(model.get("name")): model.get("version") for model in models}
