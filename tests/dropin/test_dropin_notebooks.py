@@ -469,20 +469,20 @@ def test_a_notebook_of_another_language_is_refused(tmp_path):
 def test_the_check_reads_cells_as_they_run(tmp_path):
     path = notebook(
         tmp_path / "a.ipynb",
-        "! pip install azureml-sdk\nx = ! ls\nfrom azureml.core import Image",
+        "! pip install azureml-sdk\nx = ! ls\nfrom azureml.core import LinkedService",
         "pip install x",
         "print 'two'",
-        "%%writefile train.py\nfrom azureml.core import Image",
-        "%time from azureml.core import Image",
-        "from azureml.core import Image",
+        "%%writefile train.py\nfrom azureml.core import LinkedService",
+        "%time from azureml.core import LinkedService",
+        "from azureml.core import LinkedService",
         tags={6: ["skip-execution"]},
     )
     found = scan.check(str(path))
     assert [(usage.place.removeprefix(f"{path}, "), usage.name) for usage in found] == [
-        ("cell 1:3", "azureml.core.Image"),
+        ("cell 1:3", "azureml.core.LinkedService"),
         ("cell 3:1", "not valid Python"),
-        ("cell 4:2", "azureml.core.Image"),
-        ("cell 5:1", "azureml.core.Image"),
+        ("cell 4:2", "azureml.core.LinkedService"),
+        ("cell 5:1", "azureml.core.LinkedService"),
     ]
 
 

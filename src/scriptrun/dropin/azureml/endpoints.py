@@ -72,7 +72,7 @@ class AksEndpointDeploymentConfiguration(AksServiceDeploymentConfiguration):
 class AksEndpoint(AksWebservice):
     """A service on a cluster, deployed with ``AksEndpoint.deploy_configuration``."""
 
-    deploy_configuration = AksEndpointDeploymentConfiguration  # type: ignore[assignment]
+    deploy_configuration = AksEndpointDeploymentConfiguration  # type: ignore[assignment]  # as v1
 
     @property
     def versions(self) -> dict[str, Any]:

@@ -133,6 +133,7 @@ class Image:
     image_build_log_uri = generated_image_uri = None
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:  # noqa: D102
+        # a ContainerImage, as in v1
         return object.__new__(ContainerImage if cls is Image else cls)  # type: ignore[return-value]
 
     def __init__(
