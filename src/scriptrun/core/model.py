@@ -201,18 +201,21 @@ class Model:
         deployment_target: object = None,
         overwrite: bool = False,
         show_output: bool = False,
+        *,
+        pins: str | None = None,
     ) -> Webservice:
         """Serve ``models`` as the service ``name``; returns a Webservice at once.
 
         ``deployment_config`` is LocalWebservice, AciWebservice or AksWebservice
         ``.deploy_configuration(...)``: all of them are a service on this machine. Without
         ``inference_config`` the first model is served by what it is. ``overwrite`` replaces a
-        service of that name. ``show_output`` waits, and prints the log. Raises WebserviceException
+        service of that name. ``show_output`` waits, and prints the log. ``pins`` ("exact", "relax")
+        is as for Experiment.submit. Raises WebserviceException
         with all problems.
         """
         service: Webservice = handler("scriptrun.services.deploy:deploy_model")(
             Workspace(workspace.root), name, models, inference_config, deployment_config,
-            deployment_target, overwrite, show_output,
+            deployment_target, overwrite, show_output, pins or workspace.pins,
         )  # fmt: skip
         return service
 

@@ -300,13 +300,15 @@ def _is_idle(program: Program, line: cst.SimpleStatementLine, cluster: Cluster) 
 
 
 def _idle_statement(program: Program, use: cst.CSTNode) -> cst.SimpleStatementLine | None:
-    """The statement around ``use`` if it only waits for the cluster, or prints its state."""
+    """The statement around ``use`` if it waits for the cluster, prints its state or deletes it."""
     attribute = use
     if not isinstance(attribute, cst.Attribute) or attribute.attr.value not in (
         *_IDLE,
         "status",
         "provisioning_state",
         "provisioning_errors",
+        "delete",
+        "detach",
     ):
         return None
     line = program.statement(use)

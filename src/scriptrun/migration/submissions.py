@@ -6,6 +6,8 @@ Under azureml's names pins may be relaxed, and ``start_logging`` keeps what is w
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from scriptrun.migration import experiment_values
@@ -23,6 +25,9 @@ _SUBMISSIONS = {"submit": EXPERIMENT, "submit_many": EXPERIMENT, "submit_child":
 #: classes whose objects only experiments and runs can submit
 _CONFIGURATIONS = ("ScriptRunConfig", "HyperDriveConfig", "HyperDriveRunConfig")
 _OUTPUTS = "outputs"
+_DEPLOY = re.compile(r"(azureml\.core\.(\w+\.)?|scriptrun\.)Model\.deploy$")
+#: the arguments of a deployment that gives an environment: workspace, name, models, and it
+_LEAST_WITH_CONFIG = 4
 
 
 def rewrite(program: Program, keeps_experiments: bool = False) -> RewriteResult:
@@ -37,7 +42,9 @@ def rewrite(program: Program, keeps_experiments: bool = False) -> RewriteResult:
         name = attribute.attr.value
         if keeps_experiments and _is_experiment(program, attribute):
             continue
-        if name in _SUBMISSIONS:
+        if name == "deploy" and isinstance(call, cst.Call) and is_called:
+            _rewrite_deployment(program, attribute, call, result)
+        elif name in _SUBMISSIONS:
             _rewrite_submission(program, attribute, call if is_called else None, result)
         elif name == "start_logging" and isinstance(call, cst.Call) and is_called:
             _rewrite_logging(program, attribute, call, result)
@@ -76,6 +83,22 @@ def _rewrite_submission(
         "To replace versions that are no longer available, as before, call it with pins='relax'."
     )
     _add_finding(program, attribute, NEEDS_REVIEW, reason, result, advice)
+
+
+def _rewrite_deployment(
+    program: Program, attribute: cst.Attribute, call: cst.Call, result: RewriteResult
+) -> None:
+    """Let a deployment that gives an environment treat its pins as before."""
+    if not _DEPLOY.match(program.qualified_name(attribute)):
+        return
+    if _argument(call, "pins") or _has_stars(call) or len(call.args) < _LEAST_WITH_CONFIG:
+        return
+    setting = f"pins={_quoted(program, 'relax')}"
+    result.edits += _added(
+        program, call, setting.replace("=", Arguments(program, call).equals(), 1)
+    )
+    reason = f"{setting}, which azureml's names imply"
+    _add_finding(program, attribute, REWRITTEN, reason, result)
 
 
 def _may_be_submission(method: str, call: cst.CSTNode | None) -> bool:

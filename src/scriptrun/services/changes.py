@@ -134,5 +134,6 @@ def copy_of(
         source_directory=request.source_directory,
         entry_script=request.entry_script,
         environment=request.environment,
+        pins=request.pins,
         variables=request.variables,
     )

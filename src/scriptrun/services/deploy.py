@@ -13,6 +13,7 @@ from scriptrun.services import changes, rollout, sdk_request
 from scriptrun.services.prepare import prepare
 from scriptrun.services.request import ServiceRequest
 from scriptrun.services.webservice import Webservice
+from scriptrun.spec.environment import EXACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,12 +52,13 @@ def deploy_model(
     deployment_target: object = None,
     overwrite: bool = False,
     show_output: bool = False,
+    pins: str = EXACT,
 ) -> Webservice:
     """Deploy as the SDK v1's ``Model.deploy``: see there."""
     request = sdk_request.request_of(
         workspace, name, models, inference_config, deployment_config, deployment_target
     )
-    service = deploy(workspace, request, overwrite)
+    service = deploy(workspace, request.replace(pins=pins), overwrite)
     if show_output:
         service.wait_for_deployment(show_output=True)
     return service

@@ -283,7 +283,10 @@ def _check_job(
     if request.gpus:
         config.gpus = request.gpus
     origin = submission_check.Origin(
-        request.interpreter, variables=request.variables, display_name=request.name
+        request.interpreter,
+        variables=request.variables,
+        pins=request.pins,
+        display_name=request.name,
     )
     try:
         return submission_check.check(config, workspace, EXPERIMENT, request.tags, origin)

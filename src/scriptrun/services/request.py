@@ -5,6 +5,7 @@ from __future__ import annotations
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.services.deployment import LOCAL
 from scriptrun.registry.services import ServiceRecord
+from scriptrun.spec.environment import EXACT
 from scriptrun.spec.values import Value, as_object, fresh
 
 TYPE_CHECKING = False
@@ -32,7 +33,8 @@ class ServiceRequest(Value):
     """A service as the user asks for it.
 
     Without ``entry_script`` the first model is served by what it is. ``source_directory`` is copied
-    whole; without one, the entry script and the Python files next to it. ``port`` None is any free
+    whole; without one, the entry script and the Python files next to it. ``pins`` says what
+    happens to pinned packages that are unavailable, as for jobs. ``port`` None is any free
     one. ``keys`` (for ``auth`` "key") are made up unless given. ``settings`` are the other
     deployment settings of the SDK v1: recorded, without effect. ``interpreter`` is the Python where
     no environment is given or chosen (default: this process's own). ``test`` is one request's text:
@@ -44,6 +46,7 @@ class ServiceRequest(Value):
     source_directory: str | None = None
     entry_script: str | None = None
     environment: Environment | None = None
+    pins: str = EXACT
     variables: dict[str, str] = fresh(default_factory=dict)
     host: str = "127.0.0.1"
     port: int | None = None

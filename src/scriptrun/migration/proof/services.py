@@ -100,8 +100,9 @@ class Services:
             "source_directory": folder,
             "script": request.entry_script,
         }
-        described = {**request.replace(environment=None).to_json(), **facts}
+        described: Json = {**request.replace(environment=None).to_json(), **facts}
         described["source_directory"] = folder
+        described.pop("pins", None)  # the job's environment has them
         self._record({**checked.job.to_dict(), **own, "kind": KIND, KIND: described})
 
     def remove(self, name: str) -> None:
