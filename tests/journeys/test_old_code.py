@@ -12,11 +12,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scriptrun import Dataset, Workspace
+from scriptrun import Dataset, Webservice, Workspace
 from scriptrun.core.model import Model
 from scriptrun.testing.jobs import PATIENCE
 
@@ -41,6 +42,8 @@ finally:
 """
 #: what a case's own shell lines call as pip installs nothing, wherever it comes from
 NO_INSTALLS = {"PIP_REQUIRE_VIRTUALENV": "1", "PIP_DRY_RUN": "1"}
+#: the experiment of the runs that serve
+SERVICES = "services"
 CASES = Path(__file__).resolve().parents[1] / "old_code"
 
 
@@ -73,12 +76,15 @@ def one_cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def project(name, tmp_path, one_cache, monkeypatch) -> Path:
+def project(name, tmp_path, one_cache, monkeypatch) -> Iterator[Path]:
     """A copy of the case's folder."""
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(one_cache))
     copy = tmp_path / "project"
     shutil.copytree(CASES / name, copy, ignore=shutil.ignore_patterns("case.json"))
-    return copy
+    yield copy
+    for metadata in tmp_path.rglob(".scriptrun/services"):  # a case that failed leaves some
+        for service in Webservice.list(Workspace(metadata.parent.parent)):
+            service.delete()
 
 
 @pytest.mark.slow
@@ -138,8 +144,9 @@ def compare(project: Path, facts: dict, shown: str) -> None:
 
 
 def compare_records(workspace: Workspace, facts: dict, shown: str) -> None:
+    assert [service.name for service in Webservice.list(workspace)] == [], shown
     experiments = workspace.experiments
-    assert set(experiments) == set(facts.get("jobs", {})), shown
+    assert set(experiments) - {SERVICES} == set(facts.get("jobs", {})), shown
     for name, expected in facts.get("jobs", {}).items():
         runs = sorted(
             experiments[name].get_runs(), key=lambda run: run.get_details()["createdTimeUtc"]

@@ -1,0 +1,2 @@
+def scale(values, by):
+    return [value * by for value in values]
