@@ -151,7 +151,8 @@ class _Image:
             yield from self._call_of(parent)
             return
         target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
-        if not isinstance(target, cst.Name) or target.value in self.program.hidden:
+        is_only = isinstance(parent, cst.Assign) and len(parent.targets) == 1
+        if not isinstance(target, cst.Name) or target.value in self.program.hidden or not is_only:
             raise CannotRewrite("its use is not visible")
         if len(self.program.assignments(target.value, target)) > 1:
             raise CannotRewrite(f"{target.value} has other values, too")
