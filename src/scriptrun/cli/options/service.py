@@ -45,7 +45,7 @@ def parse(args: argparse.Namespace, workspace: Workspace) -> ServiceRequest:
         source,
         entry,
         environment,
-        variables,
+        variables=variables,
         compute_target=args.compute,
         interpreter=default_python.choose(folder, workspace.root)[0],
         auth="key" if args.key else "none",
