@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -122,8 +123,6 @@ def _requirements(workspace: Workspace, prepared: PreparedService) -> tuple[str,
 
 
 def _own_version() -> str:
-    import sys
-
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 

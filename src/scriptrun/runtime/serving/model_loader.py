@@ -25,8 +25,8 @@ _LONGEST = 500
 def load(order: "ServiceOrder", folder: str) -> "Callable[[str], object]":
     """The function that answers requests with the first model of ``order``.
 
-    It takes a request's text and returns ``{"predictions": ...}``. Raises ServiceError if it cannot
-    be told what the model is, or if its library is missing.
+    It takes a request's text and returns ``{"predictions": ...}``. Raises ServiceError if the
+    kind of the model is not clear, or if its library is missing.
     """
     if not order.models:
         raise ServiceError("There is no model to serve: give one, or an entry script (--entry).")

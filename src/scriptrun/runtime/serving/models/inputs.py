@@ -23,7 +23,7 @@ class ModelInput:
     """The values of one request.
 
     ``rows`` is a nested list; ``columns`` names the values of each row, if the caller did;
-    ``tensors`` are nested lists by name, where the input is no table (``rows`` is then empty).
+    ``tensors`` are nested lists by name, where the input is not a table (``rows`` is then empty).
     """
 
     def __init__(

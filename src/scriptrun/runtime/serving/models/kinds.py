@@ -78,7 +78,7 @@ def detect(path: str, framework: "Optional[str]" = None) -> "Tuple[ModelKind, st
     what = "{!r}".format(os.path.basename(path))
     if os.path.isdir(path):
         what += " (with {})".format(names) if names else " (an empty folder)"
-    many = "holds several models" if known else "is no kind of model that scriptrun knows"
+    many = "holds several models" if known else "is not a kind of model that scriptrun knows"
     raise ServiceError("The model {} {}. {}".format(what, many, _WRITE_ONE))
 
 

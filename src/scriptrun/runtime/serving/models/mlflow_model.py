@@ -50,7 +50,7 @@ def _values(model_input: ModelInput, types: "dict[str, str]") -> "Any":
 
 
 def _as_floats(table: "Any", types: "dict[str, str]") -> "Any":
-    """``table`` with floats where the model wants some: JSON writes 1.0 as 1, too."""
+    """``table`` with floats where the model expects some: JSON writes 1.0 as 1, too."""
     wanted = {
         name: "float32" if kind == "float" else "float64"
         for name, kind in types.items()

@@ -42,7 +42,9 @@ def _unpickle(path: str) -> "Any":
         text = "The model cannot be loaded: {}. {}"
         raise ServiceError(text.format(problem, _ENTRY)) from None
     except (pickle.UnpicklingError, EOFError, IndexError, KeyError, UnicodeDecodeError) as problem:
-        raise ServiceError("The file is no pickle, or damaged: {}.".format(problem)) from None
+        raise ServiceError(
+            "The file is not a pickle, or it is damaged: {}.".format(problem)
+        ) from None
 
 
 def predict(model: "Any", model_input: ModelInput) -> "Any":

@@ -1,5 +1,7 @@
 """XGBoost models in its own formats (JSON, UBJSON and the old binary one)."""
 
+import json
+
 from scriptrun.runtime.serving.errors import ServiceError
 from scriptrun.runtime.serving.models import pickled
 from scriptrun.runtime.serving.models.inputs import ModelInput
@@ -27,9 +29,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
 
 
 def _estimator(booster: "Any", path: str) -> "Any":
-    """The classifier or regressor that saved the model; None for a Booster of its own."""
-    import json
-
+    """The classifier or regressor that saved the model; None for a Booster."""
     import xgboost
 
     note = booster.attributes().get("scikit_learn")
