@@ -81,6 +81,15 @@ def test_a_signal_lets_requests_end(number, serve, tmp_path):
     assert "Traceback" not in served.log()
 
 
+def test_a_client_that_sends_half_a_request_does_not_hold_it_up(serve):
+    served = serve(WAITS)
+    with served.socket() as client:
+        client.sendall(b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        assert served.request("GET", "/").status == 200
+        assert served.stop() == 0
+        assert client.recv(65536).startswith(b"HTTP/1.1 408")
+
+
 def cannot_connect(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port)).close()

@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+import traceback
 from collections import deque
 
 from scriptrun.runtime.serving.errors import Refused
@@ -42,6 +43,8 @@ _TICK = 0.05
 _IDLE_TICKS = 20
 #: seconds that a kept connection may be silent, that a client has to read, and to stop sending
 _IDLE_SECONDS, _SEND_SECONDS, _LINGER_SECONDS = 75.0, 60.0, 2.0
+#: seconds to finish sending a request, or reading a response, once the service stops
+_STOP_SECONDS = 2.0
 #: connections at most, and bytes read at once and kept while run() works
 _CONNECTIONS, _READ_SIZE, _AHEAD = 1000, 256 * 1024, 64 * 1024
 #: bytes of unfinished bodies that a worker holds at most, beside one of the largest size
@@ -221,7 +224,11 @@ class HttpServer:
         for descriptor, flags in events:
             client = self._connections.get(descriptor)
             if client is not None:
-                self._serve_client(client, flags)
+                try:
+                    self._serve_client(client, flags)
+                except Exception:  # a mistake of ours costs one client, not all
+                    traceback.print_exc()
+                    self._close(client)
             elif descriptor == self._wake_reader:
                 os.read(self._wake_reader, 4096)
             elif descriptor == self._control.descriptor:
@@ -338,12 +345,19 @@ class HttpServer:
         if response is None:
             client.begin_body(self._order.body_limit)
             if client.has_body() and client.wants_continue():
-                client.sock.send(_CONTINUE)
+                self._invite(client)
             return True
         has_body = client.has_body()
         client.is_last = client.is_last or has_body
         self._respond(client, response, lingers=has_body)
         return True
+
+    @staticmethod
+    def _invite(client: Connection) -> None:
+        try:
+            client.sock.send(_CONTINUE)
+        except OSError:
+            pass  # the next read finds out
 
     def _respond(self, client: Connection, response: "Response", lingers: bool = False) -> None:
         request = client.request
@@ -476,6 +490,8 @@ class HttpServer:
         for client in list(self._connections.values()):
             if client.is_idle():
                 self._receive_last(client)
+            elif client.deadline is not None:
+                client.deadline = min(client.deadline, self._now + _STOP_SECONDS)
         self._is_done = not self._connections
 
     def _receive_last(self, client: Connection) -> None:
