@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scriptrun.runtime.serving.http import poller, server  # noqa: F401 - run in the server
+from scriptrun.runtime.serving.http import clients, poller, server  # noqa: F401 - run in the server
 from scriptrun.testing.jobs import until
 
 SLEEPER = """
