@@ -188,3 +188,14 @@ def test_names_of_v1_exist(bench):
     with pytest.raises(AttributeError):
         _ = missing.no_such_thing
     assert Model.Framework.SCIKITLEARN == "ScikitLearn"
+
+
+def test_a_service_whose_run_is_damaged_is_still_listed(bench):
+    service = bench.deploy()
+    service.stop()
+    (service.current_run.path / "job.json").write_text("{")
+    health = bench.workspace.webservices["digits"].health
+    assert health.has_ended
+    assert "job.json is damaged" in health.reason
+    bench.write(version="2")
+    assert bench.deploy(overwrite=True).run("1")["version"] == "2"

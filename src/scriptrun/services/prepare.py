@@ -261,7 +261,9 @@ def _choose_environment(
 ) -> tuple[Environment | None, str]:
     try:
         module = importlib.import_module("scriptrun.services.environment")
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != "scriptrun.services.environment":
+            raise
         return None, ""
     chosen: tuple[Environment | None, str] = module.choose(workspace, request)
     return chosen

@@ -10,8 +10,10 @@ from scriptrun.runs import status as run_status
 from scriptrun.runtime import identity
 from scriptrun.runtime.serving import state as server_state
 from scriptrun.spec import states
+from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value
+from scriptrun.store import records
 from scriptrun.tracking import run_folder, run_state
 
 TYPE_CHECKING = False
@@ -63,12 +65,8 @@ def status_of(workspace: WorkspaceFiles, folder: Path, job: JobSpec) -> run_stat
 def of_run(workspace: WorkspaceFiles, run_id: str, probe: bool = True) -> ServiceState:
     """The state of the service that the run serves; ``probe``: ask the server itself too."""
     folder = workspace.find_run(run_id) if run_id else None
-    job = None if folder is None else run_folder.read_job(folder)
-    if folder is None or job is None:
-        return ServiceState(STOPPED, f"its run {run_id} was removed")
-    try:
-        standing = run_status.status_of(workspace, folder, job)
-    except run_status.RunMissing:
+    standing = None if folder is None else _standing(workspace, folder)
+    if folder is None or standing is None:
         return ServiceState(STOPPED, f"its run {run_id} was removed")
     facts = server_state.read(str(folder)) or {}
     if standing.is_final:
@@ -79,6 +77,19 @@ def of_run(workspace: WorkspaceFiles, run_id: str, probe: bool = True) -> Servic
         if problem:
             return found.replace(state=UNHEALTHY, reason=problem)
     return found
+
+
+def _standing(workspace: WorkspaceFiles, folder: Path) -> run_state.RunState | None:
+    """The run's state, None if it is missing; the last known one if its cluster does not answer."""
+    try:
+        job = run_folder.read_job(folder)
+        return None if job is None else run_status.status_of(workspace, folder, job)
+    except records.DamagedRecord as error:
+        return run_status.of_damaged(folder, error.problem)
+    except run_status.RunMissing:
+        return None
+    except ScriptrunError as error:
+        return run_state.read_status(folder).replace(reason=error.message)
 
 
 def listens(workspace: WorkspaceFiles, run_id: str) -> bool:
