@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 
 import pytest
@@ -199,3 +200,40 @@ def test_a_service_whose_run_is_damaged_is_still_listed(bench):
     assert "job.json is damaged" in health.reason
     bench.write(version="2")
     assert bench.deploy(overwrite=True).run("1")["version"] == "2"
+
+
+def test_models_keys_and_replicas_are_updated(bench):
+    config = AksWebservice.deploy_configuration(auth_enabled=False)
+    service = bench.deploy_model("up", [bench.model(text="old")], deployment_config=config)
+    uri = service.scoring_uri
+    bench.write(version="2")  # not taken: only the models change
+    service.update(models=[bench.model(text="new")], num_replicas=2)
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.run("0") == {"version": "1", "model": "new", "data": 0}
+    assert (service.health.workers, service.scoring_uri) == (2, uri)
+    service.update(auth_enabled=True, tags={"safe": "yes"})
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.auth_enabled
+    assert service.tags == {"safe": "yes"}
+    with pytest.raises(urllib.error.HTTPError):
+        post(uri, 1)
+    assert service.run("1")["data"] == 1
+    service.update(inference_config=bench.config())
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.run("0")["version"] == "2"
+    assert service.run("0")["model"] == "new"
+    with pytest.raises(WebserviceException, match="workers is 0"):
+        service.update(num_replicas=0)
+    assert service.health.state == "Healthy"
+
+
+def test_a_local_service_moves_to_another_port(bench):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    service = bench.deploy_model("moves")
+    before = service.port
+    service.update(deployment_config=LocalWebservice.deploy_configuration(port=port), wait=True)
+    assert service.port == port != before
+    assert service.scoring_uri == f"http://127.0.0.1:{port}/score"
+    assert service.run("1")["data"] == 1
