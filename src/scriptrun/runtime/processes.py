@@ -27,10 +27,12 @@ DATA = "scriptrun-data"
 SWEEP = "scriptrun-sweep"
 #: what reports the ends of runs to the user
 NOTIFIER = "scriptrun-alert"
+#: what finishes the replacement of a service's run
+SERVICE = "scriptrun-serve"
 #: rootless podman's pause process, shared by all containers; it belongs to no run
 _PAUSE = (b"catatonit", b"podman pause")
 _KEEPERS = (
-    *(name.encode() for name in (GUARD, RUNNER, DATA, SWEEP, NOTIFIER)),
+    *(name.encode() for name in (GUARD, RUNNER, DATA, SWEEP, NOTIFIER, SERVICE)),
     *_PAUSE,
 )
 

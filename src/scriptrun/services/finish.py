@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from scriptrun.core.workspace import Workspace
-from scriptrun.runtime import identity
+from scriptrun.runtime import identity, processes
 from scriptrun.services import rollout
 
 #: seconds between two looks, at most
@@ -17,7 +17,7 @@ _SLOWEST = 2.0
 
 def main(root: str, name: str) -> None:
     """Advance the service ``name`` of the workspace at ``root`` until nothing is left to do."""
-    identity.set_process_name(rollout.PROCESS_NAME)
+    identity.set_process_name(processes.SERVICE)
     workspace, delay = Workspace(root), rollout.POLL_SECONDS
     while True:
         record = rollout.advance(workspace, name)

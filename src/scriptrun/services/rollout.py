@@ -16,7 +16,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.queue import workers
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
-from scriptrun.runtime import identity
+from scriptrun.runtime import identity, processes
 from scriptrun.services import status
 from scriptrun.services.prepare import PreparedService, again
 from scriptrun.services.request import ServiceRequest, of_record
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 #: seconds between two looks at a server that starts
 POLL_SECONDS = 0.1
-#: the name of the process that finishes a replacement
-PROCESS_NAME = "scriptrun-service"
 #: seconds beyond its grace period in which a canceled run ends
 _SLACK_SECONDS = 30.0
 
@@ -61,7 +59,7 @@ def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceReco
     record = registry.get(workspace, name)
     if record.next is not None or record.retired:
         command = workers.command("scriptrun.services.finish", str(workspace.root), name)
-        detached.start(command, PROCESS_NAME)
+        detached.start(command, processes.SERVICE)
 
 
 def submit(workspace: Workspace, prepared: PreparedService) -> Path:
