@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import threading
+import urllib.error
 
 import pytest
-from service_runs import RAISES, call, healthy, submit_service
+from service_runs import ECHO, RAISES, call, healthy, submit_service
 
 from scriptrun.engines.slurm.engine import Slurm
+from scriptrun.registry import compute_targets
 from scriptrun.runs import service_facts
 from scriptrun.runtime.serving import state as service_state
+from scriptrun.services import deploy
+from scriptrun.services.request import ServiceRequest
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
 
@@ -126,6 +130,29 @@ def test_one_that_is_requeued_serves_again_at_its_new_address(tmp_path, slurm, s
     assert healthy(run)["pid"] != first["pid"]
     assert call(run, "again") == {"body": "again"}
     assert run.get_details()["attempts"] == 2
+
+
+def test_a_deployed_one_has_its_keys_and_no_file_of_the_workspace_has_them(
+    bench, services, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    compute_targets.put(bench.workspace, Slurm(name="cluster", partition="main"))
+    request = ServiceRequest(
+        "guarded",
+        source_directory=str(bench.source(ECHO)),
+        entry_script="job.py",
+        compute_target="cluster",
+        auth="key",
+    )
+    service = deploy.deploy(bench.workspace, request)
+    services.append(service.current_run)
+    service.wait_for_deployment()
+    key = service.get_keys()[0]
+    assert service.run('"hello"') == {"body": '"hello"'}
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        call(service.current_run)
+    written = jobs.tree(bench.workspace.directory)
+    assert not [name for name, content in written.items() if key.encode() in content]
 
 
 def pid_of(run):
