@@ -11,9 +11,12 @@ import pytest
 from service_bench import served
 
 from scriptrun import Webservice, Workspace
+from scriptrun.cleanup import selection, stored_runs
+from scriptrun.registry import models
 from scriptrun.registry import services as registry
 from scriptrun.services import rollout
-from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.errors import UserErrorException, WebserviceException, WorkspaceException
+from scriptrun.testing.jobs import until
 
 #: a user that no machine has
 MALLORY = 61234
@@ -54,3 +57,26 @@ def test_nothing_of_another_users_workspace_is_served(bench):
         for name in ("", *names):
             os.chown(os.path.join(folder, name), 0, 0, follow_symlinks=False)
     assert service.current_run.get_status() == "Canceled"
+
+
+def test_pruning_the_run_of_a_removed_service_keeps_its_models(bench):
+    model = bench.model()
+    service = bench.deploy(models=(served(model),))
+    run = service.current_run
+    with pytest.raises(UserErrorException, match="the run of the service 'digits'"):
+        run.remove()
+    rollout.stop(bench.workspace, "digits")
+    with pytest.raises(WebserviceException, match="digits:1 is served by 'digits'"):
+        model.delete()
+    rollout.remove(bench.workspace, "digits")
+    until(lambda: not is_kept(bench, run), "its launcher lives on")
+    run.remove()
+    assert [row.id for row in bench.workspace.prune().runs] == [run.id]
+    assert not run.path.exists()
+    record = models.get(bench.workspace, "digits", 1)
+    assert list(models.damages(bench.workspace, record)) == []
+    model.delete()
+
+
+def is_kept(bench, run):
+    return selection._why_kept(stored_runs.StoredRuns(bench.workspace).runs[run.id])
