@@ -34,6 +34,7 @@ ELSEWHERE = {
     "runs.follow": "cli/test_cli_parts.py",
     "runs.status": "conformance/test_toy_engine.py",
     "runtime.conda_prefix": "preparation/test_conda_runs.py",
+    "services.old_deployments": "dropin/test_dropin_services.py",
     "spec.tool_python": "dropin/test_other_python.py",
     "store.blobs": "core/test_model.py",
     "store.container_tool": "environments/test_image_parts.py",

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptrun import Dataset, Model, Run, Workspace
+from scriptrun import Dataset, InferenceConfig, Model, Run, Workspace
+from scriptrun.config.services.deployment import AksServiceDeploymentConfiguration
 from scriptrun.core.model_metadata import ResourceConfiguration
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import (
+    ModelNotFoundException,
+    UserErrorException,
+    WebserviceException,
+)
 from scriptrun.store import blobs
 from scriptrun.testing.jobs import Bench
 
@@ -274,8 +279,34 @@ def test_wrong_asks_are_sentences(workspace, weights, tmp_path):
     with pytest.raises(UserErrorException, match="must be a number"):
         Model(workspace, "digits", version="latest")
     Model.register(workspace, weights, "digits")
-    with pytest.raises(NotImplementedError, match="does not serve models"):
-        Model.deploy(workspace, "service", [Model(workspace, "digits")])
+    with pytest.raises(NotImplementedError, match="Measure the service"):
+        Model.profile(workspace, "p", [Model(workspace, "digits")], InferenceConfig("s.py"), None)
+    with pytest.raises(NotImplementedError, match=r"use model\.download"):
+        Model(workspace, "digits").get_sas_urls()
+
+
+def test_a_missing_model_is_v1s_error_of_services(workspace, weights):
+    Model.register(workspace, weights, "digits", tags=["onnx"])
+    assert Model(workspace, "digits").tags == {"onnx": ""}
+    for ask in (
+        {"name": "none"},
+        {"name": "digits", "version": 7},
+        {"name": "digits", "tags": "x"},
+    ):
+        with pytest.raises(ModelNotFoundException) as raised:
+            Model(workspace, **ask)
+        assert isinstance(raised.value, WebserviceException) and raised.value.hint
+
+
+def test_what_would_be_deployed_is_printed(workspace, weights, capsys):
+    model = Model.register(workspace, weights, "digits")
+    config = AksServiceDeploymentConfiguration(num_replicas=2)
+    Model.print_configuration([model], InferenceConfig("score.py"), config, "my-aks")
+    shown = capsys.readouterr().out
+    assert "Models: digits:1" in shown and "'score.py'" in shown
+    assert "Deployment target: my-aks" in shown and "num_replicas: 2" in shown
+    Model.print_configuration([], None, None, None)
+    assert "this machine" in capsys.readouterr().out
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from scriptrun.core.workspace import Workspace
-from scriptrun.dropin import finder, scan
+from scriptrun.dropin import finder, scan, serving_table
+from scriptrun.dropin.azureml import endpoints, image_deployments
+from scriptrun.services import old_deployments
 from scriptrun.services.webservice import Webservice
 from scriptrun.testing.jobs import PATIENCE
 
@@ -408,3 +410,50 @@ def test_an_image_answers_one_request_without_a_service(ws):
     assert image.run(json.dumps({"data": [2]})) == {"result": [6.0]}
     with pytest.raises(WebserviceException, match="Image 'i:1' failed"):
         image.run(b'{"data": 7}')
+
+
+def test_an_endpoint_is_a_service_with_one_version(ws):
+    from azureml.core import Model
+    from azureml.core.model import InferenceConfig
+    from azureml.core.webservice import AksEndpoint, AksWebservice
+
+    config = AksEndpoint.deploy_configuration(
+        version_name="v1", traffic_percentile=100, auth_enabled=False, num_replicas=1
+    )
+    config.validate_endpoint_configuration()
+    inference = InferenceConfig("score.py", "python", "myenv.yml")
+    service = Model.deploy(ws, "e", [Model(ws, "times")], inference, config)
+    service.wait_for_deployment()
+    endpoint = AksEndpoint(ws, "e")
+    assert type(service) is AksWebservice and list(endpoint.versions) == ["v1"]
+    assert endpoint.run(json.dumps({"data": [1]})) == {"result": [3.0]}
+    endpoint.update(tags={"a": "b"}, description="d")
+    assert (endpoint.tags, endpoint.serialize()["description"]) == ({"a": "b"}, "d")
+    with pytest.raises(NotImplementedError, match="Deploy each version as another service"):
+        endpoint.create_version("v2")
+    unknown = endpoints.UnknownWebservice(ws, "e")
+    assert unknown.run(input='{"data": [2]}') == {"result": [6.0]}
+    with pytest.raises(NotImplementedError, match="Use Webservice"):
+        unknown.update("x")
+
+
+def test_what_is_no_image_is_refused_by_name(ws):
+    from azureml.core import Webservice as OldWebservice
+    from azureml.exceptions import WebserviceException
+
+    assert issubclass(OldWebservice, old_deployments.OldDeployments)
+    for deploy in (OldWebservice.deploy_from_image, image_deployments.deploy_image):
+        with pytest.raises(WebserviceException, match="'times:1' is not an image"):
+            deploy(ws, "s", "times:1")
+    assert Webservice.list(ws) == []
+
+
+def test_the_table_adds_to_the_modules_that_have_other_names():
+    own = {"azureml.core": {"a": "A B"}, "azureml.core.model": {"b": "C"}, "other": {}}
+    before = json.dumps(own)
+    merged = serving_table.merged(own)
+    assert merged["azureml.core"]["a"] == "A B" and len(merged["azureml.core"]) > 1
+    assert merged["azureml.core.model"]["b"] == "C" and merged["other"] == {}
+    twice = serving_table.merged({"azureml.core": {"scriptrun.services.webservice": "Mine"}})
+    assert twice["azureml.core"]["scriptrun.services.webservice"] == "Mine Webservice"
+    assert json.dumps(own) == before
