@@ -338,7 +338,7 @@ config = InferenceConfig(entry_script='score.py', runtime='python', conda_file='
 service = Model.deploy(ws, 'from-job', [Model(ws, 'times')], config,
                        AciWebservice.deploy_configuration(cpu_cores=1, memory_gb=1))
 service.wait_for_deployment(True)
-assert service.run(json.dumps({'data': [1]})) == {'result': [3.0]}
+assert service.run(bytes(json.dumps({'data': [1]}), encoding='utf8')) == {'result': [3.0]}
 """
 SUBMIT_IT = (
     BEGIN

@@ -142,6 +142,7 @@ class ObjectServer:
             self._decode(key): self._decode(item) for key, item in value["of"]
         },
         "time": lambda self, value: datetime.datetime.fromtimestamp(value["seconds"], datetime.UTC),
+        "bytes": lambda self, value: value["text"].encode("latin-1"),
         "frame": lambda self, value: parquet_file.Frame(value["path"]),
     }
 

@@ -2,8 +2,9 @@
 
 Python 3.6+, standard library only. Values are sent as JSON: lists as they are, a tuple as
 ``{"$": "tuple", "of": [...]}``, a scriptrun object as ``{"$": "object", "n": 7, "kind": ...}``,
-a method as ``{"$": "method"}``, a time as ``{"$": "time", "seconds": ...}``, a data frame as
-``{"$": "frame", "path": ...}``, a file that the helper removes.
+a method as ``{"$": "method"}``, bytes as ``{"$": "bytes", "text": ...}``, a time as
+``{"$": "time", "seconds": ...}``, a data frame as ``{"$": "frame", "path": ...}``, a file that the
+helper removes.
 """
 
 import datetime
@@ -175,6 +176,7 @@ def _encode_list(values: "Iterable[object]") -> "list[object]":
 _ENCODERS: "tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...]" = (
     (Remote, lambda value: value._ref),
     ((type(None), bool, int, float, str), lambda value: value),
+    (bytes, lambda value: {"$": "bytes", "text": value.decode("latin-1")}),
     (os.PathLike, os.fspath),
     (tuple, lambda value: {"$": "tuple", "of": _encode_list(value)}),
     ((list, set, frozenset), _encode_list),
