@@ -30,6 +30,7 @@ LEFT_OUT = {
     "azureml.core.model.InferenceConfig.validation_script_content",
     "azureml.core.profile.ModelProfile",
     "azureml.core.model.Model.get_sas_urls",
+    "azureml.core.model.ModelPackage.get_container_registry",
     "azureml.core.webservice.aks.AksEndpoint.create_version",
     "azureml.core.webservice.aks.AksEndpoint.delete_version",
     "azureml.core.webservice.aks.AksEndpoint.update_version",
@@ -43,6 +44,7 @@ ABSTRACT = {
 }
 #: parameters that ours take after v1's
 EXTRA = {
+    "azureml.core.model.Model.deploy": ["pins"],
     "azureml.core.model.Model.register": ["**kwargs"],
     "azureml.core.webservice.local.LocalWebservice.regen_key": ["set_key"],
     "azureml.core.webservice.local.LocalWebservice.wait_for_deployment": ["timeout_sec"],
