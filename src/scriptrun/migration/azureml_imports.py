@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
@@ -95,15 +95,7 @@ def _move_statement(
         result.findings.append(_star_finding(program, module, line))
         remaining.append(statement)
         return
-    if module.startswith(_OF_SERVICES) and is_entry_script(program.text):
-        reason = "services provide it to their entry scripts"
-        result.findings.append(ProgramFinding(line, LEFT_ALONE, module, reason))
-        return
-    if _is_hyperdrive(program, module, list(statement.names)):
-        local_name = imports.local_name(statement.names[0])
-        result.edits.append(Edit(*program.span(statement), f"import scriptrun as {local_name}"))
-        message = f"now scriptrun, which has all names that the program uses from {local_name}"
-        result.findings.append(ProgramFinding(line, REWRITTEN, f"{module}.hyperdrive", message))
+    if _move_module(program, statement, statement.names, result):
         return
     aliases_by_module: dict[str, list[cst.ImportAlias]] = {}
     dropped: list[cst.ImportAlias] = []
@@ -136,6 +128,27 @@ def _move_statement(
         )
     if aliases_by_module or dropped:
         result.edits += _edits(program, statement, aliases_by_module, dropped)
+
+
+def _move_module(
+    program: Program,
+    statement: cst.ImportFrom,
+    names: Sequence[cst.ImportAlias],
+    result: RewriteResult,
+) -> bool:
+    """Whether the statement is done as a whole: a module of services, or ``hyperdrive``."""
+    module, line = _module_name(program, statement), program.line(statement)
+    if module.startswith(_OF_SERVICES) and is_entry_script(program.text):
+        reason = "services provide it to their entry scripts"
+        result.findings.append(ProgramFinding(line, LEFT_ALONE, module, reason))
+        return True
+    if _is_hyperdrive(program, module, list(names)):
+        local_name = imports.local_name(names[0])
+        result.edits.append(Edit(*program.span(statement), f"import scriptrun as {local_name}"))
+        message = f"now scriptrun, which has all names that the program uses from {local_name}"
+        result.findings.append(ProgramFinding(line, REWRITTEN, f"{module}.hyperdrive", message))
+        return True
+    return False
 
 
 def _star_finding(program: Program, module: str, line: int) -> ProgramFinding:

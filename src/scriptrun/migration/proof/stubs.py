@@ -276,6 +276,7 @@ def _record_missing_names(assumptions: Assumptions) -> None:
             raise
 
     setattr(target_class, "__new__", new)  # noqa: B010
+    setattr(target_class, "delete", lambda self: None)  # noqa: B010 - the other version needs it
 
 
 def _record_adopted_targets(assumptions: Assumptions) -> None:
