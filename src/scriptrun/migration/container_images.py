@@ -127,7 +127,7 @@ class _Image:
             raise CannotRewrite("the models of its image are not visible")
         line = self.program.statement(create)
         if line is None or len(line.body) > 1:
-            raise CannotRewrite("its image is not a statement of its own")
+            raise CannotRewrite("its image is made in the middle of a statement")
         count = 0
         for call, arg in self._uses(create):
             name = self.program.qualified_name(call.func)
