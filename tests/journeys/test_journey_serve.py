@@ -36,7 +36,7 @@ def serving(user):
             user.does("service", "remove", *[each["name"] for each in found])
 
 
-def fails(user, *words):
+def fails(user, *words, code=1):
     """Type a command that has to fail; its output may hold the traceback of the user's script."""
     done = subprocess.run(
         user.argv(*words),

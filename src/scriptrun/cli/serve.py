@@ -109,9 +109,9 @@ def run(args: argparse.Namespace) -> int:
     workspace = workspace_here.create_if_missing(workspace)
     if args.test is not None:
         return int(_load("trial").run(workspace, request, args.json))
-    service_options.refuse_taken(workspace, request.name, args.replace)
+    replace = service_options.may_replace(workspace, request.name, args.replace)
     with attach.warnings_as_lines():
-        service = deploy.deploy(workspace, request, args.replace)
+        service = deploy.deploy(workspace, request, replace)
     following = _load("following")
     if args.detach or args.json:
         return int(following.wait(service, args.json))

@@ -49,14 +49,18 @@ def call(name: str, url: str, data: object, key: str | None, timeout: float | No
         raise WebserviceException(
             f"Service {name!r} answered with status {error.code}: {content[:2000]}",
             error.code,
-            hint="" if error.code < 500 else "For the traceback, see get_logs().",
+            hint="" if error.code < 500 else f"For the traceback, {_log_of(name)}",
         ) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise WebserviceException(
             f"Service {name!r} does not answer at {url}: {reason}.",
-            hint="See its state and get_logs().",
+            hint=f"For the reason, {_log_of(name)}",
         ) from None
+
+
+def _log_of(name: str) -> str:
+    return f"see get_logs(), or: scriptrun service logs {name}"
 
 
 def _body(data: object) -> bytes:

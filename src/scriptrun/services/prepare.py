@@ -202,7 +202,8 @@ def _exposure(request: ServiceRequest) -> list[str]:
 def refuse(problems: list[str], name: str) -> None:
     """Raise one WebserviceException for all ``problems``; return when there are none."""
     if len(problems) == 1:
-        raise WebserviceException(f"Cannot deploy service {name!r}: {problems[0]}.")
+        end = "" if problems[0].endswith(("?", ".")) else "."
+        raise WebserviceException(f"Cannot deploy service {name!r}: {problems[0]}{end}")
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise WebserviceException(
@@ -223,7 +224,7 @@ def _problems(request: ServiceRequest) -> list[str]:
         if not _is_time(value := getattr(request, name))
     ]
     if not _is_port(request.port):
-        found.append(f"port is {request.port!r}; give a number from 1 to 65535, or None")
+        found.append(f"port is {request.port!r}; give a number from 1 to 65535, or none for any free port")
     if request.auth not in _AUTH:
         found.append(f"auth is {request.auth!r}; use 'none' or 'key'")
     found += _key_problems(request)
@@ -332,7 +333,7 @@ def _listen_problems(host: str, port: int) -> list[str]:
             listener.listen(1)
     except OSError as error:
         reason = error.strerror or str(error)
-        return [f"cannot listen on {host} port {port}: {reason}; choose another port, or None"]
+        return [f"cannot listen on {host} port {port}: {reason}; choose another port, or none for any free one"]
     return []
 
 

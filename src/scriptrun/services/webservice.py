@@ -203,7 +203,7 @@ class Webservice(ServiceMetadata, OldDeployments):
             )
         raise WebserviceException(
             f"Service {self.name!r} has no keys: callers need none.",
-            hint="Deploy it with auth_enabled=True.",
+            hint="Deploy it with auth_enabled=True, or `scriptrun serve --key`.",
         )
 
     def regen_key(self, key: str, set_key: str | None = None) -> None:

@@ -57,6 +57,16 @@ SPECIAL: dict[str, dict[int, str]] = {
         2: "invalid usage; with `--check`, a file cannot be read",
     },
     "migrate": {1: "with `--check`, files would change; with `--prove`, the jobs differ"},
+    "serve": {
+        0: "the service completed; with `--detach`, it answers; with `--test`, the script answered",
+        1: "the service failed or was stopped; with `--test`, the script failed",
+        INTERRUPTED: "Ctrl-C: the service keeps running unless you pressed it twice",
+    },
+    "service test": {1: "the service does not answer, or not with status 200"},
+    "service logs": {1: "with `--follow`, the service failed"},
+    **dict.fromkeys(
+        ("service reload", "service restart", "service start"), {1: "the new processes failed"}
+    ),
     "shell": {0: "the exit code of the shell or COMMAND"},
 }
 

@@ -13,7 +13,9 @@ from scriptrun.cli.options import run as run_options
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import models as model_registry
 from scriptrun.registry import services as service_registry
+from scriptrun.services import status
 from scriptrun.services.request import ServedModel, ServiceRequest
+from scriptrun.services.webservice import Webservice
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import sizes
 from scriptrun.submission.check import source_folder
@@ -33,6 +35,7 @@ def parse(args: argparse.Namespace, workspace: Workspace) -> ServiceRequest:
             "Nothing to serve.",
             "Give a model (scriptrun serve digits), or a script with --entry score.py.",
         )
+    _check_numbers(args)
     models = tuple(_model(text, workspace, args.framework) for text in args.models)
     source, entry = _source(args)
     environment = run_options.resolve_environment(args, workspace)
@@ -53,6 +56,25 @@ def parse(args: argparse.Namespace, workspace: Workspace) -> ServiceRequest:
         allowed_origins=tuple(args.allow_origin),
         **_limits(args),
     )
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Raise UserErrorException for all numbers that are out of range."""
+    problems = [
+        f"{option} must be {'at least ' if most is None else ''}{least}"
+        f"{'' if most is None else f' to {most}'}, not {value:g}"
+        for option, value, least, most in (
+            ("--port", args.port, 1, 65535),
+            ("--workers", args.workers, 1, None),
+            ("--restarts", args.restarts, 0, None),
+            ("--gpus", args.gpus, 0, None),
+            ("--timeout", args.timeout, 0, None),
+            ("--start-timeout", args.start_timeout, 0, None),
+        )
+        if value is not None and not (least <= value <= (most or float("inf")))
+    ]
+    if problems:
+        raise UserErrorException(f"{'; '.join(problems)}.", "To see the defaults, use --help.")
 
 
 def _limits(args: argparse.Namespace) -> dict[str, Any]:
@@ -147,10 +169,16 @@ def read_request(path: str) -> str:
         ) from None
 
 
-def refuse_taken(workspace: Workspace, name: str, replace: bool) -> None:
-    """Raise UserErrorException if there is a service of that name, unless ``replace``."""
-    if not replace and service_registry.read(workspace, name) is not None:
-        raise UserErrorException(
-            f"Service {name!r} already exists.",
-            "To replace it, use --replace; to start another one, use --name.",
-        )
+def may_replace(workspace: Workspace, name: str, replace: bool) -> bool:
+    """Whether to replace a service of that name: with --replace, and if it has failed.
+
+    Raises UserErrorException if there is one that has not failed, without ``replace``.
+    """
+    if replace or service_registry.read(workspace, name) is None:
+        return replace
+    if Webservice(workspace, name).health.state == status.FAILED:
+        return True
+    raise UserErrorException(
+        f"Service {name!r} already exists.",
+        "To replace it, use --replace; to start another one, use --name.",
+    )

@@ -63,13 +63,13 @@ def remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
 
 
 def _wait(service: Webservice, text: str) -> VerbResult:
-    """Wait until it answers. Raises WebserviceException if it fails: the old one then continues."""
+    """Wait until it answers. Raises WebserviceException if it fails; the old one then keeps answering."""
     run_id = service.newest_run.id
     try:
         with spinner.show_status(f"Waiting for service {service.name}"):
             service.wait_for_deployment()
     except WebserviceException as error:
-        following.say_what_continues(service, run_id)
+        following.say_what_answers(service, run_id)
         error.exit_code = 1
         raise
     return view.record_of(service), f"{text}: {service.scoring_uri}"

@@ -51,18 +51,18 @@ def follow(service: Webservice) -> int:
     run = service.newest_run
     cli_errors.say(f"Starting service {service.name!r}: run {details.title(run)}")
     code = attach.stream(run, writer=ServiceLogWriter(service))
-    say_what_continues(service, run.id)
+    say_what_answers(service, run.id)
     return code
 
 
-def say_what_continues(service: Webservice, run_id: str) -> None:
-    """Say so if the run that was to replace the service has failed, and the old one continues."""
+def say_what_answers(service: Webservice, run_id: str) -> None:
+    """Say so if the run that was to replace the service has failed, and the old one keeps answering."""
     try:
         failure = service.failure
     except WebserviceException:
         return  # it was removed meanwhile
     if failure is not None and failure.get("run") == run_id:
-        cli_errors.say(f"Service {service.name!r} continues as before: nothing was replaced.")
+        cli_errors.say(f"Service {service.name!r} keeps answering as before: nothing was replaced.")
 
 
 def wait(service: Webservice, as_json: bool) -> int:

@@ -31,6 +31,15 @@ _ROUTES = {"/": _READ, "/swagger.json": _READ, "/score": _SCORE}
 _ID_LENGTH = 100
 
 
+class NotJson(ValueError):
+    """run() returned what JSON cannot represent."""
+
+    def __init__(self, problem: Exception) -> None:
+        text = "run() returned what JSON cannot represent: {}; convert it first, NumPy arrays with "
+        text += ".tolist()"
+        super().__init__(text.format(problem))
+
+
 class Service:
     """What is served, and by which rules."""
 
@@ -87,6 +96,10 @@ class Service:
         except BadRequest as problem:
             response = messages.message(400, problem.message)
             failed = False
+        except NotJson as problem:
+            sys.stderr.write("error: {}\n".format(problem))
+            sys.stderr.flush()
+            response = messages.message(500, _FAILED)
         except BaseException as problem:  # SystemExit too: a script does not end the server
             _print_traceback(problem)
             response = messages.message(500, _FAILED)
@@ -148,12 +161,15 @@ class Service:
 def to_response(result: "Any") -> Response:
     """What run() returned as a response: its own one, else JSON; None is ``{}``.
 
-    Raises TypeError or ValueError if json cannot write it.
+    Raises NotJson if json cannot write it.
     """
     own = aml_request.from_script(result)
     if own is not None:
         return own
-    return messages.as_json({} if result is None else result)
+    try:
+        return messages.as_json({} if result is None else result)
+    except (TypeError, ValueError) as problem:
+        raise NotJson(problem)  # noqa: B904 (its traceback is of no use to the script's author)
 
 
 def query_text(query: str) -> str:
