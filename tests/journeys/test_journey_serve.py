@@ -89,7 +89,7 @@ def test_a_service_from_start_to_end(serving):
     assert posted(url, '{"data": []}') == {"sum": 0, "by": "second"}
     serving.writes("score.py", "def init(): raise ValueError('no model')\ndef run(data): pass\n")
     refused = fails(serving, "service", "reload", "sums")
-    assert "ValueError: no model" in refused.stderr and "continues as before" in refused.stderr
+    assert "ValueError: no model" in refused.stderr and "keeps answering as before" in refused.stderr
     assert posted(url, '{"data": []}')["by"] == "second"
 
     taken = fails(serving, "serve", "--entry", "score.py", "-n", "sums", code=2)
@@ -126,6 +126,16 @@ def test_what_cannot_start_says_why(serving):
     assert "Traceback" in failed.stdout and "ValueError: no model" in failed.stderr
     detached = fails(serving, "serve", "--entry", "score.py", "-n", "other", "-d")
     assert "ValueError: no model" in detached.stderr
+    again = fails(serving, "serve", "--entry", "score.py")  # one that failed needs no --replace
+    assert "already exists" not in again.stderr
+    serving.writes("score.py", SCORE % "mended")
+    assert "answers at" in serving.does("serve", "--entry", "score.py", "-d").out
+    taken = fails(serving, "serve", "--entry", "score.py", "-d", code=2)
+    assert "Service 'score' already exists." in taken.stderr
+    serving.writes("object.py", "def init(): pass\ndef run(data): return object()\n")
+    wrong = fails(serving, "serve", "--entry", "object.py", "--test", "sample.json")
+    assert "run() returned what JSON cannot represent" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
     serving.writes("nothing.py", "x = 1\n")
     missing = fails(serving, "serve", "--entry", "nothing.py", "--test", "sample.json")
     assert "has no function init" in missing.stderr
