@@ -76,9 +76,15 @@ def test_the_source_directory_holds_the_script(parsed, tmp_path):
         (["digits", "--env", "NOT_SET_HERE"], "is not set"),
         (["digits", "--port", "x"], "expected a number"),
         (["digits", "--entry", "scor.py"], "did you mean 'score.py'?"),
-        (["digits", "--entry", "score.py", "--port", "99999"], "--port must be 1 to 65535, not 99999"),
+        (
+            ["digits", "--entry", "score.py", "--port", "99999"],
+            "--port must be 1 to 65535, not 99999",
+        ),
         (["digits", "--port", "0", "--timeout", "nan"], "not 0; --timeout must be at least 0"),
-        (["digits", "--entry", "score.py", "--workers", "0"], "--workers must be at least 1, not 0"),
+        (
+            ["digits", "--entry", "score.py", "--workers", "0"],
+            "--workers must be at least 1, not 0",
+        ),
     ],
 )
 def test_wrong_words_are_refused(parsed, types, words, message):

@@ -89,7 +89,9 @@ def test_a_service_from_start_to_end(serving):
     assert posted(url, '{"data": []}') == {"sum": 0, "by": "second"}
     serving.writes("score.py", "def init(): raise ValueError('no model')\ndef run(data): pass\n")
     refused = fails(serving, "service", "reload", "sums")
-    assert "ValueError: no model" in refused.stderr and "keeps answering as before" in refused.stderr
+    assert (
+        "ValueError: no model" in refused.stderr and "keeps answering as before" in refused.stderr
+    )
     assert posted(url, '{"data": []}')["by"] == "second"
 
     taken = fails(serving, "serve", "--entry", "score.py", "-n", "sums", code=2)

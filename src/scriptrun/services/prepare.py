@@ -224,7 +224,9 @@ def _problems(request: ServiceRequest) -> list[str]:
         if not _is_time(value := getattr(request, name))
     ]
     if not _is_port(request.port):
-        found.append(f"port is {request.port!r}; give a number from 1 to 65535, or none for any free port")
+        found.append(
+            f"port is {request.port!r}; give a number from 1 to 65535, or none for any free port"
+        )
     if request.auth not in _AUTH:
         found.append(f"auth is {request.auth!r}; use 'none' or 'key'")
     found += _key_problems(request)
@@ -333,7 +335,7 @@ def _listen_problems(host: str, port: int) -> list[str]:
             listener.listen(1)
     except OSError as error:
         reason = error.strerror or str(error)
-        return [f"cannot listen on {host} port {port}: {reason}; choose another port, or none for any free one"]
+        return [f"cannot listen on {host} port {port}: {reason}; choose another port"]
     return []
 
 

@@ -64,9 +64,9 @@ SPECIAL: dict[str, dict[int, str]] = {
     },
     "service test": {1: "the service does not answer, or not with status 200"},
     "service logs": {1: "with `--follow`, the service failed"},
-    **dict.fromkeys(
-        ("service reload", "service restart", "service start"), {1: "the new processes failed"}
-    ),
+    "service reload": {1: "the new processes failed"},
+    "service restart": {1: "the new processes failed"},
+    "service start": {1: "the new processes failed"},
     "shell": {0: "the exit code of the shell or COMMAND"},
 }
 

@@ -63,7 +63,7 @@ def remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
 
 
 def _wait(service: Webservice, text: str) -> VerbResult:
-    """Wait until it answers. Raises WebserviceException if it fails; the old one then keeps answering."""
+    """Wait until it answers. If it fails, raises WebserviceException; the old one then answers."""
     run_id = service.newest_run.id
     try:
         with spinner.show_status(f"Waiting for service {service.name}"):

@@ -56,7 +56,7 @@ def follow(service: Webservice) -> int:
 
 
 def say_what_answers(service: Webservice, run_id: str) -> None:
-    """Say so if the run that was to replace the service has failed, and the old one keeps answering."""
+    """Say that the old run keeps answering, if the one that was to replace it has failed."""
     try:
         failure = service.failure
     except WebserviceException:
