@@ -54,9 +54,18 @@ def _load_kind(kind: "kinds.ModelKind", path: str) -> "Predictor":
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         predictor: "Predictor" = module.load(path)
-    for message in sorted({str(each.message).split("\n")[0] for each in caught}):
+    for message in sorted({_describe(each.message) for each in caught}):
         sys.stderr.write("warning: {}\n".format(message[:_LONGEST]))
     return predictor
+
+
+def _describe(warning: object) -> str:
+    """One line for a warning; scikit-learn warns once for each estimator of another version."""
+    saved = getattr(warning, "original_sklearn_version", None)
+    if saved is None:
+        return str(warning).split("\n")[0]
+    text = "the model was saved with scikit-learn {}, and the environment has {}: results may differ"
+    return text.format(saved, getattr(warning, "current_sklearn_version", "another version"))
 
 
 def answer(predictor: "Predictor", text: str) -> object:

@@ -61,6 +61,8 @@ class ModelInput:
             columns = names
             self.check_width(len(names or ()))
         frame = pandas.DataFrame(self.rows, columns=columns).infer_objects()
+        empty = [name for name in frame.columns if frame[name].isna().all()]
+        frame = frame.astype({name: float for name in empty})  # null alone is a missing number
         return frame if names is None else frame[self._known(names)]
 
     def _known(self, names: "List[str]") -> "List[str]":
@@ -112,13 +114,22 @@ def parse(given: object) -> ModelInput:
     method = given.get("method", "predict")
     if not isinstance(method, str):
         raise BadRequest("method is not the name of a method of the model.")
-    return _of_values(given[keys[0]], method)
+    values = given[keys[0]]
+    if keys[0] == "dataframe_split" and not _is_table(values):
+        raise BadRequest('dataframe_split needs {"columns": [...], "data": [[...], ...]}.')
+    if keys[0] == "dataframe_records" and not isinstance(values, list):
+        raise BadRequest("dataframe_records needs a list of objects by column.")
+    return _of_values(values, method)
+
+
+def _is_table(values: object) -> bool:
+    return isinstance(values, dict) and "columns" in values and "data" in values
 
 
 def _of_values(values: object, method: str) -> ModelInput:
     if isinstance(values, list):
         return _of_list(values, method)
-    if isinstance(values, dict) and "columns" in values and "data" in values:
+    if isinstance(values, dict) and _is_table(values):
         return _of_table(values["columns"], values["data"], method)
     if isinstance(values, dict) and values:
         return ModelInput([], None, dict(values), method)
@@ -148,6 +159,9 @@ def _of_table(columns: object, data: object, method: str) -> ModelInput:
     if not isinstance(columns, list) or not isinstance(data, list):
         raise BadRequest("columns and data are not lists. " + _FORMS)
     names = [str(name) for name in columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadRequest("The columns {} are there more than once.".format(", ".join(twice)))
     found = ModelInput(data, names, None, method)
     found.check_width(len(names))
     return found

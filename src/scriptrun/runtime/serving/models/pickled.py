@@ -42,9 +42,15 @@ def _unpickle(path: str) -> "Any":
         text = "The model cannot be loaded: {}. {}"
         raise ServiceError(text.format(problem, _ENTRY)) from None
     except (pickle.UnpicklingError, EOFError, IndexError, KeyError, UnicodeDecodeError) as problem:
-        raise ServiceError(
-            "The file is not a pickle, or it is damaged: {}.".format(problem)
-        ) from None
+        reason = str(problem) or "it is empty or cut off"
+        text = "The file is not a pickle, or it is damaged: {}."
+        raise ServiceError(text.format(reason)) from None
+    except (ValueError, TypeError) as problem:  # the classes have changed since
+        text = (
+            "The model cannot be unpickled here: {}. Use the versions of Python and of the "
+            "libraries that saved it."
+        )
+        raise ServiceError(text.format(str(problem).split("\n")[0])) from None
 
 
 def predict(model: "Any", model_input: ModelInput) -> "Any":
@@ -61,9 +67,9 @@ def _values(model: "Any", model_input: ModelInput) -> "Any":
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
         return model_input.table([str(name) for name in names])
-    if model_input.columns is not None and _has_pandas():
+    width = getattr(model, "n_features_in_", 0)  # with it and without names: fitted on an array
+    if model_input.columns is not None and not width and _has_pandas():
         return model_input.table()
-    width = getattr(model, "n_features_in_", 0)
     model_input.check_width(width if isinstance(width, int) else 0)
     return model_input.array()
 

@@ -51,6 +51,6 @@ def _tensor(values: "Any", device: str) -> "Any":
 
     try:
         found = torch.tensor(values, device=device)
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, RuntimeError) as problem:  # RuntimeError: null, objects
         raise BadRequest("The values are not an array of numbers: {}.".format(problem)) from None
     return found.float() if found.is_floating_point() or found.dtype == torch.int64 else found
