@@ -1,13 +1,14 @@
 """Load a model without an entry script: what it is says how it is served."""
 
 import importlib
+import importlib.util
 import json
 import os
 import sys
 import warnings
 
 from scriptrun.runtime.serving.errors import BadRequest, ServiceError
-from scriptrun.runtime.serving.models import kinds, outputs
+from scriptrun.runtime.serving.models import kinds, mlflow_files, outputs
 from scriptrun.runtime.serving.models.inputs import ModelInput, parse
 
 TYPE_CHECKING = False
@@ -33,6 +34,9 @@ def load(order: "ServiceOrder", folder: str) -> "Callable[[str], object]":
     model = order.models[0]
     path = os.path.join(folder, model["path"])
     kind, found = kinds.detect(path, model.get("framework"))
+    if kind is kinds.MLFLOW and importlib.util.find_spec("mlflow") is None:
+        framework, found = mlflow_files.native(path)
+        kind, found = kinds.detect(found, framework)
     predictor = _load_kind(kind, found)
     print("serving {} as {}".format(os.path.basename(path), kind.title))
     return lambda text: answer(predictor, text)

@@ -3,6 +3,7 @@
 import os
 
 from scriptrun.runtime.serving.errors import ServiceError
+from scriptrun.runtime.serving.models.mlflow_files import MLMODEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ TORCHSCRIPT = ModelKind(
 )
 MLFLOW = ModelKind("an MLflow model", "mlflow_model", ["mlflow"], ["mlflow"], [])
 KINDS = (PICKLE, ONNX, XGBOOST, LIGHTGBM, TORCHSCRIPT, MLFLOW)
-#: the file that makes a folder an MLflow model
-_MLMODEL = "MLmodel"
 #: frameworks of registered models that say nothing about the file
 _SILENT = ("", "custom", "multi")
 _WRITE_ONE = (
@@ -65,7 +64,7 @@ def detect(path: str, framework: "Optional[str]" = None) -> "Tuple[ModelKind, st
 
     Raises ServiceError, saying what was found, if it is none of KINDS.
     """
-    if os.path.isdir(path) and os.path.isfile(os.path.join(path, _MLMODEL)):
+    if os.path.isdir(path) and os.path.isfile(os.path.join(path, MLMODEL)):
         return MLFLOW, path
     candidates = _files(path)
     word = (framework or "").lower()
