@@ -68,7 +68,9 @@ def _describe(warning: object) -> str:
     saved = getattr(warning, "original_sklearn_version", None)
     if saved is None:
         return str(warning).split("\n")[0]
-    text = "the model was saved with scikit-learn {}, and the environment has {}: results may differ"
+    text = (
+        "the model was saved with scikit-learn {}, and the environment has {}: results may differ"
+    )
     return text.format(saved, getattr(warning, "current_sklearn_version", "another version"))
 
 

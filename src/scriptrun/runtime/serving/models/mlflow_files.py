@@ -43,7 +43,9 @@ def native(path: str) -> "Tuple[str, str]":
 
 def _inside(path: str, name: str) -> "Optional[str]":
     file = os.path.normpath(os.path.join(path, name))
-    return file if file.startswith(os.path.normpath(path) + os.sep) and os.path.isfile(file) else None
+    return (
+        file if file.startswith(os.path.normpath(path) + os.sep) and os.path.isfile(file) else None
+    )
 
 
 def read_flavors(file: str) -> "dict[str, dict[str, str]]":
