@@ -62,7 +62,7 @@ class ModelInput:
             self.check_width(len(names or ()))
         frame = pandas.DataFrame(self.rows, columns=columns).infer_objects()
         empty = [name for name in frame.columns if frame[name].isna().all()]
-        frame = frame.astype({name: float for name in empty})  # null alone is a missing number
+        frame = frame.astype(dict.fromkeys(empty, float))  # null alone is a missing number
         return frame if names is None else frame[self._known(names)]
 
     def _known(self, names: "List[str]") -> "List[str]":
