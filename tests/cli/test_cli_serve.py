@@ -6,7 +6,7 @@ import pytest
 
 from scriptrun.cli import help as cli_help
 from scriptrun.cli.options import service as service_options
-from scriptrun.cli.service import following, view
+from scriptrun.cli.service import follow, view
 from scriptrun.core.model import Model
 from scriptrun.services.request import ServedModel
 
@@ -119,6 +119,6 @@ class _Answering:
 
 def test_what_to_type_next():
     service = _Answering()
-    assert "curl --json @sample.json http://127.0.0.1:1/score" in following.ready_text(service)
+    assert "curl --json @sample.json http://127.0.0.1:1/score" in follow.ready_text(service)
     service.auth_enabled = True
-    assert "service keys digits --primary" in following.ready_text(service)
+    assert "service keys digits --primary" in follow.ready_text(service)

@@ -52,7 +52,9 @@ OTHERS = {
     "datastore": Command("datastore", "List, add, check and remove datastores"),
     "secret": Command("secret", "Store secrets on this machine"),
     "model": Command("model", "List, register, download and remove models"),
-    "serve": Command("serve", "Serve a model: a script, or the model itself, answers requests"),
+    "serve": Command(
+        "service.serve", "Serve a model: a script, or the model itself, answers requests"
+    ),
     "service": Command("service", "List, show, call, reload, stop and remove services"),
     "lineage": Command("runs.lineage", "Trace a model to its run, snapshot, lockfile and datasets"),
     "compute": Command("compute", "List, add, change and check compute targets"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from scriptrun.cli.service import following, view
+from scriptrun.cli.service import follow, view
 from scriptrun.cli.terminal import attach, spinner
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
@@ -69,7 +69,7 @@ def _wait(service: Webservice, text: str) -> VerbResult:
         with spinner.show_status(f"Waiting for service {service.name}"):
             service.wait_for_deployment()
     except WebserviceException as error:
-        following.say_what_answers(service, run_id)
+        follow.say_what_answers(service, run_id)
         error.exit_code = 1
         raise
     return view.record_of(service), f"{text}: {service.scoring_uri}"

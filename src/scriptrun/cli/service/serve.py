@@ -112,10 +112,10 @@ def run(args: argparse.Namespace) -> int:
     replace = service_options.may_replace(workspace, request.name, args.replace)
     with attach.warnings_as_lines():
         service = deploy.deploy(workspace, request, replace)
-    following = _load("following")
+    follow = _load("follow")
     if args.detach or args.json:
-        return int(following.wait(service, args.json))
-    return int(following.follow(service))
+        return int(follow.wait(service, args.json))
+    return int(follow.follow(service))
 
 
 def _load(name: str) -> ModuleType:
