@@ -50,6 +50,11 @@ ELSEWHERE = {
 #: reached by its public names (``from scriptrun import Run``), by the command line, or in a process
 #: of its own: a job, a node, a container
 NOT_IMPORTED = {
+    "cli.service.calls": "journeys/test_journey_serve.py",
+    "cli.service.control": "journeys/test_journey_serve.py",
+    "cli.service.serve": "journeys/test_journey_serve.py",
+    "cli.service.show": "journeys/test_journey_serve.py",
+    "cli.service.trial": "journeys/test_journey_serve.py",
     "cli.runs.open": "journeys/test_journey_wait_and_open.py",
     "cli.runs.wait": "journeys/test_journey_wait_and_open.py",
     "cli.tidy.prune": "journeys/test_journey_prune.py",
