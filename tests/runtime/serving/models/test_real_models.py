@@ -12,10 +12,19 @@ import pytest
 import scriptrun
 from scriptrun import Environment, Workspace
 
-PACKAGES = ("scikit-learn", "pandas", "xgboost-cpu", "lightgbm", "onnxruntime", "skl2onnx")
+PACKAGES = (
+    "scikit-learn",
+    "pandas",
+    "xgboost-cpu",
+    "lightgbm",
+    "onnxruntime",
+    "skl2onnx",
+    "mlflow-skinny",
+)
 #: saves models that say whether the first of three columns is positive
 SAVE = """
-import joblib, lightgbm, numpy, pandas, xgboost
+import joblib, lightgbm, mlflow.sklearn, numpy, pandas, xgboost
+from mlflow.models import infer_signature
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
@@ -32,6 +41,10 @@ small = X.astype("float32")
 model = to_onnx(LogisticRegression().fit(small, y), small[:1], options={"zipmap": False})
 with open("model.onnx", "wb") as file:
     file.write(model.SerializeToString())
+mlflow.sklearn.save_model(
+    LogisticRegression().fit(table, y), "flow", signature=infer_signature(table, y),
+    serialization_format="cloudpickle", pip_requirements=["scikit-learn"],
+)
 """
 ASK = """
 import json, sys
@@ -82,7 +95,15 @@ def ask(saved_models, name: str, *requests: object) -> list:
 
 @pytest.mark.parametrize(
     "name",
-    ["plain.joblib", "named.pkl", "classifier.json", "booster.ubj", "trees.txt", "model.onnx"],
+    [
+        "plain.joblib",
+        "named.pkl",
+        "classifier.json",
+        "booster.ubj",
+        "trees.txt",
+        "model.onnx",
+        "flow",
+    ],
 )
 def test_rows_are_answered_and_mistakes_refused(saved_models, name):
     right, *wrong = ask(saved_models, name, {"data": ROWS}, *({"data": rows} for rows in WRONG))
@@ -91,7 +112,9 @@ def test_rows_are_answered_and_mistakes_refused(saved_models, name):
     assert all(isinstance(each, str) and each.startswith("400 ") for each in wrong), wrong
 
 
-@pytest.mark.parametrize("name", ["named.pkl", "classifier.json", "booster.ubj", "trees.txt"])
+@pytest.mark.parametrize(
+    "name", ["named.pkl", "classifier.json", "booster.ubj", "trees.txt", "flow"]
+)
 def test_columns_are_found_by_name_in_any_order(saved_models, name):
     right, lacking = ask(saved_models, name, {"dataframe_records": RECORDS}, {"data": [{"a": 1}]})
     assert [value > 0.5 for value in right] == [True, False]
