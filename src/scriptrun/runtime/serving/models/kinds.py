@@ -78,7 +78,8 @@ def detect(path: str, framework: "Optional[str]" = None) -> "Tuple[ModelKind, st
     if os.path.isdir(path):
         what += " (with {})".format(names) if names else " (an empty folder)"
     many = "holds several models" if known else "is not a kind of model that scriptrun knows"
-    raise ServiceError("The model {} {}. {}".format(what, many, _WRITE_ONE))
+    text = "The model {} {}. Name its framework (--framework), if it has one. {}"
+    raise ServiceError(text.format(what, many, _WRITE_ONE))
 
 
 def _of_framework(
