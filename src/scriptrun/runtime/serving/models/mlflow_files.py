@@ -22,7 +22,7 @@ _FLAVORS = {
 def native(path: str) -> "Tuple[str, str]":
     """The framework of the MLflow model in the folder ``path``, and its own file.
 
-    Raises ServiceError if only MLflow can load it, or if the file lies outside the folder.
+    Raises ServiceError if only MLflow can load it, or if the file is outside the folder.
     """
     flavors = read_flavors(os.path.join(path, MLMODEL))
     for flavor, (framework, keys) in _FLAVORS.items():
