@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scriptrun.config.section_base import Section
+from scriptrun.spec.absent import absent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class DataLocation(Section):
         super().__init__(dataset=dataset, data_path=data_path, uri=uri)
 
 
+@absent("create", "Pass dataset.as_named_input(name) in the arguments, or Data(data_location=...).")
 class Data(Section):
     """One named input: its location and how the job gets it (direct, mount or download)."""
 
@@ -152,8 +154,14 @@ class DatasetRegistrationOptions(Section):
 
     additional_transformation: str | None = None
 
-    def __init__(self, additional_transformation: str | None = None) -> None:
-        super().__init__(additional_transformation=additional_transformation)
+    def __init__(
+        self,
+        additional_transformations: str | None = None,
+        additional_transformation: str | None = None,
+    ) -> None:
+        super().__init__(
+            additional_transformation=additional_transformations or additional_transformation
+        )
 
 
 class RegistrationOptions(Section):

@@ -59,7 +59,9 @@ class Run(Rerunnable, EditableRun):
     UserErrorException if the run does not exist.
     """
 
-    def __init__(self, experiment: Experiment, run_id: str, **kwargs: object) -> None:
+    def __init__(
+        self, experiment: Experiment, run_id: str, outputs: object = None, **kwargs: object
+    ) -> None:
         self._open(experiment.workspace, experiment.workspace.folder_of(run_id))
 
     def _open(self, workspace: Workspace, folder: Path) -> None:

@@ -296,11 +296,11 @@ class WorkspaceFiles:
         return {**self._facts, "location": self.location, "path": str(self.root)}
 
     def write_config(
-        self, path: str | os.PathLike[str] | None = None, file_name: str = "config.json"
+        self, path: str | os.PathLike[str] | None = None, file_name: str | None = None
     ) -> None:
         """Write ``.azureml/config.json`` below ``path`` (default: here), for ``from_config``.
 
-        ``path`` may be the ``.azureml`` folder itself.
+        ``path`` may be the ``.azureml`` folder itself, and ``file_name`` another name of the file.
         """
         folder = Path(path or ".")
         if folder.name != ".azureml":
@@ -312,7 +312,7 @@ class WorkspaceFiles:
             "workspace_name": self.name,
             "path": str(self.root),
         }
-        files.write_atomic(str(folder / file_name), files.to_json(facts))
+        files.write_atomic(str(folder / (file_name or "config.json")), files.to_json(facts))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, root={str(self.root)!r})"

@@ -34,6 +34,7 @@ class HyperDriveRun(Run):
     """
 
     RUN_TYPE = record.KIND
+    HYPER_DRIVE_RUN_USER_AGENT = "sdk_run_hyper_drive"
 
     def __init__(
         self,

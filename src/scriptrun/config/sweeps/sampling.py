@@ -33,6 +33,7 @@ class HyperParameterSampling:
         parameter_space: Space,
         properties: Mapping[str, Any] | None = None,
         supported_distributions: object = None,
+        distributions_validators: object = None,
         **kwargs: object,
     ) -> None:
         self.name = sampling_method_name

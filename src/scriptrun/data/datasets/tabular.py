@@ -309,9 +309,14 @@ class TabularDatasetFactory:
         description: str | None = None,
         tags: dict[str, str] | None = None,
         show_progress: bool = True,
+        row_group_size: int | None = None,
+        make_target_path_unique: bool = True,
         **more: object,
     ) -> TabularDataset:
         """Write ``dataframe`` as Parquet to ``target``, and register it as ``name``.
+
+        The file lies in a folder named after its content, also without ``make_target_path_unique``;
+        ``row_group_size`` has no effect.
 
         The same rows again make no new version.
         """

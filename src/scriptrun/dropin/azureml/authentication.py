@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import namedtuple
 from enum import Enum
 
@@ -61,6 +62,19 @@ class AzureCliAuthentication(AbstractAuthentication):
 
 class AzureMLTokenAuthentication(AbstractAuthentication):
     """Login with the token of a run."""
+
+    EXPIRATION_THRESHOLD_IN_SECONDS = 95
+    REFRESH_INTERVAL_IN_SECONDS = 30
+
+    @property
+    def token(self) -> str:
+        """An empty token: none is needed."""
+        return ""
+
+    @property
+    def expiry_time(self) -> datetime.datetime:
+        """When the token expires: never."""
+        return datetime.datetime.fromtimestamp(_NEVER, datetime.timezone.utc)
 
     @classmethod
     def create(cls, *args: object, **kwargs: object) -> AzureMLTokenAuthentication:

@@ -125,9 +125,8 @@ class ComputeTarget:
     def wait_for_completion(
         self,
         show_output: bool = False,
-        min_node_count: int | None = None,
-        timeout_in_minutes: float | None = None,
         is_delete_operation: bool = False,
+        **kwargs: object,
     ) -> None:
         """Return immediately: there is nothing to wait for."""
         if show_output:
@@ -197,6 +196,16 @@ class AmlCompute(ComputeTarget):
     """A cluster: an alias of the workspace's default engine."""
 
     provisioning_configuration = staticmethod(provisioning.cluster)
+
+    def wait_for_completion(  # type: ignore[override]  # v1 orders the parameters so
+        self,
+        show_output: bool = False,
+        min_node_count: int | None = None,
+        timeout_in_minutes: float | None = 25,
+        is_delete_operation: bool = False,
+    ) -> None:
+        """Return immediately: there is nothing to wait for."""
+        super().wait_for_completion(show_output, is_delete_operation)
 
     @property
     def scale_settings(self) -> provisioning.ScaleSettings:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     "archive deprecate reactivate get_definition get_definitions update_definition",
     "Registered versions are immutable; register a new one, or use unregister_all_versions().",
 )
+@absent("register update", "Create it with Dataset.File or Dataset.Tabular, and register that.")
 @absent(
     "create_snapshot delete_snapshot get_snapshot get_all_snapshots diff compare_profiles "
     "generate_profile get_profile",

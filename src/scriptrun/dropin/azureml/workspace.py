@@ -136,6 +136,11 @@ class Workspace(workspace.Workspace):
         friendly_name: str | None = None,
         description: str | None = None,
         tags: dict[str, str] | None = None,
+        image_build_compute: str | None = None,
+        service_managed_resources_settings: object = None,
+        primary_user_assigned_identity: str | None = None,
+        allow_public_access_when_behind_vnet: bool | None = None,
+        v1_legacy_mode: bool | None = None,
         **kwargs: object,
     ) -> None:
         """Do nothing but print a note: a workspace keeps the name and tags it was created with."""

@@ -12,6 +12,7 @@ from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.engines.local import slots
 from scriptrun.runtime import events
 from scriptrun.runtime.order import LaunchOrder
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec, Resources
 from scriptrun.spec.later import later
@@ -38,6 +39,7 @@ def allow_fork() -> None:
     _forking["allowed"] = True
 
 
+@absent("deserialize_from_dict", 'Use the compute target "local".')
 class Local(Value):
     """This machine as the compute target.
 

@@ -16,9 +16,11 @@ class ScriptrunError(Exception):
     ``message`` is one or more sentences; ``hint`` says what to do, or is empty. ``exit_code`` is
     the exit code of the command line. ``exception_message`` is SDK v1's name for ``message``, its
     second argument is ``inner_exception``, and further ones are ignored.
+    ``error_code`` is ``UserError`` if the caller has to act, else ``ServiceError``.
     """
 
     exit_code = 2
+    error_code = "ServiceError"
 
     def __init__(
         self,
@@ -38,6 +40,9 @@ class ScriptrunError(Exception):
         text = "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
         return text.translate(CONTROL_ESCAPES)
 
+    def __reduce__(self) -> "tuple[object, ...]":
+        return _restored, (type(self), self.args, dict(self.__dict__))
+
     def print_stacktrace(self) -> None:
         """Print the traceback, as SDK v1's errors do."""
         import traceback  # loaded only when something has gone wrong
@@ -45,8 +50,19 @@ class ScriptrunError(Exception):
         traceback.print_tb(self.__traceback__)
 
 
+def _restored(
+    kind: "type[ScriptrunError]", args: "tuple[object, ...]", state: "dict[str, object]"
+) -> ScriptrunError:
+    """The error that was pickled: its attributes, whatever its constructor takes."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
 class UserErrorException(ScriptrunError):
     """The request is invalid or cannot be carried out."""
+
+    error_code = "UserError"
 
 
 class RunEnvironmentException(UserErrorException):
