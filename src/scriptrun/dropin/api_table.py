@@ -15,6 +15,8 @@ _SECTIONS = {
     "RegistrationOptions UploadOptions Uri Dataset DataPath",
 }
 _ESTIMATORS = "scriptrun.dropin.azureml.estimators"
+_BOARD = "scriptrun.dropin.tensorboard.board"
+_EXPORT = "scriptrun.dropin.tensorboard.export"
 _PRIVATE = "scriptrun.dropin.azureml.private_names"
 _DISTRIBUTED = "Gloo Mpi Nccl ParameterServer"
 _ENVIRONMENT = {
@@ -111,7 +113,7 @@ _OWN: dict[str, dict[str, str]] = {
         "scriptrun.core.keyvault": "Keyvault",
         "scriptrun.core.run": "Run",
         "scriptrun.runtime.injob.offline": "_OfflineRun",
-        _PRIVATE: "RunStatus",
+        _PRIVATE: "RunStatus RUNNING_STATES",
         "scriptrun.dropin.azureml.experiment": "get_run",
         "scriptrun.core.datastore": "Datastore",
         "scriptrun.data.datasets.base": "AbstractDataset",
@@ -131,6 +133,7 @@ _OWN: dict[str, dict[str, str]] = {
         "scriptrun.core.run": "Run",
         **_SECTIONS,
         **_ENVIRONMENT,
+        "scriptrun.dropin.environment_definition": "EnvironmentDefinition",
         _CONFIG + "environments.sections": _ENVIRONMENT[_CONFIG + "environments.sections"]
         + " Cr=ContainerRegistry AzureContainerRegistry=ContainerRegistry",
     },
@@ -201,6 +204,12 @@ _OWN: dict[str, dict[str, str]] = {
     },
     "azureml.data.file_dataset": _DATASETS,
     "azureml.data.tabular_dataset": _DATASETS,
+    "azureml.tensorboard": {_BOARD: "Tensorboard"},
+    "azureml.tensorboard.tensorboard": {_BOARD: "Tensorboard"},
+    "azureml.tensorboard.export": {_EXPORT: "export_to_tensorboard"},
+    "azureml.contrib.tensorboard": {_BOARD: "Tensorboard"},
+    "azureml.contrib.tensorboard.tensorboard": {_BOARD: "Tensorboard"},
+    "azureml.contrib.tensorboard.export": {_EXPORT: "export_to_tensorboard"},
     "azureml.telemetry": {
         "scriptrun.dropin.azureml.telemetry": "set_diagnostics_collection UserType "
         "INSTRUMENTATION_KEY get_telemetry_log_handler",
@@ -294,9 +303,6 @@ _COMPUTES = (
 )
 _ATTACHED = "Add the machine as a scriptrun compute target: scriptrun compute add."
 _IMAGES = "Specify packages with CondaDependencies, or an image with environment.docker.base_image."
-_BOARD = (
-    "Run tensorboard --logdir on the run's outputs/ or logs/ folder (see run.get_portal_url())."
-)
 _DATA = "The job creates it; use scriptrun's Dataset and Datastore."
 _LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
 _LINKED = "Use OutputFileDatasetConfig and register its files."
@@ -320,7 +326,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         **serving_table.NAMES_NOT_SERVED,
         "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
         "azureml.core.runconfig": [
-            ("EnvironmentDefinition", "Use Environment."),
             ("RCranPackage RGitHubPackage RSection", _R),
             ("ApplicationEndpointConfiguration SparkPackage", _OF_AZURE),
         ],
@@ -381,8 +386,6 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.datadrift": "Drift detection is not supported; compare the tables in a script.",
     "azureml.explain": "Use the interpret package in the script.",
     "azureml.interpret": "Use the interpret package in the script.",
-    "azureml.tensorboard": _BOARD,
-    "azureml.contrib.tensorboard": _BOARD,
     "azureml.mlflow": "Use the mlflow package.",
     "azureml.dataprep": "Use Dataset.Tabular, or pandas in the script.",
     "azureml.fsspec": "Use fsspec, or Dataset.File.from_files.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 import tokenize
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ from scriptrun.dropin import api_table, name_uses
 from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import syntax
 from scriptrun.spec.errors import UserErrorException
+
+
+_PRINT = re.compile(r"^\s*(print|exec) +[^=(\s.,)]|^\s*except [\w.]+, *\w+:|^\s*raise \w+, ", re.MULTILINE)
+_PYTHON_2 = "It seems to be Python 2. Convert it to Python 3 first, for example with 2to3."
 
 
 class UnsupportedName(NamedTuple):
@@ -53,9 +58,10 @@ def _parse(prefix: str, source: str, path: str) -> ast.Module | UnsupportedName:
         return ast.parse(source, prefix)
     except (SyntaxError, ValueError) as error:
         if not path.endswith(".ipynb"):
-            raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
+            hint = _PYTHON_2 if _PRINT.search(source) or "<>" in source else ""
+            raise UserErrorException(f"{prefix} is not valid Python: {error}.", hint) from None
         place = f"{prefix}:{getattr(error, 'lineno', None) or 1}"
-        return UnsupportedName(place, "not valid Python", f"{error}")
+        return UnsupportedName(place, "not valid Python", f"Skipped this cell: {error}.")
     except (RecursionError, MemoryError):
         raise UserErrorException(
             f"{prefix} is nested too deeply to be parsed.", "Simplify its expressions."

@@ -49,3 +49,7 @@ def append(key: str, value: str) -> None:
 def get_user_agent() -> str:
     """``azureml._base_sdk_common.user_agent``: a fixed value."""
     return "scriptrun"
+
+
+#: ``azureml.core.run``: the states of a run that has not ended
+RUNNING_STATES = RunStatus.get_running_statuses()

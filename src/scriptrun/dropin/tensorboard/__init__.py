@@ -1,0 +1,1 @@
+"""``azureml.tensorboard``: TensorBoard on runs, and their metrics as its event files."""
