@@ -36,10 +36,13 @@ def listed(signature: str) -> list[Parameter]:
     parsed = ast.parse(f"def f{signature}: pass").body[0].args
     positional = [*parsed.posonlyargs, *parsed.args]
     defaults = [None] * (len(positional) - len(parsed.defaults)) + list(parsed.defaults)
-    found = [Parameter(arg.arg, plain(default)) for arg, default in zip(positional, defaults)]
+    found = [
+        Parameter(arg.arg, plain(default))
+        for arg, default in zip(positional, defaults, strict=True)
+    ]
     if parsed.vararg:
         found.append(Parameter(f"*{parsed.vararg.arg}", UNKNOWN))
-    for arg, default in zip(parsed.kwonlyargs, parsed.kw_defaults):
+    for arg, default in zip(parsed.kwonlyargs, parsed.kw_defaults, strict=True):
         found.append(Parameter(arg.arg, plain(default), by_name_only=True))
     if parsed.kwarg:
         found.append(Parameter(f"**{parsed.kwarg.arg}", UNKNOWN))

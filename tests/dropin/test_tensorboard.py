@@ -14,7 +14,6 @@ from scriptrun.dropin import finder
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.testing.jobs import PATIENCE
 
-
 event_accumulator = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is missing"
 )

@@ -14,8 +14,9 @@ from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import syntax
 from scriptrun.spec.errors import UserErrorException
 
-
-_PRINT = re.compile(r"^\s*(print|exec) +[^=(\s.,)]|^\s*except [\w.]+, *\w+:|^\s*raise \w+, ", re.MULTILINE)
+_PRINT = re.compile(
+    r"^\s*(print|exec) +[^=(\s.,)]|^\s*except [\w.]+, *\w+:|^\s*raise \w+, ", re.MULTILINE
+)
 _PYTHON_2 = "It seems to be Python 2. Convert it to Python 3 first, for example with 2to3."
 
 

@@ -315,7 +315,7 @@ class TabularDatasetFactory:
     ) -> TabularDataset:
         """Write ``dataframe`` as Parquet to ``target``, and register it as ``name``.
 
-        The file lies in a folder named after its content, also without ``make_target_path_unique``;
+        The file's folder is named after its content, also without ``make_target_path_unique``;
         ``row_group_size`` has no effect.
 
         The same rows again make no new version.

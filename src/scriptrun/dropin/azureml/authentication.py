@@ -74,7 +74,7 @@ class AzureMLTokenAuthentication(AbstractAuthentication):
     @property
     def expiry_time(self) -> datetime.datetime:
         """When the token expires: never."""
-        return datetime.datetime.fromtimestamp(_NEVER, datetime.timezone.utc)
+        return datetime.datetime.fromtimestamp(_NEVER, datetime.UTC)
 
     @classmethod
     def create(cls, *args: object, **kwargs: object) -> AzureMLTokenAuthentication:

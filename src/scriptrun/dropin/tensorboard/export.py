@@ -27,13 +27,13 @@ def export_to_tensorboard(
     """Write the metrics of runs below ``logsdir``, for ``tensorboard --logdir``.
 
     ``run_data`` is a run, several, or a dict of metrics by name. A number and each entry of a list
-    become a scalar at its step, each column of a table a scalar of its own, and anything else text.
+    become a scalar at its step, each column of a table a separate scalar, and anything else text.
     Several runs, and with ``recursive`` the children of a run, have a folder each, named after
     their IDs. Raises UserErrorException if tensorboard is not installed.
     """
     if isinstance(run_data, dict):
         return _write(str(logsdir), run_data)
-    runs = [run_data] if hasattr(run_data, "get_metrics") else list(run_data)
+    runs: Any = [run_data] if hasattr(run_data, "get_metrics") else list(run_data)
     for run in runs:
         folder = str(logsdir) if len(runs) == 1 else os.path.join(logsdir, run.id)
         _export_run(run, folder, logger)
@@ -52,10 +52,10 @@ def _export_run(run: Run, folder: str, logger: Logger | None) -> None:
 def _write(folder: str, metrics: dict[str, Any]) -> None:
     """Write one event file with ``metrics`` into ``folder``."""
     try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-        from tensorboard.util.tensor_util import make_tensor_proto
+        from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
+        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[import-untyped]
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # type: ignore[import-untyped]
+        from tensorboard.util.tensor_util import make_tensor_proto  # type: ignore[import-untyped]
     except ImportError:
         raise not_installed() from None
     os.makedirs(folder, exist_ok=True)
