@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from scriptrun.dropin import finder
+from scriptrun.dropin import environment_definition, finder
 
 IMPORTS = {
     "azureml": "Workspace core",
@@ -60,6 +60,7 @@ def test_an_error_has_v1s_attributes_and_can_be_pickled(name):
 def test_an_environment_definition_needs_no_name():
     from azureml.core.runconfig import EnvironmentDefinition, RunConfiguration
 
+    assert EnvironmentDefinition is environment_definition.EnvironmentDefinition
     definition = EnvironmentDefinition()
     definition.python.user_managed_dependencies = True
     config = RunConfiguration()

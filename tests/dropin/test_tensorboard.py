@@ -11,6 +11,8 @@ import pytest
 
 from scriptrun import Experiment, ScriptRunConfig, Workspace
 from scriptrun.dropin import finder
+from scriptrun.dropin.tensorboard import board as boards
+from scriptrun.dropin.tensorboard import export
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.testing.jobs import PATIENCE
 
@@ -89,13 +91,11 @@ def test_event_files_of_a_running_job_are_kept_fresh_and_served(names, workspace
 
 
 def test_a_port_that_is_taken_gives_the_next_free_one():
-    from scriptrun.dropin.tensorboard import board
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert board._free_port(port) > port
+        assert boards._free_port(port) > port
 
 
 def test_metrics_are_exported_as_events(names, workspace, tmp_path):
@@ -109,6 +109,10 @@ def test_metrics_are_exported_as_events(names, workspace, tmp_path):
     assert [each.value for each in events.Scalars("sizes")] == [1, 2, 3]
     assert [each.value for each in events.Scalars("curve/x")] == [1, 2]
     assert events.Tensors("note")[0].tensor_proto.string_val[0] == b"good"
+
+
+def test_the_names_are_those_of_azureml(names):
+    assert names == (boards.Tensorboard, export.export_to_tensorboard)
 
 
 def test_a_board_needs_runs(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import shutil
@@ -96,25 +97,23 @@ class Tensorboard:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
     def _serve(self) -> subprocess.Popen[bytes]:
-        log = tempfile.TemporaryFile()
         command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(self._folder)]
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(self._port), "--reload_interval", "2"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
-        deadline = time.monotonic() + _STARTS_WITHIN
-        while not _answers(self._port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                log.seek(0)
-                lines = log.read().decode("utf-8", "replace").strip().splitlines()
-                reason = lines[-1] if lines else "no output"
-                raise UserErrorException(
-                    f"TensorBoard did not start: {reason}.",
-                    f"Try it yourself: tensorboard --logdir {self._folder}",
-                )
-            time.sleep(0.1)
+        command += ["--host", "127.0.0.1", "--port", str(self._port), "--reload_interval", "2"]
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            deadline = time.monotonic() + _STARTS_WITHIN
+            while not _answers(self._port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    process.wait()
+                    log.seek(0)
+                    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+                    raise UserErrorException(
+                        f"TensorBoard did not start: {lines[-1] if lines else 'no output'}.",
+                        f"Try it yourself: tensorboard --logdir {self._folder}",
+                    )
+                time.sleep(0.1)
+        atexit.register(self.stop)
         return process
 
     def _follow(self) -> None:
