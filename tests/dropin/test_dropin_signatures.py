@@ -117,6 +117,7 @@ def test_the_page_says_how_many():
     page = (ROOT / "docs" / "reference" / "dropin.md").read_text("utf-8")
     said = f"all {len(findings())} listed classes and methods"
     assert said in page, f"the page should say {said!r}"
+    assert f"{len(MADE_BY_THE_SDK)} classes whose objects" in page
     assert f"{len(refused())} of them" in page, f"the page should say {len(refused())} of them"
 
 
