@@ -157,3 +157,16 @@ def test_ctrl_c_asks_before_it_stops_the_service(serving):
     terminal.close()
     assert terminal.exitstatus == 130
     assert "Stopped" in serving.does("service", "list").out
+
+
+def test_a_package_is_written(serving):
+    words = ("serve", "--entry", "score.py", "--package", "image")
+    done = serving.does(*words, "--workers", "2")
+    assert "docker build -t score:latest image" in done.out
+    assert (serving.here / "image" / "Dockerfile").is_file()
+    order = json.loads((serving.here / "image" / "service.json").read_text())
+    assert (order["workers"], order["port"], order["entry_script"]) == (2, 5001, "score.py")
+    again = fails(serving, *words, code=2)
+    assert "exists and is not empty" in again.stderr
+    other = fails(serving, *words, "--port", "8000", code=2)
+    assert "--package and --port cannot be combined" in other.stderr

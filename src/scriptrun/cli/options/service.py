@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: options that mean nothing to a package, which starts nothing
+_WITHOUT_PACKAGE = ("port", "host", "detach", "replace", "test", "compute", "gpus")
 #: options that mean nothing to a test, which answers one request and ends
 _WITHOUT_TEST = ("port", "host", "workers", "restarts", "detach", "replace", "key")
 
@@ -36,6 +38,7 @@ def parse(args: argparse.Namespace, workspace: Workspace) -> ServiceRequest:
             "Give a model (scriptrun serve digits), or a script with --entry score.py.",
         )
     _check_numbers(args)
+    _refuse_with_package(args)
     models = tuple(_model(text, workspace, args.framework) for text in args.models)
     source, entry = _source(args)
     environment = run_options.resolve_environment(args, workspace)
@@ -96,6 +99,15 @@ def _limits(args: argparse.Namespace) -> dict[str, Any]:
         if seconds is not None:
             found[name] = seconds or None
     return found
+
+
+def _refuse_with_package(args: argparse.Namespace) -> None:
+    for name in _WITHOUT_PACKAGE if args.package is not None else ():
+        if getattr(args, name):
+            raise UserErrorException(
+                f"--package and --{name} cannot be combined.",
+                "--package writes a folder with a Dockerfile; it starts no service.",
+            )
 
 
 def _model(text: str, workspace: Workspace, framework: str | None) -> ServedModel:

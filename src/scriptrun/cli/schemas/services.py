@@ -53,6 +53,11 @@ DOCUMENTS = {
         answered=boolean("whether the script answered; false if it raised"),
         response=nullable(text("the response; null if there is none")),
     ),
+    "serve (--package)": document(
+        "The folder that was written.",
+        folder=text("the folder"),
+        image=text("the name of the image in its README"),
+    ),
     "service list": document("The services.", services=_SERVICES),
     "service show": document("A service.", **_SERVICE),
     "service logs": runs.DOCUMENTS["logs"],

@@ -3,6 +3,7 @@
 MODEL is a registered model, NAME[:VERSION], or the path of a file or folder (./model.pkl). A
 script with init() and run(data) answers the requests, see --entry; without one, the model is
 served by what it is. --test answers one request and ends: use it while you write the script.
+--package writes a folder with a Dockerfile in place of starting the service.
 
 examples:
   scriptrun serve digits
@@ -10,6 +11,7 @@ examples:
   scriptrun serve digits --entry score.py --test sample.json
   scriptrun serve ./model.joblib --requirements requirements.txt --detach
   scriptrun serve digits --entry score.py --replace
+  scriptrun serve digits --entry score.py --package ./image
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ def arguments(parser: Parser) -> None:
         help="set an environment variable (repeatable)",
     )
     add("--test", metavar="FILE", help="answer the request in this file (-: stdin) and end")
+    add("--package", metavar="DIR", help="write a folder with a Dockerfile, and start nothing")
     add("--replace", action="store_true", help="replace a service of the same name")
     add("-d", "--detach", action="store_true", help="return as soon as the service answers")
     add("--json", action="store_true", help="print the service as JSON")
@@ -109,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
     workspace = workspace_here.create_if_missing(workspace)
     if args.test is not None:
         return int(_load("trial").run(workspace, request, args.json))
+    if args.package is not None:
+        return int(_load("image_folder").write(workspace, request, args.package, args.json))
     replace = service_options.may_replace(workspace, request.name, args.replace)
     with attach.warnings_as_lines():
         service = deploy.deploy(workspace, request, replace)
