@@ -278,7 +278,10 @@ def test_what_is_taken_for_given_is_said_once_and_granted(tmp_path):
         given_.note_missing("dataset", "d")
         given_.note_missing("dataset", None)
     assert list(given_.notes) == ["files"] and given_.missing == [("dataset", "d")]
-    stubs.grant(home, [("datastore", "s"), ("environment", "e")], given_)
+    services = []
+    wanted = [("datastore", "s"), ("environment", "e"), ("service", "v")]
+    stubs.grant(home, wanted, given_, services.append)
+    assert services == ["v"]
     assert Datastore.get(home, "s").root.is_dir()
     assert "e" in home.environments
     assert [re.sub(r"\W+", " ", each) for each in given_.notes][1:] == [
