@@ -8,8 +8,7 @@ import json
 import os
 import urllib.request
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from scriptrun.core.model import Model
 from scriptrun.core.workspace import Workspace
@@ -23,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from scriptrun.config.services.inference_config import InferenceConfig
     from scriptrun.runtime.hints import Json
 
 #: the kind of a recorded job that is a service
@@ -65,7 +65,10 @@ class Services:
     ) -> FakeService:
         """Record the service, and return a stand-in for it."""
         if request.name in self._known and not overwrite:
-            raise WebserviceException(f"Service {request.name!r} already exists.")
+            raise WebserviceException(
+                f"Service {request.name!r} already exists.",
+                hint="Deploy it with overwrite=True, or under another name.",
+            )
         self.record(workspace, request, {"overwrite": overwrite})
         self._known[request.name] = FakeService(self, workspace, request.name)
         return self._known[request.name]
@@ -74,7 +77,7 @@ class Services:
         self,
         workspace: Workspace,
         models: list[object],
-        inference_config: Any = None,
+        inference_config: InferenceConfig | None = None,
         generate_dockerfile: bool = False,
         *_: object,
         **__: object,
@@ -115,12 +118,15 @@ class Services:
         found = self._known.get(name)
         if found is None:
             self._lack(name)
-            raise WebserviceException(f"WebserviceNotFound: there is no service {name!r}.")
+            raise WebserviceException(
+                f"WebserviceNotFound: there is no service {name!r}.",
+                hint="Deploy the service first.",
+            )
         return found
 
     def _registering(self, original: Callable[..., object]) -> Callable[..., object]:
         def register(
-            workspace: object, model_path: Any, model_name: Any, *args: Any, **facts: Any
+            workspace: object, model_path: str, model_name: str, *args: object, **facts: object
         ) -> object:
             if os.path.exists(model_path):
                 return original(workspace, model_path, model_name, *args, **facts)
@@ -150,7 +156,10 @@ class FakeService(FakeRun):
         self.delete = lambda *_, **__: services.remove(name)
 
         def update(
-            *args: Any, models: Any = None, inference_config: Any = None, **facts: Any
+            *args: object,
+            models: Iterable[object] | None = None,
+            inference_config: InferenceConfig | None = None,
+            **facts: object,
         ) -> None:
             place = workspace if isinstance(workspace, Workspace) else Workspace.from_config()
             request = sdk_request.request_of(place, name, models, inference_config)
@@ -159,7 +168,7 @@ class FakeService(FakeRun):
 
         self.update = update
 
-    def _get_child_mock(self, /, **kwargs: object) -> Any:
+    def _get_child_mock(self, /, **kwargs: object) -> FakeRun:
         return FakeRun(**kwargs)
 
 
@@ -175,27 +184,26 @@ class _Listing(dict[str, FakeService]):
 
 def _answer_requests() -> None:
     """Let the services answer ``requests`` and urllib, and ``json.loads`` read the answers."""
-    loads, urlopen = json.loads, urllib.request.urlopen
+    _divert(json, "loads", lambda s, *_, **__: isinstance(s, FakeRun))
+    _divert(urllib.request, "urlopen", lambda url, *_, **__: _is_of_service(url))
+    if importlib.util.find_spec("requests") is not None:  # else it is a stand-in itself
+        session = importlib.import_module("requests.sessions").Session
+        _divert(session, "request", lambda self, method, url, *_, **__: _is_of_service(url))
 
-    def load(text: Any, *args: Any, **kwargs: Any) -> Any:
-        return FakeRun() if isinstance(text, FakeRun) else loads(text, *args, **kwargs)
 
-    def open_url(url: Any, *args: Any, **kwargs: Any) -> Any:
-        address = getattr(url, "full_url", url)
-        return FakeRun() if MARK in str(address) else urlopen(url, *args, **kwargs)
+def _is_of_service(url: object) -> bool:
+    return MARK in str(getattr(url, "full_url", url))
 
-    setattr(json, "loads", load)  # noqa: B010
-    setattr(urllib.request, "urlopen", open_url)  # noqa: B010
-    if importlib.util.find_spec("requests") is None:
-        return  # a stand-in itself
-    session = importlib.import_module("requests.sessions").Session
-    original = session.request
 
-    def request(self: object, method: str, url: Any, *args: Any, **kwargs: Any) -> Any:
-        if MARK not in str(url):
-            return original(self, method, url, *args, **kwargs)
+def _divert(owner: object, name: str, is_of_service: Callable[..., bool]) -> None:
+    """Let a stand-in answer the calls of a function that are for a service."""
+    original: Callable[..., object] = getattr(owner, name)
+
+    def call(*args: object, **named: object) -> object:
+        if not is_of_service(*args, **named):
+            return original(*args, **named)
         answer = FakeRun(name="answer")
         answer.status_code, answer.ok = 200, True
         return answer
 
-    setattr(session, "request", request)  # noqa: B010
+    setattr(owner, name, call)

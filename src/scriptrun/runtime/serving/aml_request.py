@@ -17,7 +17,7 @@ from scriptrun.runtime.serving.http.multi_dict import Headers, MultiDict
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Dict, Mapping, Optional
+    from typing import Any, Dict, Mapping, Optional, Union
 
     from scriptrun.runtime.serving.http.messages import Request
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 RAW = "__scriptrun_raw__"
 
 
-def rawhttp(function: "Callable[..., Any]") -> "Callable[..., Any]":
+def rawhttp(function: "Callable[..., object]") -> "Callable[..., object]":
     """Decorate ``run``: it then takes an ``AMLRequest``, of any method, with the raw body."""
 
     @functools.wraps(function)
-    def call(*args: "Any", **named: "Any") -> "Any":
+    def call(*args: object, **named: object) -> object:
         return function(*args, **named)
 
     setattr(call, RAW, True)
@@ -114,7 +114,7 @@ class AMLRequest:
 
     def get_data(
         self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
-    ) -> "Any":
+    ) -> "Union[str, bytes]":
         """The body: bytes, or text with ``as_text``."""
         return self.data.decode("utf-8", "replace") if as_text else self.data
 
@@ -153,7 +153,7 @@ class AMLResponse:
 
     def __init__(
         self,
-        message: "Any",
+        message: object,
         status_code: int = 200,
         response_headers: "Mapping[str, str]" = {},  # noqa: B006 - the SDK's signature
         json_str: bool = False,
@@ -161,18 +161,20 @@ class AMLResponse:
     ) -> None:
         self.status_code, self.run_function_failed = int(status_code), run_function_failed
         kind = "text/html; charset=utf-8"
-        if json_str or not isinstance(message, (str, bytes, bytearray)):
-            message, kind = json.dumps(message), "application/json"
+        if not json_str and isinstance(message, (str, bytes, bytearray)):
+            self.set_data(message)
+        else:
+            self.set_data(json.dumps(message))
+            kind = "application/json"
         self.headers = Headers([("Content-Type", kind)])
         for name, value in dict(response_headers or {}).items():
             self.headers[name] = str(value)
-        self.data = message.encode("utf-8") if isinstance(message, str) else bytes(message)
 
-    def set_data(self, value: "Any") -> None:
+    def set_data(self, value: "Union[str, bytes, bytearray]") -> None:
         """Replace the body."""
         self.data = value.encode("utf-8") if isinstance(value, str) else bytes(value)
 
-    def get_data(self, as_text: bool = False) -> "Any":
+    def get_data(self, as_text: bool = False) -> "Union[str, bytes]":
         """The body: bytes, or text with ``as_text``."""
         return self.data.decode("utf-8", "replace") if as_text else self.data
 
@@ -184,12 +186,14 @@ _OWN_HEADERS = (
 _LINE_ENDS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def from_script(result: "Any") -> "Optional[Response]":
+def from_script(result: object) -> "Optional[Response]":
     """The response in ``result`` if run() returned one, ours or Flask's; None for other values.
 
     Raises ValueError for a status or a header that HTTP does not have.
     """
     if not (hasattr(result, "status_code") and hasattr(result, "get_data")):
+        return None
+    if not hasattr(result, "headers"):
         return None
     status, headers = int(result.status_code), []
     if not 200 <= status <= 599:

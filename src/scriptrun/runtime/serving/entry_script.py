@@ -13,7 +13,7 @@ from scriptrun.runtime.serving.order import MODELS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Dict
+    from typing import Dict
 
     from scriptrun.runtime.serving.order import ServiceOrder
 
@@ -24,7 +24,7 @@ _API = "azureml_inference_server_http"
 class EntryScript:
     """What is served: ``init()`` runs once, ``run`` once for each request."""
 
-    def __init__(self, init: "Callable[[], Any]", run: "Callable[..., Any]") -> None:
+    def __init__(self, init: "Callable[[], object]", run: "Callable[..., object]") -> None:
         self.init, self.run = init, run
         #: whether run takes the request itself
         self.is_raw = bool(getattr(run, aml_request.RAW, False))

@@ -9,15 +9,30 @@ from scriptrun.runtime.serving.errors import BadRequest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Dict, Optional
+    from typing import Optional, Protocol
+
+    from scriptrun.runtime.hints import Json
+
+    Run = Callable[..., object]
+
+    class SchemaUtil(Protocol):
+        """The module of inference_schema that reads a function's schemas."""
+
+        def get_input_schema(self, function: Run) -> Optional[Json]:
+            """Return the schema of the arguments."""
+            ...
+
+        def get_output_schema(self, function: Run) -> Optional[Json]:
+            """Return the schema of the result."""
+            ...
 
 
 class InputSchema:
     """The schemas of one decorated run()."""
 
-    def __init__(self, run: "Callable[..., Any]", schema_util: "Any") -> None:
-        self.input: "Dict[str, Any]" = schema_util.get_input_schema(run) or {}
-        self.output: "Dict[str, Any]" = schema_util.get_output_schema(run) or {}
+    def __init__(self, run: "Run", schema_util: "SchemaUtil") -> None:
+        self.input: "Json" = schema_util.get_input_schema(run) or {}
+        self.output: "Json" = schema_util.get_output_schema(run) or {}
         listed = list(self.input.get("properties") or {})
         parameters = inspect.signature(run).parameters
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -30,7 +45,7 @@ class InputSchema:
             optional |= set(listed) - set(required)
         self.required = [name for name in self.names if name not in optional]
 
-    def arguments(self, text: str) -> "Dict[str, Any]":
+    def arguments(self, text: str) -> "Json":
         """The arguments for run() in a body. Raises BadRequest for a wrong one."""
         try:
             given = json.loads(text)
@@ -50,12 +65,12 @@ class InputSchema:
         return given
 
 
-def of(run: "Callable[..., Any]") -> "Optional[InputSchema]":
+def of(run: "Run") -> "Optional[InputSchema]":
     """The schemas of ``run``; None if it is not decorated, or has none of an input."""
     if not hasattr(run, "__wrapped__"):
         return None
     try:
-        schema_util = importlib.import_module("inference_schema.schema_util")
+        schema_util: "SchemaUtil" = importlib.import_module("inference_schema.schema_util")
     except ImportError:
         return None
     schema = InputSchema(run, schema_util)

@@ -17,7 +17,7 @@ from scriptrun.runtime.serving.order import KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Optional
 
     from scriptrun.runtime.serving.access import Access
     from scriptrun.runtime.serving.entry_script import EntryScript
@@ -158,7 +158,7 @@ class Service:
         return self.finish(request, messages.message(status, text, *more))
 
 
-def to_response(result: "Any") -> Response:
+def to_response(result: object) -> Response:
     """What run() returned as a response: its own one, else JSON; None is ``{}``.
 
     Raises NotJson if json cannot write it.
@@ -178,7 +178,7 @@ def query_text(query: str) -> str:
     return json.dumps({name: _value(text) for name, text in values.items()})
 
 
-def _value(text: str) -> "Any":
+def _value(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

@@ -2,8 +2,9 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Optional
 
+    from scriptrun.runtime.hints import Json
     from scriptrun.runtime.serving.input_schema import InputSchema
 
 _ANY = {"type": "object", "example": {}}
@@ -11,7 +12,7 @@ _ANY = {"type": "object", "example": {}}
 
 def describe(
     name: str, schema: "Optional[InputSchema]", version: int, host: str, needs_key: bool
-) -> "Dict[str, Any]":
+) -> "Json":
     """The description of the service ``name``; ``version`` is 2 or 3."""
     given = (schema.input if schema else None) or _ANY
     returned = (schema.output if schema else None) or _ANY
@@ -23,17 +24,15 @@ def describe(
     return _version_2(info, schemas, host, needs_key)
 
 
-def _error() -> "Dict[str, Any]":
+def _error() -> "Json":
     return {"type": "object", "properties": {"message": {"type": "string"}}}
 
 
-def _version_2(
-    info: "Dict[str, Any]", schemas: "Dict[str, Any]", host: str, needs_key: bool
-) -> "Dict[str, Any]":
-    def answer(text: str, schema: str) -> "Dict[str, Any]":
+def _version_2(info: "Json", schemas: "Json", host: str, needs_key: bool) -> "Json":
+    def answer(text: str, schema: str) -> "Json":
         return {"description": text, "schema": {"$ref": "#/definitions/" + schema}}
 
-    health: "Dict[str, Any]" = {
+    health: "Json" = {
         "operationId": "ServiceHealthCheck",
         "description": "Answers while the service is up.",
         "produces": ["text/plain"],
@@ -46,7 +45,7 @@ def _version_2(
         "required": True,
         "schema": {"$ref": "#/definitions/ServiceInput"},
     }
-    score: "Dict[str, Any]" = {
+    score: "Json" = {
         "operationId": "RunMLService",
         "description": "Runs the service.",
         "consumes": ["application/json"],
@@ -74,10 +73,8 @@ def _version_2(
     return content
 
 
-def _version_3(
-    info: "Dict[str, Any]", schemas: "Dict[str, Any]", host: str, needs_key: bool
-) -> "Dict[str, Any]":
-    def content(schema: str) -> "Dict[str, Any]":
+def _version_3(info: "Json", schemas: "Json", host: str, needs_key: bool) -> "Json":
+    def content(schema: str) -> "Json":
         return {"application/json": {"schema": {"$ref": "#/components/schemas/" + schema}}}
 
     healthy = {"text/plain": {"schema": {"type": "string", "example": "Healthy"}}}
@@ -86,7 +83,7 @@ def _version_3(
         "description": "Answers while the service is up.",
         "responses": {"200": {"description": "Healthy", "content": healthy}},
     }
-    score: "Dict[str, Any]" = {
+    score: "Json" = {
         "operationId": "RunMLService",
         "description": "Runs the service.",
         "requestBody": {"required": True, "content": content("ServiceInput")},
@@ -97,7 +94,7 @@ def _version_3(
             "default": {"description": "An error.", "content": content("ErrorResponse")},
         },
     }  # fmt: skip
-    components: "Dict[str, Any]" = {"schemas": schemas}
+    components: "Json" = {"schemas": schemas}
     if needs_key:
         components["securitySchemes"] = {"Bearer": {"type": "http", "scheme": "bearer"}}
         score["security"] = [{"Bearer": []}]

@@ -11,7 +11,9 @@ from scriptrun.runtime.serving.worker import STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import List, Optional
+
+    from scriptrun.runtime.hints import Json
 
 _NO_EXECUTION = 127
 
@@ -55,7 +57,7 @@ class WorkerProcess:
             self._note(json.loads(line.decode()))
         return bool(data)
 
-    def _note(self, facts: "Dict[str, Any]") -> None:
+    def _note(self, facts: "Json") -> None:
         self.server = facts.get("ready", self.server)
         self.failure = facts.get("failed", self.failure)
         self.overdue = facts.get("overdue", self.overdue)

@@ -1,6 +1,7 @@
 """Queries and forms of requests: URL-encoded, and multipart with files."""
 
 import io
+import os
 import re
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,10 @@ from scriptrun.runtime.serving.http.multi_dict import Headers, MultiDict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Tuple
+    from collections.abc import Iterator
+    from typing import BinaryIO, List, Optional, Tuple, Union
+
+    from scriptrun.runtime.hints import StrPath
 
 URL_ENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 _PARTS = 1000
@@ -28,15 +32,15 @@ class FileStorage:
         for method in ("read", "readline", "readlines", "seek", "tell", "close"):
             setattr(self, method, getattr(self.stream, method))
 
-    def save(self, dst: "Any", buffer_size: int = 16384) -> None:
+    def save(self, dst: "Union[StrPath, BinaryIO]", buffer_size: int = 16384) -> None:
         """Write the file to ``dst``, a path or an open binary file."""
-        if hasattr(dst, "write"):
+        if isinstance(dst, (str, os.PathLike)):
+            with open(dst, "wb") as file:
+                file.write(self.stream.read())
+        else:
             dst.write(self.stream.read())
-            return
-        with open(dst, "wb") as file:
-            file.write(self.stream.read())
 
-    def __iter__(self) -> "Any":
+    def __iter__(self) -> "Iterator[bytes]":
         return iter(self.stream)
 
     def __bool__(self) -> bool:

@@ -5,7 +5,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Tuple
+    from typing import List, Optional, Tuple
 
     Headers = List[Tuple[str, str]]
 
@@ -78,7 +78,7 @@ class Response:
         return None
 
 
-def as_json(value: "Any", status: int = 200) -> Response:
+def as_json(value: object, status: int = 200) -> Response:
     """``value`` as a JSON response. Raises TypeError or ValueError if json cannot write it."""
     return Response(status, json.dumps(value).encode())
 

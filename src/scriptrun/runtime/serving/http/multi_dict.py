@@ -3,21 +3,28 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+    Base = Dict[str, object]
+else:
+    Base = dict  # Python 3.6 has no dict[...]
 
 
-class MultiDict(dict):  # type: ignore[type-arg]  # Python 3.6 has no dict[...]
+class MultiDict(Base):
     """A dict of the first value of each name; ``getlist`` has them all."""
 
-    def __init__(self, pairs: "Iterable[Tuple[str, Any]]" = ()) -> None:
-        self._all: "Dict[str, List[Any]]" = {}
+    def __init__(self, pairs: "Iterable[Tuple[str, object]]" = ()) -> None:
+        self._all: "Dict[str, List[object]]" = {}
         for name, value in pairs:
             self._all.setdefault(name, []).append(value)
         super().__init__((name, values[0]) for name, values in self._all.items())
 
     def get(
-        self, key: str, default: "Any" = None, type: "Callable[[Any], Any] | None" = None
-    ) -> "Any":
+        self,
+        key: str,
+        default: object = None,
+        type: "Optional[Callable[[object], object]]" = None,
+    ) -> object:
         """The first value, converted with ``type``; ``default`` if missing or not convertible."""
         if key not in self:
             return default
@@ -26,7 +33,7 @@ class MultiDict(dict):  # type: ignore[type-arg]  # Python 3.6 has no dict[...]
         except (ValueError, TypeError):
             return default
 
-    def getlist(self, key: str) -> "List[Any]":
+    def getlist(self, key: str) -> "List[object]":
         """All values of ``key``."""
         return list(self._all.get(key, ()))
 
@@ -36,7 +43,7 @@ class MultiDict(dict):  # type: ignore[type-arg]  # Python 3.6 has no dict[...]
             return super().items()
         return [(name, value) for name, values in self._all.items() for value in values]
 
-    def to_dict(self, flat: bool = True) -> "Dict[str, Any]":
+    def to_dict(self, flat: bool = True) -> "Dict[str, object]":
         """A plain dict of the first values; of lists of all values unless ``flat``."""
         return dict(self) if flat else {name: list(values) for name, values in self._all.items()}
 
@@ -67,7 +74,7 @@ class Headers:
         """Add a header, and keep others of the same name."""
         self._pairs.append((name, value))
 
-    def update(self, other: "Any") -> None:
+    def update(self, other: "Union[Mapping[str, str], Iterable[Tuple[str, str]]]") -> None:
         """Set all of ``other``, a mapping or pairs."""
         for name, value in dict(other).items():
             self[name] = value
@@ -88,7 +95,10 @@ class Headers:
         return "Headers({!r})".format(self._pairs)
 
     def get(
-        self, name: str, default: "Any" = None, type: "Callable[[str], Any] | None" = None
+        self,
+        name: str,
+        default: object = None,
+        type: "Optional[Callable[[str], object]]" = None,
     ) -> "Any":
         """The first value of ``name``, converted with ``type``; ``default`` if there is none."""
         values = self._find(name)

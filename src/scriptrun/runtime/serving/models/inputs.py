@@ -10,7 +10,11 @@ from scriptrun.runtime.serving.errors import BadRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional
+    from typing import Dict, List, Optional
+
+    import numpy
+
+    from scriptrun.runtime.serving.models.library_types import Table
 
 #: the keys of the values, each with what sends it
 _KEYS = ("data", "inputs", "instances", "input_data", "dataframe_split", "dataframe_records")
@@ -28,14 +32,14 @@ class ModelInput:
 
     def __init__(
         self,
-        rows: "List[Any]",
+        rows: "List[object]",
         columns: "Optional[List[str]]" = None,
-        tensors: "Optional[dict[str, Any]]" = None,
+        tensors: "Optional[Dict[str, object]]" = None,
         method: str = "predict",
     ) -> None:
         self.rows, self.columns, self.tensors, self.method = rows, columns, tensors, method
 
-    def array(self, dtype: "Any" = None) -> "Any":
+    def array(self, dtype: "Optional[type | str]" = None) -> "numpy.ndarray":
         """The rows as a NumPy array. Raises BadRequest if they do not have the same shape."""
         import numpy
 
@@ -48,7 +52,7 @@ class ModelInput:
             found = _as_objects(found, self.rows)
         return found
 
-    def table(self, names: "Optional[List[str]]" = None) -> "Any":
+    def table(self, names: "Optional[List[str]]" = None) -> "Table":
         """The rows as a pandas DataFrame with the columns ``names`` (default: the caller's own).
 
         Raises BadRequest if columns are missing, or if the number of values per row is wrong.
@@ -62,8 +66,8 @@ class ModelInput:
             self.check_width(len(names or ()))
         frame = pandas.DataFrame(self.rows, columns=columns).infer_objects()
         empty = [name for name in frame.columns if frame[name].isna().all()]
-        frame = frame.astype(dict.fromkeys(empty, float))  # null alone is a missing number
-        return frame if names is None else frame[self._known(names)]
+        found: "Table" = frame.astype(dict.fromkeys(empty, float))  # null alone is a missing number
+        return found if names is None else found[self._known(names)]
 
     def _known(self, names: "List[str]") -> "List[str]":
         """``names``, if the caller's columns have them all."""
@@ -72,6 +76,10 @@ class ModelInput:
             text = "The input lacks the columns {}; the model needs {}."
             raise BadRequest(text.format(", ".join(missing), ", ".join(names)))
         return names
+
+    def column(self, number: int) -> "List[List[object]]":
+        """The values of one column, each as a row of its own."""
+        return [[row[number]] for row in self.rows if isinstance(row, list)]
 
     def refuse_methods(self) -> None:
         """Raise BadRequest if the caller names a method: the model has only one."""
@@ -91,10 +99,11 @@ class ModelInput:
             raise BadRequest("The model needs rows. " + _FORMS)
 
 
-def _as_objects(found: "Any", rows: "List[Any]") -> "Any":
+def _as_objects(found: "numpy.ndarray", rows: "List[object]") -> "numpy.ndarray":
     """An array of rows of the same length with values of several types; else BadRequest."""
-    if rows and all(isinstance(row, list) for row in rows):
-        if len({len(row) for row in rows}) == 1 and found.ndim > 1:
+    lists = [row for row in rows if isinstance(row, list)]
+    if rows and len(lists) == len(rows):
+        if len({len(row) for row in lists}) == 1 and found.ndim > 1:
             return found
         raise BadRequest("The rows have different numbers of values.")
     return found
@@ -136,7 +145,7 @@ def _of_values(values: object, method: str) -> ModelInput:
     raise BadRequest("The request holds no values. " + _FORMS)
 
 
-def _of_list(values: "List[Any]", method: str) -> ModelInput:
+def _of_list(values: "List[object]", method: str) -> ModelInput:
     if not values:
         raise BadRequest("The request holds no rows. " + _FORMS)
     records = [row for row in values if isinstance(row, dict)]
@@ -151,7 +160,7 @@ def _of_list(values: "List[Any]", method: str) -> ModelInput:
             raise BadRequest(
                 text.format(number, ", ".join(map(str, record)), ", ".join(map(str, columns)))
             )
-    rows = [[record[name] for name in columns] for record in records]
+    rows: "List[object]" = [[record[name] for name in columns] for record in records]
     return ModelInput(rows, columns, None, method)
 
 

@@ -6,10 +6,9 @@ from scriptrun.runtime.serving.models.inputs import ModelInput
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 
-def load(path: str) -> "Callable[[ModelInput], Any]":
+def load(path: str) -> "Callable[[ModelInput], object]":
     """Predict as the Booster does: values, or probabilities of classes."""
     import lightgbm
 
@@ -19,7 +18,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
         raise ServiceError("LightGBM cannot load the model: {}.".format(problem)) from None
     names = booster.feature_name()
 
-    def predict(model_input: ModelInput) -> "Any":
+    def predict(model_input: ModelInput) -> object:
         model_input.refuse_methods()
         if model_input.columns is not None:
             return booster.predict(model_input.table(list(names)))

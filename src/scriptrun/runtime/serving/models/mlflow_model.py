@@ -6,10 +6,11 @@ from scriptrun.runtime.serving.models.inputs import ModelInput
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+
+    from scriptrun.runtime.serving.models.library_types import MlflowModel, Table
 
 
-def load(path: str) -> "Callable[[ModelInput], Any]":
+def load(path: str) -> "Callable[[ModelInput], object]":
     """The predictor, by MLflow's flavor ``python_function``. Raises ServiceError."""
     import mlflow.pyfunc
 
@@ -27,7 +28,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
     return lambda model_input: _predict(model, model_input, types)
 
 
-def _predict(model: "Any", model_input: ModelInput, types: "dict[str, str]") -> "Any":
+def _predict(model: "MlflowModel", model_input: ModelInput, types: "dict[str, str]") -> object:
     import mlflow
 
     model_input.refuse_methods()
@@ -38,7 +39,7 @@ def _predict(model: "Any", model_input: ModelInput, types: "dict[str, str]") -> 
         raise BadRequest("The model rejects the input: {}".format(message)) from problem
 
 
-def _values(model_input: ModelInput, types: "dict[str, str]") -> "Any":
+def _values(model_input: ModelInput, types: "dict[str, str]") -> object:
     """Tensors by name, or a table with the columns of the model's signature, or an array."""
     import numpy
 
@@ -49,7 +50,7 @@ def _values(model_input: ModelInput, types: "dict[str, str]") -> "Any":
     return model_input.array() if model_input.columns is None else model_input.table()
 
 
-def _as_floats(table: "Any", types: "dict[str, str]") -> "Any":
+def _as_floats(table: "Table", types: "dict[str, str]") -> "Table":
     """``table`` with floats where the model expects some: JSON writes 1.0 as 1, too."""
     wanted = {
         name: "float32" if kind == "float" else "float64"

@@ -6,7 +6,9 @@ from scriptrun.runtime.serving.models.inputs import ModelInput
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import List
+
+    from scriptrun.runtime.serving.models.library_types import NamedInput, OnnxSession
 
 #: NumPy's names of ONNX Runtime's types
 _TYPES = {
@@ -26,7 +28,7 @@ _TYPES = {
 }
 
 
-def load(path: str) -> "Callable[[ModelInput], Any]":
+def load(path: str) -> "Callable[[ModelInput], object]":
     """The predictor: one output is its values, several are values by name."""
     import onnxruntime
 
@@ -40,7 +42,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
     return lambda model_input: _predict(session, model_input)
 
 
-def _predict(session: "Any", model_input: ModelInput) -> "Any":
+def _predict(session: "OnnxSession", model_input: ModelInput) -> object:
     model_input.refuse_methods()
     names = [output.name for output in session.get_outputs()]
     feed = _feed(session.get_inputs(), model_input)
@@ -52,7 +54,7 @@ def _predict(session: "Any", model_input: ModelInput) -> "Any":
     return values[0] if len(names) == 1 else {name: value for name, value in zip(names, values)}  # noqa: B905, C416 (3.6)
 
 
-def _feed(inputs: "Any", model_input: ModelInput) -> "dict[str, Any]":
+def _feed(inputs: "List[NamedInput]", model_input: ModelInput) -> "dict[str, object]":
     """An array for each input: from tensors by name, from the columns, or from the rows."""
     import numpy
 
@@ -70,9 +72,7 @@ def _feed(inputs: "Any", model_input: ModelInput) -> "dict[str, Any]":
         columns = names
     _check_names(names, columns)
     return {
-        each.name: numpy.array(
-            [[row[columns.index(each.name)]] for row in model_input.rows], dtype=_type(each)
-        )
+        each.name: numpy.array(model_input.column(columns.index(each.name)), dtype=_type(each))
         for each in inputs
     }
 
@@ -84,13 +84,13 @@ def _check_names(names: "list[str]", given: "list[str]") -> None:
         raise BadRequest(text.format(", ".join(missing), ", ".join(names)))
 
 
-def _check_shape(wanted: "Any", model_input: ModelInput) -> None:
+def _check_shape(wanted: "NamedInput", model_input: ModelInput) -> None:
     shape = list(wanted.shape)
     if len(shape) == 2 and isinstance(shape[1], int):
         model_input.check_width(shape[1])
 
 
-def _type(wanted: "Any") -> str:
+def _type(wanted: "NamedInput") -> str:
     found = _TYPES.get(wanted.type)
     if found is None:
         raise BadRequest("The model's input {} is a {}.".format(wanted.name, wanted.type))

@@ -2,12 +2,8 @@
 
 import math
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def as_json(value: "Any") -> "Any":
+def as_json(value: object) -> object:
     """``value`` as JSON. A table is a list of objects by column. Raises TypeError if impossible."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
@@ -20,7 +16,7 @@ def as_json(value: "Any") -> "Any":
     return _of_library(value)
 
 
-def _of_library(value: "Any") -> "Any":
+def _of_library(value: object) -> object:
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return as_json(value.to_dict("records"))
     if hasattr(value, "isoformat"):
@@ -34,7 +30,7 @@ def _of_library(value: "Any") -> "Any":
     return as_json(plain) if type(plain) is not type(value) else str(plain)
 
 
-def _as_array(value: "Any") -> "Any":
+def _as_array(value: object) -> object:
     """What has the method tolist: of a tensor of torch (perhaps on a GPU), or a sparse matrix."""
     if hasattr(value, "detach"):
         return value.detach().cpu()

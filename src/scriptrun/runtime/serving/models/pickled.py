@@ -8,7 +8,6 @@ from scriptrun.runtime.serving.models.inputs import ModelInput
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 #: methods that callers may name
 _METHODS = (
@@ -18,7 +17,7 @@ _METHODS = (
 _ENTRY = "Serve it with an entry script (--entry) that does what it needs."
 
 
-def load(path: str) -> "Callable[[ModelInput], Any]":
+def load(path: str) -> "Callable[[ModelInput], object]":
     """Unpickle the model, which may run any code. Raises ServiceError if it cannot be loaded."""
     model = _unpickle(path)
     if not hasattr(model, "predict"):
@@ -27,7 +26,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
     return lambda model_input: predict(model, model_input)
 
 
-def _unpickle(path: str) -> "Any":
+def _unpickle(path: str) -> object:
     try:
         try:
             import joblib
@@ -53,7 +52,7 @@ def _unpickle(path: str) -> "Any":
         raise ServiceError(text.format(str(problem).split("\n")[0])) from None
 
 
-def predict(model: "Any", model_input: ModelInput) -> "Any":
+def predict(model: object, model_input: ModelInput) -> object:
     """Call the method that the input names. Raises BadRequest if the model lacks it."""
     if model_input.method not in _METHODS or not hasattr(model, model_input.method):
         known = ", ".join(name for name in _METHODS if hasattr(model, name))
@@ -62,7 +61,7 @@ def predict(model: "Any", model_input: ModelInput) -> "Any":
     return getattr(model, model_input.method)(_values(model, model_input))
 
 
-def _values(model: "Any", model_input: ModelInput) -> "Any":
+def _values(model: object, model_input: ModelInput) -> object:
     """A table if the model knows the names of its columns, or the caller gives some."""
     names = getattr(model, "feature_names_in_", None)
     if names is not None:

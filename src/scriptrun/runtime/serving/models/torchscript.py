@@ -6,10 +6,13 @@ from scriptrun.runtime.serving.models.inputs import ModelInput
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+
+    import torch
+
+    from scriptrun.runtime.serving.models.library_types import TorchModule
 
 
-def load(path: str) -> "Callable[[ModelInput], Any]":
+def load(path: str) -> "Callable[[ModelInput], object]":
     """The predictor: it takes numbers as float32, and the model runs on a GPU if there is one.
 
     Raises ServiceError if the file is not TorchScript.
@@ -29,7 +32,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
     return lambda model_input: _predict(model, model_input, device)
 
 
-def _predict(model: "Any", model_input: ModelInput, device: str) -> "Any":
+def _predict(model: "TorchModule", model_input: ModelInput, device: str) -> object:
     import torch
 
     model_input.refuse_methods()
@@ -46,7 +49,7 @@ def _predict(model: "Any", model_input: ModelInput, device: str) -> "Any":
         raise BadRequest("The model rejects the input: {}".format(message)) from problem
 
 
-def _tensor(values: "Any", device: str) -> "Any":
+def _tensor(values: object, device: str) -> "torch.Tensor":
     import torch
 
     try:

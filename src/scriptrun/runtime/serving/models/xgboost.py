@@ -9,10 +9,12 @@ from scriptrun.runtime.serving.models.inputs import ModelInput
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Optional
+
+    from scriptrun.runtime.serving.models.library_types import SavedEstimator, XgboostBooster
 
 
-def load(path: str) -> "Callable[[ModelInput], Any]":
+def load(path: str) -> "Callable[[ModelInput], object]":
     """A model saved by XGBClassifier or XGBRegressor predicts as those do; a Booster as it does."""
     import xgboost
 
@@ -28,7 +30,7 @@ def load(path: str) -> "Callable[[ModelInput], Any]":
     return lambda model_input: _predict(booster, model_input)
 
 
-def _estimator(booster: "Any", path: str) -> "Any":
+def _estimator(booster: "XgboostBooster", path: str) -> "Optional[SavedEstimator]":
     """The classifier or regressor that saved the model; None for a Booster."""
     import xgboost
 
@@ -37,14 +39,16 @@ def _estimator(booster: "Any", path: str) -> "Any":
     if kind not in ("classifier", "regressor") or not hasattr(xgboost, "XGBClassifier"):
         return None
     try:
-        model = xgboost.XGBClassifier() if kind == "classifier" else xgboost.XGBRegressor()
+        model: "SavedEstimator" = (
+            xgboost.XGBClassifier() if kind == "classifier" else xgboost.XGBRegressor()
+        )
     except ImportError:  # scikit-learn is missing
         return None
     model.load_model(path)
     return model
 
 
-def _predict(booster: "Any", model_input: ModelInput) -> "Any":
+def _predict(booster: "XgboostBooster", model_input: ModelInput) -> object:
     import xgboost
 
     model_input.refuse_methods()
