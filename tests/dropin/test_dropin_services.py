@@ -10,7 +10,7 @@ import pytest
 
 from scriptrun.core.workspace import Workspace
 from scriptrun.dropin import finder, scan, serving_table
-from scriptrun.dropin.azureml import endpoints, image_deployments
+from scriptrun.dropin.azureml import endpoints
 from scriptrun.services import old_deployments
 from scriptrun.services.webservice import Webservice
 from scriptrun.testing.jobs import PATIENCE
@@ -442,9 +442,8 @@ def test_what_is_no_image_is_refused_by_name(ws):
     from azureml.exceptions import WebserviceException
 
     assert issubclass(OldWebservice, old_deployments.OldDeployments)
-    for deploy in (OldWebservice.deploy_from_image, image_deployments.deploy_image):
-        with pytest.raises(WebserviceException, match="'times:1' is not an image"):
-            deploy(ws, "s", "times:1")
+    with pytest.raises(WebserviceException, match="'times:1' is not an image"):
+        OldWebservice.deploy_from_image(ws, "s", "times:1")
     assert Webservice.list(ws) == []
 
 

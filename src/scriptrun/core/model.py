@@ -31,13 +31,15 @@ from scriptrun.store.versions import VersionRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
+    from typing import Any, NoReturn
 
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
     from scriptrun.config.services.inference_config import InferenceConfig
     from scriptrun.core.model_metadata import Criteria
     from scriptrun.data.datasets.base import AbstractDataset
     from scriptrun.runtime.hints import Json
+    from scriptrun.services.package import ModelPackage
     from scriptrun.services.webservice import Webservice
 
 
@@ -195,7 +197,7 @@ class Model:
     def deploy(
         workspace: WorkspaceFiles,
         name: str,
-        models: builtins.list[Any] | None = None,
+        models: Iterable[object] | None = None,
         inference_config: InferenceConfig | None = None,
         deployment_config: WebserviceDeploymentConfiguration | None = None,
         deployment_target: object = None,
@@ -222,21 +224,22 @@ class Model:
     @staticmethod
     def package(
         workspace: WorkspaceFiles,
-        models: builtins.list[Any],
+        models: Iterable[object],
         inference_config: InferenceConfig | None = None,
         generate_dockerfile: bool = False,
         image_name: str | None = None,
         image_label: str | None = None,
-    ) -> Any:
+    ) -> ModelPackage:
         """A folder with a Dockerfile that serves ``models``: a ModelPackage."""
-        return handler("scriptrun.services.package:package")(
+        package: ModelPackage = handler("scriptrun.services.package:package")(
             Workspace(workspace.root), models, inference_config, generate_dockerfile, image_name,
             image_label,
         )  # fmt: skip
+        return package
 
     @staticmethod
     def print_configuration(
-        models: builtins.list[Any],
+        models: Iterable[object],
         inference_config: InferenceConfig | None,
         deployment_config: WebserviceDeploymentConfiguration | None,
         deployment_target: object,
@@ -254,13 +257,13 @@ class Model:
     def profile(
         workspace: WorkspaceFiles,
         profile_name: str,
-        models: builtins.list[Any],
+        models: Iterable[object],
         inference_config: InferenceConfig,
         input_dataset: object,
         cpu: float | None = None,
         memory_in_gb: float | None = None,
         description: str | None = None,
-    ) -> Any:
+    ) -> NoReturn:
         """Raise NotImplementedError: measure the service itself."""
         raise NotImplementedError(
             "Model.profile is not supported by scriptrun. Measure the service: deploy it, and send "
@@ -395,7 +398,7 @@ class Model:
         return Run.at(workspace, folder) if folder else None
 
     @property
-    def datasets(self) -> dict[str, builtins.list[Any]]:
+    def datasets(self) -> dict[str, builtins.list[AbstractDataset]]:
         """The datasets that the model came from, by label.
 
         Datasets that are not registered any more are skipped with a warning.
@@ -409,12 +412,12 @@ class Model:
         return by_label
 
     @property
-    def sample_input_dataset(self) -> Any:
+    def sample_input_dataset(self) -> AbstractDataset | None:
         """The sample of the model's input, or None."""
         return self._dataset("sample_input")
 
     @property
-    def sample_output_dataset(self) -> Any:
+    def sample_output_dataset(self) -> AbstractDataset | None:
         """The sample of the model's output, or None."""
         return self._dataset("sample_output")
 

@@ -16,8 +16,6 @@ from scriptrun.store.versions import VersionRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.core.run import Run
     from scriptrun.data.datasets.base import AbstractDataset
     from scriptrun.runtime.hints import Json
@@ -41,14 +39,14 @@ class ResourceConfiguration(Value, frozen=False):
         return {"cpu": self.cpu, "memoryInGB": self.memory_in_gb, "gpu": self.gpu}
 
     @staticmethod
-    def deserialize(payload_obj: Mapping[str, Any]) -> ResourceConfiguration:
+    def deserialize(payload_obj: Json) -> ResourceConfiguration:
         """The values that ``serialize`` returned."""
         return ResourceConfiguration(
             payload_obj.get("cpu"), payload_obj.get("memoryInGB"), payload_obj.get("gpu")
         )
 
 
-def facts(arguments: Mapping[str, Any]) -> VersionRecord:
+def facts(arguments: Json) -> VersionRecord:
     """A version's record, from the arguments of ``Model.register``."""
     resource = arguments.get("resource_configuration")
     return {
@@ -65,7 +63,7 @@ def facts(arguments: Mapping[str, Any]) -> VersionRecord:
     }
 
 
-def changes(arguments: Mapping[str, Any]) -> VersionRecord:
+def changes(arguments: Json) -> VersionRecord:
     """The changes to a version's record, from the arguments of ``Model.update``."""
     keys = {
         "description": "description",

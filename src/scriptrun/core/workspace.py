@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scriptrun.core.run_list import RunList
     from scriptrun.data.datastores.classes import AbstractDatastore
     from scriptrun.preparation.build import DockerImageDetails, ImageBuildDetails
+    from scriptrun.services.webservice import Webservice
 
 
 class Workspace(WorkspaceFiles):
@@ -59,7 +60,7 @@ class Workspace(WorkspaceFiles):
         return {model.name: model for model in Model.list(self, latest=True)}
 
     @property
-    def webservices(self) -> dict[str, Any]:
+    def webservices(self) -> dict[str, Webservice]:
         """The services by name (Webservice)."""
         services = handler("scriptrun.services.webservice:Webservice").list(self)
         return {service.name: service for service in services}

@@ -63,12 +63,12 @@ class Definition(dict[str, "Any"]):
         return self[lower_name]
 
 
-def details(run: Run) -> dict[str, Any]:
+def details(run: Run) -> Json:
     """The value of ``Run.get_details``."""
     job, status = run.known_job, run.standing
     all_events = events.read(run.path)
     facts = events.collect_facts(all_events)
-    result: dict[str, Any] = {
+    result: Json = {
         "runId": run.id,
         "target": job.target.name,
         "targetOptions": dict(job.target.run_options),
@@ -131,7 +131,7 @@ def _error(reason: str, log: FailedLog) -> str:
     return f"{reason}: {last}" if is_missing else reason
 
 
-def with_logs(run: Run) -> dict[str, Any]:
+def with_logs(run: Run) -> Json:
     """The value of ``Run.get_details_with_logs``."""
     result = details(run)
     result["logFiles"] = {

@@ -16,8 +16,6 @@ from scriptrun.tracking import pruned_runs, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.core.run import Run
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry.workspace_files import WorkspaceFiles
@@ -176,8 +174,8 @@ def _candidates(run_index: index.Index, query: str | None, removed: bool = False
 def matches(
     run: Run,
     type: str | None,
-    tags: Mapping[str, Any] | str | None,
-    properties: Mapping[str, Any] | str | None,
+    tags: Mapping[str, object] | str | None,
+    properties: Mapping[str, object] | str | None,
     include_children: bool,
 ) -> bool:
     """Whether a run matches the filters of ``get_runs``."""
@@ -190,7 +188,7 @@ def matches(
     )
 
 
-def _has(values: Mapping[str, Any], required: Mapping[str, Any] | str) -> bool:
+def _has(values: Mapping[str, object], required: Mapping[str, object] | str) -> bool:
     if isinstance(required, str):
         return required in values
     return all(name in values and values[name] == value for name, value in required.items())

@@ -19,15 +19,14 @@ from scriptrun.spec.control_characters import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
+    from scriptrun.runtime.hints import Json
 
 #: arguments of ``update`` that have a place of their own
 _NO_SETTINGS = ("self", "image", "models", "inference_config", "kwargs", "__class__")
 
 
-def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def settings(arguments: Mapping[str, object]) -> Json:
     """The settings among the arguments of ``update``."""
     return {
         name: value
@@ -57,7 +56,7 @@ def update(
     models: Iterable[object] | None = None,
     inference_config: InferenceConfig | None = None,
     deployment_config: WebserviceDeploymentConfiguration | None = None,
-    given: Mapping[str, Any] | None = None,
+    given: Mapping[str, object] | None = None,
 ) -> None:
     """Change what is given; ``given`` are the settings of the SDK v1's ``update``, by name."""
     before = requests.of_record(record)
@@ -78,9 +77,9 @@ def update(
         _record_metadata(workspace, record.name, request)
 
 
-def _with_settings(request: ServiceRequest, given: dict[str, Any]) -> ServiceRequest:
+def _with_settings(request: ServiceRequest, given: Json) -> ServiceRequest:
     """``request`` with settings of the SDK v1; those without effect are recorded."""
-    fields: dict[str, Any] = {}
+    fields: Json = {}
     if "description" in given:
         fields["description"] = given.pop("description")
     if "tags" in given:

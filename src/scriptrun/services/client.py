@@ -11,11 +11,6 @@ import urllib.request
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.spec.values import Value
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
 #: seconds to wait for an answer beyond the limit of run()
 EXTRA_SECONDS = 60.0
 
@@ -29,7 +24,7 @@ class AccessToken(Value):
     expiry_on: datetime.datetime | None = None
 
 
-def call(name: str, url: str, data: object, key: str | None, timeout: float | None) -> Any:
+def call(name: str, url: str, data: object, key: str | None, timeout: float | None) -> object:
     """Post ``data`` (text or bytes; anything else as JSON) and return the parsed answer.
 
     An answer that is not JSON is returned as text. Raises WebserviceException, with the status, for
@@ -69,7 +64,7 @@ def _body(data: object) -> bytes:
     return bytes(data) if isinstance(data, bytes | bytearray) else json.dumps(data).encode()
 
 
-def _parsed(content: bytes) -> Any:
+def _parsed(content: bytes) -> object:
     try:
         return json.loads(content)
     except ValueError:

@@ -18,10 +18,6 @@ from scriptrun.services import sdk_request
 from scriptrun.services.request import ServiceRequest
 from scriptrun.spec.errors import UserErrorException
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: attributes of the SDK v1 that describe Azure's images and clusters
 _AZURE_ATTRIBUTES = frozenset(
     [
@@ -138,7 +134,7 @@ class ServiceMetadata:
         folder = self.workspace.find_run(self._record.newest)
         return None if folder is None else Run.at(self.workspace, folder).get_environment()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name in _AZURE_ATTRIBUTES:
             return self.request.settings.get(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
+from scriptrun.config.services.deployment import LocalWebserviceDeploymentConfiguration
+from scriptrun.config.services.inference_config import InferenceConfig
+from scriptrun.core.model import Model
+from scriptrun.spec.errors import WebserviceException
 from scriptrun.spec.run_kinds import handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Protocol
 
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
-    from scriptrun.config.services.inference_config import InferenceConfig
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.services.webservice import Webservice
 
-_IMAGES = "scriptrun.dropin.azureml.image_deployments:"
+    class OldImage(Protocol):
+        """An image: its models, and its files as an InferenceConfig."""
+
+        @property
+        def models(self) -> list[Model]:
+            """Return the models."""
+            ...
+
+        def inference_config(self) -> InferenceConfig:
+            """Return what serves them."""
+            ...
+
+
+#: the class of images
+_IMAGE = "scriptrun.dropin.azureml.images:Image"
 
 
 def of_image(
-    image: Any, models: Iterable[object] | None, inference_config: InferenceConfig | None
+    image: OldImage | None,
+    models: Iterable[object] | None,
+    inference_config: InferenceConfig | None,
 ) -> tuple[Iterable[object] | None, InferenceConfig | None]:
     """The models and the configuration for an update: those given, else those of the image."""
     if image is None:
@@ -28,10 +49,10 @@ def of_image(
 
 def new_image(
     workspace: WorkspaceFiles, name: str, models: Iterable[object], image_config: object
-) -> Any:
+) -> OldImage:
     """Create the next version of the image ``name``."""
-    create = handler("scriptrun.dropin.azureml.images:Image").create
-    return create(workspace, name, models, image_config)
+    image: OldImage = handler(_IMAGE).create(workspace, name, models, image_config)
+    return image
 
 
 class OldDeployments:
@@ -41,17 +62,20 @@ class OldDeployments:
     def deploy(
         workspace: WorkspaceFiles,
         name: str,
-        model_paths: Iterable[str],
+        model_paths: Iterable[str | os.PathLike[str]],
         image_config: object,
         deployment_config: WebserviceDeploymentConfiguration | None = None,
         deployment_target: object = None,
         overwrite: bool = False,
-    ) -> Any:
-        """Register the files and folders ``model_paths`` as models, and serve them."""
-        return handler(f"{_IMAGES}deploy_paths")(
-            workspace, name, model_paths, image_config, deployment_config, deployment_target,
-            overwrite,
-        )  # fmt: skip
+    ) -> Webservice:
+        """Register each path as a model called as its file or folder, and serve them."""
+        models = [
+            Model.register(workspace, path, os.path.basename(os.path.normpath(path)))
+            for path in model_paths
+        ]
+        return OldDeployments.deploy_from_model(
+            workspace, name, models, image_config, deployment_config, deployment_target, overwrite
+        )
 
     @staticmethod
     def deploy_from_model(
@@ -62,25 +86,37 @@ class OldDeployments:
         deployment_config: WebserviceDeploymentConfiguration | None = None,
         deployment_target: object = None,
         overwrite: bool = False,
-    ) -> Any:
+    ) -> Webservice:
         """Create an image called ``name`` of registered models, and deploy it."""
-        return handler(f"{_IMAGES}deploy_models")(
-            workspace, name, models, image_config, deployment_config, deployment_target, overwrite
+        if isinstance(image_config, InferenceConfig):
+            return Model.deploy(
+                workspace, name, list(models), image_config, deployment_config, deployment_target,
+                overwrite,
+            )  # fmt: skip
+        image = new_image(workspace, name, models, image_config)
+        return OldDeployments.deploy_from_image(
+            workspace, name, image, deployment_config, deployment_target, overwrite
         )
 
     @staticmethod
     def deploy_from_image(
         workspace: WorkspaceFiles,
         name: str,
-        image: object,
+        image: OldImage,
         deployment_config: WebserviceDeploymentConfiguration | None = None,
         deployment_target: object = None,
         overwrite: bool = False,
-    ) -> Any:
-        """Deploy an image: its files and its models."""
-        return handler(f"{_IMAGES}deploy_image")(
-            workspace, name, image, deployment_config, deployment_target, overwrite
-        )
+    ) -> Webservice:
+        """Deploy an image: its files and its models. Raises WebserviceException if it is none."""
+        if not isinstance(image, handler(_IMAGE)):
+            raise WebserviceException(
+                f"{image!r:.100} is not an image.",
+                hint="Use Image.create(...) or Image(workspace, name).",
+            )
+        return Model.deploy(
+            workspace, name, image.models, image.inference_config(), deployment_config,
+            deployment_target, overwrite,
+        )  # fmt: skip
 
     @staticmethod
     def deploy_local_from_model(
@@ -90,8 +126,12 @@ class OldDeployments:
         image_config: object,
         deployment_config: WebserviceDeploymentConfiguration | None = None,
         wait: bool = False,
-    ) -> Any:
-        """As ``deploy_from_model``, as a LocalWebservice; ``wait`` until it answers."""
-        return handler(f"{_IMAGES}deploy_locally")(
-            workspace, name, models, image_config, deployment_config, wait
+    ) -> Webservice:
+        """Deploy as a LocalWebservice, in place of one of that name; ``wait`` until it answers."""
+        config = deployment_config or LocalWebserviceDeploymentConfiguration()
+        service = OldDeployments.deploy_from_model(
+            workspace, name, models, image_config, config, overwrite=True
         )
+        if wait:
+            service.wait_for_deployment(show_output=True)
+        return service

@@ -21,8 +21,6 @@ from scriptrun.spec.errors import EnvironmentException, UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 
@@ -85,7 +83,7 @@ def with_deployment(
     request: ServiceRequest, config: WebserviceDeploymentConfiguration
 ) -> ServiceRequest:
     """``request`` with what the deployment configuration says, but for tags and description."""
-    fields: dict[str, Any] = {
+    fields: Json = {
         "compute_type": config.compute_type,
         "auth": service_order.KEY if config.has_auth else service_order.OPEN,
         "keys": _keys(config) if config.has_auth else None,

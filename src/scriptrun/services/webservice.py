@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from scriptrun.config.services.inference_config import InferenceConfig
     from scriptrun.core.model_metadata import Criteria
     from scriptrun.runtime.hints import Json
+    from scriptrun.services.old_deployments import OldImage
 
 #: how a service calls its keys
 _KEY_NAMES = ("primary", "secondary")
@@ -312,7 +313,7 @@ class AciWebservice(Webservice):
 
     def update(
         self,
-        image: object = None,
+        image: OldImage | None = None,
         tags: Mapping[str, object] | None = None,
         properties: Mapping[str, object] | None = None,
         description: str | None = None,
@@ -342,7 +343,7 @@ class AksWebservice(Webservice):
 
     def update(
         self,
-        image: object = None,
+        image: OldImage | None = None,
         autoscale_enabled: bool | None = None,
         autoscale_min_replicas: int | None = None,
         autoscale_max_replicas: int | None = None,

@@ -22,7 +22,7 @@ from scriptrun.submission.check import source_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from scriptrun.runtime.hints import Json
 
 #: options that mean nothing to a package, which starts nothing
 _WITHOUT_PACKAGE = ("port", "host", "detach", "replace", "test", "compute", "gpus")
@@ -80,9 +80,9 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise UserErrorException(f"{'; '.join(problems)}.", "To see the defaults, use --help.")
 
 
-def _limits(args: argparse.Namespace) -> dict[str, Any]:
+def _limits(args: argparse.Namespace) -> Json:
     """The fields whose options are given."""
-    given: dict[str, Any] = {
+    given: Json = {
         "port": args.port,
         "host": args.host,
         "workers": args.workers,

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from scriptrun.runtime.hints import Json
+
 #: compute types of the SDK v1: how a service was deployed
 LOCAL, ACI, AKS = "Local", "ACI", "AKS"
 #: settings by which a service on this machine differs
@@ -57,7 +59,7 @@ class WebserviceDeploymentConfiguration:
     ) -> None:
         self._set(locals())
 
-    def _set(self, arguments: dict[str, Any]) -> None:
+    def _set(self, arguments: Mapping[str, object]) -> None:
         hidden = ("self", "type", "__class__")
         self.__dict__.update({name: v for name, v in arguments.items() if name not in hidden})
 
@@ -96,7 +98,7 @@ class WebserviceDeploymentConfiguration:
         for name, value in self.values().items():
             print(f"  {name}: {value}")
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Json:
         """The settings that are given, by name, without keys."""
         return {
             name: value
@@ -104,7 +106,7 @@ class WebserviceDeploymentConfiguration:
             if value is not None and not name.endswith("_key")
         }
 
-    def unused(self) -> dict[str, Any]:
+    def unused(self) -> Json:
         """The settings that are given and have no effect on this machine."""
         return {name: value for name, value in self.values().items() if name not in _USED}
 

@@ -11,8 +11,6 @@ from scriptrun.spec.library_values import plain_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.runtime.hints import StrPath
 
 _RUNTIMES = ("python", "python-slim", "spark-py")
@@ -64,7 +62,7 @@ class InferenceConfig:
         self.enable_gpu = enable_gpu
         self.description = description
         self.base_image = base_image
-        self.base_image_registry: Any = base_image_registry
+        self.base_image_registry = base_image_registry
         self.cuda_version = cuda_version
         self.environment = environment
 

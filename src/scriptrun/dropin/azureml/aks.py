@@ -13,7 +13,7 @@ from scriptrun.spec.errors import ComputeTargetException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from scriptrun.runtime.hints import Json
 
@@ -230,7 +230,7 @@ class AksCompute(compute.ComputeTarget):
         """The ID of Azure's cluster that it was attached with, or None."""
         return self._facts.get("resource_id")
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> None:
         """Attributes that only a cluster of Azure's has are None."""
         if name in _AZURE_ATTRIBUTES:
             return None

@@ -9,7 +9,6 @@ from scriptrun.spec.run_kinds import handler
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from scriptrun.runtime.hints import Json
     from scriptrun.services.webservice import AksWebservice, Webservice
@@ -75,7 +74,7 @@ class AksEndpoint(AksWebservice):
     deploy_configuration = AksEndpointDeploymentConfiguration  # type: ignore[assignment]  # as v1
 
     @property
-    def versions(self) -> dict[str, Any]:
+    def versions(self) -> dict[str, AksEndpoint]:
         """The only version, by its name."""
         return {str(self.request.settings.get("version_name") or "default"): self}
 
@@ -110,6 +109,6 @@ class UnknownWebservice(Webservice):
         """Raise NotImplementedError: use the class that the service was deployed with."""
         raise NotImplementedError("Use Webservice(workspace, name).update(...).")
 
-    def run(self, input: object) -> Any:
+    def run(self, input: object) -> object:
         """Post ``input``, JSON as text or bytes, and return the parsed answer."""
         return super().run(input)

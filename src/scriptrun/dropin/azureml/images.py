@@ -85,7 +85,7 @@ class ContainerImageConfig(ImageConfig):
         self.properties = _tags(properties)
         self.description = description
         self.base_image = base_image
-        self.base_image_registry: Any = base_image_registry
+        self.base_image_registry = base_image_registry
         self.allow_absolute_path = allow_absolute_path
         self.cuda_version = cuda_version
 
@@ -324,7 +324,7 @@ class Image:
         }
 
     @classmethod
-    def deserialize(cls, workspace: WorkspaceFiles, image_payload: Mapping[str, Any]) -> Image:
+    def deserialize(cls, workspace: WorkspaceFiles, image_payload: Mapping[str, object]) -> Image:
         """Return the image that ``serialize`` wrote."""
         return Image(workspace, id=str(image_payload["id"]))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, Self
+    from typing import ClassVar, Self
 
     from scriptrun.runtime.hints import Json
 
@@ -16,7 +16,7 @@ class Payload:
 
     _keys: ClassVar[Mapping[str, str]] = {}
 
-    def _set(self, arguments: Mapping[str, Any]) -> None:
+    def _set(self, arguments: Mapping[str, object]) -> None:
         self.__dict__.update({name: arguments[name] for name in self._keys})
 
     def serialize(self) -> Json:
@@ -24,13 +24,13 @@ class Payload:
         return {key: getattr(self, name) for name, key in self._keys.items()}
 
     @classmethod
-    def _read(cls, values: Mapping[str, Any] | None) -> Self | None:
+    def _read(cls, values: Json | None) -> Self | None:
         if values is None:
             return None
         return cls(**{name: values.get(key) for name, key in cls._keys.items()})
 
     @classmethod
-    def deserialize(cls, payload_obj: Mapping[str, Any] | None) -> Self | None:
+    def deserialize(cls, payload_obj: Json | None) -> Self | None:
         """Return the record that ``serialize`` wrote; None stays None."""
         return cls._read(payload_obj)
 
@@ -210,7 +210,7 @@ class SystemService(Payload):
         self._set(locals())
 
     @staticmethod
-    def deserialize(object_dict: Mapping[str, Any] | None) -> SystemService | None:
+    def deserialize(object_dict: Json | None) -> SystemService | None:
         """Return the record that ``serialize`` wrote; None stays None."""
         return SystemService._read(object_dict)
 
@@ -241,6 +241,6 @@ class SslConfiguration(Payload):
         self._set(locals())
 
     @staticmethod
-    def deserialize(object_dict: Mapping[str, Any] | None) -> SslConfiguration | None:
+    def deserialize(object_dict: Json | None) -> SslConfiguration | None:
         """Return the record that ``serialize`` wrote; None stays None."""
         return SslConfiguration._read(object_dict)

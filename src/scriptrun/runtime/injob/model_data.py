@@ -16,7 +16,9 @@ from scriptrun.runtime.injob import artifacts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any, List, Optional
+    from typing import List, Optional, TypeVar
+
+    Data = TypeVar("Data")
 
 #: the folder in the run's outputs
 FOLDER = "modeldata"
@@ -40,7 +42,7 @@ class ModelDataCollector(object):
         self.designation = str(kwargs.get("identifier") or designation)
         self.feature_names = None if feature_names is None else list(map(str, feature_names))
 
-    def collect(self, input_data: "Any", user_correlation_id: str = "") -> "Any":
+    def collect(self, input_data: "Data", user_correlation_id: str = "") -> "Data":
         """Add rows: a list of rows, one row, a value, a numpy array or a pandas data frame.
 
         Each gets the time and the correlation ID. Returns ``input_data``.
@@ -51,7 +53,7 @@ class ModelDataCollector(object):
             _append(path, self.feature_names or columns, user_correlation_id, rows)
         return input_data
 
-    def add_correlations(self, input_data: "Any", correlation_id: str = "") -> "Any":
+    def add_correlations(self, input_data: "Data", correlation_id: str = "") -> "Data":
         """Return the data: every row that is collected has its correlation ID."""
         return input_data
 
@@ -68,7 +70,10 @@ class ModelDataCollector(object):
 
 
 def _append(
-    path: str, columns: "Optional[Sequence[str]]", correlation: str, rows: "Iterable[Sequence[Any]]"
+    path: str,
+    columns: "Optional[Sequence[str]]",
+    correlation: str,
+    rows: "Iterable[Sequence[object]]",
 ) -> None:
     """Add rows to the file in one write, as other workers do; a new file begins with a header."""
     rows = list(rows)
@@ -86,13 +91,13 @@ def _append(
         os.close(handle)
 
 
-def _csv(rows: "Iterable[Sequence[Any]]") -> bytes:
+def _csv(rows: "Iterable[Sequence[object]]") -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _table(data: "Any") -> "tuple[Optional[List[str]], List[List[Any]]]":
+def _table(data: object) -> "tuple[Optional[List[str]], List[List[object]]]":
     """The columns of the data if it has any, and its rows."""
     if hasattr(data, "columns") and hasattr(data, "values"):
         columns = [str(name) for name in data.columns]
