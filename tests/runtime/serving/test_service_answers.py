@@ -168,3 +168,28 @@ def test_every_python_of_jobs_serves(python, new_service):
     assert served.post('{"what": "object"}').status == 500
     assert served.stop() == 0
     assert "Traceback" not in served.log().rpartition("TypeError")[2]
+
+
+@pytest.mark.parametrize("path", ["/swagger.json", "/score"])
+def test_too_many_fields_of_a_query_end_no_worker(path, serve):
+    served = serve(RETURNS)
+    before = served.workers()
+    answer = served.request("GET", f"{path}?{'&' * 1500}")
+    assert (answer.status, "more than 1000 fields" in answer.json["message"]) == (400, True)
+    assert served.workers() == before
+
+
+@pytest.mark.parametrize("act", ["sys.stderr.close()", "sys.stderr = None"])
+def test_a_script_that_gives_up_its_streams_is_still_answered_and_logged(act, serve):
+    served = serve(
+        "import sys\n"
+        "def init(): pass\n"
+        f"def run(data):\n    sys.stdout.close()\n    {act}\n    raise ValueError('why it fails')\n"
+    )
+    before = served.workers()
+    assert served.post("1").status == 500
+    assert served.post("1").status == 500
+    assert served.workers() == before
+    assert served.log().count("ValueError: why it fails") >= 1
+    assert served.stop() == 0
+    assert "FAILED" not in served.log() and "leave" not in served.log()

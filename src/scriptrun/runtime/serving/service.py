@@ -5,6 +5,7 @@ server reads the body and calls ``score``, in the thread that called init(), one
 """
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -50,7 +51,10 @@ class Service:
 
     def begin(self, request: "Request") -> "Optional[Response]":
         """The answer to a request that does not reach run(); None if run() must answer."""
-        response = self.access.refuse(request) or self._route(request)
+        try:
+            response = self.access.refuse(request) or self._route(request)
+        except BadRequest as problem:
+            response = messages.message(400, problem.message)
         return None if response is None else self.finish(request, response)
 
     def _route(self, request: "Request") -> "Optional[Response]":
@@ -97,8 +101,7 @@ class Service:
             response = messages.message(400, problem.message)
             failed = False
         except NotJson as problem:
-            sys.stderr.write("error: {}\n".format(problem))
-            sys.stderr.flush()
+            _log("error: {}\n".format(problem))
             response = messages.message(500, _FAILED)
         except BaseException as problem:  # SystemExit too: a script does not end the server
             _print_traceback(problem)
@@ -136,7 +139,7 @@ class Service:
             self._noted = True
             text = "note: the request's content type is {}, so run() gets no body; send it with "
             text += "the header 'Content-Type: application/json'\n"
-            sys.stderr.write(text.format(kind.partition(";")[0]))
+            _log(text.format(kind.partition(";")[0]))
 
     def finish(self, request: "Optional[Request]", response: Response) -> Response:
         """``response`` with the headers that all have; ``request`` is None if it was not valid."""
@@ -190,6 +193,16 @@ def _print_traceback(problem: BaseException) -> None:
     trace = problem.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__:
         trace = trace.tb_next
-    lines = traceback.format_exception(type(problem), problem, trace)
-    sys.stderr.write("".join(lines))
-    sys.stderr.flush()
+    _log("".join(traceback.format_exception(type(problem), problem, trace)))
+
+
+def _log(text: str) -> None:
+    """Write to the log, even if the script has closed or replaced sys.stderr."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except Exception:
+        try:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass  # there is no log

@@ -152,7 +152,10 @@ class WorkerControl(server.Control):
 
     def leave(self) -> None:
         """End this process soon, even if the script's threads do not."""
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except Exception:
+            pass  # the script has closed it
 
         def kill() -> None:
             time.sleep(_STOP_SECONDS)
