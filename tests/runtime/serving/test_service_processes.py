@@ -359,3 +359,22 @@ def test_other_addresses(host, serve):
         client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 200")
     assert served.state()["host"] == host
+
+
+def test_a_client_that_keeps_its_connection_loses_no_request_when_the_service_stops(serve):
+    served = serve()
+    clients = [served.connect() for _ in range(20)]
+    told: list[str | None] = []
+    for client in clients:
+        client.request("POST", "/score", "1")
+        client.getresponse().read()
+    served.process.send_signal(signal.SIGTERM)
+    until(lambda: served.state()["state"] == "stopping")
+    for client in clients:
+        client.request("POST", "/score", "2")
+        answer = client.getresponse()
+        assert (answer.status, answer.read()) == (200, b'"2"')
+        told.append(answer.getheader("connection"))
+        client.close()
+    assert told[-1] == "close", "the client learns that it must connect again"
+    assert served.wait() == 0

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _IDLE_SECONDS, _SEND_SECONDS, _LINGER_SECONDS = 75.0, 60.0, 2.0
 #: seconds to finish sending a request, or reading a response, once the service stops
 _STOP_SECONDS = 2.0
+#: an idle connection that was used so recently stays open so long once the service stops: its
+#: client may be sending just now, and is told with the response to connect again
+_RECENT_SECONDS, _FAREWELL_SECONDS = 2.0, 1.0
 #: connections at most, and bytes read at once and kept while run() works
 _CONNECTIONS, _READ_SIZE, _AHEAD = 1000, 256 * 1024, 64 * 1024
 #: bytes of unfinished bodies that a worker holds at most, beside one of the largest size
@@ -114,6 +117,7 @@ class Clients:
             except OSError:
                 pass
             client = Connection(sock, str(address[0]), self.now + self._order.read_seconds)
+            client.idle_since = self.now
             self._connections[client.fd] = client
             client.interest = poller.READ
             self.poller.register(client.fd, poller.READ)
@@ -262,6 +266,7 @@ class Clients:
             self._hang_up(client)
             return
         client.state, client.deadline = HEAD, self.now + _IDLE_SECONDS
+        client.idle_since = self.now
         client.request = None
         if client.buffer:
             client.deadline = self.now + self._order.read_seconds
@@ -345,5 +350,9 @@ class Clients:
 
     def _receive_last(self, client: Connection) -> None:
         self._receive(client)
-        if client.state != CLOSED and client.is_idle():
+        if client.state == CLOSED or not client.is_idle():
+            return
+        if self.now - client.idle_since < _RECENT_SECONDS:
+            client.deadline = self.now + _FAREWELL_SECONDS
+        else:
             self._close(client)

@@ -20,8 +20,8 @@ class Connection:
     """The state of a connection. The server that owns it moves it on."""
 
     __slots__ = (
-        "buffer", "chunks", "deadline", "fd", "framing", "has_ended", "held", "interest", "is_last",
-        "out", "remote", "request", "searched", "since", "sock", "state",
+        "buffer", "chunks", "deadline", "fd", "framing", "has_ended", "held", "idle_since",
+        "interest", "is_last", "out", "remote", "request", "searched", "since", "sock", "state",
     )  # fmt: skip
 
     def __init__(self, sock: "socket.socket", remote: str, deadline: float) -> None:
@@ -38,6 +38,8 @@ class Connection:
         self.deadline: "Optional[float]" = deadline
         #: whether the client sends no more, and whether the connection ends after the response
         self.has_ended, self.is_last, self.since = False, False, 0.0
+        #: the moment since which it has had no request
+        self.idle_since = 0.0
 
     def size(self) -> int:
         """The bytes of its unfinished request."""
