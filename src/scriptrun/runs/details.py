@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from scriptrun.registry import compute_targets
-from scriptrun.runs import run_datasets
+from scriptrun.runs import run_datasets, service_facts
 from scriptrun.runtime import files
 from scriptrun.spec import ids
 from scriptrun.spec.later import later
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from scriptrun.data.datastores import classes as datastore_classes
     from scriptrun.data.datastores import records as datastore_records
     from scriptrun.data.datastores import references
-    from scriptrun.runs import service_facts
     from scriptrun.runs.failed_log import FailedLog
     from scriptrun.runtime.hints import Json
     from scriptrun.spec.job import JobSpec
@@ -38,7 +37,6 @@ else:
     datastore_classes = later("scriptrun.data.datastores.classes")
     datastore_records = later("scriptrun.data.datastores.records")
     references = later("scriptrun.data.datastores.references")
-    service_facts = later("scriptrun.runs.service_facts")
 
 _LOGS = ("user_logs/", "system_logs/", "logs/")
 

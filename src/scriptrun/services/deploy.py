@@ -43,6 +43,18 @@ def run_test(workspace: Workspace, request: ServiceRequest) -> Run:
     return Run.at(workspace, rollout.submit(workspace, prepared))
 
 
+def answer_once(
+    workspace: Workspace,
+    name: str,
+    models: Iterable[object],
+    inference_config: InferenceConfig,
+    text: str,
+) -> Run:
+    """Start a run that answers one request with the SDK v1's objects: see ``run_test``."""
+    request = sdk_request.request_of(workspace, name, models, inference_config)
+    return run_test(workspace, request.replace(test=text))
+
+
 def deploy_model(
     workspace: Workspace,
     name: str,

@@ -245,8 +245,8 @@ def _as_reference(value: Any, name: str | None) -> DataReference:
     if isinstance(value, DataPath):
         return value.create_data_reference(name or value.name or None)
     if name is None or name == value.data_reference_name:
-        # a reference of the user's own, duck-typed
-        return value  # type: ignore[no-any-return]
+        reference: DataReference = value  # perhaps the user's own, duck-typed
+        return reference
     path, mode = value.path_on_datastore, value.mode
     return DataReference(value.datastore, name, path, mode, value.path_on_compute)
 

@@ -84,7 +84,7 @@ class AksProvisioningConfiguration(
             )
 
 
-class AksAttachConfiguration(_SslSettings):
+class AksAttachConfiguration(_SslSettings, provisioning.ComputeTargetAttachConfiguration):
     """The configuration that names an existing cluster of Azure's."""
 
     kind = AKS
@@ -256,14 +256,6 @@ class AksCompute(compute.ComputeTarget):
     def serialize(self) -> Json:
         """Return the target's settings in v1's format."""
         return super().serialize()
-
-    def delete(self) -> None:  # type: ignore[override]  # as v1 declares it
-        """Remove it. Raises ComputeTargetException if it is missing or this machine itself."""
-        super().delete()
-
-    def detach(self) -> None:  # type: ignore[override]  # as v1 declares it
-        """Remove it, as ``delete``."""
-        super().delete()
 
     def _properties(self) -> Json:
         return {

@@ -15,16 +15,13 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.spec import suggestion
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
-from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import handler
 from scriptrun.spec.values import replace
 from scriptrun.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.dropin.azureml import aks
     from scriptrun.runtime.hints import Json
-else:
-    aks = later("scriptrun.dropin.azureml.aks")
 
 
 @absent("get_docs_url", "See docs/reference/compute.md.")
@@ -54,7 +51,8 @@ class ComputeTarget:
             return object.__new__(cls)
         facts = _facts_store(workspace).get(name) or {}
         if facts.get("type") == "AKS":
-            return object.__new__(aks.AksCompute)
+            aks_compute: type[ComputeTarget] = handler("scriptrun.dropin.azureml.aks:AksCompute")
+            return object.__new__(aks_compute)
         instance = facts.get("type") == ComputeInstance.type
         return object.__new__(ComputeInstance if instance else AmlCompute)
 
@@ -88,7 +86,7 @@ class ComputeTarget:
 
         Raises NotImplementedError for others: add machines with ``scriptrun compute add``.
         """
-        if isinstance(attach_configuration, aks.AksAttachConfiguration):
+        if isinstance(attach_configuration, provisioning.ComputeTargetAttachConfiguration):
             _refuse_other(workspace, name)
             make(workspace, name, {**attach_configuration.facts, "type": attach_configuration.kind})
             return ComputeTarget(workspace, name)
@@ -177,12 +175,14 @@ class ComputeTarget:
         """Return the compute target of that name in the current directory's workspace."""
         return ComputeTarget(Workspace.from_config(), compute_target_name)
 
-    def delete(self, *args: object, **kwargs: object) -> None:
+    def delete(self) -> None:
         """Remove it. Raises ComputeTargetException if it is missing or this machine itself."""
         compute_targets.remove(self.workspace, self.name)
         _facts_store(self.workspace).remove(self.name)
 
-    detach = delete
+    def detach(self) -> None:
+        """Remove it, as ``delete``."""
+        self.delete()
 
     def __repr__(self) -> str:
         return f"{self.type}(workspace={self.workspace!r}, name={self.name!r})"
@@ -265,6 +265,10 @@ class ComputeInstance(ComputeTarget):
 
     def stop(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
         """Do nothing: it always runs."""
+
+    def delete(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
+        """Remove it. Raises ComputeTargetException if it is missing or this machine itself."""
+        super().delete()
 
     @staticmethod
     def supported_vmsizes(workspace: WorkspaceFiles, location: str | None = None) -> list[Json]:

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scriptrun.runtime.hints import Json
-    from scriptrun.services.webservice import AksWebservice, Webservice
+    from scriptrun.services.webservice import Webservice
 else:
-    AksWebservice = handler("scriptrun.services.webservice:AksWebservice")
     Webservice = handler("scriptrun.services.webservice:Webservice")
 
 _VERSIONS = "Deploy each version as another service."
@@ -68,17 +67,17 @@ class AksEndpointDeploymentConfiguration(AksServiceDeploymentConfiguration):
 
 
 @absent("create_version update_version delete_version", _VERSIONS)
-class AksEndpoint(AksWebservice):
+class AksEndpoint(Webservice):
     """A service on a cluster, deployed with ``AksEndpoint.deploy_configuration``."""
 
-    deploy_configuration = AksEndpointDeploymentConfiguration  # type: ignore[assignment]  # as v1
+    deploy_configuration = AksEndpointDeploymentConfiguration
 
     @property
     def versions(self) -> dict[str, AksEndpoint]:
         """The only version, by its name."""
         return {str(self.request.settings.get("version_name") or "default"): self}
 
-    def update(  # type: ignore[override]  # as v1 declares it
+    def update(
         self,
         auth_enabled: bool | None = None,
         token_auth_enabled: bool | None = None,
@@ -88,14 +87,16 @@ class AksEndpoint(AksWebservice):
         properties: Mapping[str, object] | None = None,
     ) -> None:
         """Change what is given, as ``AksWebservice.update``."""
-        super().update(
-            auth_enabled=auth_enabled,
-            token_auth_enabled=token_auth_enabled,
-            enable_app_insights=enable_app_insights,
-            description=description,
-            tags=tags,
-            properties=properties,
-        )
+        settings: Json = {
+            "auth_enabled": auth_enabled,
+            "token_auth_enabled": token_auth_enabled,
+            "enable_app_insights": enable_app_insights,
+            "description": description,
+            "tags": tags,
+            "properties": properties,
+        }
+        given = {name: value for name, value in settings.items() if value is not None}
+        self._update(None, None, **given)
 
     def serialize(self) -> Json:
         """The service as a JSON value, with v1's keys; it holds no key."""

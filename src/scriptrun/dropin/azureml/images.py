@@ -21,21 +21,17 @@ from scriptrun.registry.workspace_files import WorkspaceFiles
 from scriptrun.runtime import files
 from scriptrun.spec import ids, suggestion
 from scriptrun.spec.errors import ScriptrunError, WebserviceException
-from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import handler
 from scriptrun.store.versions import VersionRecord, VersionStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn, Self
+    from typing import Any, NoReturn
 
+    from scriptrun.core.run import Run
     from scriptrun.runtime.hints import Json
-    from scriptrun.services import deploy as service_deploy
-    from scriptrun.services import sdk_request
 
     Tags = Mapping[str, object] | Iterable[str] | None
-else:
-    service_deploy = later("scriptrun.services.deploy")
-    sdk_request = later("scriptrun.services.sdk_request")
 
 #: settings of a configuration that only an image has: recorded, and used by ``Model.package``
 _IMAGE_SETTINGS = ("enable_gpu", "base_image", "cuda_version")
@@ -132,9 +128,9 @@ class Image:
     image_type, image_flavor = "Docker", "WebApiContainer"
     image_build_log_uri = generated_image_uri = None
 
-    def __new__(cls, *args: object, **kwargs: object) -> Self:  # noqa: D102
+    def __new__(cls, *args: object, **kwargs: object) -> Image:  # noqa: D102
         # a ContainerImage, as in v1
-        return object.__new__(ContainerImage if cls is Image else cls)  # type: ignore[return-value]
+        return object.__new__(ContainerImage if cls is Image else cls)
 
     def __init__(
         self,
@@ -372,10 +368,9 @@ class ContainerImage(Image):
         """
         text = input_data.decode() if isinstance(input_data, bytes) else input_data
         workspace = Workspace(self.workspace.root)
-        request = sdk_request.request_of(
-            workspace, f"image-{self.name}", self.models, self.inference_config()
+        run: Run = handler("scriptrun.services.deploy:answer_once")(
+            workspace, f"image-{self.name}", self.models, self.inference_config(), text
         )
-        run = service_deploy.run_test(workspace, request.replace(test=text))
         try:
             run.wait_for_completion()
         except ScriptrunError as error:

@@ -60,6 +60,13 @@ class ComputeTargetProvisioningConfiguration:
         return self.facts.get(name)
 
 
+class ComputeTargetAttachConfiguration:
+    """The configuration that names an existing compute target of Azure's."""
+
+    kind: str
+    facts: Json
+
+
 class AmlComputeProvisioningConfiguration(ComputeTargetProvisioningConfiguration):
     """The configuration of a new cluster."""
 

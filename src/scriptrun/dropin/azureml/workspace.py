@@ -10,18 +10,15 @@ from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.azureml import compute
 from scriptrun.dropin.azureml.experiment import Experiment, old_pins
 from scriptrun.spec.absent import absent
-from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
     from scriptrun.core import experiment as core_experiment
-    from scriptrun.dropin.azureml import images
+    from scriptrun.dropin.azureml.images import Image
     from scriptrun.runtime.hints import Json
-else:
-    images = later("scriptrun.dropin.azureml.images")
-
 
 _CONNECTIONS = (
     "add_private_endpoint delete_connection delete_private_endpoint_connection get_connection "
@@ -149,9 +146,10 @@ class Workspace(workspace.Workspace):
         )
 
     @property
-    def images(self) -> dict[str, images.Image]:
+    def images(self) -> dict[str, Image]:
         """The latest version of each image of before 2019, by name."""
-        return {image.name: image for image in reversed(images.Image.list(self))}
+        image_class: type[Image] = handler("scriptrun.dropin.azureml.images:Image")
+        return {image.name: image for image in reversed(image_class.list(self))}
 
     @staticmethod
     def list(

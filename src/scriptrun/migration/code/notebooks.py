@@ -63,7 +63,8 @@ def _read_cell(content: str, offset: int) -> NotebookCell:
 
 
 def _skip_space(content: str, offset: int) -> int:
-    return _SPACE.match(content, offset).end()  # type: ignore[union-attr]  # it always matches
+    found = _SPACE.match(content, offset)
+    return found.end() if found else offset
 
 
 def _read_value(content: str, offset: int | None) -> object:
