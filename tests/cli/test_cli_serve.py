@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from scriptrun.cli import help as cli_help
@@ -9,6 +13,8 @@ from scriptrun.cli.options import service as service_options
 from scriptrun.cli.service import follow, view
 from scriptrun.core.model import Model
 from scriptrun.services.request import ServedModel
+from scriptrun.services.webservice import Webservice
+from scriptrun.testing.jobs import until
 
 
 @pytest.fixture
@@ -80,7 +86,8 @@ def test_the_source_directory_holds_the_script(parsed, tmp_path):
             ["digits", "--entry", "score.py", "--port", "99999"],
             "--port must be 1 to 65535, not 99999",
         ),
-        (["digits", "--port", "0", "--timeout", "nan"], "not 0; --timeout must be at least 0"),
+        (["digits", "--port", "0", "--timeout", "nan"], "not 0; --timeout must be 0 to 1000000000, not nan"),
+        (["digits", "--timeout", "inf"], "--timeout must be 0 to 1000000000, not inf"),
         (
             ["digits", "--entry", "score.py", "--workers", "0"],
             "--workers must be at least 1, not 0",
@@ -122,3 +129,23 @@ def test_what_to_type_next():
     assert "curl --json @sample.json http://127.0.0.1:1/score" in follow.ready_text(service)
     service.auth_enabled = True
     assert "service keys digits --primary" in follow.ready_text(service)
+
+
+@pytest.mark.parametrize("words", [["--detach"], []], ids=["detached", "followed"])
+def test_ctrl_c_while_it_starts_names_the_way_back(words, tmp_path, workspace):
+    began = tmp_path / "began"
+    script = f"import time\ndef init():\n    open({str(began)!r}, 'w').close(); time.sleep(600)\n"
+    (tmp_path / "slow.py").write_text(script + "def run(data): pass\n")
+    serve = [sys.executable, "-m", "scriptrun", "serve", "--entry", "slow.py", *words]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(serve, cwd=tmp_path, text=True, **streams)
+    try:
+        until(lambda: began.exists() or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        assert process.returncode == 130
+        assert "Service 'slow' keeps running." in err
+        assert "scriptrun service stop slow" in err and "scriptrun cancel" not in err
+    finally:
+        process.kill()
+        Webservice(workspace, "slow").delete()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import socket
@@ -17,7 +18,7 @@ from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.services import served_models, source, status
-from scriptrun.services.request import ServedModel, ServiceRequest
+from scriptrun.services.request import MOST_SECONDS, ServedModel, ServiceRequest
 from scriptrun.services.served_models import FoundModel
 from scriptrun.spec import ids, run_kinds
 from scriptrun.spec.environment import INTERPRETER
@@ -39,6 +40,7 @@ EXPERIMENT = "services"
 #: the file in the run's folder with the request of a test
 TEST_FILE = "service_test.txt"
 _AUTH = (service_order.OPEN, service_order.KEY)
+_HOSTS = "use 127.0.0.1, 0.0.0.0 for all networks, or a name of this machine"
 
 
 class PreparedService(Value):
@@ -219,7 +221,8 @@ def _problems(request: ServiceRequest) -> list[str]:
         if not _is_whole(value := getattr(request, name), least)
     ]
     found += [
-        f"{name} is {value!r}; give seconds, more than 0, or None for no limit"
+        f"{name} is {value!r}; give seconds, more than 0 and at most {MOST_SECONDS:g}, or None "
+        "for no limit"
         for name in ("timeout_seconds", "start_seconds")
         if not _is_time(value := getattr(request, name))
     ]
@@ -256,7 +259,7 @@ def _is_port(value: object) -> bool:
 def _is_time(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value is None
-    return value > 0
+    return 0 < value <= MOST_SECONDS
 
 
 def _choose_environment(
@@ -328,14 +331,22 @@ def _listen_problems(host: str, port: int) -> list[str]:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+    except (OSError, ValueError):
+        return [f"the host {host!r} is unknown; {_HOSTS}"]
+    try:
         with socket.socket(family, kind, protocol) as listener:
             if os.name == "posix":
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(1)
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            return [f"the host {host!r} is not an address of this machine; {_HOSTS}"]
+        advice = "choose another port"
+        if error.errno == errno.EACCES:
+            advice = "choose a port above 1023"
         reason = error.strerror or str(error)
-        return [f"cannot listen on {host} port {port}: {reason}; choose another port"]
+        return [f"cannot listen on {host} port {port}: {reason}; {advice}"]
     return []
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: bytes of the largest request
 BODY_LIMIT = 100 * 1024 * 1024
+#: the longest limit in seconds, which systems can still wait for
+MOST_SECONDS = 1_000_000_000
 
 
 class ServedModel(Value):

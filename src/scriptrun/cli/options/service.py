@@ -14,7 +14,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.registry import models as model_registry
 from scriptrun.registry import services as service_registry
 from scriptrun.services import status
-from scriptrun.services.request import ServedModel, ServiceRequest
+from scriptrun.services.request import MOST_SECONDS, ServedModel, ServiceRequest
 from scriptrun.services.webservice import Webservice
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import sizes
@@ -71,8 +71,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
             ("--workers", args.workers, 1, None),
             ("--restarts", args.restarts, 0, None),
             ("--gpus", args.gpus, 0, None),
-            ("--timeout", args.timeout, 0, None),
-            ("--start-timeout", args.start_timeout, 0, None),
+            ("--timeout", args.timeout, 0, MOST_SECONDS),
+            ("--start-timeout", args.start_timeout, 0, MOST_SECONDS),
         )
         if value is not None and not (least <= value <= (most or float("inf")))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.service import follow, view
 from scriptrun.cli.terminal import attach, spinner
 from scriptrun.core.workspace import Workspace
@@ -63,11 +64,18 @@ def remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
 
 
 def _wait(service: Webservice, text: str) -> VerbResult:
-    """Wait until it answers. If it fails, raises WebserviceException; the old one then answers."""
+    """Wait until it answers. If it fails, raises WebserviceException; the old one then answers.
+
+    Ctrl-C ends only the wait.
+    """
     run_id = service.newest_run.id
     try:
         with spinner.show_status(f"Waiting for service {service.name}"):
             service.wait_for_deployment()
+    except KeyboardInterrupt:
+        cli_errors.say(f"The new run of service {service.name!r} keeps starting.")
+        cli_errors.say(f"  To see whether it answers:  scriptrun service show {service.name}")
+        raise
     except WebserviceException as error:
         follow.say_what_answers(service, run_id)
         error.exit_code = 1

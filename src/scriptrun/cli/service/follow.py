@@ -19,11 +19,17 @@ _POLL_SECONDS = 0.1
 class ServiceLogWriter(attach.LogWriter):
     """Writes a service's log; says once where it answers."""
 
+    end_words = "stop the service"
+
     def __init__(self, service: Webservice) -> None:
         super().__init__(service.newest_run)
         self._service = service
         self._is_ready = False
         self._asked = float("-inf")
+
+    def next_steps(self) -> str:
+        """What to do with the service that is left running."""
+        return next_steps(self._service.name)
 
     def pause(self, seconds: float) -> None:
         """Sleep; first ask whether the service answers, until it does."""
@@ -34,6 +40,15 @@ class ServiceLogWriter(attach.LogWriter):
                 self.end_line()
                 cli_errors.say(ready_text(self._service))
         super().pause(seconds if self._is_ready else min(seconds, _POLL_SECONDS))
+
+
+def next_steps(name: str) -> str:
+    """What to do with a service that is left running."""
+    return (
+        f"Service {name!r} keeps running.\n"
+        f"  To follow its log:  scriptrun service logs {name} -f\n"
+        f"  To stop it:         scriptrun service stop {name}"
+    )
 
 
 def ready_text(service: Webservice) -> str:
@@ -66,10 +81,16 @@ def say_what_answers(service: Webservice, run_id: str) -> None:
 
 
 def wait(service: Webservice, as_json: bool) -> int:
-    """Wait until the service answers; print where. Raises WebserviceException if it fails."""
+    """Wait until the service answers; print where. Raises WebserviceException if it fails.
+
+    Ctrl-C ends only the wait.
+    """
     try:
         with spinner.show_status(f"Waiting for service {service.name}"):
             service.wait_for_deployment()
+    except KeyboardInterrupt:
+        cli_errors.say(next_steps(service.name))
+        return cli_errors.INTERRUPTED
     except WebserviceException as error:
         error.exit_code = 1
         raise

@@ -126,6 +126,9 @@ class LogWriter:
     What goes to a terminal is cleaned of control characters, unless ``raw`` is set.
     """
 
+    #: what a second Ctrl-C does
+    end_words = "cancel the run"
+
     def __init__(self, run: Run, quiet: bool = False, raw: bool = False) -> None:
         self._run, self._quiet, self._raw = run, quiet, raw
         self._cleaners: dict[str, LogCleaner] = {}
@@ -133,6 +136,15 @@ class LogWriter:
         self._last_output = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
         self._line_open = False
+
+    def next_steps(self) -> str:
+        """What to do with the run that is left running."""
+        run = self._run
+        return (
+            f"Run {details.title(run)} keeps running.\n"
+            f"  To follow its log:  scriptrun logs {run.short_name} -f\n"
+            f"  To cancel it:       scriptrun cancel {run.short_name}"
+        )
 
     def write(self, name: str, data: bytes) -> None:
         """Write ``data``, new in the log ``name``."""
@@ -233,16 +245,17 @@ class RankLogWriter(LogWriter):
 def _handle_interrupt(run: Run, writer: LogWriter, interrupts: _InterruptCounter) -> int:
     """Cancel the run if Ctrl-C is pressed again in time; otherwise leave it running."""
     if not sys.stdin.isatty():
-        _print_next_steps(run)
+        cli_errors.say(writer.next_steps())
         return cli_errors.INTERRUPTED
     cli_errors.say(
-        f"\nPress Ctrl-C again within {GRACE:.0f} s to cancel the run; otherwise it keeps running."
+        f"\nPress Ctrl-C again within {GRACE:.0f} s to {writer.end_words}; otherwise it keeps "
+        "running."
     )
     deadline = time.monotonic() + GRACE
     while interrupts.count < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     if interrupts.count < 2:
-        _print_next_steps(run)
+        cli_errors.say(writer.next_steps())
     else:
         run.cancel()
         _cancel_and_follow(run, writer, interrupts)
@@ -261,14 +274,6 @@ def _cancel_and_follow(run: Run, writer: LogWriter, interrupts: _InterruptCounte
         )
         return
     print_summary(run, status)
-
-
-def _print_next_steps(run: Run) -> None:
-    cli_errors.say(
-        f"Run {details.title(run)} keeps running.\n"
-        f"  To follow its log:  scriptrun logs {run.short_name} -f\n"
-        f"  To cancel it:       scriptrun cancel {run.short_name}"
-    )
 
 
 def print_summary(run: Run, status: RunState, with_log: bool = False) -> None:

@@ -58,7 +58,7 @@ def load(order: "ServiceOrder", folder: str) -> EntryScript:
         raise ServiceError(text.format(order.entry_script))
     _enter(path)
     _provide_names()
-    module = _execute(path)
+    module = _execute(path, order.entry_script)
     missing = [name for name in ("init", "run") if not callable(getattr(module, name, None))]
     if missing:
         text = "The entry script {} has no function {}: define init() and run(data)."
@@ -86,7 +86,7 @@ def _enter(path: str) -> None:
         sys.path.insert(1, root)
 
 
-def _execute(path: str) -> types.ModuleType:
+def _execute(path: str, title: str) -> types.ModuleType:
     """Execute the script as the module that an ``import`` of it gives, and as ``__main__``.
 
     Objects that were pickled by the script's own training code name their classes either way.
@@ -94,7 +94,7 @@ def _execute(path: str) -> types.ModuleType:
     name = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ServiceError("The entry script {!r} is not a Python file (.py).".format(path))
+        raise ServiceError("The entry script {!r} is not a Python file (.py).".format(title))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = sys.modules["__main__"] = module
     spec.loader.exec_module(module)
