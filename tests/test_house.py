@@ -72,6 +72,7 @@ STARTS_JOBS = (
     "scriptrun.store.dependents",
     "scriptrun.store.detached",
     "scriptrun.runtime",
+    "scriptrun.services",
     "scriptrun.sweeps",
     "scriptrun.testing",
 )

@@ -52,6 +52,7 @@ ELSEWHERE = {
 NOT_IMPORTED = {
     "cli.service.calls": "journeys/test_journey_serve.py",
     "cli.service.control": "journeys/test_journey_serve.py",
+    "cli.service.image_folder": "journeys/test_journey_serve.py",
     "cli.service.serve": "journeys/test_journey_serve.py",
     "cli.service.show": "journeys/test_journey_serve.py",
     "cli.service.trial": "journeys/test_journey_serve.py",

@@ -63,6 +63,21 @@ CASES = [
     ("migrate", "migrate --check supported.py", 1),
     ("migrate", "migrate --check train.py", 0),
     ("doctor", "doctor --fsck", 0),
+    ("serve", "serve --entry score.py --test sample.json", 0),
+    ("serve", "serve --entry score.py -n up --detach", 0),
+    ("serve", "serve --entry raises.py -n broken", 1),
+    ("serve", "serve --entry nothing.py", 2),
+    ("service test", "service test up sample.json", 0),
+    ("service test", "service test broken sample.json", 1),
+    ("service logs", "service logs up", 0),
+    ("service logs", "service logs broken --follow", 1),
+    ("service reload", "service reload up", 0),
+    ("service reload", "service reload broken", 1),
+    ("service restart", "service restart up", 0),
+    ("service restart", "service restart broken", 1),
+    ("service start", "service start broken", 1),
+    ("service remove", "service remove up broken", 0),
+    ("service remove", "service remove up", 2),
 ]
 #: in tests of their own: they need an engine that refuses, damage, a signal, or packages
 ELSEWHERE = {
@@ -73,6 +88,7 @@ ELSEWHERE = {
     ("run", 130),
     ("sweep", 130),
     ("rerun", 130),
+    ("serve", 130),
     ("sweep", 1),
     ("doctor", 1),
     ("wait", 130),
@@ -91,6 +107,8 @@ def equipped(user):
     user.writes("slow.py", "import time\ntime.sleep(3600)\n")
     user.writes("ends.py", "raise SystemExit(9)\n")
     user.writes("raises.py", "raise ValueError\n")
+    user.writes("score.py", "def init():\n    pass\n\ndef run(data):\n    return data\n")
+    user.writes("sample.json", "{}")
     user.writes("shelf/file", "")
     user.does("init")
     user.does("datastore", "add", "gone", "--local", user.here / "shelf")

@@ -138,9 +138,23 @@ COMMANDS = [
     ("rerun (--dry-run)", "rerun one --dry-run", 0),
     ("env list", "env", 0),
     ("compute list", "compute", 0),
+    ("serve (--test)", "serve --entry score.py --test sample.json", 0),
+    ("serve (--package)", "serve --entry score.py --package image", 0),
+    ("serve", "serve --entry score.py -n net --key", 0),
+    ("service list", "service list", 0),
+    ("service show", "service show net", 0),
+    ("service logs", "service logs net", 0),
+    ("service test", "service test net sample.json", 0),
+    ("service keys", "service keys net", 0),
+    ("service reload", "service reload net", 0),
+    ("service restart", "service restart net", 0),
+    ("service stop", "service stop net", 0),
+    ("service start", "service start net", 0),
+    ("service remove", "service remove net", 0),
+    ("service list", "service", 0),
 ]
 #: tested apart
-APART = {"data mount", "env remove", "logs (last line)"}
+APART = {"data mount", "env remove", "logs (last line)", "service logs (last line)"}
 
 
 def strict(schema):
@@ -165,6 +179,8 @@ def equipped(user):
     user.writes("requirements.txt", "")
     user.writes("rows.csv", "a,b\n1,2\n")
     user.writes("old.py", OLD)
+    user.writes("score.py", "def init():\n    print(1)\n\ndef run(data):\n    return data\n")
+    user.writes("sample.json", "{}")
     user.writes("shelf/file.txt", "")
     user.writes("job.yml", "command: python train.py\nenvironment: azureml:e@latest\n")
     return user
