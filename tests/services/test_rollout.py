@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from scriptrun import Run, Webservice
 from scriptrun.exceptions import WebserviceException
 from scriptrun.registry import services as registry
 from scriptrun.runtime import files
-from scriptrun.services import finish, rollout, status
+from scriptrun.services import changes, finish, rollout, status
 from scriptrun.spec import run_kinds
 from scriptrun.testing.jobs import until
 
@@ -130,6 +131,23 @@ def test_of_two_deployments_at_once_one_wins(bench):
     assert len(won) == 1
     assert sum("already exists" in answer for answer in answers) == 3
     assert [run.id for run in live_runs(bench)] == won
+
+
+def test_deployments_at_once_that_may_replace_each_other_all_succeed(bench, monkeypatch):
+    redeploy, times = changes.redeploy, itertools.count()
+
+    def in_between(workspace, request, record=None):
+        turn = next(times)
+        if turn == 0:  # another process deploys it after the look at its record
+            redeploy(workspace, request)
+        elif turn == 1:  # and removes it again
+            rollout.remove(workspace, "one")
+        redeploy(workspace, request, record)
+
+    monkeypatch.setattr(changes, "redeploy", in_between)
+    service = bench.deploy("one", overwrite=True)
+    assert service.state == "Healthy"
+    until(lambda: len(live_runs(bench)) == 1)
 
 
 def test_a_stopped_service_starts_again_as_it_was(bench):

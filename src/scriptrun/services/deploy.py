@@ -19,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
 
+#: how often a service is replaced that others deploy or remove at the same time
+_ATTEMPTS = 10
+
 
 def deploy(workspace: Workspace, request: ServiceRequest, overwrite: bool = False) -> Webservice:
     """Start the service and return its Webservice at once.
@@ -27,10 +30,16 @@ def deploy(workspace: Workspace, request: ServiceRequest, overwrite: bool = Fals
     fails, the old one keeps running. Raises WebserviceException with all problems, or if the name
     is taken.
     """
-    existing = rollout.advance(workspace, request.name)
-    if existing is not None and not overwrite:
-        raise rollout.taken(request.name)
-    changes.redeploy(workspace, request, existing)
+    for attempt in range(_ATTEMPTS):
+        existing = rollout.advance(workspace, request.name)
+        if existing is not None and not overwrite:
+            raise rollout.taken(request.name)
+        try:
+            changes.redeploy(workspace, request, existing)
+            break
+        except (rollout.NameTaken, registry.ServiceMissing):  # deployed or removed meanwhile
+            if not overwrite or attempt == _ATTEMPTS - 1:
+                raise
     return Webservice.of_record(workspace, registry.get(workspace, request.name))
 
 

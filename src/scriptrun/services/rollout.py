@@ -36,10 +36,15 @@ POLL_SECONDS = 0.1
 _SLACK_SECONDS = 30.0
 
 
+class NameTaken(WebserviceException):
+    """Another service has the name."""
+
+
 def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceRecord | None) -> None:
     """Record the prepared run as the service's next one, and start it.
 
-    Raises WebserviceException if there is no ``existing`` service and the name was taken meanwhile.
+    Raises NameTaken if there is no ``existing`` service and the name was taken meanwhile, and
+    ServiceMissing if the ``existing`` one was removed.
     """
     name, run_id = prepared.request.name, prepared.job.id
     if existing is not None:
@@ -69,11 +74,12 @@ def submit(workspace: Workspace, prepared: PreparedService) -> Path:
     )
 
 
-def taken(name: str) -> WebserviceException:
+def taken(name: str) -> NameTaken:
     """The error of a name that another service has."""
-    return WebserviceException(
+    return NameTaken(
         f"Service {name!r} already exists.",
-        hint="Use overwrite=True to replace it, delete it first, or choose another name.",
+        hint="Use overwrite=True (scriptrun serve --replace) to replace it, delete it first, or "
+        "choose another name.",
     )
 
 
