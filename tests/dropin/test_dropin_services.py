@@ -415,7 +415,7 @@ def test_an_image_answers_one_request_without_a_service(ws):
 def test_an_endpoint_is_a_service_with_one_version(ws):
     from azureml.core import Model
     from azureml.core.model import InferenceConfig
-    from azureml.core.webservice import AksEndpoint, AksWebservice
+    from azureml.core.webservice import AksEndpoint, AksWebservice, Webservice
 
     config = AksEndpoint.deploy_configuration(
         version_name="v1", traffic_percentile=100, auth_enabled=False, num_replicas=1
@@ -425,12 +425,15 @@ def test_an_endpoint_is_a_service_with_one_version(ws):
     service = Model.deploy(ws, "e", [Model(ws, "times")], inference, config)
     service.wait_for_deployment()
     endpoint = AksEndpoint(ws, "e")
-    assert type(service) is AksWebservice and list(endpoint.versions) == ["v1"]
+    assert type(service) is type(Webservice(ws, "e")) is AksEndpoint
+    assert list(endpoint.versions) == ["v1"]
     assert endpoint.run(json.dumps({"data": [1]})) == {"result": [3.0]}
     endpoint.update(tags={"a": "b"}, description="d")
     assert (endpoint.tags, endpoint.serialize()["description"]) == ({"a": "b"}, "d")
     with pytest.raises(NotImplementedError, match="Deploy each version as another service"):
         endpoint.create_version("v2")
+    with pytest.raises(NotImplementedError, match="Deploy each version as another service"):
+        AksWebservice(ws, "e").create_version("v2")
     unknown = endpoints.UnknownWebservice(ws, "e")
     assert unknown.run(input='{"data": [2]}') == {"result": [6.0]}
     with pytest.raises(NotImplementedError, match="Use Webservice"):

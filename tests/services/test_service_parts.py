@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import json
 import threading
 
@@ -72,7 +73,8 @@ def answers():
 def test_requests_carry_json_and_the_key(answers, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     kind = "application/json"
-    for data, text in (("[1]", "[1]"), (b"[1]", "[1]"), ({"a": 1}, '{"a": 1}')):
+    file = io.BytesIO(b"[1]")
+    for data, text in (("[1]", "[1]"), (b"[1]", "[1]"), ({"a": 1}, '{"a": 1}'), (file, "[1]")):
         answer = client.call("x", f"{answers}/200/echo", data, "k", 5)
         assert answer == [text, kind, "Bearer k"]
     assert client.call("x", f"{answers}/200/echo", "1", None, None) == ["1", kind, None]
@@ -83,6 +85,8 @@ def test_other_answers_are_errors_with_status_and_text(answers):
     with pytest.raises(WebserviceException, match="status 502: the text") as error:
         client.call("x", f"{answers}/502/text", "the text", None, 5)
     assert error.value.status_code == 502
+    with pytest.raises(WebserviceException, match="cannot be sent: Object of type set is not JSON"):
+        client.call("x", f"{answers}/200/echo", {1}, None, 5)
     with pytest.raises(WebserviceException, match="'x' does not answer at"):
         client.call("x", "http://127.0.0.1:1/score", "1", None, 5)
 

@@ -7,9 +7,18 @@ import socket
 import urllib.error
 
 import pytest
+import service_bench
 from service_bench import BROKEN, post
 
-from scriptrun import AciWebservice, AksWebservice, LocalWebservice, Model, Run, Webservice
+from scriptrun import (
+    AciWebservice,
+    AksWebservice,
+    Environment,
+    LocalWebservice,
+    Model,
+    Run,
+    Webservice,
+)
 from scriptrun.exceptions import WebserviceException
 from scriptrun.registry import services as registry
 from scriptrun.services import client
@@ -237,3 +246,28 @@ def test_a_local_service_moves_to_another_port(bench):
     assert service.port == port != before
     assert service.scoring_uri == f"http://127.0.0.1:{port}/score"
     assert service.run("1")["data"] == 1
+
+
+def test_a_local_service_never_answers_with_the_files_before_a_reload(bench):
+    service = bench.deploy_model("digits")
+    assert service.run("0")["version"] == "1"
+    bench.write(version="2")
+    service.reload()
+    assert service.run("0")["version"] == "2"
+    bench.write(version="3")
+    service.update(inference_config=bench.config())
+    assert service.run("0")["version"] == "3"
+    bench.write(BROKEN)
+    service.reload()
+    with pytest.raises(WebserviceException, match="the model does not fit"):
+        service.run("0")
+    assert service.run("0")["version"] == "3", "the run before goes on"
+
+
+def test_warnings_name_the_line_of_the_caller(bench):
+    bench.write("import missing_package\ndef init(): pass\ndef run(data): pass\n")
+    environment = Environment("none")
+    with pytest.warns(UserWarning, match="missing_package") as caught:
+        bench.deploy_model("digits", config=bench.config(environment=environment), wait=False)
+    names = {warning.filename for warning in caught if "missing_package" in str(warning.message)}
+    assert names == {service_bench.__file__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 
@@ -19,6 +20,8 @@ from scriptrun.spec.control_characters import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
+
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
     from scriptrun.runtime.hints import Json
 
@@ -47,7 +50,19 @@ def redeploy(
     if prepared.environment is not None:
         environment_registry.remember(workspace, prepared.environment)
     for message in prepared.warnings:
-        warnings.warn(escape(message), stacklevel=3)
+        warnings.warn(escape(message), stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The ``stacklevel`` of the code that called scriptrun, for a warning by ``redeploy``."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _is_own(frame):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _is_own(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "scriptrun"
 
 
 def update(

@@ -25,7 +25,7 @@ class AccessToken(Value):
 
 
 def call(name: str, url: str, data: object, key: str | None, timeout: float | None) -> object:
-    """Post ``data`` (text or bytes; anything else as JSON) and return the parsed answer.
+    """Post ``data`` (text, bytes, an open file; else as JSON) and return the parsed answer.
 
     An answer that is not JSON is returned as text. Raises WebserviceException, with the status, for
     any other answer than 200, and if the service cannot be reached.
@@ -59,9 +59,20 @@ def _log_of(name: str) -> str:
 
 
 def _body(data: object) -> bytes:
+    read = getattr(data, "read", None)
+    if callable(read):
+        data = read()
     if isinstance(data, str):
         return data.encode()
-    return bytes(data) if isinstance(data, bytes | bytearray) else json.dumps(data).encode()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    try:
+        return json.dumps(data).encode()
+    except TypeError as error:
+        raise WebserviceException(
+            f"The request cannot be sent: {error}.",
+            hint="Give text, bytes or a file, e.g. json.dumps({'data': array.tolist()}).",
+        ) from None
 
 
 def _parsed(content: bytes) -> object:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from scriptrun.config.services.deployment import LocalWebserviceDeploymentConfiguration
 from scriptrun.config.services.inference_config import InferenceConfig
 from scriptrun.core.model import Model
+from scriptrun.registry import services as registry
+from scriptrun.services import rollout
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.spec.run_kinds import handler
 
@@ -56,7 +58,10 @@ def new_image(
 
 
 class OldDeployments:
-    """Ways to deploy that take an image or its configuration; use ``Model.deploy`` instead."""
+    """Ways to deploy that take an image or its configuration; use ``Model.deploy`` instead.
+
+    And methods that only the SDK v1 needs.
+    """
 
     @staticmethod
     def deploy(
@@ -135,3 +140,18 @@ class OldDeployments:
         if wait:
             service.wait_for_deployment(show_output=True)
         return service
+
+    @staticmethod
+    def check_for_existing_webservice(
+        workspace: WorkspaceFiles,
+        name: str,
+        overwrite: bool = False,
+        request_func: object = None,
+        check_func: object = None,
+    ) -> None:
+        """Raise WebserviceException if there is a service of that name, unless ``overwrite``."""
+        if not overwrite and registry.read(workspace, name) is not None:
+            raise rollout.taken(name)
+
+    def update_deployment_state(self) -> None:
+        """Do nothing: attributes are always read from the workspace."""

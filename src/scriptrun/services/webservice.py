@@ -23,6 +23,7 @@ from scriptrun.services.metadata import ServiceMetadata
 from scriptrun.services.old_deployments import OldDeployments, new_image, of_image
 from scriptrun.services.request import ServiceRequest
 from scriptrun.services.status import ServiceState
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import WebserviceException
 from scriptrun.spec.run_kinds import handler
 from scriptrun.store import records
@@ -117,9 +118,6 @@ class Webservice(ServiceMetadata, OldDeployments):
         if self._record.failure:
             return str(self._record.failure.get("reason"))
         return None if health.state in (status.HEALTHY, status.TRANSITIONING) else health.reason
-
-    def update_deployment_state(self) -> None:
-        """Do nothing: attributes are always read from the workspace."""
 
     @property
     def failure(self) -> Json | None:
@@ -286,18 +284,6 @@ class Webservice(ServiceMetadata, OldDeployments):
         """The service that ``serialize`` returned."""
         return Webservice(workspace, str(webservice_payload["name"]))
 
-    @staticmethod
-    def check_for_existing_webservice(
-        workspace: Workspace,
-        name: str,
-        overwrite: bool = False,
-        request_func: object = None,
-        check_func: object = None,
-    ) -> None:
-        """Raise WebserviceException if there is a service of that name, unless ``overwrite``."""
-        if not overwrite and registry.read(workspace, name) is not None:
-            raise rollout.taken(name)
-
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(workspace={self.workspace!r}, name={self.name}, "
@@ -336,6 +322,7 @@ class AciWebservice(Webservice):
         self._update(models, inference_config, **changes.settings(locals()))
 
 
+@absent("create_version update_version delete_version", "Deploy each version as another service.")
 class AksWebservice(Webservice):
     """A service deployed with ``AksWebservice.deploy_configuration``."""
 
@@ -427,6 +414,13 @@ class LocalWebservice(Webservice):
         """The port on which it listens; None before that."""
         return status.of_run(self.workspace, self.run_id, probe=False).port
 
+    def run(self, input_data: object) -> Any:
+        """As ``Webservice.run``; after ``update`` and ``reload``, it waits for the new process."""
+        record = self._refresh()
+        if record.run is not None and record.next == self._awaited:
+            self.wait_for_deployment()
+        return super().run(input_data)
+
     def update(
         self,
         models: Iterable[object] | None = None,
@@ -483,8 +477,15 @@ _CLASSES: Mapping[str, type[Webservice]] = {
     AKS: AksWebservice,
 }
 
+#: settings of AksEndpoint.deploy_configuration that AksWebservice has not
+_ENDPOINT_SETTINGS = ("version_name", "traffic_percentile")
+
 
 def _class_of(record: ServiceRecord) -> type[Webservice]:
+    settings = record.request.get("settings") or {}
+    if record.compute_type == AKS and not settings.keys().isdisjoint(_ENDPOINT_SETTINGS):
+        endpoint: type[Webservice] = handler("scriptrun.dropin.azureml.endpoints:AksEndpoint")
+        return endpoint
     return _CLASSES.get(record.compute_type, LocalWebservice)
 
 
