@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+from unittest import mock
 
 import pytest
 
@@ -66,3 +67,14 @@ def test_an_environment_definition_needs_no_name():
     config = RunConfiguration()
     config.environment = definition
     assert config.environment.python.user_managed_dependencies is True
+
+
+def test_a_class_can_be_mocked_by_its_path():
+    from azureml.core.webservice import AciWebservice
+
+    with mock.patch("azureml.core.webservice.AciWebservice.deploy_configuration") as fake:
+        assert AciWebservice.deploy_configuration is fake
+    with mock.patch("azureml.core.Model.deploy") as fake, mock.patch("azureml.core.Workspace"):
+        assert importlib.import_module("azureml.core").Model.deploy is fake
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("azureml.core.webservice.AciWebservice")

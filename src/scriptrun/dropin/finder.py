@@ -54,6 +54,8 @@ class AzuremlFinder:
         """Return the spec of an ``azureml`` module in the API table, else None."""
         if fullname.split(".", maxsplit=1)[0] != "azureml" or not api_table.knows(fullname):
             return None
+        if _is_class(fullname):
+            return None
         if api_table.installed_first(fullname):
             installed = importlib.machinery.PathFinder.find_spec(fullname, path)
             if installed is not None:
@@ -63,6 +65,12 @@ class AzuremlFinder:
             search_path = sys.path if path is None else path
             spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], search_path)
         return spec
+
+
+def _is_class(fullname: str) -> bool:
+    """Whether it is a class or the like in a module: ``unittest.mock.patch`` tries to import it."""
+    module, _, name = fullname.rpartition(".")
+    return fullname not in api_table.PROVIDED and api_table.source_of(module, name) is not None
 
 
 def _folders(name: str, search_path: Iterable[str]) -> list[str]:
