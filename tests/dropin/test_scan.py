@@ -56,3 +56,18 @@ def test_other_invalid_python_is_not_called_python_2(tmp_path):
     with pytest.raises(UserErrorException, match="not valid Python") as caught:
         scan.check(str(path))
     assert caught.value.hint == ""
+
+
+def test_calls_that_only_raise_are_listed(tmp_path):
+    path = tmp_path / "deploy.py"
+    path.write_text(
+        "from azureml.core.model import Model\n"
+        "profile = Model.profile(ws, 'p', [m], config, data)\n"
+        "endpoint.create_version('v2', models=[m])\n"
+        "frame.profile()\n"
+        "package.get_container_registry()\n"
+    )
+    found = [(usage.place.rpartition(":")[2], usage.name) for usage in scan.check(str(path))]
+    assert found == [
+        ("2", "Model.profile()"), ("3", ".create_version()"), ("5", ".get_container_registry()"),
+    ]  # fmt: skip

@@ -396,6 +396,7 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
 LEFT_OUT_METHODS: dict[str, str] = {
     "to_spark_dataframe": "Use to_pandas_dataframe.",
     "get_sas_urls": "The files are on this machine: use model.download().",
+    **serving_table.METHODS_NOT_SERVED,
 }
 
 #: unsupported packages that are imported from an installed azureml if it has them

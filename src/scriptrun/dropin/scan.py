@@ -142,6 +142,9 @@ def _attribute_uses(tree: ast.Module) -> Iterator[_Usage]:
 def _method_calls(tree: ast.Module) -> Iterator[_Usage]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            instead = api_table.LEFT_OUT_METHODS.get(node.func.attr)
-            if instead:
-                yield _Usage(node.lineno, f".{node.func.attr}()", instead)
+            owner = name_uses.dotted(node.func.value).rpartition(".")[2]
+            for name in (node.func.attr, f"{owner}.{node.func.attr}"):
+                instead = api_table.LEFT_OUT_METHODS.get(name)
+                if instead:
+                    shown = name if "." in name else f".{name}"
+                    yield _Usage(node.lineno, f"{shown}()", instead)

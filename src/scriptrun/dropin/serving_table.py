@@ -82,6 +82,7 @@ SERVING: dict[str, dict[str, str]] = {
 }
 
 _PROFILE = "Measure the service: deploy it, and send requests to its scoring_uri."
+_VERSIONS = "Deploy each version as another service."
 _FPGA = "FPGA images are specific to Azure; serve the model with Model.deploy."
 #: what is not supported of modules and packages above
 NOT_SERVED: dict[str, str] = {
@@ -95,6 +96,14 @@ NOT_SERVED: dict[str, str] = {
 #: the same for single names of modules above
 NAMES_NOT_SERVED: dict[str, list[tuple[str, str]]] = {
     "azureml.core.model": [("ModelProfile", _PROFILE)],
+}
+#: methods that raise, by names that nothing else of the SDK has
+METHODS_NOT_SERVED: dict[str, str] = {
+    "create_version": _VERSIONS,
+    "update_version": _VERSIONS,
+    "delete_version": _VERSIONS,
+    "get_container_registry": "Save the package with save(), build it, and push it yourself.",
+    "Model.profile": _PROFILE,
 }
 
 

@@ -41,6 +41,8 @@ _OTHER_SKIPPED = {
 _AZURE_REASONS = {
     "az login": "no Azure login is needed",
     "az account": "no Azure login is needed",
+    "az ml model deploy": "use `scriptrun serve MODEL --entry SCRIPT`, see `scriptrun serve --help`",
+    "az ml service": "use `scriptrun service`, see `scriptrun service --help`",
     "az ml": "the command line of scriptrun is `scriptrun`, see `scriptrun --help`",
 }
 _MODULE = re.compile(
@@ -70,8 +72,9 @@ def _why_part_skipped(part: str) -> str | None:
     words = (module["rest"] if module else part).split()
     program = os.path.basename(words[0].strip("'\"")) if words else ""
     if program in _OTHER_SKIPPED and words[1:2] not in (["nbconvert"], ["--version"]):
-        command = " ".join([program, *words[1:2]])
-        return _AZURE_REASONS.get(command, _OTHER_SKIPPED[program])
+        commands = (" ".join([program, *words[1:count]]) for count in (4, 3, 2))
+        reasons = (_AZURE_REASONS.get(command) for command in commands)
+        return next(filter(None, reasons), _OTHER_SKIPPED[program])
     if program in ("docker", "docker-compose"):
         return docker_cells.why_skipped(words)
     if program not in _INSTALLERS or _asks(words[1:]):
