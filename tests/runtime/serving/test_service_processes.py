@@ -224,7 +224,9 @@ def test_calls_behind_a_run_that_takes_too_long_are_sent_back(serve):
     [
         ("def init():\n    raise OSError('no such model')\ndef run(data): pass\n",
          "error: The model could not be loaded: OSError: no such model"),
-        ("import missing_package\n", "ModuleNotFoundError: No module named 'missing_package'"),
+        ("import missing_package\n", "ModuleNotFoundError: No module named 'missing_package'. Add "
+         "the package of 'missing_package' to the environment, or missing_package.py to the"),
+        ("import json.missing\n", "No module named 'json.missing'\n"),
         ("def run(data): pass\n", "error: The entry script score.py has no function init"),
         ("x = 1\n", "has no function init and no function run"),
         ("def init(:\n", "SyntaxError"),

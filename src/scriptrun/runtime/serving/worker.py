@@ -18,7 +18,7 @@ from scriptrun.runtime.serving.service import Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
+    from typing import List, Optional
 
     from scriptrun.runtime.serving.order import ServiceOrder
 
@@ -79,9 +79,19 @@ def describe_failure(problem: BaseException) -> str:
     sys.stderr.flush()
     summary = traceback.format_exception_only(type(problem), problem)[-1].strip()
     missing = getattr(problem, "name", None) if isinstance(problem, ImportError) else None
-    package = _PACKAGES.get((missing or "").partition(".")[0])
-    advice = ". Add {} to the environment's packages".format(package) if package else ""
-    return "The model could not be loaded: {}{}".format(summary, advice)
+    return "The model could not be loaded: {}{}".format(summary, _advice(missing))
+
+
+def _advice(missing: "Optional[str]") -> str:
+    """What to do about the missing module, which may be one of the script's own."""
+    module = (missing or "").partition(".")[0]
+    if not module or module in sys.modules:  # the package is there, a part of it is not
+        return ""
+    if module in _PACKAGES:
+        return ". Add {} to the environment's packages".format(_PACKAGES[module])
+    return (
+        ". Add the package of {0!r} to the environment, or {0}.py to the source directory"
+    ).format(module)
 
 
 def _is_internal(path: str, folder: str) -> bool:
