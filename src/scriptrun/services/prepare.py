@@ -359,12 +359,19 @@ def _port(request: ServiceRequest, replaced: Replaced) -> int:
     return replaced.port
 
 
+def _source_name(request: ServiceRequest) -> str | None:
+    """The name of the source directory; None without one, and for the current directory."""
+    folder = os.path.abspath(request.source_directory or ".")
+    return None if folder == os.getcwd() else os.path.basename(folder) or None
+
+
 def _order(
     request: ServiceRequest, script: str | None, models: list[FoundModel], replaced: Replaced
 ) -> Json:
     return {
         "name": request.name,
         "entry_script": script,
+        "source_name": _source_name(request),
         "models": [model.as_json() for model in models],
         "model_dir": served_models.model_dir(models),
         "host": request.host,

@@ -42,6 +42,18 @@ def test_the_folder_and_the_variables(new_service):
     assert f"init in {work}/code\n" in served.log()
 
 
+def test_files_are_found_below_the_name_of_the_source_directory(new_service):
+    served = new_service(
+        "def init(): print(open('scoring/extra.txt').read())\ndef run(data): return 1\n",
+        name="x/y/score.py",
+    )
+    served.write("extra.txt", "the extra text")
+    served.start(entry_script="x/y/score.py", source_name="scoring", workers=2)
+    served.until_state("healthy")
+    assert "the extra text" in served.log()
+    assert (served.work / "x/y/scoring").resolve() == served.work.resolve()
+
+
 @pytest.mark.parametrize("module", ["__main__", "score"])
 def test_pickles_of_the_scripts_own_classes_load(module, new_service):
     served = new_service(

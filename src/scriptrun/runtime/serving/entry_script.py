@@ -13,7 +13,7 @@ from scriptrun.runtime.serving.order import MODELS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Dict
+    from typing import Dict, Optional
 
     from scriptrun.runtime.serving.order import ServiceOrder
 
@@ -52,11 +52,12 @@ def load(order: "ServiceOrder", folder: str) -> EntryScript:
     """
     if not order.entry_script:
         return _model_itself(order, folder)
-    path = os.path.abspath(order.entry_script)
+    root, path = os.getcwd(), os.path.abspath(order.entry_script)
     if not os.path.isfile(path):
         text = "The entry script {!r} is missing: give its path relative to the source directory."
         raise ServiceError(text.format(order.entry_script))
     _enter(path)
+    _link_source(order.source_name, root)
     _provide_names()
     module = _execute(path, order.entry_script)
     missing = [name for name in ("init", "run") if not callable(getattr(module, name, None))]
@@ -84,6 +85,18 @@ def _enter(path: str) -> None:
     sys.path[0] = folder
     if folder != root and root not in sys.path:
         sys.path.insert(1, root)
+
+
+def _link_source(name: "Optional[str]", root: str) -> None:
+    """Let ``source_directory/file`` name a file of the source, as in the SDK v1's services.
+
+    There, the source directory was copied with its name into the working directory.
+    """
+    if name and not os.path.lexists(name):
+        try:
+            os.symlink(os.path.relpath(root), name, target_is_directory=True)
+        except OSError:  # another worker was first, or the folder is read-only
+            pass
 
 
 def _execute(path: str, title: str) -> types.ModuleType:

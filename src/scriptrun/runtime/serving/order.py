@@ -31,6 +31,8 @@ DEFAULTS: "Json" = {
     # the script with init() and run(), relative to the working directory; None: the first model is
     # served by what it is
     "entry_script": None,
+    # the name of the source directory: a link to it is made in the working directory
+    "source_name": None,
     # the models: name, version, framework (or None), and path, that of the model's file or folder,
     # relative to the run's folder
     "models": [],
@@ -67,6 +69,7 @@ class ServiceOrder:
 
     name: str = ""
     entry_script: "Optional[str]" = None
+    source_name: "Optional[str]" = None
     models: "List[Json]" = []
     model_dir: "Optional[str]" = None
     host: str = "127.0.0.1"
