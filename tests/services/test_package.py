@@ -54,8 +54,13 @@ def test_the_texts_of_a_package(bench, tmp_path):
     assert dockerfile.splitlines()[1] == "FROM python:3.11"
     assert made.location in (tmp_path / "package" / "README.md").read_text()
     assert made.serialize()["models"][0]["name"] == "digits"
+    (tmp_path / "package" / "source" / "old.py").touch()
+    made.save(tmp_path / "package")
+    assert not (tmp_path / "package" / "source" / "old.py").exists(), "the package is replaced"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "Dockerfile").touch()
     with pytest.raises(UserErrorException, match="not empty"):
-        made.save(tmp_path / "package")
+        made.save(tmp_path / "other")
 
 
 def test_the_environment_of_an_mlflow_model(bench, tmp_path):

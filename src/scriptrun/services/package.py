@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: the port inside the image, as in v1's images
 PORT = 5001
+#: the folders of a package
+_FOLDERS = (service_order.MODELS, "server", "source")
 _LOCATION = "Save the folder with save(), build it with docker or podman, and push it yourself."
 
 
@@ -52,13 +54,18 @@ class ModelPackage:
     def save(self, output_directory: StrPath) -> None:
         """Write the folder: Dockerfile, README.md, the server, the models and the source.
 
-        Raises UserErrorException if it exists and is not empty.
+        A package that was saved there before is replaced. Raises UserErrorException if anything
+        else is there.
         """
         target = Path(output_directory)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UserErrorException(
-                f"{str(target)!r} exists and is not empty.", "Choose another folder."
-            )
+        if target.exists() and not _is_package(target):
+            if not target.is_dir() or any(target.iterdir()):
+                raise UserErrorException(
+                    f"{str(target)!r} exists and is not empty.", "Choose another folder."
+                )
+        elif target.exists():
+            for name in _FOLDERS:
+                shutil.rmtree(target / name, ignore_errors=True)
         target.mkdir(parents=True, exist_ok=True)
         _write(self.workspace, self._prepared, self._inference, target, self.location)
 
@@ -92,6 +99,11 @@ class ModelPackage:
 
     def __repr__(self) -> str:
         return f"ModelPackage(workspace={self.workspace!r}, location={self.location})"
+
+
+def _is_package(folder: Path) -> bool:
+    """Whether ``save`` wrote the folder."""
+    return (folder / service_order.FILE).is_file() and (folder / "server").is_dir()
 
 
 def package(
