@@ -72,7 +72,8 @@ STARTS_JOBS = (
     "scriptrun.store.dependents",
     "scriptrun.store.detached",
     "scriptrun.runtime",
-    "scriptrun.services",
+    "scriptrun.services.finish",
+    "scriptrun.services.rollout",
     "scriptrun.sweeps",
     "scriptrun.testing",
 )

@@ -30,7 +30,7 @@ from scriptrun.store import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, ClassVar
 
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
     from scriptrun.config.services.inference_config import InferenceConfig
@@ -326,7 +326,9 @@ class AciWebservice(Webservice):
 class AksWebservice(Webservice):
     """A service deployed with ``AksWebservice.deploy_configuration``."""
 
-    deploy_configuration = AksServiceDeploymentConfiguration
+    deploy_configuration: ClassVar[type[AksServiceDeploymentConfiguration]] = (
+        AksServiceDeploymentConfiguration
+    )
 
     def update(
         self,

@@ -165,7 +165,7 @@ def types_of(cls: type) -> dict[str, str]:
         annotations = _annotations(cls)
         return {name: str(annotations[name]) for name in cls._fields}
     # only a dataclass that a user made of a Value gets here
-    fields: dict[str, Field[object]] = cls.__dataclass_fields__  # type: ignore[attr-defined]
+    fields: dict[str, Field[object]] = getattr(cls, "__dataclass_fields__", {})
     return {name: str(field.type) for name, field in fields.items()}
 
 

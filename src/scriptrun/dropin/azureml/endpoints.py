@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scriptrun.runtime.hints import Json
-    from scriptrun.services.webservice import Webservice
+    from scriptrun.services.webservice import AksWebservice, Webservice
 else:
+    AksWebservice = handler("scriptrun.services.webservice:AksWebservice")
     Webservice = handler("scriptrun.services.webservice:Webservice")
 
 _VERSIONS = "Deploy each version as another service."
@@ -67,7 +68,7 @@ class AksEndpointDeploymentConfiguration(AksServiceDeploymentConfiguration):
 
 
 @absent("create_version update_version delete_version", _VERSIONS)
-class AksEndpoint(Webservice):
+class AksEndpoint(AksWebservice):
     """A service on a cluster, deployed with ``AksEndpoint.deploy_configuration``."""
 
     deploy_configuration = AksEndpointDeploymentConfiguration
@@ -77,7 +78,7 @@ class AksEndpoint(Webservice):
         """The only version, by its name."""
         return {str(self.request.settings.get("version_name") or "default"): self}
 
-    def update(
+    def update(  # type: ignore[override]  # as v1 declares it
         self,
         auth_enabled: bool | None = None,
         token_auth_enabled: bool | None = None,
@@ -87,16 +88,14 @@ class AksEndpoint(Webservice):
         properties: Mapping[str, object] | None = None,
     ) -> None:
         """Change what is given, as ``AksWebservice.update``."""
-        settings: Json = {
-            "auth_enabled": auth_enabled,
-            "token_auth_enabled": token_auth_enabled,
-            "enable_app_insights": enable_app_insights,
-            "description": description,
-            "tags": tags,
-            "properties": properties,
-        }
-        given = {name: value for name, value in settings.items() if value is not None}
-        self._update(None, None, **given)
+        super().update(
+            auth_enabled=auth_enabled,
+            token_auth_enabled=token_auth_enabled,
+            enable_app_insights=enable_app_insights,
+            description=description,
+            tags=tags,
+            properties=properties,
+        )
 
     def serialize(self) -> Json:
         """The service as a JSON value, with v1's keys; it holds no key."""

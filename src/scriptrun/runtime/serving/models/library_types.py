@@ -21,11 +21,11 @@ class Table(Protocol):
     columns: Sequence[str]
 
     @overload
-    def __getitem__(self, name: str, /) -> Column: ...
+    def __getitem__(self, name: str) -> Column: ...
     @overload
-    def __getitem__(self, names: List[str], /) -> "Table": ...
+    def __getitem__(self, names: List[str]) -> "Table": ...
 
-    def astype(self, dtype: Mapping[str, object], /) -> "Table":
+    def astype(self, dtype: Mapping[str, object]) -> "Table":
         """Convert columns."""
         ...
 
@@ -49,7 +49,7 @@ class OnnxSession(Protocol):
         """Return the outputs."""
         ...
 
-    def run(self, names: List[str], feed: Mapping[str, object], /) -> List[object]:
+    def run(self, names: List[str], feed: Mapping[str, object]) -> List[object]:
         """Return the values of the outputs ``names``."""
         ...
 
@@ -57,7 +57,7 @@ class OnnxSession(Protocol):
 class MlflowModel(Protocol):
     """A PyFuncModel of MLflow."""
 
-    def predict(self, data: object, /) -> object:
+    def predict(self, data: object) -> object:
         """Return the predictions."""
         ...
 
@@ -83,7 +83,7 @@ class XgboostBooster(Protocol):
         """Return the number of columns."""
         ...
 
-    def predict(self, matrix: object, /) -> object:
+    def predict(self, matrix: object) -> object:
         """Return the predictions."""
         ...
 
@@ -91,6 +91,6 @@ class XgboostBooster(Protocol):
 class SavedEstimator(Protocol):
     """A classifier or regressor of XGBoost."""
 
-    def load_model(self, path: str, /) -> None:
+    def load_model(self, path: str) -> None:
         """Load what ``save_model`` wrote."""
         ...
