@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 import pytest
 from service_runs import write_order
 
@@ -104,3 +107,12 @@ def test_the_run_of_a_service_is_neither_removed_nor_pruned(bench):
     assert Run.get(bench.workspace, runs[0].id).get_status() == "Completed"
     services.remove(bench.workspace, "digits")
     assert [row.id for row in bench.workspace.prune().runs] == [runs[0].id]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes")
+def test_requests_with_their_variables_are_their_owners_alone(bench):
+    serve(bench, "one")
+    folder = bench.workspace.directory / "services"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    serve(bench, "two")
+    assert services.names(bench.workspace) == ["one", "two"]

@@ -106,10 +106,21 @@ def create(workspace: WorkspaceFiles, record: ServiceRecord) -> bool:
     """Record a new service durably; returns False if the name is taken, also at this moment."""
     path = _path(workspace, record.name)
     try:
-        files.make_folders(path.parent)
+        _make_folder(path.parent)
         return files.publish(str(path), files.to_json(record.as_dict()))
     except OSError as error:
         raise paths.not_writable(path, error) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Create the folder of the records, private as the runs are: requests hold variables."""
+    if folder.is_dir():
+        return
+    try:
+        paths.make_private(folder)
+    except FileExistsError:
+        return  # another process was quicker
+    files.sync_folder(folder.parent)
 
 
 @contextmanager

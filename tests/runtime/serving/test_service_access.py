@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from scriptrun.runtime.serving.access import Access
 from scriptrun.runtime.serving.http.messages import Request
 from scriptrun.runtime.serving.order import KEY, KEYS_VARIABLE, ServiceOrder
+from scriptrun.testing.jobs import until
 
 
 def test_a_key_is_needed(new_service):
@@ -30,6 +34,21 @@ def test_a_key_is_needed(new_service):
     for key in ("first", "second"):
         assert served.post("1", Authorization=f"Bearer {key}").json == "1"
         assert served.request("GET", "/swagger.json", Authorization=f"bearer {key}").status == 200
+
+
+def test_the_script_and_what_it_starts_do_not_see_the_keys(new_service):
+    served = new_service(
+        "import os, subprocess\n"
+        "def init(): print('in init:', os.environ.get('SCRIPTRUN_SERVICE_KEYS'), flush=True)\n"
+        "def run(data): return subprocess.check_output(['env'], text=True)\n"
+    )
+    served.start(auth="key", environ={KEYS_VARIABLE: "first second"}).until_state("healthy")
+    assert "in init: None" in served.log()
+    answer = served.post("1", Authorization="Bearer second")
+    assert answer.status == 200 and KEYS_VARIABLE not in answer.json
+    os.kill(served.workers()[0], signal.SIGKILL)
+    until(lambda: served.state()["restarts"] == 1 and served.state()["workers"] == 1)
+    assert served.post("1", Authorization="Bearer first").status == 200, "the next one has them"
 
 
 def test_a_service_without_its_keys_lets_nobody_in():

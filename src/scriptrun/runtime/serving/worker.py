@@ -60,10 +60,12 @@ def main(descriptors: "List[str]") -> int:
 
 def prepare(order: "ServiceOrder", folder: str) -> Service:
     """The service of ``order``, its model loaded. Raises what the script raises."""
+    rules = access.environment_access(order)
+    os.environ.pop(orders.KEYS_VARIABLE, None)  # the script, and what it starts, need no keys
     entry_script.set_variables(order, folder, os.getcwd())
     script = entry_script.load(order, folder)
     script.init()
-    return Service(order, script, access.environment_access(order))
+    return Service(order, script, rules)
 
 
 def describe_failure(problem: BaseException) -> str:
