@@ -306,6 +306,8 @@ class _Gone(Exception):
 
 def _to_request(scope: "Scope") -> Request:
     """The request of ``scope``. Raises Refused."""
+    if not scope["http_version"].startswith("1."):
+        raise Refused(505, "The server speaks HTTP/1.1 and HTTP/1.0.")
     headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]]
     if len(headers) > parser.HEADER_COUNT:
         raise Refused(431, "The request has more than {} headers.".format(parser.HEADER_COUNT))
