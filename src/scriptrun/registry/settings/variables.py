@@ -102,6 +102,11 @@ VARIABLES = (
         "wait for the disk",
     ),
     Variable(
+        "SCRIPTRUN_SERVER",
+        "server of a service: `standard` or `uvicorn`",
+        "uvicorn where the model's environment has it, with one worker; else the standard one",
+    ),
+    Variable(
         "SCRIPTRUN_TEST_MPI_PYTHON",
         "interpreter with mpi4py, for the engine tests in `scriptrun.testing`",
         "skip those tests",
