@@ -137,7 +137,7 @@ def test_docker_that_works_is_run(tmp_path, monkeypatch, ipython):
         ("az login", "no Azure login is needed"),
         ("az account set -s x", "no Azure login is needed"),
         ("az acr build --image x .", "does nothing in Azure"),
-        ("az ml model deploy -n x -m m:1 --ic i.json", "`scriptrun serve MODEL --entry SCRIPT`"),
+        ("az ml model deploy -n x -m m:1 --ic i.json", "`scriptrun serve MODEL --entry FILE`"),
         ("az ml service delete --name x", "`scriptrun service --help`"),
         ("az ml model list", "`scriptrun --help`"),
         ("az ml run submit-script -c sklearn train.py", "`scriptrun --help`"),

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 EXPERIMENT = "services"
 #: the file in the run's folder with the request of a test
 TEST_FILE = "service_test.txt"
+#: seconds in which a service that is stopped answers what it has accepted: without a limit for
+#: run(), and more than that limit
+_DRAIN, _MARGIN = 60.0, 5.0
 _AUTH = (service_order.OPEN, service_order.KEY)
 _HOSTS = "use 127.0.0.1, 0.0.0.0 for all networks, or a name of this machine"
 
@@ -178,7 +181,13 @@ def _new_run(job: JobSpec, request: ServiceRequest) -> JobSpec:
         tags=dict(request.tags),
         properties={**job.properties, **request.properties},
         passed=_passed(request),
+        grace_seconds=_grace(job, request),
     )
+
+
+def _grace(job: JobSpec, request: ServiceRequest) -> float:
+    """The seconds that a stopped service has to answer what it has accepted."""
+    return max(job.grace_seconds, (request.timeout_seconds or _DRAIN) + _MARGIN)
 
 
 def _passed(request: ServiceRequest) -> tuple[str, ...]:
@@ -403,6 +412,7 @@ def _service_job(
     return job.replace(
         kind=run_kinds.SERVICE,
         command=None,
+        grace_seconds=_grace(job, request),
         source_directory=str(gathered.origin),
         passed=_passed(request),
         retry=Retry(),

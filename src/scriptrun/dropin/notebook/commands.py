@@ -41,7 +41,7 @@ _OTHER_SKIPPED = {
 _AZURE_REASONS = {
     "az login": "no Azure login is needed",
     "az account": "no Azure login is needed",
-    "az ml model deploy": "use `scriptrun serve MODEL --entry SCRIPT`, see `scriptrun serve --help`",
+    "az ml model deploy": "use `scriptrun serve MODEL --entry FILE`, see `scriptrun serve --help`",
     "az ml service": "use `scriptrun service`, see `scriptrun service --help`",
     "az ml": "the command line of scriptrun is `scriptrun`, see `scriptrun --help`",
 }
