@@ -49,6 +49,7 @@ def own_places(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_RUNTIME", str(root / "runtime"))
     monkeypatch.setenv("SCRIPTRUN_SLOTS", str(root / "slots"))
     monkeypatch.setenv("SCRIPTRUN_SETTINGS", str(root / "settings"))
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(root / "secrets"))
     monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", "none")
     overrides = [each.variable for each in keys.SETTINGS.values() if each.variable]
     for name in ("SCRIPTRUN_WORKSPACE", "SCRIPTRUN_NO_CONFIG", *overrides):

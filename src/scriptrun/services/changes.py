@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 
 from scriptrun.config.services.inference_config import InferenceConfig
+from scriptrun.core import model_metadata
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry import services as registry
@@ -98,17 +99,17 @@ def _with_settings(request: ServiceRequest, given: Json) -> ServiceRequest:
     if "description" in given:
         fields["description"] = given.pop("description")
     if "tags" in given:
-        fields["tags"] = sdk_request.texts(given.pop("tags"))
+        fields["tags"] = model_metadata.texts(given.pop("tags"))
     if "properties" in given:
-        added = sdk_request.texts(given.pop("properties"))
+        added = model_metadata.texts(given.pop("properties"))
         fields["properties"] = {**request.properties, **added}
     if "num_replicas" in given:
         fields["workers"] = given["num_replicas"]
     if "scoring_timeout_ms" in given:
-        fields["timeout_seconds"] = given["scoring_timeout_ms"] / 1000
+        fields["timeout_seconds"] = sdk_request.seconds(given["scoring_timeout_ms"])
     if "gpu_cores" in given:
         fields["gpus"] = given["gpu_cores"]
-    if "auth_enabled" in given or "token_auth_enabled" in given:
+    if "auth_enabled" in given or given.get("token_auth_enabled"):
         has_auth = given.get("auth_enabled") or given.get("token_auth_enabled")
         fields["auth"] = service_order.KEY if has_auth else service_order.OPEN
     return request.replace(**fields, settings={**request.settings, **given})

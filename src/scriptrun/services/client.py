@@ -62,13 +62,11 @@ def _body(data: object) -> bytes:
     read = getattr(data, "read", None)
     if callable(read):
         data = read()
-    if isinstance(data, str):
-        return data.encode()
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     try:
-        return json.dumps(data).encode()
-    except TypeError as error:
+        return data.encode() if isinstance(data, str) else json.dumps(data).encode()
+    except (TypeError, ValueError) as error:
         raise WebserviceException(
             f"The request cannot be sent: {error}.",
             hint="Give text, bytes or a file, e.g. json.dumps({'data': array.tolist()}).",

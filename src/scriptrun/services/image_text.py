@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scriptrun.config.environments.environment import Environment
@@ -28,7 +28,7 @@ _DOCKERFILE = """\
 FROM {base}
 {setup}ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \\
     PYTHONPATH=/service/server SCRIPTRUN_RUN_FOLDER=/service
-COPY . /service
+{variables}COPY . /service
 RUN chmod -R a+rX /service && chmod a+rwx /service
 {steps}WORKDIR /service/source
 EXPOSE {port}
@@ -56,7 +56,8 @@ service.json to "key", and run the image with -e SCRIPTRUN_SERVICE_KEYS=KEY; cal
 `Authorization: Bearer KEY`.
 
 service.json holds the settings, azureml-models the models, source the entry script, server the
-server, requirements.txt the packages.
+server, requirements.txt the packages. The environment variables are in the Dockerfile, in plain
+text.
 """
 #: packages that a service does not need
 _OWN = ("scriptrun",)
@@ -85,6 +86,7 @@ def texts(
         "base": own_image or f"python:{version}-slim",
         "python": "python",
         "steps": _extra_steps(inference),
+        "variables": _variables(prepared.job.variables),
     }
     values["setup"] = _INSTALL.format(**values) if lines else ""
     return {
@@ -98,6 +100,16 @@ def _own_image(environment: Environment | None) -> str | None:
     """The image that the environment names, but for Azure's own."""
     image = None if environment is None else environment.docker.base_image
     return image if image and "azureml" not in image else None
+
+
+def _variables(variables: Mapping[str, str]) -> str:
+    """The job's variables for the Dockerfile, where everybody can read them."""
+    return "".join(f"ENV {name}={_quoted(value)}\n" for name, value in sorted(variables.items()))
+
+
+def _quoted(value: str) -> str:
+    escaped = re.sub(r'(["\\$])', r"\\\1", value).replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _extra_steps(inference: InferenceConfig) -> str:

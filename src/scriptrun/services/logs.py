@@ -62,6 +62,8 @@ class Waiter:
         found = status.of_run(self._workspace, self._run_id)
         if found.has_ended and record.next != self._run_id:
             raise self._failed(found.reason or found.state)
+        if found.state == status.UNHEALTHY and found.port and not found.host:
+            raise self._error(f"Service {self._name!r} cannot be reached: {found.reason}.")
         return (
             found.state == status.HEALTHY
             and record.run == self._run_id

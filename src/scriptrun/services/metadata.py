@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 
 from scriptrun.config.environments.environment import Environment
+from scriptrun.core import model_metadata
 from scriptrun.core.model import Model
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
@@ -14,7 +15,6 @@ from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.services import request as requests
-from scriptrun.services import sdk_request
 from scriptrun.services.request import ServiceRequest
 from scriptrun.spec.errors import UserErrorException
 
@@ -100,7 +100,7 @@ class ServiceMetadata:
 
     def add_tags(self, tags: Mapping[str, object]) -> None:
         """Add tags; existing ones get the new values."""
-        self._change(tags={**self.tags, **sdk_request.texts(tags)})
+        self._change(tags={**self.tags, **model_metadata.texts(tags)})
 
     def remove_tags(self, tags: Iterable[str]) -> None:
         """Remove tags by name."""
@@ -109,7 +109,7 @@ class ServiceMetadata:
 
     def add_properties(self, properties: Mapping[str, object]) -> None:
         """Add properties; existing ones keep their values."""
-        self._change(properties={**sdk_request.texts(properties), **self.properties})
+        self._change(properties={**model_metadata.texts(properties), **self.properties})
 
     def _change(self, **fields: object) -> None:
         self._record = registry.change(

@@ -11,6 +11,7 @@ from pathlib import Path
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.engines.local import slots
 from scriptrun.preparation import environment_record
 from scriptrun.registry import compute_targets
 from scriptrun.registry import services as registry
@@ -42,6 +43,7 @@ TEST_FILE = "service_test.txt"
 #: seconds in which a service that is stopped answers what it has accepted: without a limit for
 #: run(), and more than that limit
 _DRAIN, _MARGIN = 60.0, 5.0
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _AUTH = (service_order.OPEN, service_order.KEY)
 _HOSTS = "use 127.0.0.1, 0.0.0.0 for all networks, or a name of this machine"
 
@@ -82,6 +84,7 @@ class Replaced(Value):
     run: str | None = None
     port: int | None = None
     last: str | None = None
+    gpus: int = 0
 
 
 def replaced_by(workspace: WorkspaceFiles, record: ServiceRecord | None) -> Replaced:
@@ -90,7 +93,13 @@ def replaced_by(workspace: WorkspaceFiles, record: ServiceRecord | None) -> Repl
         return Replaced()
     last = record.run or record.newest
     found = status.of_run(workspace, last, probe=False)
-    return Replaced(None if found.has_ended else last, found.port, record.newest)
+    gpus = record.request.get("gpus")
+    return Replaced(
+        None if found.has_ended else last,
+        found.port,
+        record.newest,
+        gpus if isinstance(gpus, int) else 0,
+    )
 
 
 def prepare(
@@ -100,6 +109,7 @@ def prepare(
 
     Raises WebserviceException with all problems; then nothing is written.
     """
+    request = request.located()
     problems = _problems(request)
     replaced = replaced_by(workspace, record)
     models = served_models.find(workspace, request.models, problems)
@@ -121,7 +131,7 @@ def prepare(
         _order(request, gathered.script, models, replaced),
         models,
         _keys(workspace, request, replaced),
-        [*submission.warnings, *_exposure(request)],
+        [*submission.warnings, *_exposure(request, record)],
         submission.environment,
     )
 
@@ -143,13 +153,16 @@ def again(
     order = service_order.read(str(folder))
     own = [_as_copied(model, order, folder) for model in request.models]
     models = served_models.find(workspace, own, problems)
-    if not problems and compute_targets.engine_of(job.target).traits.here:
-        problems += _port_problems(request, replaced)
+    engine, new_job = compute_targets.engine_of(job.target), _new_run(job, request)
+    if not problems:
+        problems += engine.check(new_job)
+    if not problems and engine.traits.here:
+        problems += [*_port_problems(request, replaced), *_gpu_problems(request, replaced)]
     refuse(problems, request.name)
     is_locked = job.environment.kind != INTERPRETER
     return PreparedService(
         request,
-        _new_run(job, request),
+        new_job,
         _order(request, order.entry_script, models, replaced),
         models,
         _keys(workspace, request, replaced),
@@ -181,6 +194,7 @@ def _new_run(job: JobSpec, request: ServiceRequest) -> JobSpec:
         tags=dict(request.tags),
         properties={**job.properties, **request.properties},
         passed=_passed(request),
+        resources=job.resources.replace(gpus=request.gpus or None),
         grace_seconds=_grace(job, request),
     )
 
@@ -191,7 +205,9 @@ def _grace(job: JobSpec, request: ServiceRequest) -> float:
 
 
 def _passed(request: ServiceRequest) -> tuple[str, ...]:
-    return (service_order.KEYS_VARIABLE,) if request.auth == service_order.KEY else ()
+    """The variables whose values are never recorded."""
+    keys = (service_order.KEYS_VARIABLE,) if request.auth == service_order.KEY else ()
+    return (*keys, *request.passed)
 
 
 def _keys(
@@ -204,10 +220,18 @@ def _keys(
     return request.keys or stored or (registry.new_key(), registry.new_key())
 
 
-def _exposure(request: ServiceRequest) -> list[str]:
-    if request.auth != service_order.OPEN or request.host in ("127.0.0.1", "::1", "localhost"):
+def _exposure(request: ServiceRequest, record: ServiceRecord | None) -> list[str]:
+    """Warnings about who may call the service; ``record`` is the one that it replaces."""
+    if request.auth != service_order.OPEN:
         return []
-    return [f"service {request.name!r} listens on {request.host} and asks callers for no key"]
+    found = []
+    if request.host not in _LOOPBACK:
+        found.append(
+            f"service {request.name!r} listens on {request.host} and asks callers for no key"
+        )
+    if record is not None and record.request.get("auth") == service_order.KEY:
+        found.append(f"service {request.name!r} asked callers for a key until now, and stops that")
+    return found
 
 
 def refuse(problems: list[str], name: str) -> None:
@@ -242,6 +266,11 @@ def _problems(request: ServiceRequest) -> list[str]:
     if request.auth not in _AUTH:
         found.append(f"auth is {request.auth!r}; use 'none' or 'key'")
     found += _key_problems(request)
+    found += [
+        f"the passed-through variable {name} is not set"
+        for name in request.passed
+        if name not in os.environ
+    ]
     if request.entry_script is None and not request.models:
         found.append("there is nothing to serve; give a model or an entry script")
     return [problem for problem in found if problem]
@@ -324,7 +353,20 @@ def _target_problems(
             f"compute target {name!r} does not share this machine's files; use a target that does, "
             "such as 'local'"
         ]
-    return _port_problems(request, replaced) if traits.here else []
+    if not traits.here:
+        return []
+    return [*_port_problems(request, replaced), *_gpu_problems(request, replaced)]
+
+
+def _gpu_problems(request: ServiceRequest, replaced: Replaced) -> list[str]:
+    """Why the service cannot start while the one that it replaces has its GPUs."""
+    available = len(slots.machine_gpus())
+    if not request.gpus or replaced.run is None or available >= request.gpus + replaced.gpus:
+        return []
+    return [
+        f"the running service has {replaced.gpus} of this machine's {available} GPUs, and the new "
+        f"one needs {request.gpus}: stop it first (scriptrun service stop {request.name})"
+    ]
 
 
 def _port_problems(request: ServiceRequest, replaced: Replaced) -> list[str]:
@@ -355,7 +397,8 @@ def _listen_problems(host: str, port: int) -> list[str]:
         if error.errno == errno.EACCES:
             advice = "choose a port above 1023"
         reason = error.strerror or str(error)
-        return [f"cannot listen on {host} port {port}: {reason}; {advice}"]
+        where = f"{host} port {port}" if port else host
+        return [f"cannot listen on {where}: {reason}; {advice}"]
     return []
 
 

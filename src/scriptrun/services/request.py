@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.services.deployment import LOCAL
 from scriptrun.registry.services import ServiceRecord
@@ -39,8 +41,9 @@ class ServiceRequest(Value):
     happens to pinned packages that are unavailable, as for jobs. ``port`` None is any free
     one. ``keys`` (for ``auth`` "key") are made up unless given. ``settings`` are the other
     deployment settings of the SDK v1: recorded, without effect. ``interpreter`` is the Python where
-    no environment is given or chosen (default: this process's own). ``test`` is one request's text:
-    the service answers it and ends.
+    no environment is given or chosen (default: this process's own). ``passed`` are variables of
+    this process that the service gets; their values are never recorded. ``test`` is one request's
+    text: the service answers it and ends.
     """
 
     name: str
@@ -70,6 +73,14 @@ class ServiceRequest(Value):
     settings: Json = fresh(default_factory=dict)
     test: str | None = None
     interpreter: str | None = None
+    passed: tuple[str, ...] = ()
+
+    def located(self) -> ServiceRequest:
+        """The request with absolute paths, which mean the same from everywhere."""
+        source, script = self.source_directory, self.entry_script
+        if source is not None:
+            return self.replace(source_directory=os.path.abspath(source))
+        return self.replace(entry_script=None if script is None else os.path.abspath(script))
 
     def to_json(self) -> Json:
         """The request as a JSON value, without keys; a compute target is its name."""
@@ -88,6 +99,7 @@ class ServiceRequest(Value):
             "models": tuple(ServedModel.from_dict(as_object(model)) for model in value["models"]),
             "allowed_hosts": tuple(value.get("allowed_hosts") or ()),
             "allowed_origins": tuple(value.get("allowed_origins") or ()),
+            "passed": tuple(value.get("passed") or ()),
         }
         if value.get("environment"):
             parts["environment"] = Environment.from_dict(value["environment"], "The service")

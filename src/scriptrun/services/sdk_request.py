@@ -11,13 +11,14 @@ from scriptrun.config.services.deployment import (
     WebserviceDeploymentConfiguration,
 )
 from scriptrun.config.services.inference_config import IMAGE_SETTINGS, InferenceConfig
+from scriptrun.core.model_metadata import texts
 from scriptrun.registry import compute_targets
 from scriptrun.registry import models as model_registry
 from scriptrun.registry import services as registry
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.services.prepare import refuse
 from scriptrun.services.request import ServedModel, ServiceRequest
-from scriptrun.spec.errors import EnvironmentException, UserErrorException
+from scriptrun.spec.errors import EnvironmentException, UserErrorException, WebserviceException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,6 +165,10 @@ def _plain(values: Mapping[str, object]) -> Json:
     }
 
 
-def texts(values: Mapping[str, object] | None) -> dict[str, str]:
-    """Tags or properties as texts."""
-    return {str(name): str(value) for name, value in (values or {}).items()}
+def seconds(milliseconds: object) -> float:
+    """The SDK v1's ``scoring_timeout_ms`` in seconds. Raises WebserviceException for no number."""
+    if isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool):
+        return milliseconds / 1000
+    raise WebserviceException(
+        f"scoring_timeout_ms is {milliseconds!r}, not a number.", hint="Give milliseconds: 60000."
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from scriptrun.services.request import ServiceRequest
 from scriptrun.spec.values import Value
 from scriptrun.store.scratch import Scratch
+from scriptrun.store.snapshots import snapshots
 
 #: folders that hold no modules of the entry script
 _NO_MODULES = ("__pycache__", "node_modules", "site-packages")
@@ -52,10 +53,22 @@ def gather(request: ServiceRequest) -> Iterator[ServiceSource]:
 
 
 def _copy_modules(origin: Path, folder: Path) -> None:
-    """Copy the Python files in ``origin``, and the packages (with ``__init__.py``)."""
+    """Copy the Python files in ``origin``, and the packages (with ``__init__.py``) whole.
+
+    What ``.amlignore`` or ``.gitignore`` excludes from snapshots is left out.
+    """
+
+    def left_out(parent: str, names: list[str]) -> list[str]:
+        below = Path(parent).relative_to(origin)
+        return [name for name in names if name in _NO_MODULES or is_ignored(below / name)]
+
+    def is_ignored(path: Path) -> bool:
+        return snapshots.why_ignored(origin, path.as_posix()) is not None
+
     for entry in sorted(origin.iterdir()):
+        if entry.name in _NO_MODULES or is_ignored(Path(entry.name)):
+            continue
         if entry.suffix == ".py" and entry.is_file():
-            folder.mkdir(exist_ok=True)
             shutil.copy2(entry, folder / entry.name)
-        elif entry.name not in _NO_MODULES and (entry / "__init__.py").is_file():
-            _copy_modules(entry, folder / entry.name)
+        elif (entry / "__init__.py").is_file() and not entry.is_symlink():
+            shutil.copytree(entry, folder / entry.name, symlinks=True, ignore=left_out)

@@ -25,6 +25,7 @@ TRANSITIONING, HEALTHY, UNHEALTHY = "Transitioning", "Healthy", "Unhealthy"
 FAILED, STOPPED = "Failed", "Stopped"
 #: seconds to wait for a server's sign of life
 _PROBE_SECONDS = 3.0
+_LOOPBACK = ("127.", "::1", "localhost")
 _ANY_HOST = ("0.0.0.0", "::", "")
 
 
@@ -123,6 +124,11 @@ def _running(standing: run_state.RunState, facts: Json) -> ServiceState:
     )
     if standing.state != states.RUNNING:
         return values
+    if reported == server_state.HEALTHY and values.host is None:
+        where = f"{facts.get('host')} of {facts.get('node')}"
+        return values.replace(
+            state=UNHEALTHY, reason=f"it listens on {where} only: give it another host (--host)"
+        )
     if reported == server_state.HEALTHY:
         return values.replace(state=HEALTHY, reason="")
     if reported == server_state.UNHEALTHY:
@@ -133,10 +139,13 @@ def _running(standing: run_state.RunState, facts: Json) -> ServiceState:
 
 
 def _reachable_host(facts: Json) -> str | None:
+    """Where this machine reaches the server; None for a loopback address of another one."""
     host, node = facts.get("host"), facts.get("node")
-    if host not in _ANY_HOST:
-        return host
-    return str(node) if node and node != identity.host() else "127.0.0.1"
+    is_elsewhere = bool(node) and node != identity.host()
+    if host in _ANY_HOST:
+        return str(node) if is_elsewhere else "127.0.0.1"
+    is_loopback = str(host).startswith(_LOOPBACK)
+    return None if host is None or (is_loopback and is_elsewhere) else str(host)
 
 
 def _probe(host: str, port: int) -> str:

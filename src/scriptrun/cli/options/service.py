@@ -43,7 +43,6 @@ def parse(args: argparse.Namespace, workspace: Workspace) -> ServiceRequest:
     source, entry = _source(args)
     environment = run_options.resolve_environment(args, workspace)
     variables, passed = run_options.parse_variables(args.env)
-    variables.update({name: _variable(name) for name in passed})
     folder = source_folder(source or os.path.dirname(entry or "") or ".")
     return ServiceRequest(
         args.name or _default_name(models, entry),
@@ -52,6 +51,7 @@ def parse(args: argparse.Namespace, workspace: Workspace) -> ServiceRequest:
         entry,
         environment,
         variables=variables,
+        passed=passed,
         compute_target=args.compute,
         interpreter=default_python.choose(folder, workspace.root)[0],
         auth="key" if args.key else "none",
@@ -142,14 +142,6 @@ def _default_name(models: tuple[ServedModel, ...], entry: str | None) -> str:
     text = Path(models[0].name if models else entry or "").stem
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-._")
     return name or "service"
-
-
-def _variable(name: str) -> str:
-    if name not in os.environ:
-        raise UserErrorException(
-            f"The passed-through variable {name} is not set.", f"Set it, or use --env {name}=VALUE."
-        )
-    return os.environ[name]
 
 
 def _test(args: argparse.Namespace) -> str | None:
