@@ -140,6 +140,10 @@ def test_responses():
     assert (answer.header("access"), answer.header("x-more")) == ("*", "yes")
     assert AMLResponse("x", json_str=True).get_data(as_text=True) == '"x"'
     assert AMLResponse(b"\xff").get_data() == b"\xff"
+    own.data = "\u00e4"
+    assert own.data == from_script(own).body == "\u00e4".encode()
+    with pytest.raises(TypeError, match="must be bytes or text, not int"):
+        own.data = 5
     failed = from_script(AMLResponse("x", 500, run_function_failed=True))
     assert failed.header("x-ms-run-function-failed") == "True"
     assert from_script({"status_code": 1}) is None

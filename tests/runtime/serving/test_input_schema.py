@@ -26,6 +26,18 @@ def run(data, GlobalParameters=3.0):
 """
 
 
+#: a type of parameters as people write their own
+SAMPLES = """
+from inference_schema.parameter_types.abstract_parameter_type import AbstractParameterType
+
+class Any(AbstractParameterType):
+    def deserialize_input(self, value):
+        return value
+    def input_to_swagger(self):
+        return {'type': 'object', 'example': self.sample_input}
+"""
+
+
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> str:
     """A Python with inference_schema."""
@@ -77,6 +89,21 @@ def test_swagger_has_the_samples(served):
         assert schemas["ServiceInput"]["example"]["data"] == [1.0]
         assert schemas["ServiceOutput"]["example"] == [1.0]
     assert state.read(str(served.folder))["state"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("sample", "status"), [("datetime.date(2020, 1, 2)", 200), ("{(1, 2): 3}", 500)]
+)
+def test_samples_that_json_does_not_have(sample, status, new_service, python):
+    script = SCRIPT.replace("StandardPythonParameterType(2.0)", f"Any({sample})")
+    served = new_service("import datetime\n" + SAMPLES + script).start(python)
+    before = served.until_state("healthy").workers()
+    answer = served.request("GET", "/swagger.json")
+    assert answer.status == status
+    assert ("2020-01-02" if status == 200 else "log says why").encode() in answer.body
+    assert ("TypeError" in served.log()) == (status == 500)
+    assert served.post('{"data": [1, 2]}').json == [3.0, 6.0]
+    assert served.workers() == before
 
 
 def test_scripts_without_decorators_have_none():

@@ -171,12 +171,21 @@ class AMLResponse:
             self.headers[name] = str(value)
 
     def set_data(self, value: "Union[str, bytes, bytearray]") -> None:
-        """Replace the body."""
-        self.data = value.encode("utf-8") if isinstance(value, str) else bytes(value)
+        """Replace the body. Raises TypeError for what is neither bytes nor text."""
+        self._data = _as_body(value)
 
     def get_data(self, as_text: bool = False) -> "Union[str, bytes]":
         """The body: bytes, or text with ``as_text``."""
-        return self.data.decode("utf-8", "replace") if as_text else self.data
+        return self._data.decode("utf-8", "replace") if as_text else self._data
+
+    @property
+    def data(self) -> bytes:
+        """The body; text that is set becomes UTF-8."""
+        return self._data
+
+    @data.setter
+    def data(self, value: "Union[str, bytes, bytearray]") -> None:
+        self.set_data(value)
 
 
 #: headers that are the server's business
@@ -206,4 +215,13 @@ def from_script(result: object) -> "Optional[Response]":
             headers.append((name, value))
     if getattr(result, "run_function_failed", False):
         headers.append(("x-ms-run-function-failed", "True"))
-    return Response(status, result.get_data(), None, headers)
+    return Response(status, _as_body(result.get_data()), None, headers)
+
+
+def _as_body(data: object) -> bytes:
+    if isinstance(data, str):
+        return data.encode("utf-8")
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    text = "The body of a response must be bytes or text, not {}"
+    raise TypeError(text.format(type(data).__name__))

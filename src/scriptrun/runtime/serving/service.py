@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.serving.order import ServiceOrder
 
 _FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
+_OWN_FAILURE = "The service failed to answer. Its log says why."
 _VERSION = ("x-ms-server-version", "scriptrun/1")
 _READ, _SCORE = ("GET", "HEAD"), ("POST", "GET", "HEAD", "OPTIONS")
 _ROUTES = {"/": _READ, "/swagger.json": _READ, "/score": _SCORE}
@@ -47,7 +48,7 @@ class Service:
     def __init__(self, order: "ServiceOrder", script: "EntryScript", access: "Access") -> None:
         self.order, self.access, self._script = order, access, script
         self._schema = None if script.is_raw else input_schema.of(script.run)
-        self._noted = False
+        self._noted, self._pid = False, os.getpid()
 
     def begin(self, request: "Request") -> "Optional[Response]":
         """The answer to a request that does not reach run(); None if run() must answer."""
@@ -55,6 +56,9 @@ class Service:
             response = self.access.refuse(request) or self._route(request)
         except BadRequest as problem:
             response = messages.message(400, problem.message)
+        except Exception as problem:
+            _print_traceback(problem)
+            response = messages.message(500, _OWN_FAILURE)
         return None if response is None else self.finish(request, response)
 
     def _route(self, request: "Request") -> "Optional[Response]":
@@ -88,7 +92,7 @@ class Service:
         content = swagger.describe(
             self.order.name, self._schema, int(version), host, self.order.auth == KEY
         )
-        return messages.as_json(content)
+        return Response(200, json.dumps(content, default=str).encode())  # samples may be anything
 
     def score(self, request: "Request") -> Response:
         """Call run(), and return its answer. Raises nothing but what ends the process."""
@@ -104,6 +108,8 @@ class Service:
             _log("error: {}\n".format(problem))
             response = messages.message(500, _FAILED)
         except BaseException as problem:  # SystemExit too: a script does not end the server
+            if os.getpid() != self._pid:
+                _end_child(problem)
             _print_traceback(problem)
             response = messages.message(500, _FAILED)
         if response.header("x-ms-run-function-failed") is None:
@@ -120,6 +126,8 @@ class Service:
             result = script.run(**self._schema.arguments(self._text(request)))
         else:
             result = script.run(self._text(request))
+        if os.getpid() != self._pid:
+            _end_child(SystemExit(0))
         return to_response(result)
 
     def _text(self, request: "Request") -> str:
@@ -194,6 +202,19 @@ def _print_traceback(problem: BaseException) -> None:
     while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__:
         trace = trace.tb_next
     _log("".join(traceback.format_exception(type(problem), problem, trace)))
+
+
+def _end_child(problem: BaseException) -> None:
+    """End a process that run() forked, which returned from it: the client is not its own."""
+    code = problem.code if isinstance(problem, SystemExit) else 1
+    try:
+        if not isinstance(problem, SystemExit):
+            _print_traceback(problem)
+        sys.stdout.flush()
+    except Exception:
+        pass  # the script has closed it
+    finally:
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _log(text: str) -> None:

@@ -84,7 +84,10 @@ class Clients:
             elif descriptor in self.handlers:
                 self.handlers[descriptor]()
             elif self.listens:
-                self.accept(16 if self._order.workers == 1 else 1)
+                try:
+                    self.accept(16 if self._order.workers == 1 else 1)
+                except Exception:
+                    traceback.print_exc()
         if self.now >= self.next_sweep:
             self._sweep()
 
@@ -96,10 +99,7 @@ class Clients:
     def _stop_listening(self) -> None:
         if self.listens:
             self.listens = False
-            try:
-                self.poller.unregister(self._listener.fileno())
-            except (OSError, KeyError):
-                pass  # the deputy shares it
+            self.poller.unregister(self._listener.fileno())
 
     def accept(self, count: int) -> None:
         """Accept up to ``count`` clients."""
@@ -210,6 +210,16 @@ class Clients:
             client.sock.send(_CONTINUE)
         except OSError:
             pass  # the next read finds out
+
+    def answer(self, client: Connection, response: "Response") -> None:
+        """Send what run() returned, and read what the client has sent since."""
+        try:
+            self.respond(client, response)
+            if client.buffer and client.state == HEAD:
+                self.advance(client)
+        except Exception:  # as in ``turn``
+            traceback.print_exc()
+            self._close(client)
 
     def respond(self, client: Connection, response: "Response", lingers: bool = False) -> None:
         """Send a response; ``lingers`` if the client may still be sending."""

@@ -16,14 +16,38 @@ class Poller:
     def __init__(self) -> None:
         self._is_epoll = hasattr(select, "epoll")
         self._object = select.epoll() if self._is_epoll else select.poll()
-        self.register, self.modify = self._object.register, self._object.modify
-        self.unregister = self._object.unregister
+        self.modify = self._object.modify
+        #: needs no descriptor of its own, of which there may be none left
+        self._other = select.poll()
+
+    def register(self, descriptor: int, events: int) -> None:
+        """Await ``events``, whether or not something has been awaited before."""
+        try:
+            self._object.register(descriptor, events)
+        except FileExistsError:
+            self._object.modify(descriptor, events)
+
+    def unregister(self, descriptor: int) -> None:
+        """Await nothing any more; nothing happens if nothing has been awaited."""
+        try:
+            self._object.unregister(descriptor)
+        except (OSError, KeyError, ValueError):
+            pass
+
+    def is_readable(self, descriptor: int) -> bool:
+        """Whether ``descriptor`` is readable now, awaited or not."""
+        self._other.register(descriptor, READ)
+        try:
+            return bool(self._other.poll(0))
+        finally:
+            self._other.unregister(descriptor)
 
     def register_shared(self, descriptor: int) -> None:
         """Await connections on a socket that other processes await too: one of them wakes up."""
         exclusive = getattr(select, "EPOLLEXCLUSIVE", 0) if self._is_epoll else 0
+        self.unregister(descriptor)  # what is exclusive cannot be changed
         try:
-            self.register(descriptor, READ | exclusive)
+            self._object.register(descriptor, READ | exclusive)
         except OSError:  # an old kernel
             self.register(descriptor, READ)
 
@@ -32,9 +56,3 @@ class Poller:
         if self._is_epoll:
             return self._object.poll(-1 if seconds is None else seconds)
         return self._object.poll(None if seconds is None else int(seconds * 1000))
-
-    def close(self) -> None:
-        """Give the system's resources back."""
-        close = getattr(self._object, "close", None)
-        if close is not None:
-            close()

@@ -11,10 +11,10 @@ import os
 import socket
 import threading
 import time
+import traceback
 
-from scriptrun.runtime.serving.http import poller
 from scriptrun.runtime.serving.http.clients import Clients
-from scriptrun.runtime.serving.http.connection import HEAD, Connection
+from scriptrun.runtime.serving.http.connection import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ class HttpServer:
                 self._is_wanted = False
             self._clients.current = None
         self._control.end_run()
-        self._clients.respond(job, response)
-        if job.buffer and job.state == HEAD:
-            self._clients.advance(job)
+        self._clients.answer(job, response)
 
     def _clear_wake(self) -> None:
         os.read(self._wake_reader, 4096)
@@ -131,6 +129,8 @@ class HttpServer:
                 continue
             try:
                 self._replace_main()
+            except Exception:  # it must live on: nobody else answers while run() works
+                traceback.print_exc()
             finally:
                 self._lock.release()
             time.sleep(_TICK)
@@ -167,10 +167,7 @@ class HttpServer:
         """Accept a client that no other worker has accepted for a tick; whether one waits now."""
         if not self._clients.listens:
             return False
-        door = poller.Poller()
-        door.register(self._listener.fileno(), poller.READ)
-        waits = bool(door.poll(0))
-        door.close()
+        waits = self._clients.poller.is_readable(self._listener.fileno())
         if waits and has_waited:
             self._clients.accept(1)
         return waits

@@ -1,0 +1,58 @@
+"""Scripts and clients that do what nobody expects: a worker answers each, and lives on."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptrun.runtime.serving.http import server  # noqa: F401 - runs in the service
+
+pytestmark = pytest.mark.parametrize("back_end", ["standard", "uvicorn"])
+HOST = b"Host: localhost\r\n"
+LAST = b"Host: localhost\r\nConnection: close\r\n"
+
+
+def test_a_bad_query_behind_a_call_of_run(serve):
+    served = serve()
+    before = served.workers()
+    many = b"GET /swagger.json?" + b"&" * 1000 + b" HTTP/1.1\r\n" + LAST + b"\r\n"
+    answer = served.raw(b"GET /score HTTP/1.1\r\n" + HOST + b"\r\n" + many)
+    assert answer.startswith(b"HTTP/1.1 200 ") and b'\r\n\r\n"{}"HTTP/1.1 400 ' in answer
+    assert served.workers() == before
+
+
+@pytest.mark.parametrize(("body", "status"), [("'text'", 200), ("5", 500), ("None", 500)])
+def test_the_body_of_a_response_is_whatever_a_script_sets(body, status, serve):
+    served = serve(
+        "class Response:\n"
+        "    status_code, headers = 200, {}\n"
+        f"    def get_data(self): return {body}\n"
+        "def init(): pass\n"
+        "def run(data): return Response()\n"
+    )
+    before = served.workers()
+    answer = served.post("1")
+    assert answer.status == status
+    assert answer.body == b"text" if status == 200 else b"unexpected error" in answer.body
+    assert served.workers() == before
+
+
+@pytest.mark.parametrize(
+    ("act", "code"), [("pass", 0), ("1 / 0", 1), ("sys.exit(7)", 7), ("sys.exit('no')", 1)]
+)
+def test_a_child_that_run_forks_answers_nobody(act, code, serve):
+    served = serve(
+        "import os, sys\n"
+        "def init(): pass\n"
+        "def run(data):\n"
+        "    child = os.fork() if data == 'fork' else None\n"
+        "    if child == 0:\n"
+        f"        {act}\n"
+        "    return [os.WEXITSTATUS(os.waitpid(child, 0)[1])] if child else 'alone'\n"
+    )
+    before = served.workers()
+    for _ in range(3):
+        assert served.post("fork").body == b"[%d]" % code
+        assert served.post("1").body == b'"alone"'
+    assert served.workers() == before
+    assert ("ZeroDivisionError" in served.log()) == (act == "1 / 0")
+    assert served.stop() == 0
