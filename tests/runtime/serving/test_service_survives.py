@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
 import pytest
 
 from scriptrun.runtime.serving.http import server  # noqa: F401 - runs in the service
+from scriptrun.testing.jobs import until
 
 pytestmark = pytest.mark.parametrize("back_end", ["standard", "uvicorn"])
 HOST = b"Host: localhost\r\n"
@@ -56,3 +60,42 @@ def test_a_child_that_run_forks_answers_nobody(act, code, serve):
     assert served.workers() == before
     assert ("ZeroDivisionError" in served.log()) == (act == "1 / 0")
     assert served.stop() == 0
+
+
+FEW_FILES = """
+import os, resource, time
+def init():
+    limit = len(os.listdir('/proc/self/fd')) + 14
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    print('limit', limit)
+def run(data):
+    print('called', flush=True)
+    while data and not os.path.exists(data):
+        time.sleep(0.005)
+    return 'done'
+"""
+
+
+def test_workers_answer_again_after_a_lack_of_descriptors(serve, tmp_path):
+    served = serve(FEW_FILES, workers=2)
+    before, go_on = served.workers(), tmp_path / "go on"
+    limit = int(served.log().partition("limit ")[2].split()[0])
+
+    def is_full() -> bool:
+        return all(len(os.listdir(f"/proc/{pid}/fd")) >= limit - 1 for pid in before)
+
+    with contextlib.ExitStack() as stack:
+        busy = [stack.enter_context(contextlib.closing(served.connect())) for _ in before]
+        for number, client in enumerate(busy, 1):
+            client.request("POST", "/score", str(go_on))
+            until(lambda n=number: served.log().count("called") == n)
+        with contextlib.ExitStack() as idle:
+            for _ in range(2 * limit):
+                idle.enter_context(served.socket())
+            until(is_full)
+        for _ in range(4):
+            assert served.request("GET", "/").status == 200, "while run() works"
+        go_on.touch()
+        assert [client.getresponse().read() for client in busy] == [b'"done"'] * 2
+    assert served.post("").json == "done"
+    assert served.workers() == before
