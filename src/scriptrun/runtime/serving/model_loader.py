@@ -8,7 +8,7 @@ import sys
 import warnings
 
 from scriptrun.runtime.serving.errors import BadRequest, ServiceError
-from scriptrun.runtime.serving.models import kinds, mlflow_files, outputs
+from scriptrun.runtime.serving.models import faults, kinds, mlflow_files, outputs
 from scriptrun.runtime.serving.models.inputs import ModelInput, parse
 
 TYPE_CHECKING = False
@@ -77,15 +77,37 @@ def _describe(warning: object) -> str:
 def answer(predictor: "Predictor", text: str) -> object:
     """The predictions for the request ``text``, as JSON values.
 
-    Raises BadRequest if the request is wrong, or if the model rejects its values.
+    Raises BadRequest if the request is wrong, or if the model rejects its values; the traceback of
+    what the model raised is printed. Other errors are the model's own: they go to the caller.
     """
     try:
         given = json.loads(text)
     except ValueError as problem:
         raise BadRequest("The request is not JSON: {}.".format(problem)) from None
-    model_input = parse(given)
+    except RecursionError:
+        raise BadRequest("The request is nested too deeply.") from None
     try:
-        return {"predictions": outputs.as_json(predictor(model_input))}
-    except (ValueError, TypeError, KeyError) as problem:
+        predictions = _predict(predictor, parse(given))
+    except BadRequest as problem:
+        if problem.__cause__ is not None:
+            faults.print_cause(problem.__cause__)
+        raise
+    except Exception as problem:
+        faults.end_if_lasting(problem)
+        raise
+    return {"predictions": outputs.as_json(predictions)}
+
+
+def _predict(predictor: "Predictor", model_input: ModelInput) -> object:
+    """Call the model. Libraries raise ValueError for values that they reject.
+
+    A TypeError is the caller's only if not all values are numbers.
+    """
+    try:
+        return predictor(model_input)
+    except (ValueError, TypeError) as problem:
+        is_models = isinstance(problem, TypeError) and model_input.is_numeric()
+        if is_models or faults.is_own(problem) or isinstance(problem, UnicodeError):
+            raise
         message = str(problem).strip().split("\n")[0][:_LONGEST]
         raise BadRequest("The model rejects the input: {}".format(message)) from problem

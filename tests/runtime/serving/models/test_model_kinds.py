@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import scriptrun
 from scriptrun.runtime.serving import model_loader
 from scriptrun.runtime.serving.errors import BadRequest, ServiceError
-from scriptrun.runtime.serving.models import inputs, kinds, mlflow_files, outputs, pickled
+from scriptrun.runtime.serving.models import (
+    faults,
+    inputs,
+    kinds,
+    mlflow_files,
+    onnx,
+    outputs,
+    pickled,
+    torchscript,
+)
 from scriptrun.runtime.serving.order import ServiceOrder
 
 ROWS = [[1, 2], [3, 4]]
@@ -23,6 +39,12 @@ flavors:
     serialization_format: {}
 mlflow_version: 3.1.0
 """
+
+
+CUDA_ERROR = """The following operation failed in the TorchScript interpreter.
+RuntimeError: CUDA error: {}
+CUDA kernel errors might be asynchronously reported at some other API call."""
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 400 bytes."
 
 
 class Doubling:
@@ -115,6 +137,150 @@ def test_a_wrong_request_is_the_callers_mistake(request_value, said):
 def test_a_request_that_is_not_json():
     with pytest.raises(BadRequest, match="not JSON"):
         model_loader.answer(lambda given: given.rows, "{")
+
+
+def raises(problem: Exception):
+    def predict(given):
+        raise problem
+
+    return predict
+
+
+@pytest.mark.parametrize(
+    ("problem", "data"), [(ValueError("X has 2 features"), ROWS), (TypeError("not str"), [["x"]])]
+)
+def test_values_that_a_model_rejects_leave_a_traceback(capsys, problem, data):
+    with pytest.raises(BadRequest, match=f"The model rejects the input: {problem}"):
+        model_loader.answer(raises(problem), json.dumps({"data": data}))
+    assert "in predict" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        KeyError("absent"),
+        TypeError("unsupported operand"),
+        ValueError("cudaErrorMemoryAllocation: out of memory"),
+        UnicodeDecodeError("utf-8", b"x", 0, 1, "invalid"),
+    ],
+)
+def test_a_models_own_error_is_not_the_callers(problem):
+    with pytest.raises(type(problem)):
+        model_loader.answer(raises(problem), json.dumps({"data": ROWS}))
+
+
+def test_predictions_that_json_cannot_write_are_not_the_callers_mistake():
+    with pytest.raises(TypeError, match="returned a object"):
+        model_loader.answer(lambda given: object(), json.dumps({"data": ROWS}))
+
+
+def test_a_request_that_is_nested_too_deeply_is_the_callers_mistake():
+    with pytest.raises(BadRequest, match="too deeply"):
+        model_loader.answer(lambda given: given.rows, "[" * 200_000 + "]" * 200_000)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_own", "is_lasting"),
+    [
+        (CUDA_ERROR.format("device-side assert triggered"), True, True),
+        ("CUDA out of memory. Tried to allocate 2.00 GiB.", True, False),
+        (NO_MEMORY, True, False),
+        ("mat1 and mat2 shapes cannot be multiplied (1x2 and 3x2)", False, False),
+        ("index out of range in self", False, False),
+    ],
+)
+def test_a_machine_that_fails_is_told_from_a_wrong_input(message, is_own, is_lasting):
+    problem = RuntimeError(message)
+    assert (faults.is_own(problem), faults.is_lasting(problem)) == (is_own, is_lasting)
+    assert not torchscript.is_wrong_type(problem)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long",
+        "mat1 and mat2 must have the same dtype, but got Long and Float",
+        "Input type (long int) and bias type (float) should be the same",
+        "one_hot is only applicable to index tensor of type LongTensor.",
+        "\"softmax_lastdim_kernel_impl\" not implemented for 'Long'",
+    ],
+)
+def test_a_network_that_needs_another_type_is_recognized(message):
+    assert torchscript.is_wrong_type(RuntimeError("in the code: dim\n" + message))
+    assert not torchscript.is_wrong_type(RuntimeError(message + "\nRuntimeError: shapes differ"))
+
+
+def test_a_worker_that_has_lost_its_gpu_ends(tmp_path):
+    text = """
+        import time
+        from scriptrun.runtime.serving import model_loader
+        def predict(given):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        try:
+            model_loader.answer(predict, '{"data": [[1]]}')
+        except RuntimeError:
+            print("answered with 500", flush=True)
+        time.sleep(600)
+    """
+    source = str(Path(scriptrun.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(text)],
+        env={**os.environ, "PYTHONPATH": source}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "answered with 500\n")
+    assert "lost its GPU" in done.stderr
+
+
+class EPFail(Exception):
+    """As ONNX Runtime names an error of an execution provider."""
+
+
+class InvalidArgument(Exception):
+    """As ONNX Runtime names an input of the wrong shape."""
+
+
+class RaisingSession:
+    """What ONNX Runtime's session has, for a model that always raises ``problem``."""
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def get_inputs(self):
+        return [SimpleNamespace(name="x", type="tensor(float)", shape=[None, 2])]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name="y")]
+
+    def run(self, names, feed):
+        raise self.problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "answered"),
+    [
+        (InvalidArgument("Got invalid dimensions"), BadRequest),
+        (EPFail("the provider is gone"), EPFail),
+        (InvalidArgument("CUDA failure 2: out of memory"), InvalidArgument),
+    ],
+)
+def test_onnx_tells_a_wrong_input_from_a_machine_that_fails(problem, answered):
+    pytest.importorskip("numpy", reason="numpy is not installed")
+    with pytest.raises(answered):
+        onnx._predict(RaisingSession(problem), inputs.parse({"data": ROWS}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "values"),
+    [
+        ([[1, "a"], [2.5, "b"]], "O", [[1, "a"], [2.5, "b"]]),
+        ([["1", "a"]], "U", [["1", "a"]]),
+        ([[1, 2.5]], "f", [[1.0, 2.5]]),
+    ],
+)
+def test_numbers_beside_text_stay_numbers(rows, kind, values):
+    pytest.importorskip("numpy", reason="numpy is not installed")
+    found = inputs.parse({"data": rows}).array()
+    assert (found.dtype.kind, found.tolist()) == (kind, values)
 
 
 def test_predictions_are_json():

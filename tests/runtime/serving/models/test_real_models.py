@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ PACKAGES = (
 )
 #: saves models that say whether the first of three columns is positive
 SAVE = """
-import joblib, lightgbm, mlflow.sklearn, numpy, pandas, xgboost
+import joblib, lightgbm, mlflow.pyfunc, mlflow.sklearn, numpy, pandas, xgboost
 from mlflow.models import infer_signature
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
@@ -45,6 +46,10 @@ mlflow.sklearn.save_model(
     LogisticRegression().fit(table, y), "flow", signature=infer_signature(table, y),
     serialization_format="cloudpickle", pip_requirements=["scikit-learn"],
 )
+class Broken(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        raise mlflow.exceptions.MlflowException("the registry is gone")
+mlflow.pyfunc.save_model("broken", python_model=Broken(), pip_requirements=[])
 """
 ASK = """
 import json, sys
@@ -59,6 +64,8 @@ for request in json.loads(sys.argv[2]):
         found.append(answer(json.dumps(request))["predictions"])
     except BadRequest as problem:
         found.append("400 " + problem.message)
+    except Exception as problem:
+        found.append("500 " + str(problem))
 print(json.dumps(found))
 """
 ROWS = [[3, 0, 0], [-3, 0, 0]]
@@ -140,3 +147,28 @@ def test_null_is_refused_where_the_model_does_not(saved_models):
     (found,) = ask(saved_models, "plain.joblib", {"data": [[3, None, 0]]})
     assert found.startswith("400 ")
     assert "NaN" in found
+
+
+def test_a_models_own_error_is_not_the_callers(saved_models):
+    assert ask(saved_models, "broken", {"data": ROWS}) == ["500 the registry is gone"]
+
+
+def test_networks_get_the_numbers_that_they_need(tmp_path):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    indices = torch.jit.script(torch.nn.Embedding(10, 2))
+    floats = torch.jit.script(torch.nn.Linear(2, 1))
+    indices.save(tmp_path / "indices.pt")
+    floats.save(tmp_path / "floats.pt")
+    saved = (sys.executable, tmp_path)
+    by_row, by_name, beyond = ask(
+        saved, "indices.pt", {"data": [1, 2]}, {"inputs": {"input": [1, 2]}}, {"data": [10]}
+    )
+    assert by_row == by_name
+    assert [len(row) for row in by_row] == [2, 2]
+    assert "400 The model rejects the input: RuntimeError: index out of range" in beyond
+    first, second, narrow = ask(
+        saved, "floats.pt", {"data": [[1, 2]]}, {"inputs": {"input": [[1, 2]]}}, {"data": [[1]]}
+    )
+    assert first == second
+    assert narrow.startswith("400 ")
+    assert "shapes" in narrow

@@ -10,7 +10,7 @@ from scriptrun.runtime.serving.errors import BadRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional
+    from typing import Dict, List, Optional, Tuple
 
     import numpy
 
@@ -48,9 +48,15 @@ class ModelInput:
             found = numpy.array(self.rows, dtype=dtype)
         except (ValueError, TypeError) as problem:
             raise BadRequest("The rows are not an array of numbers: {}.".format(problem)) from None
+        if found.dtype.kind == "U" and not _all_are(str, self.rows):
+            found = numpy.array(self.rows, dtype=object)  # numbers beside text stay numbers
         if found.dtype == object:
             found = _as_objects(found, self.rows)
         return found
+
+    def is_numeric(self) -> bool:
+        """Whether all values are numbers."""
+        return _all_are((int, float), [self.rows, list((self.tensors or {}).values())])
 
     def table(self, names: "Optional[List[str]]" = None) -> "Table":
         """The rows as a pandas DataFrame with the columns ``names`` (default: the caller's own).
@@ -97,6 +103,13 @@ class ModelInput:
     def _refuse_tensors(self) -> None:
         if self.tensors is not None:
             raise BadRequest("The model needs rows. " + _FORMS)
+
+
+def _all_are(kind: "type | Tuple[type, ...]", values: object) -> bool:
+    """Whether ``values``, lists in any depth, hold only values of ``kind``."""
+    if isinstance(values, list):
+        return all(_all_are(kind, each) for each in values)
+    return isinstance(values, kind)
 
 
 def _as_objects(found: "numpy.ndarray", rows: "List[object]") -> "numpy.ndarray":

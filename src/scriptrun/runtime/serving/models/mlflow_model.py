@@ -1,6 +1,7 @@
 """MLflow models (folders with a file MLmodel), of every flavor that MLflow itself can load."""
 
 from scriptrun.runtime.serving.errors import BadRequest, ServiceError
+from scriptrun.runtime.serving.models import faults
 from scriptrun.runtime.serving.models.inputs import ModelInput
 
 TYPE_CHECKING = False
@@ -28,6 +29,10 @@ def load(path: str) -> "Callable[[ModelInput], object]":
     return lambda model_input: _predict(model, model_input, types)
 
 
+#: error codes of an input that does not fit the model's signature
+_REJECTIONS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+
+
 def _predict(model: "MlflowModel", model_input: ModelInput, types: "dict[str, str]") -> object:
     import mlflow
 
@@ -35,6 +40,8 @@ def _predict(model: "MlflowModel", model_input: ModelInput, types: "dict[str, st
     try:
         return model.predict(_values(model_input, types))
     except mlflow.exceptions.MlflowException as problem:
+        if problem.error_code not in _REJECTIONS or faults.is_own(problem):
+            raise
         message = " ".join(str(problem).split())[:500]
         raise BadRequest("The model rejects the input: {}".format(message)) from problem
 

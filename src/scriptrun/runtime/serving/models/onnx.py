@@ -1,6 +1,7 @@
 """ONNX models, run by ONNX Runtime."""
 
 from scriptrun.runtime.serving.errors import BadRequest, ServiceError
+from scriptrun.runtime.serving.models import faults
 from scriptrun.runtime.serving.models.inputs import ModelInput
 
 TYPE_CHECKING = False
@@ -26,6 +27,8 @@ _TYPES = {
     "tensor(bool)": "bool",
     "tensor(string)": "object",
 }
+#: classes of ONNX Runtime's errors about an input; the others are about the machine
+_REJECTIONS = ("InvalidArgument", "Fail", "RuntimeException")
 
 
 def load(path: str) -> "Callable[[ModelInput], object]":
@@ -48,7 +51,9 @@ def _predict(session: "OnnxSession", model_input: ModelInput) -> object:
     feed = _feed(session.get_inputs(), model_input)
     try:
         values = session.run(names, feed)
-    except Exception as problem:
+    except Exception as problem:  # its errors have no common class
+        if type(problem).__name__ not in _REJECTIONS or faults.is_own(problem):
+            raise
         message = str(problem).strip()[:300]
         raise BadRequest("The model rejects the input: {}".format(message)) from problem
     return values[0] if len(names) == 1 else {name: value for name, value in zip(names, values)}  # noqa: B905, C416 (3.6)
