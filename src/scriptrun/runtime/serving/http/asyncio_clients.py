@@ -6,6 +6,7 @@ request begins and ends.
 """
 
 import asyncio
+import select
 import socket
 import time
 import typing
@@ -289,7 +290,8 @@ class Door(asyncio.AbstractServer):
         self._clients, self._loop, self._listener = clients, clients.loop, listener
         self._factory, self._is_busy = factory, is_busy
         self._shares = clients.service.order.workers > 1
-        self._is_open, self._is_closed, self._has_waited = False, False, False
+        self._is_open, self._is_closed = False, False
+        self._looking: "Optional[asyncio.TimerHandle]" = None
         self._entering: "Set[asyncio.Task[None]]" = set()
         listener.setblocking(False)
         clients.add_door(self)
@@ -315,19 +317,27 @@ class Door(asyncio.AbstractServer):
         """A client waits."""
         if self._shares and self._is_busy():
             self._shut()
-            self._has_waited = False
-            self._loop.call_later(_TICK, self._look)
+            self._look_later(False)
         else:
             self._accept(1 if self._shares else _ACCEPTED_AT_ONCE)
 
-    def _look(self) -> None:
+    def _look_later(self, waits: bool) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = self._loop.call_later(_TICK, self._look, waits)
+
+    def _look(self, has_waited: bool) -> None:
         """Accept a client that no other worker has accepted for a tick, though this one is busy."""
         if self._is_closed or self._is_open:
             return
-        self._accept(1)
+        poll = select.poll()
+        poll.register(self._listener.fileno(), select.POLLIN)
+        waits = bool(poll.poll(0))
+        if waits and has_waited:
+            self._accept(1)
         self.reopen()
         if not self._is_open:
-            self._loop.call_later(_TICK, self._look)
+            self._look_later(waits)
 
     def _accept(self, count: int) -> None:
         for _ in range(count):
