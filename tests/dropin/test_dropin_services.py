@@ -185,8 +185,10 @@ with open("helper.py", "w") as handle:
     handle.write("def times(factor, data):\\n    return 'second image'\\n")
 assert Image(ws, name="times-image").version == 1
 second = Image.create(ws, "times-image", [model], image_config)
+assert (service.image_id, service.image.name) == ("times-image:1", "times-image")
 service.update(image=second)
 service.wait_for_deployment(show_output=True)
+assert service.image.version == 2
 assert service.run(payload) == {"result": "second image"}, service.run(payload)
 assert second.version == 2 and ws.images["times-image"].id == "times-image:2"
 service.delete()

@@ -21,8 +21,6 @@ from scriptrun.spec.errors import UserErrorException
 #: attributes of the SDK v1 that describe Azure's images and clusters
 _AZURE_ATTRIBUTES = frozenset(
     [
-        "image",
-        "image_id",
         "image_digest",
         "operation_endpoint",
         "created_by",

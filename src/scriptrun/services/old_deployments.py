@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
+    from scriptrun.core.workspace import Workspace
     from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.services.request import ServiceRequest
     from scriptrun.services.webservice import Webservice
 
     class OldImage(Protocol):
         """An image: its models, and its files as an InferenceConfig."""
+
+        id: str
+        version: int
+        image_location: str
 
         @property
         def models(self) -> list[Model]:
@@ -60,8 +66,36 @@ def new_image(
 class OldDeployments:
     """Ways to deploy that take an image or its configuration; use ``Model.deploy`` instead.
 
-    And methods that only the SDK v1 needs.
+    And members that only the SDK v1 needs.
     """
+
+    workspace: Workspace
+    if TYPE_CHECKING:
+
+        @property
+        def request(self) -> ServiceRequest:
+            """Return what the service was last deployed with."""
+            ...
+
+    @property
+    def image(self) -> OldImage | None:
+        """The image of before 2019 that it was deployed from; None for any other service."""
+        source = self.request.source_directory
+        models = {(model.name, model.version) for model in self.request.models}
+        images: list[OldImage] = handler(_IMAGE).list(self.workspace)
+        found = [
+            image
+            for image in images
+            if image.image_location == source
+            and {(model.name, model.version) for model in image.models} == models
+        ]
+        return max(found, key=lambda image: image.version, default=None)
+
+    @property
+    def image_id(self) -> str | None:
+        """The ID of ``image``, such as ``digits:1``."""
+        image = self.image
+        return None if image is None else str(image.id)
 
     @staticmethod
     def deploy(
