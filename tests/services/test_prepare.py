@@ -51,6 +51,7 @@ def refusal(bench, name="digits", **fields):
         ({"workers": True}, "workers is True"),
         ({"restarts": -1}, "restarts is -1"),
         ({"gpus": 1.5}, "gpus is 1.5"),
+        ({"gpus": 999}, "deploy without gpu_cores (--gpus) to serve on CPUs"),
         ({"timeout_seconds": 0}, "timeout_seconds is 0; give seconds, more than 0"),
         ({"timeout_seconds": float("inf")}, "timeout_seconds is inf; give seconds, more than 0"),
         ({"start_seconds": 1e300}, "start_seconds is 1e+300; give seconds, more than 0"),

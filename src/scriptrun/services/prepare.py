@@ -337,10 +337,17 @@ def _check_job(
     try:
         return submission_check.check(config, workspace, EXPERIMENT, request.tags, origin)
     except RunConfigurationException as error:
-        problems += error.reasons or [str(error)]
+        problems += [_with_advice(reason) for reason in error.reasons or [str(error)]]
     except UserErrorException as error:
         problems.append(" ".join(str(error).split()).removesuffix("."))
     return None
+
+
+def _with_advice(reason: str) -> str:
+    """``reason``; for a lack of GPUs, with what a service can do about it."""
+    if " requested per node, but " not in reason or "GPU" not in reason:
+        return reason
+    return f"{reason}; deploy without gpu_cores (--gpus) to serve on CPUs, or where GPUs are"
 
 
 def _target_problems(
