@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from scriptrun.config.services.inference_config import InferenceConfig
@@ -26,7 +26,7 @@ from scriptrun.store.versions import VersionRecord, VersionStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, ClassVar, NoReturn
 
     from scriptrun.core.run import Run
     from scriptrun.runtime.hints import Json
@@ -166,9 +166,11 @@ class Image:
         return image
 
     @staticmethod
-    def image_configuration() -> NoReturn:
+    def _refuse() -> NoReturn:
         """Raise NotImplementedError: configurations are those of ContainerImage."""
         raise NotImplementedError("Use ContainerImage.image_configuration(...).")
+
+    image_configuration: ClassVar[Callable[..., ContainerImageConfig]] = _refuse
 
     @staticmethod
     def create(
@@ -332,7 +334,7 @@ class ContainerImage(Image):
     """An image that serves models with a script."""
 
     @staticmethod
-    def image_configuration(  # type: ignore[override]  # as v1 declares them
+    def image_configuration(
         execution_script: str,
         runtime: str,
         conda_file: str | None = None,
@@ -385,11 +387,6 @@ class ContainerImage(Image):
 
 class UnknownImage(Image):
     """An image of a type that the SDK v1 does not know; there are none here."""
-
-    @staticmethod
-    def image_configuration() -> NoReturn:
-        """Raise NotImplementedError: configurations are those of ContainerImage."""
-        raise NotImplementedError("Use ContainerImage.image_configuration(...).")
 
     def run(self) -> NoReturn:
         """Raise NotImplementedError: only a ContainerImage can answer."""

@@ -23,8 +23,6 @@ from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.core.run import Run
 
 _EVENTS = "tfevents"
@@ -50,7 +48,7 @@ class Tensorboard:
         port: int = 6006,
         use_display_name: bool = False,
     ) -> None:
-        self._runs: list[Any] = [runs] if hasattr(runs, "get_file_names") else list(runs)
+        self._runs = list(runs) if isinstance(runs, Iterable) else [runs]
         if not self._runs:
             raise UserErrorException("No runs given.", "Pass a list of runs: Tensorboard([run]).")
         self._root = local_root

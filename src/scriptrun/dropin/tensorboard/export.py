@@ -13,13 +13,13 @@ from scriptrun.spec.errors import UserErrorException
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from logging import Logger
-    from typing import Any
 
     from scriptrun.core.run import Run
+    from scriptrun.runtime.hints import Json
 
 
 def export_to_tensorboard(
-    run_data: Run | Iterable[Run] | dict[str, Any],
+    run_data: Run | Iterable[Run] | Json,
     logsdir: str | os.PathLike[str],
     logger: Logger | None = None,
     recursive: bool = True,
@@ -33,7 +33,7 @@ def export_to_tensorboard(
     """
     if isinstance(run_data, dict):
         return _write(str(logsdir), run_data)
-    runs: Any = [run_data] if hasattr(run_data, "get_metrics") else list(run_data)
+    runs = list(run_data) if isinstance(run_data, Iterable) else [run_data]
     for run in runs:
         folder = str(logsdir) if len(runs) == 1 else os.path.join(logsdir, run.id)
         _export_run(run, folder, logger)
@@ -49,13 +49,13 @@ def _export_run(run: Run, folder: str, logger: Logger | None) -> None:
     _write(folder, metrics)
 
 
-def _write(folder: str, metrics: dict[str, Any]) -> None:
+def _write(folder: str, metrics: Json) -> None:
     """Write one event file with ``metrics`` into ``folder``."""
     try:
-        from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
-        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[import-untyped]
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # type: ignore[import-untyped]
-        from tensorboard.util.tensor_util import make_tensor_proto  # type: ignore[import-untyped]
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.util.tensor_util import make_tensor_proto
     except ImportError:
         raise not_installed() from None
     os.makedirs(folder, exist_ok=True)
@@ -71,7 +71,7 @@ def _write(folder: str, metrics: dict[str, Any]) -> None:
     writer.close()
 
 
-def _points(metrics: dict[str, Any]) -> Iterator[tuple[str, int, float | str]]:
+def _points(metrics: Json) -> Iterator[tuple[str, int, float | str]]:
     """Each value of ``metrics`` with its tag and step."""
     for name, value in metrics.items():
         columns = value.items() if isinstance(value, dict) else [("", value)]
