@@ -86,7 +86,10 @@ def test_the_source_directory_holds_the_script(parsed, tmp_path):
             ["digits", "--entry", "score.py", "--port", "99999"],
             "--port must be 1 to 65535, not 99999",
         ),
-        (["digits", "--port", "0", "--timeout", "nan"], "not 0; --timeout must be 0 to 1000000000, not nan"),
+        (
+            ["digits", "--port", "0", "--timeout", "nan"],
+            "not 0; --timeout must be 0 to 1000000000, not nan",
+        ),
         (["digits", "--timeout", "inf"], "--timeout must be 0 to 1000000000, not inf"),
         (
             ["digits", "--entry", "score.py", "--workers", "0"],

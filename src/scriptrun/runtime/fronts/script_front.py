@@ -82,10 +82,7 @@ def _get_model_path(
 ) -> object:
     """``Model.get_model_path``: a service has its models itself, a job asks the helper."""
     served = importlib.import_module("scriptrun.runtime.injob.served_models")
-    path = served.path_of(model_name, version)
-    if path is not None:
-        return path
-    return _helper_class("Model", ".get_model_path").get_model_path(model_name, version)
+    return served.find(model_name, version, lambda: _helper_class("Model", ".get_model_path"))
 
 
 class _Front(types.ModuleType):

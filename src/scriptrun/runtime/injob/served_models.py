@@ -11,11 +11,19 @@ from scriptrun.runtime.injob.errors import ModelNotFoundException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional
+    from typing import Callable, Dict, List, Optional
+
+    from scriptrun.runtime.injob.proxy import Remote
 
 #: the folder of all models, and the order of a service in the folder of its run
 FOLDER, ORDER = "azureml-models", "service.json"
 _MODEL_DIR = "AZUREML_MODEL_DIR"
+
+
+def find(name: str, version: "Optional[object]", helper_class: "Callable[[], Remote]") -> object:
+    """``Model.get_model_path``: a service's own model, else what the helper's class answers."""
+    path = path_of(name, version)
+    return path if path is not None else helper_class().get_model_path(name, version)
 
 
 def path_of(name: str, version: "Optional[object]" = None) -> "Optional[str]":
