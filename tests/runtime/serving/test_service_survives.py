@@ -99,3 +99,26 @@ def test_workers_answer_again_after_a_lack_of_descriptors(serve, tmp_path):
         assert [client.getresponse().read() for client in busy] == [b'"done"'] * 2
     assert served.post("").json == "done"
     assert served.workers() == before
+
+
+FEW_CLIENTS = """
+from scriptrun.runtime.serving.http import asyncio_clients, clients
+def init():
+    clients._CONNECTIONS = asyncio_clients._CONNECTIONS = 20
+def run(data):
+    return data
+"""
+
+
+def test_idle_connections_keep_nobody_out(serve, back_end):
+    if back_end == "uvicorn":
+        pytest.skip("clients wait until others have gone")
+    served = serve(FEW_CLIENTS)
+    with contextlib.ExitStack() as stack:
+        kept = stack.enter_context(contextlib.closing(served.connect()))
+        idle = [stack.enter_context(served.socket()) for _ in range(100)]
+        for number in range(5):
+            kept.request("POST", "/score", str(number))
+            assert kept.getresponse().read() == b'"%d"' % number
+            assert served.post("new").json == "new"
+        assert idle[0].recv(1) == b"", "the oldest goes first"

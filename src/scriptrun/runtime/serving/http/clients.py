@@ -38,6 +38,8 @@ _CONNECTIONS, _READ_SIZE, _AHEAD = 1000, 256 * 1024, 64 * 1024
 #: bytes of unfinished bodies that a worker holds at most, beside one of the largest size
 _HELD_SIZE = 512 * 1024 * 1024
 _SWEEP_SECONDS = 0.5
+#: seconds in which a new client sends its first byte
+_FIRST_SECONDS = 5.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -116,14 +118,25 @@ class Clients:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:
                 pass
-            client = Connection(sock, str(address[0]), self.now + self._order.read_seconds)
-            client.idle_since = self.now
-            self._connections[client.fd] = client
-            client.interest = poller.READ
-            self.poller.register(client.fd, poller.READ)
-            if len(self._connections) >= _CONNECTIONS:
+            self._admit(sock, str(address[0]))
+            if len(self._connections) >= _CONNECTIONS and not self._close_idle():
                 self._stop_listening()
                 return
+
+    def _admit(self, sock: "socket.socket", remote: str) -> None:
+        patience = min(_FIRST_SECONDS, self._order.read_seconds)
+        client = Connection(sock, remote, self.now + patience)
+        client.idle_since = self.now
+        self._connections[client.fd] = client
+        client.interest = poller.READ
+        self.poller.register(client.fd, poller.READ)
+
+    def _close_idle(self) -> bool:
+        """Close what has been idle for longest, but the newest; False if none is idle."""
+        idle = [client for client in list(self._connections.values())[:-1] if client.is_idle()]
+        if idle:
+            self._close(min(idle, key=lambda client: client.idle_since))
+        return bool(idle)
 
     def _serve_client(self, client: Connection, flags: int) -> None:
         if flags & poller.WRITE and client.out is not None:
@@ -152,7 +165,7 @@ class Clients:
             else:
                 self._close(client)
             return
-        if client.state == HEAD and not client.buffer:
+        if client.state == HEAD and not client.buffer and data.strip(b"\r\n"):
             client.deadline = self.now + self._order.read_seconds
         client.buffer += data
         if client.state == WAITING:
