@@ -52,7 +52,13 @@ class Served:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
 
-    def start(self, python: str = sys.executable, environ: dict[str, str] | None = None, **order):
+    def start(
+        self,
+        python: str = sys.executable,
+        environ: dict[str, str] | None = None,
+        entry: Path | None = None,
+        **order,
+    ):
         order = {"name": "digits", "entry_script": "score.py", **order}
         (self.folder / "service.json").write_text(json.dumps(ServiceOrder(**order).to_json()))
         variables = {
@@ -60,7 +66,7 @@ class Served:
             "SCRIPTRUN_RUN_FOLDER": str(self.folder), "SCRIPTRUN_RUN_ID": "digits_1_00000000",
             "PYTHONIOENCODING": "utf-8", "SCRIPTRUN_SERVER": self.server, **(environ or {}),
         }  # fmt: skip
-        entry = self.runtime / "scriptrun" / "runtime" / "serving" / "entry.py"
+        entry = entry or self.runtime / "scriptrun" / "runtime" / "serving" / "entry.py"
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [python, str(entry)], cwd=self.work, env=variables, stdin=subprocess.DEVNULL,

@@ -396,3 +396,67 @@ def test_a_client_that_keeps_its_connection_loses_no_request_when_the_service_st
         client.close()
     assert told[-1] == "close", "the client learns that it must connect again"
     assert served.wait() == 0
+
+
+HOLDS_THE_LOCK = "import re; re.match('(a+)+$', 'a' * 60 + 'b')"
+
+
+@both
+def test_a_run_that_holds_the_lock_does_not_hold_up_the_end(serve):
+    served = serve(WAITS, timeout_seconds=3.0)
+    with contextlib.closing(served.connect()) as client:
+        client.request("POST", "/score", json.dumps({"code": HOLDS_THE_LOCK}))
+        until(lambda: "called" in served.log())
+        assert served.stop() == 0
+
+
+def test_a_model_that_loads_and_holds_the_lock_does_not_hold_up_the_end(new_service):
+    served = new_service(f"def init():\n    print('in', flush=True); {HOLDS_THE_LOCK}\n"
+                         "def run(data): pass\n").start()  # fmt: skip
+    until(lambda: "in\n" in served.log())
+    assert served.stop() == 0
+
+
+def test_the_state_says_why_a_service_has_failed(serve):
+    served = serve(WAITS, restarts=0)
+    os.kill(served.workers()[0], signal.SIGKILL)
+    assert served.wait() == 1
+    told = served.state()
+    assert (told["state"], told["workers"]) == ("failed", 0)
+    assert "was killed by signal 9" in told["reason"] and "0 restarts" in told["reason"]
+
+
+def test_too_few_descriptors_are_told_in_a_sentence(new_service):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n"
+    served = new_service()
+    served.write("sitecustomize.py", limit)
+    runtime = os.pathsep.join((str(served.work), str(served.runtime)))
+    served.start(workers=8, environ={"PYTHONPATH": runtime})
+    assert served.wait() == 1
+    assert "Traceback" not in served.log()
+    assert "error: The service cannot go on: [Errno 24] Too many open files" in served.log()
+
+
+FORGIVING = """
+import os
+from scriptrun.runtime.serving import entry, master, order
+folder = os.environ['SCRIPTRUN_RUN_FOLDER']
+program = os.path.abspath(entry.__file__)
+raise SystemExit(master.Master(order.read(folder), folder, program, forgiving={}).run())
+"""
+
+
+@pytest.mark.parametrize("forgiving", [0.0, 1000.0])
+def test_restarts_count_until_all_workers_have_been_healthy_for_long(forgiving, new_service):
+    served = new_service(WAITS)
+    served.write("main.py", FORGIVING.format(forgiving))
+    served.start(restarts=1, entry=served.work / "main.py").until_state("healthy")
+    for restart in (1, 2, 3) if not forgiving else (1,):
+        os.kill(served.workers()[0], signal.SIGKILL)
+        until(lambda n=restart: served.state()["restarts"] == n and served.state()["workers"] == 1)
+        assert served.log().count("(restart 1 of 1)") == restart
+    os.kill(served.workers()[0], signal.SIGKILL)
+    if forgiving:
+        assert served.wait() == 1
+    else:
+        until(lambda: served.state()["restarts"] == 4 and served.state()["workers"] == 1)

@@ -1,6 +1,7 @@
 """The master process of a service: listens, starts workers and replaces them, reports its state."""
 
 import datetime
+import math
 import os
 import select
 import signal
@@ -23,18 +24,34 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 _OVERDUE_SECONDS = 2.0
 #: seconds after which a worker that lived so long counts as sound: the pause begins small again
 _SOUND_SECONDS = 60.0
+#: seconds with all workers healthy after which the restarts until then no longer count
+FORGIVING_SECONDS = 600.0
 
 
 class Master:
-    """Runs one service until it is stopped or fails. ``program`` is what workers execute."""
+    """Runs one service until it is stopped or fails. ``program`` is what workers execute.
 
-    def __init__(self, order: "ServiceOrder", folder: str, program: str) -> None:
+    When all workers have been healthy for ``forgiving`` seconds, it counts restarts from 0 again.
+    """
+
+    def __init__(
+        self,
+        order: "ServiceOrder",
+        folder: str,
+        program: str,
+        forgiving: float = FORGIVING_SECONDS,
+    ) -> None:
         self._order, self._folder, self._program = order, folder, program
+        self._forgiving = forgiving
         self._workers: "Dict[int, WorkerProcess]" = {}
         #: when the worker of a number starts, and how long the last pauses were
         self._planned: "Dict[int, float]" = {}
         self._deaths: "Dict[int, int]" = {}
-        self._restarts, self._signals = 0, 0
+        #: all restarts, and those that count; since when all workers have been healthy
+        self._restarts, self._counted, self._signals = 0, 0, 0
+        self._healthy_since: "Optional[float]" = None
+        #: when workers that still load the model are killed
+        self._hopeless = math.inf
         self._has_been_healthy = False
         self._reason: "Optional[str]" = None
         self._written: "Optional[Tuple[object, ...]]" = None
@@ -56,12 +73,20 @@ class Master:
                 self._wait(wake)
                 self._look()
                 self._report()
+            self._drain(wake)
         except ServiceError as problem:
-            code = self._fail(str(problem))
-            self._end_all()
-            return code
-        self._drain(wake)
+            return self._give_up(str(problem))
+        except OSError as problem:  # no more processes, descriptors or memory
+            text = "The service cannot go on: {}. Check the limits of the machine (ulimit -a)."
+            return self._give_up(text.format(problem))
         return 0
+
+    def _give_up(self, reason: str) -> int:
+        code = self._fail(reason)
+        self._end_all()
+        self._reason = reason
+        self._write(state.FAILED, 0, None)
+        return code
 
     def _watch_signals(self) -> int:
         reader, writer = os.pipe()
@@ -86,8 +111,10 @@ class Master:
         reports = {w.reports: w for w in self._workers.values() if w.status is None}
         due = self._next_moment()
         seconds = None if due is None else max(0.0, due - time.monotonic())
-        ready, _, _ = select.select([wake, *reports], [], [], seconds)
-        for descriptor in ready:
+        awaited = select.poll()  # select() takes no descriptors above 1023
+        for descriptor in [wake, *reports]:
+            awaited.register(descriptor, select.POLLIN)
+        for descriptor, _ in awaited.poll(None if seconds is None else seconds * 1000):
             if descriptor == wake:
                 _empty(wake)
             elif not reports[descriptor].read_reports():
@@ -97,15 +124,18 @@ class Master:
 
     def _next_moment(self) -> "Optional[float]":
         moments = list(self._planned.values())
-        if self._order.start_seconds is not None:
-            starting = [w for w in self._workers.values() if w.server is None]
-            moments += [w.started + self._order.start_seconds for w in starting]
+        living = [w for w in self._workers.values() if not w.is_killed]
+        limit = self._order.start_seconds
+        limit = math.inf if limit is None else limit
+        starting = [w for w in living if w.server is None]
+        moments += [min(w.started + limit, self._hopeless) for w in starting]
         if self._order.timeout_seconds is not None:
             limit = self._order.timeout_seconds + _OVERDUE_SECONDS
             now = time.monotonic()
-            ready = [w for w in self._workers.values() if w.is_ready]
+            ready = [w for w in living if w.is_ready]
             moments += [(w.pulse.since() or now) + limit for w in ready]
-        return min(moments) if moments else None
+        first = min(moments) if moments else math.inf
+        return None if first == math.inf else first
 
     # -- what is due
 
@@ -170,15 +200,20 @@ class Master:
         return min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << min(deaths, 10)))
 
     def _count_restart(self, reason: str) -> None:
-        if self._restarts >= self._order.restarts:
+        since, now = self._healthy_since, time.monotonic()
+        if since is not None and now - since >= self._forgiving:
+            self._counted = 0
+        self._healthy_since = None
+        if self._counted >= self._order.restarts:
             text = "{}, and the service has used up its {} restarts."
             raise ServiceError(text.format(reason[:1].upper() + reason[1:], self._order.restarts))
         self._restarts += 1
+        self._counted += 1
 
     def _count_text(self, worker: WorkerProcess) -> str:
         if worker.overdue is not None:
             return ""
-        return " (restart {} of {})".format(self._restarts, self._order.restarts)
+        return " (restart {} of {})".format(self._counted, self._order.restarts)
 
     # -- the state
 
@@ -186,8 +221,10 @@ class Master:
         ready = [w for w in self._workers.values() if w.is_ready]
         if len(ready) == self._order.workers:
             self._has_been_healthy = True
+            self._healthy_since = self._healthy_since or time.monotonic()
             name, self._reason = state.HEALTHY, None
         else:
+            self._healthy_since = None
             name = state.UNHEALTHY if self._has_been_healthy else state.STARTING
         servers = sorted({w.server or "" for w in ready})
         self._write(name, len(ready), servers[0] if servers else None)
@@ -218,16 +255,28 @@ class Master:
 
     def _drain(self, wake: int) -> None:
         """Let the workers answer what they have accepted; a second signal ends them at once."""
+        self._hopeless = time.monotonic() + _OVERDUE_SECONDS
         self._write(state.STOPPING, len(self._workers), None)
         self._listener.close()
         for worker in self._workers.values():
             worker.stop()
+        self._planned.clear()
         while any(not worker.reap() for worker in self._workers.values()):
             if self._signals > 1:
                 self._end_all()
                 return
-            select.select([wake], [], [], None)
-            _empty(wake)
+            self._wait(wake)
+            for worker in self._workers.values():
+                self._check_drain(worker, time.monotonic())
+
+    def _check_drain(self, worker: WorkerProcess, now: float) -> None:
+        """End a worker that cannot hear that it must stop: what it runs holds Python's lock."""
+        if worker.status is not None:
+            return
+        if worker.server is not None:
+            self._check_run(worker, now)
+        elif now >= self._hopeless:
+            worker.kill()
 
     def _end_all(self) -> None:
         for worker in self._workers.values():

@@ -41,7 +41,8 @@ DEFAULTS: "Json" = {
     # the address to listen on, and the port (0: any free one)
     "host": "127.0.0.1",
     "port": 0,
-    # worker processes, and how often those that die are replaced, all together
+    # worker processes, and how often those that die are replaced, all together; after 10 minutes
+    # with all workers healthy the count begins again
     "workers": 1,
     "restarts": 3,
     # seconds for one call of run(), and for init(); None: no limit

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 FILE = "service_state.json"
 #: loading the models; answering requests; too few workers, some being replaced; told to stop, and
-#: answering what it has accepted
+#: answering what it has accepted; ended, for the reason that it gives
 STARTING, HEALTHY, UNHEALTHY, STOPPING = "starting", "healthy", "unhealthy", "stopping"
+FAILED = "failed"
 
 
 def write(folder: str, state: str, **facts: object) -> None:
@@ -25,7 +26,7 @@ def write(folder: str, state: str, **facts: object) -> None:
 
     ``host`` and ``port`` (where it listens), ``pid``, ``node`` (the machine's host name),
     ``workers`` (how many answer), ``restarts`` (so far), ``server`` (its name),
-    ``since`` (ISO 8601, UTC), ``reason`` (why it is not healthy).
+    ``since`` (ISO 8601, UTC), ``reason`` (why it is not healthy, or has failed).
     """
     content = files.to_json(dict(facts, state=state, schema=1))
     files.write_atomic(os.path.join(folder, FILE), content, durable=False)

@@ -26,7 +26,7 @@ class WorkerProcess:
         self.server: "Optional[str]" = None
         self.failure: "Optional[str]" = None
         self.overdue: "Optional[float]" = None
-        self.has_answered, self.is_late = False, False
+        self.has_answered, self.is_late, self.is_killed = False, False, False
         self.status: "Optional[int]" = None
         orders_out, self._orders = os.pipe()
         self.reports, reports_in = os.pipe()
@@ -72,6 +72,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it, and what it has started, at once."""
+        self.is_killed = True
         for send in (os.killpg, os.kill):
             try:
                 send(self.pid, signal.SIGKILL)
