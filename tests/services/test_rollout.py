@@ -315,3 +315,21 @@ def test_a_service_is_deleted_while_it_is_deployed(bench):
             for name in names:
                 Webservice(bench.workspace, name).delete()
             until(lambda: live_runs(bench) == [], seconds=60)
+
+
+def test_of_two_starts_at_once_one_starts_the_service(bench, monkeypatch):
+    service = bench.deploy()
+    service.stop()
+    prepare_again = rollout.again
+
+    def in_between(*arguments):
+        prepared = prepare_again(*arguments)
+        monkeypatch.setattr(rollout, "again", prepare_again)
+        assert rollout.start(bench.workspace, "digits")  # another process is quicker
+        Webservice(bench.workspace, "digits").wait_for_deployment(timeout_sec=120)
+        return prepared
+
+    monkeypatch.setattr(rollout, "again", in_between)
+    assert not service.start()
+    assert service.run("1")["version"] == "1"
+    assert len(live_runs(bench)) == 1

@@ -15,7 +15,7 @@ from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.services import request as requests
 from scriptrun.services import rollout, sdk_request
-from scriptrun.services.prepare import again, prepare, refuse
+from scriptrun.services.prepare import prepare, refuse
 from scriptrun.services.request import ServiceRequest
 from scriptrun.spec.control_characters import escape
 
@@ -46,8 +46,13 @@ def redeploy(
 
     It replaces the run of ``record``, if given. Raises WebserviceException with all problems.
     """
-    prepared = prepare(workspace, request, record)
-    rollout.begin(workspace, prepared, record)
+    if record is None:
+        prepared = prepare(workspace, request)
+        rollout.begin(workspace, prepared, None)
+    else:
+        prepared = rollout.replace(
+            workspace, record, lambda current: prepare(workspace, request, current)
+        )
     if prepared.environment is not None:
         environment_registry.remember(workspace, prepared.environment)
     for message in prepared.warnings:
@@ -88,7 +93,7 @@ def update(
     if inference_config is not None:
         redeploy(workspace, sdk_request.with_inference(request, inference_config), record)
     elif _needs_run(before, request):
-        rollout.begin(workspace, again(workspace, record, request), record)
+        rollout.restart(workspace, record, request)
     else:
         _record_metadata(workspace, record.name, request)
 

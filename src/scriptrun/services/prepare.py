@@ -48,8 +48,24 @@ _AUTH = (service_order.OPEN, service_order.KEY)
 _HOSTS = "use 127.0.0.1, 0.0.0.0 for all networks, or a name of this machine"
 
 
+class Replaced(Value):
+    """What a new run of a service comes after: the live run, None if there is none, and its port.
+
+    ``last`` is the latest run, be it alive or not: its keys are used again.
+    """
+
+    run: str | None = None
+    port: int | None = None
+    last: str | None = None
+    gpus: int = 0
+
+    def is_same(self, other: Replaced) -> bool:
+        """Whether both are of the same moment of a service's life."""
+        return (self.run, self.last) == (other.run, other.last)
+
+
 class PreparedService(Value):
-    """A checked service, ready to be recorded and started."""
+    """A checked service, ready to be recorded and started in place of ``replaced``."""
 
     request: ServiceRequest
     job: JobSpec
@@ -59,6 +75,7 @@ class PreparedService(Value):
     warnings: list[str] = fresh(default_factory=list)
     environment: Environment | None = None
     lockfile: Json | None = None
+    replaced: Replaced = fresh(default_factory=Replaced)
 
     def extras(self) -> job_submit.Extras:
         """The files of the run, and its keys."""
@@ -73,18 +90,6 @@ class PreparedService(Value):
         order = service_order.ServiceOrder(**self.order)
         content = files.to_json(order.to_json())
         files.write_atomic(str(folder / service_order.FILE), content)
-
-
-class Replaced(Value):
-    """What a new run of a service comes after: the live run, None if there is none, and its port.
-
-    ``last`` is the latest run, be it alive or not: its keys are used again.
-    """
-
-    run: str | None = None
-    port: int | None = None
-    last: str | None = None
-    gpus: int = 0
 
 
 def replaced_by(workspace: WorkspaceFiles, record: ServiceRecord | None) -> Replaced:
@@ -133,6 +138,7 @@ def prepare(
         _keys(workspace, request, replaced),
         [*submission.warnings, *_exposure(request, record)],
         submission.environment,
+        replaced=replaced,
     )
 
 
@@ -167,6 +173,7 @@ def again(
         models,
         _keys(workspace, request, replaced),
         lockfile=environment_record.read_lockfile(folder) if is_locked else None,
+        replaced=replaced,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
@@ -18,7 +19,7 @@ from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime import identity, processes
 from scriptrun.services import status
-from scriptrun.services.prepare import PreparedService, again
+from scriptrun.services.prepare import PreparedService, again, replaced_by
 from scriptrun.services.request import ServiceRequest, of_record
 from scriptrun.spec import ids
 from scriptrun.spec.errors import WebserviceException
@@ -40,11 +41,44 @@ class NameTaken(WebserviceException):
     """Another service has the name."""
 
 
+class Outdated(WebserviceException):
+    """The service's run is another one than when its successor was prepared."""
+
+
+def replace(
+    workspace: Workspace,
+    record: ServiceRecord,
+    make: Callable[[ServiceRecord], PreparedService],
+) -> PreparedService:
+    """Start what ``make`` prepares in place of the service's run; prepare again if that changes.
+
+    Raises ServiceMissing if the service was removed.
+    """
+    while True:
+        settled = _await_submitted(workspace, record.name)
+        prepared = make(settled)
+        try:
+            begin(workspace, prepared, settled)
+        except Outdated:
+            continue
+        return prepared
+
+
+def _await_submitted(workspace: Workspace, name: str) -> ServiceRecord:
+    """The record, once no run of the service is about to be submitted."""
+    record = advance(workspace, name) or registry.get(workspace, name)
+    while _is_being_submitted(workspace, record):
+        time.sleep(POLL_SECONDS)
+        record = advance(workspace, name) or registry.get(workspace, name)
+    return record
+
+
 def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceRecord | None) -> None:
     """Record the prepared run as the service's next one, and start it.
 
-    Raises NameTaken if there is no ``existing`` service and the name was taken meanwhile, and
-    ServiceMissing if the ``existing`` one was removed.
+    Raises NameTaken if there is no ``existing`` service and the name was taken meanwhile,
+    ServiceMissing if the ``existing`` one was removed, and Outdated if its run has changed since
+    the new one was prepared.
     """
     name, run_id = prepared.request.name, prepared.job.id
     if existing is not None:
@@ -110,6 +144,8 @@ def _set_next(workspace: Workspace, prepared: PreparedService) -> None:
     def update(record: ServiceRecord) -> ServiceRecord | None:
         if _is_being_submitted(workspace, record):
             return None
+        if not prepared.replaced.is_same(replaced_by(workspace, record)):
+            raise Outdated(f"The run of service {request.name!r} has changed.", hint="Try again.")
         return record.replace(
             next=run_id,
             next_request=request.to_json(),
@@ -248,10 +284,7 @@ def stop(workspace: Workspace, name: str) -> str:
     Returns the ID of the newest of them. Raises WebserviceException if there is no such service, or
     if it does not stop.
     """
-    record = advance(workspace, name) or registry.get(workspace, name)
-    while _is_being_submitted(workspace, record):
-        time.sleep(POLL_SECONDS)
-        record = advance(workspace, name) or registry.get(workspace, name)
+    record = _await_submitted(workspace, name)
     runs = [run_id for run_id in (record.next, record.run, *record.retired) if run_id]
     for run_id in runs:
         cancel(workspace, run_id)
@@ -293,11 +326,15 @@ def start(workspace: Workspace, name: str) -> bool:
 
     Returns False if it is running. Raises WebserviceException if that is impossible.
     """
-    record = advance(workspace, name) or registry.get(workspace, name)
-    if not status.of_run(workspace, record.newest, probe=False).has_ended:
-        return False
-    restart(workspace, record)
-    return True
+    while True:
+        record = _await_submitted(workspace, name)
+        if not status.of_run(workspace, record.newest, probe=False).has_ended:
+            return False
+        try:
+            begin(workspace, again(workspace, record, of_record(record)), record)
+        except Outdated:
+            continue  # another process starts it
+        return True
 
 
 def restart(
@@ -308,4 +345,4 @@ def restart(
     ``request`` is what else to change. Raises WebserviceException with all problems.
     """
     wanted = request or of_record(record)
-    begin(workspace, again(workspace, record, wanted), record)
+    replace(workspace, record, lambda current: again(workspace, current, wanted))
