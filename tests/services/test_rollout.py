@@ -146,7 +146,7 @@ def test_deployments_at_once_that_may_replace_each_other_all_succeed(bench, monk
 
     monkeypatch.setattr(changes, "redeploy", in_between)
     service = bench.deploy("one", overwrite=True)
-    assert service.state == "Healthy"
+    assert service.health.state == "Healthy"
     until(lambda: len(live_runs(bench)) == 1)
 
 

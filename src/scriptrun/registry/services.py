@@ -205,7 +205,7 @@ def new_key() -> str:
 
 
 def _secret(workspace: WorkspaceFiles, name: str) -> str:
-    return vault.workspace_secret(workspace.id, f"service-{name}")
+    return vault.service_secret(workspace.id, name)
 
 
 def _folder(workspace: WorkspaceFiles) -> Path:

@@ -34,6 +34,7 @@ else:
 
 _VARIABLE_PREFIX = "SCRIPTRUN_SECRET_"
 _WORKSPACE_PREFIX = "workspace-"
+_SERVICE_PREFIX = "scriptrun-service-keys-"
 #: the current workspace, and secrets borrowed for the current block. Context variables, as many
 #: calls lie between who knows them and who needs them; a new thread starts without.
 _workspace: ContextVar[str] = ContextVar("workspace", default="")
@@ -59,6 +60,14 @@ def workspace_secret(workspace: str, name: str) -> str:
     """The name under which the workspace's secret ``name`` is stored; ``workspace`` is its ID."""
     yaml_file.file_name(name)  # raises if the name is invalid
     return f"{_WORKSPACE_PREFIX}{workspace}-{name}"
+
+
+def service_secret(workspace: str, name: str) -> str:
+    """The name under which the keys of the workspace's service ``name`` are stored.
+
+    It is no secret of the user's: neither lists nor a workspace's own secrets include it.
+    """
+    return f"{_SERVICE_PREFIX}{workspace}-{name}"
 
 
 @contextmanager
@@ -173,7 +182,8 @@ def names(workspace: str = "") -> list[str]:
         yaml_file.name_from_file(name) for name in entries if not name.endswith(".tmp")
     )
     if not workspace:
-        return [name for name in all_names if not name.startswith(_WORKSPACE_PREFIX)]
+        hidden = (_WORKSPACE_PREFIX, _SERVICE_PREFIX)
+        return [name for name in all_names if not name.startswith(hidden)]
     prefix = f"{_WORKSPACE_PREFIX}{workspace}-"
     return [name.removeprefix(prefix) for name in all_names if name.startswith(prefix)]
 
