@@ -104,7 +104,7 @@ VARIABLES = (
     Variable(
         "SCRIPTRUN_SERVER",
         "server of a service: `standard` or `uvicorn`",
-        "uvicorn where the model's environment has it, with one worker; else the standard one",
+        "uvicorn if the model's environment has it, else the standard one",
     ),
     Variable(
         "SCRIPTRUN_TEST_MPI_PYTHON",

@@ -1,7 +1,7 @@
 """The clients of an asyncio server: accepts them, and ends those that send or read too slowly.
 
 A ``Client`` is between a connection and the protocol that reads its requests, uvicorn's. It uses
-nothing of that protocol but what ``asyncio.Protocol`` documents; the application tells it where a
+nothing of that protocol but what ``asyncio.Protocol`` documents; the application reports where a
 request begins and ends.
 """
 

@@ -1,6 +1,6 @@
 """The server of a worker where the model's environment has uvicorn: an ASGI application.
 
-Uvicorn and its event loop have a thread of their own. The main thread, which called init(), takes
+Uvicorn and its event loop run in a second thread. The main thread, which called init(), takes
 complete requests from a queue and calls run(), one at a time. So health checks are answered, bodies
 read and time limits kept while run() works.
 """
