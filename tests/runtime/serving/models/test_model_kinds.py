@@ -299,9 +299,13 @@ def order(path) -> ServiceOrder:
     ("content", "said"),
     [
         (b"", "damaged: [^.]"),
+        (b"not a pickle", r"is not a pickle, or it is damaged[^.]*\.$"),
+        (b"cnot a module\nX\n.", r"is not a pickle, or it is damaged\.$"),
+        (b"coperator\ngetitem\n(}I110\ntR.", r"is not a pickle, or it is damaged\.$"),
         (b"hello there", "not a pickle"),
         (pickle.dumps({"a": 1}), "has no predict"),
         (b"cabsent_module\nModel\n.", "absent_module"),
+        (b"c__main__\nMissing\n.", r"on module '[\w.]*'\. Serve"),
     ],
 )
 def test_a_pickle_that_cannot_be_served(tmp_path, content, said):

@@ -1,6 +1,7 @@
 """Models in a pickle or a joblib file: of scikit-learn, and others with a method predict."""
 
 import pickle
+import re
 
 from scriptrun.runtime.serving.errors import BadRequest, ServiceError
 from scriptrun.runtime.serving.models.inputs import ModelInput
@@ -14,6 +15,8 @@ _METHODS = (
     *("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples"),
     *("transform", "apply", "kneighbors"),
 )
+#: how Python names a module in an error, with a path that means nothing to people
+_MODULE = re.compile(r"<(module '[^']*') from '[^']*'>")
 _ENTRY = "Serve it with an entry script (--entry) that does what it needs."
 
 
@@ -35,21 +38,30 @@ def _unpickle(path: str) -> object:
                 return pickle.load(file)
         return joblib.load(path)
     except ImportError as problem:
+        name = problem.name or ""
+        if not all(part.isidentifier() for part in name.split(".")):  # bytes of another format
+            raise ServiceError(_damaged("")) from None
         text = "The model needs the module {}: add its package to the environment."
-        raise ServiceError(text.format(problem.name)) from None
+        raise ServiceError(text.format(name)) from None
     except AttributeError as problem:  # a class or function of the training script
         text = "The model cannot be loaded: {}. {}"
-        raise ServiceError(text.format(problem, _ENTRY)) from None
+        reason = _MODULE.sub(r"\1", str(problem))
+        raise ServiceError(text.format(reason, _ENTRY)) from None
     except (pickle.UnpicklingError, EOFError, IndexError, KeyError, UnicodeDecodeError) as problem:
-        reason = str(problem) or "it is empty or cut off"
-        text = "The file is not a pickle, or it is damaged: {}."
-        raise ServiceError(text.format(reason)) from None
+        reason = str(problem).rstrip(".") or "it is empty or cut off"
+        reason = "" if isinstance(problem, KeyError) else reason
+        raise ServiceError(_damaged(reason)) from None
     except (ValueError, TypeError) as problem:  # the classes have changed since
         text = (
             "The model cannot be unpickled here: {}. Use the versions of Python and of the "
             "libraries that saved it."
         )
         raise ServiceError(text.format(str(problem).split("\n")[0])) from None
+
+
+def _damaged(reason: str) -> str:
+    """A sentence about a file that cannot be unpickled; a KeyError has no reason for people."""
+    return "The file is not a pickle, or it is damaged{}.".format(reason and ": " + reason)
 
 
 def predict(model: object, model_input: ModelInput) -> object:
