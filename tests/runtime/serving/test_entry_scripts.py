@@ -150,3 +150,33 @@ def test_output_of_print_is_in_the_log_at_once(serve):
     served.post("5")
     assert "seen 5\n" in served.log()
     assert Path(served.folder / "log").exists()
+
+
+def answer_once(served, **order):
+    """The exit code of a test of the script with one request."""
+    (served.folder / "request.json").write_text('"body"')
+    return served.start(test="request.json", **order).wait()
+
+
+def test_a_test_answers_though_the_script_closes_stdout(new_service):
+    served = new_service(
+        "import sys\ndef init(): print('loaded')\ndef run(data):\n    sys.stdout.close(); return 'ok'\n"
+    )
+    assert answer_once(served) == 0
+    assert served.log() == 'loaded\n"ok"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "message"),
+    [
+        ("init", "start_seconds", "The model did not load within 0.1 seconds (start_seconds)."),
+        ("run", "timeout_seconds", "run() took longer than 0.1 seconds (timeout_seconds)."),
+    ],
+)
+def test_a_test_ends_when_the_service_would(name, limit, message, new_service):
+    source = "import time\ndef init(): pass\ndef run(data): pass\n"
+    slow = f"def {name}(*data):\n    time.sleep(600)  # here\n"
+    served = new_service(source + slow)
+    assert answer_once(served, **{limit: 0.1}) == 1
+    assert served.log().endswith(f"error: {message}\n")
+    assert "time.sleep(600)  # here" in served.log()
