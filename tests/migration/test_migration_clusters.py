@@ -94,6 +94,9 @@ KEPT = {
         "target = ws.compute_targets['gpu']", "target = ComputeTarget(ws, 'b')"
     ),
     "another value": PLAIN + "if len(ws.name) > 3:\n    target = 'local'\n",
+    "its size is changed at times": PLAIN.replace(
+        "target = ", "if ws.name:\n    config.id = config.enable_ssl()\ntarget = ", 1
+    ),
     "its size is made elsewhere": (
         "config = make()\ntarget = ComputeTarget.create(ws, 'gpu', config)\n"
     ),

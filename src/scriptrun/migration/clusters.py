@@ -184,7 +184,29 @@ class Cluster:
             return []
         if self.statement in self.program.ancestors(line):
             return []
-        return self._remove(line)
+        return [*self._remove(line), *self._settings(line)]
+
+    def _settings(self, line: cst.SimpleStatementLine) -> list[Edit]:
+        """Remove calls that change the size, such as ``config.enable_ssl()``."""
+        program, assignment = self.program, line.body[0]
+        if not isinstance(assignment, cst.Assign):
+            return []
+        target = assignment.targets[0].target
+        if not isinstance(target, cst.Name):
+            return []
+        edits = []
+        for use in program.references(target.value, target):
+            attribute = program.parent(use)
+            if not isinstance(attribute, cst.Attribute):
+                continue
+            call = program.statement(use)
+            own = f"{program.source(attribute)}("
+            if call is None or len(call.body) != 1 or not program.source(call).startswith(own):
+                raise CannotRewrite(f"the code uses {program.source(attribute)}")
+            if not isinstance(program.parent(call), cst.Module):
+                raise CannotRewrite(f"{program.source(attribute)} is called conditionally")
+            edits += self._remove(call)
+        return edits
 
     def _remove(self, line: cst.SimpleStatementLine) -> list[Edit]:
         edit = removals.line(self.program, line)
