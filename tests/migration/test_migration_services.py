@@ -156,6 +156,29 @@ def test_a_cluster_for_services_becomes_its_name(project):
     assert (proof.standing, proof.services) == (prove.SAME, 1), str(proof)
 
 
+@pytest.mark.parametrize("setting", ["config.enable_ssl(leaf_domain_label='x')\n", ""])
+def test_the_settings_of_a_cluster_go_with_it(project, setting):
+    created = CLUSTER.partition("try:")[0] + (
+        "config = AksCompute.attach_configuration(resource_group='r', cluster_name='c')\n"
+        f"{setting}target = ComputeTarget.attach(ws, 'aks', config)\n"
+        "target.wait_for_completion(True)\n"
+    )
+    code = created + "inference" + CLUSTER.partition("\nconfig")[2].replace("config,", "inference,")
+    new = migrated(code, "scriptrun").new.decode()
+    assert "target = 'aks'\n" in new and "ssl" not in new and "attach" not in new
+    proof = proof_of(project, code)
+    assert (proof.standing, proof.services) == (prove.SAME, 1), str(proof)
+
+
+def test_names_that_the_code_draws_are_the_same_before_and_after(project):
+    draws = DEPLOY.replace(
+        "'local', [", "'local-' + str(uuid.uuid4())[:4] + str(random.randint(1, 10**6)), ["
+    )
+    assert draws != DEPLOY
+    proof = proof_of(project, "import random\nimport uuid\n" + draws)
+    assert (proof.standing, proof.services) == (prove.SAME, 3), str(proof)
+
+
 def test_images_become_deployments(project):
     new = migrated(IMAGE, "scriptrun").new.decode()
     assert "Image" not in new and "azureml" not in new
@@ -179,3 +202,9 @@ def test_other_images_need_a_look(old, new, reason):
     found = [item for item in outcome.findings if item.kind == NEEDS_REVIEW]
     assert reason in found[0].reason and "Model.deploy" in found[0].advice
     assert b"ContainerImage.image_configuration" in outcome.new
+
+
+def test_images_that_stay_are_deployed_as_before(project):
+    stays = IMAGE.replace("runtime='python'", "runtime='python', dependencies=['score.py']")
+    proof = proof_of(project, stays)
+    assert (proof.standing, proof.services) == (prove.SAME, 2), str(proof)

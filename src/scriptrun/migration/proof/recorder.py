@@ -13,12 +13,16 @@ that were looked up but missing.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import itertools
 import json
+import random
 import re
 import sys
 import traceback
 import types
+import uuid
 from pathlib import Path
 
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
@@ -238,6 +242,21 @@ def _first_line(error: BaseException) -> str:
     return re.sub(r" id='\d+'", "", line)  # of a mock
 
 
+def _draw_alike() -> None:
+    """Let the code draw the same random names before and after; scriptrun's own stay unique."""
+    numbers, unique = itertools.count(1), uuid.uuid4
+
+    def draw() -> uuid.UUID:
+        caller = str(sys._getframe(1).f_globals.get("__name__"))
+        if caller.partition(".")[0] == "scriptrun":
+            return unique()
+        digest = hashlib.sha256(str(next(numbers)).encode()).digest()
+        return uuid.UUID(bytes=digest[:16], version=4)
+
+    setattr(uuid, "uuid4", draw)  # noqa: B010
+    random.seed(0)
+
+
 def main(
     file: str, result: str, root: str, granted: str = "[]", plain: str = "", *arguments: str
 ) -> int:
@@ -246,6 +265,7 @@ def main(
     before = plain_python.Before()
     exec_module = importlib.import_module("scriptrun.dropin.exec")
     _skip_machine_checks()
+    _draw_alike()
     setattr(experiments.Experiment, "submit", _as_method(recorder.submit))  # noqa: B010
     setattr(experiments.Experiment, "submit_many", _as_method(recorder.submit_many))  # noqa: B010
     get_runs = _as_method(lambda *_, **__: iter([fake_runs.new_run() for _ in recorder.jobs]))
