@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 #: the class of images
 _IMAGE = "scriptrun.dropin.azureml.images:Image"
+#: what code of that time does with pins that are unavailable
+_PINS = "scriptrun.dropin.azureml.experiment:old_pins"
 
 
 def of_image(
@@ -130,7 +132,7 @@ class OldDeployments:
         if isinstance(image_config, InferenceConfig):
             return Model.deploy(
                 workspace, name, list(models), image_config, deployment_config, deployment_target,
-                overwrite,
+                overwrite, pins=handler(_PINS)(),
             )  # fmt: skip
         image = new_image(workspace, name, models, image_config)
         return OldDeployments.deploy_from_image(
@@ -154,7 +156,7 @@ class OldDeployments:
             )
         return Model.deploy(
             workspace, name, image.models, image.inference_config(), deployment_config,
-            deployment_target, overwrite,
+            deployment_target, overwrite, pins=handler(_PINS)(),
         )  # fmt: skip
 
     @staticmethod
