@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 import pickle
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.dropin import api_table, docs_page, finder
+from scriptrun.dropin import api_table, docs_page, finder, homes_table, scan
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = json.loads(Path(__file__).with_name("signatures.json").read_text("utf-8"))
@@ -45,14 +46,77 @@ def test_a_name_is_the_same_in_all_its_homes(home, first):
     assert found[0] is found[1] or api_table.alternative(*home.rpartition(".")[::2])
 
 
-@pytest.mark.parametrize("module", sorted(api_table.SECOND_HOMES))
-def test_names_are_found_in_the_modules_that_import_them(module):
-    for name in api_table.SECOND_HOMES[module].split():
-        found = getattr(importlib.import_module(module), name)
-        firsts = (importlib.import_module(home) for home in api_table._FIRST_HOMES)
-        assert found is next(
-            vars(home).get(name) or getattr(home, name) for home in firsts if name in dir(home)
-        )
+#: lines of public code, each with the number of names that are refused when they are used
+IMPORTS = {
+    "from azureml import Workspace": 0,
+    "from azureml.core.workspace import Dataset, Experiment, Run, Keyvault, Datastore": 0,
+    "from azureml.core.workspace import WorkspaceException, UserErrorException": 0,
+    "from azureml.core.authentication import AuthenticationException": 0,
+    "from azureml.core.run import RUNNING_STATES, RunStatus, Run": 0,
+    "from azureml.core.run import Experiment, Workspace, Dataset, ScriptRun, _OfflineRun": 0,
+    "from azureml.core.run import ActivityFailedException, RunEnvironmentException": 0,
+    "from azureml.core.runconfig import EnvironmentDefinition, ContainerRegistry, Cr": 0,
+    "from azureml.core.runconfig import DEFAULT_GPU_IMAGE, CondaDependencies, DataReference": 0,
+    "from azureml.core.runconfig import DataPath, ScriptRunConfig, Environment": 0,
+    "from azureml.core.runconfig import SparkPackage, RSection": 2,
+    "from azureml.core.environment import CondaDependencies, DEFAULT_GPU_IMAGE, Workspace": 0,
+    "from azureml.core.environment import EnvironmentReference": 1,
+    "from azureml.core.compute import AmlCompute, ComputeTarget, ComputeTargetException": 0,
+    "from azureml.core.compute import AksCompute, DatabricksCompute, HDInsightCompute": 2,
+    "from azureml.core.compute_target import ComputeTarget, AmlCompute": 0,
+    "from azureml.core.compute.amlcompute import ComputeTargetException, Workspace": 0,
+    "from azureml.core.dataset import Dataset, FileDataset, TabularDataset, Datastore": 0,
+    "from azureml.core.datastore import AzureBlobDatastore, AbstractDatastore, Workspace": 0,
+    "from azureml.core.model import Model, InferenceConfig, Dataset, Webservice, Workspace": 0,
+    "from azureml.core.model import ModelNotFoundException, WebserviceException": 0,
+    "from azureml.core.experiment import Experiment, Workspace, ExperimentExecutionException": 0,
+    "from azureml.core.script_run_config import get_run_config_from_script_run, RunConfiguration": 0,
+    "from azureml.core.webservice import AciWebservice, Model, Environment": 0,
+    "from azureml.core import OutputFileDatasetConfig, ScriptRun, VERSION": 0,
+    "from azureml.data import OutputFileDatasetConfig, AzureFileDatastore, AzureBlobDatastore": 0,
+    "from azureml.data import LinkTabularOutputDatasetConfig, dataset_type_definitions": 1,
+    "from azureml.data.datapath import DataPath, DataPathComputeBinding, DataReference": 0,
+    "from azureml.data.dataset_factory import TabularDatasetFactory, FileDataset, DataType": 0,
+    "from azureml.data.dataset_consumption_config import DatasetConsumptionConfig": 0,
+    "from azureml.data.output_dataset_config import MountOptions": 1,
+    "from azureml.train.hyperdrive import HyperDriveConfig, ScriptRunConfig, choice, uniform": 0,
+    "from azureml.train.hyperdrive.policy import BanditPolicy, HyperDriveConfig": 0,
+    "from azureml.train.estimator import Estimator, RunConfiguration, DataReference": 0,
+    "from azureml.exceptions import ComputeTargetException, TrainingException, AzureMLException": 0,
+    "from azureml._common.exceptions import AzureMLException": 0,
+    "from azureml.widgets import RunDetails, Run": 0,
+    "from azureml.tensorboard import Tensorboard": 0,
+    "from azureml.tensorboard.export import export_to_tensorboard": 0,
+    "from azureml.contrib.tensorboard import Tensorboard": 0,
+    "from azureml.core.compute import BatchCompute, RemoteCompute, KubernetesCompute": 3,
+}
+
+
+@pytest.mark.parametrize("line", sorted(IMPORTS))
+def test_lines_of_public_code_work_or_are_refused_in_a_sentence(line, tmp_path):
+    space = {}
+    exec(line, space)
+    names = [name.strip() for name in line.partition(" import ")[2].split(",")]
+    refused = [name for name in names if " is not supported by " in (space[name].__doc__ or "")]
+    assert len(refused) == IMPORTS[line]
+    script = tmp_path / "old.py"
+    script.write_text("".join([line, *(f"\n{name}.x" for name in names)]))
+    assert len(scan.check(str(script))) == IMPORTS[line]
+
+
+def test_every_class_is_importable_from_every_module():
+    for module in api_table.PROVIDED:
+        loaded = importlib.import_module(module)
+        for name, home in homes_table.HOMES.items():
+            own = api_table.LEFT_OUT.get(module, {}).get(name)
+            found = getattr(loaded, name)
+            assert own or api_table.source_of(module, name) or api_table.alternative(home, name)
+            assert found is not None
+
+
+def test_the_table_of_homes_is_up_to_date():
+    command = [sys.executable, str(ROOT / "tools" / "azureml_homes.py"), "--check"]
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 0
 
 
 def test_names_that_real_code_imports():
@@ -91,8 +155,8 @@ def test_what_a_module_imports_from_another_is_the_others(module, name, first):
 
 
 def test_a_name_that_no_module_has_is_an_error():
-    for module in ("azureml.core.workspace", "azureml.core"):
-        with pytest.raises(AttributeError):
+    for module in ("azureml.core.workspace", "azureml.core", "azureml"):
+        with pytest.raises(AttributeError, match=r"no attribute 'Workspac'\. Did you mean 'Workspace'"):
             importlib.import_module(module).Workspac
 
 
@@ -115,15 +179,50 @@ def test_modules_that_other_notebooks_import(path):
         getattr(importlib.import_module(module), name)()
 
 
-def test_errors_are_made_as_in_the_sdk():
+def errors():
+    """Every error of the SDK that scriptrun raises or that old code catches."""
     from azureml import exceptions
+    from azureml.data import dataset_error_handling
+    from azureml.train.hyperdrive import exceptions as of_sweeps
 
+    modules = (exceptions, dataset_error_handling, of_sweeps)
+    names = {name: getattr(module, name) for module in modules for name in module.__all__}
+    left_out = importlib.import_module("azureml.train.automl.exceptions").AutoMLException
+    return {**names, "AutoMLException": left_out}
+
+
+def test_errors_are_made_as_in_the_sdk():
     cause = ValueError("why")
-    for name in exceptions.__all__:
-        made = getattr(exceptions, name)(exception_message="m", inner_exception=cause, target="t")
+    for error in errors().values():
+        made = error(exception_message="m", inner_exception=cause, target="t", details="d")
         assert (made.message, made.inner_exception) == ("m", cause)
-        assert getattr(exceptions, name)("m", cause).inner_exception is cause
-        assert pickle.loads(pickle.dumps(made)).message == "m"
+        assert made.error_code in ("UserError", "SystemError")
+        second = error("m", cause)
+        assert (second.message, second.inner_exception) == ("m", cause)
+        for text in (str(made), str(second)):
+            assert text == "m"
+        assert repr(second) == f"{error.__name__}('m')"
+
+
+def test_errors_survive_pickling_and_copying():
+    cause = ValueError("why")
+    for name, error in errors().items():
+        made = error("m", cause)
+        made.extra = 1
+        assert copy.copy(made).message == "m"
+        if name == "AutoMLException":
+            continue  # made when it is first asked for
+        again = pickle.loads(pickle.dumps(made))
+        assert (type(again), again.message, again.extra) == (error, "m", 1)
+        assert str(again) == "m" and repr(again.inner_exception) == repr(cause)
+
+
+def test_users_errors_are_told_from_others():
+    found = errors()
+    assert found["UserErrorException"]("m").error_code == "UserError"
+    assert found["ComputeTargetException"]("m").error_code == "UserError"
+    assert found["AzureMLException"]("m").error_code == "SystemError"
+    assert issubclass(found["WebserviceException"], found["AzureMLException"])
 
 
 def test_a_workspace_is_opened_or_created(tmp_path, monkeypatch):

@@ -19,7 +19,11 @@ from scriptrun.dropin.azureml import unsupported
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-LISTED = json.loads((HERE / "signatures.json").read_text("utf-8"))
+BOARD = json.loads((HERE / "signatures_tensorboard.json").read_text("utf-8"))
+LISTED = {
+    **json.loads((HERE / "signatures.json").read_text("utf-8")),
+    **{full: facts for full, facts in BOARD.items() if "functions" not in facts},
+}
 
 #: classes whose objects the SDK returns: code gets them from a method, never from the constructor.
 #: The rule: v1's documentation has a factory, a property or a getter for each, and no public code
@@ -98,18 +102,46 @@ def test_every_public_call_is_accepted():
     assert len(findings()) > 850
 
 
-def refused() -> set[str]:
-    """Listed methods and classes that are here only to say what to do instead."""
-    names = set()
-    for full, facts in LISTED.items():
-        owner = find(full)
-        if is_placeholder(owner):
-            names |= {full, *(f"{full}.{method}" for method in facts["methods"])}
-            continue
-        for method in facts["methods"]:
-            doc = getattr(getattr(owner, method, None), "__doc__", None) or ""
-            if doc.startswith("Not supported."):
-                names.add(f"{full}.{method}")
+def test_functions_are_accepted():
+    functions = BOARD["azureml.tensorboard.export"]["functions"]
+    for name, signature in functions.items():
+        found = getattr(importlib.import_module("azureml.tensorboard.export"), name)
+        assert exact_signatures.problem(found, signature) == ""
+
+
+def test_a_sweep_of_the_old_name_takes_its_arguments_in_either_order():
+    old = find("azureml.train.hyperdrive.runconfig.HyperDriveRunConfig")
+    space = find("azureml.train.hyperdrive.sampling.RandomParameterSampling")({})
+    config = find("azureml.core.script_run_config.ScriptRunConfig")(".", "train.py")
+    for made in (old(config, space, "loss", "MINIMIZE", 3), old(space, "loss", "MINIMIZE", 3)):
+        assert (made.hyperparameter_sampling, made.primary_metric_name) == (space, "loss")
+        assert made.max_total_runs == 3
+    assert old(estimator=config, hyperparameter_sampling=space, primary_metric_name="loss",
+               primary_metric_goal="MINIMIZE", max_total_runs=3).run_config is config  # fmt: skip
+
+
+def is_on_the_page(full: str, page: str) -> bool:
+    """Whether the page names a class or its package, or a method with its class."""
+    parts = full.split(".")
+    packages = [".".join(parts[:length]) for length in range(2, len(parts) + 1)]
+    in_package = any(f"everything else in `{package}`" in page for package in packages)
+    return f"`{full}`" in page or f"`{'.'.join(parts[-2:])}`" in page or in_package
+
+
+def present(found: type, listed: dict[str, object]) -> Iterator[tuple[str, bool]]:
+    """Each listed property and attribute of a class, and whether the class itself shows it."""
+    shown = class_names(found)
+    for name in [*(listed.get("properties") or ()), *(listed.get("attributes") or ())]:
+        yield name, name in shown
+
+
+def class_names(found: type) -> set[str]:
+    """The attributes of a class, and of its instances as its source shows them."""
+    names = set(dir(found))
+    for each in found.__mro__:
+        names |= {*getattr(each, "__annotations__", ()), *each.__dict__.get("_fields", ())}
+        if each.__module__.startswith("scriptrun."):
+            names |= set(re.findall(r"\bself\.(\w+)\b(?=[^\n=]* = )", inspect.getsource(each)))
     return names
 
 

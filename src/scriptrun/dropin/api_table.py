@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scriptrun.dropin import serving_table
+from scriptrun.dropin import homes_table, serving_table
 
 _CONFIG = "scriptrun.config."
 _SECTIONS = {
@@ -88,6 +88,9 @@ _SWEEPS = {
 }
 _HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
 
+_TENSORBOARD = {"scriptrun.dropin.azureml.tensorboard": "Tensorboard"}
+_TENSORBOARD_EXPORT = {"scriptrun.dropin.azureml.tensorboard_export": "export_to_tensorboard"}
+
 #: azureml module: scriptrun module: its names (``name``, or ``name=its name there``), without those
 #: for serving
 _OWN: dict[str, dict[str, str]] = {
@@ -113,7 +116,7 @@ _OWN: dict[str, dict[str, str]] = {
         "scriptrun.core.keyvault": "Keyvault",
         "scriptrun.core.run": "Run",
         "scriptrun.runtime.injob.offline": "_OfflineRun",
-        _PRIVATE: "RunStatus RUNNING_STATES",
+        _PRIVATE: "POST_PROCESSING_STATES RUNNING_STATES RunStatus TERMINAL_STATES",
         "scriptrun.dropin.azureml.experiment": "get_run",
         "scriptrun.core.datastore": "Datastore",
         "scriptrun.data.datasets.base": "AbstractDataset",
@@ -136,6 +139,8 @@ _OWN: dict[str, dict[str, str]] = {
         "scriptrun.dropin.environment_definition": "EnvironmentDefinition",
         _CONFIG + "environments.sections": _ENVIRONMENT[_CONFIG + "environments.sections"]
         + " Cr=ContainerRegistry AzureContainerRegistry=ContainerRegistry",
+        _CONFIG + "environments.environment": _ENVIRONMENT[_CONFIG + "environments.environment"]
+        + " EnvironmentDefinition",
     },
     "azureml.core.environment": {
         **_ENVIRONMENT,
@@ -178,7 +183,9 @@ _OWN: dict[str, dict[str, str]] = {
     "azureml._base_sdk_common": {"scriptrun.dropin.azureml.version": "__version__"},
     "azureml._base_sdk_common.user_agent": {_PRIVATE: "append get_user_agent"},
     "azureml._restclient": {},
-    "azureml._restclient.constants": {_PRIVATE: "RunStatus"},
+    "azureml._restclient.constants": {
+        _PRIVATE: "POST_PROCESSING_STATES RUNNING_STATES RunStatus TERMINAL_STATES",
+    },
     "azureml._restclient.snapshots_client": {_PRIVATE: "SNAPSHOT_MAX_SIZE_BYTES"},
     "azureml._common": {},
     "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
@@ -240,54 +247,20 @@ _OWN: dict[str, dict[str, str]] = {
     "azureml.train.dnn._pytorch": {_ESTIMATORS: "PyTorch"},
     "azureml.train.dnn._tensorflow": {_ESTIMATORS: "TensorFlow"},
     "azureml.train.sklearn": {_ESTIMATORS: "SKLearn"},
+    "azureml.tensorboard": _TENSORBOARD,
+    "azureml.tensorboard.export": _TENSORBOARD_EXPORT,
+    "azureml.tensorboard.tensorboard": _TENSORBOARD,
+    "azureml.contrib.tensorboard": {**_TENSORBOARD, **_TENSORBOARD_EXPORT},
+    "azureml.contrib.tensorboard.export": _TENSORBOARD_EXPORT,
+    "azureml.contrib.tensorboard.tensorboard": _TENSORBOARD,
     "azureml.widgets": {"scriptrun.dropin.azureml.widgets": "RunDetails"},
 }
 
 #: as ``_OWN``, with the names for serving
 PROVIDED = serving_table.merged(_OWN)
 
-_CORE_ERRORS = "UserErrorException WorkspaceException ProjectSystemException"
-#: further homes of names: modules of the SDK import from each other, and old code from any of them
-SECOND_HOMES: dict[str, str] = {
-    "azureml.core.workspace": "ComputeTarget Dataset Datastore Environment Experiment Keyvault "
-    f"Model Run {_CORE_ERRORS}",
-    "azureml.core.authentication": f"AuthenticationException {_CORE_ERRORS}",
-    "azureml.core.experiment": "Environment Run ScriptRunConfig Workspace "
-    f"ExperimentExecutionException {_CORE_ERRORS}",
-    "azureml.core.run": "Dataset Experiment Model RunConfiguration ScriptRun ScriptRunConfig "
-    "Workspace FileDataset TabularDataset DatasetConsumptionConfig "
-    f"ActivityFailedException RunEnvironmentException {_CORE_ERRORS}",
-    "azureml.core.script_run": "Experiment RunConfiguration ScriptRunConfig",
-    "azureml.core.script_run_config": "Environment Run RunConfiguration UserErrorException",
-    "azureml.core.runconfig": "DataReference ScriptRun RunConfigurationException "
-    "UserErrorException",
-    "azureml.core.environment": "RunConfiguration Workspace UserErrorException",
-    "azureml.core.compute": "UserErrorException",
-    "azureml.core.compute_target": "UserErrorException",
-    "azureml.core.dataset": "Datastore FileDataset FileDatasetFactory TabularDataset "
-    "TabularDatasetFactory DatasetConsumptionConfig UserErrorException",
-    "azureml.core.datastore": "AzureBlobDatastore AzureDataLakeGen2Datastore AzureFileDatastore "
-    "Workspace UserErrorException",
-    "azureml.core.keyvault": "UserErrorException",
-    "azureml.core.model": "Datastore Run Workspace ModelNotFoundException "
-    "ModelPathNotFoundException UserErrorException WebserviceException",
-    "azureml.data": "DatasetConsumptionConfig DataReference",
-    "azureml.data.dataset_factory": "AbstractDatastore DataPath DataReference "
-    "DatasetValidationError UserErrorException",
-    "azureml.data.datapath": "AbstractDatastore",
-    "azureml.data.data_reference": "AbstractDatastore",
-    "azureml.data.file_dataset": "DatasetConsumptionConfig",
-    "azureml.data.tabular_dataset": "DatasetConsumptionConfig",
-    "azureml.train.estimator": "Environment RunConfiguration TrainingException",
-    "azureml.train.hyperdrive": "RunConfiguration",
-    "azureml.widgets": "Run",
-}
-#: where the names of SECOND_HOMES are defined, the first that has one
-_FIRST_HOMES = (
-    *("azureml.core", "azureml.exceptions", "azureml.data", "azureml.core.runconfig"),
-    *("azureml.data.abstract_datastore", "azureml.data.data_reference"),
-    *("azureml.core.compute", "azureml.core.authentication"),
-)
+#: where names are looked for that ``homes_table`` has no home of, the first that has one
+_FIRST_HOMES = ("azureml.core", "azureml.exceptions", "azureml.data", "azureml.core.runconfig")
 
 _ESTIMATOR = (
     "Submit ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
@@ -303,6 +276,7 @@ _COMPUTES = (
 )
 _ATTACHED = "Add the machine as a scriptrun compute target: scriptrun compute add."
 _IMAGES = "Specify packages with CondaDependencies, or an image with environment.docker.base_image."
+_BOARD = "Use Tensorboard and export_to_tensorboard."
 _DATA = "The job creates it; use scriptrun's Dataset and Datastore."
 _LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
 _LINKED = "Use OutputFileDatasetConfig and register its files."
@@ -386,6 +360,7 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.datadrift": "Drift detection is not supported; compare the tables in a script.",
     "azureml.explain": "Use the interpret package in the script.",
     "azureml.interpret": "Use the interpret package in the script.",
+    "azureml.tensorboard": _BOARD,
     "azureml.mlflow": "Use the mlflow package.",
     "azureml.dataprep": "Use Dataset.Tabular, or pandas in the script.",
     "azureml.fsspec": "Use fsspec, or Dataset.File.from_files.",
@@ -406,11 +381,7 @@ _HIDDEN = "It is private to Microsoft's package; use a public name."
 
 def provided(module: str) -> dict[str, tuple[str, str]]:
     """Return the names in ``module``, each with the scriptrun module and name that define it."""
-    sources = {
-        name: next(own[name] for own in map(_own_names, _FIRST_HOMES) if name in own)
-        for name in SECOND_HOMES.get(module, "").split()
-    }
-    return {**sources, **_own_names(module)}
+    return _own_names(module)
 
 
 def source_of(module: str, name: str) -> tuple[str, str] | None:
@@ -419,12 +390,29 @@ def source_of(module: str, name: str) -> tuple[str, str] | None:
     The SDK's modules import from each other, so a class or an error that ``module`` does not list
     may be that of another one.
     """
-    source = provided(module).get(name)
-    if source is not None or name in LEFT_OUT.get(module, {}) or not name[:1].isupper():
+    source = _own_names(module).get(name)
+    if source is not None or not _may_import(module, name):
         return source
-    if module not in PROVIDED and not name.endswith(("Exception", "Error")):
-        return None
-    return next((own[name] for own in map(_own_names, _FIRST_HOMES) if name in own), None)
+    return next(
+        (own[name] for own in map(_own_names, _homes_of(module, name)) if name in own), None
+    )
+
+
+def _may_import(module: str, name: str) -> bool:
+    """Whether ``module`` may have imported the class or error ``name`` from another module."""
+    if name in LEFT_OUT.get(module, {}) or not name[:1].isupper():
+        return False
+    return module in PROVIDED or name.endswith(("Exception", "Error"))
+
+
+def _homes_of(module: str, name: str) -> tuple[str, ...]:
+    """The modules that may define ``module.name``, the most probable first."""
+    return (homes_table.HOMES.get(name, module), *_FIRST_HOMES)
+
+
+def known_names(module: str) -> set[str]:
+    """The names that ``module`` lists, and the classes that it may import from others."""
+    return {*_own_names(module), *LEFT_OUT.get(module, {}), *homes_table.HOMES}
 
 
 def _own_names(module: str) -> dict[str, tuple[str, str]]:
@@ -440,8 +428,12 @@ def alternative(module: str, name: str = "") -> str | None:
     """Return what to use instead of ``module.name``, or None if it is unknown."""
     if f"{module}.{name}" in PROVIDED:
         return None
-    advice = LEFT_OUT.get(module, {}).get(name)
-    return advice or package_alternative(module)
+    advice = LEFT_OUT.get(module, {}).get(name) or package_alternative(module)
+    if advice is None and _may_import(module, name):
+        homes = _homes_of(module, name)
+        advice = next((LEFT_OUT[home][name] for home in homes if name in LEFT_OUT.get(home, {})), None)
+        advice = advice or package_alternative(homes[0])
+    return advice
 
 
 def package_alternative(module: str) -> str | None:

@@ -16,6 +16,7 @@ import types
 
 from scriptrun.dropin import api_table
 from scriptrun.dropin.azureml import unsupported
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -121,5 +122,6 @@ def _resolve(module: str, name: str) -> object:
         return importlib.import_module(f"{module}.{name}")
     advice = None if name.startswith("__") else api_table.alternative(module, name)
     if advice is None:
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        near = "" if name.startswith("__") else suggestion.question(name, api_table.known_names(module))
+        raise AttributeError(f"module {module!r} has no attribute {name!r}. {near}".rstrip(". ") + ".")
     return unsupported.missing(module, name, advice)

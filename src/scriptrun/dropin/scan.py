@@ -12,6 +12,7 @@ from typing import NamedTuple
 from scriptrun.dropin import api_table, name_uses
 from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import syntax
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 
 _PRINT = re.compile(
@@ -125,7 +126,8 @@ def _unsupported_import(line: int, module: str, name: str, is_used: bool) -> Ite
     if instead:
         yield _Usage(line, full_name, instead, is_used)
     else:  # the import itself fails
-        instead = "Unknown name; it works only where azureml is installed."
+        near = suggestion.question(name, api_table.known_names(module)) if name else ""
+        instead = f"Unknown name. {near}It works only where azureml is installed."
         yield _Usage(line, full_name, instead)
 
 

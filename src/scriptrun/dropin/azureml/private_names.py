@@ -18,6 +18,7 @@ class RunStatus:
     PREPARING = "Preparing"
     QUEUED = "Queued"
     RUNNING = "Running"
+    PAUSING = "Pausing"
     PAUSED = "Paused"
     FINALIZING = "Finalizing"
     CANCEL_REQUESTED = "CancelRequested"
@@ -33,13 +34,25 @@ class RunStatus:
 
     @classmethod
     def get_running_statuses(cls) -> builtins.list[str]:
-        """Return the states of active runs."""
-        return [value for value in cls.list() if value not in cls.get_terminal_statuses()]
+        """Return the states of runs whose script has not ended."""
+        ended = [*cls.get_post_processing_statuses(), *cls.get_terminal_statuses()]
+        return [value for value in cls.list() if value not in ended]
+
+    @classmethod
+    def get_post_processing_statuses(cls) -> builtins.list[str]:
+        """Return the states of runs that are ending."""
+        return [cls.CANCEL_REQUESTED, cls.FINALIZING]
 
     @classmethod
     def get_terminal_statuses(cls) -> builtins.list[str]:
         """Return the states of finished runs."""
         return [cls.COMPLETED, cls.FAILED, cls.CANCELED]
+
+
+#: ``azureml.core.run``: the groups of states that old code waits for
+RUNNING_STATES = RunStatus.get_running_statuses()
+POST_PROCESSING_STATES = RunStatus.get_post_processing_statuses()
+TERMINAL_STATES = RunStatus.get_terminal_statuses()
 
 
 def append(key: str, value: str) -> None:

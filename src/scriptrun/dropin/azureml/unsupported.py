@@ -45,9 +45,6 @@ class _MissingCompute(_Missing):
 class _LeftOutError(ScriptrunError):
     """An error of an unsupported part: it can be caught and created, but is never raised."""
 
-    def __init__(self, exception_message: str = "", *args: object, **kwargs: object) -> None:
-        super().__init__(exception_message)
-
 
 def missing(module: str, name: str, alternative: str) -> type:
     """Return a placeholder for ``module.name``; using it raises NotImplementedError."""
