@@ -279,7 +279,7 @@ NAMED = {
     "%conda install -y pandas": "exec installs nothing",
     "conda install pandas": "exec installs nothing",
     "x = !pip install pandas\nassert not x": "exec installs nothing",
-    "%load_ext tensorboard": "tensorboard is not installed",
+    "%load_ext sparkmagic": "sparkmagic is not installed",
     "%tensorboard --logdir logs": "start it yourself",
     "%%sql\nselect 1": "no such magic",
     "x = %sql select 1\nassert x is None": "not found",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scriptrun.cli.parsers import Parser
-    from scriptrun.dropin.scan import UnsupportedName
+    from scriptrun.dropin.scan import Findings, UnsupportedName
     from scriptrun.runtime.hints import Json
 
 
@@ -135,18 +135,18 @@ def _check(words: list[str]) -> int:
     """Check all files below the paths ``words``; return 2 if one cannot be read."""
     _first(words)
     if len(words) == 1 and not os.path.isdir(words[0]):
-        return _report(words[0], _unsupported(words[0]))
+        return _report(words[0], _examine(words[0]))
     files, used_names, unreadable = 0, list[int](), 0
     for path in _files(words):
         files += 1
         try:
-            unsupported = _unsupported(path)
+            findings = _examine(path)
         except UserErrorException as error:
             cli_errors.report_error(error.message, error.hint)
             unreadable += 1
             continue
-        _print_usages(unsupported)
-        used_names += filter(None, [sum(usage.is_used for usage in unsupported)])
+        _print_findings(findings)
+        used_names += filter(None, [sum(usage.is_used for usage in findings.unsupported)])
     print(_summary(files, used_names, unreadable))
     return 2 if unreadable else int(bool(used_names))
 
@@ -157,13 +157,18 @@ def _check_as_json(words: list[str]) -> int:
     files: list[str] = []
     unreadable: list[Json] = []
     used: list[Json] = []
+    skipped: list[Json] = []
     for path in _files(words):
         files.append(path)
         try:
-            used += map(_usage_record, _unsupported(path))
+            findings = _examine(path)
+            used += map(_usage_record, findings.unsupported)
+            skipped += [cell._asdict() for cell in findings.skipped]
         except UserErrorException as error:
             unreadable.append({"path": path, "message": error.message, "hint": error.hint or None})
-    output.print_json({"files": files, "unsupported": used, "unreadable": unreadable})
+    output.print_json(
+        {"files": files, "unsupported": used, "skipped": skipped, "unreadable": unreadable}
+    )
     return 2 if unreadable else int(any(each["used"] for each in used))
 
 
@@ -181,22 +186,24 @@ def _files(words: list[str]) -> Iterator[str]:
             yield path
 
 
-def _unsupported(path: str) -> list[UnsupportedName]:
-    found: list[UnsupportedName] = importlib.import_module("scriptrun.dropin.scan").check(path)
+def _examine(path: str) -> Findings:
+    found: Findings = importlib.import_module("scriptrun.dropin.scan").examine(path)
     return found
 
 
-def _report(path: str, unsupported: list[UnsupportedName]) -> int:
+def _report(path: str, findings: Findings) -> int:
     """Print what one file uses; return 1 if it uses what is not supported."""
-    _print_usages(unsupported)
-    used = any(usage.is_used for usage in unsupported)
+    _print_findings(findings)
+    used = any(usage.is_used for usage in findings.unsupported)
     if not used:
         print(f"{path}: all azureml names are supported.")
     return int(used)
 
 
-def _print_usages(unsupported: list[UnsupportedName]) -> None:
-    for usage in unsupported:
+def _print_findings(findings: Findings) -> None:
+    for cell in findings.skipped:
+        print(f"{cell.place}: skipped: {cell.reason}")
+    for usage in findings.unsupported:
         remark = "" if usage.is_used else " (imported but not used)"
         print(f"{usage.place}: {usage.name}{remark}\n    {usage.instead}")
 

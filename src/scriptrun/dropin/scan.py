@@ -6,6 +6,7 @@ import ast
 import re
 import textwrap
 import tokenize
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,6 +22,19 @@ _PRINT = re.compile(
 _PYTHON_2 = "It seems to be Python 2. Convert it to Python 3 first, for example with 2to3."
 
 
+#: Python that runs in a process of its own
+_OTHER_PROCESS = ("python", "python3")
+#: magics whose cells are checked, and those whose cells are no code that could use azureml
+_CHECKED = (*syntax.PYTHON_MAGICS, *_OTHER_PROCESS, "writefile", "file")
+_NOT_CODE = ("html", "HTML", "latex", "markdown", "md", "md-sandbox", "svg", "SVG", "css")
+#: statements that only Python 2 accepts, as they begin or stand in a line
+_PYTHON_2 = re.compile(
+    r"^(print\s+[^\s(=.]|print\s*>>|exec\s+[^\s(=.]|raise\s+[\w.]+\s*,"
+    r"|except\s+[\w.(), ]+,\s*\w+\s*:)|<>|`|\b0[0-7]+\b|\bur['\"]"
+)
+_IMPORTS = re.compile(r"(from|import)\s+azureml\b")
+
+
 class UnsupportedName(NamedTuple):
     """An unsupported name: where it is used, and what to use instead.
 
@@ -33,55 +47,128 @@ class UnsupportedName(NamedTuple):
     is_used: bool = True
 
 
+class SkippedCell(NamedTuple):
+    """A cell that was not checked, and why."""
+
+    place: str
+    reason: str
+
+
+class Findings(NamedTuple):
+    """What a script or notebook uses that is not supported, and what could not be checked."""
+
+    unsupported: list[UnsupportedName]
+    skipped: list[SkippedCell]
+
+
+class _Source(NamedTuple):
+    """The Python of a script or of a cell; or why a cell has none."""
+
+    place: str
+    text: str
+    skipped: str = ""
+
+
 def check(path: str) -> list[UnsupportedName]:
     """Return the unsupported names in the script or notebook ``path``, in order.
 
-    Raises UserErrorException if the file is not valid Python.
+    Raises UserErrorException if a script is not valid Python.
     """
-    parsed = [(prefix, _parse(prefix, source, path)) for prefix, source in _sources(path)]
-    trees = [tree for _, tree in parsed if isinstance(tree, ast.Module)]
-    used = set[str]().union(*map(name_uses.used_names, trees))
-    unsupported = list[UnsupportedName]()
-    for prefix, tree in parsed:
-        if not isinstance(tree, ast.Module):
-            unsupported.append(tree)
-            continue
+    return examine(path).unsupported
+
+
+def examine(path: str) -> Findings:
+    """As ``check``, with the cells that were skipped because they are not Python."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about strings and comparisons in the user's code
+        return _examine(path)
+
+
+def _examine(path: str) -> Findings:
+    sources = list(_sources(path))
+    skipped = [SkippedCell(each.place, each.skipped) for each in sources if each.skipped]
+    parsed, unsupported = list[tuple[str, ast.Module]](), list[UnsupportedName]()
+    broken = dict[str, UnsupportedName]()
+    for place, text, _ in sources:
+        tree = _parse(place, text, path)
+        if isinstance(tree, UnsupportedName):
+            broken[place] = tree
+            tree = _import_lines(text)
+        parsed.append((place, tree))
+    used = set[str]().union(*(name_uses.used_names(tree) for _, tree in parsed))
+    for place, tree in parsed:
+        unsupported += [broken[place]] if place in broken else []
         found = {*_imports(tree, used), *_attribute_uses(tree), *_method_calls(tree)}
         unsupported += [
-            UnsupportedName(f"{prefix}:{usage.line}", usage.name, usage.instead, usage.is_used)
+            UnsupportedName(f"{place}:{usage.line}", usage.name, usage.instead, usage.is_used)
             for usage in sorted(found)
         ]
-    return unsupported
+    return Findings(unsupported, skipped)
 
 
-def _parse(prefix: str, source: str, path: str) -> ast.Module | UnsupportedName:
+def _parse(place: str, source: str, path: str) -> ast.Module | UnsupportedName:
     """Parse a script or a cell; a cell that is not valid Python is a finding."""
+    is_cell = path.endswith(".ipynb")
     try:
-        return ast.parse(source, prefix)
+        return ast.parse(source, place)
     except (SyntaxError, ValueError) as error:
-        if not path.endswith(".ipynb"):
-            hint = _PYTHON_2 if _PRINT.search(source) or "<>" in source else ""
-            raise UserErrorException(f"{prefix} is not valid Python: {error}.", hint) from None
-        place = f"{prefix}:{getattr(error, 'lineno', None) or 1}"
-        return UnsupportedName(place, "not valid Python", f"Skipped this cell: {error}.")
+        line = getattr(error, "lineno", None) or 1
+        if is_cell:
+            old = _old_python(source, line)
+            reason = f"It is Python 2: {old!r}." if old else f"{error}"
+            return UnsupportedName(f"{place}:{line}", "not valid Python", reason)
+        raise _not_python(place, source, line, error) from None
     except (RecursionError, MemoryError):
-        raise UserErrorException(
-            f"{prefix} is nested too deeply to be parsed.", "Simplify its expressions."
-        ) from None
+        hint = "Simplify its expressions."
+        if is_cell:
+            return UnsupportedName(f"{place}:1", "nested too deeply to be parsed", hint)
+        raise UserErrorException(f"{place} is nested too deeply to be parsed.", hint) from None
 
 
-def _sources(path: str) -> list[tuple[str, str]]:
+def _not_python(place: str, source: str, line: int, error: Exception) -> UserErrorException:
+    old = _old_python(source, line)
+    if not old:
+        return UserErrorException(f"{place} is not valid Python: {error}.")
+    return UserErrorException(
+        f"{place} is not valid Python 3: line {line} is Python 2 ({old}).",
+        "Convert it to Python 3 first, for example with 2to3, which Python 3.12 and older have: "
+        f"2to3 -w {place}",
+    )
+
+
+def _old_python(source: str, line: int) -> str:
+    """The line of ``source``, stripped, if it is what only Python 2 accepts; else ""."""
+    text = "".join(source.split("\n")[line - 1 : line]).strip()
+    return text if _PYTHON_2.search(text) else ""
+
+
+def _import_lines(source: str) -> ast.Module:
+    """What can be checked of a cell that is not valid Python: its lines that import azureml."""
+    lines = [line.strip() for line in source.split("\n")]
+    kept = [line if _IMPORTS.match(line) and syntax.parses(line) else "" for line in lines]
+    return ast.parse("\n".join(kept))
+
+
+def _sources(path: str) -> Iterator[_Source]:
     if path.endswith(".ipynb"):
-        return [
-            (f"{path}, cell {cell.number}", _python_of(cell.source))
-            for cell in notebook_cells.cells(path)
-            if notebook_cells.SKIP not in cell.tags
-        ]
+        for cell in notebook_cells.readable_cells(path):
+            if notebook_cells.SKIP not in cell.tags:
+                yield _source_of(f"{path}, cell {cell.number}", cell)
+        return
     try:
         with tokenize.open(path) as handle:
-            return [(path, handle.read())]
+            yield _Source(path, handle.read())
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         raise UserErrorException(f"Cannot read {str(path)!r}: {error}.") from None
+
+
+def _source_of(place: str, cell: notebook_cells.CodeCell) -> _Source:
+    if cell.is_malformed:
+        return _Source(place, "", "it is malformed")
+    magic = syntax.cell_magic(cell.source.split("\n"))
+    if magic is not None and magic.name not in _CHECKED and magic.name not in _NOT_CODE:
+        return _Source(place, "", f"%%{magic.name} is not Python")
+    return _Source(place, _python_of(cell.source))
 
 
 def _python_of(cell: str) -> str:
@@ -92,6 +179,8 @@ def _python_of(cell: str) -> str:
         is_script = magic.options.strip("'\" ").endswith(".py")
         code = "\n".join(lines[magic.line + 1 :]) if is_script else ""
         return "\n" * (magic.line + 1) + code
+    if magic is not None and magic.name in _OTHER_PROCESS:
+        return "\n" * (magic.line + 1) + "\n".join(lines[magic.line + 1 :])
     text, is_valid = syntax.mask(textwrap.dedent(cell))
     return text if is_valid else cell
 

@@ -33,6 +33,7 @@ _UNSUPPORTED = record(
     instead=text("what to use instead"),
     used=boolean("whether it is used, as opposed to only imported"),
 )
+_SKIPPED = record("", place=text("FILE, cell NUMBER"), reason=text("why it was not checked"))
 _UNREADABLE = record("", path=text("path"), message=text("why"), hint=nullable(text("what to do")))
 _FINDING = mapping(anything(), "`path`, `cell`, `line`, `kind`, `what`, `reason`, `advice`")
 _PROOF = mapping(anything(), "`path`, `standing`, and what the file submits before and after")
@@ -93,6 +94,7 @@ DOCUMENTS = {
         "What the code uses of azureml that is not supported.",
         files=array(text(), "the files checked"),
         unsupported=array(_UNSUPPORTED, "unsupported names"),
+        skipped=array(_SKIPPED, "the notebook cells that are not Python, and were not checked"),
         unreadable=array(_UNREADABLE, "files that cannot be read"),
     ),
     "migrate": document(

@@ -41,11 +41,17 @@ class CodeCell(NamedTuple):
     number: int
     source: str
     tags: tuple[str, ...] = ()
+    is_malformed: bool = False
 
 
 def cells(path: str) -> list[CodeCell]:
     """Read the notebook's code cells. Raises UserErrorException if it is not a notebook."""
     return _read(path, _code_cells)
+
+
+def readable_cells(path: str) -> list[CodeCell]:
+    """As ``cells``, with malformed ones in their place, marked and without text."""
+    return _read(path, _readable_cells)
 
 
 def kernel_name(path: str) -> str:
@@ -100,16 +106,51 @@ def _code_cells(notebook: object) -> list[CodeCell]:
         raise ValueError("it has no cells")
     try:
         _check_language(notebook)
-        raw_cells = notebook.get("cells")
-        if raw_cells is None:  # nbformat 3
-            raw_cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
-        code_cells = [cell for cell in raw_cells if cell.get("cell_type") == "code"]
-        return [
-            CodeCell(number, _text(cell), tuple((cell.get("metadata") or {}).get("tags") or ()))
-            for number, cell in enumerate(code_cells, 1)
-        ]
+        code_cells = [cell for cell in _raw_cells(notebook) if cell.get("cell_type") == "code"]
+        return [_code_cell(number, cell) for number, cell in enumerate(code_cells, 1)]
     except (AttributeError, LookupError, TypeError):
         raise ValueError("its cells are malformed") from None
+
+
+def _raw_cells(notebook: Json) -> Json:
+    raw_cells = notebook.get("cells")
+    if raw_cells is None:  # nbformat 3
+        raw_cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
+    return raw_cells
+
+
+def _code_cell(number: int, cell: Json) -> CodeCell:
+    tags = (cell.get("metadata") or {}).get("tags") or ()
+    return CodeCell(number, _text(cell), tuple(tags))
+
+
+def _readable_cells(notebook: object) -> list[CodeCell]:
+    """Raises ValueError if ``notebook`` has no cells."""
+    try:
+        return _code_cells(notebook)
+    except ValueError:
+        if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+            raise
+    _check_language({"metadata": _dict_of(notebook.get("metadata"))})
+    readable = list[CodeCell]()
+    for cell in notebook["cells"]:
+        if not isinstance(cell, dict) or cell.get("cell_type") == "code":
+            readable.append(_readable_cell(len(readable) + 1, cell))
+    return readable
+
+
+def _readable_cell(number: int, cell: Json) -> CodeCell:
+    try:
+        return _code_cell(number, cell)
+    except (AttributeError, LookupError, TypeError):
+        return CodeCell(number, "", is_malformed=True)
+
+
+def _dict_of(value: object) -> dict[str, object]:
+    """The dicts in ``value``, a dict; an empty one for anything else."""
+    if not isinstance(value, dict):
+        return {}
+    return {key: part for key, part in value.items() if isinstance(part, dict)}
 
 
 def _kernel_name(notebook: object) -> str:
