@@ -288,12 +288,15 @@ def test_where_jupyter_keeps_kernels(tmp_path, monkeypatch):
 
 
 def test_logins_are_accepted_and_hand_out_nothing():
-    for kind in (
-        authentication.ServicePrincipalAuthentication,
-        authentication.InteractiveLoginAuthentication,
-        authentication.MsiAuthentication,
+    for login in (
+        authentication.ServicePrincipalAuthentication(
+            "tenant", "id", service_principal_password="hunter2"
+        ),
+        authentication.InteractiveLoginAuthentication(tenant_id="tenant", force=True),
+        authentication.MsiAuthentication(identity_config={"client_id": "x"}),
+        authentication.TokenAuthentication(lambda audience: "hunter2"),
+        authentication.ArmTokenAuthentication("hunter2"),
     ):
-        login = kind("tenant", service_principal_password="hunter2")
         assert login.get_authentication_header() == {}
         assert login.get_token("scope").token == ""
         assert "hunter2" not in repr(vars(login))
@@ -304,7 +307,9 @@ def test_logins_are_accepted_and_hand_out_nothing():
 def test_states_of_runs_are_parted_into_running_and_ended():
     status = private_names.RunStatus
     running_, ended = status.get_running_statuses(), status.get_terminal_statuses()
-    assert set(running_) | set(ended) == set(status.list())
+    ending = status.get_post_processing_statuses()
+    assert {"CancelRequested", "Finalizing"} == set(ending)
+    assert set(running_) | set(ending) | set(ended) == set(status.list())
     assert not set(running_) & set(ended)
     assert {"Completed", "Failed", "Canceled"} == set(ended)
 

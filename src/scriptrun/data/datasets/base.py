@@ -163,6 +163,15 @@ class AbstractDataset:
         UserErrorException if the name is taken and ``create_new_version`` is false, and
         DatasetValidationError if there are no files.
         """
+        create_new_version = create_new_version or update_if_exist
+        if (
+            exist_ok
+            and not create_new_version
+            and dataset_versions.version_numbers(workspace, name)
+        ):
+            existing = AbstractDataset.get_by_name(workspace, name)
+            if isinstance(existing, type(self)):
+                return existing
         facts = self._facts(workspace, with_digests=True)
         head = {
             "type": self.kind,
