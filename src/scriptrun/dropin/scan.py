@@ -16,12 +16,6 @@ from scriptrun.dropin.notebook import syntax
 from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 
-_PRINT = re.compile(
-    r"^\s*(print|exec) +[^=(\s.,)]|^\s*except [\w.]+, *\w+:|^\s*raise \w+, ", re.MULTILINE
-)
-_PYTHON_2 = "It seems to be Python 2. Convert it to Python 3 first, for example with 2to3."
-
-
 #: Python that runs in a process of its own
 _OTHER_PROCESS = ("python", "python3")
 #: magics whose cells are checked, and those whose cells are no code that could use azureml

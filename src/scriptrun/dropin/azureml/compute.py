@@ -36,6 +36,12 @@ class ComputeTarget:
     provisioning_state = "Succeeded"
     provisioning_errors = None
     is_attached = False
+    # what a cluster of Azure has, and a local target lacks
+    created_on = modified_on = None
+    vnet_resourcegroup_name = vnet_name = subnet_name = None
+    admin_username = admin_user_password = admin_user_ssh_key = None
+    identity_type = identity_id = None
+    remote_login_port_public_access = "NotSpecified"
 
     def __new__(cls, workspace: WorkspaceFiles, name: str, **kwargs: object) -> ComputeTarget:  # noqa: D102
         if name not in compute_targets.all_targets(workspace) and not compute_targets.is_alias(
@@ -109,6 +115,11 @@ class ComputeTarget:
     def description(self) -> str | None:
         """The description it was created with."""
         return self._facts.get("description")
+
+    @property
+    def cluster_resource_id(self) -> str | None:
+        """The cluster's address in Azure: None, since it is local."""
+        return None
 
     @property
     def vm_size(self) -> str:
@@ -197,7 +208,7 @@ class AmlCompute(ComputeTarget):
 
     provisioning_configuration = staticmethod(provisioning.cluster)
 
-    def wait_for_completion(  # type: ignore[override]  # v1 orders the parameters so
+    def wait_for_completion(  # type: ignore[override]  # as v1 declares it
         self,
         show_output: bool = False,
         min_node_count: int | None = None,

@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     "from_pandas_dataframe to_spark_dataframe to_pandas_dataframe head sample __getitem__",
     "Use Dataset.Tabular.from_delimited_files or from_parquet_files.",
 )
+@absent(
+    "register update",
+    "Call register of what Dataset.File or Dataset.Tabular returns; change tags with add_tags.",
+)
+@absent_properties(
+    "workspace definition definition_version is_visible state",
+    "Dataset.File and Dataset.Tabular create datasets, which have a version and its files.",
+)
 class Dataset(dataset.Dataset):
     """``Dataset.File`` and ``Dataset.Tabular`` create datasets; ``get_by_name`` loads them."""
 

@@ -75,8 +75,18 @@ class Workspace(workspace.Workspace):
         return super().from_config(config_file if config_file.is_file() else path, **kwargs)
 
     @classmethod
-    def get(
-        cls, name: str, *args: object, path: str | os.PathLike[str] | None = None, **kwargs: object
+    def get(  # type: ignore[override]  # as v1 declares it
+        cls,
+        name: str,
+        auth: object = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        cloud: str = "AzureCloud",
+        id: str | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        **kwargs: object,
     ) -> Self:
         """Open the workspace of the current directory; create ``name`` if there is none."""
         if args or kwargs:
@@ -86,9 +96,45 @@ class Workspace(workspace.Workspace):
         return super().get(name, path=path) if path else cls(_root(name, facts))
 
     @classmethod
-    def create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
-        """Create the workspace ``name`` here; arguments specific to Azure are only recorded."""
-        if args or any(kwargs.get(key) for key in ("auth", "subscription_id", "location")):
+    def create(  # type: ignore[override]  # as v1 declares it
+        cls,
+        name: str,
+        auth: object = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        create_resource_group: bool = True,
+        sku: str = "basic",
+        tags: dict[str, str] | None = None,
+        friendly_name: str | None = None,
+        storage_account: str | None = None,
+        key_vault: str | None = None,
+        app_insights: str | None = None,
+        container_registry: str | None = None,
+        adb_workspace: str | None = None,
+        primary_user_assigned_identity: str | None = None,
+        cmk_keyvault: str | None = None,
+        resource_cmk_uri: str | None = None,
+        hbi_workspace: bool = False,
+        default_cpu_compute_target: object = None,
+        default_gpu_compute_target: object = None,
+        private_endpoint_config: object = None,
+        private_endpoint_auto_approval: bool = True,
+        exist_ok: bool = False,
+        show_output: bool = True,
+        user_assigned_identity_for_cmk_encryption: str | None = None,
+        system_datastores_auth_mode: str = "accessKey",
+        v1_legacy_mode: bool | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        **kwargs: object,
+    ) -> Self:
+        """Create the workspace ``name`` here.
+
+        Of the arguments specific to Azure, the subscription, the resource group and the location
+        are recorded, and the others ignored.
+        """
+        if auth or subscription_id or location:
             one_time_notes.cloud()
         return super().create(name, *args, **kwargs)
 
