@@ -28,7 +28,7 @@ from scriptrun.tracking import events, run_folder, run_state
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any, Protocol
+    from typing import Any
 
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
@@ -38,16 +38,10 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
     from scriptrun.data.datasets.base import AbstractDataset
     from scriptrun.data.datastores.references import DataPath
-    from scriptrun.registry.workspace_files import WorkspaceFiles
+    from scriptrun.registry.compute_targets import Compute
     from scriptrun.remote.client import RemoteRuns
     from scriptrun.runs.metric_history import MetricHistory
     from scriptrun.runtime.hints import Json, StrPath
-
-    class Compute(Protocol):
-        """A compute target, such as azureml's."""
-
-        name: str
-        workspace: WorkspaceFiles
 
 
 @absent("add_type_provider", "scriptrun has only one run type.")

@@ -14,9 +14,18 @@ from scriptrun.store.records import Shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from scriptrun.engines.base import Engine
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
+
+    class Compute(Protocol):
+        """A compute target as an object, such as azureml's."""
+
+        name: str
+        workspace: WorkspaceFiles
+
 
 DEFAULT = "local"
 

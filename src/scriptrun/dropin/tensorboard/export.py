@@ -90,5 +90,5 @@ def _plain(value: object) -> float | str:
 def not_installed() -> UserErrorException:
     """The error where tensorboard is missing."""
     return UserErrorException(
-        "tensorboard is not installed in this environment.", "Run: pip install tensorboard"
+        "TensorBoard is not installed in this environment.", "Run: pip install tensorboard"
     )
