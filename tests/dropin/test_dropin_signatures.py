@@ -120,6 +120,24 @@ def test_a_sweep_of_the_old_name_takes_its_arguments_in_either_order():
                primary_metric_goal="MINIMIZE", max_total_runs=3).run_config is config  # fmt: skip
 
 
+def test_functions_are_accepted():
+    functions = BOARD["azureml.tensorboard.export"]["functions"]
+    for name, signature in functions.items():
+        found = getattr(importlib.import_module("azureml.tensorboard.export"), name)
+        assert exact_signatures.problem(found, signature) == ""
+
+
+def test_a_sweep_of_the_old_name_takes_its_arguments_in_either_order():
+    old = find("azureml.train.hyperdrive.runconfig.HyperDriveRunConfig")
+    space = find("azureml.train.hyperdrive.sampling.RandomParameterSampling")({})
+    config = find("azureml.core.script_run_config.ScriptRunConfig")(".", "train.py")
+    for made in (old(config, space, "loss", "MINIMIZE", 3), old(space, "loss", "MINIMIZE", 3)):
+        assert (made.hyperparameter_sampling, made.primary_metric_name) == (space, "loss")
+        assert made.max_total_runs == 3
+    assert old(estimator=config, hyperparameter_sampling=space, primary_metric_name="loss",
+               primary_metric_goal="MINIMIZE", max_total_runs=3).run_config is config  # fmt: skip
+
+
 def is_on_the_page(full: str, page: str) -> bool:
     """Whether the page names a class or its package, or a method with its class."""
     parts = full.split(".")
