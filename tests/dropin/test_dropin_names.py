@@ -156,7 +156,9 @@ def test_what_a_module_imports_from_another_is_the_others(module, name, first):
 
 def test_a_name_that_no_module_has_is_an_error():
     for module in ("azureml.core.workspace", "azureml.core", "azureml"):
-        with pytest.raises(AttributeError, match=r"no attribute 'Workspac'\. Did you mean 'Workspace'"):
+        with pytest.raises(
+            AttributeError, match=r"no attribute 'Workspac'\. Did you mean 'Workspace'"
+        ):
             importlib.import_module(module).Workspac
 
 

@@ -431,7 +431,9 @@ def alternative(module: str, name: str = "") -> str | None:
     advice = LEFT_OUT.get(module, {}).get(name) or package_alternative(module)
     if advice is None and _may_import(module, name):
         homes = _homes_of(module, name)
-        advice = next((LEFT_OUT[home][name] for home in homes if name in LEFT_OUT.get(home, {})), None)
+        advice = next(
+            (LEFT_OUT[home][name] for home in homes if name in LEFT_OUT.get(home, {})), None
+        )
         advice = advice or package_alternative(homes[0])
     return advice
 

@@ -122,6 +122,12 @@ def _resolve(module: str, name: str) -> object:
         return importlib.import_module(f"{module}.{name}")
     advice = None if name.startswith("__") else api_table.alternative(module, name)
     if advice is None:
-        near = "" if name.startswith("__") else suggestion.question(name, api_table.known_names(module))
-        raise AttributeError(f"module {module!r} has no attribute {name!r}. {near}".rstrip(". ") + ".")
+        near = (
+            ""
+            if name.startswith("__")
+            else suggestion.question(name, api_table.known_names(module))
+        )
+        raise AttributeError(
+            f"module {module!r} has no attribute {name!r}. {near}".rstrip(". ") + "."
+        )
     return unsupported.missing(module, name, advice)

@@ -106,7 +106,8 @@ class Tensorboard:
                 break  # another process has not taken the port meanwhile
         last = (output.strip().splitlines() or ["it printed nothing"])[-1]
         raise UserErrorException(
-            f"TensorBoard did not start: {last}", f"Try: {sys.executable} -m tensorboard.main --help"
+            f"TensorBoard did not start: {last}",
+            f"Try: {sys.executable} -m tensorboard.main --help",
         )
 
     def _follow(self, root: Path) -> None:

@@ -67,9 +67,7 @@ def _export(run: Run, folder: Path) -> list[str]:
     return [name for name, found in scalars.items() if not found]
 
 
-def _scalars(
-    name: str, points: Iterator[MetricPoint]
-) -> Iterator[tuple[str, int, float, float]]:
+def _scalars(name: str, points: Iterator[MetricPoint]) -> Iterator[tuple[str, int, float, float]]:
     """Each number of a metric: tag, step, value, and seconds since 1970."""
     for number, point in enumerate(points):
         step = number if point.step is None else int(point.step)
