@@ -1,4 +1,4 @@
-"""Writes src/scriptrun/dropin/homes_table.py from the lists of the SDK v1, or with --check compares.
+"""Writes src/scriptrun/dropin/homes_table.py from lists of the SDK v1; with --check compares.
 
 The lists are tests/dropin/signatures*.json: each class by the module that defines it, with its
 ``aliases``, the modules whose namespaces have it too.
@@ -18,7 +18,7 @@ TABLE = ROOT / "src" / "scriptrun" / "dropin" / "homes_table.py"
 LISTS = ("signatures.json", "signatures_inference.json", "signatures_tensorboard.json")
 #: sections of a run configuration share names with what users mean: those come last
 LAST = "azureml.core.runconfig"
-HEAD = '''"""Which module of the SDK v1 defines each of its classes; tools/azureml_homes.py writes this file.
+HEAD = '''"""Which module of the SDK v1 defines each class; tools/azureml_homes.py writes this file.
 
 The SDK's modules import classes from each other, and old code imports them from any of them.
 """

@@ -1,4 +1,4 @@
-"""Which module of the SDK v1 defines each of its classes; tools/azureml_homes.py writes this file.
+"""Which module of the SDK v1 defines each class; tools/azureml_homes.py writes this file.
 
 The SDK's modules import classes from each other, and old code imports them from any of them.
 """

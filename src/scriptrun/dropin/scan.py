@@ -29,19 +29,6 @@ _PYTHON_2 = re.compile(
 _IMPORTS = re.compile(r"(from|import)\s+azureml\b")
 
 
-#: Python that runs in a process of its own
-_OTHER_PROCESS = ("python", "python3")
-#: magics whose cells are checked, and those whose cells are no code that could use azureml
-_CHECKED = (*syntax.PYTHON_MAGICS, *_OTHER_PROCESS, "writefile", "file")
-_NOT_CODE = ("html", "HTML", "latex", "markdown", "md", "md-sandbox", "svg", "SVG", "css")
-#: statements that only Python 2 accepts, as they begin or stand in a line
-_PYTHON_2 = re.compile(
-    r"^(print\s+[^\s(=.]|print\s*>>|exec\s+[^\s(=.]|raise\s+[\w.]+\s*,"
-    r"|except\s+[\w.(), ]+,\s*\w+\s*:)|<>|`|\b0[0-7]+\b|\bur['\"]"
-)
-_IMPORTS = re.compile(r"(from|import)\s+azureml\b")
-
-
 class UnsupportedName(NamedTuple):
     """An unsupported name: where it is used, and what to use instead.
 

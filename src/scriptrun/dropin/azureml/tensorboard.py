@@ -128,7 +128,7 @@ def require() -> None:
     """Raise UserErrorException if TensorBoard is not installed in this Python."""
     if importlib.util.find_spec("tensorboard") is None:
         raise UserErrorException(
-            f"azureml.tensorboard requires tensorboard, which is not installed in {sys.executable}.",
+            f"azureml.tensorboard requires tensorboard, which {sys.executable} does not have.",
             "Run: pip install tensorboard",
         )
 
@@ -152,7 +152,7 @@ def with_children(runs: Sequence[Run]) -> Iterator[Run]:
 
 
 def _event_files(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """A run's event files, and where they lie in it; those of its working directory while active."""
+    """A run's event files and their paths in it, also those in the working directories."""
     for base in (folder, *sorted(folder.glob("work*"))):
         for name in _FOLDERS:
             for parent, _, names in os.walk(base / name):

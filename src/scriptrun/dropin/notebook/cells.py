@@ -112,8 +112,8 @@ def _code_cells(notebook: object) -> list[CodeCell]:
         raise ValueError("its cells are malformed") from None
 
 
-def _raw_cells(notebook: Json) -> Json:
-    raw_cells = notebook.get("cells")
+def _raw_cells(notebook: Json) -> list[Json]:
+    raw_cells: list[Json] | None = notebook.get("cells")
     if raw_cells is None:  # nbformat 3
         raw_cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
     return raw_cells
