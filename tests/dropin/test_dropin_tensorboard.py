@@ -14,7 +14,7 @@ import pytest
 
 from scriptrun import Experiment, ScriptRunConfig, Workspace
 from scriptrun.dropin import finder
-from scriptrun.dropin.azureml import tensorboard
+from scriptrun.dropin.azureml import tensorboard, tensorboard_export
 from scriptrun.exceptions import UserErrorException
 
 SCRIPT = """
@@ -169,6 +169,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path):
 def test_metrics_are_exported(workspace, board, tmp_path):
     from azureml.tensorboard.export import export_to_tensorboard
 
+    assert export_to_tensorboard is tensorboard_export.export_to_tensorboard
     experiment = Experiment(workspace, "e")
     run = experiment.start_logging(snapshot_directory=None)
     for value in (3, 1, 2):
