@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from scriptrun.config.section_base import Section
-from scriptrun.spec.absent import absent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +87,6 @@ class DataLocation(Section):
         super().__init__(dataset=dataset, data_path=data_path, uri=uri)
 
 
-@absent("create", "Pass dataset.as_named_input(name) in the arguments, or Data(data_location=...).")
 class Data(Section):
     """One named input: its location and how the job gets it (direct, mount or download)."""
 
@@ -118,6 +116,21 @@ class Data(Section):
             path_on_compute=path_on_compute,
             overwrite=overwrite,
             options=options,
+        )
+
+    @staticmethod
+    def create(data: Any) -> Data:
+        """The input that a DatasetConsumptionConfig, or a dataset itself, describes."""
+        if isinstance(data, Data):
+            return data
+        dataset = getattr(data, "dataset", data)
+        version = dataset.version if dataset.version is None else str(dataset.version)
+        mode = getattr(data, "mode", None)
+        return Data(
+            DataLocation(Dataset(dataset.id, dataset.name, version)),
+            mechanism=mode or "direct",
+            environment_variable_name=data.name if mode else None,
+            path_on_compute=getattr(data, "path_on_compute", None),
         )
 
 
@@ -154,14 +167,8 @@ class DatasetRegistrationOptions(Section):
 
     additional_transformation: str | None = None
 
-    def __init__(
-        self,
-        additional_transformations: str | None = None,
-        additional_transformation: str | None = None,
-    ) -> None:
-        super().__init__(
-            additional_transformation=additional_transformations or additional_transformation
-        )
+    def __init__(self, additional_transformations: str | None = None) -> None:
+        super().__init__(additional_transformation=additional_transformations)
 
 
 class RegistrationOptions(Section):

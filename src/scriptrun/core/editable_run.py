@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scriptrun.runs import marks
 from scriptrun.runtime.injob.run import Run as ScriptRun
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking import run_edits, run_marks
 
@@ -16,11 +17,21 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
 
 
+@absent("add_type_provider", "scriptrun has only one run type.")
+@absent("get_docs_url", "See help(Run).")
 class EditableRun(ScriptRun):
     """Base of ``Run``: changes outside its script are on the disk once they return."""
 
     workspace: Workspace
     path: Path
+
+    #: SDK v1's type of a run that is no other kind
+    RUN_TYPE = "azureml.scriptrun"
+
+    @property
+    def identity(self) -> str:
+        """The run's ID, by another name of it in SDK v1."""
+        return self.id
 
     def _write_event(self, kind: str, **fields: object) -> None:
         if os.environ.get("SCRIPTRUN_RUN_ID"):

@@ -54,6 +54,18 @@ class Experiment:
         """The experiment's id: its name."""
         return self.name
 
+    identity = id
+
+    @property
+    def workspace_object(self) -> Workspace:
+        """The workspace, by another name of it in SDK v1."""
+        return self.workspace
+
+    @property
+    def portal_url(self) -> str:
+        """The same as ``get_portal_url()``."""
+        return self.get_portal_url()
+
     @property
     def tags(self) -> Json:
         """The experiment's tags."""

@@ -17,7 +17,6 @@ from scriptrun.runs import status as run_status
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob.run import Run as ScriptRun
 from scriptrun.spec import states
-from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json, StrPath
 
 
-@absent("add_type_provider", "scriptrun has only one run type.")
-@absent("get_docs_url", "See help(Run).")
 class Run(Rerunnable, EditableRun):
     """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` return it.
 

@@ -209,7 +209,7 @@ class Workspace(WorkspaceFiles):
         criteria = Criteria(query, older_than, removed_before)
         return prune.plan(self, criteria) if dry_run else prune.prune(self, criteria)
 
-    def delete(self, *args: object, **kwargs: object) -> None:
+    def delete(self, delete_dependent_resources: bool = False, no_wait: bool = False) -> None:
         """Delete ``.scriptrun/`` with all runs. Raises WorkspaceException while a run is active."""
         from scriptrun.core.run import Run
 

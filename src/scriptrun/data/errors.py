@@ -44,11 +44,29 @@ class NoRanges(DatastoreException):
     """The server does not support range requests."""
 
 
-class DatasetValidationError(UserErrorException):
+class _DatasetError(UserErrorException):
+    """An error of a dataset; ``exception``, or ``hint``, is its cause or what to do about it."""
+
+    def __init__(
+        self,
+        message: str = "",
+        exception: str | BaseException | None = None,
+        exception_message: str = "",
+        inner_exception: BaseException | None = None,
+        *,
+        hint: str = "",
+        **kwargs: object,
+    ) -> None:
+        super().__init__(message, exception or hint, exception_message, inner_exception)
+        self.compliant_message = self.message
+        self.validation_error_code = ""
+
+
+class DatasetValidationError(_DatasetError):
     """A dataset's definition is invalid or matches no files."""
 
 
-class DatasetExecutionError(UserErrorException):
+class DatasetExecutionError(_DatasetError):
     """A dataset's files cannot be read as described."""
 
 

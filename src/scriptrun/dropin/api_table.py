@@ -15,8 +15,8 @@ _SECTIONS = {
     "RegistrationOptions UploadOptions Uri Dataset DataPath",
 }
 _ESTIMATORS = "scriptrun.dropin.azureml.estimators"
-_BOARD = "scriptrun.dropin.tensorboard.board"
-_EXPORT = "scriptrun.dropin.tensorboard.export"
+_TENSORBOARD = "scriptrun.dropin.tensorboard.board"
+_TENSORBOARD_EXPORT = "scriptrun.dropin.tensorboard.export"
 _PRIVATE = "scriptrun.dropin.azureml.private_names"
 _DISTRIBUTED = "Gloo Mpi Nccl ParameterServer"
 _ENVIRONMENT = {
@@ -88,8 +88,6 @@ _SWEEPS = {
 }
 _HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
 
-_TENSORBOARD = {"scriptrun.dropin.azureml.tensorboard": "Tensorboard"}
-_TENSORBOARD_EXPORT = {"scriptrun.dropin.azureml.tensorboard_export": "export_to_tensorboard"}
 
 #: azureml module: scriptrun module: its names (``name``, or ``name=its name there``), without those
 #: for serving
@@ -211,12 +209,12 @@ _OWN: dict[str, dict[str, str]] = {
     },
     "azureml.data.file_dataset": _DATASETS,
     "azureml.data.tabular_dataset": _DATASETS,
-    "azureml.tensorboard": {_BOARD: "Tensorboard"},
-    "azureml.tensorboard.tensorboard": {_BOARD: "Tensorboard"},
-    "azureml.tensorboard.export": {_EXPORT: "export_to_tensorboard"},
-    "azureml.contrib.tensorboard": {_BOARD: "Tensorboard"},
-    "azureml.contrib.tensorboard.tensorboard": {_BOARD: "Tensorboard"},
-    "azureml.contrib.tensorboard.export": {_EXPORT: "export_to_tensorboard"},
+    "azureml.tensorboard": {_TENSORBOARD: "Tensorboard"},
+    "azureml.tensorboard.tensorboard": {_TENSORBOARD: "Tensorboard"},
+    "azureml.tensorboard.export": {_TENSORBOARD_EXPORT: "export_to_tensorboard"},
+    "azureml.contrib.tensorboard": {_TENSORBOARD: "Tensorboard"},
+    "azureml.contrib.tensorboard.tensorboard": {_TENSORBOARD: "Tensorboard"},
+    "azureml.contrib.tensorboard.export": {_TENSORBOARD_EXPORT: "export_to_tensorboard"},
     "azureml.telemetry": {
         "scriptrun.dropin.azureml.telemetry": "set_diagnostics_collection UserType "
         "INSTRUMENTATION_KEY get_telemetry_log_handler",
@@ -247,12 +245,6 @@ _OWN: dict[str, dict[str, str]] = {
     "azureml.train.dnn._pytorch": {_ESTIMATORS: "PyTorch"},
     "azureml.train.dnn._tensorflow": {_ESTIMATORS: "TensorFlow"},
     "azureml.train.sklearn": {_ESTIMATORS: "SKLearn"},
-    "azureml.tensorboard": _TENSORBOARD,
-    "azureml.tensorboard.export": _TENSORBOARD_EXPORT,
-    "azureml.tensorboard.tensorboard": _TENSORBOARD,
-    "azureml.contrib.tensorboard": {**_TENSORBOARD, **_TENSORBOARD_EXPORT},
-    "azureml.contrib.tensorboard.export": _TENSORBOARD_EXPORT,
-    "azureml.contrib.tensorboard.tensorboard": _TENSORBOARD,
     "azureml.widgets": {"scriptrun.dropin.azureml.widgets": "RunDetails"},
 }
 

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scriptrun.dropin import api_table
+from scriptrun.dropin import api_table, finder
+from scriptrun.spec import absent
 
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
@@ -45,8 +48,30 @@ def _unsupported() -> Iterator[str]:
         names.setdefault(instead, []).append(f"{prefix}`{package}`")
     for method, instead in sorted(api_table.LEFT_OUT_METHODS.items()):
         names.setdefault(instead, []).append(f"`.{method}()`")
+    for member, instead in sorted(_absent_members()):
+        names.setdefault(instead, []).append(f"`{member}`")
     for instead, group in names.items():
         yield f"| {', '.join(group)} | {instead} |"
+
+
+def _absent_members() -> Iterator[tuple[str, str]]:
+    """Yield each method and property that a class refuses (``spec.absent``), and its advice."""
+    finder.enable()
+    found = set[tuple[str, str]]()
+    for module, sources in api_table.PROVIDED.items():
+        for name in " ".join(sources.values()).split():
+            public_name = name.partition("=")[0]
+            value = getattr(importlib.import_module(module), public_name)
+            if isinstance(value, type):
+                found.update(_absent_of(public_name, value))
+    yield from found
+
+
+def _absent_of(name: str, owner: type) -> Iterator[tuple[str, str]]:
+    for member in dir(owner):
+        text = str(inspect.getattr_static(owner, member).__doc__ or "")
+        if text.startswith(absent.MARK):
+            yield f"{name}.{member}", text.removeprefix(absent.MARK)
 
 
 def _code(names: Sequence[str]) -> str:

@@ -300,7 +300,7 @@ class WorkspaceFiles:
     ) -> None:
         """Write ``.azureml/config.json`` below ``path`` (default: here), for ``from_config``.
 
-        ``path`` may be the ``.azureml`` folder itself, and ``file_name`` another name of the file.
+        ``path`` may be the ``.azureml`` folder itself. ``file_name`` replaces ``config.json``.
         """
         folder = Path(path or ".")
         if folder.name != ".azureml":

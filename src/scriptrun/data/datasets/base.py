@@ -134,6 +134,11 @@ class AbstractDataset:
         return datetime.datetime.fromisoformat(created) if created else None
 
     @property
+    def partition_keys(self) -> list[str]:
+        """The columns that come from the files' paths; only tables have any."""
+        return []
+
+    @property
     def sources(self) -> list[str]:
         """The sources of its files, as text."""
         return [str(source) for source in self._content.sources]
@@ -156,8 +161,15 @@ class AbstractDataset:
         description: str | None = None,
         tags: dict[str, str] | dict[str, str | None] | None = None,
         create_new_version: bool = False,
+        *,
+        exist_ok: bool = False,
+        update_if_exist: bool = False,
+        visible: bool = True,
     ) -> Self:
         """List the files, and store that list as the next version of ``name``.
+
+        ``update_if_exist`` is an old name of ``create_new_version``; ``exist_ok`` alone returns the
+        latest version of a name that is taken; ``visible`` is ignored.
 
         A dataset that equals the latest version gets that version's number. Raises
         UserErrorException if the name is taken and ``create_new_version`` is false, and

@@ -315,10 +315,8 @@ class TabularDatasetFactory:
     ) -> TabularDataset:
         """Write ``dataframe`` as Parquet to ``target``, and register it as ``name``.
 
-        The file's folder is named after its content, also without ``make_target_path_unique``;
-        ``row_group_size`` has no effect.
-
-        The same rows again make no new version.
+        The same rows again make no new version. ``row_group_size`` and ``make_target_path_unique``
+        have no effect: the path below ``target`` is that of the content.
         """
         source = sources.parse(target)[0]
         datastore = source.store_ref.datastore

@@ -20,6 +20,7 @@ from scriptrun.data.stores.local import LocalStore, names_to_upload
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.stores.protocol import Store, normalize_path
 from scriptrun.data.stores.web import WebStore
+from scriptrun.spec.absent import absent_properties
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import records as store_records
 from scriptrun.store.secrets import vault
@@ -39,6 +40,13 @@ __all__ = [
 ]
 
 
+_CREDENTIAL_TYPES = {
+    "sas_token": "Sas",
+    "account_key": "AccountKey",
+    "client_secret": "ServicePrincipal",
+}
+
+
 class AbstractDatastore:
     """Named storage for files in ``workspace``. Its settings are attributes, as in the SDK v1.
 
@@ -47,6 +55,8 @@ class AbstractDatastore:
 
     datastore_type: ClassVar[str] = ""
     kind: ClassVar[str] = ""
+    #: settings that SDK v1's datastores of this type have, None if they were not given
+    _unset: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, workspace: WorkspaceLike | None, name: str, settings: Record) -> None:
         self.workspace = workspace
@@ -187,6 +197,8 @@ class AbstractDatastore:
                 return store_credentials.find(settings["secret"]) if has_secret else None
         if name in settings:
             return settings[name]
+        if name in self._unset:
+            return None
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -215,7 +227,28 @@ class LocalDatastore(AbstractDatastore):
         return LocalStore(self.name, self.root)
 
 
-class AzureBlobDatastore(AbstractDatastore):
+class _AzureStorage(AbstractDatastore):
+    """Storage of Azure that a SAS token or an account key opens."""
+
+    _unset = (
+        *("container_name", "account_name", "subscription_id", "resource_group", "tenant_id"),
+        *("client_id", "resource_url", "authority_url", "service_data_access_auth_identity"),
+    )
+    workspace_msi_has_access = False
+
+    @property
+    def is_sas(self) -> bool:
+        """Whether it was registered with a SAS token."""
+        return self.settings.get("credential") == "sas_token"
+
+    @property
+    def credential_type(self) -> str | None:
+        """``Sas``, ``AccountKey`` or ``ServicePrincipal``; None if it was registered without."""
+        return _CREDENTIAL_TYPES.get(str(self.settings.get("credential")))
+
+
+@absent_properties("blob_service", "Use the datastore's upload and download, or its store.")
+class AzureBlobDatastore(_AzureStorage):
     """A container of Azure Blob Storage."""
 
     datastore_type = kind = "AzureBlob"
@@ -234,10 +267,13 @@ class AzureDataLakeGen2Datastore(AzureBlobDatastore):
     datastore_type = kind = "AzureDataLakeGen2"
 
 
-class AzureFileDatastore(AbstractDatastore):
+@absent_properties("file_service", "Mount the share, and register its folder as a local datastore.")
+class AzureFileDatastore(_AzureStorage):
     """An Azure file share, for v1 code. There is no driver: mount it and use a local datastore."""
 
     datastore_type = kind = "AzureFile"
+    protocol = "https"
+    endpoint = "core.windows.net"
 
     def _open(self) -> Store:
         raise DatastoreException(

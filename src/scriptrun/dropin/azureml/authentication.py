@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import namedtuple
 from enum import Enum
 
@@ -10,6 +9,7 @@ from scriptrun.dropin import one_time_notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
 
@@ -33,7 +33,7 @@ _NEVER = 253402300799  # the last second of the year 9999
 class AbstractAuthentication:
     """A login; it is ignored."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, cloud: str | None = None, **kwargs: object) -> None:
         one_time_notes.cloud()
 
     def get_authentication_header(self) -> dict[str, str]:
@@ -52,6 +52,9 @@ class AbstractAuthentication:
 class ArmTokenAuthentication(AbstractAuthentication):
     """Login with a token."""
 
+    def __init__(self, arm_access_token: str, cloud: str | None = None) -> None:
+        super().__init__(cloud)
+
     def update_arm_access_token(self, new_arm_access_token: str) -> None:
         """Accept and ignore a token."""
 
@@ -61,32 +64,67 @@ class AzureCliAuthentication(AbstractAuthentication):
 
 
 class AzureMLTokenAuthentication(AbstractAuthentication):
-    """Login with the token of a run."""
+    """Login with the token of a run; the token is kept, and never used."""
 
     EXPIRATION_THRESHOLD_IN_SECONDS = 95
     REFRESH_INTERVAL_IN_SECONDS = 30
 
-    @property
-    def token(self) -> str:
-        """An empty token: none is needed."""
-        return ""
-
-    @property
-    def expiry_time(self) -> datetime.datetime:
-        """When the token expires: never."""
-        return datetime.datetime.fromtimestamp(_NEVER, datetime.UTC)
+    def __init__(
+        self,
+        azureml_access_token: str,
+        expiry_time: object = None,
+        host: str | None = None,
+        subscription_id: str | None = None,
+        resource_group_name: str | None = None,
+        workspace_name: str | None = None,
+        experiment_name: str | None = None,
+        run_id: str | None = None,
+        user_email: str | None = None,
+        experiment_id: str | None = None,
+        cloud: str = "AzureCloud",
+    ) -> None:
+        super().__init__(cloud)
+        self.set_token(azureml_access_token, expiry_time)
 
     @classmethod
-    def create(cls, *args: object, **kwargs: object) -> AzureMLTokenAuthentication:
-        """Return a login; the arguments are ignored."""
-        return cls()
+    def create(
+        cls,
+        azureml_access_token: str,
+        expiry_time: object,
+        host: str | None,
+        subscription_id: str | None,
+        resource_group_name: str | None,
+        workspace_name: str | None,
+        experiment_name: str | None,
+        run_id: str | None,
+        user_email: str | None = None,
+        experiment_id: str | None = None,
+    ) -> AzureMLTokenAuthentication:
+        """Return a login with this token; what it is for is ignored."""
+        return cls(azureml_access_token, expiry_time)
 
-    def set_token(self, *args: object, **kwargs: object) -> None:
-        """Accept and ignore a token."""
+    def set_token(self, token: str, expiry_time: object) -> None:
+        """Replace the token."""
+        self._token, self._expiry_time = token, expiry_time
+
+    @property
+    def token(self) -> str:
+        """The token."""
+        return self._token
+
+    @property
+    def expiry_time(self) -> object:
+        """The time at which the token expires, as it was passed."""
+        return self._expiry_time
 
 
 class InteractiveLoginAuthentication(AbstractAuthentication):
     """Login in a browser."""
+
+    def __init__(
+        self, force: bool = False, tenant_id: str | None = None, cloud: str | None = None
+    ) -> None:
+        super().__init__(cloud)
 
 
 class MsiAuthentication(AbstractAuthentication):
@@ -96,6 +134,27 @@ class MsiAuthentication(AbstractAuthentication):
 class ServicePrincipalAuthentication(AbstractAuthentication):
     """Login with a service principal."""
 
+    def __init__(
+        self,
+        tenant_id: str,
+        service_principal_id: str,
+        service_principal_password: str,
+        cloud: str = "AzureCloud",
+        _enable_caching: bool = True,
+    ) -> None:
+        super().__init__(cloud)
+
 
 class TokenAuthentication(AbstractAuthentication):
-    """Login with tokens that a function returns."""
+    """Login with tokens that a function returns; the function is never called."""
+
+    def __init__(
+        self, get_token_for_audience: Callable[[Audience], str], cloud: str | None = None
+    ) -> None:
+        super().__init__(cloud)
+
+    def get_token(  # type: ignore[override]  # as in v1
+        self, audience: Audience = Audience.ARM
+    ) -> AccessToken:
+        """Return an empty token: none is needed, and Azure would reject it."""
+        return super().get_token(audience)

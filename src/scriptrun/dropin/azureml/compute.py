@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
@@ -12,7 +12,7 @@ from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.local.slots import DEFAULT_RUNS
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import WorkspaceFiles
-from scriptrun.spec import suggestion
+from scriptrun.spec import states, suggestion
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.run_kinds import handler
@@ -132,19 +132,22 @@ class ComputeTarget:
         return str(self._facts.get("vm_priority") or "dedicated")
 
     def wait_for_completion(
-        self,
-        show_output: bool = False,
-        is_delete_operation: bool = False,
-        **kwargs: object,
+        self, show_output: bool = False, is_delete_operation: bool = False, **kwargs: object
     ) -> None:
         """Return immediately: there is nothing to wait for."""
         if show_output:
             print(f"{self.name}: Succeeded; jobs run on the workspace's default compute target.")
 
-    def get_active_runs(self, *args: object, **kwargs: object) -> Iterator[Run]:
-        """Yield the active runs on this target, newest first."""
-        for run in Run.unfinished(Workspace(self.workspace.root)):
-            if run.job.target.name == self.name:
+    def get_active_runs(
+        self,
+        type: str | None = None,
+        tags: Mapping[str, object] | str | None = None,
+        properties: Mapping[str, object] | str | None = None,
+        status: str | None = None,
+    ) -> Iterator[Run]:
+        """Yield the active runs on this target, newest first; the arguments are as in Run.list."""
+        for run in Run.list_by_compute(self, type, tags, properties, status):
+            if not states.is_terminal(run.get_status()):
                 yield run
 
     def refresh_state(self) -> None:
@@ -214,9 +217,10 @@ class AmlCompute(ComputeTarget):
         min_node_count: int | None = None,
         timeout_in_minutes: float | None = 25,
         is_delete_operation: bool = False,
+        **kwargs: object,
     ) -> None:
         """Return immediately: there is nothing to wait for."""
-        super().wait_for_completion(show_output, is_delete_operation)
+        super().wait_for_completion(show_output)
 
     @property
     def scale_settings(self) -> provisioning.ScaleSettings:
@@ -267,6 +271,13 @@ class ComputeInstance(ComputeTarget):
     """A single machine: an alias of the workspace's default engine."""
 
     type = "ComputeInstance"
+    # what a machine of Azure has, and a local target lacks
+    ssh_public_access = False
+    admin_user_ssh_public_key = ssh_port = public_ip_address = private_ip_address = None
+    applications = errors = subnet_id = last_operation = created_by = None
+    assigned_user_object_id = assigned_user_tenant_id = None
+    instance_resource_id = None
+    instance_location = "local"
     provisioning_configuration = staticmethod(provisioning.machine)
 
     def start(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
@@ -295,6 +306,9 @@ class Status:
     state = "Running"
     current_node_count = target_node_count = 0
     errors = None
+    allocation_state_transition_time = provisioning_state_transition_time = None
+    creation_time = modified_time = node_state_counts = None
+    created_by_user_name = created_by_user_id = created_by_user_org = None
 
     def __init__(self, target: ComputeTarget | None = None, **facts: object) -> None:
         self.vm_size = target.vm_size if target else "LOCAL"

@@ -6,7 +6,7 @@ from enum import Enum
 
 from scriptrun.core import dataset
 from scriptrun.data.datasets.base import AbstractDataset
-from scriptrun.spec.absent import absent
+from scriptrun.spec.absent import absent, absent_properties
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     "archive deprecate reactivate get_definition get_definitions update_definition",
     "Registered versions are immutable; register a new one, or use unregister_all_versions().",
 )
-@absent("register update", "Create it with Dataset.File or Dataset.Tabular, and register that.")
 @absent(
     "create_snapshot delete_snapshot get_snapshot get_all_snapshots diff compare_profiles "
     "generate_profile get_profile",
@@ -48,19 +47,60 @@ class Dataset(dataset.Dataset):
     """``Dataset.File`` and ``Dataset.Tabular`` create datasets; ``get_by_name`` loads them."""
 
     @staticmethod
-    def from_delimited_files(path: Paths, *args: object, **kwargs: object) -> TabularDataset:
-        """Create a table of delimited files, as ``Dataset.Tabular.from_delimited_files`` does."""
-        return dataset.Dataset.Tabular.from_delimited_files(path)
+    def from_delimited_files(
+        path: Paths,
+        separator: str = ",",
+        header: PromoteHeadersBehavior | None = None,
+        encoding: FileEncoding | None = None,
+        quoting: bool = False,
+        infer_column_types: bool = True,
+        skip_rows: int = 0,
+        skip_mode: SkipLinesBehavior | None = None,
+        comment: str | None = None,
+        include_path: bool = False,
+        archive_options: object = None,
+        partition_format: str | None = None,
+    ) -> TabularDataset:
+        """Create a table of delimited files, as ``Dataset.Tabular.from_delimited_files`` does.
+
+        ``skip_rows`` and what follows it, but for ``include_path`` and ``partition_format``, have
+        no effect, and v1 ignores them too in what replaced this method.
+        """
+        return dataset.Dataset.Tabular.from_delimited_files(
+            path,
+            separator=separator,
+            header=PromoteHeadersBehavior.ALL_FILES_HAVE_SAME_HEADERS if header is None else header,
+            encoding="utf8" if encoding is None else encoding.name,
+            support_multi_line=quoting,
+            infer_column_types=infer_column_types,
+            include_path=include_path,
+            partition_format=partition_format,
+        )
 
     @staticmethod
-    def from_parquet_files(path: Paths, *args: object, **kwargs: object) -> TabularDataset:
+    def from_parquet_files(
+        path: Paths, include_path: bool = False, partition_format: str | None = None
+    ) -> TabularDataset:
         """Create a table of Parquet files."""
-        return dataset.Dataset.Tabular.from_parquet_files(path)
+        return dataset.Dataset.Tabular.from_parquet_files(
+            path, include_path=include_path, partition_format=partition_format
+        )
 
     @staticmethod
-    def from_json_files(path: Paths, *args: object, **kwargs: object) -> TabularDataset:
-        """Create a table of files with one JSON object per line."""
-        return dataset.Dataset.Tabular.from_json_lines_files(path)
+    def from_json_files(
+        path: Paths,
+        encoding: FileEncoding | None = None,
+        flatten_nested_arrays: bool = False,
+        include_path: bool = False,
+        partition_format: str | None = None,
+    ) -> TabularDataset:
+        """Create a table of files with one JSON object per line; nested arrays stay as they are."""
+        return dataset.Dataset.Tabular.from_json_lines_files(
+            path,
+            include_path=include_path,
+            partition_format=partition_format,
+            encoding="utf8" if encoding is None else encoding.name,
+        )
 
     @staticmethod
     def get(workspace: Workspace, name: str | None = None, id: str | None = None) -> Any:

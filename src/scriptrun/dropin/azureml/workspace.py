@@ -7,9 +7,9 @@ from pathlib import Path
 
 from scriptrun.core import workspace
 from scriptrun.dropin import one_time_notes
-from scriptrun.dropin.azureml import compute
+from scriptrun.dropin.azureml import compute, provisioning
 from scriptrun.dropin.azureml.experiment import Experiment, old_pins
-from scriptrun.spec.absent import absent
+from scriptrun.spec.absent import absent, absent_properties
 from scriptrun.spec.run_kinds import handler
 
 TYPE_CHECKING = False
@@ -26,10 +26,10 @@ _CONNECTIONS = (
 )
 #: Azure resources that each Azure workspace has
 _RESOURCES = ("applicationInsights", "containerRegistry", "keyVault", "storageAccount")
-#: attributes that only Azure workspaces have
-_AZURE_ATTRIBUTES = (*("discovery_url", "linked_services", "private_endpoints", "service_context"),)
+_ATTRIBUTES = "discovery_url linked_services private_endpoints service_context"
 
 
+@absent_properties(_ATTRIBUTES, "It is specific to Azure.")
 @absent(_CONNECTIONS, "It is specific to Azure.")
 class Workspace(workspace.Workspace):
     """The workspace in the current directory or above; it is created if there is none.
@@ -39,6 +39,12 @@ class Workspace(workspace.Workspace):
 
     DEFAULT_CPU_CLUSTER_NAME = "cpu-cluster"
     DEFAULT_GPU_CLUSTER_NAME = "gpu-cluster"
+    DEFAULT_CPU_CLUSTER_CONFIGURATION = provisioning.AmlComputeProvisioningConfiguration(
+        vm_size="STANDARD_DS2_V2", min_nodes=0, max_nodes=2
+    )
+    DEFAULT_GPU_CLUSTER_CONFIGURATION = provisioning.AmlComputeProvisioningConfiguration(
+        vm_size="STANDARD_NC6", min_nodes=0, max_nodes=2
+    )
 
     def __init__(
         self,
@@ -46,7 +52,11 @@ class Workspace(workspace.Workspace):
         resource_group: str | None = None,
         workspace_name: str | None = None,
         auth: object = None,
-        *args: object,
+        _location: str | None = None,
+        _disable_service_check: bool = False,
+        _workspace_id: str | None = None,
+        sku: str = "basic",
+        tags: dict[str, str] | None = None,
         **kwargs: object,
     ) -> None:
         root: str | os.PathLike[str] = subscription_id
@@ -89,10 +99,13 @@ class Workspace(workspace.Workspace):
         **kwargs: object,
     ) -> Self:
         """Open the workspace of the current directory; create ``name`` if there is none."""
-        if args or kwargs:
+        facts = {
+            "subscription_id": subscription_id,
+            "resource_group": resource_group,
+            "location": location,
+        }
+        if auth or id or kwargs or any(facts.values()):
             one_time_notes.cloud()
-        accepted = ("subscription_id", "resource_group", "location")
-        facts = {key: value for key, value in kwargs.items() if key in accepted}
         return super().get(name, path=path) if path else cls(_root(name, facts))
 
     @classmethod
@@ -136,10 +149,11 @@ class Workspace(workspace.Workspace):
         """
         if auth or subscription_id or location:
             one_time_notes.cloud()
-        return super().create(name, *args, **kwargs)
+        place = (auth, subscription_id, resource_group, location)
+        return super().create(name, *place, tags=tags, exist_ok=exist_ok, path=path)
 
     @classmethod
-    def _get_or_create(cls, name: str, *args: object, **kwargs: object) -> Self:
+    def _get_or_create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
         """Open the workspace here, or create it, with the arguments of ``create``."""
         return cls.create(name, *args, **{**kwargs, "exist_ok": True})
 
@@ -199,7 +213,7 @@ class Workspace(workspace.Workspace):
 
     @staticmethod
     def list(
-        subscription_id: str = "", *args: object, **kwargs: object
+        subscription_id: str = "", auth: object = None, resource_group: str | None = None
     ) -> dict[str, list[Workspace]]:
         """Return the current directory's workspace in v1's format: a list by name."""
         one_time_notes.cloud()
@@ -210,11 +224,6 @@ class Workspace(workspace.Workspace):
     def setup(cls) -> Self:
         """Open the workspace of the current directory."""
         return cls.from_config()
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _AZURE_ATTRIBUTES:
-            raise NotImplementedError(f"Workspace.{name} is specific to Azure and not supported.")
-        raise AttributeError(f"'Workspace' object has no attribute {name!r}")
 
 
 def _root(name: str, facts: Json) -> Path:

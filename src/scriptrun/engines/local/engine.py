@@ -22,6 +22,8 @@ from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from scriptrun.engines import containers
     from scriptrun.engines.local import requirements as local_requirements
 else:
@@ -49,6 +51,15 @@ class Local(Value):
 
     name: str = "local"
     max_runs: int | None = None
+    #: SDK v1's name for this kind of target
+    type: ClassVar[str] = "local"
+
+    @staticmethod
+    def deserialize_from_dict(
+        compute_target_name: str, compute_target_dict: dict[str, object]
+    ) -> Local:
+        """This machine, from what SDK v1 wrote of it."""
+        return Local()
 
     @property
     def traits(self) -> Traits:

@@ -15,12 +15,12 @@ class ScriptrunError(Exception):
 
     ``message`` is one or more sentences; ``hint`` says what to do, or is empty. ``exit_code`` is
     the exit code of the command line. ``exception_message`` is SDK v1's name for ``message``, its
-    second argument is ``inner_exception``, and further ones are ignored.
-    ``error_code`` is ``UserError`` if the caller has to act, else ``ServiceError``.
+    second argument is ``inner_exception``, and further ones are ignored. ``error_code`` is SDK v1's
+    kind of error: ``"UserError"``, else ``"SystemError"``.
     """
 
     exit_code = 2
-    error_code = "ServiceError"
+    error_code = "SystemError"
 
     def __init__(
         self,
@@ -40,23 +40,11 @@ class ScriptrunError(Exception):
         text = "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
         return text.translate(CONTROL_ESCAPES)
 
-    def __reduce__(self) -> "tuple[object, ...]":
-        return _restored, (type(self), self.args, dict(self.__dict__))
-
     def print_stacktrace(self) -> None:
         """Print the traceback, as SDK v1's errors do."""
         import traceback  # loaded only when something has gone wrong
 
         traceback.print_tb(self.__traceback__)
-
-
-def _restored(
-    kind: "type[ScriptrunError]", args: "tuple[object, ...]", state: "dict[str, object]"
-) -> ScriptrunError:
-    """The error that was pickled: its attributes, whatever its constructor takes."""
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(state)
-    return error
 
 
 class UserErrorException(ScriptrunError):
