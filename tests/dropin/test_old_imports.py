@@ -52,7 +52,7 @@ def test_a_typo_fails():
 def test_an_error_has_v1s_attributes_and_can_be_pickled(name):
     kind = getattr(importlib.import_module("azureml.exceptions"), name)
     error = kind("what", ValueError("why"))
-    assert error.error_code == ("ServiceError" if name == "AzureMLException" else "UserError")
+    assert error.error_code == ("SystemError" if name == "AzureMLException" else "UserError")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind and str(again) == again.message == "what"
     assert repr(again.inner_exception) == "ValueError('why')"

@@ -134,7 +134,6 @@ _OWN: dict[str, dict[str, str]] = {
         "scriptrun.core.run": "Run",
         **_SECTIONS,
         **_ENVIRONMENT,
-        "scriptrun.dropin.environment_definition": "EnvironmentDefinition",
         _CONFIG + "environments.sections": _ENVIRONMENT[_CONFIG + "environments.sections"]
         + " Cr=ContainerRegistry AzureContainerRegistry=ContainerRegistry",
         _CONFIG + "environments.environment": _ENVIRONMENT[_CONFIG + "environments.environment"]
