@@ -24,8 +24,6 @@ RUNTIME = timing.ROOT / "src/scriptrun/runtime"
 REPEATS, SECONDS = 5, 3
 #: how many connections send requests at once
 CONNECTIONS = (1, 8, 64)
-#: our servers
-SERVERS = ("uvicorn", "standard")
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 FUNCTION = """
@@ -113,7 +111,7 @@ class Server:
                 time.sleep(0.001)
 
 
-def ours(place: Path, runtime: Path, server: str = "") -> tuple[Server, Path]:
+def ours(place: Path, runtime: Path) -> tuple[Server, Path]:
     """Our server of the function, and its run's folder."""
     port = free_port()
     folder = Path(place, f"run{port}")
@@ -122,7 +120,6 @@ def ours(place: Path, runtime: Path, server: str = "") -> tuple[Server, Path]:
     (folder / order.FILE).write_text(json.dumps(given))
     entry = str(runtime / "scriptrun/runtime/serving/entry.py")
     variables = {"SCRIPTRUN_RUN_FOLDER": str(folder), "PYTHONPATH": str(runtime)}
-    variables["SCRIPTRUN_SERVER"] = server
     url = f"http://127.0.0.1:{port}/score"
     return Server([sys.executable, entry], place, url, **variables), folder
 
@@ -146,27 +143,22 @@ def requests(place: Path, runtime: Path) -> list[dict[str, object]]:
     """p50 and p99 of each number of connections; the servers take turns."""
     rows = []
     with ExitStack() as stack:
-        sides = {name: ours(place, runtime, name)[0] for name in SERVERS}
-        sides["plain uvicorn"] = uvicorn(place)
-        for server in sides.values():
+        both = {"ours": ours(place, runtime)[0], "uvicorn": uvicorn(place)}
+        for server in both.values():
             stack.enter_context(server).await_answer()
         for count in CONNECTIONS:
-            found: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+            found = {name: [] for name in both}
             for turn in range(REPEATS + 1):
-                for name, server in sides.items():
+                for name, server in both.items():
                     figures = load(server.url, count, place)
                     if turn:
                         found[name].append(figures)
             for index, percentile in enumerate(("p50", "p99")):
-                values = {
-                    name: statistics.median(figures[index] for figures in found[name])
-                    for name in sides
-                }
-                reference = values.pop("plain uvicorn")
-                for name, value in values.items():
-                    label = f"a request, {name} server, {count} connections, {percentile}"
-                    row = timing.row(label, value, "ms", "plain uvicorn", reference, "1.5 times")
-                    rows.append(row)
+                value, reference = (
+                    statistics.median(figures[index] for figures in found[name]) for name in both
+                )
+                label = f"a request, {count} connections, {percentile}"
+                rows.append(timing.row(label, value, "ms", "plain uvicorn", reference, "1.5 times"))
     return rows
 
 

@@ -109,7 +109,6 @@ LATE_OF_OURS = {
     "src/scriptrun/runtime/launcher/launcher.py": "only jobs of several ranks load what these need",
     "src/scriptrun/runtime/order.py": "only what an order names is loaded",
     "src/scriptrun/runtime/schedulers/__init__.py": "only what an order names is loaded",
-    "src/scriptrun/runtime/serving/http/choice.py": "a service starts without uvicorn, or with a broken one",
     "src/scriptrun/runtime/serving/entry.py": "its folder must not be searched, and only one part is loaded",
     "src/scriptrun/runtime/ranks/shim.py": "a rank's start must not wait for the package to load",
     "src/scriptrun/runtime/launcher/steps.py": "only jobs in containers, and those that hang, load these",

@@ -44,8 +44,6 @@ class Served:
         self.folder, self.work, self.runtime = folder, folder / "work", runtime
         self.work.mkdir(parents=True)
         self.process: subprocess.Popen[bytes] | None = None
-        #: the server that must answer; empty: whichever the environment has
-        self.server = ""
 
     def write(self, name: str, text: str) -> None:
         path = self.work / name
@@ -64,7 +62,7 @@ class Served:
         variables = {
             "PATH": os.defpath, "PYTHONPATH": str(self.runtime), "PYTHONDONTWRITEBYTECODE": "1",
             "SCRIPTRUN_RUN_FOLDER": str(self.folder), "SCRIPTRUN_RUN_ID": "digits_1_00000000",
-            "PYTHONIOENCODING": "utf-8", "SCRIPTRUN_SERVER": self.server, **(environ or {}),
+            "PYTHONIOENCODING": "utf-8", **(environ or {}),
         }  # fmt: skip
         entry = entry or self.runtime / "scriptrun" / "runtime" / "serving" / "entry.py"
         with open(self.folder / "log", "ab") as log:
@@ -87,8 +85,6 @@ class Served:
             return self.state().get("state") == wanted
 
         until(has_come, lambda: f"{self.state()}\n{self.log()}")
-        if wanted == "healthy" and self.server:
-            assert self.state()["server"] == self.server, self.log()
         return self
 
     @property
@@ -173,19 +169,12 @@ def served_class() -> type[Served]:
 
 
 @pytest.fixture
-def back_end() -> str:
-    """The server that answers; tests of what differs have both as parameters."""
-    return ""
-
-
-@pytest.fixture
-def new_service(tmp_path, job_runtime, back_end) -> Iterator[Callable[[str], Served]]:
+def new_service(tmp_path, job_runtime) -> Iterator[Callable[[str], Served]]:
     """Makes services that are not started yet, from the text of an entry script."""
     made: list[Served] = []
 
     def make(script: str = ECHO, name: str = "score.py") -> Served:
         service = Served(tmp_path / f"run{len(made)}", job_runtime)
-        service.server = back_end
         service.write(name, script)
         made.append(service)
         return service

@@ -78,7 +78,6 @@ def test_host_names(host, order, status):
     assert (response and response.status) == status
 
 
-@pytest.mark.parametrize("back_end", ["standard", "uvicorn"])
 def test_pages_of_other_sites_are_refused(serve):
     served = serve()
     refused = served.post("1", Origin="https://evil.example")

@@ -10,7 +10,6 @@ import pytest
 from scriptrun.runtime.serving import access, service, swagger  # noqa: F401 - run in the server
 from scriptrun.runtime.serving.http import messages
 
-both = pytest.mark.parametrize("back_end", ["standard", "uvicorn"])
 FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 RETURNS = """
 import json
@@ -36,7 +35,6 @@ def test_run_gets_the_body_as_text(serve):
     assert served.post(b"\xff\xfe").json == "\ufffd\ufffd", "what is no UTF-8 is replaced"
 
 
-@both
 def test_a_get_brings_its_query_as_json(serve):
     served = serve()
     assert json.loads(served.request("GET", "/score?data=1&b=text&c=[1,2]").json) == {
@@ -94,7 +92,6 @@ def test_a_request_has_an_id(serve):
     assert len(messages.new_id()) == len("00000000-0000-0000-0000-000000000000")
 
 
-@both
 def test_routes(serve):
     served = serve()
     root = served.request("GET", "/")
@@ -128,7 +125,6 @@ def test_swagger_describes_the_service(serve):
     assert served.request("GET", "/swagger.json?version=4").status == 404
 
 
-@both
 def test_a_script_sets_the_response(serve):
     served = serve(
         "from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp\n"
@@ -151,7 +147,6 @@ def test_a_script_sets_the_response(serve):
     assert "is not valid" in served.log(), "a header cannot bring others along"
 
 
-@both
 def test_a_flask_like_response_goes_out_as_it_is(serve):
     served = serve(
         "class Response:\n"

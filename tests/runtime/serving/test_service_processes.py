@@ -22,9 +22,6 @@ from scriptrun.runtime.serving import (  # noqa: F401 - run in the server
 )
 from scriptrun.testing.jobs import until
 
-#: for tests of what depends on the server
-both = pytest.mark.parametrize("back_end", ["standard", "uvicorn"])
-
 WAITS = """
 import json, os, time
 def init():
@@ -48,7 +45,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@both
 def test_the_state_says_where_it_listens(serve):
     served = serve(WAITS, workers=2)
     told = served.state()
@@ -61,7 +57,6 @@ def test_the_state_says_where_it_listens(serve):
     assert served.state()["state"] == "stopping"
 
 
-@both
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_requests_end(number, serve, tmp_path):
     served = serve(WAITS)
@@ -86,7 +81,6 @@ def test_a_signal_lets_requests_end(number, serve, tmp_path):
     assert "Traceback" not in served.log()
 
 
-@both
 def test_a_client_that_sends_half_a_request_does_not_hold_it_up(serve):
     served = serve(WAITS)
     with served.socket() as client:
@@ -104,7 +98,6 @@ def cannot_connect(port: int) -> bool:
     return False
 
 
-@both
 def test_a_second_signal_ends_it_at_once(serve, tmp_path):
     served = serve(WAITS)
     with contextlib.closing(served.connect()) as busy:
@@ -149,7 +142,6 @@ def test_while_a_worker_is_missing_the_service_is_unhealthy(serve, tmp_path):
     assert served.state()["reason"] is None
 
 
-@both
 def test_workers_end_with_a_killed_master(serve):
     served = serve(WAITS, workers=2)
     workers = served.workers()
@@ -159,7 +151,6 @@ def test_workers_end_with_a_killed_master(serve):
     until(lambda: cannot_connect(served.port))
 
 
-@both
 def test_run_may_end_the_interpreter(serve):
     served = serve(WAITS)
     failed = served.post(json.dumps({"code": "raise SystemExit(3)"}))
@@ -180,7 +171,6 @@ def test_what_a_dead_worker_started_is_ended(serve):
     until(lambda: not is_alive(child))
 
 
-@both
 @pytest.mark.parametrize(
     "code", ["time.sleep(600)", "import re; re.match('(a+)+$', 'a' * 60 + 'b')"],
     ids=["sleeps", "holds the lock"],
@@ -201,7 +191,6 @@ def test_a_run_that_takes_too_long(code, serve):
     assert "run() of worker 1 took longer than 0.5 seconds" in served.log()
 
 
-@both
 def test_calls_behind_a_run_that_takes_too_long_are_sent_back(serve):
     served = serve(WAITS, timeout_seconds=1.0)
     answers: list[int] = []
@@ -281,7 +270,6 @@ def test_a_host_that_cannot_be_had(host, expected, new_service):
     assert expected in served.log()
 
 
-@both
 def test_another_service_takes_over_its_port(serve, new_service):
     first = serve("def init(): pass\ndef run(data): return 'first'\n")
     port = first.port
@@ -299,7 +287,6 @@ def test_another_service_takes_over_its_port(serve, new_service):
     assert second.port == port
 
 
-@both
 def test_no_request_fails_while_a_service_is_replaced(serve, new_service):
     script = "def init(): pass\ndef run(data): return 'ok'\n"
     current = serve(script)
@@ -326,7 +313,6 @@ def test_no_request_fails_while_a_service_is_replaced(serve, new_service):
     assert failures == []
 
 
-@both
 def test_requests_wait_while_the_model_loads(new_service):
     script = "import os, time\ndef init():\n    while not os.path.exists('go'): time.sleep(.01)\n"
     served = new_service(script + "def run(data): return 1\n").start()
@@ -351,7 +337,6 @@ def test_memory_of_two_workers_is_their_own(serve):
     assert set(seen) <= set(served.workers())
 
 
-@both
 def test_a_busy_worker_leaves_new_clients_to_the_others(serve, tmp_path):
     served = serve(WAITS, workers=2)
     go_on = tmp_path / "go on"
@@ -369,7 +354,6 @@ def test_a_busy_worker_leaves_new_clients_to_the_others(serve, tmp_path):
         assert others < pids
 
 
-@both
 @pytest.mark.parametrize("host", ["::1", "0.0.0.0", "localhost"])
 def test_other_addresses(host, serve):
     served = serve(host=host)

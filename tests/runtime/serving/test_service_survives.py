@@ -10,7 +10,6 @@ import pytest
 from scriptrun.runtime.serving.http import server  # noqa: F401 - runs in the service
 from scriptrun.testing.jobs import until
 
-pytestmark = pytest.mark.parametrize("back_end", ["standard", "uvicorn"])
 HOST = b"Host: localhost\r\n"
 LAST = b"Host: localhost\r\nConnection: close\r\n"
 
@@ -102,17 +101,15 @@ def test_workers_answer_again_after_a_lack_of_descriptors(serve, tmp_path):
 
 
 FEW_CLIENTS = """
-from scriptrun.runtime.serving.http import asyncio_clients, clients
+from scriptrun.runtime.serving.http import clients
 def init():
-    clients._CONNECTIONS = asyncio_clients._CONNECTIONS = 20
+    clients._CONNECTIONS = 20
 def run(data):
     return data
 """
 
 
-def test_idle_connections_keep_nobody_out(serve, back_end):
-    if back_end == "uvicorn":
-        pytest.skip("clients wait until others have gone")
+def test_idle_connections_keep_nobody_out(serve):
     served = serve(FEW_CLIENTS)
     with contextlib.ExitStack() as stack:
         kept = stack.enter_context(contextlib.closing(served.connect()))

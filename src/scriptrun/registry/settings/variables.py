@@ -102,11 +102,6 @@ VARIABLES = (
         "wait for the disk",
     ),
     Variable(
-        "SCRIPTRUN_SERVER",
-        "server of a service: `standard` or `uvicorn`",
-        "uvicorn if the model's environment has it, else the standard one",
-    ),
-    Variable(
         "SCRIPTRUN_TEST_MPI_PYTHON",
         "interpreter with mpi4py, for the engine tests in `scriptrun.testing`",
         "skip those tests",

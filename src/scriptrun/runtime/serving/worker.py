@@ -12,7 +12,7 @@ import traceback
 from scriptrun.runtime.serving import access, entry_script, listener, pulse
 from scriptrun.runtime.serving import order as orders
 from scriptrun.runtime.serving.errors import ServiceError
-from scriptrun.runtime.serving.http import choice, server
+from scriptrun.runtime.serving.http import server
 from scriptrun.runtime.serving.http.access_log import AccessLog
 from scriptrun.runtime.serving.service import Service
 
@@ -49,9 +49,9 @@ def main(descriptors: "List[str]") -> int:
         control.report(failed=describe_failure(problem))
         return FAILED
     listening = socket.socket(fileno=sock)
-    answering = choice.choose(listening, service, AccessLog(), control, os.environ)
+    answering = server.HttpServer(listening, service, AccessLog(), control)
     listener.begin_listening(listening, order)
-    control.report(ready=answering.name)
+    control.report(ready=server.NAME)
     control.is_serving = True
     answering.serve()
     control.leave()

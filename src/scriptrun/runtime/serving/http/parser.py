@@ -39,12 +39,11 @@ def parse_head(data: bytes) -> Request:
         if not colon or _TOKEN.match(name) is None or _CONTROL.search(value):
             raise Refused(400, "A header is not valid HTTP.")
         headers.append((name.lower(), value.strip(" \t")))
-    path, query = split_target(target)
+    path, query = _split_target(target)
     return Request(method, path, query, headers, version="1.0" if minor == "0" else "1.1")
 
 
-def split_target(target: str) -> "tuple[str, str]":
-    """The path and the query of a request's target, which may be a URL. Raises Refused."""
+def _split_target(target: str) -> "tuple[str, str]":
     if not target.startswith("/") and target != "*":
         scheme, separator, rest = target.partition("://")
         if not separator or scheme.lower() not in ("http", "https"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.serving.service import Service
 
 #: what the state of a service names
-NAME = "standard"
+NAME = "scriptrun"
 #: seconds of run() after which the deputy takes over; shorter, it disturbs fast models
 _TICK = 0.05
 #: ticks without a call after which the deputy sleeps
@@ -37,8 +37,6 @@ _REST_SECONDS = 0.5
 
 class HttpServer:
     """Serves ``service`` on a listening socket until ``stop``, or what ``control`` says."""
-
-    name = NAME
 
     def __init__(
         self,
