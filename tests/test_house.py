@@ -328,6 +328,7 @@ MODULE_STATE = {
         ),
         "the variables of a process that was started for this alone",
     ),
+    "runtime/serving/worker.py: os.environ": "takes the service's keys from the script, which needs none",
     "core/workspace.py: os.environ": "a default of mlflow's, the same for all",
     "data/mount/fuse_library.py: os.environ": "which library the next import loads, for all",
     "dropin/notebook/ipython_shell.py: os.environ": "how the notebook's plots are drawn",
