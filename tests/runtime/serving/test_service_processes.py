@@ -385,7 +385,6 @@ def test_a_client_that_keeps_its_connection_loses_no_request_when_the_service_st
 HOLDS_THE_LOCK = "import re; re.match('(a+)+$', 'a' * 60 + 'b')"
 
 
-@both
 def test_a_run_that_holds_the_lock_does_not_hold_up_the_end(serve):
     served = serve(WAITS, timeout_seconds=3.0)
     with contextlib.closing(served.connect()) as client:

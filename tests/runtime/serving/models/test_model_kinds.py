@@ -305,7 +305,7 @@ def order(path) -> ServiceOrder:
         (b"hello there", "not a pickle"),
         (pickle.dumps({"a": 1}), "has no predict"),
         (b"cabsent_module\nModel\n.", "absent_module"),
-        (b"c__main__\nMissing\n.", r"on module '[\w.]*'\. Serve"),
+        (b"c__main__\nMissing\n.", r"Can't get attribute 'Missing'.*Serve"),
     ],
 )
 def test_a_pickle_that_cannot_be_served(tmp_path, content, said):
