@@ -174,7 +174,7 @@ class Workspace(workspace.Workspace):
         }
 
     @property
-    def compute_targets(self) -> dict[str, Any]:
+    def compute_targets(self) -> dict[str, compute.ComputeTarget]:
         """The compute targets by name; looking up an unknown one creates it."""
         return compute.AdoptingTargets(self)
 

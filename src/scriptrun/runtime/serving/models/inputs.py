@@ -84,7 +84,7 @@ class ModelInput:
         return names
 
     def column(self, number: int) -> "List[List[object]]":
-        """The values of one column, each as a row of its own."""
+        """The values of one column, each as a row."""
         return [[row[number]] for row in self.rows if isinstance(row, list)]
 
     def refuse_methods(self) -> None:
