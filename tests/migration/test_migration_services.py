@@ -195,6 +195,26 @@ def test_images_become_deployments(project):
         ("image.wait_for_creation(show_output=True)", "use(image)", "use uses its image"),
         ("image.wait_for_creation(show_output=True)", "x = image.id", "more of its image"),
         ("config = ", "config = other = ", "its use is not visible"),
+        (
+            "second = ",
+            "model = Model.register(ws, 'model2.json', 'other')\nsecond = ",
+            "model has other values, too",
+        ),
+        (
+            "image.wait_for_creation(show_output=True)",
+            "print(image.id, model.add_tags({'released': 'yes'}))",
+            "more of its image",
+        ),
+        (
+            "image.wait_for_creation(show_output=True)",
+            "publish(image.wait_for_creation())",
+            "more of its image",
+        ),
+        (
+            "second = ",
+            "known = ws.images['sums']\nsecond = ",
+            "submit.py fetches an image by name",
+        ),
     ],
 )
 def test_other_images_need_a_look(old, new, reason):
@@ -208,3 +228,38 @@ def test_images_that_stay_are_deployed_as_before(project):
     stays = IMAGE.replace("runtime='python'", "runtime='python', dependencies=['score.py']")
     proof = proof_of(project, stays)
     assert (proof.standing, proof.services) == (prove.SAME, 2), str(proof)
+def test_lines_that_only_print_an_image_go_with_it(project):
+    printed = "image.wait_for_creation()\nprint('built {}'.format(image.id), str(image.version))"
+    old = IMAGE.replace("image.wait_for_creation(show_output=True)", printed)
+    new = migrated(old, "scriptrun").new.decode()
+    assert "Image" not in new and "built" not in new
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ("from azureml.core.image import Image\nimage = Image(ws, 'sums')\n", True),
+        ("from azureml.core.image import Image\nimage = Image(ws, 'others')\n", False),
+        ("image = 'sums'\n", False),
+    ],
+)
+def test_an_image_that_another_file_fetches_stays(project, text, is_kept):
+    (project / "deploy.py").write_text(IMAGE)
+    (project / "src" / "later.py").write_text(text)
+    outcome = migrated(IMAGE, "scriptrun", str(project / "deploy.py"))
+    found = [item for item in outcome.findings if item.kind == NEEDS_REVIEW]
+    assert ("ContainerImage.create" in outcome.new.decode()) is is_kept
+    assert is_kept == any("later.py fetches an image" in item.reason for item in found)
+
+
+def test_a_program_with_init_and_run_that_submits_is_proved(project):
+    old = """\
+from azureml.core import Experiment, ScriptRunConfig, Workspace
+def init():
+    return Workspace.from_config()
+def run(ws):
+    return Experiment(ws, 'e').submit(ScriptRunConfig('.', 'score.py'))
+run(init())
+"""
+    proof = proof_of(project, old)
+    assert (proof.standing, proof.jobs) == (prove.SAME, 1), str(proof)

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 
 import libcst as cst
+from libcst import matchers
 
+from scriptrun.migration import image_uses
 from scriptrun.migration.code import alignment, constants, removals
 from scriptrun.migration.code.call_layout import Arguments
 from scriptrun.migration.code.edits import Edit
@@ -42,12 +44,12 @@ _ADVICE = (
 )
 
 
-def rewrite(program: Program) -> RewriteResult:
-    """Rewrite images that are only deployed; report the others."""
+def rewrite(program: Program, path: str) -> RewriteResult:
+    """Rewrite images that are only deployed; report the others. ``path`` is the program's file."""
     result = RewriteResult()
     calls = [call for call in program.calls if _CONFIGURE.match(program.qualified_name(call.func))]
     for call in calls:
-        imports, image = Imports(program), _Image(program, call)
+        imports, image = Imports(program), _Image(program, call, path)
         line, what = program.line(call), program.source(call.func)
         try:
             edits = image.edits(imports)
@@ -69,8 +71,8 @@ def rewrite(program: Program) -> RewriteResult:
 class _Image:
     """The image that ``call`` configures, and what creates and deploys it."""
 
-    def __init__(self, program: Program, call: cst.Call) -> None:
-        self.program, self.call = program, call
+    def __init__(self, program: Program, call: cst.Call, path: str) -> None:
+        self.program, self.call, self.path = program, call, path
         self._found: list[Edit] = []
         self._gone: list[tuple[int, int]] = []
 
@@ -128,12 +130,16 @@ class _Image:
         line = self.program.statement(create)
         if line is None or len(line.body) > 1:
             raise CannotRewrite("its image is made in the middle of a statement")
+        other = image_uses.fetching_file(self.path, self.program, given.get("name"))
+        if other is not None:
+            raise CannotRewrite(f"{other} fetches an image by name, which may be this one")
         count = 0
         for call, arg in self._uses(create):
             name = self.program.qualified_name(call.func)
             if not (_DEPLOY.match(name) and name.endswith("_image")):
                 raise CannotRewrite(f"{self.program.source(call.func)} uses its image")
             count += 1
+            self._check_meaning([models, config], create, call)
             layout = Arguments(self.program, call)
             texts = [self.program.source(models), self.program.source(config)]
             if arg.keyword is not None:
@@ -143,6 +149,17 @@ class _Image:
             self._need("Model", call, imports)
         self._remove(line)
         return count
+
+    def _check_meaning(
+        self, values: list[cst.BaseExpression], create: cst.Call, deploy: cst.Call
+    ) -> None:
+        """Raise CannotRewrite if names in ``values`` may mean something else at ``deploy``."""
+        for node in [name for value in values for name in matchers.findall(value, matchers.Name())]:
+            assert isinstance(node, cst.Name)
+            found = self.program.assignments(node.value, create)
+            is_same = found == self.program.assignments(node.value, deploy)
+            if len(found) > 1 or not is_same or node.value in self.program.hidden:
+                raise CannotRewrite(f"{node.value} has other values, too")
 
     def _uses(self, call: cst.Call) -> Iterator[tuple[cst.Call, cst.Arg]]:
         """The calls that get the value of ``call``, and the argument. Raises CannotRewrite."""
@@ -180,8 +197,7 @@ class _Image:
         statement = line.body[0] if line is not None and len(line.body) == 1 else None
         if line is None or not isinstance(statement, cst.Expr):
             raise CannotRewrite("the code uses more of its image")
-        text = self.program.source(statement.value)
-        if not text.startswith("print(") and ".wait_for_creation(" not in text:
+        if not image_uses.is_idle(self.program, statement.value):
             raise CannotRewrite("the code uses more of its image")
         return line
 
@@ -190,6 +206,8 @@ class _Image:
         if isinstance(block, cst.IndentedBlock) and len(block.body) == 1:
             raise CannotRewrite("its image is alone in a block")
         edit = removals.line(self.program, line)
+        if edit in self._found:
+            return  # the line uses it twice
         self._found.append(edit)
         self._gone.append((edit.start, edit.end))
 

@@ -45,11 +45,11 @@ _STAR_IMPORT = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*",
 #: what rewrites code where no Azure is, and the code that each may change
 _FOR_SCRIPTRUN = {
     re.compile(r"ComputeTarget|AmlCompute|AksCompute"): clusters.rewrite,
-    re.compile(r"ContainerImage\b"): container_images.rewrite,
     re.compile(r"\bauth\b|set_diagnostics_collection"): idle_calls.rewrite,
     re.compile("DatasetConsumptionConfig"): consumption.rewrite,
     re.compile(r"DataReference\(|\.as_(download|mount|upload)\("): references.rewrite,
 }
+_IMAGE_CODE = re.compile(r"ContainerImage\b")
 #: given a module and name: what to do instead if scriptrun lacks it, or None
 Alternative = Callable[[str, str], str | None]
 
@@ -129,6 +129,8 @@ def rewrite_content(path: str, raw: bytes, to: str, alternative: Alternative) ->
     for pattern, rewrite in _FOR_SCRIPTRUN.items() if to == SCRIPTRUN else ():
         if pattern.search(code.text):
             code.apply(rewrite(code.program))
+    if to == SCRIPTRUN and _IMAGE_CODE.search(code.text):
+        code.apply(container_images.rewrite(code.program, path))
     if _ESTIMATOR_CODE.search(code.text):
         folder = os.path.dirname(path) or "."
         code.apply(rewrite_program.rewrite(code.program, to == SCRIPTRUN, folder))

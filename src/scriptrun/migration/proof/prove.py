@@ -120,10 +120,11 @@ def prove(
     of the file's workspace. If the file needs another one that is missing, both run again with a
     stand-in of that name.
     """
-    if _RUNS_IN_JOB.search(old) and not _MAY_SUBMIT.search(old):
-        return Proof(path, CANNOT, reasons=["it is the script of a job, and submits none"])
-    if azureml_imports.is_entry_script(old.decode("utf-8", "replace")):
-        return Proof(path, CANNOT, reasons=["it is the entry script of a service"])
+    if not _MAY_SUBMIT.search(old):
+        if _RUNS_IN_JOB.search(old):
+            return Proof(path, CANNOT, reasons=["it is the script of a job, and submits none"])
+        if azureml_imports.is_entry_script(old.decode("utf-8", "replace")):
+            return Proof(path, CANNOT, reasons=["it is the entry script of a service"])
     granted: list[list[str]] = []
     versions = {Path(other).absolute(): (before, after) for other, before, after in others}
     versions[Path(path).absolute()] = (old, new)
