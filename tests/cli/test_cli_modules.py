@@ -116,7 +116,7 @@ def test_a_file_is_imported_with_its_parameters(workspace, does):
 
 def test_a_script_is_checked_run_and_missed(workspace, does):
     with open("s.py", "w") as file:
-        file.write("from azureml.core import Webservice\nWebservice.list()\n")
+        file.write("from azureml.train.automl import AutoMLConfig\nAutoMLConfig('regression')\n")
     assert does(exec_command, "exec", "--check", "s.py")[0] == 1
     with open("t.py", "w") as file:
         file.write("import sys\nsys.exit(len(sys.argv))\n")
