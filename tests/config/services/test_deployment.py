@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from scriptrun import AciWebservice, AksWebservice, Environment, LocalWebservice
@@ -52,6 +54,18 @@ def test_replicas_of_a_service_that_scales():
     config = AksWebservice.deploy_configuration(autoscale_enabled=True, autoscale_min_replicas=3)
     assert config.replicas == 3
     assert AksWebservice.deploy_configuration().replicas == 1
+    config = AksWebservice.deploy_configuration(autoscale_enabled=False, autoscale_min_replicas=3)
+    assert config.replicas == 1
+
+
+def test_numbers_of_numpy_are_numbers():
+    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
+    config = AksWebservice.deploy_configuration(
+        num_replicas=numpy.int64(2), cpu_cores=numpy.float32(0.5)
+    )
+    config.validate_configuration()
+    assert json.dumps(config.values()) == '{"cpu_cores": 0.5, "num_replicas": 2}'
+    assert type(LocalWebservice.deploy_configuration(numpy.int32(8890)).port) is int
 
 
 @pytest.mark.parametrize(

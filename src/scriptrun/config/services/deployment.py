@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Number
+
 from scriptrun.spec.errors import WebserviceException
 
 TYPE_CHECKING = False
@@ -61,7 +63,9 @@ class WebserviceDeploymentConfiguration:
 
     def _set(self, arguments: Mapping[str, object]) -> None:
         hidden = ("self", "type", "__class__")
-        self.__dict__.update({name: v for name, v in arguments.items() if name not in hidden})
+        self.__dict__.update(
+            {name: _plain(value) for name, value in arguments.items() if name not in hidden}
+        )
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -120,6 +124,11 @@ class WebserviceDeploymentConfiguration:
         return f"{type(self).__name__}({shown})"
 
 
+def _plain(value: Any) -> Any:
+    """``value``, or Python's own number if it is one of NumPy."""
+    return value.item() if isinstance(value, Number) and hasattr(value, "item") else value
+
+
 def _is_positive(name: str, value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
@@ -131,7 +140,7 @@ class LocalWebserviceDeploymentConfiguration(WebserviceDeploymentConfiguration):
 
     def __init__(self, port: int | None = None) -> None:
         super().__init__()
-        self.port = port
+        self.port = _plain(port)
 
 
 class AciServiceDeploymentConfiguration(WebserviceDeploymentConfiguration):
@@ -230,7 +239,8 @@ class AksServiceDeploymentConfiguration(WebserviceDeploymentConfiguration):
     @property
     def replicas(self) -> int:
         """The number of worker processes."""
-        return int(self.num_replicas or self.autoscale_min_replicas or 1)
+        scaled = self.autoscale_min_replicas if self.autoscale_enabled is not False else None
+        return int(self.num_replicas or scaled or 1)
 
     def problems(self) -> list[str]:
         """What is wrong with the settings."""
