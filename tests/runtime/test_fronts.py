@@ -198,6 +198,22 @@ def test_an_azureml_that_is_installed_fills_what_is_not_provided(run, tmp_path):
     assert run(code, tmp_path / "site") == [["installed", "below core", "r_1"]]
 
 
+def test_an_installed_azureml_monitoring_keeps_its_other_names(run, tmp_path):
+    place = tmp_path / "site" / "azureml" / "monitoring"
+    place.mkdir(parents=True)
+    (place / "__init__.py").write_text(
+        "from .parts import Part, helper\nclass ModelDataCollector: pass"
+    )
+    (place / "parts.py").write_text("class Part: who = 'installed'\ndef helper(): return 'helps'")
+    code = (
+        "from azureml.monitoring import ModelDataCollector, Part, helper\n"
+        "import azureml.monitoring.parts\n"
+        "say(Part.who, helper(), ModelDataCollector.__module__, azureml.monitoring.parts.Part.who)"
+    )
+    ours = "scriptrun.runtime.injob.model_data"
+    assert run(code, tmp_path / "site") == [["installed", "helps", ours, "installed"]]
+
+
 def test_old_code_finds_old_names_and_its_own_sitecustomize(run, tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "sitecustomize.py").write_text("import builtins; builtins.OWN = 1")

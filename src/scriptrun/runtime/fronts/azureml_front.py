@@ -80,6 +80,8 @@ _LOCAL_NAMES = {
     "azureml.contrib.services.aml_response.AMLResponse": _AML_REQUEST,
     "azureml.monitoring.ModelDataCollector": _MODEL_DATA,
 }
+#: modules that have an installed one's other names
+_SHARED_MODULES = ("azureml.monitoring",)
 _PLAIN_VALUES: "dict[str, dict[str, object]]" = {
     "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
     "azureml.telemetry": {"set_diagnostics_collection": lambda *args, **kwargs: None},
@@ -160,9 +162,13 @@ class _AzuremlModule(types.ModuleType):
 
     def __getattr__(self, name: str) -> object:
         full_name = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
+        is_ours = full_name in _LOCAL_NAMES or name.startswith("__")
+        installed = None if is_ours else _installed(self)
         if full_name in _LOCAL_NAMES:
             home = importlib.import_module(_LOCAL_NAMES[full_name])
             value: object = getattr(home, full_name.rpartition(".")[2])
+        elif installed is not None and hasattr(installed, name):
+            value = getattr(installed, name)
         elif name in _PLAIN_VALUES.get(self.__name__, {}):
             value = _PLAIN_VALUES[self.__name__][name]
         elif self.__name__ in _ERRORS or name.endswith(("Exception", "Error")):
@@ -175,6 +181,22 @@ class _AzuremlModule(types.ModuleType):
             raise AttributeError("module {!r} has no attribute {!r}".format(self.__name__, name))
         setattr(self, name, value)
         return value
+
+
+def _installed(module: "ModuleType") -> "ModuleType | None":
+    """The installed package that ``module`` stands before, if both share their name."""
+    if module.__name__ not in _SHARED_MODULES or not module.__path__:
+        return None
+    name, folder = module.__name__ + "._installed", module.__path__[0]
+    path = os.path.join(folder, "__init__.py")
+    if name not in sys.modules and os.path.isfile(path):
+        spec = importlib.util.spec_from_file_location(
+            name, path, submodule_search_locations=[folder]
+        )
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules.get(name)
 
 
 def _error_class(name: str) -> "type[Exception]":
