@@ -23,7 +23,7 @@ import scriptrun
 from scriptrun.core.run import Run
 from scriptrun.data.tables import parquet_file
 from scriptrun.spec.environment import AUTO
-from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.errors import ScriptrunError, UserErrorException, WebserviceException
 from scriptrun.store import dependents
 from scriptrun.tracking import masking
 
@@ -70,7 +70,10 @@ class ObjectServer:
         try:
             return {"value": self._answer(question)}
         except ScriptrunError as error:
-            return _error(type(error).__name__, error.message, error.hint, _bases(error))
+            answer = _error(type(error).__name__, error.message, error.hint, _bases(error))
+            if isinstance(error, WebserviceException):
+                answer["error"].update(status_code=error.status_code, logs=error.logs)
+            return answer
         except ImportError as error:
             return _error(
                 "UserErrorException",

@@ -12,6 +12,7 @@ import old_pythons
 import pytest
 
 from scriptrun import Dataset, Datastore, Environment, Experiment, ScriptRunConfig, Workspace
+from scriptrun.runtime.injob.errors import WebserviceException
 from scriptrun.testing.jobs import PATIENCE, until
 
 BEGIN = "from scriptrun import Run, Dataset, Datastore\nrun = Run.get_context()\nws = run.experiment.workspace\n"
@@ -385,3 +386,21 @@ def test_a_data_frame_crosses_as_a_file(tmp_path, monkeypatch, readers):
     store = workspace.get_default_datastore()
     made = Dataset.Tabular.register_pandas_dataframe(frame, (store, "kept"), "frame")
     assert made.to_pandas_dataframe().to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
+
+
+def test_an_error_of_a_service_keeps_its_status_and_log():
+    from scriptrun.helpers import job_objects
+    from scriptrun.runtime.injob import proxy_process
+
+    class Service:
+        def run(self) -> None:
+            raise WebserviceException("It fails.", 502, "the log", hint="Read it.")
+
+    server = job_objects.ObjectServer()
+    number = server._register(Service())["n"]
+    question = {"do": "call", "of": {"$": "object", "n": number}, "name": "run"}
+    answer = json.loads(json.dumps(server.answer({**question, "args": [], "kwargs": {}})))
+    error = proxy_process._to_exception(answer["error"])
+    assert isinstance(error, WebserviceException)
+    assert (error.message, error.hint) == ("It fails.", "Read it.")
+    assert (error.status_code, error.logs) == (502, "the log")

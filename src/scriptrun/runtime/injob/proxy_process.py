@@ -144,7 +144,10 @@ def _to_exception(details: "Json") -> Exception:
     if details["kind"] in builtin_errors:
         return builtin_errors[details["kind"]](details["message"])
     error_class = error_named(details["kind"], details.get("bases") or ())
-    return error_class(details["message"], details.get("hint") or "")
+    error = error_class(details["message"], details.get("hint") or "")
+    if isinstance(error, errors.WebserviceException):
+        error.status_code, error.logs = details.get("status_code"), details.get("logs")
+    return error
 
 
 def error_named(name: str, bases: "Iterable[str]" = ()) -> "type[ScriptrunError]":
