@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 from libcst import matchers
 
-from scriptrun.migration import image_uses
-from scriptrun.migration.code import alignment, constants, removals
+from scriptrun.migration.code import alignment, constants, image_uses, removals
 from scriptrun.migration.code.call_layout import Arguments
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.imports import Imports
