@@ -106,8 +106,9 @@ def create(workspace: WorkspaceFiles, record: ServiceRecord) -> bool:
     """Record a new service durably; returns False if the name is taken, also at this moment."""
     path = _path(workspace, record.name)
     try:
-        _make_folder(path.parent)
-        return files.publish(str(path), files.to_json(record.as_dict()))
+        with locked(workspace, record.name):
+            _make_folder(path.parent)
+            return files.publish(str(path), files.to_json(record.as_dict()))
     except OSError as error:
         raise paths.not_writable(path, error) from error
 
@@ -159,23 +160,33 @@ def remove(workspace: WorkspaceFiles, name: str, run: str | None = None) -> None
         record = read(workspace, name)
         if run is not None and (record is None or record.newest != run):
             return
+        _forget_keys(workspace, name)  # first: without the record, nobody would look for them
         path = _path(workspace, name)
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
             files.sync_folder(path.parent)
-        forget_keys(workspace, name)
 
 
 def keys(workspace: WorkspaceFiles, name: str, run_id: str) -> tuple[str, str] | None:
-    """The primary and the secondary key of the service's run, or None: this user's secrets."""
+    """The primary and the secondary key of the service's run, or None: this user's secrets.
+
+    Raises SecretException if they cannot be read.
+    """
     return _all_keys(workspace, name).get(run_id)
 
 
 def _all_keys(workspace: WorkspaceFiles, name: str) -> dict[str, tuple[str, str]]:
-    try:
-        text = vault.find(_secret(workspace, name))
-    except SecretException:
+    secret = _secret(workspace, name)
+    if not vault.exists(secret):
         return {}
+    try:
+        text = vault.find(secret)
+    except SecretException as error:
+        raise SecretException(
+            f"The keys of service {name!r} cannot be read: {error.message}",
+            "Make the secrets of this user readable. If the keys are lost, remove the service, "
+            "and deploy it again with new ones.",
+        ) from None
     lines = (line.split() for line in text.splitlines())
     return {words[0]: (words[1], words[2]) for words in lines if len(words) == 3}
 
@@ -185,15 +196,17 @@ def store_keys(
 ) -> None:
     """Store the keys of a run of the service, in addition to those of its current runs.
 
-    Raises SecretException if that is impossible.
+    Raises SecretException if that is impossible, and ServiceMissing if the service was removed.
     """
-    stored = _all_keys(workspace, record.name)
-    kept = {run: pair for run, pair in stored.items() if run in (record.run, record.next)}
-    lines = (f"{run} {pair[0]} {pair[1]}" for run, pair in {**kept, run_id: keys}.items())
-    vault.store(_secret(workspace, record.name), "\n".join(lines))
+    with locked(workspace, record.name):
+        current = get(workspace, record.name)
+        stored = _all_keys(workspace, record.name)
+        kept = {run: pair for run, pair in stored.items() if run in (current.run, current.next)}
+        lines = (f"{run} {pair[0]} {pair[1]}" for run, pair in {**kept, run_id: keys}.items())
+        vault.store(_secret(workspace, record.name), "\n".join(lines))
 
 
-def forget_keys(workspace: WorkspaceFiles, name: str) -> None:
+def _forget_keys(workspace: WorkspaceFiles, name: str) -> None:
     """Remove the service's keys if it has any."""
     if vault.exists(_secret(workspace, name)):
         vault.forget(_secret(workspace, name))

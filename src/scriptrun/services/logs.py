@@ -56,7 +56,7 @@ class Waiter:
 
     def _is_ready(self) -> bool:
         self._pump()
-        record = rollout.advance(self._workspace, self._name)
+        record = rollout.look(self._workspace, self._name)
         self._refuse_lost(record)
         assert record is not None
         found = status.of_run(self._workspace, self._run_id)

@@ -51,12 +51,14 @@ _HOSTS = "use 127.0.0.1, 0.0.0.0 for all networks, or a name of this machine"
 class Replaced(Value):
     """What a new run of a service comes after: the live run, None if there is none, and its port.
 
-    ``last`` is the latest run, be it alive or not: its keys are used again.
+    ``last`` is the latest run, be it alive or not: its keys are used again. ``has_keys`` is whether
+    the service has asked its callers for keys.
     """
 
     run: str | None = None
     port: int | None = None
     last: str | None = None
+    has_keys: bool = False
     gpus: int = 0
 
     def is_same(self, other: Replaced) -> bool:
@@ -98,11 +100,13 @@ def replaced_by(workspace: WorkspaceFiles, record: ServiceRecord | None) -> Repl
         return Replaced()
     last = record.run or record.newest
     found = status.of_run(workspace, last, probe=False)
+    asked = (record.next_request or record.request).get("auth")
     gpus = record.request.get("gpus")
     return Replaced(
         None if found.has_ended else last,
         found.port,
         record.newest,
+        asked == service_order.KEY,
         gpus if isinstance(gpus, int) else 0,
     )
 
@@ -223,8 +227,16 @@ def _keys(
     """The keys of the request, else those that the service has, else new ones."""
     if request.auth != service_order.KEY:
         return None
+    if request.keys is not None:
+        return request.keys
     stored = registry.keys(workspace, request.name, replaced.last) if replaced.last else None
-    return request.keys or stored or (registry.new_key(), registry.new_key())
+    if stored is None and replaced.has_keys:
+        raise WebserviceException(
+            f"Cannot start service {request.name!r}: its keys are not among this user's secrets.",
+            hint="Ask the user who deployed it to do so, or make new keys: "
+            f"scriptrun service keys {request.name} --regenerate primary",
+        )
+    return stored or (registry.new_key(), registry.new_key())
 
 
 def _exposure(request: ServiceRequest, record: ServiceRecord | None) -> list[str]:

@@ -18,7 +18,7 @@ from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
-from scriptrun.services import changes, client, details, logs, rollout, status
+from scriptrun.services import changes, client, details, logs, rollout, service_keys, status
 from scriptrun.services.metadata import ServiceMetadata
 from scriptrun.services.old_deployments import OldDeployments, new_image, of_image
 from scriptrun.services.request import ServiceRequest
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from scriptrun.core.model_metadata import Criteria
     from scriptrun.runtime.hints import Json
     from scriptrun.services.old_deployments import OldImage
-
-#: how a service calls its keys
-_KEY_NAMES = ("primary", "secondary")
 
 
 class Webservice(ServiceMetadata, OldDeployments):
@@ -89,15 +86,18 @@ class Webservice(ServiceMetadata, OldDeployments):
         dict. ``model_id`` is ``name:version``.
         """
         wanted = details.Wanted(compute_type, model_name, model_id, tags, properties)
+        found = records.readable(
+            registry.names(workspace), lambda name: rollout.look(workspace, name)
+        )
         return [
             Webservice.of_record(workspace, record)
-            for name in registry.names(workspace)
-            if (record := _readable(workspace, name)) is not None and wanted.fits(record)
+            for record in found
+            if record is not None and wanted.fits(record)
         ]
 
     def _refresh(self) -> ServiceRecord:
         """The record as it is now."""
-        record = rollout.advance(self.workspace, self.name)
+        record = rollout.look(self.workspace, self.name)
         self._record = record or registry.get(self.workspace, self.name)
         return self._record
 
@@ -192,30 +192,15 @@ class Webservice(ServiceMetadata, OldDeployments):
 
     def get_keys(self) -> tuple[str, str]:
         """The primary and the secondary key. Raises WebserviceException if callers need none."""
-        keys = registry.keys(self.workspace, self.name, self._refresh().newest)
-        if keys is not None:
-            return keys
-        if self.auth_enabled:
-            raise WebserviceException(
-                f"The keys of service {self.name!r} are not among this user's secrets.",
-                hint="Ask the user who deployed it, or make new ones with regen_key.",
-            )
-        raise WebserviceException(
-            f"Service {self.name!r} has no keys: callers need none.",
-            hint="Deploy it with auth_enabled=True, or `scriptrun serve --key`.",
-        )
+        return service_keys.get(self)
 
     def regen_key(self, key: str, set_key: str | None = None) -> None:
         """Replace the ``"Primary"`` or ``"Secondary"`` key by a new one, or by ``set_key``.
 
-        The service is restarted with it, without an interruption; this waits for that.
+        If the keys are lost, both are new. The service is restarted with them, without an
+        interruption; this waits for that. A stopped service stays stopped.
         """
-        if str(key).lower() not in _KEY_NAMES:
-            raise WebserviceException(f"Unknown key {key!r}.", hint="Use 'Primary' or 'Secondary'.")
-        keys = builtins.list(self.get_keys())
-        keys[_KEY_NAMES.index(str(key).lower())] = set_key or registry.new_key()
-        self._restart(self.request.replace(keys=tuple(keys)))
-        self.wait_for_deployment()
+        self._awaited = service_keys.renew(self, key, set_key)
 
     def get_token(self) -> tuple[str, datetime.datetime]:
         """A token for callers, and when to ask for the next: the primary key, which stays valid."""
@@ -489,9 +474,3 @@ def _class_of(record: ServiceRecord) -> type[Webservice]:
         endpoint: type[Webservice] = handler("scriptrun.dropin.azureml.endpoints:AksEndpoint")
         return endpoint
     return _CLASSES.get(record.compute_type, LocalWebservice)
-
-
-def _readable(workspace: Workspace, name: str) -> ServiceRecord | None:
-    """The service's record; a damaged one is named on stderr."""
-    found = records.readable([name], lambda each: rollout.advance(workspace, each))
-    return next((record for record in found if record is not None), None)
