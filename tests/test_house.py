@@ -280,6 +280,7 @@ MODULE_STATE = {
     "data/tables/arrow_filesystem.py: _open_handles": "file systems that live, for the end of the process",
     "queue/workers.py: _started": "the last start of each worker, by its lock",
     "store/detached.py: _started": "processes that outlive this one, for its end",
+    "services/rollout.py: _submitting": "the runs that threads of this process submit right now",
     "store/secrets/vault.py: _workspace": "of the context: some thirty calls lie between",
     "store/secrets/vault.py: _borrowed": "of the context, as _workspace",
     "store/secrets/vault.py: _offered": "passwords in the user's code, by name, until they are kept "

@@ -16,7 +16,7 @@ from service_bench import BROKEN, Caller, post
 from scriptrun import Run, Webservice
 from scriptrun.exceptions import WebserviceException
 from scriptrun.registry import services as registry
-from scriptrun.runtime import files
+from scriptrun.runtime import files, identity
 from scriptrun.services import changes, finish, rollout, status
 from scriptrun.spec import run_kinds
 from scriptrun.testing.jobs import until
@@ -333,3 +333,36 @@ def test_of_two_starts_at_once_one_starts_the_service(bench, monkeypatch):
     assert not service.start()
     assert service.run("1")["version"] == "1"
     assert len(live_runs(bench)) == 1
+
+
+def test_a_deployment_that_could_not_be_undone_is_forgotten(bench):
+    service = bench.deploy()
+    run = service.current_run.id
+
+    def leave(record):  # as of a full disk, in this process
+        return record.replace(next="services_gone", next_request={}, by=identity.identify())
+
+    registry.change(bench.workspace, "digits", leave)
+    bench.write(version="2")
+    service.reload(wait=True)
+    assert service.run("1")["version"] == "2"
+    assert service.current_run.id != run
+    registry.change(bench.workspace, "digits", leave)
+    service.delete()
+    assert bench.workspace.webservices == {}
+
+
+def test_waiting_for_another_deployment_ends(bench, monkeypatch):
+    monkeypatch.setattr(rollout, "_SUBMISSION_SECONDS", 0.3)
+    service = bench.deploy()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        by = identity.identify(other.pid)
+        registry.change(
+            bench.workspace, "digits", lambda found: found.replace(next="services_gone", by=by)
+        )
+        for change in (service.reload, service.stop):
+            with pytest.raises(WebserviceException, match=f"by process {other.pid} on"):
+                change()
+        other.communicate(b"\n")
+    service.stop()
+    assert service.health.state == "Stopped"

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 #: seconds between two looks at a server that starts
 POLL_SECONDS = 0.1
+#: the runs that threads of this process are about to submit
+_submitting: set[str] = set()
+#: seconds in which another process submits a run that it has recorded
+_SUBMISSION_SECONDS = 600.0
+#: seconds after which a run that does not end is canceled once more
+_AGAIN_SECONDS = 30.0
 #: seconds beyond its grace period in which a canceled run ends
 _SLACK_SECONDS = 30.0
 
@@ -67,10 +73,22 @@ def replace(
 def _await_submitted(workspace: Workspace, name: str) -> ServiceRecord:
     """The record, once no run of the service is about to be submitted."""
     record = advance(workspace, name) or registry.get(workspace, name)
+    deadline = time.monotonic() + _SUBMISSION_SECONDS
     while _is_being_submitted(workspace, record):
+        _refuse_late(record, deadline)
         time.sleep(POLL_SECONDS)
         record = advance(workspace, name) or registry.get(workspace, name)
     return record
+
+
+def _refuse_late(record: ServiceRecord, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        by = record.by or {}
+        raise WebserviceException(
+            f"Service {record.name!r} is still being deployed after {_SUBMISSION_SECONDS:g} s, by "
+            f"process {by.get('pid')} on {by.get('host')}.",
+            hint="Wait for that process, or end it; then try again.",
+        )
 
 
 def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceRecord | None) -> None:
@@ -80,6 +98,19 @@ def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceReco
     ServiceMissing if the ``existing`` one was removed, and Outdated if its run has changed since
     the new one was prepared.
     """
+    _submitting.add(prepared.job.id)
+    try:
+        record = _begin(workspace, prepared, existing)
+    finally:
+        _submitting.discard(prepared.job.id)
+    if record.next is not None or record.retired:
+        command = workers.command("scriptrun.services.finish", str(workspace.root), record.name)
+        detached.start(command, processes.SERVICE)
+
+
+def _begin(
+    workspace: Workspace, prepared: PreparedService, existing: ServiceRecord | None
+) -> ServiceRecord:
     name, run_id = prepared.request.name, prepared.job.id
     if existing is not None:
         _set_next(workspace, prepared)
@@ -95,10 +126,7 @@ def begin(workspace: Workspace, prepared: PreparedService, existing: ServiceReco
     except BaseException:
         _withdraw(workspace, prepared)
         raise
-    record = registry.get(workspace, name)
-    if record.next is not None or record.retired:
-        command = workers.command("scriptrun.services.finish", str(workspace.root), name)
-        detached.start(command, processes.SERVICE)
+    return registry.get(workspace, name)
 
 
 def submit(workspace: Workspace, prepared: PreparedService) -> Path:
@@ -157,7 +185,9 @@ def _set_next(workspace: Workspace, prepared: PreparedService) -> None:
             properties=dict(request.properties),
         )
 
-    while registry.change(workspace, request.name, update).next != run_id:
+    deadline = time.monotonic() + _SUBMISSION_SECONDS
+    while (record := registry.change(workspace, request.name, update)).next != run_id:
+        _refuse_late(record, deadline)
         time.sleep(POLL_SECONDS)
 
 
@@ -165,6 +195,8 @@ def _is_being_submitted(workspace: Workspace, record: ServiceRecord) -> bool:
     """Whether a living process is about to submit the run that is to follow."""
     if record.next is None or workspace.find_run(record.next) is not None:
         return False
+    if record.by == identity.identify():
+        return record.next in _submitting  # else it could not undo what it had begun
     return record.by is not None and identity.may_be_alive(record.by)
 
 
