@@ -82,18 +82,36 @@ def read(workspace: WorkspaceFiles, name: str) -> ServiceRecord | None:
     """The record of the service ``name``, or None. Raises DamagedRecord."""
     if name_problem(name):
         return None
-    return records.read(_path(workspace, name), ServiceRecord.from_dict)
+    try:
+        return records.read(_path(workspace, name), ServiceRecord.from_dict)
+    except records.DamagedRecord as error:
+        raise records.DamagedRecord(
+            error.path,
+            error.problem.removeprefix(str(error.path)),
+            "Restore the file from a backup, or remove the service with its processes: "
+            f"scriptrun service remove {name}",
+        ) from None
+
+
+def require(workspace: WorkspaceFiles, name: str) -> None:
+    """Raise WebserviceException if there is no service ``name``, be its record damaged or not."""
+    if name_problem(name) or not os.path.lexists(_path(workspace, name)):
+        raise _missing(workspace, name)
 
 
 def get(workspace: WorkspaceFiles, name: str) -> ServiceRecord:
     """The record of the service ``name``. Raises WebserviceException, naming near ones, if none."""
     record = read(workspace, name)
     if record is None:
-        raise ServiceMissing(
-            f"Service {name!r} not found in workspace {workspace.name!r}.",
-            hint=suggestion.hint(str(name), names(workspace), "Services"),
-        )
+        raise _missing(workspace, name)
     return record
+
+
+def _missing(workspace: WorkspaceFiles, name: str) -> ServiceMissing:
+    return ServiceMissing(
+        f"Service {name!r} not found in workspace {workspace.name!r}.",
+        hint=suggestion.hint(str(name), names(workspace), "Services"),
+    )
 
 
 def all_records(workspace: WorkspaceFiles) -> Iterator[ServiceRecord]:
@@ -157,7 +175,7 @@ def change(
 def remove(workspace: WorkspaceFiles, name: str, run: str | None = None) -> None:
     """Remove the record and the keys; with ``run``, only if that is still its newest run."""
     with locked(workspace, name):
-        record = read(workspace, name)
+        record = None if run is None else read(workspace, name)
         if run is not None and (record is None or record.newest != run):
             return
         _forget_keys(workspace, name)  # first: without the record, nobody would look for them

@@ -26,6 +26,7 @@ from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException, WebserviceException
 from scriptrun.spec.job import JobSpec, Retry
 from scriptrun.spec.values import Value, fresh
+from scriptrun.store.records import DamagedRecord
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import check as submission_check
 from scriptrun.submission import submit as job_submit
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: the experiment of all services' runs
 EXPERIMENT = "services"
+#: the property of a run that names its service
+SERVICE_PROPERTY = "scriptrun.service"
 #: the file in the run's folder with the request of a test
 TEST_FILE = "service_test.txt"
 #: seconds in which a service that is stopped answers what it has accepted: without a limit for
@@ -151,16 +154,16 @@ def again(
 ) -> PreparedService:
     """As ``prepare``, with the snapshot, the environment and the local models of the current run.
 
-    If that run is gone, everything is prepared as for a new service. Raises WebserviceException
-    with all problems.
+    If that run is gone or damaged, everything is prepared as for a new service. Raises
+    WebserviceException with all problems.
     """
     folder = workspace.find_run(record.run or record.newest)
-    job = None if folder is None else run_folder.read_job(folder)
-    if folder is None or job is None or not _has_snapshot(workspace, job):
+    recorded = None if folder is None else _recorded(folder)
+    if folder is None or recorded is None or not _has_snapshot(workspace, recorded[0]):
         return prepare(workspace, request, record)
+    job, order = recorded
     problems = _problems(request)
     replaced = replaced_by(workspace, record)
-    order = service_order.read(str(folder))
     own = [_as_copied(model, order, folder) for model in request.models]
     models = served_models.find(workspace, own, problems)
     engine, new_job = compute_targets.engine_of(job.target), _new_run(job, request)
@@ -179,6 +182,15 @@ def again(
         lockfile=environment_record.read_lockfile(folder) if is_locked else None,
         replaced=replaced,
     )
+
+
+def _recorded(folder: Path) -> tuple[JobSpec, service_order.ServiceOrder] | None:
+    """The job and the order of the run in ``folder``; None if one is missing or damaged."""
+    try:
+        job = run_folder.read_job(folder)
+        return None if job is None else (job, service_order.read(str(folder)))
+    except (DamagedRecord, OSError, ValueError):
+        return None
 
 
 def _has_snapshot(workspace: WorkspaceFiles, job: JobSpec) -> bool:
@@ -476,7 +488,7 @@ def _service_job(
         **job.properties,
         **{str(name): str(value) for name, value in request.properties.items()},
         "azureml.runsource": "service",
-        "scriptrun.service": request.name,
+        SERVICE_PROPERTY: request.name,
     }
     return job.replace(
         kind=run_kinds.SERVICE,

@@ -9,6 +9,7 @@ never lost, whoever is killed.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -17,15 +18,15 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.queue import workers
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
-from scriptrun.runtime import identity, processes
+from scriptrun.runtime import identity, process_record, processes
 from scriptrun.services import status
-from scriptrun.services.prepare import PreparedService, again, replaced_by
+from scriptrun.services.prepare import SERVICE_PROPERTY, PreparedService, again, replaced_by
 from scriptrun.services.request import ServiceRequest, of_record
 from scriptrun.spec import ids
 from scriptrun.spec.errors import ScriptrunError, WebserviceException
-from scriptrun.store import detached
+from scriptrun.store import detached, paths
+from scriptrun.store.records import DamagedRecord
 from scriptrun.submission import submit as job_submit
-from scriptrun.tracking import run_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ def _end_retired(workspace: Workspace, record: ServiceRecord) -> ServiceRecord:
     """Cancel the runs that were replaced; forget those that have ended."""
     ended = []
     for run_id in record.retired:
-        cancel(workspace, run_id)
+        _cancel_when_due(workspace, run_id)
         if status.of_run(workspace, run_id, probe=False).has_ended:
             ended.append(run_id)
     if not ended:
@@ -314,8 +315,34 @@ def _give_up(workspace: Workspace, record: ServiceRecord, reason: str) -> Servic
 def cancel(workspace: Workspace, run_id: str) -> None:
     """Cancel the run if it exists and has not ended."""
     folder = workspace.find_run(run_id)
-    if folder is not None and not os.path.lexists(folder / "cancel.json"):
+    if folder is not None:
         Run.at(workspace, folder).cancel()
+        _stop_moved(folder)
+
+
+def _cancel_when_due(workspace: Workspace, run_id: str) -> None:
+    """Cancel the run, also if that was requested long ago: its engine may have failed."""
+    folder = workspace.find_run(run_id)
+    path = None if folder is None else folder / "cancel.json"
+    try:
+        if path is not None and time.time() - path.stat().st_mtime < _AGAIN_SECONDS:
+            return
+        if path is not None:
+            os.utime(path)
+    except FileNotFoundError:
+        pass
+    cancel(workspace, run_id)
+
+
+def _stop_moved(folder: Path) -> None:
+    """Ask the server of a run whose folder was moved to stop: its launcher looks at the old one.
+
+    Only this user's private record says which process that is.
+    """
+    for record in process_record.find(paths.processes_folder(), str(folder)):
+        if record.is_local and not os.path.exists(record.folder):
+            for pid in record.living_scripts():
+                processes.send(pid, signal.SIGTERM)
 
 
 def stop(workspace: Workspace, name: str) -> str:
@@ -335,9 +362,7 @@ def stop(workspace: Workspace, name: str) -> str:
 
 
 def _await_end(workspace: Workspace, name: str, run_id: str) -> None:
-    folder = workspace.find_run(run_id)
-    job = None if folder is None else run_folder.read_job(folder)
-    seconds = 2 * _SLACK_SECONDS + (0.0 if job is None else job.grace_seconds)
+    seconds = 2 * _SLACK_SECONDS + _grace_seconds(workspace, run_id)
     deadline = time.monotonic() + seconds
     while not status.of_run(workspace, run_id, probe=False).has_ended:
         if time.monotonic() > deadline:
@@ -345,20 +370,44 @@ def _await_end(workspace: Workspace, name: str, run_id: str) -> None:
                 f"Service {name!r} did not stop within {seconds:g} s.",
                 hint=f"To see why, use: scriptrun show {run_id}",
             )
+        _cancel_when_due(workspace, run_id)
         time.sleep(POLL_SECONDS)
+
+
+def _grace_seconds(workspace: Workspace, run_id: str) -> float:
+    folder = workspace.find_run(run_id)
+    return 0.0 if folder is None else Run.at(workspace, folder).known_job.grace_seconds
 
 
 def remove(workspace: Workspace, name: str) -> None:
     """Stop the service, and remove its record and its keys. Its runs stay in the list.
 
-    A run that is deployed meanwhile is stopped too.
+    A run that is deployed meanwhile is stopped too. If the record is damaged, those of its runs are
+    stopped that have not ended.
     """
-    registry.get(workspace, name)
+    try:
+        registry.get(workspace, name)
+    except DamagedRecord:
+        _remove_damaged(workspace, name)
+        return
     while registry.read(workspace, name) is not None:
         try:
             registry.remove(workspace, name, stop(workspace, name))
         except registry.ServiceMissing:
             return  # another process has removed it
+
+
+def _remove_damaged(workspace: Workspace, name: str) -> None:
+    runs = [
+        run.id
+        for run in Run.unfinished(workspace)
+        if run.known_job.properties.get(SERVICE_PROPERTY) == name
+    ]
+    for run_id in runs:
+        cancel(workspace, run_id)
+    for run_id in runs:
+        _await_end(workspace, name, run_id)
+    registry.remove(workspace, name)
 
 
 def start(workspace: Workspace, name: str) -> bool:

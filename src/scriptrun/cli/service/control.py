@@ -9,6 +9,8 @@ from scriptrun.cli.service import follow, view
 from scriptrun.cli.terminal import attach, spinner
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
+from scriptrun.registry import services as registry
+from scriptrun.services import rollout
 from scriptrun.services.webservice import Webservice
 from scriptrun.spec.errors import WebserviceException
 
@@ -55,11 +57,12 @@ def stop(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
 
 def remove(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Stop and remove services; their runs remain."""
-    services = [Webservice(workspace, name) for name in dict.fromkeys(args.names)]
-    for service in services:
-        with spinner.show_status(f"Stopping {service.name}"):
-            service.delete()
-    names = [service.name for service in services]
+    names = list(dict.fromkeys(args.names))
+    for name in names:
+        registry.require(workspace, name)
+    for name in names:
+        with spinner.show_status(f"Stopping {name}"):
+            rollout.remove(workspace, name)
     return {"removed": names}, "\n".join(f"Removed {name}" for name in names)
 
 
