@@ -60,10 +60,17 @@ def test_the_old_one_goes_on_if_the_new_one_fails(bench):
     service = bench.deploy()
     run = service.current_run.id
     bench.write(BROKEN)
+    failing = bench.deploy(overwrite=True, wait=False, tags={"of": "new"}, description="new")
+    failing.add_tags({"more": "yes"})
     with pytest.raises(
         WebserviceException, match=r"does not fit[\s\S]*The previous run keeps serving"
     ) as raised:
-        service.reload(wait=True)
+        failing.wait_for_deployment()
+    assert (service.error, service.tags, service.description) == (
+        failing.error,
+        {"more": "yes"},
+        "",
+    )
     assert "ValueError" in raised.value.logs
     assert service.health.state == "Healthy"
     assert "does not fit" in service.error

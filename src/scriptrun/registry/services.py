@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import WorkspaceFiles
     from scriptrun.runtime.hints import Json
 
+#: the fields of a record that its request has too: those of ``next_request`` count once it serves
+METADATA = ("description", "tags", "properties")
 _SUFFIX = ".json"
 #: a file name and a part of a URL
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -36,7 +38,8 @@ class ServiceRecord(Value):
 
     ``next`` is the ID of the run that starts in its place, None if none does; ``retired`` are those
     of runs that were replaced, until they have ended. ``request`` is what was asked for, as JSON
-    without keys, ``next_request`` the same for ``next``. ``by`` identifies the process that deploys
+    without keys, ``next_request`` the same for ``next``, with the description, the tags and the
+    properties that the service gets with it. ``by`` identifies the process that deploys
     ``next``. ``failure`` says why the latest deployment did not replace the one before (``run``,
     ``reason``). Times are ISO 8601.
     """

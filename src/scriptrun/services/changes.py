@@ -127,13 +127,14 @@ def _needs_run(before: ServiceRequest, after: ServiceRequest) -> bool:
 
 
 def _record_metadata(workspace: Workspace, name: str, request: ServiceRequest) -> None:
+    metadata: Json = {field: getattr(request, field) for field in registry.METADATA}
+
     def change(record: ServiceRecord) -> ServiceRecord:
-        return record.replace(
-            request={**record.request, "settings": request.settings},
-            description=request.description,
-            tags=dict(request.tags),
-            properties=dict(request.properties),
-        )
+        fields: Json = {"request": {**record.request, "settings": request.settings}, **metadata}
+        if record.next_request:
+            new = {"settings": request.settings, **metadata}
+            fields = {**metadata, "next_request": {**record.next_request, **new}}
+        return record.replace(**fields)
 
     registry.change(workspace, name, change)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from scriptrun.config.environments.environment import Environment
 from scriptrun.core import model_metadata
@@ -98,21 +98,33 @@ class ServiceMetadata:
 
     def add_tags(self, tags: Mapping[str, object]) -> None:
         """Add tags; existing ones get the new values."""
-        self._change(tags={**self.tags, **model_metadata.texts(tags)})
+        added = model_metadata.texts(tags)
+        self._change("tags", lambda old: {**old, **added})
 
     def remove_tags(self, tags: Iterable[str]) -> None:
         """Remove tags by name."""
         removed = {tags} if isinstance(tags, str) else set(tags)
-        self._change(tags={name: text for name, text in self.tags.items() if name not in removed})
+        self._change(
+            "tags", lambda old: {name: text for name, text in old.items() if name not in removed}
+        )
 
     def add_properties(self, properties: Mapping[str, object]) -> None:
         """Add properties; existing ones keep their values."""
-        self._change(properties={**model_metadata.texts(properties), **self.properties})
+        added = model_metadata.texts(properties)
+        self._change("properties", lambda old: {**added, **old})
 
-    def _change(self, **fields: object) -> None:
-        self._record = registry.change(
-            self.workspace, self.name, lambda record: record.replace(**fields)
-        )
+    def _change(self, field: str, update: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        """Change the field now, and where a run starts, also what it will be with that."""
+
+        def change(record: ServiceRecord) -> ServiceRecord:
+            following = record.next_request
+            if following:
+                following = {**following, field: update(following.get(field) or {})}
+            return record.replace(
+                **{field: update(getattr(record, field))}, next_request=following
+            )
+
+        self._record = registry.change(self.workspace, self.name, change)
 
     @property
     def models(self) -> builtins.list[Model]:

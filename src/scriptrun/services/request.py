@@ -111,13 +111,14 @@ def _name_of(target: object) -> str:
     return str(getattr(target, "name", "local"))
 
 
-def of_record(record: ServiceRecord, newest: bool = True) -> ServiceRequest:
-    """What the service was last deployed with (or not ``newest``: what its run was), without keys.
+def of_record(record: ServiceRecord) -> ServiceRequest:
+    """What the service was last deployed with, without keys.
 
-    Tags, properties and description are as they are now.
+    Tags, properties and description are as they are now, or will be once a run that starts serves.
     """
-    stored = (record.next_request if newest else None) or record.request
-    return ServiceRequest.from_json(stored).replace(
+    if record.next_request:
+        return ServiceRequest.from_json(record.next_request)
+    return ServiceRequest.from_json(record.request).replace(
         tags=dict(record.tags),
         properties=dict(record.properties),
         description=record.description,

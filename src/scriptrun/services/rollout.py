@@ -181,9 +181,6 @@ def _set_next(workspace: Workspace, prepared: PreparedService) -> None:
             retired=_with(record.retired, record.next),
             by=identity.identify(),
             failure=None,
-            description=request.description,
-            tags=dict(request.tags),
-            properties=dict(request.properties),
         )
 
     deadline = time.monotonic() + _SUBMISSION_SECONDS
@@ -218,6 +215,7 @@ def _switched(record: ServiceRecord, run_id: str) -> ServiceRecord | None:
         next_request=None,
         by=None,
         compute_type=request.get("compute_type") or record.compute_type,
+        **{name: request.get(name, getattr(record, name)) for name in registry.METADATA},
     )
 
 
