@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 from service_bench import BROKEN, Caller, post
 
 from scriptrun import Run, Webservice
+from scriptrun.engines.local.engine import Local
 from scriptrun.exceptions import WebserviceException
 from scriptrun.registry import services as registry
 from scriptrun.runtime import files, identity
@@ -191,8 +194,6 @@ def test_a_killed_service_has_failed(bench):
     service = bench.deploy(restarts=0)
     run = service.current_run
     state = files.read_object(str(run.path / "service_state.json"))
-    import os
-
     os.kill(state["pid"], signal.SIGKILL)
     until(lambda: service.state == "failed")
     assert run.status == "Failed"
@@ -280,34 +281,92 @@ def test_a_killed_deployment_leaves_no_service_that_nobody_sees(bench, seed):
     assert live_runs(bench) == []
 
 
-SLOW = """
-import json, time
+GATED = """
+import json, os, time
 
 def init():
     pass
 
 def run(data):
-    if json.loads(data) == 'slow':
-        print('slow begins', flush=True)
-        time.sleep(1.5)
+    gate = json.loads(data)
+    print('begins', gate, flush=True)
+    while not os.path.exists(gate):
+        time.sleep(0.02)
     return 'done'
 """
 
 
+def hold(bench, service, pool, name):
+    """Begin a request that is answered once the file that is returned exists."""
+    gate = bench.tmp_path / name
+    answer = pool.submit(post, service.scoring_uri, str(gate))
+    until(lambda: f"begins {gate}" in service.get_logs())
+    return gate, answer
+
+
 def test_a_request_that_is_being_answered_is_finished(bench):
-    bench.write(SLOW)
+    bench.write(GATED)
     service = bench.deploy(variables={"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": "0.1"})
-    uri = service.scoring_uri
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(post, uri, "slow")
-        until(lambda: "slow begins" in service.get_logs())
+        run = service.current_run
+        gate, answer = hold(bench, service, pool, "reload")
         service.reload(wait=True)
+        assert not answer.done()
+        assert not run.standing.is_final
+        gate.touch()
         assert answer.result(60) == "done"
+    with ThreadPoolExecutor(2) as pool:
+        path = service.current_run.path
+        gate, answer = hold(bench, service, pool, "delete")
+        deletion = pool.submit(service.delete)
+        until(lambda: (path / "cancel.json").exists())
+        gate.touch()
+        assert answer.result(60) == "done"
+        deletion.result(120)
+
+
+def test_a_cancellation_that_failed_is_repeated(bench, monkeypatch):
+    bench.write(GATED)
+    service, calls = bench.deploy(), []
+
+    def cancel(engine, folder):
+        calls.append(folder)
+        if len(calls) == 1:
+            raise WebserviceException("The cluster does not answer.")
+
+    monkeypatch.setattr(Local, "cancel", cancel)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(post, uri, "slow")
-        until(lambda: "slow begins" in service.get_logs())
-        service.delete()
+        gate, answer = hold(bench, service, pool, "gate")
+        with pytest.raises(WebserviceException, match="does not answer"):
+            service.stop()
+        rollout.cancel(bench.workspace, service.run_id)
+        assert len(calls) == 2
+        gate.touch()
         assert answer.result(60) == "done"
+    service.stop()
+
+
+def test_a_service_that_was_asked_to_end_is_stopped(bench):
+    service = bench.deploy()
+    run = service.current_run
+    os.kill(files.read_object(str(run.path / "service_state.json"))["pid"], signal.SIGTERM)
+    assert run.wait_for_completion()["status"] == "Completed"
+    assert service.health.state == "Stopped"
+
+
+def test_another_port_is_no_secret(bench):
+    service = bench.deploy()
+    port = service.port
+    service.stop()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        with pytest.warns(UserWarning, match=f"had port {port}, which is taken") as caught:
+            service.start()
+    assert [warning.filename for warning in caught] == [__file__]
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.port != port
 
 
 def test_a_service_is_deleted_while_it_is_deployed(bench):

@@ -77,7 +77,11 @@ def test_lost_keys_are_not_replaced_silently(bench, tmp_path):
     keys = service.get_keys()
     lost = tmp_path / "secrets"
     lost.rename(tmp_path / "elsewhere")
-    for change in (service.restart, service.reload, lambda: bench.deploy(overwrite=True, auth="key")):
+    for change in (
+        service.restart,
+        service.reload,
+        lambda: bench.deploy(overwrite=True, auth="key"),
+    ):
         with pytest.raises(WebserviceException, match="its keys are not among this user's secrets"):
             change()
     (tmp_path / "elsewhere").rename(lost)

@@ -107,7 +107,7 @@ def test_the_state_is_that_of_the_run_first():
         status._ended(RunState(state, "why"), healthy).state
         for state in (states.COMPLETED, states.FAILED, states.CANCELED)
     ]
-    assert ended == ["Failed", "Failed", "Stopped"]
+    assert ended == ["Stopped", "Failed", "Stopped"]
     assert status.ServiceState("Healthy", host="::1", port=5).url == "http://[::1]:5"
     assert status._reachable_host({"host": "0.0.0.0", "node": "elsewhere"}) == "elsewhere"
 

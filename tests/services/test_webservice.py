@@ -40,7 +40,9 @@ def test_a_model_is_deployed_called_and_deleted(bench, capsys):
     assert list(bench.workspace.webservices) == ["digits"]
     assert [each.id for each in service.models] == ["digits:1"]
     run = service.current_run
+    assert "state=running" in repr(service)
     service.delete()
+    assert "state=deleted" in repr(service)
     assert bench.workspace.webservices == {}
     assert service.state == LocalWebservice.STATE_DELETED
     assert Run.get(bench.workspace, run.id).status == "Canceled"
@@ -195,6 +197,11 @@ def test_names_of_v1_exist(bench):
         Webservice.check_for_existing_webservice(bench.workspace, "some")
     missing = LocalWebservice(bench.workspace, "none", must_exist=False)
     assert missing.state == "deleted"
+    assert (missing.models, missing.request.workers) == ([], 1)
+    assert "state=deleted" in repr(missing)
+    for attribute in ("created_time", "updated_time"):
+        with pytest.raises(WebserviceException, match="'none' not found"):
+            getattr(missing, attribute)
     with pytest.raises(AttributeError):
         _ = missing.no_such_thing
     assert Model.Framework.SCIKITLEARN == "ScikitLearn"
@@ -214,12 +221,14 @@ def test_a_service_whose_run_is_damaged_is_still_listed(bench):
 def test_models_keys_and_replicas_are_updated(bench):
     config = AksWebservice.deploy_configuration(auth_enabled=False)
     service = bench.deploy_model("up", [bench.model(text="old")], deployment_config=config)
+    assert (service.num_replicas, service.scoring_timeout_ms) == (1, 60000)
     uri = service.scoring_uri
     bench.write(version="2")  # not taken: only the models change
     service.update(models=[bench.model(text="new")], num_replicas=2)
     service.wait_for_deployment(timeout_sec=120)
     assert service.run("0") == {"version": "1", "model": "new", "data": 0}
     assert (service.health.workers, service.scoring_uri) == (2, uri)
+    assert service.num_replicas == 2
     service.update(auth_enabled=True, tags={"safe": "yes"})
     service.wait_for_deployment(timeout_sec=120)
     assert service.auth_enabled

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterable, Mapping
 
 from scriptrun.config.services.inference_config import InferenceConfig
@@ -13,16 +11,13 @@ from scriptrun.registry import environments as environment_registry
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime.serving import order as service_order
+from scriptrun.services import notices, rollout, sdk_request
 from scriptrun.services import request as requests
-from scriptrun.services import rollout, sdk_request
 from scriptrun.services.prepare import prepare, refuse
 from scriptrun.services.request import ServiceRequest
-from scriptrun.spec.control_characters import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
-
     from scriptrun.config.services.deployment import WebserviceDeploymentConfiguration
     from scriptrun.runtime.hints import Json
 
@@ -55,20 +50,7 @@ def redeploy(
         )
     if prepared.environment is not None:
         environment_registry.remember(workspace, prepared.environment)
-    for message in prepared.warnings:
-        warnings.warn(escape(message), stacklevel=_callers_level())
-
-
-def _callers_level() -> int:
-    """The ``stacklevel`` of the code that called scriptrun, for a warning by ``redeploy``."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and _is_own(frame):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
-def _is_own(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] == "scriptrun"
+    notices.warn(prepared.warnings)
 
 
 def update(

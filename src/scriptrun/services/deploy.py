@@ -15,10 +15,6 @@ from scriptrun.services.request import ServiceRequest
 from scriptrun.services.webservice import Webservice
 from scriptrun.spec.environment import EXACT
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 #: how often a service is replaced that others deploy or remove at the same time
 _ATTEMPTS = 10
 

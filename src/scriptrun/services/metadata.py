@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Callable, Iterable, Mapping
 
 from scriptrun.config.environments.environment import Environment
+from scriptrun.config.services.deployment import AKS
 from scriptrun.core import model_metadata
 from scriptrun.core.model import Model
 from scriptrun.core.run import Run
@@ -49,6 +50,15 @@ _AZURE_ATTRIBUTES = frozenset(
 )
 
 
+def _in_effect(request: ServiceRequest) -> dict[str, object]:
+    """The settings of an AksWebservice that have an effect here, by their names in the SDK v1."""
+    if request.compute_type != AKS:
+        return {}
+    seconds = request.timeout_seconds
+    timeout = None if seconds is None else round(seconds * 1000)
+    return {"num_replicas": request.workers, "scoring_timeout_ms": timeout}
+
+
 class ServiceMetadata:
     """The attributes of a Webservice that its record holds."""
 
@@ -68,13 +78,18 @@ class ServiceMetadata:
 
     @property
     def created_time(self) -> datetime.datetime:
-        """When the service was first deployed, in UTC."""
-        return datetime.datetime.fromisoformat(self._record.created)
+        """When the service was first deployed, in UTC. Raises WebserviceException if it was not."""
+        return self._time("created")
 
     @property
     def updated_time(self) -> datetime.datetime:
-        """When the service was last changed, in UTC."""
-        return datetime.datetime.fromisoformat(self._record.updated)
+        """When the service was last changed, in UTC. Raises WebserviceException if it is gone."""
+        return self._time("updated")
+
+    def _time(self, field: str) -> datetime.datetime:
+        text = getattr(self._record, field)
+        text = text or getattr(registry.get(self.workspace, self.name), field)
+        return datetime.datetime.fromisoformat(text)
 
     @property
     def compute_type(self) -> str:
@@ -120,9 +135,7 @@ class ServiceMetadata:
             following = record.next_request
             if following:
                 following = {**following, field: update(following.get(field) or {})}
-            return record.replace(
-                **{field: update(getattr(record, field))}, next_request=following
-            )
+            return record.replace(**{field: update(getattr(record, field))}, next_request=following)
 
         self._record = registry.change(self.workspace, self.name, change)
 
@@ -146,5 +159,5 @@ class ServiceMetadata:
 
     def __getattr__(self, name: str) -> object:
         if name in _AZURE_ATTRIBUTES:
-            return self.request.settings.get(name)
+            return _in_effect(self.request).get(name, self.request.settings.get(name))
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

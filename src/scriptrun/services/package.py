@@ -132,7 +132,7 @@ def package_request(
     image_name: str | None = None,
     image_label: str | None = None,
 ) -> ModelPackage:
-    """The package of a request: what ``scriptrun model package`` calls."""
+    """The package of a request: what ``scriptrun serve --package`` calls."""
     name = image_name or (request.models[0].name if request.models else request.name)
     location = f"{image_text.image_name(name)}:{image_label or 'latest'}"
     wanted = request.replace(host="0.0.0.0", port=PORT, allowed_hosts=("*",))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import socket
 from pathlib import Path
@@ -19,6 +18,7 @@ from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.services import served_models, source, status
+from scriptrun.services.environment import choose
 from scriptrun.services.request import MOST_SECONDS, ServedModel, ServiceRequest
 from scriptrun.services.served_models import FoundModel
 from scriptrun.spec import ids, run_kinds
@@ -128,7 +128,7 @@ def prepare(
     request = request.replace(models=served_models.with_versions(request.models, models))
     note, chosen = "", request
     if request.environment is None and not problems:
-        environment, note = _choose_environment(workspace, request)
+        environment, note = choose(workspace, request)
         chosen = request.replace(environment=environment)
     with source.gather(request) as gathered:
         submission = _check_job(workspace, chosen, gathered, problems)
@@ -143,7 +143,11 @@ def prepare(
         _order(request, gathered.script, models, replaced),
         models,
         _keys(workspace, request, replaced),
-        [*submission.warnings, *_exposure(request, record)],
+        [
+            *submission.warnings,
+            *_exposure(request, record),
+            *_lost_port(request, replaced),
+        ],
         submission.environment,
         replaced=replaced,
     )
@@ -179,6 +183,7 @@ def again(
         _order(request, order.entry_script, models, replaced),
         models,
         _keys(workspace, request, replaced),
+        _lost_port(request, replaced),
         lockfile=environment_record.read_lockfile(folder) if is_locked else None,
         replaced=replaced,
     )
@@ -331,19 +336,6 @@ def _is_time(value: object) -> bool:
     return 0 < value <= MOST_SECONDS
 
 
-def _choose_environment(
-    workspace: WorkspaceFiles, request: ServiceRequest
-) -> tuple[Environment | None, str]:
-    try:
-        module = importlib.import_module("scriptrun.services.environment")
-    except ModuleNotFoundError as error:
-        if error.name != "scriptrun.services.environment":
-            raise
-        return None, ""
-    chosen: tuple[Environment | None, str] = module.choose(workspace, request)
-    return chosen
-
-
 def _check_job(
     workspace: WorkspaceFiles,
     request: ServiceRequest,
@@ -444,9 +436,19 @@ def _port(request: ServiceRequest, replaced: Replaced) -> int:
     """The port to listen on: a service keeps the one that it has had, if it is still free."""
     if request.port is not None or replaced.port is None:
         return request.port or 0
-    if replaced.run is None and _listen_problems(request.host, replaced.port):
-        return 0
-    return replaced.port
+    return 0 if _lost_port(request, replaced) else replaced.port
+
+
+def _lost_port(request: ServiceRequest, replaced: Replaced) -> list[str]:
+    """A warning if the service had a port that is not free any more."""
+    if request.port is not None or request.test is not None or replaced.run is not None:
+        return []
+    if replaced.port is None or not _listen_problems(request.host, replaced.port):
+        return []
+    return [
+        f"service {request.name!r} had port {replaced.port}, which is taken; it listens on another "
+        "port: see its URL"
+    ]
 
 
 def _source_name(request: ServiceRequest) -> str | None:

@@ -19,7 +19,7 @@ from scriptrun.queue import workers
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime import identity, process_record, processes
-from scriptrun.services import status
+from scriptrun.services import notices, status
 from scriptrun.services.prepare import SERVICE_PROPERTY, PreparedService, again, replaced_by
 from scriptrun.services.request import ServiceRequest, of_record
 from scriptrun.spec import ids
@@ -418,9 +418,11 @@ def start(workspace: Workspace, name: str) -> bool:
         if not status.of_run(workspace, record.newest, probe=False).has_ended:
             return False
         try:
-            begin(workspace, again(workspace, record, of_record(record)), record)
+            prepared = again(workspace, record, of_record(record))
+            begin(workspace, prepared, record)
         except Outdated:
             continue  # another process starts it
+        notices.warn(prepared.warnings)
         return True
 
 
@@ -432,4 +434,5 @@ def restart(
     ``request`` is what else to change. Raises WebserviceException with all problems.
     """
     wanted = request or of_record(record)
-    replace(workspace, record, lambda current: again(workspace, current, wanted))
+    prepared = replace(workspace, record, lambda current: again(workspace, current, wanted))
+    notices.warn(prepared.warnings)

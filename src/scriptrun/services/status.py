@@ -105,9 +105,11 @@ def listens(workspace: WorkspaceFiles, run_id: str) -> bool:
 
 def _ended(standing: run_state.RunState, facts: Json) -> ServiceState:
     port = facts.get("port")
+    reason = standing.reason or "its process ended"
     if standing.state == states.CANCELED:
         return ServiceState(STOPPED, standing.reason, port=port, run_state=standing.state)
-    reason = standing.reason or "its process ended"
+    if standing.state == states.COMPLETED:  # as after SIGTERM
+        return ServiceState(STOPPED, reason, port=port, run_state=standing.state)
     return ServiceState(FAILED, reason, port=port, run_state=standing.state)
 
 

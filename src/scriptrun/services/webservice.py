@@ -270,10 +270,14 @@ class Webservice(ServiceMetadata, OldDeployments):
         return Webservice(workspace, str(webservice_payload["name"]))
 
     def __repr__(self) -> str:
+        try:
+            state, uri = self.state, self.scoring_uri
+        except WebserviceException:
+            state, uri = LocalWebservice.STATE_DELETED, None
         return (
             f"{type(self).__name__}(workspace={self.workspace!r}, name={self.name}, "
-            f"compute_type={self.compute_type}, state={self.state}, "
-            f"scoring_uri={self.scoring_uri}, tags={self.tags}, properties={self.properties})"
+            f"compute_type={self.compute_type}, state={state}, "
+            f"scoring_uri={uri}, tags={self.tags}, properties={self.properties})"
         )
 
 
@@ -377,7 +381,7 @@ class LocalWebservice(Webservice):
         record = registry.read(workspace, name)
         if record is None and must_exist:
             registry.get(workspace, name)  # raises
-        self._open(workspace, record or ServiceRecord(name, {}))
+        self._open(workspace, record or ServiceRecord(name, ServiceRequest(name).to_json()))
 
     @staticmethod
     def list(  # type: ignore[override]  # v1 has other parameters here

@@ -32,7 +32,8 @@ def restart(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Replace the service's processes; it answers without a gap."""
     service = Webservice(workspace, args.name)
     local_engine.allow_fork()
-    service.restart()
+    with attach.warnings_as_lines():
+        service.restart()
     return _wait(service, f"Restarted {service.name}")
 
 
@@ -40,7 +41,9 @@ def start(workspace: Workspace, args: argparse.Namespace) -> VerbResult:
     """Start a service that was stopped, or that failed."""
     service = Webservice(workspace, args.name)
     local_engine.allow_fork()
-    if not service.start():
+    with attach.warnings_as_lines():
+        is_new = service.start()
+    if not is_new:
         return view.record_of(service), f"{service.name} is already running"
     return _wait(service, f"Started {service.name}")
 
