@@ -346,6 +346,25 @@ def test_a_cancellation_that_failed_is_repeated(bench, monkeypatch):
     service.stop()
 
 
+def test_a_replacement_is_finished_once_the_engine_answers(bench, monkeypatch):
+    old, service, calls = bench.deploy("old"), bench.deploy(), []
+
+    def cancel(engine, folder):
+        calls.append(folder)
+        if len(calls) == 1:
+            raise WebserviceException("The cluster does not answer.")
+
+    monkeypatch.setattr(Local, "cancel", cancel)
+    registry.change(
+        bench.workspace, "digits", lambda found: found.replace(retired=[old.current_run.id])
+    )
+    finish.main(str(bench.workspace.root), "digits")
+    assert calls
+    assert registry.get(bench.workspace, "digits").retired == []
+    assert old.current_run.status == "Canceled"
+    assert service.run("1")["version"] == "1"
+
+
 def test_a_service_that_was_asked_to_end_is_stopped(bench):
     service = bench.deploy()
     run = service.current_run

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from scriptrun import Webservice, Workspace
+from scriptrun.diagnostics import fsck
 from scriptrun.exceptions import WebserviceException
 from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
@@ -35,6 +36,17 @@ def test_keys_are_no_secret_of_the_users(workspace):
     registry.remove(workspace, "acct")
     assert registry.keys(workspace, "acct", "r") is None
     assert keyvault.get_secret("service-acct") == "mine"
+
+
+def test_damaged_keys_are_found(workspace, tmp_path):
+    record = ServiceRecord("x", {}, run="r")
+    registry.create(workspace, record)
+    registry.store_keys(workspace, record, "r", ("a", "b"))
+    (secret,) = (tmp_path / "secrets").iterdir()
+    assert [each for each in fsck._secrets(workspace) if isinstance(each, tuple)] == []
+    secret.write_bytes(secret.read_bytes()[:-9])
+    (found,) = [each for each in fsck._secrets(workspace) if isinstance(each, tuple)]
+    assert found[0] == str(secret)
 
 
 def test_keys_are_removed_before_the_record(workspace, tmp_path, monkeypatch):

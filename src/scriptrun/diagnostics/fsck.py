@@ -297,6 +297,8 @@ def _secrets(workspace: WorkspaceFiles) -> Found:
         vault.workspace_secret(workspace.id, name)
         for name in (vault.names(workspace.id) if workspace.id else [])
     ]
+    keys = [vault.service_secret(workspace.id, name) for name in services.names(workspace)]
+    names += [name for name in keys if vault.exists(name)]
     for name in names:
         try:
             vault.find(name)
