@@ -48,7 +48,8 @@ DEFAULTS: "Json" = {
     # seconds for one call of run(), and for init(); None: no limit
     "timeout_seconds": 60.0,
     "start_seconds": 600.0,
-    # seconds for a client to send its request, and the largest body in bytes
+    # seconds for a client to send its request (a body that arrives faster than 8 KiB/s has longer),
+    # and the largest body in bytes
     "read_seconds": 60.0,
     "body_limit": 100 * 1024 * 1024,
     # who may call it: OPEN or KEY

@@ -40,6 +40,8 @@ _HELD_SIZE = 512 * 1024 * 1024
 _SWEEP_SECONDS = 0.5
 #: seconds in which a new client sends its first byte
 _FIRST_SECONDS = 5.0
+#: bytes per second of a body that arrives for longer than ``read_seconds``, at least
+LEAST_RATE = 8192
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -57,7 +59,8 @@ class Clients:
         #: the requests that wait for run(), and the one that it answers
         self.jobs: "Deque[Connection]" = deque()
         self.current: "Optional[Connection]" = None
-        self.now, self.polled, self.next_sweep = time.monotonic(), 0.0, 0.0
+        self.now = self.polled = time.monotonic()
+        self.next_sweep = 0.0
         self.listens, self.is_stopping, self.is_done = False, False, False
 
     def await_descriptor(self, descriptor: int, handler: "Callable[[], None]") -> None:
@@ -74,7 +77,10 @@ class Clients:
     def turn(self, seconds: "Optional[float]") -> None:
         """Wait up to ``seconds`` for something to do, and do it."""
         events = self.poller.poll(seconds)
-        self.now = self.polled = time.monotonic()
+        self.now = time.monotonic()
+        if seconds is not None:
+            self._excuse(self.now - self.polled - seconds)
+        self.polled = self.now
         for descriptor, flags in events:
             client = self._connections.get(descriptor)
             if client is not None:
@@ -92,6 +98,14 @@ class Clients:
                     traceback.print_exc()
         if self.now >= self.next_sweep:
             self._sweep()
+
+    def _excuse(self, late: float) -> None:
+        """Give the clients the seconds in which nobody looked at them: run() held Python's lock."""
+        if late < _SWEEP_SECONDS:
+            return
+        for client in self._connections.values():
+            if client.deadline is not None:
+                client.deadline += late
 
     def listen(self) -> None:
         """Accept clients from now on."""
@@ -167,6 +181,9 @@ class Clients:
             return
         if client.state == HEAD and not client.buffer and data.strip(b"\r\n"):
             client.deadline = self.now + self._order.read_seconds
+        elif client.state == BODY and client.deadline is not None and not self.is_stopping:
+            latest = self.now + self._order.read_seconds
+            client.deadline = min(latest, client.deadline + len(data) / LEAST_RATE)
         client.buffer += data
         if client.state == WAITING:
             if len(client.buffer) >= _AHEAD:
