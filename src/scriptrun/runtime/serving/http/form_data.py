@@ -1,5 +1,6 @@
 """Queries and forms of requests: URL-encoded, and multipart with files."""
 
+import codecs
 import io
 import os
 import re
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 URL_ENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 _PARTS = 1000
+#: those that texts are in; Python knows others that are none, or that take very long
+_CHARACTER_SETS = re.compile(
+    r"(utf-8(-sig)?|utf-(16|32)(-[bl]e)?|ascii|iso8859-\d+|cp\d+|mac-\w+|koi8-\w|gb2312|gbk|gb18030"
+    r"|big5|big5hkscs|shift_jis\w*|euc_\w+|iso2022_\w+|johab|hz|tis-620|ptcp154|kz1048)\Z"
+)
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]*)')
 
 
@@ -90,12 +96,12 @@ def is_form(content_type: "Optional[str]") -> bool:
 
 def charset(content_type: "Optional[str]") -> str:
     """The character set that the content type names; UTF-8 by default, or if it is unknown."""
-    name = _parse_options(content_type or "")[1].get("charset") or "utf-8"
+    given = _parse_options(content_type or "")[1].get("charset") or "utf-8"
     try:
-        b"".decode(name)
+        name = codecs.lookup(given).name
     except (LookupError, ValueError):
         return "utf-8"
-    return name
+    return name if _CHARACTER_SETS.match(name) else "utf-8"
 
 
 def _parse_options(value: str) -> "Tuple[str, dict[str, str]]":
