@@ -109,3 +109,10 @@ def test_a_line_for_each_request():
         os.close(descriptor)
     log.add(None, 400, 0.0)
     log.flush()  # a full disk or a closed log does no harm
+
+
+def test_only_new_clients_are_asked_to_continue():
+    for version, expected in (("1.1", True), ("1.0", False)):
+        headers = [("host", "a"), ("expect", "100-continue")]
+        request = Request("POST", "/score", headers=headers, version=version)
+        assert parser.Framing(request).expects_continue is expected

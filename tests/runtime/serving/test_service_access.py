@@ -78,6 +78,17 @@ def test_host_names(host, order, status):
     assert (response and response.status) == status
 
 
+def test_health_checks_of_old_tools_need_no_host_name():
+    rules = Access(ServiceOrder(), {})
+    assert rules.refuse(Request("GET", "/", version="1.0")) is None
+    for request in (
+        Request("GET", "/"), Request("POST", "/score", version="1.0"),
+        Request("GET", "/", headers=[("host", "evil.example")], version="1.0"),
+    ):  # fmt: skip
+        refused = rules.refuse(request)
+        assert refused is not None and refused.status == 403
+
+
 def test_pages_of_other_sites_are_refused(serve):
     served = serve()
     refused = served.post("1", Origin="https://evil.example")

@@ -47,9 +47,10 @@ class Access:
 
     def refuse(self, request: "Request") -> "Optional[Response]":
         """The response that refuses ``request``; None if it may go on. The key is not checked."""
-        if self._needs_key:
-            return None  # a page of another site has no key
         host = request.header("host")
+        is_old_check = host is None and request.version == "1.0" and request.path == "/"
+        if self._needs_key or is_old_check:
+            return None  # a page of another site has no key, and always a host
         if not self._is_own(host):
             text = "The service does not answer to the host name {!r}: add it to allowed_hosts."
             return messages.message(403, text.format(host or ""))

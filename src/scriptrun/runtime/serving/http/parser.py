@@ -74,7 +74,8 @@ class Framing:
             elif name == "host":
                 hosts += 1
             elif name == "expect":
-                self.expects_continue = value.lower() == "100-continue"
+                is_new = request.version != "1.0"
+                self.expects_continue = is_new and value.lower() == "100-continue"
         if hosts > 1 or (hosts == 0 and request.version == "1.1"):
             raise Refused(400, "The request needs one Host header.")
         if lengths:
