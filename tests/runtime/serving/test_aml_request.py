@@ -153,6 +153,46 @@ def test_responses():
         from_script(AMLResponse("x", 200, {"a": "b\r\nc: d"}))
 
 
+def test_what_scripts_set_on_a_response_goes_out():
+    own = AMLResponse("x")
+    assert (own.mimetype, own.status) == ("text/html", "200 OK")
+    own.content_type = "image/png"
+    assert from_script(own).header("content-type") == own.mimetype == "image/png"
+    own.mimetype = "text/csv"
+    assert from_script(own).header("content-type") == own.content_type == "text/csv; charset=utf-8"
+    for status in ("404 NOT FOUND", 404, "404"):
+        own.status = status
+        assert (from_script(own).status, own.status) == (404, "404 NOT FOUND")
+    own.set_cookie("a", "1")
+    own.set_cookie("b", "2", max_age=60, path=None, secure=True, httponly=True, samesite="Lax")
+    cookies = [value for name, value in from_script(own).headers if name.lower() == "set-cookie"]
+    assert cookies == ["a=1; Path=/", "b=2; Max-Age=60; SameSite=Lax; Secure; HttpOnly"]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("latin-1", "iso8859-1"), ("'x'", "utf-8"), ('"UTF-16"', "utf-16"), ("cp1252", "cp1252"),
+        ("shift_jis", "shift_jis"), ("ascii", "ascii"), ("none", "utf-8"), ("", "utf-8"),
+        ("hex", "utf-8"), ("zip", "utf-8"), ("rot13", "utf-8"), ("idna", "utf-8"),
+        ("punycode", "utf-8"), ("unicode_escape", "utf-8"), ("undefined", "utf-8"),
+        ("a" * 5000, "utf-8"), ("\u00e4", "utf-8"), ("utf-7", "utf-8"),
+    ],
+)  # fmt: skip
+def test_character_sets(given, used):
+    name = form_data.charset(f"text/plain; charset={given}")
+    assert name == used
+    assert isinstance(b"\xff\xfe-\x00".decode(name, "replace"), str)
+
+
+def test_json_that_is_nested_too_deeply():
+    deep = b"[" * 200_000
+    with pytest.raises(BadRequest, match="not valid JSON"):
+        _ = made(deep).json
+    assert made(deep).get_json(silent=True) is None
+    assert json.loads(query_text("a=" + deep.decode())) == {"a": deep.decode()}
+
+
 def test_headers_and_the_decorator():
     headers = multi_dict.Headers([("set-cookie", "a"), ("set-cookie", "b")])
     assert headers.getlist("Set-Cookie") == ["a", "b"]

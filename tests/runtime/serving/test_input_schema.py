@@ -67,6 +67,7 @@ def test_arguments_come_from_the_body(served):
         ('{"data": [1], "more": 2}', "unknown parameter 'more'; run() takes: data, Glob"),
         ("[1]", "must be a JSON object with: data, GlobalParameters"),
         ("nothing", "The body is not valid JSON"),
+        ("[" * 200_000, "The body is not valid JSON"),
     ],
 )
 def test_wrong_bodies(body, message, served):

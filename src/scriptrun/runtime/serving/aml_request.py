@@ -10,7 +10,7 @@ import json
 import re
 
 from scriptrun.runtime.serving.errors import BadRequest
-from scriptrun.runtime.serving.http import form_data
+from scriptrun.runtime.serving.http import form_data, messages
 from scriptrun.runtime.serving.http.messages import Response
 from scriptrun.runtime.serving.http.multi_dict import Headers, MultiDict
 
@@ -133,7 +133,7 @@ class AMLRequest:
             if not force and not self.is_json:
                 raise BadRequest("The request's content type is not application/json.")
             return json.loads(self.data.decode("utf-8"))
-        except (ValueError, BadRequest) as problem:
+        except (ValueError, RecursionError, BadRequest) as problem:
             if silent:
                 return None
             if isinstance(problem, BadRequest):
@@ -177,6 +177,56 @@ class AMLResponse:
     def get_data(self, as_text: bool = False) -> "Union[str, bytes]":
         """The body: bytes, or text with ``as_text``."""
         return self._data.decode("utf-8", "replace") if as_text else self._data
+
+    @property
+    def content_type(self) -> "Optional[str]":
+        """The header Content-Type."""
+        kind: "Optional[str]" = self.headers.get("Content-Type")
+        return kind
+
+    @content_type.setter
+    def content_type(self, value: str) -> None:
+        self.headers["Content-Type"] = value
+
+    @property
+    def mimetype(self) -> str:
+        """The content type without parameters; one that is set gets a charset if it is text."""
+        return (self.content_type or "").partition(";")[0].strip().lower()
+
+    @mimetype.setter
+    def mimetype(self, value: str) -> None:
+        self.content_type = value + ("; charset=utf-8" if value.startswith("text/") else "")
+
+    @property
+    def status(self) -> str:
+        """The status with its name, such as "200 OK"; a number sets it too."""
+        return "{} {}".format(
+            self.status_code, messages.REASONS.get(self.status_code, "Unknown").upper()
+        )
+
+    @status.setter
+    def status(self, value: "Union[str, int]") -> None:
+        self.status_code = int(str(value).split()[0])
+
+    def set_cookie(
+        self,
+        key: str,
+        value: str = "",
+        max_age: "Optional[int]" = None,
+        path: "Optional[str]" = "/",
+        domain: "Optional[str]" = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: "Optional[str]" = None,
+    ) -> None:
+        """Let the client keep a cookie, by a header Set-Cookie."""
+        given = (
+            ("Domain", domain), ("Max-Age", max_age), ("Path", path), ("SameSite", samesite),
+        )  # fmt: skip
+        parts = ["{}={}".format(key, value)]
+        parts += ["{}={}".format(name, each) for name, each in given if each is not None]
+        parts += [name for name, each in (("Secure", secure), ("HttpOnly", httponly)) if each]
+        self.headers.add("Set-Cookie", "; ".join(parts))
 
     @property
     def data(self) -> bytes:

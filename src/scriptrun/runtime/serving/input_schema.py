@@ -49,7 +49,7 @@ class InputSchema:
         """The arguments for run() in a body. Raises BadRequest for a wrong one."""
         try:
             given = json.loads(text)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise BadRequest("The body is not valid JSON: {}".format(problem)) from None
         if not isinstance(given, dict):
             expected = ", ".join(self.names)

@@ -192,7 +192,7 @@ def query_text(query: str) -> str:
 def _value(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
