@@ -116,3 +116,14 @@ def test_only_new_clients_are_asked_to_continue():
         headers = [("host", "a"), ("expect", "100-continue")]
         request = Request("POST", "/score", headers=headers, version=version)
         assert parser.Framing(request).expects_continue is expected
+
+
+def test_a_log_does_not_grow_for_ever(tmp_path):
+    with open(tmp_path / "log", "wb") as file:
+        log = access_log.AccessLog(file.fileno(), limit=100)
+        for _ in range(50):
+            log.add(Request("GET", "/score"), 200, 0.0)
+            log.flush()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert 2 < len(lines) < 8
+    assert lines[-1] == "note: the log is large; this worker's further requests are not logged"

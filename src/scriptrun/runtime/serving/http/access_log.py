@@ -10,16 +10,20 @@ if TYPE_CHECKING:
     from scriptrun.runtime.serving.http.messages import Request
 
 _LONGEST_PATH = 200
+#: bytes of lines that one worker writes at most
+LIMIT = 64 * 1024 * 1024
+_NO_MORE = b"note: the log is large; this worker's further requests are not logged\n"
 
 
 class AccessLog:
     """Collects lines, and writes them together before the server waits.
 
-    Health checks that succeed, ``GET /``, are left out.
+    Health checks that succeed, ``GET /``, are left out. After ``limit`` bytes it says so, and
+    writes no more.
     """
 
-    def __init__(self, descriptor: int = 1) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int = 1, limit: int = LIMIT) -> None:
+        self._descriptor, self._left = descriptor, limit
         self._lines: "List[str]" = []
 
     def add(self, request: "Optional[Request]", status: int, since: float) -> None:
@@ -41,6 +45,11 @@ class AccessLog:
             return
         data = "".join(self._lines).encode("ascii", "backslashreplace")
         self._lines = []
+        if self._left <= 0:
+            return
+        self._left -= len(data)
+        if self._left <= 0:
+            data += _NO_MORE
         try:
             os.write(self._descriptor, data)
         except OSError:
