@@ -78,6 +78,19 @@ def test_host_names(host, order, status):
     assert (response and response.status) == status
 
 
+def test_a_raw_script_does_not_see_pages_that_are_not_allowed(serve):
+    served = serve(
+        "from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp\n"
+        "def init(): pass\n"
+        "@rawhttp\n"
+        "def run(request):\n    print('called')\n    return 'yes'\n"
+    )
+    for _ in range(2):
+        assert served.post("1", Origin="https://app.example").status == 403
+    assert served.log().count("note: a page of 'https://app.example' was refused before run()") == 1
+    assert "called" not in served.log()
+
+
 def test_health_checks_of_old_tools_need_no_host_name():
     rules = Access(ServiceOrder(), {})
     assert rules.refuse(Request("GET", "/", version="1.0")) is None

@@ -53,13 +53,23 @@ class Service:
     def begin(self, request: "Request") -> "Optional[Response]":
         """The answer to a request that does not reach run(); None if run() must answer."""
         try:
-            response = self.access.refuse(request) or self._route(request)
+            response = self._refuse(request) or self._route(request)
         except BadRequest as problem:
             response = messages.message(400, problem.message)
         except Exception as problem:
             _print_traceback(problem)
             response = messages.message(500, _OWN_FAILURE)
         return None if response is None else self.finish(request, response)
+
+    def _refuse(self, request: "Request") -> "Optional[Response]":
+        response = self.access.refuse(request)
+        origin = request.header("origin")
+        if response is not None and origin and self._script.is_raw and not self._noted:
+            self._noted = True
+            text = "note: a page of {:.100} was refused before run(): let it call the service with "
+            text += "AML_CORS_ORIGINS or allowed_origins, whatever headers run() sets\n"
+            _log(text.format(ascii(origin)))
+        return response
 
     def _route(self, request: "Request") -> "Optional[Response]":
         methods = _ROUTES.get(request.path)
