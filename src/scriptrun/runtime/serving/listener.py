@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+import sys
 
 from scriptrun.runtime.serving.errors import ServiceError
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 #: connections that wait until a worker accepts them
 BACKLOG = 1024
+#: whether a socket can share its port after it was bound, which refuses a port in use
+_SHARES_LATER = sys.platform.startswith("linux")
 #: of Linux: the socket option SO_ATTACH_REUSEPORT_CBPF, and the instruction BPF_RET | BPF_K
 _ATTACH_FILTER, _BPF_RETURN = 51, 0x06
 
@@ -27,6 +30,9 @@ def open_listener(order: "ServiceOrder") -> "socket.socket":
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if order.replaces:
+            _share(listener)
+        elif not _SHARES_LATER:
+            _check_free(family, address)
             _share(listener)
         listener.bind(address)
         if not order.replaces:
@@ -69,6 +75,13 @@ def _resolve(order: "ServiceOrder") -> "tuple[int, tuple[object, ...]]":
         text = "The host {!r} is unknown ({}): use 127.0.0.1, 0.0.0.0 or a name of this machine."
         raise ServiceError(text.format(order.host, problem)) from None
     return found[0][0], found[0][4]
+
+
+def _check_free(family: int, address: "tuple[object, ...]") -> None:
+    """Raise OSError if somebody listens on ``address``, whether or not they share it."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
 
 
 def _share(listener: "socket.socket") -> None:
