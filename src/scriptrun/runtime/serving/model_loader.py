@@ -82,7 +82,7 @@ def answer(predictor: "Predictor", text: str) -> object:
     """
     try:
         given = json.loads(text)
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise BadRequest("The request is not JSON: {}.".format(problem)) from None
     except RecursionError:
         raise BadRequest("The request is nested too deeply.") from None

@@ -338,7 +338,7 @@ class Clients:
     def _close(self, client: Connection) -> None:
         if client.state == CLOSED:
             return
-        if client.state == WAITING and client is not self.current:
+        if client.state == WAITING and client in self.jobs:
             self.jobs.remove(client)
         client.state = CLOSED
         self._release(client)
@@ -370,6 +370,19 @@ class Clients:
                 self.respond(client, response, lingers=True)
             else:
                 self._close(client)
+
+    def send_back(self) -> bool:
+        """Answer 503 to all whose requests run() has not begun; whether answers are being sent."""
+        text = "The worker is being replaced. Send the request again."
+        for client in list(self._connections.values()):
+            is_reading = client.state == BODY or (client.state == HEAD and bool(client.buffer))
+            if is_reading or (client.state == WAITING and client is not self.current):
+                if client.state == HEAD:
+                    client.request = None
+                client.is_last = True
+                self.respond(client, self._service.failure(client.request, 503, text), is_reading)
+        self.jobs.clear()
+        return any(c.state in (SENDING, LINGERING) for c in self._connections.values())
 
     def stop(self) -> None:
         """Accept no more, and close what is idle."""

@@ -31,8 +31,8 @@ _TICK = 0.05
 _IDLE_TICKS = 20
 #: seconds that run() may be called again and again without a look at the clients
 _POLL_SECONDS = 0.005
-#: seconds that the deputy waits for something to do
-_REST_SECONDS = 0.5
+#: seconds that the deputy waits for something to do, and for answers to be sent at the end
+_REST_SECONDS, _LEAVE_SECONDS = 0.5, 1.0
 
 
 class HttpServer:
@@ -178,13 +178,15 @@ class HttpServer:
 
     def _check_time(self) -> None:
         limit, job = self._order.timeout_seconds, self._clients.current
-        if limit is None or job is None or self._clients.now - self._run_began < limit:
+        if limit is None or job is None or self._is_wanted:
+            return
+        if self._clients.now - self._run_began < limit:
             return
         text = "run() took longer than {:g} seconds (timeout_seconds).".format(limit)
         self._clients.respond(job, self._service.failure(job.request, 504, text))
-        for waiting in self._clients.jobs:
-            text = "The worker is being replaced. Send the request again."
-            self._clients.respond(waiting, self._service.failure(waiting.request, 503, text))
+        until = time.monotonic() + _LEAVE_SECONDS
+        while self._clients.send_back() and time.monotonic() < until:
+            self._clients.turn(_TICK)
         self._log.flush()
         self._control.end_overdue(limit)
 
