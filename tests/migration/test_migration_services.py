@@ -228,6 +228,8 @@ def test_images_that_stay_are_deployed_as_before(project):
     stays = IMAGE.replace("runtime='python'", "runtime='python', dependencies=['score.py']")
     proof = proof_of(project, stays)
     assert (proof.standing, proof.services) == (prove.SAME, 2), str(proof)
+
+
 def test_lines_that_only_print_an_image_go_with_it(project):
     printed = "image.wait_for_creation()\nprint('built {}'.format(image.id), str(image.version))"
     old = IMAGE.replace("image.wait_for_creation(show_output=True)", printed)

@@ -39,7 +39,7 @@ _CONNECTIONS, _READ_SIZE, _AHEAD = 1000, 256 * 1024, 64 * 1024
 _HELD_SIZE = 512 * 1024 * 1024
 _SWEEP_SECONDS = 0.5
 #: seconds in which a new client sends its first byte
-_FIRST_SECONDS = 5.0
+FIRST_SECONDS = 5.0
 #: bytes per second of a body that arrives for longer than ``read_seconds``, at least
 LEAST_RATE = 8192
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -138,7 +138,7 @@ class Clients:
                 return
 
     def _admit(self, sock: "socket.socket", remote: str) -> None:
-        patience = min(_FIRST_SECONDS, self._order.read_seconds)
+        patience = min(FIRST_SECONDS, self._order.read_seconds)
         client = Connection(sock, remote, self.now + patience)
         client.idle_since = self.now
         self._connections[client.fd] = client
