@@ -279,6 +279,9 @@ def test_a_port_that_is_taken(new_service, serve):
         served = new_service().start(port=port)
         assert served.wait() == 1
     assert f"error: Port {port} on 127.0.0.1 is in use" in served.log()
+    told = served.state()
+    assert (told["state"], told["port"]) == ("failed", port)
+    assert told["reason"].startswith(f"Port {port} on 127.0.0.1 is in use")
     first = serve()
     second = new_service().start(port=first.port)
     assert second.wait() == 1

@@ -55,7 +55,7 @@ class Master:
         self._has_been_healthy = False
         self._reason: "Optional[str]" = None
         self._written: "Optional[Tuple[object, ...]]" = None
-        self._since = ""
+        self._since, self._port = "", order.port
 
     def run(self) -> int:
         """Serve; returns the exit code."""
@@ -63,7 +63,7 @@ class Master:
         try:
             self._listener = listener.open_listener(self._order)
         except ServiceError as problem:
-            return self._fail(str(problem))
+            return self._give_up(str(problem))
         self._port = self._listener.getsockname()[1]
         self._report()
         try:
