@@ -26,11 +26,8 @@ from scriptrun.store import dependents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-<<<<<<< HEAD
-=======
-    from typing import IO, Any
+    from typing import IO
 
->>>>>>> 409e0e3e (TensorBoard ends with its process, starts again once it has died, and keeps runs apart)
     from scriptrun.core.run import Run
 
 _EVENTS = "tfevents"

@@ -184,7 +184,7 @@ class _AzuremlModule(types.ModuleType):
 
 
 def _installed(module: "ModuleType") -> "ModuleType | None":
-    """The installed package that ``module`` stands before, if both share their name."""
+    """The installed package with the name of ``module``, or None."""
     if module.__name__ not in _SHARED_MODULES or not module.__path__:
         return None
     name, folder = module.__name__ + "._installed", module.__path__[0]
