@@ -83,3 +83,4 @@ def test_a_service_ends_in_a_workspace_that_was_moved(bench, is_replaced):
     assert not alive(run)
     rollout.remove(bench.workspace, "digits")
     assert registry.names(bench.workspace) == []
+    until(lambda: not jobs.living(str(moved)))

@@ -114,7 +114,7 @@ def _name_of(target: object) -> str:
 def of_record(record: ServiceRecord) -> ServiceRequest:
     """What the service was last deployed with, without keys.
 
-    Tags, properties and description are as they are now, or will be once a run that starts serves.
+    Tags, properties and description are as they are now; those of the next run if one starts.
     """
     if record.next_request:
         return ServiceRequest.from_json(record.next_request)

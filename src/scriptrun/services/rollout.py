@@ -299,7 +299,7 @@ def _await_submission(workspace: Workspace, record: ServiceRecord) -> ServiceRec
     if record.run is None:
         registry.remove(workspace, record.name, record.next)
         return registry.read(workspace, record.name)
-    return _give_up(workspace, record, "the process that deployed it was killed")
+    return _give_up(workspace, record, "its deployment was interrupted")
 
 
 def _give_up(workspace: Workspace, record: ServiceRecord, reason: str) -> ServiceRecord:

@@ -65,7 +65,7 @@ def workspace_secret(workspace: str, name: str) -> str:
 def service_secret(workspace: str, name: str) -> str:
     """The name under which the keys of the workspace's service ``name`` are stored.
 
-    It is no secret of the user's: neither lists nor a workspace's own secrets include it.
+    The lists of secrets and the workspace's own secrets do not include it.
     """
     return f"{_SERVICE_PREFIX}{workspace}-{name}"
 
