@@ -64,6 +64,8 @@ NOT_IMPORTED = {
     "runtime.serving.models.torchscript": "runtime/serving/models/test_model_kinds.py",
     "services.image_text": "services/test_package_image.py",
     "services.metadata": "services/test_webservice.py",
+    "services.notices": "services/test_rollout.py",
+    "services.service_keys": "services/test_service_keys.py",
     "services.webservice": "services/test_webservice.py",
     "cli.runs.open": "journeys/test_journey_wait_and_open.py",
     "cli.runs.wait": "journeys/test_journey_wait_and_open.py",
