@@ -166,7 +166,10 @@ def test_a_package_is_written(serving):
     assert (serving.here / "image" / "Dockerfile").is_file()
     order = json.loads((serving.here / "image" / "service.json").read_text())
     assert (order["workers"], order["port"], order["entry_script"]) == (2, 5001, "score.py")
-    again = fails(serving, *words, code=2)
-    assert "exists and is not empty" in again.stderr
+    serving.does(*words)  # a package that was saved before is replaced
+    (serving.here / "full").mkdir()
+    (serving.here / "full" / "mine.txt").write_text("mine")
+    full = fails(serving, *words[:-1], "full", code=2)
+    assert "exists and is not empty" in full.stderr
     other = fails(serving, *words, "--port", "8000", code=2)
     assert "--package and --port cannot be combined" in other.stderr
