@@ -353,7 +353,6 @@ MODULE_STATE = {
         ),
         "what the program that is executed in this process sees, and how its children start",
     ),
-    "runtime/serving/worker.py: os.environ": "the keys of the service are taken out before its script",
     "cli/dispatch.py: os.environ": "--no-fsync, for this process and those that it starts",
     **dict.fromkeys(
         (

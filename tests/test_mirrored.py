@@ -60,8 +60,6 @@ NOT_IMPORTED = {
     "runtime.serving.models.mlflow_model": "runtime/serving/models/test_real_models.py",
     "runtime.serving.models.library_types": "runtime/serving/models/test_real_models.py",
     "runtime.serving.models.xgboost": "runtime/serving/models/test_real_models.py",
-    "runtime.serving.models.torchscript": "runtime/serving/models/test_model_kinds.py",
-    "services.image_text": "services/test_package_image.py",
     "services.metadata": "services/test_webservice.py",
     "services.notices": "services/test_rollout.py",
     "services.service_keys": "services/test_service_keys.py",

@@ -17,9 +17,10 @@ from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.serving import order as service_order
+from scriptrun.services import request as requests
 from scriptrun.services import served_models, source, status
 from scriptrun.services.environment import choose
-from scriptrun.services.request import MOST_SECONDS, ServedModel, ServiceRequest
+from scriptrun.services.request import ServedModel, ServiceRequest
 from scriptrun.services.served_models import FoundModel
 from scriptrun.spec import ids, run_kinds
 from scriptrun.spec.environment import INTERPRETER
@@ -47,7 +48,6 @@ TEST_FILE = "service_test.txt"
 #: run(), and more than that limit
 _DRAIN, _MARGIN = 60.0, 5.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_AUTH = (service_order.OPEN, service_order.KEY)
 _HOSTS = "use 127.0.0.1, 0.0.0.0 for all networks, or a name of this machine"
 
 
@@ -122,7 +122,7 @@ def prepare(
     Raises WebserviceException with all problems; then nothing is written.
     """
     request = request.located()
-    problems = _problems(request)
+    problems = requests.problems(request)
     replaced = replaced_by(workspace, record)
     models = served_models.find(workspace, request.models, problems)
     request = request.replace(models=served_models.with_versions(request.models, models))
@@ -166,7 +166,7 @@ def again(
     if folder is None or recorded is None or not _has_snapshot(workspace, recorded[0]):
         return prepare(workspace, request, record)
     job, order = recorded
-    problems = _problems(request)
+    problems = requests.problems(request)
     replaced = replaced_by(workspace, record)
     own = [_as_copied(model, order, folder) for model in request.models]
     models = served_models.find(workspace, own, problems)
@@ -282,60 +282,6 @@ def refuse(problems: list[str], name: str) -> None:
         )
 
 
-def _problems(request: ServiceRequest) -> list[str]:
-    found = [registry.name_problem(request.name)]
-    found += [
-        f"{name} is {value!r}; give a whole number of at least {least}"
-        for name, least in (("workers", 1), ("restarts", 0), ("body_limit", 1), ("gpus", 0))
-        if not _is_whole(value := getattr(request, name), least)
-    ]
-    found += [
-        f"{name} is {value!r}; give seconds, more than 0 and at most {MOST_SECONDS:g}, or None "
-        "for no limit"
-        for name in ("timeout_seconds", "start_seconds")
-        if not _is_time(value := getattr(request, name))
-    ]
-    if not _is_port(request.port):
-        found.append(
-            f"port is {request.port!r}; give a number from 1 to 65535, or none for any free port"
-        )
-    if request.auth not in _AUTH:
-        found.append(f"auth is {request.auth!r}; use 'none' or 'key'")
-    found += _key_problems(request)
-    found += [
-        f"the passed-through variable {name} is not set"
-        for name in request.passed
-        if name not in os.environ
-    ]
-    if request.entry_script is None and not request.models:
-        found.append("there is nothing to serve; give a model or an entry script")
-    return [problem for problem in found if problem]
-
-
-def _key_problems(request: ServiceRequest) -> list[str]:
-    if request.keys is None:
-        return []
-    if request.auth != service_order.KEY:
-        return ["keys are given, but callers need none; set auth to 'key' (auth_enabled=True)"]
-    if all(isinstance(key, str) and key.isascii() and key.split() == [key] for key in request.keys):
-        return []
-    return ["a key is not a text of ASCII characters without blanks"]
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_port(value: object) -> bool:
-    return value is None or (_is_whole(value, 0) and not _is_whole(value, 65536))
-
-
-def _is_time(value: object) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return value is None
-    return 0 < value <= MOST_SECONDS
-
-
 def _check_job(
     workspace: WorkspaceFiles,
     request: ServiceRequest,
@@ -401,7 +347,7 @@ def _gpu_problems(request: ServiceRequest, replaced: Replaced) -> list[str]:
 
 def _port_problems(request: ServiceRequest, replaced: Replaced) -> list[str]:
     is_own = replaced.run is not None and request.port in (None, replaced.port)
-    if request.test is not None or is_own or not _is_port(request.port):
+    if request.test is not None or is_own or not requests.is_port(request.port):
         return []
     return _listen_problems(request.host, request.port or 0)
 

@@ -6,7 +6,9 @@ import os
 
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.services.deployment import LOCAL
+from scriptrun.registry import services as registry
 from scriptrun.registry.services import ServiceRecord
+from scriptrun.runtime.serving import order as service_order
 from scriptrun.spec.environment import EXACT
 from scriptrun.spec.values import Value, as_object, fresh
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 BODY_LIMIT = 100 * 1024 * 1024
 #: the longest limit in seconds, which systems can still wait for
 MOST_SECONDS = 1_000_000_000
+
+
+_AUTH = (service_order.OPEN, service_order.KEY)
 
 
 class ServedModel(Value):
@@ -123,3 +128,59 @@ def of_record(record: ServiceRecord) -> ServiceRequest:
         properties=dict(record.properties),
         description=record.description,
     )
+
+
+def problems(request: ServiceRequest) -> list[str]:
+    """Everything that is wrong with the request itself, as phrases."""
+    found = [registry.name_problem(request.name)]
+    found += [
+        f"{name} is {value!r}; give a whole number of at least {least}"
+        for name, least in (("workers", 1), ("restarts", 0), ("body_limit", 1), ("gpus", 0))
+        if not _is_whole(value := getattr(request, name), least)
+    ]
+    found += [
+        f"{name} is {value!r}; give seconds, more than 0 and at most {MOST_SECONDS:g}, or None "
+        "for no limit"
+        for name in ("timeout_seconds", "start_seconds")
+        if not _is_time(value := getattr(request, name))
+    ]
+    if not is_port(request.port):
+        found.append(
+            f"port is {request.port!r}; give a number from 1 to 65535, or none for any free port"
+        )
+    if request.auth not in _AUTH:
+        found.append(f"auth is {request.auth!r}; use 'none' or 'key'")
+    found += _key_problems(request)
+    found += [
+        f"the passed-through variable {name} is not set"
+        for name in request.passed
+        if name not in os.environ
+    ]
+    if request.entry_script is None and not request.models:
+        found.append("there is nothing to serve; give a model or an entry script")
+    return [problem for problem in found if problem]
+
+
+def _key_problems(request: ServiceRequest) -> list[str]:
+    if request.keys is None:
+        return []
+    if request.auth != service_order.KEY:
+        return ["keys are given, but callers need none; set auth to 'key' (auth_enabled=True)"]
+    if all(isinstance(key, str) and key.isascii() and key.split() == [key] for key in request.keys):
+        return []
+    return ["a key is not a text of ASCII characters without blanks"]
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_port(value: object) -> bool:
+    """Whether it is a port, or None for any free one."""
+    return value is None or (_is_whole(value, 0) and not _is_whole(value, 65536))
+
+
+def _is_time(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value is None
+    return 0 < value <= MOST_SECONDS

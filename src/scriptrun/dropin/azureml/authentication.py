@@ -153,8 +153,8 @@ class TokenAuthentication(AbstractAuthentication):
     ) -> None:
         super().__init__(cloud)
 
-    def get_token(  # type: ignore[override]  # as in v1
-        self, audience: Audience = Audience.ARM
+    def get_token(
+        self, audience: object = Audience.ARM, *scopes: object, **kwargs: object
     ) -> AccessToken:
         """Return an empty token: none is needed, and Azure would reject it."""
         return super().get_token(audience)

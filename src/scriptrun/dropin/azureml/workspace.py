@@ -14,7 +14,8 @@ from scriptrun.spec.run_kinds import handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from collections.abc import Callable
+    from typing import Self
 
     from scriptrun.core import experiment as core_experiment
     from scriptrun.dropin.azureml.images import Image
@@ -85,16 +86,16 @@ class Workspace(workspace.Workspace):
         return super().from_config(config_file if config_file.is_file() else path, **kwargs)
 
     @classmethod
-    def get(  # type: ignore[override]  # as v1 declares it
+    def get(
         cls,
         name: str,
         auth: object = None,
-        subscription_id: str | None = None,
-        resource_group: str | None = None,
-        location: str | None = None,
-        cloud: str = "AzureCloud",
-        id: str | None = None,
-        *,
+        subscription_id: object = None,
+        resource_group: object = None,
+        location: object = None,
+        cloud: object = "AzureCloud",
+        id: object = None,
+        *args: object,
         path: str | os.PathLike[str] | None = None,
         **kwargs: object,
     ) -> Self:
@@ -153,9 +154,10 @@ class Workspace(workspace.Workspace):
         return super().create(name, *place, tags=tags, exist_ok=exist_ok, path=path)
 
     @classmethod
-    def _get_or_create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
+    def _get_or_create(cls, name: str, *args: object, **kwargs: object) -> Self:
         """Open the workspace here, or create it, with the arguments of ``create``."""
-        return cls.create(name, *args, **{**kwargs, "exist_ok": True})
+        create: Callable[..., Self] = cls.create
+        return create(name, *args, **{**kwargs, "exist_ok": True})
 
     def get_details(self) -> Json:
         """Return the workspace's details, with v1's keys and scriptrun's."""

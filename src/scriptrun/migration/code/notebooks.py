@@ -7,10 +7,9 @@ the file; every other byte stays.
 from __future__ import annotations
 
 import json
+import json.decoder
 import re
-
-# typeshed lacks it; it also says where a string ends
-from json.decoder import scanstring  # type: ignore[attr-defined]
+from collections.abc import Callable
 from typing import NamedTuple
 
 from scriptrun.dropin.notebook import syntax
@@ -21,6 +20,8 @@ from scriptrun.store.document_limits import DATA
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
+#: reads a string, and says where it ends; typeshed lacks it
+_scan_string: Callable[[str, int, bool], tuple[str, int]] = vars(json.decoder)["scanstring"]
 
 
 class NotebookCell(NamedTuple):
@@ -76,7 +77,7 @@ def _members(content: str, offset: int) -> dict[str, int]:
     offset = _skip_space(content, offset + 1)
     offsets: dict[str, int] = {}
     while content[offset] == '"':
-        key, offset = scanstring(content, offset + 1, True)
+        key, offset = _scan_string(content, offset + 1, True)
         offset = _skip_space(content, _skip_space(content, offset) + 1)
         offsets[key] = offset
         offset = _skip_space(content, _DECODER.raw_decode(content, offset)[1])
