@@ -101,7 +101,7 @@ ESTIMATOR = {
     "cells": [
         "!pip install --upgrade azureml-sdk[notebooks,tensorboard]",
         f"%load_ext autoreload\n%autoreload 2\n{WORKSPACE}",
-        "%load_ext tensorboard\n%tensorboard --logdir logs",
+        "%load_ext sparkmagic\n%tensorboard --logdir logs",
         "from azureml.train.estimator import Estimator\nproject = './est'\n!mkdir -p $project",
         f"%%writefile {{project}}/train.py\n{TRAIN}",
         OWN_PYTHON,
@@ -113,7 +113,7 @@ ESTIMATOR = {
         "est?",
     ],
     "printed": ["0.75", "Estimator"],
-    "said": ["cell 3: skipped %load_ext tensorboard", "cell 3: skipped %tensorboard"],
+    "said": ["cell 3: skipped %load_ext sparkmagic", "cell 3: skipped %tensorboard"],
 }
 
 SWEEP = {

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from scriptrun.dropin import environment_definition, finder
+from scriptrun.dropin import finder
 
 IMPORTS = {
     "azureml": "Workspace core",
@@ -61,7 +61,6 @@ def test_an_error_has_v1s_attributes_and_can_be_pickled(name):
 def test_an_environment_definition_needs_no_name():
     from azureml.core.runconfig import EnvironmentDefinition, RunConfiguration
 
-    assert EnvironmentDefinition is environment_definition.EnvironmentDefinition
     definition = EnvironmentDefinition()
     definition.python.user_managed_dependencies = True
     config = RunConfiguration()
