@@ -106,6 +106,12 @@ VARIABLES = (
         "interpreter with mpi4py, for the engine tests in `scriptrun.testing`",
         "skip those tests",
     ),
+    Variable(
+        "SCRIPTRUN_SERVICE_KEYS",
+        "the keys that a service accepts, separated by blanks. Set it for an image of "
+        "`serve --package`; the services of a workspace have their own",
+        "none",
+    ),
     Variable("SCRIPTRUN_RUN_ID", "ID of the run", set_by=IN_JOBS),
     Variable("SCRIPTRUN_RUN_FOLDER", "absolute path of the run folder", set_by=IN_JOBS),
     Variable("SCRIPTRUN_ATTEMPT", "number of the attempt, from 1", set_by=IN_JOBS),
