@@ -30,6 +30,10 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
+#: programs as people have them, which journeys run: no tests
+collect_ignore = ["old_code"]
+
+
 def pytest_configure():
     """Let Ctrl-C work: a shell starts its background jobs with it ignored, which all inherit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -315,7 +315,7 @@ from azureml.core.runconfig import DataPath
     )
     found = {what: kind for kind, what, _ in kinds(text, "scriptrun")}
     assert found["azureml.core.compute.ComputeTarget"] == LEFT_ALONE
-    assert found["azureml.core.Image"] == NEEDS_REVIEW
+    assert found["azureml.core.Image"] == LEFT_ALONE
     assert found["azureml.core: Workspace, Experiment"] == REWRITTEN
     assert not migrated(new, "scriptrun").is_changed
 

@@ -33,6 +33,9 @@ class ServiceMissing(WebserviceException):
     """There is no service of that name."""
 
 
+ServiceMissing.__name__ = WebserviceException.__name__  # which old code prints
+
+
 class ServiceRecord(Value):
     """A service: ``run`` is the ID of the run that serves it, None while the first one starts.
 

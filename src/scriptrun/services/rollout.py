@@ -48,6 +48,9 @@ class NameTaken(WebserviceException):
     """Another service has the name."""
 
 
+NameTaken.__name__ = WebserviceException.__name__  # which old code prints
+
+
 class Outdated(WebserviceException):
     """The service's run is another one than when its successor was prepared."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -151,24 +150,3 @@ def test_null_is_refused_where_the_model_does_not(saved_models):
 
 def test_a_models_own_error_is_not_the_callers(saved_models):
     assert ask(saved_models, "broken", {"data": ROWS}) == ["500 the registry is gone"]
-
-
-def test_networks_get_the_numbers_that_they_need(tmp_path):
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    indices = torch.jit.script(torch.nn.Embedding(10, 2))
-    floats = torch.jit.script(torch.nn.Linear(2, 1))
-    indices.save(tmp_path / "indices.pt")
-    floats.save(tmp_path / "floats.pt")
-    saved = (sys.executable, tmp_path)
-    by_row, by_name, beyond = ask(
-        saved, "indices.pt", {"data": [1, 2]}, {"inputs": {"input": [1, 2]}}, {"data": [10]}
-    )
-    assert by_row == by_name
-    assert [len(row) for row in by_row] == [2, 2]
-    assert "400 The model rejects the input: RuntimeError: index out of range" in beyond
-    first, second, narrow = ask(
-        saved, "floats.pt", {"data": [[1, 2]]}, {"inputs": {"input": [[1, 2]]}}, {"data": [[1]]}
-    )
-    assert first == second
-    assert narrow.startswith("400 ")
-    assert "shapes" in narrow
