@@ -96,6 +96,8 @@ def test_old_code_runs_unchanged(name, project):
         for line in facts["runs"]
     )
     compare(project, facts, shown)
+    for line in facts.get("prints_unchanged", []):  # what goes with rewritten lines
+        assert line in shown, f"not printed: {line!r}\n{shown}"
 
 
 @pytest.mark.slow
