@@ -1,4 +1,4 @@
-"""The process that finishes the replacement of a service's run, whatever becomes of its submitter.
+"""The process that finishes the replacement of a service's run, even if its submitter has ended.
 
 It is started as ``finish.main(ROOT, NAME)``, and ends when nothing is left to do.
 """

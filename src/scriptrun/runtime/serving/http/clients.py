@@ -31,7 +31,7 @@ _IDLE_SECONDS, _SEND_SECONDS, _LINGER_SECONDS = 75.0, 60.0, 2.0
 #: seconds to finish sending a request, or reading a response, once the service stops
 _STOP_SECONDS = 2.0
 #: an idle connection that was used so recently stays open so long once the service stops: its
-#: client may be sending just now, and is told with the response to connect again
+#: client may be sending a request. The response tells it to connect again
 _RECENT_SECONDS, _FAREWELL_SECONDS = 2.0, 1.0
 #: connections at most, and bytes read at once and kept while run() works
 _CONNECTIONS, _READ_SIZE, _AHEAD = 1000, 256 * 1024, 64 * 1024
