@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 
 from scriptrun.core.run import Run
@@ -22,6 +23,20 @@ def init():
 
 def run(body):
     return {"body": body}
+"""
+#: answers once the file that the request names exists; logs the keys that it was started with
+GATED = """
+import json, os, time
+
+def init():
+    print("keys:", os.environ.get("SCRIPTRUN_SERVICE_KEYS"))
+
+def run(body):
+    gate = json.loads(body)["gate"]
+    print("accepted", flush=True)
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return "answered"
 """
 #: does not start
 RAISES = """
@@ -102,3 +117,18 @@ def call(run, body="{}", path="/score") -> object:
     )
     with urllib.request.urlopen(request, timeout=jobs.PATIENCE) as response:
         return json.loads(response.read())
+
+
+def servers_of(run) -> list[int]:
+    """The pids of the run's living server and its workers (Linux)."""
+    mark = f"SCRIPTRUN_RUN_ID={run.id}".encode()
+    servers = jobs.living(os.path.join("serving", "entry.py"))
+    return [pid for pid in servers if mark in _environment_of(pid)]
+
+
+def _environment_of(pid) -> bytes:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as handle:
+            return handle.read()
+    except OSError:
+        return b""

@@ -10,7 +10,7 @@ import threading
 import urllib.error
 
 import pytest
-from service_runs import ECHO, RAISES, call, healthy, submit_service
+from service_runs import ECHO, GATED, RAISES, call, healthy, submit_service
 
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.registry import compute_targets
@@ -22,21 +22,6 @@ from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
 
 pytestmark = pytest.mark.slurm
-
-#: answers once the file that the request names exists
-GATED = """
-import json, os, time
-
-def init():
-    print("keys:", os.environ.get("SCRIPTRUN_SERVICE_KEYS"))
-
-def run(body):
-    gate = json.loads(body)["gate"]
-    print("accepted", flush=True)
-    while not os.path.exists(gate):
-        time.sleep(0.02)
-    return "answered"
-"""
 
 
 @pytest.fixture

@@ -8,27 +8,11 @@ import signal
 import threading
 
 import pytest
-from service_runs import RAISES, call, healthy, submit_service
+from service_runs import GATED, RAISES, call, healthy, servers_of, submit_service
 
 from scriptrun.engines.local.engine import Local
 from scriptrun.runs import failed_log, service_facts
-from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
-
-#: answers once the file that the request names exists
-GATED = """
-import json, os, time
-
-def init():
-    pass
-
-def run(body):
-    gate = json.loads(body)["gate"]
-    print("accepted", flush=True)
-    while not os.path.exists(gate):
-        time.sleep(0.02)
-    return "answered"
-"""
 
 
 @pytest.fixture
@@ -49,23 +33,6 @@ def stop(run):
     if not run.standing.is_final:
         run.cancel()
         wait(run)
-
-
-def alive(run):
-    """The living processes of the run's server, its workers included."""
-    return jobs.living(os.path.join("serving", "entry.py")) and [
-        pid
-        for pid in jobs.living(os.path.join("serving", "entry.py"))
-        if f"SCRIPTRUN_RUN_ID={run.id}".encode() in variables(pid)
-    ]
-
-
-def variables(pid):
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as handle:
-            return handle.read()
-    except OSError:
-        return b""
 
 
 def keepers(run):
@@ -93,14 +60,14 @@ def test_a_canceled_service_answers_what_it_accepted(bench, tmp_path):
     finally:
         gate.touch()
         stop(run)
-    assert not alive(run)
+    assert not servers_of(run)
 
 
 def test_a_service_whose_server_is_killed_has_failed(service):
     os.kill(healthy(service)["pid"], signal.SIGKILL)
     assert wait(service) == "Failed"
     assert "the server was killed by SIGKILL" in service.standing.reason
-    until(lambda: not alive(service))
+    until(lambda: not servers_of(service))
     facts = service_facts.of_run(service)
     assert (facts.url, facts.state) == ("", "")
 
@@ -109,14 +76,14 @@ def test_a_service_whose_launcher_is_killed_has_failed(service):
     _, launcher = keepers(service)
     os.kill(launcher, signal.SIGKILL)
     assert wait(service) == "Failed"
-    until(lambda: not alive(service))
+    until(lambda: not servers_of(service))
 
 
 def test_a_service_whose_guard_and_launcher_are_killed_has_failed(service):
     for pid in keepers(service):
         os.kill(pid, signal.SIGKILL)
     assert wait(service) == "Failed"
-    until(lambda: not alive(service))
+    until(lambda: not servers_of(service))
 
 
 def test_a_service_does_not_survive_a_reboot(service):
@@ -154,7 +121,7 @@ def test_a_service_that_exceeds_its_time_limit_has_failed(bench):
         if "model loaded" in log_of(run) or limit > PATIENCE:
             break
     assert "the server was stopped: exceeded max_run_duration_seconds=" in run.standing.reason
-    assert not alive(run)
+    assert not servers_of(run)
 
 
 def test_a_service_is_not_retried_and_logs_no_script(bench, service):

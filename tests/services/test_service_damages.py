@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+from service_runs import servers_of
 
 from scriptrun import Run, Webservice, Workspace
 from scriptrun.cli import main
@@ -14,31 +13,14 @@ from scriptrun.testing import jobs
 from scriptrun.testing.jobs import until
 
 
-def alive(run):
-    """Whether a process of the run's server lives."""
-    return any(f"SCRIPTRUN_RUN_ID={run.id}".encode() in variables(pid) for pid in servers())
-
-
-def servers():
-    return jobs.living(os.path.join("serving", "entry.py"))
-
-
-def variables(pid):
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as handle:
-            return handle.read()
-    except OSError:
-        return b""
-
-
 def test_a_service_with_a_damaged_job_is_removed(bench):
     service = bench.deploy()
     run = service.current_run
-    assert alive(run)
+    assert servers_of(run)
     (run.path / "job.json").write_text("{")
     service.delete()
     assert registry.names(bench.workspace) == []
-    until(lambda: not alive(run))
+    until(lambda: not servers_of(run))
 
 
 @pytest.mark.parametrize("name", ["job.json", "service.json"])
@@ -61,7 +43,7 @@ def test_a_service_with_a_damaged_record_is_removed(bench, capsys, monkeypatch):
     assert "scriptrun service remove digits" in capsys.readouterr().err
     assert main(["service", "remove", "digits"]) == 0
     assert Run.get(bench.workspace, run.id).status == "Canceled"
-    assert not alive(run)
+    assert not servers_of(run)
     assert list(bench.workspace.webservices) == ["other"]
     assert other.run("1")["data"] == 1
 
@@ -80,7 +62,7 @@ def test_a_service_ends_in_a_workspace_that_was_moved(bench, is_replaced):
         assert found.current_run.id != run.id
         until(lambda: registry.get(bench.workspace, "digits").retired == [])
     rollout.stop(bench.workspace, "digits")
-    assert not alive(run)
+    assert not servers_of(run)
     rollout.remove(bench.workspace, "digits")
     assert registry.names(bench.workspace) == []
     until(lambda: not jobs.living(str(moved)))
