@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from scriptrun.runtime.serving import order as service_order
 from scriptrun.runtime.serving import state as service_state
 from scriptrun.spec import states
@@ -18,8 +16,8 @@ if TYPE_CHECKING:
     from scriptrun.spec.job import JobSpec
     from scriptrun.tracking.run_state import RunState
 
-#: addresses that stand for each of a machine's own, and those that only the machine itself reaches
-_ANY, _LOOPBACK = ("", "0.0.0.0", "::"), ("127.0.0.1", "localhost", "::1")
+#: hosts that only the machine itself reaches
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class ServiceFacts(Value):
@@ -45,9 +43,9 @@ class ServiceFacts(Value):
         host, port = str(self.reported.get("host") or ""), self.reported.get("port")
         if not isinstance(port, int) or not port:
             return ""
-        if host in _ANY:
+        if host in service_state.EVERYWHERE:
             host = str(self.reported.get("node") or "127.0.0.1")
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return service_state.url(host, port)
 
     def as_dict(self) -> Json:
         """The service for JSON."""
@@ -134,8 +132,3 @@ def server_line(facts: ServiceFacts, here: str = "") -> str:
     if here and node and node != here and reported.get("host") in _LOOPBACK:
         parts.append(f"reachable on {node} only")
     return ", ".join(parts)
-
-
-def this_machine() -> str:
-    """This machine's name, as a server reports its own."""
-    return os.uname().nodename if hasattr(os, "uname") else ""

@@ -26,7 +26,6 @@ FAILED, STOPPED = "Failed", "Stopped"
 #: seconds to wait for a server's sign of life
 _PROBE_SECONDS = 3.0
 _LOOPBACK = ("127.", "::1", "localhost")
-_ANY_HOST = ("0.0.0.0", "::", "")
 
 
 class ServiceState(Value):
@@ -49,8 +48,7 @@ class ServiceState(Value):
         """The address, without a slash at the end."""
         if not self.host or not self.port:
             return None
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return server_state.url(self.host, self.port)
 
     @property
     def has_ended(self) -> bool:
@@ -144,7 +142,7 @@ def _reachable_host(facts: Json) -> str | None:
     """Where this machine reaches the server; None for a loopback address of another one."""
     host, node = facts.get("host"), facts.get("node")
     is_elsewhere = bool(node) and node != identity.host()
-    if host in _ANY_HOST:
+    if host in server_state.EVERYWHERE:
         return str(node) if is_elsewhere else "127.0.0.1"
     is_loopback = str(host).startswith(_LOOPBACK)
     return None if host is None or (is_loopback and is_elsewhere) else str(host)

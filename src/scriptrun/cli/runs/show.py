@@ -23,6 +23,7 @@ from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.runs import details as run_details
 from scriptrun.runs import failed_log, phases, service_facts
+from scriptrun.runtime import identity
 from scriptrun.spec import states
 from scriptrun.spec.control_characters import one_line
 from scriptrun.spec.run_kinds import run_kind
@@ -106,7 +107,7 @@ def _work(run: Run, status: RunState) -> list[tuple[str, str]]:
     """What the run runs: its command, or what a service serves and where."""
     job, service = run.known_job, service_facts.of_run(run, status)
     if service is not None:
-        server = service_facts.server_line(service, service_facts.this_machine())
+        server = service_facts.server_line(service, identity.host())
         return [
             ("service", one_line(service.name)),
             ("models", "\n".join(map(one_line, service.models)) or "none"),

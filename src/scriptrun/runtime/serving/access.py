@@ -10,6 +10,7 @@ import os
 import re
 import socket
 
+from scriptrun.runtime.serving import state
 from scriptrun.runtime.serving.http import messages
 from scriptrun.runtime.serving.order import KEY, KEYS_VARIABLE
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 #: v1's variable with allowed origins, separated by commas
 ORIGINS_VARIABLE = "AML_CORS_ORIGINS"
 _ADDRESS = re.compile(r"(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]+(%[\w.~-]+)?\])\Z")
-_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 _METHODS = "GET, POST, OPTIONS"
 _EXPOSED = "x-request-id, x-ms-request-id, x-ms-run-function-failed, x-ms-run-fn-exec-ms"
 _KNOWN_HOSTS = 100
@@ -138,7 +138,7 @@ def _refuse_origin(origin: str) -> "Response":
 
 def _names(order: "ServiceOrder") -> "Set[str]":
     names = {name.lower() for name in order.allowed_hosts}
-    if order.host in _EVERYWHERE:
+    if order.host in state.EVERYWHERE:
         own = socket.gethostname().lower()
         names |= {own, own.partition(".")[0]}
     else:

@@ -19,6 +19,8 @@ FILE = "service_state.json"
 #: answering what it has accepted; ended, for the reason that it gives
 STARTING, HEALTHY, UNHEALTHY, STOPPING = "starting", "healthy", "unhealthy", "stopping"
 FAILED = "failed"
+#: hosts that stand for all addresses of a machine
+EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
 
 def write(folder: str, state: str, **facts: object) -> None:
@@ -35,3 +37,8 @@ def write(folder: str, state: str, **facts: object) -> None:
 def read(folder: str) -> "Optional[Json]":
     """What the server last reported, or None."""
     return files.read_object(os.path.join(folder, FILE))
+
+
+def url(host: str, port: int) -> str:
+    """The address of a server's root, without a slash at the end."""
+    return "http://{}:{}".format("[{}]".format(host) if ":" in host else host, port)
